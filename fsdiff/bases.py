@@ -1,0 +1,322 @@
+"""Orthonormal bases of L² on the unit box, and the grids that go with them.
+
+A field is a real function on the box [0, 1]^d sampled on n nodes per axis; arrays hold function
+values, shape (..., n, …, n) with d trailing grid axes. The inner product is the mean over nodes.
+``forward`` takes a field to its coefficients; modes are addressed by arrays of the coefficients'
+shape, such as ``omega_squared(n)``, so that any diagonal operator is
+``basis.inverse(symbol * basis.forward(u), n)``.
+
+Only the modes that a grid resolves exist on it: k_i < n for the cosine basis, |k_i| < n/2 for the
+Fourier basis, whose Nyquist modes (even n) are therefore set to zero. With this, the spaces V_n are
+nested, ``restrict`` is the orthogonal projection onto the coarser space and ``prolong`` its adjoint.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Dimension = Literal[1, 2, 3]
+
+
+@dataclass(frozen=True)
+class Basis(ABC):
+    """A basis of eigenfunctions of the Laplacian on [0, 1]^dimension.
+
+    ``periodic`` says whether opposite faces are identified.
+    """
+
+    dimension: Dimension = 2
+
+    @property
+    @abstractmethod
+    def periodic(self) -> bool:
+        """Whether the box is a torus."""
+
+    @abstractmethod
+    def nodes(self, n: int) -> np.ndarray:
+        """Node coordinates along one axis, shape (n,), in [0, 1]."""
+
+    @abstractmethod
+    def forward(self, u: Tensor) -> Tensor:
+        """Coefficients of fields ``u`` (..., *grid); their norm is that of the function."""
+
+    @abstractmethod
+    def inverse(self, coefficients: Tensor, n: int) -> Tensor:
+        """Field values (..., *grid) on n nodes per axis; the inverse of ``forward``."""
+
+    @abstractmethod
+    def coefficient_shape(self, n: int) -> tuple[int, ...]:
+        """Shape of the coefficients' trailing axes on n nodes."""
+
+    @abstractmethod
+    def axis_modes(self, n: int) -> tuple[np.ndarray, ...]:
+        """For each axis, the signed integer wavenumbers along the coefficients' axis."""
+
+    @abstractmethod
+    def multiplicity(self, n: int) -> Tensor:
+        """How many real basis functions a stored coefficient stands for: 0, 1 or 2.
+
+        ``(multiplicity * |û|²).sum()`` is ‖u‖²; 0 marks modes that the grid does not resolve.
+        """
+
+    @abstractmethod
+    def resample(self, u: Tensor, n: int) -> Tensor:
+        """The function ``u`` on n nodes: truncated where n is coarser, exact where it is finer."""
+
+    @abstractmethod
+    def white_noise(self, normals: np.ndarray, n: int) -> Tensor:
+        """Coefficients of white noise from independent normals.
+
+        ``normals`` has shape (..., n**d) (or more; the first are used). Normals are spent ring by
+        ring, |k|_∞ = 0, 1, 2, …, so the coefficients on a coarse grid are those of the fine one.
+        """
+
+    @abstractmethod
+    def angular_frequency(self) -> float:
+        """|ω| of the mode k = 1: 2π for the Fourier basis, π for the cosine basis."""
+
+    def restrict(self, u: Tensor, m: int) -> Tensor:
+        """Orthogonal projection onto the functions that m nodes resolve, on those nodes."""
+        if m > u.shape[-1]:
+            raise ValueError(f"restrict goes to coarser grids: {u.shape[-1]} -> {m} nodes")
+        return self.resample(u, m)
+
+    def prolong(self, u: Tensor, n: int) -> Tensor:
+        """The same function on a finer grid of n nodes."""
+        if n < u.shape[-1]:
+            raise ValueError(f"prolong goes to finer grids: {u.shape[-1]} -> {n} nodes")
+        return self.resample(u, n)
+
+    def multiply(self, u: Tensor, symbol: Tensor) -> Tensor:
+        """Apply the operator that is diagonal with the given symbol, an array over modes."""
+        return self.inverse(symbol * self.forward(u), u.shape[-1])
+
+    def energy(self, u: Tensor) -> Tensor:
+        """Mean square of each mode's contribution to u, shape (..., *coefficients)."""
+        coefficients = self.forward(u)
+        return self.multiplicity(u.shape[-1]).to(u) * coefficients.abs().square()
+
+    def omega_squared(self, n: int) -> Tensor:
+        """|ω_k|², the eigenvalues of −Δ on the unit box, float64."""
+        return self.angular_frequency() ** 2 * self.wavenumber(n) ** 2
+
+    def wavenumber(self, n: int) -> Tensor:
+        """|k|, the Euclidean length of the integer wavenumber, float64."""
+        modes = np.meshgrid(*self.axis_modes(n), indexing="ij", sparse=True)
+        return torch.from_numpy(np.sqrt(sum(k.astype(float) ** 2 for k in modes)))
+
+    def resolved(self, n: int) -> Tensor:
+        """True where n nodes resolve the mode."""
+        return self.multiplicity(n) > 0
+
+    def grid_axes(self) -> tuple[int, ...]:
+        """The trailing axes that are space."""
+        return tuple(range(-self.dimension, 0))
+
+
+@dataclass(frozen=True)
+class CosineBasis(Basis):
+    """Homogeneous Neumann conditions, cell centres x_j = (j + ½)/n.
+
+    e_0 = 1, e_k = √2 cos(πkx) on each axis, |ω_k|² = π²|k|²; the transform is an orthonormal DCT-II.
+    """
+
+    kind: Literal["cosine"] = "cosine"
+
+    @property
+    def periodic(self) -> bool:
+        """Whether the box is a torus."""
+        return False
+
+    def angular_frequency(self) -> float:
+        """|ω| of the mode k = 1."""
+        return float(np.pi)
+
+    def nodes(self, n: int) -> np.ndarray:
+        """Cell centres."""
+        return (np.arange(n) + 0.5) / n
+
+    def coefficient_shape(self, n: int) -> tuple[int, ...]:
+        """Shape of the coefficients' trailing axes on n nodes."""
+        return (n,) * self.dimension
+
+    def axis_modes(self, n: int) -> tuple[np.ndarray, ...]:
+        """0 … n−1 on every axis."""
+        return (np.arange(n),) * self.dimension
+
+    def multiplicity(self, n: int) -> Tensor:
+        """One real function per coefficient."""
+        return torch.ones(self.coefficient_shape(n), dtype=torch.float64)
+
+    def forward(self, u: Tensor) -> Tensor:
+        """Orthonormal cosine coefficients, real, (..., k_1, …, k_d)."""
+        matrix = cosine_matrix(u.shape[-1], u.shape[-1], u.dtype, u.device)
+        return _apply_along(u, matrix / u.shape[-1], self.dimension)
+
+    def inverse(self, coefficients: Tensor, n: int) -> Tensor:
+        """Evaluate the cosine series on n cell centres, n at least the number of coefficients."""
+        matrix = cosine_matrix(n, coefficients.shape[-1], coefficients.dtype, coefficients.device)
+        return _apply_along(coefficients, matrix.T, self.dimension)
+
+    def resample(self, u: Tensor, n: int) -> Tensor:
+        """Keep the modes k_i < n and evaluate them on n cell centres."""
+        if n == u.shape[-1]:
+            return u
+        modes = min(n, u.shape[-1])
+        analysis = cosine_matrix(u.shape[-1], modes, u.dtype, u.device) / u.shape[-1]
+        synthesis = cosine_matrix(n, modes, u.dtype, u.device)
+        return _apply_along(u, synthesis.T @ analysis, self.dimension)
+
+    def white_noise(self, normals: np.ndarray, n: int) -> Tensor:
+        """One normal per coefficient, spent ring by ring."""
+        order = _ring_order(n, self.dimension)
+        coefficients = np.empty_like(normals[..., : n**self.dimension])
+        coefficients[..., order] = normals[..., : n**self.dimension]
+        return torch.from_numpy(coefficients.reshape(*normals.shape[:-1], *(n,) * self.dimension))
+
+
+@dataclass(frozen=True)
+class FourierBasis(Basis):
+    """Periodic functions, nodes x_j = j/n; û_k = FFT(u)_k / n^d, |ω_k|² = (2π)²|k|².
+
+    Coefficients are stored as ``rfftn`` lays them out: the last axis holds k ≥ 0 only.
+    """
+
+    kind: Literal["fourier"] = "fourier"
+
+    @property
+    def periodic(self) -> bool:
+        """Whether the box is a torus."""
+        return True
+
+    def angular_frequency(self) -> float:
+        """|ω| of the mode k = 1."""
+        return float(2 * np.pi)
+
+    def nodes(self, n: int) -> np.ndarray:
+        """Left points of n equal intervals."""
+        return np.arange(n) / n
+
+    def coefficient_shape(self, n: int) -> tuple[int, ...]:
+        """Shape of the coefficients' trailing axes on n nodes."""
+        return (n,) * (self.dimension - 1) + (n // 2 + 1,)
+
+    def axis_modes(self, n: int) -> tuple[np.ndarray, ...]:
+        """Signed wavenumbers; k ≥ 0 on the last axis."""
+        signed = np.fft.fftfreq(n, 1 / n).round().astype(int)
+        return (signed,) * (self.dimension - 1) + (np.arange(n // 2 + 1),)
+
+    def multiplicity(self, n: int) -> Tensor:
+        """2 where the conjugate is not stored, 1 on k_d = 0, 0 on Nyquist modes."""
+        modes = np.meshgrid(*self.axis_modes(n), indexing="ij", sparse=True)
+        count = np.where(modes[-1] > 0, 2.0, 1.0) * np.ones(self.coefficient_shape(n))
+        for k in modes:
+            count = np.where(2 * np.abs(k) < n, count, 0.0)
+        return torch.from_numpy(count)
+
+    def forward(self, u: Tensor) -> Tensor:
+        """Complex coefficients of the resolved modes; Nyquist modes are zero."""
+        n = u.shape[-1]
+        coefficients = torch.fft.rfftn(u, dim=self.grid_axes(), norm="forward")
+        if n % 2 == 0:
+            for axis in self.grid_axes():
+                coefficients.select(axis, n // 2).zero_()
+        return coefficients
+
+    def inverse(self, coefficients: Tensor, n: int) -> Tensor:
+        """Evaluate the series stored for n nodes on those nodes."""
+        if coefficients.shape[-self.dimension :] != self.coefficient_shape(n):
+            shape = tuple(coefficients.shape[-self.dimension :])
+            raise ValueError(f"coefficients of shape {shape} do not belong to {n} nodes")
+        axes = self.grid_axes()
+        return torch.fft.irfftn(coefficients, s=(n,) * self.dimension, dim=axes, norm="forward")
+
+    def resample(self, u: Tensor, n: int) -> Tensor:
+        """Keep the modes |k_i| < min(m, n)/2 and evaluate them on n nodes."""
+        m = u.shape[-1]
+        coefficients = self.forward(u)
+        kept = (min(m, n) - 1) // 2
+        for axis in self.grid_axes()[:-1]:
+            positive = coefficients.narrow(axis, 0, kept + 1)
+            negative = coefficients.narrow(axis, m - kept, kept)
+            gap = list(coefficients.shape)
+            gap[axis] = n - 2 * kept - 1
+            coefficients = torch.cat([positive, coefficients.new_zeros(gap), negative], axis)
+        coefficients = coefficients[..., : kept + 1]
+        padding = (0, n // 2 - kept)
+        return self.inverse(torch.nn.functional.pad(coefficients, padding), n)
+
+    def white_noise(self, normals: np.ndarray, n: int) -> Tensor:
+        """(a − ib)/√2 for each conjugate pair of modes, one real normal for k = 0."""
+        shape, lead = self.coefficient_shape(n), normals.shape[:-1]
+        own, mirror = _conjugate_pairs(n, self.dimension)
+        flat = np.zeros((*lead, int(np.prod(shape))), dtype=complex)
+        flat[..., 0] = normals[..., 0]
+        pairs = normals[..., 1 : 1 + 2 * len(own)].reshape(*lead, len(own), 2)
+        values = (pairs[..., 0] - 1j * pairs[..., 1]) / np.sqrt(2)
+        flat[..., own] = values
+        stored = mirror >= 0
+        flat[..., mirror[stored]] = values[..., stored].conj()
+        return torch.from_numpy(flat.reshape(*lead, *shape))
+
+
+def cosine_matrix(nodes: int, modes: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Values e_k(x_j) of the orthonormal cosines, shape (modes, nodes)."""
+    return _cosine_matrix(nodes, modes, dtype, torch.device(device))
+
+
+@lru_cache(maxsize=64)
+def _cosine_matrix(nodes: int, modes: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    phase = np.outer(np.arange(modes), 2 * np.arange(nodes) + 1) % (4 * nodes)
+    values = np.sqrt(2) * np.cos(np.pi * phase / (2 * nodes))
+    values[0] = 1.0
+    return torch.from_numpy(values).to(device, dtype)
+
+
+def _apply_along(u: Tensor, matrix: Tensor, dimension: int) -> Tensor:
+    """Apply ``matrix`` (out, in) along each of the last ``dimension`` axes."""
+    u = u @ matrix.T
+    if dimension >= 2:
+        u = matrix @ u
+    if dimension == 3:
+        u = torch.einsum("ij,...jkl->...ikl", matrix, u)
+    return u
+
+
+@lru_cache(maxsize=64)
+def _ring_order(n: int, dimension: int) -> np.ndarray:
+    """Flat indices of {0 … n−1}^d sorted by |k|_∞, ties in an order that does not depend on n."""
+    modes = np.indices((n,) * dimension).reshape(dimension, -1)
+    keys = (*modes[::-1], modes.max(0))
+    return np.lexsort(keys)
+
+
+@lru_cache(maxsize=64)
+def _conjugate_pairs(n: int, dimension: int) -> tuple[np.ndarray, np.ndarray]:
+    """Flat ``rfftn`` indices of one mode of each pair {k, −k}, ring by ring, and of its mirror.
+
+    The mirror index is −1 where ``rfftn`` does not store it. k = 0 and Nyquist modes are left out.
+    """
+    kept = (n - 1) // 2
+    axes = [np.arange(-kept, kept + 1)] * (dimension - 1) + [np.arange(kept + 1)]
+    modes = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(dimension, -1)
+    # One of each pair: the last non-zero wavenumber, counted from the last axis, is positive.
+    half = np.zeros(modes.shape[1], dtype=bool)
+    undecided = np.ones_like(half)
+    for k in modes[::-1]:
+        half |= undecided & (k > 0)
+        undecided &= k == 0
+    modes = modes[:, half]
+    modes = modes[:, np.lexsort((*modes[::-1], np.abs(modes).max(0)))]
+    shape = (n,) * (dimension - 1) + (n // 2 + 1,)
+    own = np.ravel_multi_index([*(modes[:-1] % n), modes[-1]], shape)
+    on_plane = modes[-1] == 0
+    mirror = np.full(own.shape, -1)
+    mirrored = [*((-modes[:-1, on_plane]) % n), modes[-1, on_plane]]
+    mirror[on_plane] = np.ravel_multi_index(mirrored, shape)
+    return own, mirror

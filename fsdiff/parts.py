@@ -1,0 +1,112 @@
+"""Parts by name: which class a block of configuration means, found without importing it.
+
+A *part* is a class with a class-level ``kind: Literal["name"] = "name"``; its constructor's
+arguments are its configuration. Families and where their parts live are listed in ``FAMILIES``.
+A new part is a new class in one of these places: the source is scanned, nothing is registered.
+
+Frozen dataclasses are configured by all their fields. Other classes (networks) are configured by
+their keyword-only arguments; positional ones, such as the number of channels, come from the data.
+"""
+
+import ast
+import importlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent
+
+FAMILIES = {
+    "basis": "bases",
+    "prior": "priors",
+    "process": "processes",
+    "network": "networks",
+    "prediction": "predictions",
+    "sampler": "samplers",
+    "source": "datasets",
+    "downsampling": "downsampling",
+    "initial": "datasets.initial",
+    "metrics": "metrics",
+}
+"""Key in the configuration → module or package below ``fsdiff`` that holds its parts."""
+
+
+@cache
+def kinds(family: str) -> dict[str, tuple[str, str]]:
+    """All parts of a family: kind → (module, class name), sorted by kind."""
+    found: dict[str, tuple[str, str]] = {}
+    for path in _sources(FAMILIES[family]):
+        module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        for kind, name in _declared(path):
+            if kind in found:
+                raise ValueError(f"{family} '{kind}' is declared in {found[kind][0]} and {module}")
+            found[kind] = (module, name)
+    return dict(sorted(found.items()))
+
+
+def find(family: str, kind: str) -> type:
+    """The class of a part, imported now."""
+    try:
+        module, name = kinds(family)[kind]
+    except KeyError:
+        raise ValueError(f"unknown {family} '{kind}'; known: {', '.join(kinds(family))}") from None
+    return getattr(importlib.import_module(module), name)
+
+
+def build(family: str, block: Mapping[str, Any], *context: Any) -> Any:
+    """Construct the part that ``block`` describes; ``context`` are its positional arguments.
+
+    Nested blocks whose key names a family are built first.
+    """
+    arguments = {
+        key: build(key, value) if _is_part(key, value) else _freeze(value)
+        for key, value in block.items()
+        if key != "kind"
+    }
+    return find(family, block["kind"])(*context, **arguments)
+
+
+def modules(block: Any) -> set[str]:
+    """Modules of all parts named anywhere in a slice of configuration."""
+    return {kinds(family)[kind][0] for family, kind in _named(block)}
+
+
+def _named(block: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(block, Mapping):
+        return
+    for key, value in block.items():
+        if _is_part(key, value):
+            yield key, value["kind"]
+        elif key in FAMILIES and isinstance(value, Mapping):
+            yield from ((key, part["kind"]) for part in value.values())
+        yield from _named(value)
+
+
+def _is_part(key: str, value: Any) -> bool:
+    return key in FAMILIES and isinstance(value, Mapping) and isinstance(value.get("kind"), str)
+
+
+def _freeze(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _sources(location: str) -> list[Path]:
+    path = PACKAGE.joinpath(*location.split("."))
+    if path.is_dir():
+        return sorted(path.glob("*.py"))
+    return [path.with_suffix(".py")]
+
+
+def _declared(path: Path) -> Iterator[tuple[str, str]]:
+    """(kind, class name) of each part that a source file declares."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for item in node.body:
+            if (
+                isinstance(item, ast.AnnAssign)
+                and getattr(item.target, "id", None) == "kind"
+                and isinstance(item.value, ast.Constant)
+            ):
+                yield item.value.value, node.name
