@@ -7,8 +7,9 @@ shape, such as ``omega_squared(n)``, so that any diagonal operator is
 ``basis.inverse(symbol * basis.forward(u), n)``.
 
 Only the modes that a grid resolves exist on it: k_i < n for the cosine basis, |k_i| < n/2 for the
-Fourier basis, whose Nyquist modes (even n) are therefore set to zero. With this, the spaces V_n are
-nested, ``restrict`` is the orthogonal projection onto the coarser space and ``prolong`` its adjoint.
+Fourier basis, whose Nyquist modes (even n) are therefore set to zero. With this, the spaces V_n
+are nested, ``restrict`` is the orthogonal projection onto the coarser space and ``prolong`` its
+adjoint.
 """
 
 from abc import ABC, abstractmethod
@@ -105,6 +106,15 @@ class Basis(ABC):
         """|ω_k|², the eigenvalues of −Δ on the unit box, float64."""
         return self.angular_frequency() ** 2 * self.wavenumber(n) ** 2
 
+    def five_point_symbol(self, n: int) -> Tensor:
+        """Eigenvalues of the second-order stencil of −Δ (five points in 2-D) on n nodes, float64.
+
+        4n² Σ_i sin²(|ω_{k_i}| / 2n), exact for the grid functions of either basis.
+        """
+        modes = np.meshgrid(*self.axis_modes(n), indexing="ij", sparse=True)
+        half = self.angular_frequency() / (2 * n)
+        return torch.from_numpy(4.0 * n**2 * sum(np.sin(half * k) ** 2 for k in modes))
+
     def wavenumber(self, n: int) -> Tensor:
         """|k|, the Euclidean length of the integer wavenumber, float64."""
         modes = np.meshgrid(*self.axis_modes(n), indexing="ij", sparse=True)
@@ -123,7 +133,7 @@ class Basis(ABC):
 class CosineBasis(Basis):
     """Homogeneous Neumann conditions, cell centres x_j = (j + ½)/n.
 
-    e_0 = 1, e_k = √2 cos(πkx) on each axis, |ω_k|² = π²|k|²; the transform is an orthonormal DCT-II.
+    e_0 = 1, e_k = √2 cos(πkx) on each axis, |ω_k|² = π²|k|²; the transform is a DCT-II.
     """
 
     kind: Literal["cosine"] = "cosine"

@@ -23,6 +23,7 @@ FAMILIES = {
     "process": "processes",
     "network": "networks",
     "prediction": "predictions",
+    "time_sampling": "time_sampling",
     "sampler": "samplers",
     "source": "datasets",
     "downsampling": "downsampling",

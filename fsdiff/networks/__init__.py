@@ -1,0 +1,6 @@
+"""Score networks: modules with ``forward(x, t)`` → like x, on grids of any resolution."""
+
+from fsdiff.networks.fno import FNO
+from fsdiff.networks.unet import UNet
+
+__all__ = ["FNO", "UNet"]

@@ -1,0 +1,171 @@
+"""Trained models on disk: safetensors weights beside a JSON description, never unpickled.
+
+The two files are self-contained: parts, statistics of the data and provenance travel with the
+weights, so that samples can be drawn without the training data.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import safetensors.torch
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from fsdiff import __version__
+from fsdiff.denoiser import Denoiser
+from fsdiff.parts import build
+from fsdiff.randomness import generator
+from fsdiff.storage import StorageError, atomic, read_json, write_json
+from fsdiff.validation import ValidationSet
+
+if TYPE_CHECKING:
+    from fsdiff.samplers import Sampler
+
+INITIAL_WEIGHTS_STREAM = 10
+"""Stream number of a network's initial weights."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What training data tell a model: per channel mean, scale and mean-square coefficients.
+
+    ``spectrum`` (channel, *coefficients) belongs to normalised fields on ``resolution`` nodes.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    spectrum: Tensor
+    resolution: int
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset) -> "Statistics":
+        """Those stored in a data set's file."""
+        return cls(
+            mean=torch.from_numpy(dataset["mean"].values.copy()),
+            scale=torch.from_numpy(dataset["scale"].values.copy()),
+            spectrum=torch.from_numpy(dataset["spectrum"].values.copy()),
+            resolution=int(dataset["spectrum"].sizes["mode_y"]),
+        )
+
+    def normalise(self, fields: Tensor) -> Tensor:
+        """Physical (…, channel, y, x) to zero mean and unit mean square."""
+        return (fields - self._per_node(self.mean, fields)) / self._per_node(self.scale, fields)
+
+    def denormalise(self, fields: Tensor) -> Tensor:
+        """The inverse of ``normalise``."""
+        return fields * self._per_node(self.scale, fields) + self._per_node(self.mean, fields)
+
+    @staticmethod
+    def _per_node(values: Tensor, like: Tensor) -> Tensor:
+        return values.to(like)[:, None, None]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A denoiser with the statistics that turn its normalised fields into physical ones."""
+
+    denoiser: Denoiser
+    statistics: Statistics
+    description: Mapping[str, Any]
+
+    def sample(
+        self, sampler: "Sampler", n: int, indices: Sequence[int], seed: int
+    ) -> tuple[Tensor, int]:
+        """Physical fields (len(indices), channel, n, n) and network evaluations per field."""
+        self.denoiser.eval()
+        samples = sampler(self.denoiser, self.denoiser.prior, n, indices, seed)
+        return self.statistics.denormalise(samples.fields), samples.network_evaluations
+
+    def test_loss(self, fields: Tensor) -> float:
+        """The denoising loss on normalised fields, with times and noise fixed by sample index."""
+        return ValidationSet.of(self.denoiser, fields).loss(self.denoiser)
+
+
+def describe(weights: Path) -> dict[str, Any]:
+    """A model's description, which stands beside its weights with suffix ``.json``."""
+    return read_json(Path(weights).with_suffix(".json"))
+
+
+def make_denoiser(blocks: Mapping[str, Any], statistics: Statistics, seed: int) -> Denoiser:
+    """A denoiser from blocks of configuration, its network's weights drawn from ``seed``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(generator(seed, INITIAL_WEIGHTS_STREAM).integers(2**63 - 1)))
+        network: nn.Module = build("network", blocks["network"], len(statistics.mean))
+    return Denoiser(
+        network,
+        basis=build("basis", blocks["basis"]),
+        prior=build("prior", blocks["prior"]),
+        process=build("process", blocks["process"]),
+        prediction=build("prediction", blocks["prediction"]),
+        time_sampling=build("time_sampling", blocks["time_sampling"]),
+        spectrum=statistics.spectrum,
+        spectrum_resolution=statistics.resolution,
+    )
+
+
+def save(
+    denoiser: Denoiser,
+    statistics: Statistics,
+    description: Mapping[str, Any],
+    *,
+    weights: Path,
+    sidecar: Path,
+) -> None:
+    """Write a model; ``description`` must hold the blocks of its parts under ``config``."""
+    tensors = {f"network.{k}": v.contiguous() for k, v in denoiser.network.state_dict().items()}
+    tensors |= {
+        "statistics.mean": statistics.mean,
+        "statistics.scale": statistics.scale,
+        "statistics.spectrum": statistics.spectrum,
+    }
+    with atomic(weights) as temporary:
+        safetensors.torch.save_file(tensors, temporary, metadata={"fsdiff_version": __version__})
+    write_json(
+        sidecar,
+        {
+            **description,
+            "fsdiff_version": __version__,
+            "spectrum_resolution": statistics.resolution,
+        },
+    )
+
+
+def load(weights: Path) -> Model:
+    """Read a model from its weights and the description beside them."""
+    description = describe(weights)
+    tensors = _read_tensors(Path(weights))
+    statistics = Statistics(
+        mean=tensors.pop("statistics.mean"),
+        scale=tensors.pop("statistics.scale"),
+        spectrum=tensors.pop("statistics.spectrum"),
+        resolution=description["spectrum_resolution"],
+    )
+    denoiser = make_denoiser(description["config"], statistics, seed=0)
+    _load_network(denoiser.network, tensors, weights)
+    return Model(denoiser, statistics, description)
+
+
+def warm_start(network: nn.Module, weights: Path) -> None:
+    """Start a network from the weights of a model trained on a coarser grid."""
+    tensors = {k: v for k, v in _read_tensors(weights).items() if k.startswith("network.")}
+    _load_network(network, tensors, weights)
+
+
+def _load_network(network: nn.Module, tensors: Mapping[str, Tensor], weights: Path) -> None:
+    state = {name.removeprefix("network."): tensor for name, tensor in tensors.items()}
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise StorageError(f"{weights} holds another network: {error}") from error
+
+
+def _read_tensors(weights: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(weights)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise StorageError(
+            f"{weights} is not a readable model ({error}); delete it and train again"
+        ) from error
