@@ -1,0 +1,140 @@
+"""What the columns of the summary table mean, and how a result is judged against its references.
+
+A row of the table is one evaluation: ``row`` is "model", or one of the three references "real" (two
+disjoint sets of real data: the floor), "surrogate" (a Gaussian random field with the data's
+spectrum) and "white_noise". Columns may be absent.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+REFERENCES = {
+    "real": "real against real",
+    "surrogate": "Gaussian surrogate",
+    "white_noise": "white noise",
+}
+"""Value of ``row`` → what the reader sees."""
+
+IDENTITY = ("experiment", "title", "dataset", "row", "seed", "resolution", "trained_at")
+"""Columns that say what was evaluated; all others are results."""
+
+STRUCTURE = "structure (beyond second moments)"
+"""Family of the metrics that see what a Gaussian field with the same spectrum lacks."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A result: its name in the table, what it is called, and the family it is shown with.
+
+    ``target`` names the column that holds the value of perfect samples, which is zero without one.
+    ``ranked`` is False where a value is neither near nor far from anything, such as a p-value, or
+    does not compare between experiments, such as the loss.
+    """
+
+    name: str
+    title: str
+    family: str
+    target: str | None = None
+    ranked: bool = True
+
+    def deviation(self, rows: pd.DataFrame) -> pd.Series:
+        """What is ranked, less is better: the distance from the target.
+
+        Unbiased estimates of squared distances may be negative; their size is then noise as well.
+        """
+        if not self.ranked:
+            return pd.Series(float("nan"), rows.index)
+        target = rows[self.target] if self.target else 0.0
+        return (rows[self.name] - target).abs()
+
+
+_KNOWN = {
+    "sliced_wasserstein": ("sliced Wasserstein", "whole field"),
+    "sw_gaussian_approx": ("sliced Wasserstein, Gaussian approximation", "whole field"),
+    "rbf_mmd": ("MMD², Gaussian kernel", "whole field"),
+    "rbf_mmd_p_value": ("MMD p-value", "whole field"),
+    "energy_distance": ("energy distance", "whole field"),
+    "log_spectrum_error": ("log-spectrum error", "whole field"),
+    "autocovariance_error": ("autocovariance error", "whole field"),
+    "vendi": ("Vendi score", "whole field"),
+    "patch_sliced_wasserstein": ("sliced Wasserstein of patches", STRUCTURE),
+    "one_point_w1": ("one-point W₁", STRUCTURE),
+    "one_point_kurtosis": ("one-point kurtosis", STRUCTURE),
+    "gradient_w1": ("derivative W₁", STRUCTURE),
+    "gradient_kurtosis": ("derivative kurtosis", STRUCTURE),
+    "training_seconds": ("training [s]", "cost"),
+    "parameters": ("parameters", "cost"),
+    "network_evaluations": ("network evaluations per sample", "cost"),
+    "sampling_seconds": ("sampling [s]", "cost"),
+}
+
+METRICS = (STRUCTURE, "whole field", "further metrics")
+"""Families of columns that compare sets of fields, in the order of the table."""
+
+_FAMILIES = (*METRICS, "denoising loss", "cost")
+
+_NEED_TARGET = ("vendi", "one_point_kurtosis", "gradient_kurtosis")
+
+
+def as_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The summary as a data frame with the columns every reader relies on.
+
+    Raises ValueError if ``row`` or ``resolution`` is absent or ``row`` has an unknown value.
+    """
+    table = rows.copy() if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    absent = [name for name in ("row", "resolution") if name not in table]
+    if absent:
+        raise ValueError(f"the summary has no column {', '.join(absent)}; evaluate writes it")
+    unknown = set(table["row"]) - {"model", *REFERENCES}
+    if unknown:
+        known = ", ".join(["model", *REFERENCES])
+        raise ValueError(f"unknown kind of row {sorted(unknown)} in the summary; known: {known}")
+    defaults = {"dataset": "", "experiment": "", "trained_at": float("nan")}
+    for name, value in defaults.items():
+        if name not in table:
+            table[name] = value
+    if "title" not in table:
+        table["title"] = table["experiment"]
+    table["title"] = table["title"].where(table["title"].notna(), table["experiment"])
+    return table
+
+
+def columns(table: pd.DataFrame) -> list[Column]:
+    """The results a table has, family by family; columns without any number are left out."""
+    numeric = [name for name in table.select_dtypes("number") if name not in IDENTITY]
+    shown = [
+        _column(name, numeric)
+        for name in numeric
+        if not name.endswith("_reference") and table[name].notna().any()
+    ]
+    known = list(_KNOWN)
+    order = {name: known.index(name) if name in known else len(known) for name in numeric}
+    return sorted(shown, key=lambda c: (_FAMILIES.index(c.family), order[c.name], _number(c.name)))
+
+
+def models(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Rows of each experiment (all seeds and resolutions) by title, in the table's order."""
+    rows = table[table["row"] == "model"]
+    return dict(list(rows.groupby("title", sort=False)))
+
+
+def reference(table: pd.DataFrame, kind: str, column: Column) -> float:
+    """Mean deviation of a reference row; NaN if the table has none."""
+    return float(column.deviation(table[table["row"] == kind]).mean())
+
+
+def _column(name: str, numeric: list[str]) -> Column:
+    if name.startswith("loss_"):
+        return Column(name, f"at {name.removeprefix('loss_')}", "denoising loss", ranked=False)
+    title, family = _KNOWN.get(name, (name.replace("_", " "), "further metrics"))
+    target = f"{name}_reference" if f"{name}_reference" in numeric else None
+    ranked = bool(target) or not (name in _NEED_TARGET or name.endswith("_p_value"))
+    return Column(name, title, family, target, ranked)
+
+
+def _number(name: str) -> int:
+    last = name.rpartition("_")[2]
+    return int(last) if last.isdigit() else 0
