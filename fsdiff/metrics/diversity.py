@@ -1,0 +1,49 @@
+"""Vendi score: the effective number of different fields in a set.
+
+Friedman and Dieng, "The Vendi score: a diversity evaluation metric for machine learning" (2023),
+arXiv 2210.02410; orders other than 1: Pasarkar and Dieng (2023), arXiv 2310.12952.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from fsdiff.bases import Basis
+from fsdiff.metrics.fields import check_fields, gram
+
+
+@dataclass(frozen=True)
+class VendiScore:
+    """Exponential of the Rényi entropy of the eigenvalues w of K/N, K_ij = cos(u_i, u_j).
+
+    Order 1: exp(−Σ w ln w); order q: (Σ w^q)^{1/(1−q)}. The value lies between 1 (all fields
+    parallel) and N (all orthogonal) and grows with N: compare sets of equal size. It measures
+    diversity, not agreement: the value wanted is that of the reference.
+
+    Returns ``vendi`` of the samples and ``vendi_reference``.
+    """
+
+    order: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    kind: Literal["vendi"] = "vendi"
+
+    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
+        """The scores of two sets of fields (N, channels, *grid)."""
+        check_fields(samples, reference, basis)
+        return {"vendi": self.score(samples), "vendi_reference": self.score(reference)}
+
+    def score(self, fields: Tensor) -> float:
+        """The score of one set; ValueError where a field is identically zero."""
+        products = gram(fields)
+        norms = products.diagonal().sqrt()
+        if not (norms > 0).all():
+            zero = int((norms == 0).nonzero()[0])
+            raise ValueError(f"field {zero} is identically zero and has no direction: leave it out")
+        weights = torch.linalg.eigvalsh(products / norms[:, None] / norms / len(fields))
+        # Zero eigenvalues come out as ± roundoff; they carry no entropy.
+        weights = weights[weights > len(fields) * torch.finfo(weights.dtype).eps]
+        if self.order == 1:
+            return float(torch.exp(-(weights * weights.log()).sum()))
+        return float(weights.pow(self.order).sum() ** (1 / (1 - self.order)))

@@ -1,0 +1,72 @@
+"""What all measures share: the check of their arguments, blocks of bounded memory, inner products.
+
+Sets of fields have shape (N, channels, *grid). The inner product of two fields is the mean over
+nodes of the sum over channels, so that numbers at different resolutions compare.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from fsdiff.bases import Basis
+
+BLOCK = 2**22
+"""Numbers held at once in double precision when a large set is worked through."""
+
+
+def check_fields(samples: Tensor, reference: Tensor, basis: Basis, *, at_least: int = 1) -> None:
+    """Raise ValueError unless both are sets of finite real fields on one grid of ``basis``.
+
+    ``at_least`` is the number of fields that the measure needs in each set.
+    """
+    for name, fields in (("samples", samples), ("reference", reference)):
+        _check_set(name, fields, basis, at_least)
+    if samples.shape[1:] != reference.shape[1:]:
+        raise ValueError(
+            f"samples are on {tuple(samples.shape[1:])} (channels, *grid) and reference on "
+            f"{tuple(reference.shape[1:])}: bring both to the same channels and grid"
+        )
+    if samples.device != reference.device:
+        raise ValueError(
+            f"samples are on {samples.device} and reference on {reference.device}: move one"
+        )
+
+
+def _check_set(name: str, fields: Tensor, basis: Basis, at_least: int) -> None:
+    shape = tuple(fields.shape)
+    if len(shape) != 2 + basis.dimension or len(set(shape[2:])) != 1 or 0 in shape[1:]:
+        grid = ", ".join("n" * basis.dimension)
+        raise ValueError(f"{name} have shape {shape}; expected (fields, channels, {grid})")
+    if shape[0] < at_least:
+        raise ValueError(f"{name} hold {shape[0]} fields; this measure needs at least {at_least}")
+    if not fields.is_floating_point():
+        raise ValueError(f"{name} have type {fields.dtype}; convert them to a real floating type")
+    finite = fields.isfinite().flatten(1).all(1)
+    if not finite.all():
+        first = int(finite.logical_not().nonzero()[0])
+        raise ValueError(f"{name} contain NaN or infinity, first in field {first}")
+
+
+def blocks(fields: Tensor) -> Iterator[Tensor]:
+    """Consecutive blocks of the set in double precision, at most ``BLOCK`` numbers each."""
+    size = max(1, BLOCK // fields[0].numel())
+    return (block.double() for block in fields.split(size))
+
+
+def gram(fields: Tensor) -> Tensor:
+    """Inner products ⟨u_i, u_j⟩ of all pairs of a set, shape (N, N), float64."""
+    flat = fields.flatten(1)
+    products = flat.new_zeros((len(flat), len(flat)), dtype=torch.float64)
+    for columns in flat.split(max(1, BLOCK // len(flat)), dim=1):
+        columns = columns.double()
+        products += columns @ columns.T
+    return products / fields[0, 0].numel()
+
+
+def squared_distances(fields: Tensor) -> Tensor:
+    """‖u_i − u_j‖² of all pairs of a set, shape (N, N), float64, exactly 0 on the diagonal."""
+    # Distances do not change when all fields are shifted; small ones then lose fewer digits.
+    products = gram(fields - fields.mean(0))
+    norms = products.diagonal()
+    return (norms[:, None] + norms[None, :] - 2 * products).clamp(min=0).fill_diagonal_(0)

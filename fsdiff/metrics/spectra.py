@@ -1,0 +1,103 @@
+"""Second moments: radial energy spectrum and autocovariance."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from fsdiff.bases import Basis
+from fsdiff.metrics.fields import blocks, check_fields
+
+NEGLIGIBLE = 1e-12
+"""Fraction of the reference's mean square below which a shell's energy counts as roundoff."""
+
+
+@dataclass(frozen=True)
+class SpectrumError:
+    """Root mean square over shells and channels of ln(E_samples/E_reference).
+
+    Shells are those that the grid resolves whole (see ``whole_shells``). An energy below 10⁻¹² of
+    the reference's mean square (per channel) is set to this: shells that are empty up to roundoff
+    in both sets count as equal, and energy where the reference has none counts as the error it is.
+
+    Returns ``log_spectrum_error``, natural logarithm; |ln c²| for samples c times the reference.
+    """
+
+    kind: Literal["spectrum"] = "spectrum"
+
+    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
+        """The error between two sets of fields (N, channels, *grid)."""
+        check_fields(samples, reference, basis)
+        k, energy = radial_spectrum(samples, basis)
+        _, expected = radial_spectrum(reference, basis)
+        # A reference that is identically zero leaves the smallest positive number as the floor.
+        smallest = torch.finfo(expected.dtype).tiny
+        floor = (NEGLIGIBLE * expected.sum(1, keepdim=True)).clamp(min=smallest)
+        ratio = torch.log(energy.maximum(floor) / expected.maximum(floor))
+        whole = ratio[:, k <= whole_shells(samples.shape[-1], basis)]
+        return {"log_spectrum_error": float(whole.square().mean().sqrt())}
+
+
+@dataclass(frozen=True)
+class AutocovarianceError:
+    """‖C_samples − C_reference‖ / ‖C_reference‖ in L² over lags, averaged over channels.
+
+    Returns ``autocovariance_error``.
+    """
+
+    kind: Literal["autocovariance"] = "autocovariance"
+
+    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
+        """The error between two sets of at least two fields (N, channels, *grid)."""
+        check_fields(samples, reference, basis, at_least=2)
+        found, expected = autocovariance(samples, basis), autocovariance(reference, basis)
+        error = (found - expected).flatten(1).norm(dim=1) / expected.flatten(1).norm(dim=1)
+        return {"autocovariance_error": float(error.mean())}
+
+
+def radial_spectrum(fields: Tensor, basis: Basis) -> tuple[Tensor, Tensor]:
+    """Energy of a set of fields by shells of wavenumber: (k, energy), shapes (S,), (channels, S).
+
+    Shell k holds the modes with k − ½ ≤ |k| < k + ½, k = 0, 1, …, up to the corners of what the
+    grid resolves; the energy is the sum over its modes of the mean square over the set, so the sum
+    over shells is the mean square of the fields (of which Fourier Nyquist modes are no part). The
+    angular frequency of a shell is ``k * basis.angular_frequency()``.
+    """
+    n = fields.shape[-1]
+    energy = sum(basis.energy(block).sum(0) for block in blocks(fields)) / len(fields)
+    resolved = basis.resolved(n)
+    shell = (basis.wavenumber(n) + 0.5).floor().long()[resolved].to(fields.device)
+    energy = energy[:, resolved.to(fields.device)]
+    shells = energy.new_zeros((len(energy), int(shell.max()) + 1))
+    k = torch.arange(shells.shape[1], dtype=torch.float64)
+    return k, shells.index_add_(1, shell, energy)
+
+
+def whole_shells(n: int, basis: Basis) -> int:
+    """The largest k whose modes n nodes resolve along every axis: n − 1, or ⌈n/2⌉ − 1 (Fourier)."""
+    largest = basis.wavenumber(n)[basis.resolved(n)].max() / basis.dimension**0.5
+    return int(largest.round())
+
+
+def autocovariance(fields: Tensor, basis: Basis) -> Tensor:
+    """C(h) = mean over places x of cov(u(x), u(x + h)), shape (channels, *lags), float64.
+
+    Lags per axis are −⌊n/2⌋ … ⌈n/2⌉ − 1 nodes, in this order. Periodic fields wrap around; others
+    average over the places x for which x + h is in the box. The covariance is the unbiased one of
+    the set.
+    """
+    n, axes = fields.shape[-1], basis.grid_axes()
+    padded = (n if basis.periodic else 2 * n,) * basis.dimension
+    mean = sum(block.sum(0) for block in blocks(fields)) / len(fields)
+    energy = sum(
+        torch.fft.rfftn(block - mean, s=padded, dim=axes).abs().square().sum(0)
+        for block in blocks(fields)
+    )
+    products = torch.fft.irfftn(energy / (len(fields) - 1), s=padded, dim=axes)
+    lags = torch.arange(-(n // 2), (n + 1) // 2, device=fields.device)
+    places = torch.full_like(lags, n) if basis.periodic else n - lags.abs()
+    for axis in axes:
+        products = products.index_select(axis, lags % padded[0])
+        products = products / places.reshape(-1, *(1,) * (-1 - axis))
+    return products
