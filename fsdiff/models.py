@@ -14,9 +14,9 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from fsdiff import __version__
 from fsdiff.denoiser import Denoiser
 from fsdiff.parts import build
+from fsdiff.provenance import package_version
 from fsdiff.randomness import generator
 from fsdiff.storage import StorageError, atomic, read_json, write_json
 from fsdiff.validation import ValidationSet
@@ -122,12 +122,12 @@ def save(
         "statistics.spectrum": statistics.spectrum,
     }
     with atomic(weights) as temporary:
-        safetensors.torch.save_file(tensors, temporary, metadata={"fsdiff_version": __version__})
+        safetensors.torch.save_file(tensors, temporary)
     write_json(
         sidecar,
         {
             **description,
-            "fsdiff_version": __version__,
+            "fsdiff_version": package_version(),
             "spectrum_resolution": statistics.resolution,
         },
     )

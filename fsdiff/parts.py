@@ -27,7 +27,7 @@ FAMILIES = {
     "sampler": "samplers",
     "source": "datasets",
     "downsampling": "downsampling",
-    "initial": "datasets.initial",
+    "initial": "initial",
     "metrics": "metrics",
 }
 """Key in the configuration → module or package below ``fsdiff`` that holds its parts."""

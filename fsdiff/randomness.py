@@ -13,7 +13,8 @@ import numpy as np
 
 def generator(seed: int, *stream: int) -> np.random.Generator:
     """The random number generator of the stream named by non-negative integers."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *stream])))
+    # A spawn key, unlike more entropy, tells (1,) from (1, 0).
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=stream)))
 
 
 def normals(seed: int, indices: Iterable[int], shape: tuple[int, ...], *stream: int) -> np.ndarray:

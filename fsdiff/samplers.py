@@ -4,6 +4,7 @@ A sampler is its settings; calling it draws samples. It talks to the denoiser an
 alone, so every network, prediction, prior and process goes with every sampler.
 """
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +71,15 @@ class Sampler(ABC):
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> Samples:
-        """One sample per index on n nodes per axis; sample i depends on (seed, i) only."""
+        """One sample per index on n nodes per axis; sample i depends on (seed, i) only.
+
+        On a CPU they are drawn one by one: matrix products of different batch sizes round
+        differently, and no faster.
+        """
+        if torch.device(device).type == "cpu" and len(indices) > 1:
+            one = functools.partial(self, denoiser, prior, n, dtype=dtype, device=device)
+            parts = [one([index], seed) for index in indices]
+            return Samples(torch.cat([part.fields for part in parts]), parts[0].network_evaluations)
         run = _Run(denoiser, prior, n, tuple(indices), seed, dtype, torch.device(device))
         start = prior.sample(denoiser.basis, n, indices, seed, channels=denoiser.channels)
         x = run.at(denoiser.process.T).noise_scale * start.to(run.device, dtype)

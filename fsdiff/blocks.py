@@ -1,0 +1,153 @@
+"""Types of configuration blocks, made from the signatures of the classes that they configure."""
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from functools import cache, reduce
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    Strict,
+    create_model,
+    model_validator,
+)
+
+from fsdiff import parts
+
+
+class Block(BaseModel):
+    """A block of YAML: unknown keys are refused and numbers are numbers."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        use_attribute_docstrings=True,
+    )
+
+    def plain(self) -> dict[str, Any]:
+        """The block as JSON has it, defaults filled in."""
+        return self.model_dump(mode="json")
+
+
+class PartBlock(Block):
+    """The configuration of one class.
+
+    Dataclasses are constructed along with it, so that what they refuse is refused here.
+    """
+
+    # Made from signatures: there is no source to read docstrings from, and looking takes seconds.
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+    _described: ClassVar[type]
+    _part: Any = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _construct(self) -> "PartBlock":
+        if dataclasses.is_dataclass(self._described):
+            values = {name: getattr(self, name) for name in type(self).model_fields}
+            self._part = self._described(
+                **{
+                    name: value.part if isinstance(value, PartBlock) else value
+                    for name, value in values.items()
+                }
+            )
+        return self
+
+    @property
+    def part(self) -> Any:
+        """The dataclass that the block describes; None for networks."""
+        return self._part
+
+
+@cache
+def block_type(described: type) -> type[PartBlock]:
+    """The type of a class's block; ``kind`` comes first and must be given."""
+    fields: dict[str, Any] = {}
+    for name, annotation, default in _parameters(described):
+        if name in parts.FAMILIES and _mentions_parts(annotation):
+            annotation = part_type(name)
+        if dataclasses.is_dataclass(default):
+            default = dataclasses.asdict(default)
+        fields[name] = (exact(annotation), default)
+    if "kind" in fields:
+        fields = {"kind": (fields.pop("kind")[0], ...)} | fields
+    model = create_model(
+        described.__name__,
+        __base__=PartBlock,
+        __doc__=inspect.getdoc(described),
+        __module__=described.__module__,
+        **fields,
+    )
+    model._described = described
+    return model
+
+
+@cache
+def part_type(family: str) -> Any:
+    """The block of any part of a family, told apart by ``kind``."""
+    types = tuple(block_type(parts.find(family, kind)) for kind in parts.kinds(family))
+    if len(types) == 1:
+        return types[0]
+    return Annotated[reduce(or_, types), Field(discriminator="kind")]
+
+
+def exact(annotation: Any) -> Any:
+    """The same type, in which true is not 1, "2" is not 2 and 2.0 is not an integer."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation is float or (origin is Annotated and arguments[0] is float):
+        return Annotated[annotation, Strict(), BeforeValidator(_scientific)]
+    if annotation in (int, bool):
+        return Annotated[annotation, Strict()]
+    if origin is Annotated:
+        return Annotated[(exact(arguments[0]), *arguments[1:])]
+    if origin in (Union, UnionType):
+        return reduce(or_, map(exact, arguments))
+    if origin is tuple:
+        return tuple[tuple(map(exact, arguments))]
+    return annotation
+
+
+def _parameters(described: type) -> Iterator[tuple[str, Any, Any]]:
+    """(name, annotation, default) of the arguments that configure a class; ``...`` if required."""
+    if not dataclasses.is_dataclass(described):
+        yield from _keyword_parameters(described)
+        return
+    hints = get_type_hints(described, include_extras=True)
+    for item in dataclasses.fields(described):
+        default = item.default
+        if item.default_factory is not dataclasses.MISSING:
+            default = item.default_factory()
+        yield item.name, hints[item.name], ... if default is dataclasses.MISSING else default
+
+
+def _keyword_parameters(described: type) -> Iterator[tuple[str, Any, Any]]:
+    yield "kind", Literal[described.kind], ...
+    hints = get_type_hints(described.__init__, include_extras=True)
+    for name, argument in inspect.signature(described.__init__).parameters.items():
+        if argument.kind is argument.KEYWORD_ONLY:
+            default = argument.default
+            yield name, hints[name], ... if default is argument.empty else default
+
+
+def _mentions_parts(annotation: Any) -> bool:
+    """Whether a type is made of classes of this package rather than of plain values."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        return annotation.__module__.startswith(f"{parts.PACKAGE.name}.")
+    return any(_mentions_parts(argument) for argument in get_args(annotation))
+
+
+def _scientific(value: Any) -> Any:
+    """Numbers such as 1e-3, which YAML 1.1 takes for text."""
+    if isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value):
+        return float(value)
+    return value

@@ -1,0 +1,223 @@
+"""A data set and its hierarchy of resolutions, streamed: memory does not grow with its samples.
+
+Shards are merged into one data set with its split, its statistics are measured on the training
+split, and it is restricted to coarser grids. Fields stay lazy until they are written; chunks are of
+one size whatever the shards, so sums over them do not depend on how the data were sharded.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import dask
+import numpy as np
+import torch
+import xarray as xr
+
+from fsdiff.bases import Basis
+from fsdiff.downsampling import Downsampling
+from fsdiff.storage import (
+    FIELD_DIMENSIONS,
+    Provenance,
+    StorageError,
+    check_finite,
+    read,
+    samples_per_chunk,
+)
+
+SPLITS = ("train", "validation", "test")
+SPACE = ("z", "y", "x")
+
+
+def merge(
+    shards: Sequence[Path],
+    *,
+    split: Mapping[str, int],
+    expected: Provenance,
+    dimensions: Sequence[str] = FIELD_DIMENSIONS,
+) -> xr.Dataset:
+    """All shards as one lazy data set in order of samples, with the coordinate ``split(sample)``.
+
+    ``split`` gives the number of samples of train, validation and test, in this order of sample
+    index; ``expected`` is the provenance that every shard must have been written with. Raises
+    StorageError that lists every shard that is missing, damaged, foreign, doubled or not finite,
+    and every range of samples that no shard holds.
+    """
+    opened: list[xr.Dataset] = []
+    held: list[tuple[Path, list[int]]] = []
+    problems = []
+    for path in shards:
+        try:
+            opened.append(_open_shard(path, expected, dimensions))
+            held.append((path, _indices(opened[-1])))
+        except StorageError as error:
+            problems.append(str(error))
+    problems += _gaps_and_overlaps(held, sum(split.values()))
+    if problems:
+        raise StorageError("the shards cannot be merged:\n  " + "\n  ".join(problems))
+    merged = xr.concat(
+        sorted(opened, key=lambda shard: _indices(shard)[0]),
+        "sample",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        join="exact",
+        combine_attrs="override",
+    )
+    names = np.repeat(SPLITS, [split[name] for name in SPLITS])
+    about = {"long_name": "what the sample is used for"}
+    merged = merged.assign_coords(split=("sample", names, about))
+    field = merged["field"]
+    return merged.assign(field=field.chunk(sample=samples_per_chunk(field)))
+
+
+def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
+    """Second moments of the training split, to be merged into the data set, float64.
+
+    ``mean(channel)``, ``scale(channel)`` (root mean-square deviation) and
+    ``spectrum(channel, mode_y, mode_x)``, the mean-square coefficient of (field − mean)/scale with
+    the wavenumbers as coordinates; averages over samples, nodes and, where there are any, times.
+    Raises ValueError where a channel does not vary.
+    """
+    field = dataset["field"].isel(sample=np.flatnonzero(dataset["split"] == "train"))
+    field = field.chunk(sample=samples_per_chunk(field)).astype(np.float64)
+    space = SPACE[-basis.dimension :]
+    everything = [name for name in field.dims if name != "channel"]
+    mean = field.mean(everything).compute()
+    deviation = field - mean
+    variance, spectrum = dask.compute(
+        np.square(deviation).mean(everything),
+        _energy(deviation, basis).mean([name for name in everything if name not in space]),
+    )
+    constant = mean["channel"].values[~(variance.values > 0)]
+    if len(constant):
+        raise ValueError(f"channel {', '.join(constant)} is constant over all training samples")
+    units = {"units": dataset["field"].attrs.get("units", "1")}
+    measured = "over the training split"
+    return xr.Dataset(
+        {
+            "mean": mean.assign_attrs(units, long_name=f"mean {measured}"),
+            "scale": np.sqrt(variance).assign_attrs(
+                units, long_name=f"root mean-square deviation from the mean {measured}"
+            ),
+            "spectrum": (spectrum / variance).assign_attrs(
+                units="1", long_name=f"mean-square coefficient of (field - mean)/scale {measured}"
+            ),
+        }
+    )
+
+
+def restrict(
+    dataset: xr.Dataset, resolution: int, downsampling: Downsampling, basis: Basis
+) -> xr.Dataset:
+    """The data set on ``resolution`` nodes per axis, lazily; statistics and split go along.
+
+    Raises ValueError where the downsampling does not reach this resolution.
+    """
+    space = SPACE[-basis.dimension :]
+    field = dataset["field"]
+    downsampling.check(field.sizes["x"], resolution)
+
+    def to_coarse(values: np.ndarray) -> np.ndarray:
+        fine = torch.from_numpy(values.astype(np.float64))
+        return downsampling(fine, resolution, basis).numpy().astype(values.dtype)
+
+    restricted = xr.apply_ufunc(
+        to_coarse,
+        field,
+        input_core_dims=[space],
+        output_core_dims=[space],
+        exclude_dims=set(space),
+        dask="parallelized",
+        output_dtypes=[field.dtype],
+        dask_gufunc_kwargs={"output_sizes": dict.fromkeys(space, resolution)},
+        keep_attrs=True,
+    )
+    coordinates = {name: _coarse_nodes(dataset[name], resolution, basis) for name in space}
+    return dataset.drop_vars(["field", *space]).assign(field=restricted).assign_coords(coordinates)
+
+
+def _energy(field: xr.DataArray, basis: Basis) -> xr.DataArray:
+    """|û_k|² of each sample, with dimensions mode_y, mode_x in place of y, x."""
+    space = SPACE[-basis.dimension :]
+    n = field.sizes["x"]
+    modes = [f"mode_{name}" for name in space]
+
+    def energy(values: np.ndarray) -> np.ndarray:
+        return basis.forward(torch.from_numpy(values)).abs().square().numpy()
+
+    result = xr.apply_ufunc(
+        energy,
+        field,
+        input_core_dims=[space],
+        output_core_dims=[modes],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        dask_gufunc_kwargs={
+            "output_sizes": dict(zip(modes, basis.coefficient_shape(n), strict=True))
+        },
+    )
+    return result.assign_coords(
+        {
+            name: (name, wavenumbers, {"long_name": f"integer wavenumber along {name[-1]}"})
+            for name, wavenumbers in zip(modes, basis.axis_modes(n), strict=True)
+        }
+    )
+
+
+def _coarse_nodes(fine: xr.DataArray, resolution: int, basis: Basis) -> xr.DataArray:
+    """Coordinates of the coarse nodes of the box whose fine nodes are given, in the same units."""
+    n = fine.size
+    unit = basis.nodes(n)
+    length = float(fine[-1] - fine[0]) / (unit[-1] - unit[0])
+    start = float(fine[0]) - length * unit[0]
+    # Rounding puts sums such as −1 + 2·0.5 exactly where they belong.
+    nodes = np.round(start + length * basis.nodes(resolution), 12)
+    return xr.DataArray(nodes, dims=fine.dims, attrs=fine.attrs)
+
+
+def _open_shard(path: Path, expected: Provenance, dimensions: Sequence[str]) -> xr.Dataset:
+    """A lazy shard that was made as expected and is finite throughout."""
+    shard = read(path, dimensions=dimensions, chunks="auto")
+    attributes = expected.attributes()
+    for name in ("fsdiff_config", "fsdiff_fingerprint", "fsdiff_seed"):
+        if shard.attrs[name] != attributes[name]:
+            raise StorageError(
+                f"{path} holds samples {_ranges(_indices(shard))} of another data set: {name} is "
+                f"{shard.attrs[name]}, expected {attributes[name]}; delete it"
+            )
+    check_finite(shard["field"], path)
+    return shard
+
+
+def _gaps_and_overlaps(shards: Sequence[tuple[Path, list[int]]], count: int) -> Iterator[str]:
+    """What keeps shards with these sample indices from being samples 0 … count − 1, once each."""
+    holder: dict[int, Path] = {}
+    for path, held in shards:
+        if any(b != a + 1 for a, b in pairwise(held)):
+            yield f"{path} holds samples {_ranges(held)}, which are not consecutive"
+        if held[-1] >= count:
+            yield f"{path} holds samples {_ranges(held)}, but the split has only {count}"
+        doubled = [index for index in held if index in holder]
+        if doubled:
+            others = ", ".join(sorted({str(holder[index]) for index in doubled}))
+            yield f"{path} holds samples {_ranges(doubled)}, and so does {others}"
+        holder |= dict.fromkeys(held, path)
+    missing = [index for index in range(count) if index not in holder]
+    if missing:
+        yield f"no usable shard holds samples {_ranges(missing)}; run the workflow to make them"
+
+
+def _indices(shard: xr.Dataset) -> list[int]:
+    return [int(index) for index in shard["sample"].values]
+
+
+def _ranges(indices: Iterable[int]) -> str:
+    """Integers in words: "0-3, 7"."""
+    runs: list[list[int]] = []
+    for index in sorted(indices):
+        if runs and index == runs[-1][1] + 1:
+            runs[-1][1] = index
+        else:
+            runs.append([index, index])
+    return ", ".join(f"{first}-{last}" if first < last else str(first) for first, last in runs)

@@ -1,0 +1,305 @@
+"""Files: whole or absent, the same bytes for the same data, refused by name when damaged."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import dask.array
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+
+from fsdiff import storage
+from fsdiff.storage import Provenance, StorageError, atomic, read, write
+
+PROVENANCE = Provenance({"source": {"kind": "test", "k": 1e-3}}, "0123456789abcdef", 3)
+
+
+def fields(count=6, n=8, first=0, **changes):
+    values = np.random.default_rng(first).standard_normal((count, 1, n, n)).astype(np.float32)
+    nodes = (np.arange(n) + 0.5) / n
+    dataset = xr.Dataset(
+        {"field": (("sample", "channel", "y", "x"), values, {"units": "1"})},
+        coords={
+            "sample": np.arange(first, first + count),
+            "channel": ["u"],
+            "y": ("y", nodes, {"units": "1"}),
+            "x": ("x", nodes, {"units": "1"}),
+        },
+        attrs={"fsdiff_basis": "cosine"},
+    )
+    return dataset.assign(changes)
+
+
+def saved(path, dataset=None):
+    write(fields() if dataset is None else dataset, path, title="a test", provenance=PROVENANCE)
+    return path
+
+
+def lazy(dataset, chunk=2):
+    return dataset.assign(field=dataset["field"].chunk(sample=chunk))
+
+
+def entries(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+# Writing
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    dataset = fields()
+    back = read(saved(tmp_path / "a.nc", dataset))
+    xr.testing.assert_equal(back, dataset)
+    assert back["field"].attrs["units"] == "1"
+    assert Provenance.of(back) == PROVENANCE
+
+
+def test_files_open_naturally_and_follow_the_conventions(tmp_path):
+    with xr.open_dataset(saved(tmp_path / "a.nc")) as dataset:
+        assert dataset["field"].dims == ("sample", "channel", "y", "x")
+        assert dataset["field"].dtype == np.float32
+        assert list(dataset["channel"].values) == ["u"]
+        assert dataset.attrs["Conventions"] == "CF-1.11"
+        assert dataset.attrs["title"] == "a test"
+        assert dataset.attrs["fsdiff_basis"] == "cosine"
+        assert dataset.attrs["fsdiff_config"] == '{"source":{"k":0.001,"kind":"test"}}'
+        assert {"history", "source", "fsdiff_version"} <= dataset.attrs.keys()
+
+
+def test_identical_data_give_identical_bytes_in_any_order_of_chunks(tmp_path):
+    dataset = fields(count=64)
+    whole = saved(tmp_path / "a.nc", dataset).read_bytes()
+    for chunk in (1, 7, 64):
+        assert saved(tmp_path / "b.nc", lazy(dataset, chunk)).read_bytes() == whole
+
+
+def test_double_precision_is_stored_in_single(tmp_path):
+    dataset = fields()
+    dataset = dataset.assign(field=dataset["field"].astype(np.float64))
+    assert read(saved(tmp_path / "a.nc", dataset))["field"].dtype == np.float32
+    assert dataset["field"].dtype == np.float64
+
+
+def test_a_file_read_lazily_can_be_written_again(tmp_path):
+    first = saved(tmp_path / "a.nc")
+    with read(first, chunks=4) as dataset:
+        half = dataset.isel(y=slice(4), x=slice(4))
+        assert read(saved(tmp_path / "b.nc", half))["field"].shape == (6, 1, 4, 4)
+
+
+@pytest.mark.parametrize("chunk", [None, 2])
+def test_values_that_are_not_finite_are_never_written(tmp_path, chunk):
+    dataset = fields()
+    dataset["field"][3, 0, 1, 2] = np.inf
+    dataset = dataset if chunk is None else lazy(dataset, chunk)
+    with pytest.raises(StorageError, match=r"not finite in sample 3: .*a\.nc was not written"):
+        saved(tmp_path / "a.nc", dataset)
+    assert entries(tmp_path) == []
+
+
+# Atomicity
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failed_write_leaves_the_previous_file(tmp_path, error):
+    path = tmp_path / "a.txt"
+    path.write_text("good")
+
+    def interrupted():
+        with atomic(path) as temporary:
+            temporary.write_text("half of somethi")
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
+    assert path.read_text() == "good"
+    assert entries(tmp_path) == ["a.txt"]
+
+
+def test_nothing_is_visible_before_it_is_whole(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    with atomic(path) as temporary:
+        temporary.write_text("all")
+        assert not path.exists()
+        assert temporary.parent == path.parent
+        assert temporary.suffix == path.suffix
+        assert temporary.name.startswith(".")
+    assert path.read_text() == "all"
+
+
+def test_an_error_while_chunks_are_computed_leaves_the_previous_file(tmp_path):
+    path = saved(tmp_path / "a.nc")
+    before = path.read_bytes()
+
+    def explode(block):
+        raise ZeroDivisionError("in a chunk")
+
+    dataset = lazy(fields())
+    values = dataset["field"].data.map_blocks(explode, meta=np.empty((0, 0, 0, 0), np.float32))
+    with pytest.raises(ZeroDivisionError):
+        saved(path, dataset.assign(field=dataset["field"].copy(data=values)))
+    assert path.read_bytes() == before
+    assert entries(tmp_path) == ["a.nc"]
+
+
+def test_a_folder_that_cannot_be_one_is_reported(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cannot write .*file/a\.json") as caught:
+        storage.write_json(tmp_path / "file" / "a.json", {})
+    assert "MB are free" in str(caught.value)
+
+
+def test_permissions_are_named(tmp_path):
+    error = storage._write_error(tmp_path / "a.nc", PermissionError(13, "Permission denied"))
+    assert f"the folder {tmp_path} is not writable" in str(error)
+
+
+def test_a_full_disk_is_reported_and_leaves_the_previous_file(tmp_path):
+    """A limit on the size of files stands in for a full disk: the library's error is the same."""
+    saved(tmp_path / "a.nc")
+    before = (tmp_path / "a.nc").read_bytes()
+    script = """
+        import resource, signal, sys
+        sys.path.insert(0, sys.argv[2])
+        import test_storage
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        try:
+            test_storage.saved(sys.argv[1], test_storage.lazy(test_storage.fields(100, 64)))
+        except test_storage.StorageError as error:
+            print(error)
+    """
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(script),
+            tmp_path / "a.nc",
+            os.path.dirname(__file__),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert f"cannot write {tmp_path / 'a.nc'}" in run.stdout
+    assert "MB are free" in run.stdout
+    assert (tmp_path / "a.nc").read_bytes() == before
+    assert entries(tmp_path) == ["a.nc"]
+
+
+# Reading
+
+
+def refused(path, *, chunks=None, dimensions=storage.FIELD_DIMENSIONS):
+    with pytest.raises(StorageError) as caught:
+        read(path, chunks=chunks, dimensions=dimensions)["field"].values  # noqa: B018
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_missing_files_are_refused(tmp_path):
+    assert "does not exist; run the workflow" in refused(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.999])
+def test_truncated_files_are_refused(tmp_path, part):
+    path = saved(tmp_path / "a.nc", fields(50))
+    os.truncate(path, int(part * path.stat().st_size))
+    assert "truncated or not NetCDF" in refused(path)
+
+
+def test_foreign_files_are_refused(tmp_path):
+    (tmp_path / "a.nc").write_text("sample,channel\n")
+    assert "not NetCDF" in refused(tmp_path / "a.nc")
+    fields().to_netcdf(tmp_path / "b.nc")
+    message = refused(tmp_path / "b.nc")
+    assert "not written by fsdiff" in message
+    assert "fsdiff_fingerprint" in message
+    assert "delete it and run the workflow again" in message
+
+
+def test_a_file_that_lost_its_provenance_is_refused(tmp_path):
+    path = saved(tmp_path / "a.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file.delncattr("fsdiff_seed")
+    assert "has no fsdiff_seed" in refused(path)
+
+
+@pytest.mark.parametrize("chunks", [None, 2, "auto"])
+def test_a_sample_that_is_not_finite_is_named(tmp_path, chunks):
+    path = saved(tmp_path / "a.nc", fields(first=10))
+    with netCDF4.Dataset(path, "a") as file:
+        file["field"][4, 0, 0, 0] = np.nan
+    assert "not finite in sample 14" in refused(path, chunks=chunks)
+
+
+def test_lazy_reading_checks_only_what_is_used(tmp_path):
+    path = saved(tmp_path / "a.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file["field"][5] = np.inf
+    dataset = read(path, chunks=2)
+    assert isinstance(dataset["field"].data, dask.array.Array)
+    assert np.isfinite(dataset["field"][:4].values).all()
+    with pytest.raises(StorageError, match="sample 5"):
+        storage.check_finite(dataset["field"], path)
+
+
+def test_all_damaged_samples_are_named_up_to_ten():
+    field = fields(count=30)["field"]
+    field[::2] = np.nan
+    with pytest.raises(StorageError, match="sample 0, 2, 4, 6, 8, 10, 12, 14, 16, 18 and 5 more"):
+        storage.check_finite(field, "a.nc")
+
+
+def test_other_dimensions_are_refused(tmp_path):
+    path = saved(tmp_path / "a.nc")
+    series = ("sample", "time", "channel", "y", "x")
+    message = refused(path, dimensions=series)
+    assert "dimensions (sample, channel, y, x), expected (sample, time, channel, y, x)" in message
+
+
+def test_integers_are_refused(tmp_path):
+    path = saved(tmp_path / "a.nc")
+    dataset = xr.load_dataset(path)
+    dataset.assign(field=dataset["field"].astype(np.int32)).to_netcdf(path)
+    assert "'field' is int32, expected floating point" in refused(path)
+
+
+def test_files_without_field_or_coordinates_are_refused(tmp_path):
+    dataset = fields()
+    assert "no variable 'field'" in refused(saved(tmp_path / "a.nc", dataset.drop_vars("field")))
+    assert "no coordinate sample" in refused(saved(tmp_path / "b.nc", dataset.drop_vars("sample")))
+
+
+def test_chunks_depend_on_the_shape_of_a_sample_only():
+    small, large = fields(count=3, n=64)["field"], fields(count=9, n=64)["field"]
+    assert storage.samples_per_chunk(small) == storage.samples_per_chunk(large) == 512
+
+
+# JSON
+
+
+def test_json_is_canonical():
+    assert storage.canonical_json({"b": (1, 2.5), "a": None}) == '{"a":null,"b":[1,2.5]}'
+    with pytest.raises(ValueError, match="Out of range float"):
+        storage.canonical_json({"a": float("nan")})
+
+
+def test_json_is_written_and_read(tmp_path):
+    path = tmp_path / "a.json"
+    storage.write_json(path, {"b": 1, "a": [0.1]})
+    assert storage.read_json(path) == {"a": [0.1], "b": 1}
+    assert path.read_text().startswith('{\n  "a"')
+
+
+def test_damaged_json_is_refused_by_name(tmp_path):
+    path = tmp_path / "a.json"
+    with pytest.raises(StorageError, match="does not exist"):
+        storage.read_json(path)
+    path.write_text('{"a": ')
+    with pytest.raises(StorageError, match="is not whole JSON"):
+        storage.read_json(path)
