@@ -1,22 +1,25 @@
-"""Fourier neural operator for denoising, in the Fourier or the cosine basis."""
+"""Fourier neural operator for denoising: Fourier or cosine modes, and local stencils."""
 
 from typing import Literal
 
 import torch
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from fsdiff.networks.embeddings import NoiseLevelEmbedding, cell_coordinates, scaled_linear
+from fsdiff.networks.local import NeighbourDifference
 from fsdiff.networks.spectral import CONVOLUTIONS
 
 
 class FNO(nn.Module):
     """Residual Fourier neural operator (Li et al., arXiv 2010.08895), channels last inside.
 
-    A pointwise lifting, ``layers`` blocks h ← h + W gelu(a·(Kh + Vh) + b) with a spectral
+    A pointwise lifting, ``layers`` blocks h ← h + W gelu(a·(Kh + Vh + Dh) + b) with a spectral
     convolution K, pointwise V and W, and scale a and shift b read from the noise level, then a
-    pointwise projection through ``projection`` features. The same operator on every grid.
+    pointwise projection through ``projection`` features. With ``stencil_cells`` > 0 there is a
+    local part D, differences between neighbours at distance 1/stencil_cells of the domain's side.
+    The same operator on every grid.
     """
 
     kind: Literal["fno"] = "fno"
@@ -32,6 +35,7 @@ class FNO(nn.Module):
         projection: PositiveInt = 128,
         basis: Literal["fourier", "cosine"] = "fourier",
         coordinates: bool = True,
+        stencil_cells: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -40,7 +44,7 @@ class FNO(nn.Module):
         self.embedding = NoiseLevelEmbedding(2 * width)
         self.lift = scaled_linear(inputs, width)
         self.blocks = nn.ModuleList(
-            FNOBlock(width, modes, CONVOLUTIONS[basis]) for _ in range(layers)
+            FNOBlock(width, modes, basis, stencil_cells) for _ in range(layers)
         )
         self.project = nn.Sequential(
             scaled_linear(width, projection), nn.GELU(), scaled_linear(projection, channels, 0.1)
@@ -62,12 +66,15 @@ class FNO(nn.Module):
 
 
 class FNOBlock(nn.Module):
-    """h ← h + W gelu(a·(Kh + Vh) + b) with a and b linear in the noise level's features."""
+    """h ← h + W gelu(a·(Kh + Vh + Dh) + b), a and b linear in the noise level's features."""
 
-    def __init__(self, width: int, modes: int, convolution: type[nn.Module]) -> None:
+    def __init__(self, width: int, modes: int, basis: str, stencil_cells: int) -> None:
         super().__init__()
-        self.spectral = convolution(width, modes)
+        self.spectral = CONVOLUTIONS[basis](width, modes)
         self.pointwise = scaled_linear(width, width)
+        self.local = None
+        if stencil_cells:
+            self.local = NeighbourDifference(width, stencil_cells, periodic=basis == "fourier")
         self.mix = scaled_linear(width, width, 0.5)
         self.modulation = scaled_linear(2 * width, 2 * width, 0.1)
 
@@ -75,4 +82,6 @@ class FNOBlock(nn.Module):
         """(batch, n, n, width) → the same."""
         scale, shift = self.modulation(level)[:, None, None].chunk(2, dim=-1)
         mixed = self.spectral(h) + self.pointwise(h)
+        if self.local is not None:
+            mixed = mixed + self.local(h)
         return h + self.mix(gelu(torch.addcmul(shift, mixed, 1 + scale)))
