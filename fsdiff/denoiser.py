@@ -76,14 +76,7 @@ class Denoiser(nn.Module):
         """The law of X_t given X_0 on n nodes at times t (batch,)."""
         noise, data, omega_squared, multiplicity = self._spectra(n, t.dtype, t.device)
         time = t.view(-1, *[1] * (self.basis.dimension + 1)).double()
-        scales = (
-            self.process.mean_scale(time, omega_squared),
-            self.process.noise_scale(time, omega_squared),
-            self.process.mean_rate(time, omega_squared),
-            self.process.noise_rate(time, omega_squared),
-        )
-        scales = (scale.to(t.dtype) for scale in scales)
-        return Marginal(self.basis, *scales, noise, data, multiplicity)
+        return Marginal(self.basis, self.process, time, omega_squared, noise, data, multiplicity)
 
     def forward(self, x: Tensor, t: Tensor) -> Estimate:
         """Estimates given fields x (batch, channel, *grid) at times t (batch,)."""

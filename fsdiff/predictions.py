@@ -16,25 +16,46 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from fsdiff.bases import Basis
+from fsdiff.processes import GaussianPath
 
 
 @dataclass(frozen=True)
 class Marginal:
     """The law of X_t given X_0 for a batch of times on one grid.
 
-    ``mean_scale`` m and ``noise_scale`` r have shape (batch, 1, *modes) and ``rate_*`` are their
-    time derivatives; axes of length one stand for all modes. ``noise_spectrum`` λ_k has shape
-    (*coefficients) and ``data_spectrum`` E|û_k|² shape (channel, *coefficients).
+    ``time`` (batch, 1, …) and ``omega_squared`` (*coefficients) are float64; scales have shape
+    (batch, 1, *modes) and axes of length one stand for all modes. ``noise_spectrum`` λ_k has shape
+    (*coefficients) and ``data_spectrum`` E|û_k|² shape (channel, *coefficients); their dtype is
+    that of the scales.
     """
 
     basis: Basis
-    mean_scale: Tensor
-    noise_scale: Tensor
-    mean_rate: Tensor
-    noise_rate: Tensor
+    process: GaussianPath
+    time: Tensor
+    omega_squared: Tensor
     noise_spectrum: Tensor
     data_spectrum: Tensor
     multiplicity: Tensor = field(repr=False)
+
+    @cached_property
+    def mean_scale(self) -> Tensor:
+        """m."""
+        return self.process.mean_scale(self.time, self.omega_squared).to(self.noise_spectrum)
+
+    @cached_property
+    def noise_scale(self) -> Tensor:
+        """r."""
+        return self.process.noise_scale(self.time, self.omega_squared).to(self.noise_spectrum)
+
+    @cached_property
+    def mean_rate(self) -> Tensor:
+        """m′."""
+        return self.process.mean_rate(self.time, self.omega_squared).to(self.noise_spectrum)
+
+    @cached_property
+    def noise_rate(self) -> Tensor:
+        """r′."""
+        return self.process.noise_rate(self.time, self.omega_squared).to(self.noise_spectrum)
 
     def apply(self, symbol: Tensor, u: Tensor) -> Tensor:
         """The diagonal operator ``symbol`` applied to fields; a product if it is constant."""

@@ -110,13 +110,18 @@ class _Run:
         """The law of X_t given X_0; one time stands for the batch."""
         return self.denoiser.marginal(self.time(t)[:1], self.n)
 
+    @functools.cached_property
+    def amplitude(self) -> Tensor:
+        """√λ_k."""
+        return self.prior.eigenvalues(self.denoiser.basis, self.n).sqrt()
+
     def noise(self, step: int) -> Tensor:
         """ζ ~ N(0, Q), fresh in every step, a function of (seed, index, step)."""
         basis, channels = self.denoiser.basis, self.denoiser.channels
         white = white_noise(
             basis, self.n, self.indices, self.seed, STEP_STREAM, step, channels=channels
         )
-        coloured = basis.inverse(white * self.prior.eigenvalues(basis, self.n).sqrt(), self.n)
+        coloured = basis.inverse(white * self.amplitude, self.n)
         return coloured.to(self.device, self.dtype)
 
 
