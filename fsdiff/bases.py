@@ -170,7 +170,10 @@ class CosineBasis(Basis):
 
     def inverse(self, coefficients: Tensor, n: int) -> Tensor:
         """Evaluate the cosine series on n cell centres, n at least the number of coefficients."""
-        matrix = cosine_matrix(n, coefficients.shape[-1], coefficients.dtype, coefficients.device)
+        modes = coefficients.shape[-1]
+        if modes > n:
+            raise ValueError(f"{n} nodes resolve {n} cosine modes, not {modes}")
+        matrix = cosine_matrix(n, modes, coefficients.dtype, coefficients.device)
         return _apply_along(coefficients, matrix.T, self.dimension)
 
     def resample(self, u: Tensor, n: int) -> Tensor:
@@ -290,9 +293,10 @@ def _cosine_matrix(nodes: int, modes: int, dtype: torch.dtype, device: torch.dev
 
 def _apply_along(u: Tensor, matrix: Tensor, dimension: int) -> Tensor:
     """Apply ``matrix`` (out, in) along each of the last ``dimension`` axes."""
-    u = u @ matrix.T
-    if dimension >= 2:
-        u = matrix @ u
+    if dimension == 1:
+        return u @ matrix.T
+    # One product per field: folding a batch into one product rounds by the size of the batch.
+    u = matrix @ (matrix @ u.mT).mT
     if dimension == 3:
         u = torch.einsum("ij,...jkl->...ikl", matrix, u)
     return u

@@ -289,6 +289,20 @@ class Configuration(Block):
             "seed": seed,
         }
 
+    def trained_as(self, experiment: str, resolution: int) -> str:
+        """The first experiment whose training up to this level is the same, often this one.
+
+        Experiments that differ in what comes after training, such as the sampler, or in further
+        levels, share weights by that name.
+        """
+        wanted = self._training(experiment, resolution)
+        return next(
+            name
+            for name, item in self.experiments.items()
+            if any(level.resolution == resolution for level in item.levels)
+            and self._training(name, resolution) == wanted
+        )
+
     def sample_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
         """What decides the samples at one resolution, given the weights.
 
@@ -322,6 +336,12 @@ class Configuration(Block):
                 for name, item in self.experiments.items()
             }
         }
+
+    def _training(self, experiment: str, finest: int) -> list[Any]:
+        """All that decides the weights of a level, but the seed: data set and levels up to it."""
+        item = self.experiments[experiment]
+        levels = [level.resolution for level in item.levels if level.resolution <= finest]
+        return [item.dataset, *(self.train_slice(experiment, n, seed=0) for n in levels)]
 
     def _model(self, experiment: str) -> dict[str, Any]:
         """The parts that a trained model consists of."""

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 INITIAL_WEIGHTS_STREAM = 10
 """Stream number of a network's initial weights."""
 
+MOMENTS = ("mean", "scale", "spectrum")
+"""What the weights' file holds of the data's statistics."""
+
+DESCRIBED = {"config", "spectrum_resolution"}
+"""What a description must say for its model to be rebuilt."""
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -86,7 +92,11 @@ class Model:
 
 def describe(weights: Path) -> dict[str, Any]:
     """A model's description, which stands beside its weights with suffix ``.json``."""
-    return read_json(Path(weights).with_suffix(".json"))
+    path = Path(weights).with_suffix(".json")
+    description = read_json(path)
+    if not isinstance(description, dict) or not description.keys() >= DESCRIBED:
+        raise StorageError(f"{path} does not describe a model; delete it and train again")
+    return description
 
 
 def make_denoiser(blocks: Mapping[str, Any], statistics: Statistics, seed: int) -> Denoiser:
@@ -116,11 +126,7 @@ def save(
 ) -> None:
     """Write a model; ``description`` must hold the blocks of its parts under ``config``."""
     tensors = {f"network.{k}": v.contiguous() for k, v in denoiser.network.state_dict().items()}
-    tensors |= {
-        "statistics.mean": statistics.mean,
-        "statistics.scale": statistics.scale,
-        "statistics.spectrum": statistics.spectrum,
-    }
+    tensors |= {f"statistics.{name}": getattr(statistics, name) for name in MOMENTS}
     with atomic(weights) as temporary:
         safetensors.torch.save_file(tensors, temporary)
     write_json(
@@ -136,13 +142,9 @@ def save(
 def load(weights: Path) -> Model:
     """Read a model from its weights and the description beside them."""
     description = describe(weights)
-    tensors = _read_tensors(Path(weights))
-    statistics = Statistics(
-        mean=tensors.pop("statistics.mean"),
-        scale=tensors.pop("statistics.scale"),
-        spectrum=tensors.pop("statistics.spectrum"),
-        resolution=description["spectrum_resolution"],
-    )
+    tensors = _read_tensors(weights)
+    moments = {name: tensors.pop(f"statistics.{name}") for name in MOMENTS}
+    statistics = Statistics(**moments, resolution=description["spectrum_resolution"])
     denoiser = make_denoiser(description["config"], statistics, seed=0)
     _load_network(denoiser.network, tensors, weights)
     return Model(denoiser, statistics, description)
@@ -163,9 +165,12 @@ def _load_network(network: nn.Module, tensors: Mapping[str, Tensor], weights: Pa
 
 
 def _read_tensors(weights: Path) -> dict[str, Tensor]:
+    remedy = "delete it and train again"
     try:
-        return safetensors.torch.load_file(weights)
+        tensors = safetensors.torch.load_file(weights)
     except (OSError, safetensors.SafetensorError) as error:
-        raise StorageError(
-            f"{weights} is not a readable model ({error}); delete it and train again"
-        ) from error
+        raise StorageError(f"{weights} is not a readable model ({error}); {remedy}") from error
+    missing = [name for name in MOMENTS if f"statistics.{name}" not in tensors]
+    if missing:
+        raise StorageError(f"{weights} lacks the data's {', '.join(missing)}; {remedy}")
+    return tensors

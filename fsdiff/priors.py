@@ -22,6 +22,7 @@ from torch import Tensor
 
 from fsdiff.bases import Basis
 from fsdiff.randomness import generator, normals
+from fsdiff.threads import single_thread
 
 PRIOR_STREAM = 1
 """Stream number of initial noise; samplers use others for the noise of their steps."""
@@ -69,7 +70,8 @@ class SpectralPrior(ABC):
         Sample i depends on (seed, i) only, and is the same function on every grid.
         """
         noise = white_noise(basis, n, indices, seed, PRIOR_STREAM, channels=channels)
-        return basis.inverse(noise * self.eigenvalues(basis, n).sqrt(), n)
+        with single_thread():
+            return basis.inverse(noise * self.eigenvalues(basis, n).sqrt(), n)
 
     def apply_sqrt(self, u: Tensor, basis: Basis) -> Tensor:
         """Q^½ u for fields (..., *grid)."""

@@ -19,6 +19,7 @@ from fsdiff.denoiser import Denoiser
 from fsdiff.predictions import Marginal
 from fsdiff.priors import SpectralPrior, white_noise
 from fsdiff.processes import GaussianPath
+from fsdiff.threads import single_thread
 
 STEP_STREAM = 2
 """Stream number of the noise that a stochastic sampler adds in its steps."""
@@ -82,7 +83,8 @@ class Sampler(ABC):
             return Samples(torch.cat([part.fields for part in parts]), parts[0].network_evaluations)
         run = _Run(denoiser, prior, n, tuple(indices), seed, dtype, torch.device(device))
         start = prior.sample(denoiser.basis, n, indices, seed, channels=denoiser.channels)
-        x = run.at(denoiser.process.T).noise_scale * start.to(run.device, dtype)
+        end = run.at(denoiser.process.T)
+        x = end.apply(end.noise_scale, start.to(run.device, dtype))
         return Samples(self.reverse(x, run), self.steps)
 
     @abstractmethod
@@ -121,7 +123,8 @@ class _Run:
         white = white_noise(
             basis, self.n, self.indices, self.seed, STEP_STREAM, step, channels=channels
         )
-        coloured = basis.inverse(white * self.amplitude, self.n)
+        with single_thread():
+            coloured = basis.inverse(white * self.amplitude, self.n)
         return coloured.to(self.device, self.dtype)
 
 
@@ -170,8 +173,7 @@ class DDIM(Sampler):
         for step, (t, s) in enumerate(pairwise(times)):
             now, then = run.at(t), run.at(s)
             estimate = run.denoiser(x, run.time(t))
-            ratio = (now.mean_scale * then.noise_scale) / (then.mean_scale * now.noise_scale)
-            spread = self.eta * then.noise_scale * (1 - ratio.square()).clamp_min(0).sqrt()
+            spread = self.eta * _ancestral_spread(now, then)
             kept = (then.noise_scale.square() - spread.square()).clamp_min(0).sqrt()
             x = then.apply(then.mean_scale, estimate.data) + then.apply(kept, estimate.noise)
             if self.eta > 0:
@@ -199,7 +201,8 @@ class DPMSolver(Sampler):
             step = _log_ratio(then) - _log_ratio(now)
             direction = data
             if before is not None:
-                weight = step / (2 * (_log_ratio(now) - _log_ratio(before)))
+                last = _log_ratio(now) - _log_ratio(before)
+                weight = torch.where(last > 0, step / (2 * last), 0.0)
                 direction = data + now.apply(weight, data - before_data)
             kept = then.apply(then.noise_scale / now.noise_scale, x)
             x = kept - then.apply(then.mean_scale * torch.expm1(-step), direction)
@@ -207,6 +210,17 @@ class DPMSolver(Sampler):
         return run.denoiser(x, run.time(times[-1])).data
 
 
+def _ancestral_spread(now: Marginal, then: Marginal) -> Tensor:
+    """r_s √(1 − m_t² r_s²/(m_s² r_t²)) of each mode, the spread of X_s given X_t and X_0."""
+    ratio = now.mean_scale * then.noise_scale / (_mean_scale(then) * now.noise_scale)
+    return then.noise_scale * (1 - ratio.square()).clamp_min(0).sqrt()
+
+
 def _log_ratio(marginal: Marginal) -> Tensor:
     """ln(m/r) of each mode."""
-    return (marginal.mean_scale / marginal.noise_scale).log()
+    return (_mean_scale(marginal) / marginal.noise_scale).log()
+
+
+def _mean_scale(marginal: Marginal) -> Tensor:
+    """m of each mode, kept from underflow: what nothing is left of stays at the smallest number."""
+    return marginal.mean_scale.clamp_min(torch.finfo(marginal.mean_scale.dtype).tiny)

@@ -31,6 +31,16 @@ CHUNK_BYTES = 8 * 2**20
 AGAIN = "delete it and run the workflow again"
 
 
+def _umask() -> int:
+    """The permissions that new files of this process do not get; it can only be read by setting."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()
+
+
 class StorageError(ValueError):
     """A file that cannot be used or written; the message names it and the remedy."""
 
@@ -72,6 +82,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        os.chmod(temporary, 0o666 & ~_UMASK)  # some writers make private files
         _flush(temporary)
         os.replace(temporary, path)
         with suppress(OSError):  # some network file systems cannot flush a folder

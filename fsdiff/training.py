@@ -72,9 +72,10 @@ class TrainingOptions:
 class _Progress:
     """Everything that changes during training besides tensors."""
 
-    epoch: int = 0
     step: int = 0
     seconds: float = 0.0
+    loss_sum: float = 0.0
+    loss_count: int = 0
     best_loss: float = math.inf
     best_epoch: int = 0
     rows: list[dict] = field(default_factory=list)
@@ -125,82 +126,85 @@ class Trainer:
         """
         if self.state is not None and self.state.exists():
             self._load_state()
-            logger.info("resumed at epoch %d from %s", self.progress.epoch, self.state)
+            logger.info("resumed at step %d from %s", self.progress.step, self.state)
         if not self.progress.rows:
-            self._validate(float("nan"))
+            self._validate()
         saved = time.monotonic()
-        bar = tqdm(
-            total=self.level.epochs,
-            initial=self.progress.epoch,
-            desc=f"train {self.level.resolution}²",
-            unit="epoch",
-            disable=None,
-        )
-        losses: list[float] = []
-        while self.progress.epoch < self.level.epochs:
-            losses.append(self._epoch())
-            bar.update()
-            if self._validation_due():
-                self._validate(float(np.mean(losses)))
-                losses.clear()
-                bar.set_postfix(best=f"{self.progress.best_loss:.4f}")
+        with self._progress_bar() as bar:
+            while self.progress.step < self.steps:
+                self._step()
+                bar.update()
+                if self._validation_due():
+                    self._validate()
+                    bar.set_postfix(best=f"{self.progress.best_loss:.4f}")
                 if self.state is not None and time.monotonic() - saved > self.save_every:
                     self._save_state()
                     saved = time.monotonic()
-        bar.close()
         self._load_weights(self.best)
         return self._history()
 
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole level."""
+        return self.level.epochs * self.steps_per_epoch
+
+    def _progress_bar(self) -> tqdm:
+        label = f"train {self.level.resolution}²"
+        return tqdm(
+            total=self.steps, initial=self.progress.step, desc=label, unit="step", disable=None
+        )
+
     def _validation_due(self) -> bool:
-        epoch = self.progress.epoch
-        return epoch % self.options.validate_every == 0 or epoch == self.level.epochs
+        epoch, position = divmod(self.progress.step, self.steps_per_epoch)
+        due = epoch % self.options.validate_every == 0 or epoch == self.level.epochs
+        return position == 0 and due
 
-    def _epoch(self) -> float:
-        """One pass over the data; the mean loss."""
-        started = time.monotonic()
-        stream = (ORDER_STREAM, self.level.resolution, self.progress.epoch)
+    def _batch(self) -> Tensor:
+        """The fields of this step; each epoch has its own order of the data."""
+        epoch, position = divmod(self.progress.step, self.steps_per_epoch)
+        stream = (ORDER_STREAM, self.level.resolution, epoch)
         order = torch.from_numpy(generator(self.seed, *stream).permutation(len(self.data)))
-        batches = order[: self.steps_per_epoch * self.batch_size].view(-1, self.batch_size)
-        total = torch.zeros(())
-        for batch in batches:
-            total += self._step(self.data[batch])
-        mean = float(total) / len(batches)
-        if not math.isfinite(mean):
-            raise TrainingError(
-                f"the loss is {mean} in epoch {self.progress.epoch + 1} (step {self.progress.step})"
-                f" at {self.level.resolution}²: lower the level's learning_rate (now "
-                f"{self.level.learning_rate:g}) or gradient_clip, or check the data"
-            )
-        self.progress.epoch += 1
-        self.progress.seconds += time.monotonic() - started
-        return mean
+        return self.data[order[position * self.batch_size :][: self.batch_size]]
 
-    def _step(self, data: Tensor) -> Tensor:
-        """One optimiser step on a batch; its loss."""
+    def _step(self) -> None:
+        """One optimiser step."""
+        started = time.monotonic()
         stream = (STEP_STREAM, self.level.resolution, self.progress.step)
         number = int(generator(self.seed, *stream).integers(2**63 - 1))
         random = torch.Generator().manual_seed(number)
+        data = self._batch()
         if self.options.augmentation == "square":
             data = random_square_symmetry(data, random)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         loss = self.denoiser.loss(data, random).mean()
+        self._record(float(loss.detach()))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.options.gradient_clip)
         self.optimizer.step()
         self.progress.step += 1
         self._update_average()
-        return loss.detach()
+        self.progress.seconds += time.monotonic() - started
+
+    def _record(self, loss: float) -> None:
+        """Add a loss to the mean of this row; stop where it is not finite."""
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss} in step {self.progress.step + 1} of {self.steps} at "
+                f"{self.level.resolution}²: lower the level's learning_rate (now "
+                f"{self.level.learning_rate:g}) or gradient_clip, or check the data"
+            )
+        self.progress.loss_sum += loss
+        self.progress.loss_count += 1
 
     def _learning_rate(self) -> float:
-        total = self.level.epochs * self.steps_per_epoch
-        warmup = max(1, round(self.options.warmup * total))
+        warmup = max(1, round(self.options.warmup * self.steps))
         step = self.progress.step
         rise = min(1.0, (step + 1) / warmup)
         if self.options.schedule == "constant":
             return self.level.learning_rate * rise
-        fall = max(0, step - warmup) / max(1, total - warmup)
+        fall = max(0, step - warmup) / max(1, self.steps - warmup)
         return self.level.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * fall))
 
     @torch.no_grad()
@@ -211,27 +215,32 @@ class Trainer:
         parameters = [p.detach() for p in self.parameters.values()]
         torch._foreach_lerp_(list(self.average.values()), parameters, 1 - decay)
 
-    def _validate(self, training_loss: float) -> None:
+    def _validate(self) -> None:
         """Record the losses of the averaged weights; keep them if they are the best so far."""
+        progress = self.progress
+        epoch = progress.step // self.steps_per_epoch
         current = {k: p.detach().clone() for k, p in self.parameters.items()}
         self._load_weights(self.average)
         losses = {n: data.loss(self.denoiser) for n, data in self.validation.items()}
         self._load_weights(current)
         own = losses[self.level.resolution]
-        if own < self.progress.best_loss:
-            self.progress.best_loss, self.progress.best_epoch = own, self.progress.epoch
+        if own < progress.best_loss:
+            progress.best_loss, progress.best_epoch = own, epoch
             self.best = {k: p.clone() for k, p in self.average.items()}
-        self.progress.rows.append(
+        count = progress.loss_count
+        training_loss = progress.loss_sum / count if count else math.nan
+        progress.loss_sum, progress.loss_count = 0.0, 0
+        progress.rows.append(
             {
-                "epoch": self.progress.epoch,
+                "epoch": epoch,
                 "training_loss": training_loss,
                 "validation_loss": list(losses.values()),
-                "learning_rate": self._learning_rate() if self.progress.step else 0.0,
-                "seconds": self.progress.seconds,
+                "learning_rate": self._learning_rate(),
+                "seconds": progress.seconds,
             }
         )
-        logger.info("epoch %d: training %.5f, validation %s", self.progress.epoch, training_loss,
-                    ", ".join(f"{n}² {loss:.5f}" for n, loss in losses.items()))  # fmt: skip
+        shown = ", ".join(f"{n}² {loss:.5f}" for n, loss in losses.items())
+        logger.info("epoch %d: training %.5f, validation %s", epoch, training_loss, shown)
 
     @torch.no_grad()
     def _load_weights(self, weights: Mapping[str, Tensor]) -> None:
@@ -253,7 +262,7 @@ class Trainer:
                 "level": self.level.resolution,
                 "best_epoch": self.progress.best_epoch,
                 "best_loss": self.progress.best_loss,
-                "steps": self.progress.step,
+                "steps": self.steps,
                 "parameters": sum(p.numel() for p in self.parameters.values()),
             },
         )

@@ -64,14 +64,13 @@ def train(
         state=state,
     )
     curves = trainer.run()
-    curves["seconds"] = (curves["seconds"] + spent).assign_attrs(curves["seconds"].attrs)
     storage.write(curves, history, title="loss curves", provenance=provenance(job, config["seed"]))
     description = {
         "config": config,
         "code": job["code"],
         "data": meaning,
         "parameters": curves.attrs["parameters"],
-        "training_seconds": float(curves["seconds"][-1]),
+        "training_seconds": spent + float(curves["seconds"][-1]),
         "validation_loss": curves.attrs["best_loss"],
     }
     models.save(denoiser, statistics, description, weights=weights, sidecar=sidecar)

@@ -1,0 +1,50 @@
+# make run     simulate, train, sample, evaluate; then write report.html
+# make test    what continuous integration runs
+# make clean   remove results, logs and the report; the environment .venv stays
+#
+# Variables: PYTHON (3.11 or later), CORES, CONFIG (a file such as configs/*.yaml).
+
+PYTHON ?= python3
+CORES ?= all
+CONFIG ?= config.yaml
+
+VENV := .venv
+BIN := $(VENV)/bin
+TINY := tests/workflow/tiny.yaml
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: run report test clean
+
+run: $(VENV)/installed
+	@$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) || { \
+	  status=$$?; \
+	  if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ]; then \
+	    echo "If no other run is active here, a killed run has left its lock:"; \
+	    echo "remove it with '$(BIN)/snakemake --unlock --configfile $(CONFIG)', then 'make run'."; \
+	  fi; \
+	  exit $$status; \
+	}
+	@$(MAKE) --no-print-directory report
+
+report: $(VENV)/installed
+	$(BIN)/snakemake --configfile $(CONFIG) --report report.html
+
+test: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint --configfile $(TINY)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not workflow" --numprocesses auto
+	$(BIN)/pytest -m workflow
+
+clean:
+	rm -rf results logs report.html .snakemake
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(INSTALL) --editable ".[dev]"
+	touch $@

@@ -1,0 +1,30 @@
+"""From a differential equation to judged samples: data, coarse-to-fine training, report."""
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+# A configuration given on the command line replaces this one; Snakemake alone would mix them.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        summary="results/summary.csv",
+        figures=figures(),
+    localrule: True

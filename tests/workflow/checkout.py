@@ -1,0 +1,101 @@
+"""A copy of the repository in which a tiny workflow runs, is edited and is planned again."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+COPIED = ("Snakefile", "workflow", "fsdiff", "profiles", "envs")
+
+Change = Callable[[dict[str, Any]], None]
+"""Changes a configuration in place."""
+
+
+class Checkout:
+    """The repository's code and the tiny configuration in a folder of their own.
+
+    Snakemake runs in ``root`` and imports the copied package, so both may be edited.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def create(cls, root: Path) -> "Checkout":
+        """Copy the repository to ``root``."""
+        root.mkdir(parents=True)
+        ignored = shutil.ignore_patterns("__pycache__")
+        for name in COPIED:
+            source = REPOSITORY / name
+            if source.is_dir():
+                shutil.copytree(source, root / name, ignore=ignored)
+            else:
+                shutil.copy(source, root / name)
+        shutil.copy(REPOSITORY / "tests" / "workflow" / "tiny.yaml", root / "config.yaml")
+        return cls(root)
+
+    @property
+    def configuration(self) -> Path:
+        """The configuration that Snakemake reads."""
+        return self.root / "config.yaml"
+
+    def command(self, *arguments: str) -> dict[str, Any]:
+        """What to start for a Snakemake run: keyword arguments for ``subprocess``."""
+        environment = {**os.environ, "PYTHONPATH": str(self.root)}
+        return {
+            "args": [sys.executable, "-m", "snakemake", *arguments],
+            "cwd": self.root,
+            "env": environment,
+        }
+
+    def attempt(self, *arguments: str) -> tuple[int, str]:
+        """Run Snakemake; its exit status and all that it printed."""
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        done = subprocess.run(**self.command(*arguments), **output, check=False)
+        return done.returncode, done.stdout
+
+    def snakemake(self, *arguments: str) -> str:
+        """Run Snakemake and return its output; a failure fails the test and shows the output."""
+        code, output = self.attempt(*arguments)
+        assert code == 0, output
+        return output
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """How many jobs of each rule a dry run would run."""
+        output = self.snakemake("--dry-run", "--quiet", "reason", *arguments)
+        if "Nothing to be done" in output:
+            return {}
+        table = re.search(r"^Job stats:\n.*\n[- ]+\n((?:\w+ +\d+\n)+)", output, re.MULTILINE)
+        assert table, output
+        counts = {rule: int(count) for rule, count in map(str.split, table[1].splitlines())}
+        del counts["total"]
+        return counts
+
+    def edited(self, file: str, old: str, new: str) -> AbstractContextManager[None]:
+        """Replace a piece of text of a file of the repository until the context ends."""
+        text = (self.root / file).read_text()
+        assert old in text, f"'{old}' is not in {file}"
+        return self._with_text(self.root / file, text.replace(old, new))
+
+    def configured(self, change: Change) -> AbstractContextManager[None]:
+        """Change the configuration in place until the context ends."""
+        configuration = yaml.safe_load(self.configuration.read_text())
+        change(configuration)
+        return self._with_text(self.configuration, yaml.safe_dump(configuration, sort_keys=False))
+
+    @contextmanager
+    def _with_text(self, path: Path, text: str) -> Iterator[None]:
+        former = path.read_text()
+        path.write_text(text)
+        try:
+            yield
+        finally:
+            path.write_text(former)

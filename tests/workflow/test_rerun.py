@@ -1,0 +1,154 @@
+"""Which jobs run again after which edit: exactly those whose results it changes.
+
+A dry run cannot know that a job will write what was there before, so all that lies downstream of a
+job that runs counts as running, too.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from checkout import Change, Checkout
+
+pytestmark = pytest.mark.workflow
+
+Edit = Callable[[Checkout], AbstractContextManager[None]]
+
+NOTHING: dict[str, int] = {}
+ENDS = {"summary": 1, "comparison": 1, "table": 1, "all": 1}
+EVERYTHING = {
+    **{"simulate": 2, "dataset": 1, "hierarchy": 2, "train": 3, "sample": 4, "evaluate": 4},
+    **{"reference": 2, "fields": 2, "resolutions": 2, "priors": 1, "curves": 1},
+    **ENDS,
+}
+METRICS = {"evaluate": 4, "reference": 2, **ENDS}
+SAMPLES = {"sample": 4, "evaluate": 4, "fields": 2, "resolutions": 2, **ENDS}
+ONE_MODEL = {"sample": 2, "evaluate": 2, "fields": 2, "resolutions": 1, "curves": 1, **ENDS}
+
+
+def setting(*keys: str | int, value: Any) -> Edit:
+    """Set a value of the configuration."""
+
+    def change(configuration: dict[str, Any]) -> None:
+        block: Any = configuration
+        for key in keys[:-1]:
+            block = block[key]
+        block[keys[-1]] = value
+
+    return lambda checkout: checkout.configured(change)
+
+
+def configured(change: Change) -> Edit:
+    """Change the configuration."""
+    return lambda checkout: checkout.configured(change)
+
+
+def edited(file: str, old: str, new: str) -> Edit:
+    """Replace text in a file of the repository."""
+    return lambda checkout: checkout.edited(file, old, new)
+
+
+def add_experiment(configuration: dict[str, Any]) -> None:
+    """One level on the coarse grid."""
+    levels = [{"resolution": 16, "epochs": 2, "batch_size": 16}]
+    base = configuration["experiments"]["single_level"]
+    configuration["experiments"]["coarse"] = {**base, "title": "Coarse", "levels": levels}
+
+
+def remove_experiment(configuration: dict[str, Any]) -> None:
+    """Without the single-level model."""
+    del configuration["experiments"]["single_level"]
+
+
+def reverse_keys(configuration: dict[str, Any]) -> None:
+    """The same blocks with their keys in another order."""
+    for block in (configuration["evaluation"], configuration["experiments"]["multilevel"]):
+        for key, value in block.items():
+            if isinstance(value, dict):
+                block[key] = dict(reversed(value.items()))
+
+
+MULTILEVEL = ("experiments", "multilevel")
+
+TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
+    "metric: parameter": (
+        setting("evaluation", "metrics", "sliced_wasserstein", "projections", value=60),
+        METRICS,
+    ),
+    "metric: code": (
+        edited("fsdiff/metrics/sliced.py", "return {", "return {} | {"),
+        METRICS,
+    ),
+    "sampler: steps": (setting("defaults", "sampler", "steps", value=5), SAMPLES),
+    "sampler: code": (
+        edited("fsdiff/samplers.py", "eta: Annotated[", "omega = 1\n    eta: Annotated["),
+        SAMPLES,
+    ),
+    "training: epochs of the fine level": (
+        setting(*MULTILEVEL, "levels", 1, "epochs", value=3),
+        {"train": 1, **ONE_MODEL},
+    ),
+    "training: epochs of the coarse level": (
+        setting(*MULTILEVEL, "levels", 0, "epochs", value=4),
+        {"train": 2, **ONE_MODEL},
+    ),
+    "prior: power": (
+        setting(*MULTILEVEL, "prior", "power", value=0.7),
+        {"train": 2, "priors": 1, **ONE_MODEL},
+    ),
+    "network: code": (
+        edited("fsdiff/networks/unet.py", "self.channels = channels", "self.channels = +channels"),
+        {"train": 1, **ONE_MODEL},
+    ),
+    "seeds: one more": (
+        setting(*MULTILEVEL, "seeds", value=[0, 1]),
+        {"train": 2, "sample": 2, "evaluate": 2, **ENDS},
+    ),
+    "equation: diffusivity": (
+        setting("datasets", "waves", "source", "diffusivity_u", value=2e-3),
+        EVERYTHING,
+    ),
+    "equation: code of the solver": (
+        edited("fsdiff/pde/reaction_diffusion.py", "_TOLERANCE = 1e-4", "_TOLERANCE = 2e-4"),
+        EVERYTHING,
+    ),
+    "equation: comment in the solver": (
+        edited("fsdiff/pde/reaction_diffusion.py", "\nfrom ", "\n# a comment\nfrom "),
+        NOTHING,
+    ),
+    "script: docstring": (
+        edited("workflow/scripts/train.py", '"""Train', '"""Really train'),
+        NOTHING,
+    ),
+    "data: number of shards": (setting("datasets", "waves", "shards", value=3), NOTHING),
+    "configuration: order of keys": (configured(reverse_keys), NOTHING),
+    "experiment: title": (
+        setting(*MULTILEVEL, "title", value="Another title"),
+        {"fields": 2, "resolutions": 1, "priors": 1, "curves": 1, **ENDS},
+    ),
+    "experiment: added": (
+        configured(add_experiment),
+        {"train": 1, "priors": 1, **ONE_MODEL},
+    ),
+    "experiment: removed": (
+        configured(remove_experiment),
+        {"fields": 2, "priors": 1, "curves": 1, **ENDS},
+    ),
+    "figure: code of the table": (
+        edited("fsdiff/plotting/table.py", "BLIND = 1.5", "BLIND = 1.6"),
+        {"table": 1, "all": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize(("edit", "expected"), TABLE.values(), ids=TABLE)
+def test_exactly_these_jobs_run_again(
+    finished: Checkout, edit: Edit, expected: dict[str, int]
+) -> None:
+    with edit(finished):
+        assert finished.planned() == expected
+
+
+def test_every_edit_is_undone(finished: Checkout) -> None:
+    assert finished.planned() == NOTHING

@@ -1,0 +1,153 @@
+"""The whole tiny workflow: its results, its report, and what happens when it is killed."""
+
+import math
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from checkout import Checkout
+
+pytestmark = pytest.mark.workflow
+
+WEIGHTS = "results/models/multilevel/seed0/16.safetensors"
+
+
+def test_nothing_is_left_to_be_done(finished: Checkout) -> None:
+    assert finished.planned() == {}
+
+
+def test_shards_are_removed_once_merged(finished: Checkout) -> None:
+    assert not list(finished.root.glob("results/data/*/shards/*.nc"))
+
+
+@pytest.mark.parametrize("experiment", ["multilevel", "single_level"])
+@pytest.mark.parametrize("resolution", [16, 32])
+def test_samples_are_finite_fields_on_the_nodes_of_the_data(
+    finished: Checkout, experiment: str, resolution: int
+) -> None:
+    results = finished.root / "results"
+    samples = xr.load_dataset(results / f"samples/{experiment}/seed0/{resolution}.nc")
+    data = xr.load_dataset(results / f"data/waves/{resolution}.nc")
+    assert samples["field"].shape == (8, 1, resolution, resolution)
+    assert np.isfinite(samples["field"].values).all()
+    np.testing.assert_allclose(samples["x"], data["x"], rtol=0, atol=1e-12)
+
+
+def test_summary_has_a_row_for_each_model_and_reference(finished: Checkout) -> None:
+    table = pd.read_csv(finished.root / "results/summary.csv")
+    models = table[table["row"] == "model"]
+    assert sorted(zip(models["experiment"], models["resolution"], strict=True)) == [
+        ("multilevel", 16),
+        ("multilevel", 32),
+        ("single_level", 16),
+        ("single_level", 32),
+    ]
+    references = table[table["row"] != "model"]
+    assert sorted(zip(references["row"], references["resolution"], strict=True)) == [
+        (row, n) for row in ("real", "surrogate", "white_noise") for n in (16, 32)
+    ]
+    assert not table["sliced_wasserstein"].isna().any()
+    assert all(map(math.isfinite, models.select_dtypes("number").to_numpy().ravel()))
+    assert (models["network_evaluations"] == 4).all()
+    assert (models["trained_at"] == 32).all()
+
+
+def test_report_holds_all_figures(finished: Checkout) -> None:
+    finished.snakemake("--report", "report.html")
+    text = (finished.root / "report.html").read_text()
+    for name in ("samples-32.png", "spectra-16.svg", "loss_curves.svg", "summary.html"):
+        assert name in text
+
+
+def test_failure_tells_the_reason_in_a_line_and_leaves_the_rest_to_the_log(
+    finished: Checkout,
+) -> None:
+    data = finished.root / "results/data/waves/16.nc"
+    whole = data.read_bytes()
+    status = data.stat()
+    try:
+        data.write_bytes(whole[: len(whole) // 2])
+        code, output = finished.attempt("--forcerun", "reference", "--until", "reference")
+    finally:
+        data.write_bytes(whole)
+        os.utime(data, ns=(status.st_atime_ns, status.st_mtime_ns))
+        finished.snakemake("--cores", "2")
+    assert code != 0
+    assert "16.nc" in output
+    assert "Traceback" not in output
+    assert finished.planned() == {}
+
+
+def test_bad_configuration_stops_before_any_job(finished: Checkout) -> None:
+    def misspell(configuration: dict) -> None:
+        configuration["experiments"]["multilevel"]["prior"] = {"kind": "bessle"}
+        configuration["datasets"]["waves"]["shards"] = 0
+
+    with finished.configured(misspell):
+        code, output = finished.attempt("--cores", "2")
+    assert code != 0
+    assert "experiments.multilevel.prior" in output
+    assert "datasets.waves.shards" in output
+    assert "Traceback" not in output
+    assert "Job stats" not in output
+
+
+@pytest.fixture(scope="module")
+def slow(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A checkout that has data, trains for longer and saves its state after every epoch."""
+    root = tmp_path_factory.mktemp("slow") / "checkout"
+    shutil.copytree(finished.root, root)
+    shutil.rmtree(root / "results/models")
+    checkout = Checkout(root)
+
+    def lengthen(configuration: dict) -> None:
+        configuration["experiments"]["multilevel"]["levels"][0]["epochs"] = 60
+
+    old, new = "save_every: float = 20.0", "save_every: float = 0.0"
+    with checkout.configured(lengthen), checkout.edited("fsdiff/training.py", old, new):
+        yield checkout
+
+
+def kill_in_the_middle(checkout: Checkout) -> None:
+    """Start training and kill Snakemake and its jobs once a state has been saved."""
+    run = subprocess.Popen(
+        **checkout.command("--cores", "2", WEIGHTS),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    states: list[Path] = []
+    while not states and run.poll() is None:
+        states = list(checkout.root.glob("results/state/**/*.safetensors"))
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert states, "training ended before it saved its state"
+
+
+def test_killed_training_goes_on_and_ends_with_the_same_weights(slow: Checkout) -> None:
+    kill_in_the_middle(slow)
+    assert not (slow.root / WEIGHTS).exists()
+
+    code, output = slow.attempt("--cores", "2", WEIGHTS)
+    assert code != 0
+    assert "--unlock" in output
+    slow.snakemake("--unlock")
+
+    slow.snakemake("--cores", "2", WEIGHTS)
+    log = (slow.root / "logs/train/multilevel/seed0/16.log").read_text()
+    assert "resumed at epoch" in log
+    resumed = (slow.root / WEIGHTS).read_bytes()
+
+    slow.snakemake("--cores", "2", "--forcerun", "train", "--", WEIGHTS)
+    log = (slow.root / "logs/train/multilevel/seed0/16.log").read_text()
+    assert "resumed at epoch" not in log
+    assert (slow.root / WEIGHTS).read_bytes() == resumed

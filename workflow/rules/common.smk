@@ -1,0 +1,289 @@
+"""The study, checked before any job starts, and what rules look up in it."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from fsdiff.config import ConfigurationError, load
+from fsdiff.parts import modules
+from fsdiff.provenance import fingerprint
+from fsdiff.storage import canonical_json
+
+try:
+    STUDY = load(config)
+except ConfigurationError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    dataset="|".join(STUDY.datasets),
+    experiment="|".join(STUDY.experiments),
+    seed=r"\d+",
+    resolution=r"\d+",
+    first=r"\d+",
+    last=r"\d+",
+
+
+@cache
+def code(script, reached):
+    """Fingerprint of the code of a rule's script and of the parts that its configuration names."""
+    path = Path(workflow.basedir) / "workflow" / "scripts" / f"{script}.py"
+    return fingerprint(script=path, modules=reached)
+
+
+def described(script, configuration):
+    """All that a job's result depends on, its inputs aside: configuration and code.
+
+    Rules have this one dictionary as their parameter, because Snakemake compares parameters as a
+    set of values without names, and does not see edits of an imported package. It compares their
+    text, so keys are sorted: their order in the configuration says nothing.
+    """
+    canonical = json.loads(canonical_json(configuration))
+    return {"code": code(script, frozenset(modules(canonical))), "config": canonical}
+
+
+def job(script, *names):
+    """The parameter of a rule: the slice of the study for its wildcards ``names``, and its code."""
+
+    def parameter(wildcards):
+        values = {name: wildcards[name] for name in names}
+        for name in {"seed", "resolution"} & values.keys():
+            values[name] = int(values[name])
+        return described(script, getattr(STUDY, f"{script}_slice")(**values))
+
+    return parameter
+
+
+def merging(wildcards):
+    """The parameter for merging shards, with what these must have been made from."""
+    shard = described("simulate", STUDY.simulate_slice(wildcards.dataset))
+    return {**job("dataset", "dataset")(wildcards), "shard": shard}
+
+
+# Files that rules read.
+
+
+def shards(wildcards):
+    """The shards of a data set."""
+    ranges = STUDY.datasets[wildcards.dataset].shard_ranges()
+    folder = f"results/data/{wildcards.dataset}/shards"
+    return [f"{folder}/{first}-{last}.nc" for first, last in ranges]
+
+
+def data_of(experiment):
+    """The data of an experiment at every resolution, coarse to fine."""
+    dataset = STUDY.experiments[experiment].dataset
+    return [
+        f"results/data/{dataset}/{n}.nc" for n in STUDY.datasets[dataset].resolutions
+    ]
+
+
+def levels_of(experiment):
+    """The resolutions that an experiment is trained at, coarse to fine."""
+    return [level.resolution for level in STUDY.experiments[experiment].levels]
+
+
+def training_data(wildcards):
+    """Data at every resolution, for training at one and for loss curves at all."""
+    return data_of(wildcards.experiment)
+
+
+def model_file(experiment, seed, resolution, suffix):
+    """A file of a trained level, under the name of the first experiment that trains it so."""
+    owner = STUDY.trained_as(experiment, int(resolution))
+    return f"results/models/{owner}/seed{seed}/{resolution}{suffix}"
+
+
+def coarser_weights(wildcards):
+    """Weights of the level below, or none at the coarsest level."""
+    experiment, seed = wildcards.experiment, wildcards.seed
+    coarser = [n for n in levels_of(experiment) if n < int(wildcards.resolution)]
+    return [model_file(experiment, seed, n, ".safetensors") for n in coarser[-1:]]
+
+
+def weights(suffix):
+    """A file of the finest level that an experiment is trained at: what is sampled."""
+
+    def path(wildcards):
+        finest = levels_of(wildcards.experiment)[-1]
+        return model_file(wildcards.experiment, wildcards.seed, finest, suffix)
+
+    return path
+
+
+def data(wildcards):
+    """Data at one resolution, of the data set that the wildcards name or of the experiment's."""
+    experiment = wildcards.get("experiment")
+    dataset = STUDY.experiments[experiment].dataset if experiment else wildcards.dataset
+    return f"results/data/{dataset}/{wildcards.resolution}.nc"
+
+
+# What is evaluated and summarised.
+
+
+def experiments_on(dataset):
+    """Names of the experiments on a data set, in the order of the configuration."""
+    return [name for name, item in STUDY.experiments.items() if item.dataset == dataset]
+
+
+def evaluated(experiment):
+    """The resolutions of an experiment's samples for which there are data to compare with."""
+    item = STUDY.experiments[experiment]
+    return [
+        n
+        for n in item.samples.resolutions
+        if n in STUDY.datasets[item.dataset].resolutions
+    ]
+
+
+def compared(dataset):
+    """The resolutions at which some experiment on a data set is evaluated."""
+    return sorted({n for name in experiments_on(dataset) for n in evaluated(name)})
+
+
+def title(experiment):
+    """What an experiment is called in tables and figures."""
+    return STUDY.summary_slice()["experiments"][experiment]["title"]
+
+
+def model_rows():
+    """The rows of the summary that are about models: what identifies them."""
+    return [
+        {
+            "experiment": name,
+            "title": title(name),
+            "dataset": item.dataset,
+            "row": "model",
+            "seed": seed,
+            "resolution": resolution,
+            "trained_at": levels_of(name)[-1],
+        }
+        for name, item in STUDY.experiments.items()
+        for seed in item.seeds
+        for resolution in evaluated(name)
+    ]
+
+
+def reference_rows():
+    """The data sets and resolutions for which the summary has rows about references."""
+    return [
+        {"dataset": dataset, "resolution": resolution}
+        for dataset in STUDY.datasets
+        for resolution in compared(dataset)
+    ]
+
+
+def summarising(wildcards):
+    """The parameter of the summary: the identity of each row, in the order of its inputs."""
+    return described(
+        "summary", {"models": model_rows(), "references": reference_rows()}
+    )
+
+
+# What is drawn.
+
+
+def drawn(wildcards):
+    """Experiments in a figure: those on its data set, sampled at its resolution if it has one."""
+    if "experiment" in wildcards.keys():
+        return [wildcards.experiment]
+    names = experiments_on(wildcards.dataset)
+    if "resolution" in wildcards.keys():
+        return [name for name in names if int(wildcards.resolution) in evaluated(name)]
+    return names
+
+
+def first_seed(experiment):
+    """The seed whose results are drawn."""
+    return STUDY.experiments[experiment].seeds[0]
+
+
+PORTRAIT = ("levels", "name", "seed", "title")
+"""What every figure says of an experiment."""
+
+
+def portrait(experiment):
+    """What figures may say of an experiment."""
+    item = STUDY.experiments[experiment]
+    return {
+        "levels": levels_of(experiment),
+        "name": experiment,
+        "prior": item.prior.plain(),
+        "resolutions": list(item.samples.resolutions),
+        "seed": first_seed(experiment),
+        "title": title(experiment),
+    }
+
+
+def drawing(script, *keys):
+    """The parameter of a figure: its experiments in order, with ``keys`` of each, and the basis."""
+
+    def parameter(wildcards):
+        resolutions = STUDY.datasets[wildcards.dataset].resolutions
+        basis = STUDY.hierarchy_slice(wildcards.dataset, resolutions[-1])["basis"]
+        experiments = [
+            {
+                key: value
+                for key, value in portrait(name).items()
+                if key in {*keys, *PORTRAIT}
+            }
+            for name in drawn(wildcards)
+        ]
+        return described(script, {"basis": basis, "experiments": experiments})
+
+    return parameter
+
+
+def samples_drawn(wildcards):
+    """Samples at one resolution, one file for each experiment."""
+    return [
+        f"results/samples/{name}/seed{first_seed(name)}/{wildcards.resolution}.nc"
+        for name in drawn(wildcards)
+    ]
+
+
+def samples_at_all_resolutions(wildcards):
+    """Samples of one experiment, one file for each resolution."""
+    name = wildcards.experiment
+    folder = f"results/samples/{name}/seed{first_seed(name)}"
+    return [f"{folder}/{n}.nc" for n in STUDY.experiments[name].samples.resolutions]
+
+
+def data_at_all_resolutions(wildcards):
+    """A data set, one file for each resolution."""
+    resolutions = STUDY.datasets[wildcards.dataset].resolutions
+    return [f"results/data/{wildcards.dataset}/{n}.nc" for n in resolutions]
+
+
+def finest_data(wildcards):
+    """A data set at its finest resolution."""
+    return data_at_all_resolutions(wildcards)[-1]
+
+
+def histories(wildcards):
+    """Training histories of the experiments on a data set, level by level."""
+    return [
+        model_file(name, first_seed(name), n, ".history.nc")
+        for name in drawn(wildcards)
+        for n in levels_of(name)
+    ]
+
+
+def figures():
+    """All figures of the report."""
+    found = []
+    for dataset in STUDY.datasets:
+        folder = f"results/figures/{dataset}"
+        for n in compared(dataset):
+            found += [
+                f"{folder}/{name}" for name in (f"samples-{n}.png", f"spectra-{n}.svg")
+            ]
+            found += [f"{folder}/densities-{n}.svg"]
+        for experiment in experiments_on(dataset):
+            found += [f"{folder}/resolutions/{experiment}.png"]
+        if experiments_on(dataset):
+            names = ("prior_spectrum", "loss_curves", "metric_by_resolution", "cost")
+            found += [f"{folder}/{name}.svg" for name in names]
+    return [*found, "results/figures/summary.html"]

@@ -1,0 +1,64 @@
+"""Fields of a differential equation, in shards, merged and restricted to each resolution."""
+
+
+# A shard is named by its first and last sample: with another number of shards these files differ,
+# and the data set, once merged, stays as it is.
+rule simulate:
+    output:
+        shard=temp("results/data/{dataset}/shards/{first}-{last}.nc"),
+    log:
+        "logs/simulate/{dataset}/{first}-{last}.log",
+    benchmark:
+        "results/benchmarks/simulate/{dataset}/{first}-{last}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        job=job("simulate", "dataset"),
+    script:
+        "../scripts/simulate.py"
+
+
+rule dataset:
+    input:
+        shards=shards,
+    output:
+        dataset="results/data/{dataset}/dataset.nc",
+    log:
+        "logs/dataset/{dataset}.log",
+    benchmark:
+        "results/benchmarks/dataset/{dataset}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        job=merging,
+    script:
+        "../scripts/dataset.py"
+
+
+rule hierarchy:
+    input:
+        dataset="results/data/{dataset}/dataset.nc",
+    output:
+        data="results/data/{dataset}/{resolution}.nc",
+    log:
+        "logs/hierarchy/{dataset}/{resolution}.log",
+    benchmark:
+        "results/benchmarks/hierarchy/{dataset}/{resolution}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        job=job("hierarchy", "dataset", "resolution"),
+    script:
+        "../scripts/hierarchy.py"

@@ -1,0 +1,186 @@
+"""Figures and the table of the report."""
+
+
+rule fields:
+    input:
+        data=data,
+        samples=samples_drawn,
+    output:
+        samples=report(
+            "results/figures/{dataset}/samples-{resolution}.png",
+            caption="../report/sample_grid.rst",
+            category="Samples",
+            subcategory="{dataset}",
+            labels={"figure": "samples beside data", "resolution": "{resolution}"},
+        ),
+        spectra=report(
+            "results/figures/{dataset}/spectra-{resolution}.svg",
+            caption="../report/spectra.rst",
+            category="Spectra",
+            subcategory="{dataset}",
+            labels={"figure": "energy spectrum", "resolution": "{resolution}"},
+        ),
+        densities=report(
+            "results/figures/{dataset}/densities-{resolution}.svg",
+            caption="../report/densities.rst",
+            category="Densities",
+            subcategory="{dataset}",
+            labels={"figure": "densities", "resolution": "{resolution}"},
+        ),
+    log:
+        "logs/fields/{dataset}/{resolution}.log",
+    benchmark:
+        "results/benchmarks/fields/{dataset}/{resolution}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=20,
+    params:
+        job=drawing("fields"),
+    script:
+        "../scripts/fields.py"
+
+
+rule resolutions:
+    input:
+        data=data_at_all_resolutions,
+        samples=samples_at_all_resolutions,
+    output:
+        figure=report(
+            "results/figures/{dataset}/resolutions/{experiment}.png",
+            caption="../report/resolution_grid.rst",
+            category="Samples",
+            subcategory="{dataset}",
+            labels={"figure": "the same samples", "resolution": "all"},
+        ),
+    log:
+        "logs/resolutions/{dataset}/{experiment}.log",
+    benchmark:
+        "results/benchmarks/resolutions/{dataset}/{experiment}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=20,
+    params:
+        job=drawing("resolutions", "resolutions"),
+    script:
+        "../scripts/resolutions.py"
+
+
+rule priors:
+    input:
+        data=finest_data,
+    output:
+        figure=report(
+            "results/figures/{dataset}/prior_spectrum.svg",
+            caption="../report/prior_spectrum.rst",
+            category="Spectra",
+            subcategory="{dataset}",
+            labels={"figure": "priors beside data", "resolution": "finest"},
+        ),
+    log:
+        "logs/priors/{dataset}.log",
+    benchmark:
+        "results/benchmarks/priors/{dataset}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        job=drawing("priors", "prior"),
+    script:
+        "../scripts/priors.py"
+
+
+rule curves:
+    input:
+        histories=histories,
+    output:
+        figure=report(
+            "results/figures/{dataset}/loss_curves.svg",
+            caption="../report/loss_curves.rst",
+            category="Training",
+            subcategory="{dataset}",
+            labels={"figure": "loss curves"},
+        ),
+    log:
+        "logs/curves/{dataset}.log",
+    benchmark:
+        "results/benchmarks/curves/{dataset}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        job=drawing("curves"),
+    script:
+        "../scripts/curves.py"
+
+
+rule comparison:
+    input:
+        summary="results/summary.csv",
+        histories=histories,
+    output:
+        metrics=report(
+            "results/figures/{dataset}/metric_by_resolution.svg",
+            caption="../report/metric_by_resolution.rst",
+            category="Metrics",
+            subcategory="{dataset}",
+            labels={"figure": "metrics by resolution"},
+        ),
+        cost=report(
+            "results/figures/{dataset}/cost.svg",
+            caption="../report/cost.rst",
+            category="Training",
+            subcategory="{dataset}",
+            labels={"figure": "cost"},
+        ),
+    log:
+        "logs/comparison/{dataset}.log",
+    benchmark:
+        "results/benchmarks/comparison/{dataset}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        job=drawing("comparison"),
+    script:
+        "../scripts/comparison.py"
+
+
+rule table:
+    input:
+        summary="results/summary.csv",
+    output:
+        table=report(
+            "results/figures/summary.html",
+            caption="../report/summary.rst",
+            category="Metrics",
+            labels={"figure": "summary table"},
+        ),
+    log:
+        "logs/table.log",
+    benchmark:
+        "results/benchmarks/table.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        job=described("table", {}),
+    script:
+        "../scripts/table.py"

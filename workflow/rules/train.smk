@@ -1,0 +1,25 @@
+"""Coarse-to-fine training: each level is a job, warm-started from the weights of the one below."""
+
+
+rule train:
+    input:
+        data=training_data,
+        warm_start=coarser_weights,
+    output:
+        weights="results/models/{experiment}/seed{seed}/{resolution}.safetensors",
+        sidecar="results/models/{experiment}/seed{seed}/{resolution}.json",
+        history="results/models/{experiment}/seed{seed}/{resolution}.history.nc",
+    log:
+        "logs/train/{experiment}/seed{seed}/{resolution}.log",
+    benchmark:
+        "results/benchmarks/train/{experiment}/seed{seed}/{resolution}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=720,
+    params:
+        job=job("train", "experiment", "resolution", "seed"),
+    script:
+        "../scripts/train.py"

@@ -1,0 +1,24 @@
+"""Compare samples of a model with test data."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from fsdiff import logs
+from fsdiff.stages.evaluate import evaluate_samples
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+torch.set_num_threads(snakemake.threads)
+
+evaluate_samples(
+    snakemake.params.job,
+    samples=Path(snakemake.input.samples),
+    data=Path(snakemake.input.data),
+    weights=Path(snakemake.input.weights),
+    cost=Path(snakemake.input.cost),
+    output=Path(snakemake.output.metrics),
+)

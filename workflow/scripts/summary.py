@@ -1,0 +1,26 @@
+"""Gather the evaluations of all models and references in one table."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from fsdiff import logs
+from fsdiff.storage import atomic, read_json
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+
+config = snakemake.params.job["config"]
+evaluations = [
+    *zip(config["references"], snakemake.input.references, strict=True),
+    *zip(config["models"], snakemake.input.metrics, strict=True),
+]
+table = pd.DataFrame([identity | row for identity, path in evaluations for row in read_json(path)])
+identity = ["experiment", "title", "dataset", "row", "seed", "resolution", "trained_at"]
+whole_numbers = dict.fromkeys(["seed", "resolution", "trained_at"], "Int64")
+with atomic(snakemake.output.summary) as temporary:
+    table[[*identity, *table.columns.difference(identity, sort=False)]].astype(
+        whole_numbers
+    ).to_csv(temporary, index=False)

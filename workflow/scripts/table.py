@@ -1,0 +1,17 @@
+"""Lay out the summary as a page for the report."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from fsdiff import logs, storage
+from fsdiff.plotting.table import summary_html
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+
+page = summary_html(pd.read_csv(snakemake.input.summary))
+with storage.atomic(snakemake.output.table) as temporary:
+    temporary.write_text(page, encoding="utf-8")
