@@ -12,6 +12,7 @@ from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -89,6 +90,12 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
         figure.savefig(temporary, format=suffix, dpi=160, metadata=metadata[suffix])
+
+
+def quantity_of(dataset: xr.Dataset) -> str:
+    """What the first channel of a data set's fields is called on an axis, with its unit if any."""
+    channel, unit = str(dataset["channel"].values[0]), dataset["field"].attrs["units"]
+    return channel if unit == "1" else f"{channel} [{unit}]"
 
 
 def experiment_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from fsdiff.parts import build
 from fsdiff.priors import white_noise
 from fsdiff.randomness import normals
 from fsdiff.spectrum import resample_spectrum
-from fsdiff.stages.files import Job, normalised_split, split
+from fsdiff.stages.files import Job, fields_of, normalised_split, split
 
 SURROGATE_STREAM, WHITE_NOISE_STREAM = 21, 22
 """Stream numbers of the two synthetic reference rows."""
@@ -28,11 +28,9 @@ def evaluate_samples(
     """Samples against the first half of the test split, and the model's loss on all of it."""
     config = job["config"]
     model = models.load(weights)
-    with storage.read(samples) as dataset:
-        drawn = torch.from_numpy(dataset["field"].values)
     with storage.read(data) as dataset:
         target, _ = test_halves(dataset)
-    row = evaluate(_metrics(config), drawn, target, model.denoiser.basis)
+    row = evaluate(_metrics(config), fields_of(samples), target, model.denoiser.basis)
     description, spent = model.description, storage.read_json(cost)
     row |= {
         "loss": model.test_loss(normalised_split(data, "test")),

@@ -26,6 +26,12 @@ def state_path(job: Job, folder: Path, name: str) -> Path:
     return Path(folder) / f"{name}-{digest}.safetensors"
 
 
+def fields_of(path: Path) -> Tensor:
+    """All fields (samples, channel, *grid) of a file, physical units, float32."""
+    with storage.read(path) as dataset:
+        return torch.from_numpy(dataset["field"].values)
+
+
 def split(dataset: xr.Dataset, name: str) -> Tensor:
     """Fields (samples, channel, *grid) of one split, physical units, float32."""
     chosen = (dataset["split"] == name).values

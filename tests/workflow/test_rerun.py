@@ -56,6 +56,13 @@ def add_experiment(configuration: dict[str, Any]) -> None:
     configuration["experiments"]["coarse"] = {**base, "title": "Coarse", "levels": levels}
 
 
+def add_sampler(configuration: dict[str, Any]) -> None:
+    """The multilevel model again, trained in the same way and sampled in another."""
+    base = configuration["experiments"]["multilevel"]
+    other = {"title": "More steps", "sampler": {"kind": "ddim", "steps": 6}}
+    configuration["experiments"]["more_steps"] = {**base, **other}
+
+
 def remove_experiment(configuration: dict[str, Any]) -> None:
     """Without the single-level model."""
     del configuration["experiments"]["single_level"]
@@ -130,6 +137,10 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     "experiment: added": (
         configured(add_experiment),
         {"train": 1, "priors": 1, **ONE_MODEL},
+    ),
+    "experiment: added, trained as another": (
+        configured(add_sampler),
+        {"priors": 1, **ONE_MODEL},
     ),
     "experiment: removed": (
         configured(remove_experiment),

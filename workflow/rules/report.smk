@@ -38,7 +38,7 @@ rule fields:
         mem_mb=3000,
         runtime=20,
     params:
-        job=drawing("fields"),
+        job=drawing("fields", "prior"),
     script:
         "../scripts/fields.py"
 

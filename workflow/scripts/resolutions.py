@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from fsdiff import logs, storage
 from fsdiff.plotting.fields import resolution_grid
-from fsdiff.plotting.style import save
-from fsdiff.stages.files import split
+from fsdiff.plotting.style import quantity_of, save
+from fsdiff.stages.files import fields_of, split
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -18,16 +18,15 @@ data, samples = {}, {}
 for path in map(Path, snakemake.input.data):
     with storage.read(path) as dataset:
         data[int(path.stem)] = split(dataset, "test")
-        channel, unit = str(dataset["channel"].values[0]), dataset["field"].attrs["units"]
+        quantity = quantity_of(dataset)
 for path in map(Path, snakemake.input.samples):
-    with storage.read(path) as dataset:
-        samples[int(path.stem)] = dataset["field"].values
+    samples[int(path.stem)] = fields_of(path)
 
 figure = resolution_grid(
     samples,
     data,
     title=experiment["title"],
     finest_trained=experiment["levels"][-1],
-    quantity=channel if unit == "1" else f"{channel} [{unit}]",
+    quantity=quantity,
 )
 save(figure, snakemake.output.figure)
