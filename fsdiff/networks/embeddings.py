@@ -29,10 +29,18 @@ class NoiseLevelEmbedding(nn.Module):
         return self.layers(torch.cat([phase.sin(), phase.cos()], dim=1))
 
 
-def cell_coordinates(n: int, like: Tensor) -> Tensor:
-    """Node coordinates scaled to [−1, 1], (n, n, 2) channels last."""
-    axis = (torch.arange(n, dtype=like.dtype, device=like.device) + 0.5) * (2 / n) - 1
-    return torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1)
+def coordinate_features(n: int, basis: str, like: Tensor) -> Tensor:
+    """Where on the domain each node is, (n, n, features), channels last.
+
+    In the cosine basis x and y of the cell centres scaled to [−1, 1]; in the Fourier basis, whose
+    domain has no ends, sine and cosine of 2πx and 2πy.
+    """
+    axis = torch.arange(n, dtype=like.dtype, device=like.device) / n
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    if basis == "cosine":
+        return torch.stack([2 * y + 1 / n - 1, 2 * x + 1 / n - 1], dim=-1)
+    angles = 2 * math.pi * torch.stack([y, x], dim=-1)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 def scaled_linear(features_in: int, features_out: int, scale: float = 1.0) -> nn.Linear:

@@ -7,7 +7,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from fsdiff.networks.embeddings import NoiseLevelEmbedding, cell_coordinates, scaled_linear
+from fsdiff.networks.embeddings import NoiseLevelEmbedding, coordinate_features, scaled_linear
 from fsdiff.networks.local import NeighbourDifference
 from fsdiff.networks.spectral import CONVOLUTIONS
 
@@ -40,7 +40,9 @@ class FNO(nn.Module):
         super().__init__()
         self.channels = channels
         self.coordinates = coordinates
-        inputs = channels + conditioning_channels + 2 * coordinates
+        self.basis = basis
+        places = coordinate_features(1, basis, torch.empty(0)).shape[-1] if coordinates else 0
+        inputs = channels + conditioning_channels + places
         self.embedding = NoiseLevelEmbedding(2 * width)
         self.lift = scaled_linear(inputs, width)
         self.blocks = nn.ModuleList(
@@ -56,7 +58,7 @@ class FNO(nn.Module):
             x = torch.cat([x, conditioning], dim=1)
         h = x.permute(0, 2, 3, 1)
         if self.coordinates:
-            where = cell_coordinates(x.shape[-1], x).expand(len(x), -1, -1, -1)
+            where = coordinate_features(x.shape[-1], self.basis, h).expand(len(x), -1, -1, -1)
             h = torch.cat([h, where], dim=-1)
         h = self.lift(h)
         level = self.embedding(t)
