@@ -68,17 +68,59 @@ class GaussianRandomField:
         self, basis: Basis, n: int, indices: Sequence[int], seed: int, *, channels: int
     ) -> Tensor:
         """Fields (len(indices), channels, *grid), float64; field i depends on (seed, i) only."""
-        count = (n**basis.dimension,)
-        # A stream for each channel, so that neither channel depends on how many modes there are.
-        draws = [normals(seed, indices, count, INITIAL_STREAM, c) for c in range(channels)]
-        noise = basis.white_noise(np.stack(draws, axis=1), n)
-        scale = self.eigenvalues(basis, n).sqrt()
-        # One field at a time: matrix products round in a way that depends on the batch's size.
-        return torch.stack([basis.inverse(scale * field, n) for field in noise])
+        return _gaussian(basis, self.eigenvalues(basis, n), n, indices, seed, channels)
 
 
-Initial = Annotated[WhiteNoise | GaussianRandomField, Field(discriminator="kind")]
+@dataclass(frozen=True)
+class PowerLawField:
+    """Zero-mean Gaussian fields N(0, scale · (−Δ + τ²)^(−α)) on the unit box.
+
+    Eigenvalues λ_k = scale · (|ω_k|² + τ²)^(−α) in the data's basis, with τ² the ``shift`` and α
+    the ``power``; λ_0 = 0, so that the mean over the box of every field is zero, as that of a
+    vorticity on a torus must be. With the same seed and index, the field on a coarser grid is the
+    restriction of the field on a finer one; channels are independent. For a given mean square
+    rather than a given scale, use ``GaussianRandomField``.
+
+    Good values: the defaults are the initial vorticity of Li et al. (arXiv 2010.08895, A.3.3) as
+    the paper states it, with a root mean square of 0.043. The code published with it draws
+    independent complex normals for both modes of each conjugate pair and scales by τ³ rather than
+    τ^(3/2), which amounts to scale = 2 · 7³ and a root mean square of 0.26.
+    """
+
+    scale: PositiveFloat = 7**1.5
+    shift: PositiveFloat = 49.0
+    power: Annotated[float, Field(gt=1)] = 2.5
+    kind: Literal["power_law_field"] = "power_law_field"
+
+    @single_thread()
+    def eigenvalues(self, basis: Basis, n: int) -> Tensor:
+        """λ_k over the coefficients on n nodes per axis, float64; they do not depend on n."""
+        squared = basis.omega_squared(n)
+        return self.scale * (squared + self.shift) ** -self.power * (squared > 0)
+
+    @single_thread()
+    def sample(
+        self, basis: Basis, n: int, indices: Sequence[int], seed: int, *, channels: int
+    ) -> Tensor:
+        """Fields (len(indices), channels, *grid), float64; field i depends on (seed, i) only."""
+        return _gaussian(basis, self.eigenvalues(basis, n), n, indices, seed, channels)
+
+
+Initial = Annotated[WhiteNoise | GaussianRandomField | PowerLawField, Field(discriminator="kind")]
 """Any law of this module, told apart by ``kind``."""
+
+
+def _gaussian(
+    basis: Basis, eigenvalues: Tensor, n: int, indices: Sequence[int], seed: int, channels: int
+) -> Tensor:
+    """Gaussian fields with the given eigenvalues, (len(indices), channels, *grid)."""
+    count = (n**basis.dimension,)
+    # A stream for each channel, so that neither channel depends on how many modes there are.
+    draws = [normals(seed, indices, count, INITIAL_STREAM, c) for c in range(channels)]
+    noise = basis.white_noise(np.stack(draws, axis=1), n)
+    scale = eigenvalues.sqrt()
+    # One field at a time: matrix products round in a way that depends on the batch's size.
+    return torch.stack([basis.inverse(scale * field, n) for field in noise])
 
 
 def _matern(basis: Basis, n: int, correlation_length: float, smoothness: float) -> Tensor:

@@ -28,6 +28,7 @@ FAMILIES = {
     "source": "datasets",
     "downsampling": "downsampling",
     "initial": "initial",
+    "permeability": "permeability",
     "metrics": "metrics",
 }
 """Key in the configuration → module or package below ``fsdiff`` that holds its parts."""

@@ -1,5 +1,7 @@
 """Solvers of partial differential equations."""
 
+from fsdiff.pde.darcy import Darcy
+from fsdiff.pde.navier_stokes import NavierStokes
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
 
-__all__ = ["ReactionDiffusion"]
+__all__ = ["Darcy", "NavierStokes", "ReactionDiffusion"]

@@ -122,7 +122,7 @@ WRONG = {
     "unknown kind below a kind": (
         (f"{PATTERNS}/source/initial/kind", "noise"),
         'datasets.patterns.source.initial.kind = "noise": unknown; known: ',
-        "gaussian_random_field, white_noise",
+        "gaussian_random_field, power_law_field, white_noise",
     ),
     "no kind": (
         (f"{EXPERIMENT}/network/kind", ...),

@@ -1,0 +1,114 @@
+"""Darcy flow: random permeability fields and the pressure in them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+import xarray as xr
+from pydantic import Field, FiniteFloat, PositiveFloat
+from torch import Tensor
+
+from fsdiff.bases import CosineBasis
+from fsdiff.pde.darcy import ConvergenceError, Darcy
+from fsdiff.permeability import Permeability, Threshold
+
+_GROUP_CELLS = 2**17
+"""Cells of the samples that are made at a time; changes nothing in them."""
+
+
+@dataclass(frozen=True)
+class DarcyData:
+    """Permeability a and pressure u of −∇·(a ∇u) = f with u = 0 on the boundary of a square.
+
+    Sample i is the i-th field of ``permeability`` with the solution of ``fsdiff.pde.Darcy`` in it,
+    on ``resolution`` cells per axis. Published data (Li et al. 2021) have a = 12 or 3 and f = 1.
+
+    Both channels are expanded in cosines, which permeability is made of. The pressure vanishes at
+    the boundary instead: its cosine coefficients fall off as |k|^−2 along an axis, where those in
+    sines, the basis that would suit it, fall off faster.
+    """
+
+    resolution: Annotated[int, Field(ge=2)] = 64
+    permeability: Permeability = field(default_factory=Threshold)
+    forcing: FiniteFloat = 1.0
+    channels: Annotated[tuple[Literal["permeability", "pressure"], ...], Field(min_length=1)] = (
+        "permeability",
+        "pressure",
+    )
+    length: PositiveFloat = 1.0
+    kind: Literal["darcy"] = "darcy"
+
+    def __post_init__(self) -> None:
+        if len(set(self.channels)) != len(self.channels):
+            raise ValueError(f"channels = {self.channels}: name each channel once")
+
+    @property
+    def basis(self) -> CosineBasis:
+        """Cosines: permeability has no normal derivative at the walls."""
+        return CosineBasis()
+
+    @property
+    def system(self) -> Darcy:
+        """The equation."""
+        return Darcy(self.forcing, self.length)
+
+    def generate(
+        self,
+        indices: Sequence[int],
+        seed: int,
+        progress: Callable[[int], object] | None = None,
+    ) -> xr.Dataset:
+        """Samples ``indices`` of the data set ``seed``; sample i depends on (seed, i) only.
+
+        Returns variable ``field`` (sample, channel, y, x), float32. ``progress`` is called with the
+        number of samples finished since the last call. Raises ``ConvergenceError`` with the
+        sample's index.
+        """
+        n = self.resolution
+        fields = np.empty((len(indices), len(self.channels), n, n), np.float32)
+        group = max(1, _GROUP_CELLS // n**2)
+        for first in range(0, len(indices), group):
+            part = indices[first : first + group]
+            fields[first : first + group] = self._fields(part, seed)
+            if progress is not None:
+                progress(len(part))
+        return self._label(fields, indices)
+
+    def _fields(self, indices: Sequence[int], seed: int) -> np.ndarray:
+        """Samples made together, shape (sample, channel, y, x)."""
+        channels = {
+            "permeability": self.permeability.sample(self.basis, self.resolution, indices, seed)
+        }
+        if "pressure" in self.channels:
+            channels["pressure"] = self._pressure(channels["permeability"], indices, seed)
+        return torch.cat([channels[name] for name in self.channels], 1).to(torch.float32).numpy()
+
+    def _pressure(self, permeability: Tensor, indices: Sequence[int], seed: int) -> Tensor:
+        try:
+            return self.system.solve(permeability)
+        except ConvergenceError as error:
+            message = f"sample {indices[error.position]} of seed {seed}: {error}"
+            raise ConvergenceError(message, error.position, error.residual) from error
+
+    def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
+        """Names, coordinates and units; all quantities of the model are dimensionless."""
+        nodes = self.basis.nodes(self.resolution) * self.length
+        values = xr.DataArray(
+            fields,
+            dims=("sample", "channel", "y", "x"),
+            coords={
+                "sample": ("sample", np.array(indices, np.int64), {"long_name": "sample index"}),
+                "channel": ("channel", list(self.channels), {"long_name": "quantity"}),
+                "y": ("y", nodes, _attributes("distance from the wall along y")),
+                "x": ("x", nodes, _attributes("distance from the wall along x")),
+            },
+            attrs=_attributes("permeability and pressure"),
+            name="field",
+        )
+        return values.to_dataset().assign_attrs(fsdiff_basis=self.basis.kind)
+
+
+def _attributes(long_name: str) -> dict[str, str]:
+    return {"long_name": long_name, "units": "1"}
