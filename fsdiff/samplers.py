@@ -185,27 +185,34 @@ class DDIM(Sampler):
 class DPMSolver(Sampler):
     """DPM-Solver++(2M) (Lu et al., arXiv 2211.01095), by mode: second order in ln(m/r).
 
-    x_s = (r_s/r_t) x_t − m_s (e^{−h} − 1) D with h the step in ln(m/r) and D the estimate of the
-    data extrapolated from the last two evaluations. The last one returns the estimate of the data.
+    With h the step in ln(m/r) and D the estimate of the data extrapolated from the last two
+    evaluations, x_s = (r_s/r_t) x_t + m_s (1 − e^{−h}) D; or, if ``stochastic``, the same for the
+    reverse SDE, x_s = (r_s/r_t) e^{−h} x_t + m_s (1 − e^{−2h}) D + r_s √(1 − e^{−2h}) ζ. The last
+    evaluation returns the estimate of the data.
     """
 
+    stochastic: bool = False
     kind: Literal["dpm_solver"] = "dpm_solver"
 
     def reverse(self, x: Tensor, run: _Run) -> Tensor:
         """``steps`` evaluations, the last at the smallest time."""
         times = time_grid(run.denoiser.process, self.steps, self.spacing)
         before, before_data = None, None
-        for t, s in pairwise(times):
+        for step, (t, s) in enumerate(pairwise(times)):
             now, then = run.at(t), run.at(s)
             data = run.denoiser(x, run.time(t)).data
-            step = _log_ratio(then) - _log_ratio(now)
+            length = _log_ratio(then) - _log_ratio(now)
             direction = data
             if before is not None:
                 last = _log_ratio(now) - _log_ratio(before)
-                weight = torch.where(last > 0, step / (2 * last), 0.0)
+                weight = torch.where(last > 0, length / (2 * last), 0.0)
                 direction = data + now.apply(weight, data - before_data)
-            kept = then.apply(then.noise_scale / now.noise_scale, x)
-            x = kept - then.apply(then.mean_scale * torch.expm1(-step), direction)
+            decay = (-length).exp() if self.stochastic else 1.0
+            forgotten = -torch.expm1(-2 * length if self.stochastic else -length)
+            x = then.apply(decay * then.noise_scale / now.noise_scale, x)
+            x = x + then.apply(then.mean_scale * forgotten, direction)
+            if self.stochastic:
+                x = x + then.apply(then.noise_scale * forgotten.sqrt(), run.noise(step))
             before, before_data = now, data
         return run.denoiser(x, run.time(times[-1])).data
 
