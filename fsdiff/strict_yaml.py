@@ -9,7 +9,11 @@ import yaml
 def parse(text: str) -> Any:
     """The value of a YAML document; ValueError with line and column where it is not YAML."""
     try:
-        return yaml.load(text, _Loader)  # a safe loader: builds plain values only
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
