@@ -1,29 +1,30 @@
 """Second moments: radial energy spectrum and autocovariance."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from fsdiff.bases import Basis
 from fsdiff.metrics.fields import blocks, check_fields
-
-NEGLIGIBLE = 1e-12
-"""Fraction of the reference's mean square below which a shell's energy counts as roundoff."""
 
 
 @dataclass(frozen=True)
 class SpectrumError:
     """Root mean square over shells and channels of ln(E_samples/E_reference).
 
-    Shells are those that the grid resolves whole (see ``whole_shells``). An energy below 10⁻¹² of
-    the reference's mean square (per channel) is set to this: shells that are empty up to roundoff
-    in both sets count as equal, and energy where the reference has none counts as the error it is.
+    Shells are those that the grid resolves whole (see ``whole_shells``). An energy below the
+    fraction ``negligible`` of the reference's mean square (per channel) is set to this: shells that
+    are as good as empty in both sets count as equal, and energy where the reference has none counts
+    as the error it is. The default is 10⁻⁴ of the field's amplitude; smooth fields have many shells
+    below it, whose ratios would otherwise outweigh all that can be seen.
 
     Returns ``log_spectrum_error``, natural logarithm; |ln c²| for samples c times the reference.
     """
 
+    negligible: Annotated[float, Field(gt=0, lt=1)] = 1e-8
     kind: Literal["spectrum"] = "spectrum"
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
@@ -33,7 +34,7 @@ class SpectrumError:
         _, expected = radial_spectrum(reference, basis)
         # A reference that is identically zero leaves the smallest positive number as the floor.
         smallest = torch.finfo(expected.dtype).tiny
-        floor = (NEGLIGIBLE * expected.sum(1, keepdim=True)).clamp(min=smallest)
+        floor = (self.negligible * expected.sum(1, keepdim=True)).clamp(min=smallest)
         ratio = torch.log(energy.maximum(floor) / expected.maximum(floor))
         whole = ratio[:, k <= whole_shells(samples.shape[-1], basis)]
         return {"log_spectrum_error": float(whole.square().mean().sqrt())}

@@ -91,10 +91,11 @@ def test_error_of_scaled_fields_is_the_logarithm(basis, factor, channels):
 def test_roundoff_in_empty_shells_is_no_error_but_energy_there_is(basis):
     u = basis.prolong(random_fields(4, 6, 0), 32)
     noise = random_fields(4, 32, 1)
-    error = SpectrumError()
+    error = SpectrumError(negligible=1e-12)
     assert error(u + 1e-10 * noise, u, basis)["log_spectrum_error"] < 1e-6
     assert error(u.float(), u, basis)["log_spectrum_error"] < 1e-3
     assert error(u + 1e-2 * noise, u, basis)["log_spectrum_error"] > 5
+    assert SpectrumError(negligible=1e-3)(u + 1e-2 * noise, u, basis)["log_spectrum_error"] < 0.1
 
 
 @pytest.mark.parametrize("basis", BASES, ids=str)
