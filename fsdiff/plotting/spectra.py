@@ -30,6 +30,9 @@ GROWTH = 10.0
 ROUNDING = 1e-12
 """Share of the data's energy below which a shell is rounding error of the stored float32 fields."""
 
+NOISE = {"color": "0.55", "linestyle": (0, (1, 1.5)), "linewidth": 1.6}
+"""How the noise that experiments start from is drawn beside their samples."""
+
 
 @styled
 def spectra(
@@ -45,21 +48,23 @@ def spectra(
 ) -> Figure:
     """Energy spectra of data, experiments, surrogate and priors, and their ratio to the data's.
 
-    Spectra are arrays over shells in the same units; those of the priors are to be scaled to the
-    data's units. Shells are shown as far as the grid resolves them whole. Vertical lines
-    mark the last such shell of each training level.
+    Spectra are arrays over shells in the same units; those of the priors, by experiment, are to be
+    scaled to the data's units, and equal ones are drawn once. Shells are shown as far as the grid
+    resolves them whole. Vertical lines mark the last such shell of each training level.
     """
     shells = whole_shells(resolution, basis) + 1
     figure = Figure(figsize=(7.6, 6.2), layout="constrained")
     energy, ratio = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
     reference = _shells(data, shells)
     lines = []
-    for label, (values, style) in _curves(experiments, surrogate, priors or {}).items():
+    for label, values, _ in _distinct(priors or {}):
+        shown = _shells(values, shells)
+        lines += energy.plot(np.arange(len(shown)), shown, label=f"noise of {label}", **NOISE)
+    for label, (values, style) in _curves(experiments, surrogate).items():
         shown = _shells(values, shells)
         lines += energy.plot(np.arange(len(shown)), shown, label=label, **style)
-        if label not in (priors or {}):
-            common = min(len(shown), len(reference))
-            ratio.plot(np.arange(common), shown[:common] / reference[:common], **style)
+        common = min(len(shown), len(reference))
+        ratio.plot(np.arange(common), shown[:common] / reference[:common], **style)
     lines += energy.plot(np.arange(len(reference)), reference, label="data (test)", **DATA)
     ratio.axhline(1.0, **DATA)
     _format(energy, ratio, reference, quantity)
@@ -162,16 +167,10 @@ def _distinct(priors: Mapping[str, ArrayLike]) -> list[tuple[str, ArrayLike, str
 
 
 def _curves(
-    experiments: Mapping[str, ArrayLike],
-    surrogate: ArrayLike | None,
-    priors: Mapping[str, ArrayLike],
+    experiments: Mapping[str, ArrayLike], surrogate: ArrayLike | None
 ) -> dict[str, tuple[ArrayLike, dict]]:
-    """Everything but the data: label → (spectrum, how to draw it)."""
-    greys = np.linspace(0.45, 0.7, max(len(priors), 1))
-    curves = {
-        label: (values, {"color": str(grey), "linestyle": (0, (1, 1.5)), "linewidth": 1.6})
-        for (label, values), grey in zip(priors.items(), greys, strict=False)
-    }
+    """What is compared with the data: label → (spectrum, how to draw it)."""
+    curves = {}
     if surrogate is not None:
         curves["Gaussian surrogate"] = (surrogate, SURROGATE)
     for label, style in experiment_styles(experiments).items():

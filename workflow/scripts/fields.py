@@ -22,8 +22,7 @@ logs.configure(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 
 config = snakemake.params.job["config"]
-experiments = config["experiments"]
-basis = parts.build("basis", config["basis"])
+experiments, basis = config["experiments"], parts.build("basis", config["basis"])
 with storage.read(snakemake.input.data) as dataset:
     data, statistics, quantity = (
         split(dataset, "test"),
@@ -34,36 +33,26 @@ with storage.read(snakemake.input.data) as dataset:
 n = data.shape[-1]
 titles = [item["title"] for item in experiments]
 samples = dict(zip(titles, map(fields_of, map(Path, snakemake.input.samples)), strict=True))
+first = {title: fields[:, :1] for title, fields in samples.items()}
 surrogate = gaussian_surrogate(statistics, basis, len(data), n)
 priors = [parts.build("prior", item["prior"]).eigenvalues(basis, n) for item in experiments]
 noise = [statistics.scale[0].square() * shell_energy(prior, basis, n) for prior in priors]
 
-save(
-    sample_grid(data, samples, surrogate=surrogate, quantity=quantity),
-    snakemake.output.samples,
+grid = sample_grid(data, samples, surrogate=surrogate, quantity=quantity)
+save(grid, snakemake.output.samples)
+
+energies = spectra(
+    radial_spectrum(data, basis)[1][0],
+    {title: radial_spectrum(fields, basis)[1][0] for title, fields in samples.items()},
+    basis=basis,
+    resolution=n,
+    levels=sorted({level for item in experiments for level in item["levels"]}),
+    surrogate=radial_spectrum(surrogate, basis)[1][0],
+    priors=dict(zip(titles, noise, strict=True)),
+    quantity=quantity,
 )
-save(
-    spectra(
-        radial_spectrum(data, basis)[1][0],
-        {name: radial_spectrum(fields, basis)[1][0] for name, fields in samples.items()},
-        basis=basis,
-        resolution=n,
-        levels=sorted({level for item in experiments for level in item["levels"]}),
-        surrogate=radial_spectrum(surrogate, basis)[1][0],
-        priors=dict(zip(titles, noise, strict=True)),
-        quantity=quantity,
-    ),
-    snakemake.output.spectra,
-)
-drawn = {name: fields[:, :1] for name, fields in samples.items()}
-save(
-    densities(
-        data[:, :1],
-        drawn,
-        basis=basis,
-        surrogate=surrogate[:, :1],
-        length=length,
-        quantity=quantity,
-    ),
-    snakemake.output.densities,
-)
+save(energies, snakemake.output.spectra)
+
+options = {"basis": basis, "length": length, "quantity": quantity}
+histograms = densities(data[:, :1], first, surrogate=surrogate[:, :1], **options)
+save(histograms, snakemake.output.densities)
