@@ -13,6 +13,8 @@ rule train:
         "logs/train/{experiment}/seed{seed}/{resolution}.log",
     benchmark:
         "results/benchmarks/train/{experiment}/seed{seed}/{resolution}.tsv"
+    # The longest chains of jobs are those of training: start them first, sample meanwhile.
+    priority: 10
     conda:
         "../../envs/fsdiff.yaml"
     threads: 1
