@@ -112,7 +112,7 @@ def columns(table: pd.DataFrame) -> list[Column]:
     ]
     known = list(_KNOWN)
     order = {name: known.index(name) if name in known else len(known) for name in numeric}
-    return sorted(shown, key=lambda c: (_FAMILIES.index(c.family), order[c.name], _number(c.name)))
+    return sorted(shown, key=lambda c: (_FAMILIES.index(c.family), order[c.name]))
 
 
 def models(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -127,14 +127,9 @@ def reference(table: pd.DataFrame, kind: str, column: Column) -> float:
 
 
 def _column(name: str, numeric: list[str]) -> Column:
-    if name.startswith("loss_"):
-        return Column(name, f"at {name.removeprefix('loss_')}", "denoising loss", ranked=False)
+    if name == "loss":
+        return Column(name, "test data", "denoising loss", ranked=False)
     title, family = _KNOWN.get(name, (name.replace("_", " "), "further metrics"))
     target = f"{name}_reference" if f"{name}_reference" in numeric else None
     ranked = bool(target) or not (name in _NEED_TARGET or name.endswith("_p_value"))
     return Column(name, title, family, target, ranked)
-
-
-def _number(name: str) -> int:
-    last = name.rpartition("_")[2]
-    return int(last) if last.isdigit() else 0

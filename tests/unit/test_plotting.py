@@ -425,3 +425,10 @@ def test_captions_render(path):
     if path.stem == "workflow":
         assert "32 → 64" in page
         assert 'href="javascript:show"' in page
+
+
+def test_losses_are_shown_but_not_ranked():
+    identity = {"experiment": "a", "dataset": "d", "row": "model", "seed": 0, "resolution": 32}
+    table = as_table([{**identity, "trained_at": 32, "loss": 0.5, "one_point_w1": 0.1}])
+    ranked = {column.name: column.ranked for column in columns(table)}
+    assert ranked == {"one_point_w1": True, "loss": False}
