@@ -144,10 +144,10 @@ def test_killed_training_goes_on_and_ends_with_the_same_weights(slow: Checkout) 
 
     slow.snakemake("--cores", "2", WEIGHTS)
     log = (slow.root / "logs/train/multilevel/seed0/16.log").read_text()
-    assert "resumed at epoch" in log
+    assert "resumed at step" in log
     resumed = (slow.root / WEIGHTS).read_bytes()
 
     slow.snakemake("--cores", "2", "--forcerun", "train", "--", WEIGHTS)
     log = (slow.root / "logs/train/multilevel/seed0/16.log").read_text()
-    assert "resumed at epoch" not in log
+    assert "resumed at step" not in log
     assert (slow.root / WEIGHTS).read_bytes() == resumed
