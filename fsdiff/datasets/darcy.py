@@ -11,6 +11,7 @@ from pydantic import Field, FiniteFloat, PositiveFloat
 from torch import Tensor
 
 from fsdiff.bases import CosineBasis
+from fsdiff.datasets.labels import label
 from fsdiff.pde.darcy import ConvergenceError, Darcy
 from fsdiff.permeability import Permeability, Threshold
 
@@ -93,22 +94,12 @@ class DarcyData:
             raise ConvergenceError(message, error.position, error.residual) from error
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        """Names, coordinates and units; all quantities of the model are dimensionless."""
-        nodes = self.basis.nodes(self.resolution) * self.length
-        values = xr.DataArray(
+        return label(
             fields,
-            dims=("sample", "channel", "y", "x"),
-            coords={
-                "sample": ("sample", np.array(indices, np.int64), {"long_name": "sample index"}),
-                "channel": ("channel", list(self.channels), {"long_name": "quantity"}),
-                "y": ("y", nodes, _attributes("distance from the wall along y")),
-                "x": ("x", nodes, _attributes("distance from the wall along x")),
-            },
-            attrs=_attributes("permeability and pressure"),
-            name="field",
+            indices,
+            basis=self.basis,
+            nodes=self.basis.nodes(self.resolution) * self.length,
+            measured_from="wall",
+            channels=self.channels,
+            meaning="permeability and pressure",
         )
-        return values.to_dataset().assign_attrs(fsdiff_basis=self.basis.kind)
-
-
-def _attributes(long_name: str) -> dict[str, str]:
-    return {"long_name": long_name, "units": "1"}

@@ -11,6 +11,7 @@ import xarray as xr
 from pydantic import Field, FiniteFloat, NonNegativeFloat, PositiveInt
 
 from fsdiff.bases import FourierBasis
+from fsdiff.datasets.labels import label
 from fsdiff.initial import Initial, PowerLawField
 from fsdiff.pde.integrators import IntegrationError
 from fsdiff.pde.navier_stokes import Forcing, NavierStokes, Tolerance
@@ -113,25 +114,14 @@ class NavierStokesData:
         return self.basis.restrict(states, self.resolution).to(torch.float32).numpy()
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        """Names, coordinates and units; all quantities of the model are dimensionless."""
-        nodes = self.basis.nodes(self.resolution) * self.length
-        series = xr.DataArray(
+        series = label(
             fields,
-            dims=("sample", "time", "channel", "y", "x"),
-            coords={
-                "sample": ("sample", np.array(indices, np.int64), {"long_name": "sample index"}),
-                "time": ("time", np.array(self.times), _attributes("time")),
-                "channel": ("channel", ["vorticity"], {"long_name": "quantity"}),
-                "y": ("y", nodes, _attributes("distance from the corner along y")),
-                "x": ("x", nodes, _attributes("distance from the corner along x")),
-            },
-            attrs=_attributes("vorticity"),
-            name="field",
+            indices,
+            basis=self.basis,
+            nodes=self.basis.nodes(self.resolution) * self.length,
+            measured_from="corner",
+            channels=["vorticity"],
+            meaning="vorticity",
+            times=self.times,
         )
-        if not isinstance(self.time, tuple):
-            series = series.isel(time=0)
-        return series.to_dataset().assign_attrs(fsdiff_basis=self.basis.kind)
-
-
-def _attributes(long_name: str) -> dict[str, str]:
-    return {"long_name": long_name, "units": "1"}
+        return series if isinstance(self.time, tuple) else series.isel(time=0)

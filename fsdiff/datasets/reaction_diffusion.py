@@ -11,6 +11,7 @@ import xarray as xr
 from pydantic import Field, FiniteFloat, PositiveFloat
 
 from fsdiff.bases import CosineBasis
+from fsdiff.datasets.labels import label
 from fsdiff.initial import GaussianRandomField, Initial
 from fsdiff.pde.integrators import IntegrationError
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
@@ -92,26 +93,14 @@ class ReactionDiffusionData:
         return states[:, kept].to(torch.float32).numpy()
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        """Names, coordinates and units; all quantities of the model are dimensionless."""
-        nodes = (self.basis.nodes(self.resolution) - 0.5) * self.length
-        time = xr.Variable("time", np.array(self.times), _attributes("time"))
-        series = xr.DataArray(
+        series = label(
             fields,
-            dims=("sample", "time", "channel", "y", "x"),
-            coords={
-                "sample": ("sample", np.array(indices, np.int64), {"long_name": "sample index"}),
-                "time": time,
-                "channel": ("channel", list(self.channels), {"long_name": "species"}),
-                "y": ("y", nodes, _attributes("distance from the centre along y")),
-                "x": ("x", nodes, _attributes("distance from the centre along x")),
-            },
-            attrs=_attributes("concentration"),
-            name="field",
+            indices,
+            basis=self.basis,
+            nodes=(self.basis.nodes(self.resolution) - 0.5) * self.length,
+            measured_from="centre",
+            channels=self.channels,
+            meaning="concentration",
+            times=self.times,
         )
-        if not isinstance(self.time, tuple):
-            series = series.isel(time=0)
-        return series.to_dataset().assign_attrs(fsdiff_basis=self.basis.kind)
-
-
-def _attributes(long_name: str) -> dict[str, str]:
-    return {"long_name": long_name, "units": "1"}
+        return series if isinstance(self.time, tuple) else series.isel(time=0)
