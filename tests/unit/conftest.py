@@ -1,11 +1,13 @@
 """What several unit tests of the mathematics share."""
 
+import os
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from torch import nn
 
 from fsdiff.bases import CosineBasis, FourierBasis
@@ -14,6 +16,11 @@ from fsdiff.predictions import Wiener
 from fsdiff.priors import Bessel
 from fsdiff.processes import GaussianPath, VariancePreserving
 from fsdiff.time_sampling import Uniform
+
+# Continuous integration tries the same examples every time; at a desk, new ones are looked for.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(autouse=True)
