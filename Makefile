@@ -1,5 +1,6 @@
 # make run     simulate, train, sample, evaluate; then write report.html
 # make test    what continuous integration runs
+# make test-cluster    a small study on a real Slurm (Debian, as root; installs and starts it)
 # make clean   remove results, logs and the report; the environment .venv stays
 #
 # Variables: PYTHON (3.11 or later), CORES, CONFIG (a file such as configs/*.yaml).
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 TINY := tests/workflow/tiny.yaml
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run report test clean
+.PHONY: run report test test-cluster clean
 
 run: $(VENV)/installed
 	@$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) || { \
@@ -34,8 +35,12 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint --configfile $(TINY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not workflow" --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not workflow and not cluster" --numprocesses auto
 	$(BIN)/pytest -m workflow
+
+test-cluster: $(VENV)/installed-dev
+	apt-get install --yes --no-install-recommends munge slurmctld slurmd slurm-client
+	$(BIN)/pytest -m cluster
 
 clean:
 	rm -rf results logs report.html .snakemake

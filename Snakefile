@@ -20,11 +20,13 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/analyse.smk"
 
 
 rule all:
     default_target: True
     input:
-        summary="results/summary.csv",
+        summary=["results/summary.csv"] if STUDY.experiments else [],
         figures=figures(),
+        analyses=analysis_figures(),
     localrule: True

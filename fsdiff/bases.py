@@ -6,20 +6,21 @@ values, shape (..., n, …, n) with d trailing grid axes. The inner product is t
 shape, such as ``omega_squared(n)``, so that any diagonal operator is
 ``basis.inverse(symbol * basis.forward(u), n)``.
 
-Only the modes that a grid resolves exist on it: k_i < n for the cosine basis, |k_i| < n/2 for the
-Fourier basis, whose Nyquist modes (even n) are therefore set to zero. With this, the spaces V_n
-are nested, ``restrict`` is the orthogonal projection onto the coarser space and ``prolong`` its
-adjoint.
+Only the modes that a grid resolves exist on it: k_i < n for the cosine and sine bases, |k_i| < n/2
+for the Fourier basis. Grid functions beyond them, the Fourier Nyquist modes (even n) and the sine
+modes k_i = n, are set to zero. With this, the spaces V_n are nested, ``restrict`` is the orthogonal
+projection onto the coarser space and ``prolong`` its adjoint.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from fsdiff.modes import apply_along, conjugate_pairs, cosine_matrix, ring_order, sine_matrix
 
 Dimension = Literal[1, 2, 3]
 
@@ -28,15 +29,14 @@ Dimension = Literal[1, 2, 3]
 class Basis(ABC):
     """A basis of eigenfunctions of the Laplacian on [0, 1]^dimension.
 
-    ``periodic`` says whether opposite faces are identified.
+    ``periodic`` says whether opposite faces are identified, ``constants`` whether the constant
+    functions belong to the space.
     """
 
-    dimension: Dimension = 2
+    periodic: ClassVar[bool] = False
+    constants: ClassVar[bool] = True
 
-    @property
-    @abstractmethod
-    def periodic(self) -> bool:
-        """Whether the box is a torus."""
+    dimension: Dimension = 2
 
     @abstractmethod
     def nodes(self, n: int) -> np.ndarray:
@@ -79,7 +79,7 @@ class Basis(ABC):
 
     @abstractmethod
     def angular_frequency(self) -> float:
-        """|ω| of the mode k = 1: 2π for the Fourier basis, π for the cosine basis."""
+        """|ω| of the mode k = 1: 2π for the Fourier basis, π for the others."""
 
     def restrict(self, u: Tensor, m: int) -> Tensor:
         """Orthogonal projection onto the functions that m nodes resolve, on those nodes."""
@@ -109,7 +109,7 @@ class Basis(ABC):
     def five_point_symbol(self, n: int) -> Tensor:
         """Eigenvalues of the second-order stencil of −Δ (five points in 2-D) on n nodes, float64.
 
-        4n² Σ_i sin²(|ω_{k_i}| / 2n), exact for the grid functions of either basis.
+        4n² Σ_i sin²(|ω_{k_i}| / 2n), exact for the grid functions of every basis.
         """
         modes = np.meshgrid(*self.axis_modes(n), indexing="ij", sparse=True)
         half = self.angular_frequency() / (2 * n)
@@ -130,18 +130,19 @@ class Basis(ABC):
 
 
 @dataclass(frozen=True)
-class CosineBasis(Basis):
-    """Homogeneous Neumann conditions, cell centres x_j = (j + ½)/n.
+class _CellCentred(Basis):
+    """Real functions on a box with walls, products of one per axis, on cell centres."""
 
-    e_0 = 1, e_k = √2 cos(πkx) on each axis, |ω_k|² = π²|k|²; the transform is a DCT-II.
-    """
+    @abstractmethod
+    def functions(self, nodes: int, modes: int, like: Tensor) -> Tensor:
+        """Values of the first ``modes`` functions of an axis on ``nodes`` nodes, (modes, nodes).
 
-    kind: Literal["cosine"] = "cosine"
+        Orthonormal where the nodes resolve them, zero where not.
+        """
 
-    @property
-    def periodic(self) -> bool:
-        """Whether the box is a torus."""
-        return False
+    @abstractmethod
+    def resolved_modes(self, n: int) -> int:
+        """How many of the functions of an axis n nodes resolve."""
 
     def angular_frequency(self) -> float:
         """|ω| of the mode k = 1."""
@@ -155,42 +156,95 @@ class CosineBasis(Basis):
         """Shape of the coefficients' trailing axes on n nodes."""
         return (n,) * self.dimension
 
+    def multiplicity(self, n: int) -> Tensor:
+        """One real function per coefficient that n nodes resolve."""
+        resolved = torch.zeros(self.coefficient_shape(n), dtype=torch.float64)
+        resolved[(slice(self.resolved_modes(n)),) * self.dimension] = 1
+        return resolved
+
+    def forward(self, u: Tensor) -> Tensor:
+        """Orthonormal coefficients, real, (..., k_1, …, k_d)."""
+        n = u.shape[-1]
+        return apply_along(u, self.functions(n, n, u) / n, self.dimension)
+
+    def inverse(self, coefficients: Tensor, n: int) -> Tensor:
+        """Evaluate the series on n cell centres, n at least the number of coefficients per axis."""
+        modes = coefficients.shape[-1]
+        if modes > n:
+            raise ValueError(f"{n} nodes resolve {n} {self.kind} modes, not {modes}")
+        matrix = self.functions(n, modes, coefficients)
+        return apply_along(coefficients, matrix.T, self.dimension)
+
+    def resample(self, u: Tensor, n: int) -> Tensor:
+        """Keep the modes that both grids resolve and evaluate them on n cell centres."""
+        m = u.shape[-1]
+        modes = min(m, n)
+        analysis, synthesis = self.functions(m, modes, u) / m, self.functions(n, modes, u)
+        return apply_along(u, synthesis.T @ analysis, self.dimension)
+
+    def white_noise(self, normals: np.ndarray, n: int) -> Tensor:
+        """One normal per function that n nodes resolve, spent ring by ring."""
+        modes, lead = self.resolved_modes(n), normals.shape[:-1]
+        count = modes**self.dimension
+        resolved = np.empty((*lead, count))
+        resolved[..., ring_order(modes, self.dimension)] = normals[..., :count]
+        coefficients = np.zeros((*lead, *self.coefficient_shape(n)))
+        places = (..., *(slice(modes),) * self.dimension)
+        coefficients[places] = resolved.reshape(*lead, *(modes,) * self.dimension)
+        return torch.from_numpy(coefficients)
+
+
+@dataclass(frozen=True)
+class CosineBasis(_CellCentred):
+    """Homogeneous Neumann conditions, cell centres x_j = (j + ½)/n.
+
+    e_0 = 1, e_k = √2 cos(πkx) on each axis, |ω_k|² = π²|k|²; the transform is a DCT-II.
+    """
+
+    kind: Literal["cosine"] = "cosine"
+
+    def functions(self, nodes: int, modes: int, like: Tensor) -> Tensor:
+        """Values e_k(x_j), k = 0 … modes − 1."""
+        return cosine_matrix(nodes, modes, like.dtype, like.device)
+
+    def resolved_modes(self, n: int) -> int:
+        """0 … n − 1."""
+        return n
+
     def axis_modes(self, n: int) -> tuple[np.ndarray, ...]:
         """0 … n−1 on every axis."""
         return (np.arange(n),) * self.dimension
 
-    def multiplicity(self, n: int) -> Tensor:
-        """One real function per coefficient."""
-        return torch.ones(self.coefficient_shape(n), dtype=torch.float64)
-
-    def forward(self, u: Tensor) -> Tensor:
-        """Orthonormal cosine coefficients, real, (..., k_1, …, k_d)."""
-        matrix = cosine_matrix(u.shape[-1], u.shape[-1], u.dtype, u.device)
-        return _apply_along(u, matrix / u.shape[-1], self.dimension)
-
-    def inverse(self, coefficients: Tensor, n: int) -> Tensor:
-        """Evaluate the cosine series on n cell centres, n at least the number of coefficients."""
-        modes = coefficients.shape[-1]
-        if modes > n:
-            raise ValueError(f"{n} nodes resolve {n} cosine modes, not {modes}")
-        matrix = cosine_matrix(n, modes, coefficients.dtype, coefficients.device)
-        return _apply_along(coefficients, matrix.T, self.dimension)
-
     def resample(self, u: Tensor, n: int) -> Tensor:
         """Keep the modes k_i < n and evaluate them on n cell centres."""
-        if n == u.shape[-1]:
-            return u
-        modes = min(n, u.shape[-1])
-        analysis = cosine_matrix(u.shape[-1], modes, u.dtype, u.device) / u.shape[-1]
-        synthesis = cosine_matrix(n, modes, u.dtype, u.device)
-        return _apply_along(u, synthesis.T @ analysis, self.dimension)
+        return u if n == u.shape[-1] else super().resample(u, n)
 
-    def white_noise(self, normals: np.ndarray, n: int) -> Tensor:
-        """One normal per coefficient, spent ring by ring."""
-        order = _ring_order(n, self.dimension)
-        coefficients = np.empty_like(normals[..., : n**self.dimension])
-        coefficients[..., order] = normals[..., : n**self.dimension]
-        return torch.from_numpy(coefficients.reshape(*normals.shape[:-1], *(n,) * self.dimension))
+
+@dataclass(frozen=True)
+class SineBasis(_CellCentred):
+    """Homogeneous Dirichlet conditions, cell centres x_j = (j + ½)/n.
+
+    e_k = √2 sin(πkx), k = 1 … n, on each axis, |ω_k|² = π²|k|²; the transform is a DST-II. On its
+    own grid the last function, √2 (−1)^j, has mean square 2 instead of 1: like a Nyquist mode of
+    the Fourier basis it counts as not resolved, and coefficients with k_i = n are zero. Constants
+    are no part of the space.
+    """
+
+    constants: ClassVar[bool] = False
+
+    kind: Literal["sine"] = "sine"
+
+    def functions(self, nodes: int, modes: int, like: Tensor) -> Tensor:
+        """Values e_k(x_j), k = 1 … modes; zero for k >= nodes."""
+        return sine_matrix(nodes, modes, like.dtype, like.device)
+
+    def resolved_modes(self, n: int) -> int:
+        """1 … n − 1."""
+        return n - 1
+
+    def axis_modes(self, n: int) -> tuple[np.ndarray, ...]:
+        """1 … n on every axis."""
+        return (np.arange(1, n + 1),) * self.dimension
 
 
 @dataclass(frozen=True)
@@ -200,12 +254,9 @@ class FourierBasis(Basis):
     Coefficients are stored as ``rfftn`` lays them out: the last axis holds k ≥ 0 only.
     """
 
-    kind: Literal["fourier"] = "fourier"
+    periodic: ClassVar[bool] = True
 
-    @property
-    def periodic(self) -> bool:
-        """Whether the box is a torus."""
-        return True
+    kind: Literal["fourier"] = "fourier"
 
     def angular_frequency(self) -> float:
         """|ω| of the mode k = 1."""
@@ -267,7 +318,7 @@ class FourierBasis(Basis):
     def white_noise(self, normals: np.ndarray, n: int) -> Tensor:
         """(a − ib)/√2 for each conjugate pair of modes, one real normal for k = 0."""
         shape, lead = self.coefficient_shape(n), normals.shape[:-1]
-        own, mirror = _conjugate_pairs(n, self.dimension)
+        own, mirror = conjugate_pairs(n, self.dimension)
         flat = np.zeros((*lead, int(np.prod(shape))), dtype=complex)
         flat[..., 0] = normals[..., 0]
         pairs = normals[..., 1 : 1 + 2 * len(own)].reshape(*lead, len(own), 2)
@@ -276,61 +327,3 @@ class FourierBasis(Basis):
         stored = mirror >= 0
         flat[..., mirror[stored]] = values[..., stored].conj()
         return torch.from_numpy(flat.reshape(*lead, *shape))
-
-
-def cosine_matrix(nodes: int, modes: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Values e_k(x_j) of the orthonormal cosines, shape (modes, nodes)."""
-    return _cosine_matrix(nodes, modes, dtype, torch.device(device))
-
-
-@lru_cache(maxsize=64)
-def _cosine_matrix(nodes: int, modes: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    phase = np.outer(np.arange(modes), 2 * np.arange(nodes) + 1) % (4 * nodes)
-    values = np.sqrt(2) * np.cos(np.pi * phase / (2 * nodes))
-    values[0] = 1.0
-    return torch.from_numpy(values).to(device, dtype)
-
-
-def _apply_along(u: Tensor, matrix: Tensor, dimension: int) -> Tensor:
-    """Apply ``matrix`` (out, in) along each of the last ``dimension`` axes."""
-    if dimension == 1:
-        return u @ matrix.T
-    # One product per field: folding a batch into one product rounds by the size of the batch.
-    u = matrix @ (matrix @ u.mT).mT
-    if dimension == 3:
-        u = torch.einsum("ij,...jkl->...ikl", matrix, u)
-    return u
-
-
-@lru_cache(maxsize=64)
-def _ring_order(n: int, dimension: int) -> np.ndarray:
-    """Flat indices of {0 … n−1}^d sorted by |k|_∞, ties in an order that does not depend on n."""
-    modes = np.indices((n,) * dimension).reshape(dimension, -1)
-    keys = (*modes[::-1], modes.max(0))
-    return np.lexsort(keys)
-
-
-@lru_cache(maxsize=64)
-def _conjugate_pairs(n: int, dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    """Flat ``rfftn`` indices of one mode of each pair {k, −k}, ring by ring, and of its mirror.
-
-    The mirror index is −1 where ``rfftn`` does not store it. k = 0 and Nyquist modes are left out.
-    """
-    kept = (n - 1) // 2
-    axes = [np.arange(-kept, kept + 1)] * (dimension - 1) + [np.arange(kept + 1)]
-    modes = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(dimension, -1)
-    # One of each pair: the last non-zero wavenumber, counted from the last axis, is positive.
-    half = np.zeros(modes.shape[1], dtype=bool)
-    undecided = np.ones_like(half)
-    for k in modes[::-1]:
-        half |= undecided & (k > 0)
-        undecided &= k == 0
-    modes = modes[:, half]
-    modes = modes[:, np.lexsort((*modes[::-1], np.abs(modes).max(0)))]
-    shape = (n,) * (dimension - 1) + (n // 2 + 1,)
-    own = np.ravel_multi_index([*(modes[:-1] % n), modes[-1]], shape)
-    on_plane = modes[-1] == 0
-    mirror = np.full(own.shape, -1)
-    mirrored = [*((-modes[:-1, on_plane]) % n), modes[-1, on_plane]]
-    mirror[on_plane] = np.ravel_multi_index(mirrored, shape)
-    return own, mirror

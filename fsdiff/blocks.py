@@ -75,7 +75,7 @@ def block_type(described: type) -> type[PartBlock]:
     fields: dict[str, Any] = {}
     for name, annotation, default in _parameters(described):
         if name in parts.FAMILIES and _mentions_parts(annotation):
-            annotation = part_type(name)
+            annotation = part_type(name, annotation)
         if dataclasses.is_dataclass(default):
             default = dataclasses.asdict(default)
         fields[name] = (exact(annotation), default)
@@ -93,9 +93,15 @@ def block_type(described: type) -> type[PartBlock]:
 
 
 @cache
-def part_type(family: str) -> Any:
-    """The block of any part of a family, told apart by ``kind``."""
-    types = tuple(block_type(parts.find(family, kind)) for kind in parts.kinds(family))
+def part_type(family: str, base: Any = None) -> Any:
+    """The block of any part of a family, told apart by ``kind``.
+
+    Where ``base`` is an abstract class, of those parts only that derive from it.
+    """
+    found = [parts.find(family, kind) for kind in parts.kinds(family)]
+    if inspect.isabstract(base) and not getattr(base, "_is_protocol", False):
+        found = [described for described in found if issubclass(described, base)]
+    types = tuple(block_type(described) for described in found)
     if len(types) == 1:
         return types[0]
     return Annotated[reduce(or_, types), Field(discriminator="kind")]
@@ -112,8 +118,8 @@ def exact(annotation: Any) -> Any:
         return Annotated[(exact(arguments[0]), *arguments[1:])]
     if origin in (Union, UnionType):
         return reduce(or_, map(exact, arguments))
-    if origin is tuple:
-        return tuple[tuple(map(exact, arguments))]
+    if origin in (tuple, dict):
+        return origin[tuple(map(exact, arguments))]
     return annotation
 
 

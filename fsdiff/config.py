@@ -10,9 +10,11 @@ parts' own signatures. Only the workflow and people load this module: jobs recei
 import argparse
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -88,7 +90,7 @@ class Dataset(Block):
     """A data set and its hierarchy of resolutions."""
 
     source: part_type("source")
-    """The law that samples are drawn from."""
+    """The law that samples are drawn from, or the files that they are read from."""
     seed: Seed = 0
     """Sample i depends on this seed and i only."""
     split: Split
@@ -98,6 +100,24 @@ class Dataset(Block):
     """How fields are taken to coarser grids."""
     resolutions: Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_increasing)]
     """Nodes per axis of the hierarchy, increasing, up to the resolution of the source."""
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, source: PartBlock) -> PartBlock:
+        source.part.check()
+        return source
+
+    @field_validator("split")
+    @classmethod
+    def _check_split(cls, split: Split, info: ValidationInfo) -> Split:
+        source = info.data.get("source")
+        available = source.part.available if source else None
+        if available is not None and split.total > available:
+            raise ValueError(
+                f"{split.total} samples in all, but source.path holds {available}; use "
+                f"train + validation + test <= {available}"
+            )
+        return split
 
     @field_validator("shards")
     @classmethod
@@ -114,7 +134,7 @@ class Dataset(Block):
     ) -> tuple[int, ...]:
         source, downsampling = info.data.get("source"), info.data.get("downsampling")
         if source:
-            refuse(_unreachable(resolutions, source.part.resolution, downsampling))
+            refuse(_unreachable(resolutions, source.part, downsampling))
         return resolutions
 
     @property
@@ -189,11 +209,20 @@ class Experiment(Block):
             prior.part.check(dataset.basis["dimension"])
         return prior
 
+    @field_validator("prediction", "time_sampling", "sampler")
+    @classmethod
+    def _check_process(cls, block: PartBlock, info: ValidationInfo) -> PartBlock:
+        process = info.data.get("process")
+        if process:
+            block.part.check(process.part)
+        return block
+
     @field_validator("network")
     @classmethod
     def _check_network(cls, network: PartBlock, info: ValidationInfo) -> PartBlock:
         dataset = _dataset_of(info)
         if dataset:
+            refuse(_unsuitable_network(network, dataset))
             coarsest = dataset.resolutions[0]
             refuse(_unresolved_modes(network, dataset, coarsest, "the coarsest data", ("modes",)))
         return network
@@ -213,6 +242,16 @@ class Experiment(Block):
             )
         return levels
 
+    @field_validator("sampler")
+    @classmethod
+    def _check_sampler(cls, sampler: PartBlock, info: ValidationInfo) -> PartBlock:
+        dataset, network = _dataset_of(info), info.data.get("network")
+        coarsest = getattr(sampler, "coarsest", None)
+        if dataset and network and coarsest:
+            what, at = "the coarsest grid of the sampler", ("coarsest",)
+            refuse(_unresolved_modes(network, dataset, coarsest, what, at))
+        return sampler
+
     @field_validator("samples")
     @classmethod
     def _check_samples(cls, samples: Samples, info: ValidationInfo) -> Samples:
@@ -229,6 +268,7 @@ class Experiment(Block):
             for i, n in enumerate(samples.resolutions):
                 at = ("resolutions", i)
                 problems += _unresolved_modes(network, dataset, n, "this resolution", at)
+        problems += _useless_steps(info, samples)
         refuse(problems)
         return samples
 
@@ -240,24 +280,63 @@ class Evaluation(Block):
     """Each metric under a name of one's choice."""
 
 
+def _reachable_address(address: str) -> str:
+    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://[^\s/]+:\d+", address):
+        raise ValueError("expected protocol://host:port, such as tcp://node12:8786")
+    if find_spec("distributed") is None:
+        raise ValueError("needs the package distributed: pip install 'fsdiff[cluster]'")
+    return address
+
+
+class Dask(Block):
+    """Where data sets are merged, measured and restricted; it changes nothing in them."""
+
+    scheduler: Annotated[str, AfterValidator(_reachable_address)] | None = None
+    """Address of a dask scheduler, such as tcp://node12:8786; without one, threads of the job."""
+
+
+def _figures_of_one_kind(analyses: dict[str, PartBlock]) -> dict[str, PartBlock]:
+    kinds: dict[str, str] = {}
+    refuse(
+        ((name,), f"its figure '{figure}' shows {kinds[figure]}; figures show analyses of one kind")
+        for name, item in analyses.items()
+        if kinds.setdefault(figure := item.figure or name, item.kind) != item.kind
+    )
+    return analyses
+
+
+Analyses = Annotated[
+    dict[Name, part_type("analysis")], Field(min_length=1), AfterValidator(_figures_of_one_kind)
+]
+
+
 class Configuration(Block):
-    """A study: data sets, experiments on them and their evaluation.
+    """A study: data sets, experiments on them and their evaluation; or analyses; or both.
 
     Slices are what a rule's code reads, in canonical JSON-able form with defaults filled in; what a
     rule reads from its input files is in the slices of the rules that made these. Parts in slices
     are blocks with ``kind``, ready for ``fsdiff.parts.build`` and ``fsdiff.parts.modules``.
     """
 
-    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)] = Field({})
     """Data sets by name."""
-    experiments: Annotated[dict[Name, Experiment], Field(min_length=1)]
+    experiments: Annotated[dict[Name, Experiment], Field(min_length=1)] = Field({})
     """Experiments by name; blocks that one does not have are taken from ``defaults``."""
-    evaluation: Evaluation
+    evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_construct(metrics={}))
+    analyses: Analyses = Field({})
+    """Exact experiments by name: they need no data sets and may stand alone."""
+    dask: Dask = Dask()
+    """No job depends on it: results are the same wherever they are computed."""
 
     def simulate_slice(self, dataset: str) -> dict[str, Any]:
-        """{"source": block, "seed": int}: what decides sample i."""
+        """{"source": block, "seed": int}: what decides sample i.
+
+        With "content", a digest of the files, where samples are read from files.
+        """
         item = self.datasets[dataset]
-        return {"source": item.source.plain(), "seed": item.seed}
+        content = item.source.part.content
+        read = {} if content is None else {"content": content}
+        return {"source": item.source.plain(), "seed": item.seed, **read}
 
     def dataset_slice(self, dataset: str) -> dict[str, Any]:
         """{"simulate": simulate_slice, "split": {"train", "validation", "test"}}.
@@ -272,6 +351,15 @@ class Configuration(Block):
         item = self.datasets[dataset]
         downsampling = item.downsampling.plain()
         return {"basis": item.basis, "downsampling": downsampling, "resolution": resolution}
+
+    def data_pages_slice(self, dataset: str) -> dict[str, Any]:
+        """simulate_slice, for the states that solutions start from, and {"basis": block}."""
+        return {**self.simulate_slice(dataset), "basis": self.datasets[dataset].basis}
+
+    def balances_slice(self, dataset: str) -> dict[str, Any]:
+        """simulate_slice and {"diagnostics": block}, of the same kind as the source."""
+        simulate = self.simulate_slice(dataset)
+        return {**simulate, "diagnostics": {"kind": simulate["source"]["kind"]}}
 
     def train_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
         """What decides the weights of one level, given its data and the level before.
@@ -337,6 +425,18 @@ class Configuration(Block):
             }
         }
 
+    def analyse_slice(self, analysis: str) -> dict[str, Any]:
+        """{"analysis": block}, without what figures call it."""
+        block = self.analyses[analysis].plain()
+        return {"analysis": {key: block[key] for key in block.keys() - {"title", "figure"}}}
+
+    def drawn_analyses(self) -> dict[str, list[str]]:
+        """The analyses in each figure, in the order of the configuration."""
+        figures: dict[str, list[str]] = {}
+        for name, item in self.analyses.items():
+            figures.setdefault(item.figure or name, []).append(name)
+        return figures
+
     def _training(self, experiment: str, finest: int) -> list[Any]:
         """All that decides the weights of a level, but the seed: data set and levels up to it."""
         item = self.experiments[experiment]
@@ -361,17 +461,41 @@ def _dataset_of(info: ValidationInfo) -> Dataset | None:
 
 
 def _unreachable(
-    resolutions: tuple[int, ...], finest: int, downsampling: PartBlock | None
+    resolutions: tuple[int, ...], source: Any, downsampling: PartBlock | None
 ) -> Iterator[Problem]:
+    finest = source.resolution
     for i, resolution in enumerate(resolutions):
         if resolution > finest:
-            remedy = f"use resolutions <= {finest} or raise source.resolution"
+            remedy = f"use resolutions <= {finest}"
+            remedy += "" if source.files else " or raise source.resolution"
             yield (i,), f"finer than the data; {remedy}"
         elif downsampling:
             try:
                 downsampling.part.check(finest, resolution)
             except ValueError as error:
                 yield (i,), str(error)
+
+
+def _useless_steps(info: ValidationInfo, samples: Samples) -> Iterator[Problem]:
+    """Resolutions on which the sampler's steps would not do what they should."""
+    dataset = _dataset_of(info)
+    if not dataset or not info.data.keys() >= {"process", "sampler"}:
+        return
+    process, sampler = info.data["process"].part, info.data["sampler"].part
+    for i, n in enumerate(samples.resolutions):
+        try:
+            sampler.check_grid(process, dataset.source.part.basis, n)
+        except ValueError as error:
+            yield ("resolutions", i), str(error)
+
+
+def _unsuitable_network(network: PartBlock, dataset: Dataset) -> Iterator[Problem]:
+    """Networks are for fields of one dimension, and one kind comes from a package of its own."""
+    dimension = dataset.basis["dimension"]
+    if getattr(network, "dimension", dimension) != dimension:
+        yield ("dimension",), f"the data's dimension is {dimension}; use dimension: {dimension}"
+    if network.kind == "neuralop" and find_spec("neuralop") is None:
+        yield ("kind",), "needs the package neuraloperator: pip install 'fsdiff[neuralop]'"
 
 
 def _unresolved_modes(
@@ -412,21 +536,23 @@ def load(source: str | Path | Mapping[str, Any]) -> Configuration:
 
 def _check(raw: Any, source: str) -> Configuration:
     """The configuration that a document describes."""
-    keys = "datasets, experiments, evaluation"
+    keys = "datasets, experiments, evaluation; or analyses"
     if not raw:
         raise ConfigurationError([f"empty; expected {keys}"], source)
     if not isinstance(raw, Mapping):
         raise ConfigurationError([f"{shown(raw)}: expected a block with keys {keys}"], source)
     reader = _Reader(raw)
-    shape = reader.valid(_Shape, raw, lambda location: location)
+    alone = "analyses" in raw and not raw.keys() & _Shape.model_fields.keys() - {"analyses"}
+    shape = reader.valid(_AnalysesAlone if alone else _Shape, raw, lambda location: location)
     datasets = reader.datasets()
     context = {"datasets": datasets, "names": list(reader.entries("datasets"))}
     experiments = reader.experiments(context)
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
-    return Configuration.model_construct(
-        datasets=datasets, experiments=experiments, evaluation=shape.evaluation
-    )
+    checked = {
+        name: getattr(shape, name) for name in ("evaluation", "analyses", "dask") if name in raw
+    }
+    return Configuration.model_construct(datasets=datasets, experiments=experiments, **checked)
 
 
 class _Shape(Block):
@@ -436,6 +562,14 @@ class _Shape(Block):
     defaults: dict[str, Any] = Field({})
     experiments: Annotated[dict[Name, Any], Field(min_length=1)]
     evaluation: Evaluation
+    analyses: Analyses = Field({}, validate_default=False)
+    dask: Dask = Dask()
+
+
+class _AnalysesAlone(Block):
+    """The top level of a configuration of analyses."""
+
+    analyses: Analyses
 
 
 BlockType = TypeVar("BlockType", bound=Block)
@@ -518,6 +652,9 @@ def json_schema() -> dict[str, Any]:
     experiment.pop("required")  # what is not there may come from the defaults
     defaults = "Blocks for the experiments that do not have them; taken whole, never mixed."
     schema["properties"]["defaults"] = {"$ref": "#/$defs/Experiment", "description": defaults}
+    together = [name for name, field in _Shape.model_fields.items() if field.is_required()]
+    schema["dependentRequired"] = {name: [n for n in together if n != name] for name in together}
+    schema["minProperties"] = 1
     return {"$schema": SCHEMA, "title": "fsdiff configuration"} | schema
 
 

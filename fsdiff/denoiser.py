@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from fsdiff.bases import Basis
-from fsdiff.predictions import Marginal, Prediction
-from fsdiff.priors import SpectralPrior
-from fsdiff.processes import GaussianPath
+from fsdiff.marginal import Marginal
+from fsdiff.predictions import Prediction
+from fsdiff.priors.spectral import SpectralPrior
+from fsdiff.processes.path import GaussianPath
 from fsdiff.spectrum import resample_spectrum
 from fsdiff.time_sampling import TimeSampling
 
@@ -71,15 +72,19 @@ class Denoiser(nn.Module):
                 spectrum, spectrum_resolution, n, dtype, device
             )
         )
+        self._marginal_at = lru_cache(maxsize=8)(self._make_marginal)
 
     def marginal(self, t: Tensor, n: int) -> Marginal:
-        """The law of X_t given X_0 on n nodes at times t (batch,)."""
-        noise, data, omega_squared, multiplicity = self._spectra(n, t.dtype, t.device)
-        time = t.view(-1, *[1] * (self.basis.dimension + 1)).double()
-        return Marginal(self.basis, self.process, time, omega_squared, noise, data, multiplicity)
+        """The law of X_t given X_0 on n nodes at times t (batch,), or (1,) for the whole batch.
+
+        A single time, which a sampler asks for again for every sample, is worked out once.
+        """
+        if len(t) == 1:
+            return self._marginal_at(float(t), n, t.dtype, t.device)
+        return self._make_marginal(t, n, t.dtype, t.device)
 
     def forward(self, x: Tensor, t: Tensor) -> Estimate:
-        """Estimates given fields x (batch, channel, *grid) at times t (batch,)."""
+        """Estimates given fields x (batch, channel, *grid) at times t (batch,) or (1,)."""
         marginal = self.marginal(t, x.shape[-1])
         output = self._evaluate(x, t, marginal)
         return Estimate(*self.prediction.data_and_noise(output, x, marginal), marginal)
@@ -87,11 +92,10 @@ class Denoiser(nn.Module):
     def loss(self, data: Tensor, generator: torch.Generator) -> Tensor:
         """Denoising loss of each sample of normalised fields (batch, channel, *grid), (batch,).
 
-        Times are drawn with low discrepancy: one from each of ``batch`` equally likely strata.
+        Times are drawn as ``time_sampling`` says.
         """
         like = {"generator": generator, "dtype": data.dtype, "device": data.device}
-        strata = torch.arange(len(data), dtype=data.dtype, device=data.device)
-        uniform = (strata + torch.rand(len(data), **like)) / len(data)
+        uniform = self.time_sampling.spread(torch.rand(len(data), **like))
         white = torch.randn(data.shape, **like)
         return self.loss_at(data, self.times(uniform), self.colour(white))
 
@@ -119,8 +123,16 @@ class Denoiser(nn.Module):
         return self.basis.multiply(white, (eigenvalues * n**self.basis.dimension).sqrt())
 
     def _evaluate(self, x: Tensor, t: Tensor, marginal: Marginal) -> Tensor:
-        noise_level = -self.process.log_signal_to_noise(t.double()).to(t.dtype)
+        noise_level = -self.process.log_signal_to_noise(t.double()).to(t.dtype).expand(len(x))
         return self.network(self.prediction.network_input(x, marginal), noise_level)
+
+    def _make_marginal(
+        self, t: Tensor | float, n: int, dtype: torch.dtype, device: torch.device
+    ) -> Marginal:
+        noise, data, omega_squared, multiplicity = self._spectra(n, dtype, device)
+        time = torch.as_tensor(t, dtype=torch.float64, device=device)
+        time = time.view(-1, *[1] * (self.basis.dimension + 1))
+        return Marginal(self.basis, self.process, time, omega_squared, noise, data, multiplicity)
 
     def _make_spectra(
         self, spectrum: Tensor, source: int, n: int, dtype: torch.dtype, device: torch.device

@@ -17,13 +17,14 @@ import xarray as xr
 from fsdiff.bases import Basis
 from fsdiff.downsampling import Downsampling
 from fsdiff.storage import (
-    FIELD_DIMENSIONS,
     Provenance,
     StorageError,
     check_finite,
+    concatenate,
     read,
     samples_per_chunk,
 )
+from fsdiff.threads import single_thread
 
 SPLITS = ("train", "validation", "test")
 SPACE = ("z", "y", "x")
@@ -34,7 +35,6 @@ def merge(
     *,
     split: Mapping[str, int],
     expected: Provenance,
-    dimensions: Sequence[str] = FIELD_DIMENSIONS,
 ) -> xr.Dataset:
     """All shards as one lazy data set in order of samples, with the coordinate ``split(sample)``.
 
@@ -48,22 +48,14 @@ def merge(
     problems = []
     for path in shards:
         try:
-            opened.append(_open_shard(path, expected, dimensions))
+            opened.append(_open_shard(path, expected))
             held.append((path, _indices(opened[-1])))
         except StorageError as error:
             problems.append(str(error))
     problems += _gaps_and_overlaps(held, sum(split.values()))
     if problems:
         raise StorageError("the shards cannot be merged:\n  " + "\n  ".join(problems))
-    merged = xr.concat(
-        sorted(opened, key=lambda shard: _indices(shard)[0]),
-        "sample",
-        data_vars="minimal",
-        coords="minimal",
-        compat="override",
-        join="exact",
-        combine_attrs="override",
-    )
+    merged = concatenate(sorted(opened, key=lambda shard: _indices(shard)[0]))
     names = np.repeat(SPLITS, [split[name] for name in SPLITS])
     about = {"long_name": "what the sample is used for"}
     merged = merged.assign_coords(split=("sample", names, about))
@@ -76,22 +68,24 @@ def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
 
     ``mean(channel)``, ``scale(channel)`` (root mean-square deviation) and
     ``spectrum(channel, mode_y, mode_x)``, the mean-square coefficient of (field − mean)/scale with
-    the wavenumbers as coordinates; averages over samples, nodes and, where there are any, times.
-    Raises ValueError where a channel does not vary.
+    the wavenumbers as coordinates; averages over samples and nodes. For series each has a first
+    dimension ``time``. In a basis without constants the mean is taken as zero: what is left of a
+    field that vanishes at the walls would not. Raises ValueError where a channel does not vary.
     """
-    field = dataset["field"].isel(sample=np.flatnonzero(dataset["split"] == "train"))
+    # The training split comes first: a slice, which is cheaper than a choice of samples.
+    field = dataset["field"][: np.count_nonzero(dataset["split"] == "train")]
     field = field.chunk(sample=samples_per_chunk(field)).astype(np.float64)
     space = SPACE[-basis.dimension :]
-    everything = [name for name in field.dims if name != "channel"]
+    everything = ["sample", *space]
     mean = field.mean(everything).compute()
+    if not basis.constants:
+        mean = xr.zeros_like(mean)
     deviation = field - mean
     variance, spectrum = dask.compute(
         np.square(deviation).mean(everything),
-        _energy(deviation, basis).mean([name for name in everything if name not in space]),
+        _energy(deviation, basis).mean("sample"),
     )
-    constant = mean["channel"].values[~(variance.values > 0)]
-    if len(constant):
-        raise ValueError(f"channel {', '.join(constant)} is constant over all training samples")
+    _refuse_constants(variance)
     units = {"units": dataset["field"].attrs.get("units", "1")}
     measured = "over the training split"
     return xr.Dataset(
@@ -120,7 +114,8 @@ def restrict(
 
     def to_coarse(values: np.ndarray) -> np.ndarray:
         fine = torch.from_numpy(values.astype(np.float64))
-        return downsampling(fine, resolution, basis).numpy().astype(values.dtype)
+        with single_thread():  # chunks run in parallel instead
+            return downsampling(fine, resolution, basis).numpy().astype(values.dtype)
 
     restricted = xr.apply_ufunc(
         to_coarse,
@@ -137,6 +132,18 @@ def restrict(
     return dataset.drop_vars(["field", *space]).assign(field=restricted).assign_coords(coordinates)
 
 
+def _refuse_constants(variance: xr.DataArray) -> None:
+    """Refuse channels, or frames of them, that do not vary."""
+    constant = [variance[tuple(place)] for place in np.argwhere(~(variance.values > 0))]
+    if constant:
+        names = ", ".join(
+            f"{item['channel'].item()}"
+            + (f" at time {item['time'].item():g}" if "time" in item.coords else "")
+            for item in constant
+        )
+        raise ValueError(f"channel {names} is constant over all training samples: leave it out")
+
+
 def _energy(field: xr.DataArray, basis: Basis) -> xr.DataArray:
     """|û_k|² of each sample, with dimensions mode_y, mode_x in place of y, x."""
     space = SPACE[-basis.dimension :]
@@ -144,7 +151,8 @@ def _energy(field: xr.DataArray, basis: Basis) -> xr.DataArray:
     modes = [f"mode_{name}" for name in space]
 
     def energy(values: np.ndarray) -> np.ndarray:
-        return basis.forward(torch.from_numpy(values)).abs().square().numpy()
+        with single_thread():  # chunks run in parallel instead
+            return basis.forward(torch.from_numpy(values)).abs().square().numpy()
 
     result = xr.apply_ufunc(
         energy,
@@ -176,9 +184,9 @@ def _coarse_nodes(fine: xr.DataArray, resolution: int, basis: Basis) -> xr.DataA
     return xr.DataArray(nodes, dims=fine.dims, attrs=fine.attrs)
 
 
-def _open_shard(path: Path, expected: Provenance, dimensions: Sequence[str]) -> xr.Dataset:
+def _open_shard(path: Path, expected: Provenance) -> xr.Dataset:
     """A lazy shard that was made as expected and is finite throughout."""
-    shard = read(path, dimensions=dimensions, chunks="auto")
+    shard = read(path, chunks="auto")
     attributes = expected.attributes()
     for name in ("fsdiff_config", "fsdiff_fingerprint", "fsdiff_seed"):
         if shard.attrs[name] != attributes[name]:

@@ -1,5 +1,6 @@
-"""Laws of initial states: random fields from which the data sets of evolution equations start."""
+"""Laws of random fields: initial states of evolution equations, forcings, fields in themselves."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +18,30 @@ from fsdiff.threads import single_thread
 INITIAL_STREAM = 101
 """Stream number of initial states, unlike any that models use with the same seed."""
 
+FORCING_STREAM = 102
+"""Stream number of forcings."""
+
 _REFERENCE_MODES = 512
+
+
+@dataclass(frozen=True)
+class Zero:
+    """Zero everywhere: a fluid at rest, or no forcing."""
+
+    kind: Literal["zero"] = "zero"
+
+    def sample(
+        self,
+        basis: Basis,
+        n: int,
+        indices: Sequence[int],
+        seed: int,
+        *,
+        channels: int,
+        stream: int = INITIAL_STREAM,
+    ) -> Tensor:
+        """Fields (len(indices), channels, *grid), float64."""
+        return torch.zeros(len(indices), channels, *(n,) * basis.dimension, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -31,15 +55,50 @@ class WhiteNoise:
     kind: Literal["white_noise"] = "white_noise"
 
     def sample(
-        self, basis: Basis, n: int, indices: Sequence[int], seed: int, *, channels: int
+        self,
+        basis: Basis,
+        n: int,
+        indices: Sequence[int],
+        seed: int,
+        *,
+        channels: int,
+        stream: int = INITIAL_STREAM,
     ) -> Tensor:
         """Fields (len(indices), channels, *grid), float64; field i depends on (seed, i) only."""
         shape = (channels, *(n,) * basis.dimension)
-        return torch.from_numpy(normals(seed, indices, shape, INITIAL_STREAM))
+        return torch.from_numpy(normals(seed, indices, shape, stream))
+
+
+class _Gaussian(ABC):
+    """Gaussian fields whose coefficients in the basis are independent."""
+
+    @abstractmethod
+    def eigenvalues(self, basis: Basis, n: int) -> Tensor:
+        """λ_k over the coefficients on n nodes per axis, float64; they do not depend on n."""
+
+    @single_thread()
+    def sample(
+        self,
+        basis: Basis,
+        n: int,
+        indices: Sequence[int],
+        seed: int,
+        *,
+        channels: int,
+        stream: int = INITIAL_STREAM,
+    ) -> Tensor:
+        """Fields (len(indices), channels, *grid), float64; field i depends on (seed, i) only."""
+        count = (n**basis.dimension,)
+        # A stream for each channel, so that neither channel depends on how many modes there are.
+        draws = [normals(seed, indices, count, stream, c) for c in range(channels)]
+        noise = basis.white_noise(np.stack(draws, axis=1), n)
+        scale = self.eigenvalues(basis, n).sqrt()
+        # One field at a time: matrix products round in a way that depends on the batch's size.
+        return torch.stack([basis.inverse(scale * field, n) for field in noise])
 
 
 @dataclass(frozen=True)
-class GaussianRandomField:
+class GaussianRandomField(_Gaussian):
     """Zero-mean Gaussian fields with a Matérn spectrum, the same functions on every grid.
 
     Eigenvalues λ_k ∝ (2ν/ℓ² + |ω_k|²)^(−ν − d/2) in the data's basis, where ν is ``smoothness`` and
@@ -63,16 +122,9 @@ class GaussianRandomField:
         values = _matern(basis, n, self.correlation_length, self.smoothness)
         return self.variance / trace * values
 
-    @single_thread()
-    def sample(
-        self, basis: Basis, n: int, indices: Sequence[int], seed: int, *, channels: int
-    ) -> Tensor:
-        """Fields (len(indices), channels, *grid), float64; field i depends on (seed, i) only."""
-        return _gaussian(basis, self.eigenvalues(basis, n), n, indices, seed, channels)
-
 
 @dataclass(frozen=True)
-class PowerLawField:
+class PowerLawField(_Gaussian):
     """Zero-mean Gaussian fields N(0, scale · (−Δ + τ²)^(−α)) on the unit box.
 
     Eigenvalues λ_k = scale · (|ω_k|² + τ²)^(−α) in the data's basis, with τ² the ``shift`` and α
@@ -98,29 +150,11 @@ class PowerLawField:
         squared = basis.omega_squared(n)
         return self.scale * (squared + self.shift) ** -self.power * (squared > 0)
 
-    @single_thread()
-    def sample(
-        self, basis: Basis, n: int, indices: Sequence[int], seed: int, *, channels: int
-    ) -> Tensor:
-        """Fields (len(indices), channels, *grid), float64; field i depends on (seed, i) only."""
-        return _gaussian(basis, self.eigenvalues(basis, n), n, indices, seed, channels)
 
-
-Initial = Annotated[WhiteNoise | GaussianRandomField | PowerLawField, Field(discriminator="kind")]
+FieldLaw = Annotated[
+    Zero | WhiteNoise | GaussianRandomField | PowerLawField, Field(discriminator="kind")
+]
 """Any law of this module, told apart by ``kind``."""
-
-
-def _gaussian(
-    basis: Basis, eigenvalues: Tensor, n: int, indices: Sequence[int], seed: int, channels: int
-) -> Tensor:
-    """Gaussian fields with the given eigenvalues, (len(indices), channels, *grid)."""
-    count = (n**basis.dimension,)
-    # A stream for each channel, so that neither channel depends on how many modes there are.
-    draws = [normals(seed, indices, count, INITIAL_STREAM, c) for c in range(channels)]
-    noise = basis.white_noise(np.stack(draws, axis=1), n)
-    scale = eigenvalues.sqrt()
-    # One field at a time: matrix products round in a way that depends on the batch's size.
-    return torch.stack([basis.inverse(scale * field, n) for field in noise])
 
 
 def _matern(basis: Basis, n: int, correlation_length: float, smoothness: float) -> Tensor:

@@ -22,7 +22,7 @@ from fsdiff.storage import StorageError, atomic, read_json, write_json
 from fsdiff.validation import ValidationSet
 
 if TYPE_CHECKING:
-    from fsdiff.samplers import Sampler
+    from fsdiff.samplers.base import Sampler, Samples
 
 INITIAL_WEIGHTS_STREAM = 10
 """Stream number of a network's initial weights."""
@@ -38,7 +38,8 @@ DESCRIBED = {"config", "spectrum_resolution"}
 class Statistics:
     """What training data tell a model: per channel mean, scale and mean-square coefficients.
 
-    ``spectrum`` (channel, *coefficients) belongs to normalised fields on ``resolution`` nodes.
+    ``spectrum`` (channel, *coefficients) belongs to normalised fields on ``resolution`` nodes. The
+    frames of series are channels, time by time.
     """
 
     mean: Tensor
@@ -49,10 +50,11 @@ class Statistics:
     @classmethod
     def of(cls, dataset: xr.Dataset) -> "Statistics":
         """Those stored in a data set's file."""
+        mean, scale, spectrum = (dataset[name].values.copy() for name in MOMENTS)
         return cls(
-            mean=torch.from_numpy(dataset["mean"].values.copy()),
-            scale=torch.from_numpy(dataset["scale"].values.copy()),
-            spectrum=torch.from_numpy(dataset["spectrum"].values.copy()),
+            mean=torch.from_numpy(mean).flatten(),
+            scale=torch.from_numpy(scale).flatten(),
+            spectrum=torch.from_numpy(spectrum).flatten(0, mean.ndim - 1),
             resolution=int(dataset["spectrum"].sizes["mode_y"]),
         )
 
@@ -77,13 +79,11 @@ class Model:
     statistics: Statistics
     description: Mapping[str, Any]
 
-    def sample(
-        self, sampler: "Sampler", n: int, indices: Sequence[int], seed: int
-    ) -> tuple[Tensor, int]:
-        """Physical fields (len(indices), channel, n, n) and network evaluations per field."""
+    def sample(self, sampler: "Sampler", n: int, indices: Sequence[int], seed: int) -> "Samples":
+        """Physical fields (len(indices), channel, n, n) and what they cost."""
         self.denoiser.eval()
         samples = sampler(self.denoiser, self.denoiser.prior, n, indices, seed)
-        return self.statistics.denormalise(samples.fields), samples.network_evaluations
+        return samples._replace(fields=self.statistics.denormalise(samples.fields))
 
     def test_loss(self, fields: Tensor) -> float:
         """The denoising loss on normalised fields, with times and noise fixed by sample index."""

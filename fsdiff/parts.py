@@ -11,14 +11,14 @@ their keyword-only arguments; positional ones, such as the number of channels, c
 import ast
 import importlib
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 PACKAGE = Path(__file__).parent
 
 FAMILIES = {
-    "basis": "bases",
+    "basis": "bases gram",
     "prior": "priors",
     "process": "processes",
     "network": "networks",
@@ -27,11 +27,17 @@ FAMILIES = {
     "sampler": "samplers",
     "source": "datasets",
     "downsampling": "downsampling",
+    "measure": "initial",
     "initial": "initial",
+    "random_forcing": "initial",
     "permeability": "permeability",
     "metrics": "metrics",
+    "diagnostics": "diagnostics",
+    "analysis": "analyses",
+    "covariance": "priors",
+    "law": "planar",
 }
-"""Key in the configuration → module or package below ``fsdiff`` that holds its parts."""
+"""Key in the configuration → modules or packages below ``fsdiff`` that hold its parts."""
 
 
 @cache
@@ -59,13 +65,10 @@ def find(family: str, kind: str) -> type:
 def build(family: str, block: Mapping[str, Any], *context: Any) -> Any:
     """Construct the part that ``block`` describes; ``context`` are its positional arguments.
 
-    Nested blocks whose key names a family are built first.
+    Nested blocks whose key names a family are built first; a nested network, whose number of
+    channels comes from the data, becomes a function of these.
     """
-    arguments = {
-        key: build(key, value) if _is_part(key, value) else _freeze(value)
-        for key, value in block.items()
-        if key != "kind"
-    }
+    arguments = {key: _nested(key, value) for key, value in block.items() if key != "kind"}
     return find(family, block["kind"])(*context, **arguments)
 
 
@@ -85,6 +88,13 @@ def _named(block: Any) -> Iterator[tuple[str, str]]:
         yield from _named(value)
 
 
+def _nested(key: str, value: Any) -> Any:
+    """What a constructor is given for an entry of a block."""
+    if not _is_part(key, value):
+        return _freeze(value)
+    return partial(build, key, value) if key == "network" else build(key, value)
+
+
 def _is_part(key: str, value: Any) -> bool:
     return key in FAMILIES and isinstance(value, Mapping) and isinstance(value.get("kind"), str)
 
@@ -93,11 +103,13 @@ def _freeze(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _sources(location: str) -> list[Path]:
-    path = PACKAGE.joinpath(*location.split("."))
-    if path.is_dir():
-        return sorted(path.glob("*.py"))
-    return [path.with_suffix(".py")]
+def _sources(locations: str) -> Iterator[Path]:
+    for location in locations.split():
+        path = PACKAGE.joinpath(*location.split("."))
+        if path.is_dir():
+            yield from sorted(path.glob("*.py"))
+        else:
+            yield path.with_suffix(".py")
 
 
 def _declared(path: Path) -> Iterator[tuple[str, str]]:

@@ -7,111 +7,29 @@ how hard the remaining function is to learn and in the weight of each time.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from fsdiff.bases import Basis
-from fsdiff.processes import GaussianPath
-
-
-@dataclass(frozen=True)
-class Marginal:
-    """The law of X_t given X_0 for a batch of times on one grid.
-
-    ``time`` (batch, 1, …) and ``omega_squared`` (*coefficients) are float64; scales have shape
-    (batch, 1, *modes) and axes of length one stand for all modes. ``noise_spectrum`` λ_k has shape
-    (*coefficients) and ``data_spectrum`` E|û_k|² shape (channel, *coefficients); their dtype is
-    that of the scales.
-    """
-
-    basis: Basis
-    process: GaussianPath
-    time: Tensor
-    omega_squared: Tensor
-    noise_spectrum: Tensor
-    data_spectrum: Tensor
-    multiplicity: Tensor = field(repr=False)
-
-    @cached_property
-    def mean_scale(self) -> Tensor:
-        """m."""
-        return self.process.mean_scale(self.time, self.omega_squared).to(self.noise_spectrum)
-
-    @cached_property
-    def noise_scale(self) -> Tensor:
-        """r."""
-        return self.process.noise_scale(self.time, self.omega_squared).to(self.noise_spectrum)
-
-    @cached_property
-    def mean_rate(self) -> Tensor:
-        """m′."""
-        return self.process.mean_rate(self.time, self.omega_squared).to(self.noise_spectrum)
-
-    @cached_property
-    def noise_rate(self) -> Tensor:
-        """r′."""
-        return self.process.noise_rate(self.time, self.omega_squared).to(self.noise_spectrum)
-
-    def apply(self, symbol: Tensor, u: Tensor) -> Tensor:
-        """The diagonal operator ``symbol`` applied to fields; a product if it is constant."""
-        if all(length == 1 for length in symbol.shape[2:]):
-            return symbol * u
-        return self.basis.multiply(u, symbol)
-
-    def noise_from_data(self, x: Tensor, data: Tensor) -> Tensor:
-        """η = (x − m x_0)/r."""
-        return self.apply(1 / self.noise_scale, x - self.apply(self.mean_scale, data))
-
-    def data_from_noise(self, x: Tensor, noise: Tensor) -> Tensor:
-        """x_0 = (x − r η)/m."""
-        return self.apply(1 / self.mean_scale, x - self.apply(self.noise_scale, noise))
-
-    @cached_property
-    def wiener_gain(self) -> Tensor:
-        """G_k = m c_k/(m² c_k + r² λ_k), the best linear denoiser, (batch, channel, *modes)."""
-        signal = self.mean_scale * self.data_spectrum
-        total = self.mean_scale * signal + self.noise_scale.square() * self.noise_spectrum
-        return torch.where(total > 0, signal / total.clamp_min(_TINY), 0.0)
-
-    @cached_property
-    def wiener_residual(self) -> Tensor:
-        """s² = Σ_k c_k r² λ_k/(m² c_k + r² λ_k), what it leaves, (batch, channel, 1, …)."""
-        left = (1 - self.mean_scale * self.wiener_gain) * self.data_spectrum
-        return self._sum_over_modes(left).clamp_min(_TINY)
-
-    @cached_property
-    def wiener_output(self) -> Tensor:
-        """E‖G x‖² = Σ_k m c_k G_k, (batch, channel, 1, …)."""
-        kept = self.mean_scale * self.wiener_gain * self.data_spectrum
-        return self._sum_over_modes(kept).clamp_min(_TINY)
-
-    @cached_property
-    def total_variance(self) -> Tensor:
-        """E‖X_t‖² = Σ_k m² c_k + r² λ_k, (batch, channel, 1, …)."""
-        total = self.mean_scale.square() * self.data_spectrum
-        return self._sum_over_modes(total + self.noise_scale.square() * self.noise_spectrum)
-
-    @cached_property
-    def signal_to_noise(self) -> Tensor:
-        """m²/r² of the lowest mode, (batch, 1, 1, …)."""
-        ratio = (self.mean_scale / self.noise_scale).square()
-        return ratio.flatten(2)[..., :1].view(-1, *[1] * (ratio.ndim - 1))
-
-    def _sum_over_modes(self, values: Tensor) -> Tensor:
-        axes = self.basis.grid_axes()
-        return (self.multiplicity * values).sum(axes, keepdim=True)
-
-
-_TINY = 1e-30
+from fsdiff.marginal import Marginal, noise_grows
+from fsdiff.processes.path import GaussianPath
 
 
 class Prediction(ABC):
     """How a network's output is read and trained. Fields are (batch, channel, *grid)."""
+
+    reads_noise: ClassVar[bool] = False
+    """Whether the output is noise, or part noise, which must fade if the data are to be seen."""
+
+    def check(self, process: GaussianPath) -> None:
+        """Raise ValueError where the data cannot be read from the output."""
+        if self.reads_noise and not noise_grows(process):
+            raise ValueError(
+                f"{self.kind} cannot be turned into data where the noise is the same at all times, "
+                f"as that of {process.kind} is: use wiener, data or preconditioned"
+            )
 
     def network_input(self, x: Tensor, marginal: Marginal) -> Tensor:
         """What the network sees of x: by default x at unit mean square."""
@@ -133,6 +51,8 @@ class Prediction(ABC):
 @dataclass(frozen=True, kw_only=True)
 class Noise(Prediction):
     """The network predicts η; loss ‖F − η‖² (Ho et al., 2006.11239)."""
+
+    reads_noise: ClassVar[bool] = True
 
     kind: Literal["noise"] = "noise"
 
@@ -156,6 +76,8 @@ class Score(Prediction):
     Hagemann et al. (arXiv 2303.04772), eq. (38). With ``apply_covariance`` the network predicts
     ∇ log p_t and S = Q F, their other variant; the prior's covariance is then applied exactly.
     """
+
+    reads_noise: ClassVar[bool] = True
 
     apply_covariance: bool = False
     kind: Literal["score"] = "score"
@@ -234,3 +156,55 @@ class Wiener(Prediction):
         """F − (X_0 − G x)/s."""
         linear = marginal.apply(marginal.wiener_gain, x)
         return output - (data - linear) / marginal.wiener_residual.sqrt()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Velocity(Prediction):
+    """The network predicts v = m′ X_0 + r′ η, dx/dt of the probability flow; loss ‖F − v‖².
+
+    Lipman et al. (arXiv 2210.02747); Kerrigan, Migliorini & Smyth (arXiv 2305.17209).
+    """
+
+    reads_noise: ClassVar[bool] = True
+
+    kind: Literal["velocity"] = "velocity"
+
+    def data_and_noise(
+        self, output: Tensor, x: Tensor, marginal: Marginal
+    ) -> tuple[Tensor, Tensor]:
+        """Solves x = m X_0 + r η and v = m′ X_0 + r′ η."""
+        data = marginal.data_from_velocity(x, output)
+        return data, marginal.noise_from_data(x, data)
+
+    def residual(
+        self, output: Tensor, x: Tensor, data: Tensor, noise: Tensor, marginal: Marginal
+    ) -> Tensor:
+        """F − v."""
+        velocity = marginal.apply(marginal.mean_rate, data)
+        return output - velocity - marginal.apply(marginal.noise_rate, noise)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preconditioned(Prediction):
+    """The network predicts what the best multiple of x leaves: X_0 ≈ g x + s F.
+
+    Karras et al. (arXiv 2206.00364) with c_skip = g, c_out = s, c_in = 1/√E‖x‖² and their weight
+    1/s². Where scales differ by mode, g is the least-squares multiple over all of them; ``wiener``
+    has a multiple for each mode.
+    """
+
+    kind: Literal["preconditioned"] = "preconditioned"
+
+    def data_and_noise(
+        self, output: Tensor, x: Tensor, marginal: Marginal
+    ) -> tuple[Tensor, Tensor]:
+        """X_0 = g x + s F."""
+        data = marginal.scalar_gain * x + marginal.scalar_residual.sqrt() * output
+        return data, marginal.noise_from_data(x, data)
+
+    def residual(
+        self, output: Tensor, x: Tensor, data: Tensor, noise: Tensor, marginal: Marginal
+    ) -> Tensor:
+        """F − (X_0 − g x)/s."""
+        target = (data - marginal.scalar_gain * x) / marginal.scalar_residual.sqrt()
+        return output - target

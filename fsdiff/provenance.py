@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parent
 FORBIDDEN = "config"
 """The module that imports every part: a job that reached it would depend on all code."""
 
-WITHOUT_EFFECT = ("logs", "parts", "provenance")
+WITHOUT_EFFECT = ("logs", "parts", "provenance", "workers")
 """Modules that every job reaches and whose code has no part in a result."""
 
 TYPE_CHECKS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")

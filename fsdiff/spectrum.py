@@ -6,6 +6,7 @@ are a subset of these, on a finer one the tail is continued by the power law of 
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,8 +51,5 @@ def power_law_tail(spectrum: Tensor, basis: Basis, source: int) -> Callable[[Ten
 
 def _positions(basis: Basis, n: int, kept: int) -> tuple[Tensor, ...]:
     """Where the modes |k_i| <= kept stand among the coefficients on n nodes."""
-    axes = []
-    for k in basis.axis_modes(n):
-        signed = torch.arange(-kept if k.min() < 0 else 0, kept + 1)
-        axes.append(signed % len(k))
+    axes = [torch.from_numpy(np.flatnonzero(np.abs(k) <= kept)) for k in basis.axis_modes(n)]
     return torch.meshgrid(*axes, indexing="ij")

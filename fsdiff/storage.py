@@ -1,48 +1,38 @@
-"""Files that are whole or absent: NetCDF through xarray, JSON, and the checks on reading them.
+"""Fields in NetCDF files through xarray, JSON files, and the checks on reading them.
 
 A NetCDF file of fields has one variable ``field`` with dimensions (sample, channel, y, x) or
 (sample, time, channel, y, x), the coordinates that go with them, and global attributes that say
-what made it. Everything is written to a temporary name beside the target, flushed and renamed, so
-a file that exists is whole, and a failed write leaves the previous one as it was.
+what made it. Everything is written with ``fsdiff.atomic``, so a file that exists is whole, and a
+failed write leaves the previous one as it was.
 
-Fields are stored contiguously and uncompressed: zlib would save a fifth on float32 fields and make
-reading three to four times slower, and in this layout no byte depends on the order in which threads
-finish their chunks.
+Fields are stored contiguously and uncompressed: a sample is read alone, zlib would save a fifth on
+float32 fields and make reading three to four times slower, and no byte depends on the order in
+which threads finish their chunks.
 """
 
-import errno
 import json
 import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import netCDF4
 import numpy as np
 import xarray as xr
 
+from fsdiff.atomic import StorageError, atomic
 from fsdiff.provenance import package_version
 
 FIELD_DIMENSIONS = ("sample", "channel", "y", "x")
-CHUNK_BYTES = 8 * 2**20
+SERIES_DIMENSIONS = ("sample", "time", "channel", "y", "x")
+CHUNK_BYTES = 2 * 2**20
+"""Of a lazy chunk: little beside what the libraries take, much to do beside dask's bookkeeping."""
+
+_CHUNKS_AT_A_TIME = 4
+"""How many chunks are computed together and then written."""
 
 AGAIN = "delete it and run the workflow again"
-
-
-def _umask() -> int:
-    """The permissions that new files of this process do not get; it can only be read by setting."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _umask()
-
-
-class StorageError(ValueError):
-    """A file that cannot be used or written; the message names it and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -70,56 +60,23 @@ class Provenance:
         return cls(config, attributes["fsdiff_fingerprint"], int(attributes["fsdiff_seed"]))
 
 
-@contextmanager
-def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path beside ``path`` (same suffix) that takes its place when the block succeeds.
-
-    On any exception the temporary file is removed and what was at ``path`` stays. Errors of the
-    operating system become a StorageError with the path, the reason and the remedy.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_UMASK)  # some writers make private files
-        _flush(temporary)
-        os.replace(temporary, path)
-        with suppress(OSError):  # some network file systems cannot flush a folder
-            _flush(path.parent)
-    except OSError as error:
-        raise _write_error(path, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
 def write(
     dataset: xr.Dataset, path: str | os.PathLike[str], *, title: str, provenance: Provenance
 ) -> None:
-    """Write a data set as CF NetCDF-4, chunk by chunk where it is lazy, ``field`` as float32.
+    """Write a data set as CF NetCDF-4, ``field`` as float32 and piece by piece where it is lazy.
 
     Attributes that the data set has, such as ``fsdiff_basis``, are kept. Identical data give
-    identical bytes. Samples of ``field`` that are not finite are refused by index.
+    identical bytes, wherever lazy fields are computed: this process alone writes. Samples of
+    ``field`` that are not finite are refused by index.
     """
     name = f"fsdiff {package_version()}"
     described = {"Conventions": "CF-1.11", "title": title, "source": name, "history": name}
     dataset = dataset.assign_attrs(described | provenance.attributes())
-    if "field" in dataset:
-        field = dataset["field"].astype(np.float32)
-        if field.chunks is None:  # the layout of a file depends on whether its field is lazy
-            field = field.chunk(sample=samples_per_chunk(field))
-        dataset["field"] = _guarded(field, f"{path} was not written")
-    encoding = {
-        str(variable): {"_FillValue": None, "contiguous": True}
-        for variable, values in dataset.variables.items()
-        if values.dtype.kind == "f"
-    }
-    for values in dataset.variables.values():
-        values.encoding = {}  # that of the file it came from does not fit here
     with atomic(path) as temporary:
         try:
-            dataset.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+            _write_all_but_fields(dataset, temporary)
+            if "field" in dataset:
+                _write_fields(dataset["field"], temporary, f"{path} was not written")
         except RuntimeError as error:
             if not str(error).startswith("NetCDF:"):
                 raise
@@ -129,10 +86,9 @@ def write(
 def read(
     path: str | os.PathLike[str],
     *,
-    dimensions: Sequence[str] = FIELD_DIMENSIONS,
     chunks: int | Literal["auto"] | None = None,
 ) -> xr.Dataset:
-    """Open a file of fields after checking that it is a whole file of this package.
+    """Open a file of fields or series after checking that it is a whole file of this package.
 
     Loaded into memory, or with ``chunks`` (samples per chunk, "auto" for ``samples_per_chunk``)
     lazily; then each chunk is checked for values that are not finite when it is read.
@@ -140,7 +96,7 @@ def read(
     """
     dataset = _open(path)
     try:
-        _check_header(dataset, path, tuple(dimensions))
+        _check_header(dataset, path)
         if chunks is not None:
             size = samples_per_chunk(dataset["field"]) if chunks == "auto" else chunks
             field = dataset["field"].chunk(sample=size)
@@ -153,8 +109,32 @@ def read(
     return loaded
 
 
+def few_open_files() -> xr.set_options:
+    """A context in which lazy data sets from many files take little more memory than from one.
+
+    Otherwise up to 128 files stay open, each with one or two megabytes of HDF5's.
+    """
+    return xr.set_options(file_cache_maxsize=4)
+
+
+def concatenate(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Samples of one data set from several files, lazy where they are, in the order given.
+
+    All but the samples is that of the first file.
+    """
+    return xr.concat(
+        datasets,
+        "sample",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        join="exact",
+        combine_attrs="override",
+    )
+
+
 def samples_per_chunk(field: xr.DataArray) -> int:
-    """How many samples make a chunk of about 8 MB as float32, at least one.
+    """How many samples make a chunk of about 2 MB as float32, at least one.
 
     Depends on the shape of a sample only, so that results which are summed over chunks do not
     depend on how many samples there are or on how they were sharded.
@@ -192,20 +172,52 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise StorageError(f"{path} is not whole JSON ({error}); {AGAIN}") from error
 
 
+def _write_all_but_fields(dataset: xr.Dataset, path: Path) -> None:
+    """Write what is small, through xarray."""
+    small = dataset.drop_vars("field", errors="ignore")
+    if "field" in dataset:
+        small = small.reset_coords(_auxiliary(dataset["field"]))
+    encoding = {
+        str(variable): {"_FillValue": None, "contiguous": True}
+        for variable, values in small.variables.items()
+        if values.dtype.kind == "f"
+    }
+    for values in small.variables.values():
+        values.encoding = {}  # that of the file it came from does not fit here
+    small.to_netcdf(path, engine="netcdf4", encoding=encoding)
+
+
+def _write_fields(field: xr.DataArray, path: Path, consequence: str) -> None:
+    """Add the fields to a file that has their dimensions, a few chunks at a time."""
+    step = _CHUNKS_AT_A_TIME * samples_per_chunk(field)
+    with netCDF4.Dataset(path, "r+") as file:
+        stored = file.createVariable("field", "f4", field.dims, contiguous=True, fill_value=False)
+        auxiliary = {"coordinates": " ".join(_auxiliary(field))}
+        stored.setncatts(field.attrs | {name: text for name, text in auxiliary.items() if text})
+        for first in range(0, len(field), step):
+            piece = field[first : first + step].astype(np.float32).compute()
+            bad = ~np.isfinite(piece.values).reshape(len(piece), -1).all(1)
+            _refuse(piece["sample"].values[bad], consequence)
+            stored[first : first + step] = piece.values
+
+
+def _auxiliary(field: xr.DataArray) -> list[str]:
+    """Coordinates that are no dimensions, such as the split: CF has their names in an attribute."""
+    return [str(name) for name in field.coords if name not in field.dims]
+
+
 def _open(path: str | os.PathLike[str]) -> xr.Dataset:
     if not Path(path).is_file():
         raise StorageError(f"{path} does not exist; run the workflow to make it")
     try:
-        return xr.open_dataset(path, engine="netcdf4")
+        return xr.open_dataset(path, engine="netcdf4", decode_times=False)
     except PermissionError as error:
         raise StorageError(f"{path} cannot be read: permission denied") from error
     except (OSError, RuntimeError, ValueError) as error:
         raise StorageError(f"{path} is truncated or not NetCDF ({error}); {AGAIN}") from error
 
 
-def _check_header(
-    dataset: xr.Dataset, path: str | os.PathLike[str], dimensions: tuple[str, ...]
-) -> None:
+def _check_header(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
     """Check what can be checked without reading values."""
     expected = Provenance({}, "", 0).attributes()
     missing = [name for name in expected if name not in dataset.attrs]
@@ -217,14 +229,14 @@ def _check_header(
     if "field" not in dataset:
         raise StorageError(f"{path} has no variable 'field'; {AGAIN}")
     field = dataset["field"]
-    if field.dims != dimensions:
+    if field.dims not in (FIELD_DIMENSIONS, SERIES_DIMENSIONS):
         raise StorageError(
             f"{path}: 'field' has dimensions ({', '.join(map(str, field.dims))}), expected "
-            f"({', '.join(dimensions)}); {AGAIN}"
+            f"({', '.join(FIELD_DIMENSIONS)}) or ({', '.join(SERIES_DIMENSIONS)}); {AGAIN}"
         )
     if field.dtype.kind != "f":
         raise StorageError(f"{path}: 'field' is {field.dtype}, expected floating point; {AGAIN}")
-    absent = [name for name in dimensions if name not in dataset.coords]
+    absent = [name for name in field.dims if name not in dataset.coords]
     if absent or field.size == 0:
         what = f"no coordinate {', '.join(absent)}" if absent else "no values"
         raise StorageError(f"{path}: 'field' has {what}; {AGAIN}")
@@ -251,24 +263,3 @@ def _refuse(samples: np.ndarray, consequence: str) -> None:
         raise StorageError(
             f"values of 'field' are not finite in sample {named}{more}: {consequence}"
         )
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_error(path: Path, error: OSError) -> StorageError:
-    """What stopped a write, with what a person needs to know to make it possible."""
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        remedy = f"the folder {path.parent} is not writable: change its permissions or write "
-        return StorageError(f"cannot write {path} ({error}); {remedy}elsewhere")
-    folder = next((folder for folder in path.parents if folder.is_dir()), Path())
-    free = shutil.disk_usage(folder).free / 2**20
-    return StorageError(
-        f"cannot write {path} ({error}); {free:.1f} MB are free there: make room, check quotas, "
-        "or write elsewhere. A file that was there before is untouched"
-    )

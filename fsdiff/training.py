@@ -23,6 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fsdiff.denoiser import Denoiser
+from fsdiff.interruption import interruptible
 from fsdiff.randomness import generator
 from fsdiff.storage import atomic
 from fsdiff.validation import ValidationSet
@@ -86,7 +87,8 @@ class Trainer:
 
     ``data`` are normalised training fields (samples, channel, *grid) at the level's resolution,
     ``validation`` maps every resolution of the hierarchy to validation fields. With ``state``, a
-    file in an existing folder, progress is saved there and an interrupted run continues.
+    file in an existing folder, progress is saved there every ``save_every`` seconds and when the
+    process is asked to stop, and an interrupted run continues.
     """
 
     def __init__(
@@ -113,7 +115,8 @@ class Trainer:
             self.parameters.values(),
             lr=level.learning_rate,
             weight_decay=options.weight_decay,
-            fused=True,
+            # The fused step has no complex numbers, which networks of other packages may have.
+            fused=not any(p.is_complex() for p in self.parameters.values()),
         )
         self.validation = {n: ValidationSet.of(denoiser, data) for n, data in validation.items()}
         self.progress = _Progress()
@@ -123,23 +126,22 @@ class Trainer:
 
         Returns the loss curves: ``training_loss`` (epoch), the mean since the last row,
         ``validation_loss`` (epoch, resolution), ``learning_rate`` and cumulative ``seconds``.
+        SIGTERM and SIGUSR1 end it between two steps, with Interrupted.
         """
         if self.state is not None and self.state.exists():
             self._load_state()
             logger.info("resumed at step %d from %s", self.progress.step, self.state)
         if not self.progress.rows:
             self._validate()
-        saved = time.monotonic()
-        with self._progress_bar() as bar:
+        save = None if self.state is None else self._save_state
+        with self._progress_bar() as bar, interruptible(save, every=self.save_every) as work:
             while self.progress.step < self.steps:
                 self._step()
                 bar.update()
                 if self._validation_due():
                     self._validate()
                     bar.set_postfix(best=f"{self.progress.best_loss:.4f}")
-                if self.state is not None and time.monotonic() - saved > self.save_every:
-                    self._save_state()
-                    saved = time.monotonic()
+                work.check(f"step {self.progress.step} of {self.steps}")
         self._load_weights(self.best)
         return self._history()
 

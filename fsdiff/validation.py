@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.denoiser import Denoiser
-from fsdiff.priors import white_noise
+from fsdiff.priors.spectral import white_noise
 from fsdiff.randomness import generator
 
 VALIDATION_STREAM = 13

@@ -1,7 +1,9 @@
-"""Data sets: parameters of a law to fields drawn from it."""
+"""Data sets: parameters of a law to fields drawn from it, and fields read from files."""
 
 from fsdiff.datasets.darcy import DarcyData
+from fsdiff.datasets.files import FileData
 from fsdiff.datasets.navier_stokes import NavierStokesData
+from fsdiff.datasets.random_fields import RandomFieldData
 from fsdiff.datasets.reaction_diffusion import ReactionDiffusionData
 
-__all__ = ["DarcyData", "NavierStokesData", "ReactionDiffusionData"]
+__all__ = ["DarcyData", "FileData", "NavierStokesData", "RandomFieldData", "ReactionDiffusionData"]

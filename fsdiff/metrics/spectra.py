@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fsdiff.bases import Basis
 from fsdiff.metrics.fields import blocks, check_fields
+from fsdiff.shells import shell_energy, whole_shells
 
 
 @dataclass(frozen=True)
@@ -60,25 +61,12 @@ class AutocovarianceError:
 def radial_spectrum(fields: Tensor, basis: Basis) -> tuple[Tensor, Tensor]:
     """Energy of a set of fields by shells of wavenumber: (k, energy), shapes (S,), (channels, S).
 
-    Shell k holds the modes with k − ½ ≤ |k| < k + ½, k = 0, 1, …, up to the corners of what the
-    grid resolves; the energy is the sum over its modes of the mean square over the set, so the sum
-    over shells is the mean square of the fields (of which Fourier Nyquist modes are no part). The
-    angular frequency of a shell is ``k * basis.angular_frequency()``.
+    The energy of a shell is the sum over its modes of the mean square over the set, see
+    ``fsdiff.shells.shell_energy``; Fourier Nyquist modes are no part of it.
     """
-    n = fields.shape[-1]
-    energy = sum(basis.energy(block).sum(0) for block in blocks(fields)) / len(fields)
-    resolved = basis.resolved(n)
-    shell = (basis.wavenumber(n) + 0.5).floor().long()[resolved].to(fields.device)
-    energy = energy[:, resolved.to(fields.device)]
-    shells = energy.new_zeros((len(energy), int(shell.max()) + 1))
-    k = torch.arange(shells.shape[1], dtype=torch.float64)
-    return k, shells.index_add_(1, shell, energy)
-
-
-def whole_shells(n: int, basis: Basis) -> int:
-    """The largest k whose modes n nodes resolve along every axis: n − 1, or ⌈n/2⌉ − 1 (Fourier)."""
-    largest = basis.wavenumber(n)[basis.resolved(n)].max() / basis.dimension**0.5
-    return int(largest.round())
+    squares = sum(basis.forward(block).abs().square().sum(0) for block in blocks(fields))
+    energy = shell_energy(squares / len(fields), basis, fields.shape[-1])
+    return torch.arange(energy.shape[1], dtype=torch.float64), energy
 
 
 def autocovariance(fields: Tensor, basis: Basis) -> Tensor:

@@ -29,18 +29,31 @@ class NoiseLevelEmbedding(nn.Module):
         return self.layers(torch.cat([phase.sin(), phase.cos()], dim=1))
 
 
-def coordinate_features(n: int, basis: str, like: Tensor) -> Tensor:
-    """Where on the domain each node is, (n, n, features), channels last.
+def coordinate_features(n: int, basis: str, dimension: int, like: Tensor) -> Tensor:
+    """Where on the domain each node is, (*grid, features), channels last.
 
-    In the cosine basis x and y of the cell centres scaled to [−1, 1]; in the Fourier basis, whose
-    domain has no ends, sine and cosine of 2πx and 2πy.
+    In the cosine basis the coordinates of the cell centres scaled to [−1, 1]; in the Fourier basis,
+    whose domain has no ends, sine and cosine of 2π times each coordinate.
     """
     axis = torch.arange(n, dtype=like.dtype, device=like.device) / n
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    nodes = torch.stack(torch.meshgrid(*[axis] * dimension, indexing="ij"), dim=-1)
     if basis == "cosine":
-        return torch.stack([2 * y + 1 / n - 1, 2 * x + 1 / n - 1], dim=-1)
-    angles = 2 * math.pi * torch.stack([y, x], dim=-1)
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+        return 2 * nodes + 1 / n - 1
+    return torch.cat([(2 * math.pi * nodes).sin(), (2 * math.pi * nodes).cos()], dim=-1)
+
+
+def with_conditioning(x: Tensor, conditioning: Tensor | None, channels: int) -> Tensor:
+    """Fields with the ``channels`` conditioning channels that a network was built for behind them.
+
+    Raises ValueError where there are more, fewer or none.
+    """
+    given = 0 if conditioning is None else conditioning.shape[1]
+    if given != channels:
+        raise ValueError(
+            f"the network was built with conditioning_channels={channels} and is given {given}: "
+            "pass it a conditioning of shape (batch, conditioning_channels, *grid)"
+        )
+    return x if conditioning is None else torch.cat([x, conditioning], dim=1)
 
 
 def scaled_linear(features_in: int, features_out: int, scale: float = 1.0) -> nn.Linear:

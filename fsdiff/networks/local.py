@@ -5,67 +5,61 @@ The stencil's arms have a fixed length on the domain, not in grid spacings, so r
 does not change the operator (Liu-Schiaffini et al., arXiv 2402.16845, treat such kernels).
 """
 
-import math
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-
-from fsdiff.networks.embeddings import scaled_linear
+from torch import Tensor
 
 
-class NeighbourDifference(nn.Module):
-    """W (Σ_i u(x + δ e_i) + u(x − δ e_i) − 2 u(x)) for channels-last fields, δ = 1/``cells``.
+@dataclass(frozen=True)
+class Stencil:
+    """D u = Σ_i u(x + δ e_i) + u(x − δ e_i) − 2 u(x), i = 1 … d, for channels-last fields.
 
-    Beyond the boundary fields are continued evenly (cosine basis) or periodically (Fourier basis);
-    between nodes they are interpolated linearly.
+    On a grid D = S − ``centre``·I with the sum S over the ends of the ``arms``. Beyond the boundary
+    fields are continued periodically or evenly; between nodes they are interpolated linearly. S is
+    symmetric, hence its own adjoint.
     """
 
-    def __init__(self, width: int, cells: int, periodic: bool) -> None:
-        super().__init__()
-        self.cells, self.periodic = cells, periodic
-        self.mix = scaled_linear(width, width, 0.5)
+    arms: tuple[tuple[int, float], ...]
+    """Lengths in grid spacings, 1 or more, and weights."""
+    dimension: int
+    periodic: bool
 
-    def forward(self, u: Tensor) -> Tensor:
-        """(batch, n, n, width) → the same."""
-        arm = u.shape[1] / self.cells
-        near = math.floor(arm)
-        difference = _second_difference(u, near, self.periodic, 1 - (arm - near))
-        if arm > near:
-            difference = difference + _second_difference(u, near + 1, self.periodic, arm - near)
-        return self.mix(difference)
+    @classmethod
+    def of(cls, n: int, cells: int, dimension: int, periodic: bool) -> "Stencil":
+        """With arms of length δ = 1/``cells``, on n nodes per axis."""
+        near, part = divmod(n / cells, 1)
+        arms = ((int(near), 1 - part), (int(near) + 1, part))
+        return cls(tuple(arm for arm in arms if all(arm)), dimension, periodic)
 
+    @property
+    def centre(self) -> float:
+        """The weight of the node itself."""
+        return 2 * self.dimension * sum(weight for _, weight in self.arms)
 
-def _second_difference(u: Tensor, shift: int, periodic: bool, weight: float) -> Tensor:
-    """weight · (Σ over both axes of u shifted by ±shift nodes, minus 2u)."""
-    return _SecondDifference.apply(u, shift, periodic, weight)
+    def ends(self, u: Tensor) -> Tensor:
+        """S u for fields (batch, *grid, channels)."""
+        (shift, weight), *further = self.arms
+        total = self._ends(u, shift)
+        if weight != 1:
+            total.mul_(weight)
+        for shift, weight in further:
+            total.add_(self._ends(u, shift), alpha=weight)
+        return total
 
-
-class _SecondDifference(torch.autograd.Function):
-    """The stencil is symmetric, so it is its own adjoint; in place, it costs a few passes."""
-
-    @staticmethod
-    def forward(ctx, u: Tensor, shift: int, periodic: bool, weight: float) -> Tensor:
-        ctx.arguments = (shift, periodic, weight)
-        return _apply_stencil(u, *ctx.arguments)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        return _apply_stencil(gradient, *ctx.arguments), None, None, None
-
-
-def _apply_stencil(u: Tensor, shift: int, periodic: bool, weight: float) -> Tensor:
-    if shift == 0:
-        return torch.zeros_like(u)
-    result = -4 * u
-    for axis in (1, 2):
-        n = u.shape[axis]
-        result.narrow(axis, shift, n - shift).add_(u.narrow(axis, 0, n - shift))
-        result.narrow(axis, 0, n - shift).add_(u.narrow(axis, shift, n - shift))
-        first, last = u.narrow(axis, 0, shift), u.narrow(axis, n - shift, shift)
-        if periodic:
-            first, last = last, first
-        else:
-            first, last = first.flip(axis), last.flip(axis)
-        result.narrow(axis, 0, shift).add_(first)
-        result.narrow(axis, n - shift, shift).add_(last)
-    return result if weight == 1 else result.mul_(weight)
+    def _ends(self, u: Tensor, shift: int) -> Tensor:
+        """The sum over the ends of arms of whole length."""
+        total = torch.empty_like(u)
+        for axis in range(1, 1 + self.dimension):
+            kept = u.shape[axis] - shift
+            first, last = u.narrow(axis, 0, shift), u.narrow(axis, kept, shift)
+            if self.periodic:
+                before, after = last, first
+            else:
+                before, after = first.flip(axis), last.flip(axis)
+            update = Tensor.copy_ if axis == 1 else Tensor.add_
+            update(total.narrow(axis, 0, shift), before)
+            update(total.narrow(axis, shift, kept), u.narrow(axis, 0, kept))
+            total.narrow(axis, 0, kept).add_(u.narrow(axis, shift, kept))
+            total.narrow(axis, kept, shift).add_(after)
+        return total

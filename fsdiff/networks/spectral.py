@@ -1,69 +1,188 @@
 """Spectral convolutions on channels-last fields, by truncated transforms.
 
-With K of n modes kept per axis, the transform is two thin matrix products; no full FFT is needed.
-Matrices are those of ``fsdiff.bases``, so a layer is the same operator on every grid.
+With K of n modes kept per axis, a transform is one thin matrix product per axis; no full FFT is
+needed. Matrices hold the values of functions of the domain, so a layer is the same operator on
+every grid. All arithmetic is real: a complex number is a pair of real ones.
 """
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from fsdiff.bases import cosine_matrix
+from fsdiff.modes import cosine_matrix
 
 
-class CosineConvolution(nn.Module):
-    """Channel mixing of the cosine modes k_1, k_2 < modes; for homogeneous Neumann data."""
+class Transform(NamedTuple):
+    """A truncated transform of channels-last fields on one grid, one matrix per axis, last first.
 
-    def __init__(self, width: int, modes: int) -> None:
+    ``analysis`` (coefficients, nodes) takes values to coefficients, ``synthesis`` back.
+    """
+
+    analysis: tuple[Tensor, ...]
+    synthesis: tuple[Tensor, ...]
+
+    def analyse(self, u: Tensor) -> Tensor:
+        """Coefficients (batch, those of all axes, channels) of fields (batch, *grid, channels)."""
+        batch, n, channels = len(u), u.shape[1], u.shape[-1]
+        for axis, matrix in self._by_axis(self.analysis):
+            u = _product(matrix, u.reshape(batch * n**axis, n, -1))
+        return u.view(batch, -1, channels)
+
+    def synthesise(self, coefficients: Tensor, onto: Tensor) -> Tensor:
+        """Add the fields of coefficients (batch, those of all axes, channels), in place."""
+        batch, n, channels = len(onto), onto.shape[1], onto.shape[-1]
+        u = coefficients
+        for axis, matrix in self._by_axis(self.synthesis)[:0:-1]:
+            u = _product(matrix, u.reshape(batch * n**axis, matrix.shape[1], -1))
+        matrix, lines = self.synthesis[0], onto.view(-1, n, channels)
+        u = u.reshape(len(lines), -1, channels)
+        lines.baddbmm_(matrix.expand(len(lines), -1, -1), u)
+        return onto
+
+    def adjoint(self) -> "Transform":
+        """What is to gradients the other way round."""
+        transposed = ([matrix.T for matrix in side] for side in (self.synthesis, self.analysis))
+        return Transform(*map(tuple, transposed))
+
+    def _by_axis(self, matrices: tuple[Tensor, ...]) -> list[tuple[int, Tensor]]:
+        return list(zip(range(len(matrices) - 1, -1, -1), matrices, strict=True))
+
+
+def _product(matrix: Tensor, lines: Tensor) -> Tensor:
+    """The matrix times each of the lines (lines, nodes, columns)."""
+    return torch.bmm(matrix.expand(len(lines), -1, -1), lines)
+
+
+class SpectralConvolution(nn.Module, ABC):
+    """Mixing of channels mode by mode, for the lowest modes of a basis in one or two dimensions."""
+
+    def __init__(self, modes: int, dimension: int, weight: Tensor) -> None:
         super().__init__()
-        self.modes = modes
-        scale = 1 / math.sqrt(width)
-        self.weight = nn.Parameter(scale * torch.randn(modes * modes, width, width))
+        self.modes, self.dimension = modes, dimension
+        self.weight = nn.Parameter(weight)
+
+    @abstractmethod
+    def transform(self, n: int, like: Tensor) -> Transform:
+        """To the coefficients that are mixed and back, on n nodes per axis."""
+
+    @abstractmethod
+    def mix(self, coefficients: Tensor) -> Tensor:
+        """Coefficients (batch, those of all axes, width) → the same."""
 
     def forward(self, u: Tensor) -> Tensor:
-        """(batch, n, n, width) → the same."""
-        batch, n, _, width = u.shape
-        k = check_modes(self.modes, n, n)
-        synthesis = cosine_matrix(n, k, u.dtype, u.device)
-        analysis = synthesis / n
-        coefficients = (analysis @ u.reshape(batch, n, n * width)).view(batch * k, n, width)
-        coefficients = (analysis @ coefficients).view(batch, k * k, width)
-        mixed = torch.bmm(coefficients.transpose(0, 1), self.weight).transpose(0, 1)
-        rows = synthesis.T @ mixed.reshape(batch * k, k, width)
-        return (synthesis.T @ rows.view(batch, k, n * width)).view(batch, n, n, width)
+        """(batch, *grid, width) → the same."""
+        transform = self.transform(u.shape[1], u)
+        return transform.synthesise(self.mix(transform.analyse(u)), torch.zeros_like(u))
 
 
-class FourierConvolution(nn.Module):
-    """Channel mixing of the Fourier modes |k_1| < modes, 0 <= k_2 < modes (Li et al. 2020)."""
+class CosineConvolution(SpectralConvolution):
+    """Mixing of the cosine modes k_i < modes; for homogeneous Neumann data.
 
-    def __init__(self, width: int, modes: int) -> None:
-        super().__init__()
-        self.modes = modes
-        scale = 1 / math.sqrt(width)
-        shape = ((2 * modes - 1) * modes, width, width, 2)
-        self.weight = nn.Parameter(scale * math.sqrt(0.5) * torch.randn(shape))
+    ``weight`` has shape (modes**dimension, width, width).
+    """
 
-    def forward(self, u: Tensor) -> Tensor:
-        """(batch, n, n, width) → the same."""
-        batch, n, _, width = u.shape
-        k = check_modes(self.modes, n, (n - 1) // 2 + 1)
-        rows, columns = _fourier_matrices(n, k, u.dtype, u.device)
-        # Along the last axis real to complex, as one real product with (cos, −sin) stacked.
-        analysis = torch.view_as_real(columns).permute(0, 2, 1).reshape(2 * k, n) / n
-        spectrum = (analysis @ u.reshape(batch * n, n, width)).view(batch, n, k, 2, width)
-        spectrum = torch.complex(spectrum[..., 0, :], spectrum[..., 1, :])
-        spectrum = (rows / n) @ spectrum.reshape(batch, n, k * width)
-        spectrum = spectrum.view(batch, -1, width).transpose(0, 1)
-        mixed = torch.bmm(spectrum, torch.view_as_complex(self.weight)).transpose(0, 1)
-        mixed = rows.mH @ mixed.reshape(batch, 2 * k - 1, k * width)
-        mixed = torch.view_as_real(mixed.view(batch * n, k, width)).permute(0, 1, 3, 2)
-        # Back to real values: Σ_k Re(û_k e^{ikx}), modes k > 0 counted with their conjugates.
-        twice = torch.full((k, 1, 1), 2.0, dtype=u.dtype, device=u.device)
-        twice[0] = 1.0
-        synthesis = (torch.view_as_real(columns) * twice).permute(1, 0, 2).reshape(n, 2 * k)
-        return (synthesis @ mixed.reshape(batch * n, 2 * k, width)).view(batch, n, n, width)
+    def __init__(self, width: int, modes: int, dimension: int = 2) -> None:
+        weight = torch.randn(modes**dimension, width, width) / math.sqrt(width)
+        super().__init__(modes, dimension, weight)
+
+    def transform(self, n: int, like: Tensor) -> Transform:
+        """To cosine coefficients and back, on n nodes per axis."""
+        modes = check_modes(self.modes, n, n)
+        values = cosine_matrix(n, modes, like.dtype, like.device)
+        return Transform((values / n,) * self.dimension, (values.T,) * self.dimension)
+
+    def mix(self, coefficients: Tensor) -> Tensor:
+        """Each mode's channels times its matrix."""
+        return torch.bmm(coefficients.transpose(0, 1), self.weight).transpose(0, 1)
+
+
+class FourierConvolution(SpectralConvolution):
+    """Mixing of the Fourier modes |k_i| < modes, 0 <= k_d < modes (Li et al., arXiv 2010.08895).
+
+    ``weight`` (mode, width, 2·width) holds the real parts of the modes' complex matrices beside the
+    imaginary parts. In two dimensions k_1 is 0, 1, … then −1, −2, …, each with k_2 = 0, 1, ….
+    """
+
+    def __init__(self, width: int, modes: int, dimension: int = 2) -> None:
+        kept = modes * (2 * modes - 1) ** (dimension - 1)
+        weight = torch.randn(kept, width, 2 * width) / math.sqrt(2 * width)
+        super().__init__(modes, dimension, weight)
+
+    def transform(self, n: int, like: Tensor) -> Transform:
+        """To coefficients that are complex on the last axis and of cosines and sines on the other.
+
+        Of the last axis come the real parts for all modes, then the imaginary parts; of the other
+        the coefficients of all cosines, then of all sines.
+        """
+        modes = check_modes(self.modes, n, (n - 1) // 2 + 1)
+        return _fourier_transform(n, modes, self.dimension, like.dtype, like.device)
+
+    def mix(self, coefficients: Tensor) -> Tensor:
+        """Each mode's channels times its complex matrix."""
+        batch, _, width = coefficients.shape
+        if self.dimension == 2:
+            coefficients = _LinearMap.apply(coefficients, _waves, _cosines_and_sines, self.modes)
+        parts = coefficients.view(2 * batch, -1, width).transpose(0, 1)
+        products = torch.bmm(parts, self.weight).view(-1, batch, 4, width).transpose(0, 1)
+        real_real, real_imaginary, imaginary_real, imaginary_imaginary = products.unbind(2)
+        mixed = torch.stack(
+            [real_real - imaginary_imaginary, real_imaginary + imaginary_real], dim=1
+        ).flatten(1, 2)
+        if self.dimension == 2:
+            mixed = _LinearMap.apply(mixed, _cosines_and_sines, _waves, self.modes)
+        return mixed
+
+
+Map = Callable[[Tensor, int], Tensor]
+
+
+class _LinearMap(torch.autograd.Function):
+    """A linear map whose adjoint is given, too."""
+
+    @staticmethod
+    def forward(ctx, c: Tensor, linear: Map, adjoint: Map, modes: int) -> Tensor:
+        ctx.linear, ctx.adjoint, ctx.modes = linear, adjoint, modes
+        return linear(c, modes)
+
+    @staticmethod
+    def backward(ctx, g: Tensor) -> tuple[Tensor, None, None, None]:
+        return _LinearMap.apply(g, ctx.adjoint, ctx.linear, ctx.modes), None, None, None
+
+
+def _waves(c: Tensor, modes: int) -> Tensor:
+    """Coefficients û_{±k} = P_k ∓ i Q_k of e^{±2πiky} from those of cosines, P, and of sines, Q."""
+    batch, width = len(c), c.shape[-1]
+    cosine, sine = c.reshape(batch, 2, modes, 2, modes, width).unbind(1)
+    (p_real, p_imaginary), (q_real, q_imaginary) = cosine.unbind(2), sine.unbind(2)
+    result = c.new_empty(batch, 2, 2 * modes - 1, modes, width)
+    plus, minus = result[:, :, :modes].unbind(1), result[:, :, modes:].unbind(1)
+    torch.add(p_real, q_imaginary, out=plus[0])
+    torch.sub(p_imaginary, q_real, out=plus[1])
+    torch.sub(p_real[:, 1:], q_imaginary[:, 1:], out=minus[0])
+    torch.add(p_imaginary[:, 1:], q_real[:, 1:], out=minus[1])
+    return result.view(batch, -1, width)
+
+
+def _cosines_and_sines(c: Tensor, modes: int) -> Tensor:
+    """Its adjoint: P_k = û_k + û_{−k} and Q_k = i(û_k − û_{−k}), with û_0 counted once."""
+    batch, width = len(c), c.shape[-1]
+    c = c.reshape(batch, 2, 2 * modes - 1, modes, width)
+    plus, minus = c[:, :, 1:modes].unbind(1), c[:, :, modes:].unbind(1)
+    result = c.new_empty(batch, 2, modes, 2, modes, width)
+    cosine, sine = result[:, 0, 1:].unbind(2), result[:, 1, 1:].unbind(2)
+    for part in (0, 1):
+        torch.add(plus[part], minus[part], out=cosine[part])
+    torch.sub(minus[1], plus[1], out=sine[0])
+    torch.sub(plus[0], minus[0], out=sine[1])
+    result[:, 0, 0] = c[:, :, 0]
+    result[:, 1, 0, 0] = -c[:, 1, 0]
+    result[:, 1, 0, 1] = c[:, 0, 0]
+    return result.view(batch, -1, width)
 
 
 def check_modes(modes: int, n: int, resolved: int) -> int:
@@ -77,15 +196,20 @@ def check_modes(modes: int, n: int, resolved: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _fourier_matrices(
-    n: int, modes: int, dtype: torch.dtype, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """e^{−2πi k x_j} for |k| < modes, (2·modes − 1, n), and for 0 <= k < modes, (modes, n)."""
-    k = torch.cat([torch.arange(modes), torch.arange(1 - modes, 0)])
-    phase = torch.outer(k, torch.arange(n)) % n
-    full = torch.polar(torch.ones((), dtype=torch.float64), -2 * math.pi * phase.double() / n)
-    full = full.to(device, torch.complex64 if dtype == torch.float32 else torch.complex128)
-    return full, full[:modes].clone()
+def _fourier_transform(
+    n: int, modes: int, dimension: int, dtype: torch.dtype, device: torch.device
+) -> Transform:
+    phase = 2 * math.pi / n * (torch.outer(torch.arange(modes), torch.arange(n)) % n).double()
+    last = torch.cat([phase.cos(), -phase.sin()])
+    other = torch.cat([phase.cos(), phase.sin()])
+    # Modes k > 0 of a real field count with their conjugates, which are not stored.
+    count = torch.full((modes,), 2.0, dtype=torch.float64)
+    count[0] = 1
+    analysis = [last / n] + [other / n] * (dimension - 1)
+    synthesis = [last.T * count.repeat(2)] + [other.T] * (dimension - 1)
+    return Transform(
+        *(tuple(matrix.to(device, dtype) for matrix in side) for side in (analysis, synthesis))
+    )
 
 
 CONVOLUTIONS = {"fourier": FourierConvolution, "cosine": CosineConvolution}

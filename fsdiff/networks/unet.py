@@ -7,7 +7,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, silu
 
-from fsdiff.networks.embeddings import NoiseLevelEmbedding
+from fsdiff.networks.embeddings import NoiseLevelEmbedding, with_conditioning
 
 
 class UNet(nn.Module):
@@ -31,6 +31,7 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         self.channels = channels
+        self.conditioning_channels = conditioning_channels
         widths = [width * multiplier for multiplier in multipliers]
         self.embedding = NoiseLevelEmbedding(4 * width)
         self.lift = nn.Conv2d(channels + conditioning_channels, width, 3, padding=1)
@@ -49,8 +50,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, conditioning: Tensor | None = None) -> Tensor:
         """Output like x (batch, channel, n, n), at noise levels t (batch,)."""
-        if conditioning is not None:
-            x = torch.cat([x, conditioning], dim=1)
+        x = with_conditioning(x, conditioning, self.conditioning_channels)
         level = self.embedding(t)
         h, skips = self.lift(x), []
         for depth, stage in enumerate(self.down):

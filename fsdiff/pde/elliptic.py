@@ -77,7 +77,7 @@ def conjugate_gradients(
 def _judge(
     operator: Stencil, f: Tensor, u: Tensor, iterations: Tensor, tolerance: float
 ) -> Solution:
-    r, magnitude = operator.residual(f, u), operator.absolute().apply(u.abs())
+    r, magnitude = f - operator.apply(u), operator.absolute().apply(u.abs())
     norm_r, norm_f, norm_magnitude = (total(v * v).sqrt() for v in (r, f, magnitude))
     rounding = torch.minimum(4 * torch.finfo(u.dtype).eps * norm_magnitude, _COARSE * norm_f)
     converged = norm_r <= torch.maximum(tolerance * norm_f, rounding)

@@ -9,12 +9,16 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from fsdiff.pde.stabilised import Scheme, longest_interval, scheme, stages_for
+
+Tolerance = Annotated[float, Field(gt=0, le=1e-2)]
+"""Error allowed to a time step, relative to the state."""
 
 _MOST_STAGES = 60
 _SAFETY = 0.85
@@ -40,15 +44,20 @@ class IntegrationError(ArithmeticError):
         self.time = time
 
 
+def attainable(tolerance: float, precision: torch.dtype) -> float:
+    """The tolerance, or 20 units of rounding: below that, errors cannot be told from rounding."""
+    return max(tolerance, 20 * torch.finfo(precision).eps)
+
+
 def integrate(
     equations: Equations, initial: Tensor, times: Sequence[float], *, tolerance: float
 ) -> Iterator[Tensor]:
     """Solve y' = f(y), y(0) = ``initial``, and yield y at ``times`` (increasing, not negative).
 
     Steps are chosen so that the estimated error of each, in the Euclidean norm and relative to the
-    state, is at most ``tolerance``. They end at the last of ``times``; the others are interpolated.
-    A yielded tensor is overwritten when the next is asked for. Raises ``IntegrationError`` where
-    the solution is not finite.
+    state, is at most ``tolerance``, or what rounding allows where that is more. They end at the
+    last of ``times``; the others are interpolated. A yielded tensor is overwritten when the next is
+    asked for. Raises ``IntegrationError`` where the solution is not finite.
     """
     stepper = _Stepper(equations, initial, times[-1], tolerance)
     for time in times:
@@ -70,7 +79,8 @@ class _Stepper:
     """The last three points of the solution, and the step to try next."""
 
     def __init__(self, equations: Equations, initial: Tensor, end: float, tolerance: float) -> None:
-        self.equations, self.end, self.tolerance = equations, end, tolerance
+        self.equations, self.end = equations, end
+        self.tolerance = attainable(tolerance, initial.dtype)
         spare = [_Point(0.0, *_empty(initial, 2)) for _ in range(4)]
         start = spare.pop()
         start.state.copy_(initial)

@@ -5,14 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from fsdiff.plotting.style import WARNING, styled, wrapped
-
-PANEL = 1.25
-"""Side of a panel in inches."""
+from fsdiff.plotting.panels import PANEL, colour_scale, frame, name_row, show
+from fsdiff.plotting.style import WARNING, styled
 
 
 @styled
@@ -39,11 +36,11 @@ def sample_grid(
     size = ((columns + 1.9) * PANEL, (len(fields) + 0.45) * PANEL)
     figure = Figure(figsize=size, layout="compressed")
     panels = figure.subplots(len(fields), columns, squeeze=False)
-    colours = _colours(fields["data (test)"])
+    colours = colour_scale(fields["data (test)"])
     for row, (label, values) in zip(panels, fields.items(), strict=True):
         for axes, field in zip(row, values, strict=False):
             _show(axes, field, colours)
-        _name_row(row[0], label)
+        name_row(row[0], label)
     resolution = fields["data (test)"].shape[-1]
     figure.suptitle(f"{quantity} at {resolution} × {resolution}", fontsize=10.5)
     _colour_bar(figure, panels, colours, list(fields.values()), quantity)
@@ -77,7 +74,7 @@ def resolution_grid(
     size = ((len(resolutions) + 1.9) * PANEL, (2 * rows + 0.6) * PANEL)
     figure = Figure(figsize=size, layout="compressed")
     panels = figure.subplots(2 * rows, len(resolutions), squeeze=False)
-    colours = _colours(blocks["data (test)"][max(data)])
+    colours = colour_scale(blocks["data (test)"][max(data)])
     for number, (label, block) in enumerate(blocks.items()):
         band = panels[number * rows : (number + 1) * rows]
         for i, line in enumerate(band):
@@ -85,7 +82,7 @@ def resolution_grid(
                 _show(axes, block[n][i] if n in block else None, colours)
                 if label == title and n > finest_trained:
                     _frame(axes)
-            _name_row(line[0], f"{label}\nsample {i}")
+            name_row(line[0], f"{label}\nsample {i}")
     _name_columns(panels[0], resolutions, finest_trained)
     _colour_bar(figure, panels, colours, everything, quantity)
     return figure
@@ -100,44 +97,25 @@ def _channel(label: str, values: ArrayLike, channel: int) -> np.ndarray:
     return fields[:, channel]
 
 
-def _colours(data: np.ndarray) -> ScalarMappable:
-    """Diverging and centred where the data take both signs, sequential otherwise."""
-    low, high = (float(edge) for edge in np.quantile(data, (0.002, 0.998)))
-    if low < 0 < high:
-        limit = max(-low, high)
-        return ScalarMappable(Normalize(-limit, limit), cmap="RdBu_r")
-    return ScalarMappable(Normalize(low, high), cmap="viridis")
-
-
 def _show(axes: Axes, field: np.ndarray | None, colours: ScalarMappable) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set(linewidth=0.5, color="#888888")
-    if field is None:
-        axes.set_box_aspect(1)
-        axes.text(
-            0.5,
-            0.5,
-            "no data\nat this\nresolution",
-            ha="center",
-            va="center",
-            color="#888888",
-            fontsize=8,
-        )
+    if field is not None:
+        show(axes, field, colours)
         return
-    axes.imshow(
-        field, origin="lower", interpolation="nearest", norm=colours.norm, cmap=colours.cmap
+    frame(axes)
+    axes.set_box_aspect(1)
+    axes.text(
+        0.5,
+        0.5,
+        "no data\nat this\nresolution",
+        ha="center",
+        va="center",
+        color="#888888",
+        fontsize=8,
     )
 
 
 def _frame(axes: Axes) -> None:
     axes.spines[:].set(linewidth=2.0, color=WARNING)
-
-
-def _name_row(axes: Axes, label: str) -> None:
-    text = "\n".join(wrapped(line, 18) for line in label.splitlines())
-    axes.set_ylabel(text, rotation=0, ha="right", va="center", labelpad=6)
 
 
 def _name_columns(axes: Sequence[Axes], resolutions: Sequence[int], finest_trained: int) -> None:

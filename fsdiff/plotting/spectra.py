@@ -2,9 +2,11 @@
 
 A spectrum is an array over shells of wavenumber: entry k is the energy of the modes with |k|
 rounded to k, and the entries sum to the field's mean square. That of fields is made by
-``fsdiff.metrics.spectra.radial_spectrum``, that of mean-square coefficients by ``shell_energy``.
+``fsdiff.metrics.spectra.radial_spectrum``, that of mean-square coefficients by
+``fsdiff.shells.shell_energy``.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,7 +15,6 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from fsdiff.bases import Basis
-from fsdiff.metrics.spectra import whole_shells
 from fsdiff.plotting.style import (
     DATA,
     SURROGATE,
@@ -23,15 +24,14 @@ from fsdiff.plotting.style import (
     plain_ticks,
     styled,
 )
-
-GROWTH = 10.0
-"""Growth of the ratio data/prior over its least value at lower wavenumbers that draws a warning."""
-
-ROUNDING = 1e-12
-"""Share of the data's energy below which a shell is rounding error of the stored float32 fields."""
+from fsdiff.roughness import Comparison
+from fsdiff.shells import whole_shells
 
 NOISE = {"color": "0.55", "linestyle": (0, (1, 1.5)), "linewidth": 1.6}
 """How the noise that experiments start from is drawn beside their samples."""
+
+VERDICT_WIDTH = 118
+"""Characters in a line of a verdict."""
 
 
 @styled
@@ -57,8 +57,8 @@ def spectra(
     energy, ratio = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
     reference = _shells(data, shells)
     lines = []
-    for label, values, _ in _distinct(priors or {}):
-        shown = _shells(values, shells)
+    for label, first, _ in _distinct(priors or {}):
+        shown = _shells(priors[first], shells)
         lines += energy.plot(np.arange(len(shown)), shown, label=f"noise of {label}", **NOISE)
     for label, (values, style) in _curves(experiments, surrogate).items():
         shown = _shells(values, shells)
@@ -75,95 +75,75 @@ def spectra(
 
 
 @styled
-def prior_spectrum(
-    data: ArrayLike,
-    priors: Mapping[str, ArrayLike],
-    *,
-    basis: Basis,
-    resolution: int,
-) -> Figure:
-    """The priors' eigenvalue spectra beside the data's, and the ratio data/prior.
+def prior_spectrum(comparisons: Mapping[str, Comparison]) -> Figure:
+    """The priors' eigenvalue spectra beside the data's, the ratio data/prior, and the verdicts.
 
-    Spectra are arrays over shells, of the data normalised as for training (zero mean, unit mean
-    square) and, by experiment, of its prior: the eigenvalues summed over the shell. Where the ratio
-    grows with the wavenumber the noise is smoother than the data and the score of those modes is
-    unbounded as t → 0 (Hagemann et al., arXiv 2303.04772, Example 3.11); such ranges are shaded.
+    Comparisons are of the same data, normalised as for training (zero mean, unit mean square), with
+    the prior of each experiment. Wavenumbers at which a prior is smoother than the data are shaded.
     """
-    shells = whole_shells(resolution, basis) + 1
-    figure = Figure(figsize=(7.6, 6.2), layout="constrained")
-    energy, ratio = figure.subplots(2, 1, sharex=True, height_ratios=(1.4, 1))
-    reference = _shells(data, shells)
+    reference = _visible(next(iter(comparisons.values())).data)
+    distinct = _distinct({label: item.noise for label, item in comparisons.items()})
+    verdicts = [_verdict(label, comparisons[first]) for label, first, _ in distinct]
+    rows = sum(text.count("\n") + 1 for text, _ in verdicts)
+    figure = Figure(figsize=(7.6, 6.4 + 0.17 * rows), layout="constrained")
+    grid = figure.add_gridspec(3, 1, height_ratios=(3.5, 2.4, 0.17 * rows))
+    energy = figure.add_subplot(grid[0])
+    ratio = figure.add_subplot(grid[1], sharex=energy)
+    energy.tick_params(labelbottom=False)
     lines = energy.plot(np.arange(len(reference)), reference, label="data (training)", **DATA)
-    warned = False
-    for label, values, colour in _distinct(priors):
-        drawn = {"color": colour, "linestyle": (0, (6, 2))}
-        shown = _shells(values, shells)
-        common = min(len(shown), len(reference))
-        lines += energy.plot(np.arange(len(shown)), shown, label=label, **drawn)
-        ratio.plot(np.arange(common), reference[:common] / shown[:common], **drawn)
-        smoother = smoother_than_data(data, values, shells)
-        warned = warned or len(smoother) > 0
-        _shade(energy, ratio, smoother, colour)
+    for label, first, colour in distinct:
+        item, drawn = comparisons[first], {"color": colour, "linestyle": (0, (6, 2))}
+        noise = _visible(item.noise)
+        lines += energy.plot(np.arange(len(noise)), noise, label=label, **drawn)
+        ratio.plot(np.arange(len(noise)), reference / noise, **drawn)
+        _shade(energy, ratio, item.smoother, colour)
     _format(energy, ratio, reference, "normalised field")
     ratio.set_ylabel("ratio data / prior")
-    if warned:
-        warning = "⚠ shaded: noise smoother than the data, its score is unbounded as t → 0"
-        ratio.set_title(warning, loc="left", color=WARNING)
     energy.set_title("where the noise puts its energy, and where the data have theirs", loc="left")
+    _write(figure.add_subplot(grid[2]), verdicts)
     label_ends(energy, lines)
     return figure
 
 
-def shell_energy(mean_squares: ArrayLike, basis: Basis, n: int) -> np.ndarray:
-    """Spectrum over shells from mean-square coefficients on n nodes per axis.
-
-    ``mean_squares`` has shape (*coefficients): one channel of a data set's ``spectrum``, or the
-    eigenvalues of a prior.
-    """
-    values = np.asarray(mean_squares, dtype=float)
-    shell = np.rint(basis.wavenumber(n).numpy()).astype(int)
-    if values.shape != shell.shape:
-        raise ValueError(f"{n} nodes have coefficients {shell.shape}, not {values.shape}")
-    weights = basis.multiplicity(n).numpy() * values
-    return np.bincount(shell.ravel(), weights=weights.ravel())
-
-
-def smoother_than_data(data: ArrayLike, prior: ArrayLike, shells: int) -> np.ndarray:
-    """Wavenumbers 1 ≤ k < shells at which the prior is smoother than the data.
-
-    These are the shells whose ratio data/prior exceeds ``GROWTH`` times its least value at lower
-    wavenumbers; a shell without any prior energy counts, one below float32 rounding does not.
-    """
-    noise = np.asarray(prior, float)
-    total = np.asarray(data, float)
-    energy = total[1 : min(shells, len(noise))]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = energy / noise[1 : 1 + len(energy)]
-    ratio = np.where(energy > ROUNDING * total.sum(), ratio, np.nan)
-    least = np.fmin.accumulate(np.where(np.isfinite(ratio), ratio, np.inf))
-    return 1 + np.flatnonzero((ratio > GROWTH * least) | np.isposinf(ratio))
-
-
 def _shells(values: ArrayLike, shells: int) -> np.ndarray:
-    """Energies of the shells k < ``shells``; what a log–log plot cannot show (k = 0, 0) is NaN."""
-    energy = np.asarray(values, dtype=float)[:shells].copy()
+    """Energies of the shells k < ``shells`` as a log–log plot can show them."""
+    energy = np.asarray(values, dtype=float)
     if energy.ndim != 1:
         raise ValueError(f"a spectrum has shape (shells,), not {energy.shape}")
-    energy[0] = np.nan
-    energy[energy <= 0] = np.nan
-    return energy
+    return _visible(energy[:shells])
 
 
-def _distinct(priors: Mapping[str, ArrayLike]) -> list[tuple[str, ArrayLike, str]]:
-    """(label, spectrum, colour); labels of equal spectra are joined, the first gives the colour."""
-    groups: list[tuple[list[str], ArrayLike, str]] = []
+def _visible(energy: np.ndarray) -> np.ndarray:
+    """NaN in place of what a log–log plot cannot show: the shell k = 0, and empty shells."""
+    return np.where((np.arange(len(energy)) > 0) & (energy > 0), energy, np.nan)
+
+
+def _distinct(priors: Mapping[str, ArrayLike]) -> list[tuple[str, str, str]]:
+    """(label, first key, colour) of the different spectra; labels of equal ones are joined."""
+    groups: list[tuple[list[str], str]] = []
     for label, style in experiment_styles(priors).items():
-        same = [g for g in groups if np.array_equal(g[1], priors[label])]
+        same = [g for g in groups if np.array_equal(priors[g[0][0]], priors[label])]
         if same:
             same[0][0].append(label)
         else:
-            groups.append(([label], priors[label], style["color"]))
-    return [("; ".join(labels), values, colour) for labels, values, colour in groups]
+            groups.append(([label], style["color"]))
+    return [("; ".join(labels), labels[0], colour) for labels, colour in groups]
+
+
+def _verdict(label: str, comparison: Comparison) -> tuple[str, str]:
+    """The verdict on an experiment's prior in lines of text, and their colour."""
+    mark, colour = ("✓", "#333333") if comparison.rough_enough else ("⚠", WARNING)
+    text = f"{mark} {label}: {comparison.verdict()}."
+    return textwrap.fill(text, VERDICT_WIDTH, subsequent_indent="     "), colour
+
+
+def _write(axes: Axes, verdicts: Sequence[tuple[str, str]]) -> None:
+    """Lines of text in their colours, below each other in axes that hold nothing else."""
+    axes.set_axis_off()
+    rows = [text.count("\n") + 1 for text, _ in verdicts]
+    heights = 1 - np.cumsum([0, *rows[:-1]]) / sum(rows)
+    for (text, colour), height in zip(verdicts, heights, strict=True):
+        axes.text(0, height, text, color=colour, fontsize=8, va="top", transform=axes.transAxes)
 
 
 def _curves(

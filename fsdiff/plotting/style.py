@@ -93,9 +93,16 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
 
 
 def quantity_of(dataset: xr.Dataset) -> str:
-    """What the first channel of a data set's fields is called on an axis, with its unit if any."""
+    """What the first channel of a data set's fields is called on an axis, with its unit if any.
+
+    That of series is followed by the time of their first frame.
+    """
     channel, unit = str(dataset["channel"].values[0]), dataset["field"].attrs["units"]
-    return channel if unit == "1" else f"{channel} [{unit}]"
+    named = channel if unit == "1" else f"{channel} [{unit}]"
+    if "time" not in dataset["field"].dims:
+        return named
+    unit = dataset["time"].attrs["units"]
+    return f"{named} at t = {dataset['time'].values[0]:g}" + ("" if unit == "1" else f" {unit}")
 
 
 def experiment_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:

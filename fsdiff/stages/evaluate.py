@@ -13,7 +13,7 @@ from fsdiff.bases import Basis
 from fsdiff.metrics.evaluate import Metric, evaluate
 from fsdiff.models import Statistics
 from fsdiff.parts import build
-from fsdiff.priors import white_noise
+from fsdiff.priors.spectral import white_noise
 from fsdiff.randomness import normals
 from fsdiff.spectrum import resample_spectrum
 from fsdiff.stages.files import Job, fields_of, normalised_split, split

@@ -1,43 +1,106 @@
 """Draw samples of a model on one grid."""
 
+import json
+import logging
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
+import safetensors.torch
 import xarray as xr
+from safetensors import safe_open
 from torch import Tensor
 from tqdm import tqdm
 
 from fsdiff import models, storage
+from fsdiff.atomic import atomic
+from fsdiff.interruption import interruptible
 from fsdiff.parts import build
-from fsdiff.stages.files import Job, provenance
+from fsdiff.samplers.base import Samples, concatenate
+from fsdiff.stages.files import Job, provenance, state_path
+
+logger = logging.getLogger(__name__)
 
 
 class SamplingError(RuntimeError):
     """Samples are unusable; the message says which and what to change."""
 
 
-def sample(job: Job, *, weights: Path, output: Path, cost: Path) -> None:
-    """Draw samples of a model; ``cost`` gets the network evaluations and seconds they took."""
+def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -> None:
+    """Draw samples of a model; ``cost`` gets the network evaluations and seconds they took.
+
+    An interrupted run leaves finished samples in the folder ``states`` and is continued from there.
+    """
     config = job["config"]
     model = models.load(weights)
+    n, seed = config["resolution"], config["seed"]
+    state = state_path(job, [weights], states, f"sample-{n}")
+    drawn = Drawn.load(state) if state.exists() else Drawn()
+    draw(drawn, model, config, state)
+    samples = concatenate(drawn.parts)
+    title = f"samples of a diffusion model on {n} x {n} nodes"
+    dataset = label(samples.fields, model)
+    storage.write(dataset, output, title=title, provenance=provenance(job, seed))
+    described = {"seconds": drawn.seconds, "count": drawn.count}
+    storage.write_json(cost, {**samples.cost(), **described})
+    state.unlink(missing_ok=True)
+
+
+@dataclass
+class Drawn:
+    """Finished samples, in batches, and the seconds that they took."""
+
+    parts: list[Samples] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many samples there are."""
+        return sum(len(part.fields) for part in self.parts)
+
+    def save(self, path: Path) -> None:
+        """Write them to a file from which another process can go on."""
+        samples = concatenate(self.parts)
+        about = {"seconds": self.seconds, "evaluations": [*map(dict, samples.evaluations)]}
+        with atomic(path) as temporary:
+            safetensors.torch.save_file(
+                {"fields": samples.fields.contiguous()},
+                temporary,
+                metadata={"about": json.dumps(about)},
+            )
+
+    @classmethod
+    def load(cls, path: Path) -> "Drawn":
+        """Read what ``save`` has written."""
+        with safe_open(path, framework="pt") as file:
+            about, fields = json.loads(file.metadata()["about"]), file.get_tensor("fields")
+        # JSON has no keys but strings.
+        evaluations = [
+            {int(nodes): number for nodes, number in one.items()} for one in about["evaluations"]
+        ]
+        return cls([Samples(fields, evaluations)], about["seconds"])
+
+
+def draw(drawn: Drawn, model: models.Model, config: Mapping[str, Any], state: Path) -> None:
+    """Add the samples that are missing, batch by batch, saving what is finished to ``state``."""
     sampler = build("sampler", config["sampler"])
     count, size = config["samples"]["count"], config["samples"]["batch_size"]
-    n, seed = config["resolution"], config["seed"]
-    parts, evaluations, started = [], 0, time.monotonic()
-    for first in tqdm(range(0, count, size), desc=f"sample {n}²", unit="batch", disable=None):
-        indices = range(first, min(first + size, count))
-        fields, evaluations = model.sample(sampler, n, indices, seed)
-        check_finite(fields, first, n)
-        parts.append(fields)
-    seconds = time.monotonic() - started
-    title = f"samples of a diffusion model on {n} x {n} nodes"
-    dataset = label(torch.cat(parts), model)
-    storage.write(dataset, output, title=title, provenance=provenance(job, seed))
-    storage.write_json(
-        cost, {"network_evaluations": evaluations, "seconds": seconds, "count": count}
-    )
+    n = config["resolution"]
+    if drawn.count:
+        logger.info("resumed after %d of %d samples from %s", drawn.count, count, state)
+    batches = range(drawn.count, count, size)
+    with interruptible(lambda: drawn.save(state)) as work:
+        for first in tqdm(batches, desc=f"sample {n}²", unit="batch", disable=None):
+            started = time.monotonic()
+            indices = range(first, min(first + size, count))
+            samples = model.sample(sampler, n, indices, config["seed"])
+            check_finite(samples.fields, first, n)
+            drawn.parts.append(samples)
+            drawn.seconds += time.monotonic() - started
+            work.check(f"sample {drawn.count} of {count}")
 
 
 def check_finite(fields: Tensor, first: int, n: int) -> None:
@@ -52,15 +115,23 @@ def check_finite(fields: Tensor, first: int, n: int) -> None:
 
 
 def label(fields: Tensor, model: models.Model) -> xr.Dataset:
-    """Fields (samples, channel, n, n) with names and coordinates of the training data."""
+    """Fields (samples, channel, n, n) with names and coordinates of the training data.
+
+    Where these are series, the channels are taken apart into (time, channel).
+    """
     data = model.description["data"]
-    nodes = model.denoiser.basis.nodes(fields.shape[-1]) * data["length"] + data["origin"]
-    return xr.Dataset(
-        {"field": (("sample", "channel", "y", "x"), fields.numpy(), data["field"])},
-        coords={
-            "sample": ("sample", np.arange(len(fields)), {"long_name": "sample index"}),
-            "channel": ("channel", data["channels"]),
-            "y": ("y", nodes, data["y"]),
-            "x": ("x", nodes, data["x"]),
-        },
-    )
+    nodes = model.denoiser.basis.nodes(fields.shape[-1]) * data["length"]
+    coordinates = {
+        "sample": ("sample", np.arange(len(fields)), {"long_name": "sample index"}),
+        "channel": ("channel", data["channels"]),
+        "y": ("y", nodes + data["origin"]["y"], data["y"]),
+        "x": ("x", nodes + data["origin"]["x"], data["x"]),
+    }
+    values, dimensions, times = fields.numpy(), storage.FIELD_DIMENSIONS, data.get("times")
+    if isinstance(times, list):
+        values = values.reshape(len(values), len(times), -1, *values.shape[-2:])
+        dimensions = storage.SERIES_DIMENSIONS
+        coordinates["time"] = ("time", times, data["time"])
+    elif times is not None:
+        coordinates["time"] = ((), times, data["time"])
+    return xr.Dataset({"field": (dimensions, values, data["field"])}, coordinates)

@@ -1,5 +1,6 @@
 """Train one level of a model, warm-started from the level below."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ import xarray as xr
 
 from fsdiff import models, storage
 from fsdiff.bases import Basis
+from fsdiff.denoiser import Denoiser
 from fsdiff.models import Statistics
 from fsdiff.parts import build
+from fsdiff.roughness import compare
 from fsdiff.stages.files import Job, normalised_split, provenance, state_path
 from fsdiff.training import Level, Trainer, TrainingOptions
 
@@ -18,12 +21,27 @@ def describe_fields(dataset: xr.Dataset, basis: Basis) -> dict[str, Any]:
     """Names, units and extent of a data set's fields, for the samples that will resemble them."""
     nodes = dataset["x"].values
     length = float(nodes[1] - nodes[0]) * len(nodes)
+    first = float(basis.nodes(len(nodes))[0]) * length
+    time = {"times": dataset["time"].values.tolist()} if "time" in dataset.coords else {}
+    named = [name for name in ("field", "time", "x", "y") if name in dataset.variables]
     return {
         "channels": dataset["channel"].values.tolist(),
         "length": length,
-        "origin": float(nodes[0]) - float(basis.nodes(len(nodes))[0]) * length,
-        **{name: dict(dataset[name].attrs) for name in ("field", "x", "y")},
+        "origin": {axis: float(dataset[axis][0]) - first for axis in ("y", "x")},
+        **time,
+        **{name: dict(dataset[name].attrs) for name in named},
     }
+
+
+def warn_of_smooth_noise(denoiser: Denoiser, statistics: Statistics) -> None:
+    """Log a warning where the prior's noise is smoother than the data that are to be trained on."""
+    basis, n = denoiser.basis, statistics.resolution
+    # Channels are all of unit mean square: in their average the roughest one counts.
+    spectrum, noise = statistics.spectrum.mean(0), denoiser.prior.eigenvalues(basis, n)
+    comparison = compare(spectrum, noise, basis, n)
+    if not comparison.rough_enough:
+        kind = denoiser.prior.kind
+        logging.getLogger(__name__).warning("%s prior: %s", kind, comparison.verdict())
 
 
 def train(
@@ -48,12 +66,13 @@ def train(
             describe_fields(dataset, build("basis", config["basis"])),
         )
     denoiser = models.make_denoiser(config, statistics, config["seed"])
+    warn_of_smooth_noise(denoiser, statistics)
     spent = 0.0
     if warm_start is not None:
         models.warm_start(denoiser.network, warm_start)
         spent = models.describe(warm_start)["training_seconds"]
-    state = state_path(job, states, f"train-{level.resolution}")
-    state.parent.mkdir(parents=True, exist_ok=True)
+    inputs = [*data.values()] if warm_start is None else [*data.values(), warm_start]
+    state = state_path(job, inputs, states, f"train-{level.resolution}")
     trainer = Trainer(
         denoiser,
         level,

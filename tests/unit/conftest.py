@@ -1,7 +1,6 @@
 """What several unit tests of the mathematics share."""
 
 import os
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,9 +11,10 @@ from torch import nn
 
 from fsdiff.bases import CosineBasis, FourierBasis
 from fsdiff.denoiser import Denoiser
-from fsdiff.predictions import Wiener
-from fsdiff.priors import Bessel
-from fsdiff.processes import GaussianPath, VariancePreserving
+from fsdiff.predictions import Data, Noise, Preconditioned, Score, Velocity, Wiener
+from fsdiff.priors.convolution import Bessel
+from fsdiff.processes.heat import StochasticHeat
+from fsdiff.processes.variance_preserving import VariancePreserving
 from fsdiff.time_sampling import Uniform
 
 # Continuous integration tries the same examples every time; at a desk, new ones are looked for.
@@ -62,32 +62,13 @@ class Fixed(nn.Module):
         return self.output
 
 
-@dataclass(frozen=True, kw_only=True)
-class Heat(GaussianPath):
-    """The heat equation with space-time noise, dX = -½β(1 + ℓ²|ω|²) X dt + √β dW^Q.
+def heat(length=0.02):
+    """A process whose scales differ by mode.
 
-    m = exp(-½Ba) and r² = (1 - exp(-Ba))/a with a = 1 + ℓ²|ω|²: scales that differ by mode. ℓ is so
-    small that m is 10⁻⁵ or more on the grids of the tests, which therefore can divide by it.
+    The length is so small that m is 10⁻⁵ or more on the grids of the tests, which therefore can
+    divide by it.
     """
-
-    length: float = 0.02
-
-    @property
-    def T(self):
-        return 1.0
-
-    def rate(self, omega_squared):
-        return 1 + self.length**2 * omega_squared
-
-    def integral(self, t):
-        return 0.1 * t + 0.5 * 19.9 * t**2
-
-    def mean_scale(self, t, omega_squared):
-        return torch.exp(-0.5 * self.integral(t) * self.rate(omega_squared))
-
-    def noise_scale(self, t, omega_squared):
-        a = self.rate(omega_squared)
-        return torch.sqrt(-torch.expm1(-self.integral(t) * a) / a)
+    return StochasticHeat(length=length)
 
 
 def power_law(basis, n, exponent=3.0):
@@ -111,9 +92,167 @@ def make_denoiser(basis, n=16, network=None, **changes):
     return Denoiser(Zero() if network is None else network, basis=basis, **parts)
 
 
+@pytest.fixture(params=["vp", "heat"])
+def process(request):
+    """Scales that are the same for all modes, and scales that differ."""
+    return VariancePreserving() if request.param == "vp" else heat()
+
+
+PREDICTIONS = {
+    "noise": Noise(),
+    "score": Score(),
+    "score-covariance": Score(apply_covariance=True),
+    "data": Data(),
+    "velocity": Velocity(),
+    "preconditioned": Preconditioned(),
+    "wiener": Wiener(),
+}
+
+
+@pytest.fixture(params=PREDICTIONS)
+def prediction(request):
+    """Everything that a network may predict."""
+    return PREDICTIONS[request.param]
+
+
+def gaussian_field(basis, spectrum, count, seed):
+    """Independent Gaussian fields (count, channel, n, n) of a spectrum (channel, *modes)."""
+    n = spectrum.shape[-2]
+    normals = np.random.default_rng(seed).standard_normal((count, len(spectrum), n * n))
+    return basis.inverse(basis.white_noise(normals, n) * spectrum.sqrt(), n)
+
+
+def multiply(basis, symbol, u):
+    """A diagonal operator, by the definition."""
+    return basis.inverse(symbol * basis.forward(u), u.shape[-1])
+
+
+def close(a, b, rtol=1e-8, atol=1e-10):
+    """Refuse numbers that differ by more than rounding errors."""
+    torch.testing.assert_close(a, b, rtol=rtol, atol=atol)
+
+
+class Ideal(nn.Module):
+    """The network that Gaussian data want, whatever it is to predict.
+
+    Made for one denoiser, which it is to be given to; samplers then see exact expectations.
+    """
+
+    def forward(self, seen, level):
+        denoiser, n = self.of(), seen.shape[-1]
+        if isinstance(denoiser.prediction, Wiener):
+            return torch.zeros_like(seen)
+        t = denoiser.process.time_of(-level.double()).to(seen)
+        marginal = denoiser.marginal(t, n)
+        return multiply(
+            denoiser.basis, self.symbol(denoiser.prediction, marginal), seen
+        )
+
+    @staticmethod
+    def symbol(prediction, marginal):
+        """What each mode of the input, x/√E‖x‖², is multiplied by."""
+        m, r = marginal.mean_scale, marginal.noise_scale
+        c, eigenvalue = marginal.data_spectrum, marginal.noise_spectrum
+        v = m**2 * c + r**2 * eigenvalue
+        size = (
+            (marginal.multiplicity * v)
+            .sum(marginal.basis.grid_axes(), keepdim=True)
+            .sqrt()
+        )
+        inverse = torch.where(v > 0, 1 / v, 0.0)
+        data, noise = m * c * inverse, r * eigenvalue * inverse
+        if isinstance(prediction, Noise):
+            return size * noise
+        if isinstance(prediction, Score):
+            return -size * inverse * (1 if prediction.apply_covariance else eigenvalue)
+        if isinstance(prediction, Data):
+            return size * data
+        if isinstance(prediction, Velocity):
+            return size * (marginal.mean_rate * data + marginal.noise_rate * noise)
+        return size * (data - marginal.scalar_gain) / marginal.scalar_residual.sqrt()
+
+
+def ideal_denoiser(basis, n, channels=1, **changes):
+    """A denoiser whose network is perfect, for independent channels of one law."""
+    spectrum = changes.pop("spectrum", power_law(basis, n)).expand(
+        channels, *basis.coefficient_shape(n)
+    )
+    network = Ideal()
+    denoiser = make_denoiser(basis, n, network, spectrum=spectrum, **changes)
+    network.of = lambda: denoiser
+    return denoiser
+
+
+class Impulses:
+    """Stands for ``white_noise``: each draw is one in a channel of its own, and zero in others.
+
+    A linear sampler then returns how every mode answers to each draw, and the sum of squares over
+    channels is the exact variance of the mode.
+    """
+
+    def __init__(self):
+        self.draws = {}
+
+    def __call__(self, basis, n, indices, seed, *stream, channels):
+        impulse = torch.zeros(
+            1, channels, *basis.coefficient_shape(n), dtype=torch.float64
+        )
+        own = self.draws.setdefault(stream, len(self.draws))
+        impulse[:, own : own + 1] = basis.resolved(n)
+        return impulse
+
+
+DRAWS = {}
+"""How many noise fields a sampler draws, once that is known."""
+
+
+def drawn_spectrum(sampler, basis, n, dtype=torch.float64, **parts):
+    """The variance of each mode of samples from an ideal network, without sampling.
+
+    ``parts`` are those of ``ideal_denoiser``. Returned with the samples that it is read from.
+    """
+    channels = 0
+    while channels < DRAWS.setdefault(sampler, 1):
+        channels = DRAWS[sampler]
+        denoiser = ideal_denoiser(basis, n, channels, **parts)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("fsdiff.samplers.base.white_noise", impulses := Impulses())
+            samples = sampler(denoiser, denoiser.prior, n, [0], 0, dtype=dtype)
+        DRAWS[sampler] = len(impulses.draws)
+    return basis.forward(samples.fields[0].double()).abs().square().sum(0), samples
+
+
+def exact_spectrum(basis, n, **parts):
+    """What it tends to: G²v, the variance of E[X_0|x] at the smallest time."""
+    denoiser = ideal_denoiser(basis, n, **parts)
+    t = torch.tensor([denoiser.process.smallest_time], dtype=torch.float64)
+    marginal = denoiser.marginal(t, n)
+    return (marginal.wiener_gain.square() * marginal.variance)[0, 0]
+
+
+def spectrum_error(sampler, basis, n, **parts):
+    """The mean relative error of the variances, weighted by energy."""
+    exact = exact_spectrum(basis, n, **parts)
+    difference = drawn_spectrum(sampler, basis, n, **parts)[0] - exact
+    weights = basis.multiplicity(n)
+    return float((weights * difference.abs()).sum() / (weights * exact).sum())
+
+
 @pytest.fixture(scope="session")
 def tools():
     """The classes and functions above, as attributes."""
     return SimpleNamespace(
-        Zero=Zero, Fixed=Fixed, Heat=Heat, power_law=power_law, make_denoiser=make_denoiser
+        Zero=Zero,
+        Fixed=Fixed,
+        Heat=heat,
+        power_law=power_law,
+        make_denoiser=make_denoiser,
+        gaussian_field=gaussian_field,
+        multiply=multiply,
+        close=close,
+        predictions=PREDICTIONS,
+        ideal_denoiser=ideal_denoiser,
+        drawn_spectrum=drawn_spectrum,
+        exact_spectrum=exact_spectrum,
+        spectrum_error=spectrum_error,
     )

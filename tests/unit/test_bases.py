@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsdiff.bases import CosineBasis, FourierBasis
+from fsdiff.bases import CosineBasis, FourierBasis, SineBasis
 
-BASES = {"cosine": CosineBasis, "fourier": FourierBasis}
+BASES = {"cosine": CosineBasis, "fourier": FourierBasis, "sine": SineBasis}
 # Rounding: transforms of at most 10^3 nodes of size one lose a few hundred units in the last place.
 CLOSE = {"rtol": 1e-11, "atol": 1e-11}
 
@@ -26,11 +26,16 @@ def sizes(most=10):
 
 def limit(basis, n):
     """The largest wavenumber that n nodes resolve on an axis, from the definition of V_n."""
-    return n - 1 if isinstance(basis, CosineBasis) else (n - 1) // 2
+    return (n - 1) // 2 if isinstance(basis, FourierBasis) else n - 1
+
+
+def lowest(basis, bandwidth):
+    """The lowest wavenumber on an axis of functions with wavenumbers up to ``bandwidth``."""
+    return {"cosine": 0, "fourier": -bandwidth, "sine": 1}[basis.kind]
 
 
 def node_grid(basis, n):
-    shift = 0.5 if isinstance(basis, CosineBasis) else 0.0
+    shift = 0.0 if isinstance(basis, FourierBasis) else 0.5
     axis = (np.arange(n) + shift) / n
     return np.meshgrid(*[axis] * basis.dimension, indexing="ij")
 
@@ -44,6 +49,9 @@ def mode(basis, k, n, phase=0.0):
             for ki, xi in zip(k, x, strict=True)
         ]
         return torch.from_numpy(np.prod(factors, axis=0))
+    if isinstance(basis, SineBasis):
+        factors = [np.sqrt(2) * np.sin(np.pi * ki * xi) for ki, xi in zip(k, x, strict=True)]
+        return torch.from_numpy(np.prod(factors, axis=0))
     if not any(k):
         return torch.ones((n,) * basis.dimension, dtype=torch.float64)
     angle = 2 * np.pi * sum(ki * xi for ki, xi in zip(k, x, strict=True)) + phase
@@ -55,7 +63,7 @@ class Series:
 
     def __init__(self, basis, bandwidth, seed, terms=6):
         rng = np.random.default_rng(seed)
-        low = 0 if isinstance(basis, CosineBasis) else -bandwidth
+        low = lowest(basis, bandwidth)
         self.basis = basis
         self.terms = [
             (
@@ -90,6 +98,7 @@ def assert_close(a, b, **tolerance):
 @pytest.mark.parametrize("n", [5, 8])
 def test_nodes(n):
     np.testing.assert_allclose(CosineBasis(2).nodes(n), (np.arange(n) + 0.5) / n)
+    np.testing.assert_allclose(SineBasis(2).nodes(n), (np.arange(n) + 0.5) / n)
     np.testing.assert_allclose(FourierBasis(2).nodes(n), np.arange(n) / n)
 
 
@@ -145,9 +154,38 @@ def test_fourier_coefficients_are_numpys(dimension, n, seed):
 
 
 @quick
+@given(st.integers(1, 3), sizes(), seeds)
+def test_sine_coefficients_are_scipys_but_the_highest(dimension, n, seed):
+    basis = SineBasis(dimension)
+    u = rough(basis, n, seed)
+    expected = scipy.fft.dstn(u.numpy(), 2, axes=basis.grid_axes(), norm="ortho")
+    for axis in basis.grid_axes():
+        np.moveaxis(expected, axis, 0)[-1] = 0
+    assert_close(basis.forward(u), torch.from_numpy(expected / n ** (dimension / 2)))
+
+
+@pytest.mark.parametrize("n", [2, 5, 8])
+def test_sines_vanish_at_the_walls_and_hold_no_alternating_function(n):
+    """The alternating function on n nodes is that of finer grids' modes, too: it is dropped."""
+    basis = SineBasis(1)
+    alternating = torch.from_numpy((-1.0) ** np.arange(n))
+    assert_close(basis.forward(alternating), torch.zeros(n, dtype=torch.float64))
+    assert_close(mode(basis, [n], n), np.sqrt(2) * alternating)
+    fine = basis.inverse(basis.forward(Series(basis, n - 1, 0)(n)), 50 * n)
+    assert float(fine[[0, -1]].abs().max()) < 0.1 * float(fine.abs().max())
+
+
+@pytest.mark.parametrize("kind", sorted(BASES))
+def test_bases_say_whether_they_hold_constants(kind):
+    coarse, fine = (torch.ones(n, n, dtype=torch.float64) for n in (8, 32))
+    basis = BASES[kind](2)
+    assert torch.allclose(basis.prolong(coarse, 32), fine) == basis.constants
+
+
+@quick
 @given(bases, sizes())
 def test_number_of_resolved_functions(basis, n):
-    per_axis = n if isinstance(basis, CosineBasis) else 2 * ((n - 1) // 2) + 1
+    per_axis = limit(basis, n) - lowest(basis, limit(basis, n)) + 1
     assert float(basis.multiplicity(n).sum()) == per_axis**basis.dimension
     assert basis.resolved(n).equal(basis.multiplicity(n) > 0)
     assert tuple(basis.multiplicity(n).shape) == basis.coefficient_shape(n)
@@ -188,7 +226,8 @@ def test_restriction_removes_what_the_coarse_grid_does_not_resolve(basis, m, ext
     n = m + extra
     if limit(basis, n) <= limit(basis, m):
         return
-    k = [data.draw(st.integers(0, limit(basis, n))) for _ in range(basis.dimension)]
+    low = max(0, lowest(basis, 0))
+    k = [data.draw(st.integers(low, limit(basis, n))) for _ in range(basis.dimension)]
     axis = data.draw(st.integers(0, basis.dimension - 1))
     k[axis] = data.draw(st.integers(limit(basis, m) + 1, limit(basis, n)))
     u = mode(basis, k, n, phase=0.3)
@@ -238,9 +277,9 @@ def test_resampling_to_the_same_grid_changes_nothing_that_is_resolved(basis):
 @quick
 @given(bases, sizes(), st.data())
 def test_modes_are_eigenfunctions_of_the_laplacian(basis, n, data):
-    low = 0 if isinstance(basis, CosineBasis) else -limit(basis, n)
+    low = lowest(basis, limit(basis, n))
     k = [data.draw(st.integers(low, limit(basis, n))) for _ in range(basis.dimension)]
-    unit = np.pi if isinstance(basis, CosineBasis) else 2 * np.pi
+    unit = 2 * np.pi if isinstance(basis, FourierBasis) else np.pi
     eigenvalue = unit**2 * sum(ki**2 for ki in k)
     u = mode(basis, k, n, phase=0.7)
     assert_close(basis.multiply(u, basis.omega_squared(n)), eigenvalue * u, atol=1e-8)
@@ -248,7 +287,9 @@ def test_modes_are_eigenfunctions_of_the_laplacian(basis, n, data):
     assert_close(basis.multiply(u, basis.wavenumber(n)), length * u)
 
 
-@pytest.mark.parametrize(("kind", "k"), [("cosine", (2, 1)), ("fourier", (1, -2))])
+@pytest.mark.parametrize(
+    ("kind", "k"), [("cosine", (2, 1)), ("fourier", (1, -2)), ("sine", (2, 1))]
+)
 def test_eigenfunctions_by_differentiation(kind, k):
     """-Δ of a mode on a fine grid, by central differences of its formula, second order."""
     basis = BASES[kind](2)
@@ -267,9 +308,12 @@ def test_eigenfunctions_by_differentiation(kind, k):
 @quick
 @given(bases, sizes(), seeds)
 def test_five_point_symbol_is_the_stencil(basis, n, seed):
-    """Against -Δ by differences with mirrored (cell-centred Neumann) or periodic neighbours."""
+    """Against -Δ by differences with mirrored neighbours, negated for sines, or periodic ones."""
     u = Series(basis, limit(basis, n), seed)(n).numpy()
-    ghost = np.pad(u, 1, mode="symmetric" if isinstance(basis, CosineBasis) else "wrap")
+    ghost = np.pad(u, 1, mode="wrap" if isinstance(basis, FourierBasis) else "symmetric")
+    if isinstance(basis, SineBasis):
+        for axis in range(basis.dimension):
+            np.moveaxis(ghost, axis, 0)[[0, -1]] *= -1
     inside = [slice(1, -1)] * basis.dimension
     result = 2 * basis.dimension * u
     for axis, step in itertools.product(range(basis.dimension), (0, 2)):
@@ -331,7 +375,7 @@ def test_white_noise_has_unit_variance_in_every_resolved_function(kind, dimensio
     nodes = torch.eye(count, dtype=torch.float64).reshape(count, *(n,) * dimension)
     projection = basis.inverse(basis.forward(nodes), n).reshape(count, count)
     assert_close(covariance, count * projection, atol=1e-9)
-    if kind == "cosine" or n % 2:
+    if kind == "cosine" or (kind == "fourier" and n % 2):
         assert_close(covariance, count * torch.eye(count, dtype=torch.float64), atol=1e-9)
 
 

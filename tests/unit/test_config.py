@@ -492,7 +492,11 @@ def test_slices_are_json_and_parts_are_built_from_them():
     source = parts.build("source", slices()["simulate"]["source"])
     assert source.resolution == 128
     assert parts.build("basis", train["basis"]) == source.basis
-    assert set(parts.modules(train)) >= {"fsdiff.priors", "fsdiff.networks.fno", "fsdiff.bases"}
+    assert set(parts.modules(train)) >= {
+        "fsdiff.priors.convolution",
+        "fsdiff.networks.fno",
+        "fsdiff.bases",
+    }
     assert "fsdiff.metrics.sliced" in parts.modules(slices()["evaluate 32"])
 
 

@@ -4,18 +4,21 @@ import numpy as np
 import pytest
 import scipy.sparse as sparse
 import torch
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from scipy.sparse.linalg import spsolve
 
 from fsdiff import parts
-from fsdiff.bases import CosineBasis
+from fsdiff.bases import CosineBasis, SineBasis
+from fsdiff.datasets import darcy as darcy_data
 from fsdiff.datasets.darcy import DarcyData
 from fsdiff.initial import PowerLawField
+from fsdiff.metrics.spectra import radial_spectrum
 from fsdiff.pde import elliptic
 from fsdiff.pde.darcy import ConvergenceError, Darcy, finite_volumes, solve_unit
-from fsdiff.pde.multigrid import Multigrid, total
+from fsdiff.pde.multigrid import Interpolation, Multigrid, total
 from fsdiff.permeability import LogNormal, Threshold
 
 SYSTEM = Darcy()
@@ -159,15 +162,16 @@ def test_operator_is_symmetric_and_positive_definite():
 
 @pytest.mark.parametrize("n", [9, 16, 19])
 def test_preconditioner_is_symmetric_and_positive_definite(n):
+    """To single precision, which it is applied in."""
     stencil = finite_volumes(media(n, contrast=1e3)["unrelated cells"][None])
     inside = torch.nn.functional.pad(torch.ones(n, n), (1, 1, 1, 1)).flatten().bool()
     preconditioner, unit = Multigrid(stencil), torch.eye((n + 2) ** 2).double()
     matrix = torch.cat([preconditioner.apply(e[None]) for e in unit[inside]])[:, inside]
-    assert (matrix - matrix.T).abs().max() < 1e-10 * matrix.abs().max()
+    assert (matrix - matrix.T).abs().max() < 1e-6 * matrix.abs().max()
     exact = stencil.apply(unit)[inside][:, inside]
     spectrum = torch.linalg.eigvals(matrix @ exact).real
     assert spectrum.min() > 0.05
-    assert spectrum.max() < 1 + 1e-8
+    assert spectrum.max() < 1 + 1e-5
 
 
 @pytest.mark.parametrize("n", [13, 32, 50])
@@ -184,6 +188,24 @@ def test_residual_is_below_1e_10(name):
     n, a = 64, media(64)[name]
     solution = SYSTEM.solve(a[None, None])[0, 0].numpy().ravel()
     assert np.linalg.norm(1 - assemble(a.numpy()) @ solution) < 1e-10 * n
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-5, 1e-8])
+def test_residual_follows_the_tolerance(tolerance):
+    n, a = 32, media(32)["log-normal"]
+    solution = Darcy(tolerance=tolerance).solve(a[None, None])[0, 0].numpy().ravel()
+    residual = np.linalg.norm(1 - assemble(a.numpy()) @ solution) / n
+    assert 1e-3 * tolerance < residual < tolerance
+
+
+@pytest.mark.parametrize("name", media(8))
+def test_what_wells_up_inside_leaves_through_the_walls(name):
+    a = media(32)[name]
+    u = SYSTEM.solve(a[None, None])[0, 0]
+    # The walls are half a cell away from the centres beside them, so they conduct 2 a.
+    walls = [(2 * a * u).select(axis, side).sum() for axis in (0, 1) for side in (0, -1)]
+    # Fluxes within the square cancel up to what rounding u makes of them.
+    assert abs(sum(walls).item() - 1) < 1e-8 + 1e-13 * float((a * u).sum())
 
 
 @pytest.mark.parametrize("name", ["two media", "islands"])
@@ -303,9 +325,26 @@ def test_an_empty_batch_has_no_solutions():
     assert SYSTEM.solve(torch.ones(0, 1, 8, 8)).shape == (0, 1, 8, 8)
 
 
-def test_single_precision_input_is_solved_in_double_precision():
-    a = media(16)["log-normal"][None, None].float()
-    assert torch.equal(SYSTEM.solve(a), SYSTEM.solve(a.double()))
+@pytest.mark.parametrize("name", media(8))
+def test_single_precision_has_no_error_but_that_of_rounding(name):
+    a = media(16)[name][None, None].float()
+    solution = SYSTEM.solve(a)
+    assert solution.dtype == torch.float32
+    assert torch.equal(solution, SYSTEM.solve(a.double()).float())
+
+
+@pytest.mark.parametrize("exponent", [-400, 400])
+def test_units_may_lie_beyond_the_range_of_single_precision(exponent):
+    a, unit = media(16)["two media"][None, None], 2.0**exponent
+    assert torch.equal(SYSTEM.solve(a * unit) * unit, SYSTEM.solve(a))
+
+
+def test_operators_stay_on_the_device_of_the_permeability():
+    stencil = finite_volumes(torch.ones(2, 16, 16, device="meta"))
+    interpolation = Interpolation(stencil)
+    coarse = interpolation.galerkin(stencil).apply(torch.ones(2, 100, device="meta"))
+    assert coarse.is_meta
+    assert all(cells.is_meta for _, cells in interpolation.parts(stencil.diagonal))
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
@@ -418,6 +457,24 @@ def test_data_do_not_depend_on_shards_or_on_what_else_is_kept():
     np.testing.assert_array_equal(whole[3:], data.generate(range(3, 5), 2).field)
     pressure = DarcyData(resolution=16, channels=("pressure",)).generate(range(5), 2).field
     np.testing.assert_array_equal(whole[:, 1:], pressure)
+
+
+@pytest.mark.parametrize("cells", [1, 2 * 16**2, 3 * 16**2])
+def test_data_do_not_depend_on_how_many_are_made_together(monkeypatch, cells):
+    whole = DarcyData(resolution=16).generate(range(5), 2)
+    monkeypatch.setattr(darcy_data, "_GROUP_CELLS", cells)
+    xr.testing.assert_identical(whole, DarcyData(resolution=16).generate(range(5), 2))
+
+
+def test_pressure_alone_is_expanded_in_sines_which_suit_it_better():
+    data = DarcyData(resolution=64, channels=("pressure",))
+    assert data.basis == SineBasis()
+    pressure = torch.from_numpy(data.generate(range(10), 0).field.values).double()
+    in_sines, in_cosines = (
+        radial_spectrum(pressure, basis)[1][0] for basis in (data.basis, COSINE)
+    )
+    for k in (8, 16, 32):
+        assert in_sines[k:].sum() < 0.2 * in_cosines[k:].sum()
 
 
 def test_data_are_found_and_built_by_kind():

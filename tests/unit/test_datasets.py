@@ -1,3 +1,5 @@
+"""Data that are drawn: laws of fields, and what evolution equations make of them."""
+
 from itertools import pairwise
 
 import numpy as np
@@ -6,13 +8,23 @@ import torch
 import xarray as xr
 from pydantic import TypeAdapter, ValidationError
 
-from fsdiff.bases import CosineBasis, FourierBasis
+from fsdiff.bases import CosineBasis, FourierBasis, SineBasis
+from fsdiff.datasets.navier_stokes import NavierStokesData
+from fsdiff.datasets.random_fields import RandomFieldData
 from fsdiff.datasets.reaction_diffusion import ReactionDiffusionData
-from fsdiff.initial import GaussianRandomField, WhiteNoise, _matern_trace
+from fsdiff.initial import (
+    FORCING_STREAM,
+    GaussianRandomField,
+    PowerLawField,
+    WhiteNoise,
+    Zero,
+    _matern_trace,
+)
 from fsdiff.pde.integrators import IntegrationError
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
 
 SMALL = {"resolution": 16, "time": 0.3}
+BASES = [CosineBasis(), FourierBasis(), SineBasis()]
 
 
 def test_white_noise_cells_are_independent_standard_normals():
@@ -26,15 +38,15 @@ def test_white_noise_cells_are_independent_standard_normals():
     assert abs((fields[:, 0] * fields[:, 1]).mean()) < 4 * (2 / count) ** 0.5
 
 
-@pytest.mark.parametrize("basis", [CosineBasis(), FourierBasis()])
-def test_gaussian_fields_are_restrictions_of_finer_ones(basis):
-    law = GaussianRandomField()
+@pytest.mark.parametrize("basis", BASES, ids=str)
+@pytest.mark.parametrize("law", [GaussianRandomField(), PowerLawField()], ids=str)
+def test_gaussian_fields_are_restrictions_of_finer_ones(law, basis):
     fine = law.sample(basis, 48, [3, 8], 1, channels=2)
     coarse = law.sample(basis, 32, [3, 8], 1, channels=2)
     assert torch.allclose(basis.restrict(fine, 32), coarse, atol=1e-12)
 
 
-@pytest.mark.parametrize("basis", [CosineBasis(), FourierBasis()])
+@pytest.mark.parametrize("basis", BASES, ids=str)
 def test_gaussian_fields_have_the_stated_variance_and_spectrum(basis):
     law = GaussianRandomField(variance=2.5, correlation_length=0.2)
     values = law.eigenvalues(basis, 32)
@@ -60,7 +72,7 @@ def test_matern_covariance_falls_to_the_textbook_value_at_the_correlation_length
     assert abs(correlation - 2**0.5 * k1(2**0.5)) < 0.01
 
 
-@pytest.mark.parametrize("law", [WhiteNoise(), GaussianRandomField()])
+@pytest.mark.parametrize("law", [WhiteNoise(), GaussianRandomField(), PowerLawField()])
 def test_an_initial_field_depends_on_seed_and_index_only(law):
     basis = CosineBasis()
     together = law.sample(basis, 24, [5, 2, 9], 0, channels=2)
@@ -71,6 +83,8 @@ def test_an_initial_field_depends_on_seed_and_index_only(law):
     correlation = torch.corrcoef(together.flatten(1))
     assert (correlation - torch.eye(3)).abs().max() < 0.9
     assert not torch.equal(together[:, 0], together[:, 1])
+    forcing = law.sample(basis, 24, [5, 2, 9], 0, channels=2, stream=FORCING_STREAM)
+    assert not torch.equal(forcing, together)
 
 
 def test_an_initial_field_does_not_depend_on_the_number_of_threads():
@@ -108,11 +122,69 @@ def test_several_times_make_series_that_contain_the_single_time():
     xr.testing.assert_identical(series.field.isel(time=-1), single.field)
 
 
-def test_a_sample_depends_on_seed_and_index_only():
-    source = ReactionDiffusionData(**SMALL, initial=WhiteNoise())
+@pytest.mark.parametrize(
+    "source",
+    [
+        ReactionDiffusionData(**SMALL, initial=WhiteNoise()),
+        ReactionDiffusionData(resolution=16, time=(0.0, 0.1, 0.3), channels=("v", "u")),
+        NavierStokesData(resolution=16, time=(0.1, 0.3), random_forcing=PowerLawField()),
+        RandomFieldData(resolution=16, basis=SineBasis(), channels=("a", "b")),
+    ],
+    ids=lambda source: source.kind,
+)
+def test_a_sample_depends_on_seed_and_index_only(source):
     whole = source.generate(range(5), seed=3)
     xr.testing.assert_identical(whole.isel(sample=[3, 4]), source.generate([3, 4], seed=3))
     assert not np.array_equal(whole.field, source.generate(range(5), seed=4).field)
+
+
+@pytest.mark.parametrize("basis", BASES, ids=str)
+def test_random_fields_on_coarse_grids_are_restrictions_of_those_on_fine_ones(basis):
+    fine, coarse = (
+        RandomFieldData(n, basis, PowerLawField(), ("a", "b"), length=2.0).generate([7, 2], 1)
+        for n in (32, 16)
+    )
+    restricted = basis.restrict(torch.from_numpy(fine.field.values), 16)
+    assert torch.allclose(restricted, torch.from_numpy(coarse.field.values), atol=1e-6)
+    assert coarse.channel.values.tolist() == ["a", "b"]
+    assert coarse.attrs["fsdiff_basis"] == basis.kind
+    np.testing.assert_allclose(coarse.x, 2 * basis.nodes(16))
+
+
+def test_random_fields_in_sines_vanish_at_the_walls():
+    smooth = GaussianRandomField(correlation_length=0.3, smoothness=3.0)
+    fields = RandomFieldData(256, SineBasis(), smooth).generate(range(3), 0).field.values
+    walls = [fields[..., 0], fields[..., -1], fields[..., 0, :], fields[..., -1, :]]
+    assert max(np.abs(wall).max() for wall in walls) < 0.1 * fields.std()
+
+
+# Random forcing
+
+
+def test_a_weak_random_forcing_from_rest_has_the_linear_response():
+    """ω_k = f_k (1 − e^(−ν|ω_k|²t))/(ν|ω_k|²) for each mode, as advection is of second order."""
+    law, basis, time = PowerLawField(scale=1e-10), FourierBasis(), 2.0
+    source = NavierStokesData(
+        resolution=16, time=time, forcing="none", initial=Zero(), random_forcing=law
+    )
+    found = torch.from_numpy(source.generate([3, 5], 2).field.values).double()
+    forcing = law.sample(basis, 16, [3, 5], 2, channels=1, stream=FORCING_STREAM)
+    rate = source.viscosity * basis.omega_squared(16)
+    response = torch.where(rate > 0, -torch.expm1(-rate * time) / rate.clamp_min(1e-9), time)
+    expected = basis.multiply(forcing, response)
+    assert torch.linalg.norm(found - expected) < 1e-4 * torch.linalg.norm(expected)
+
+
+def test_forcings_add_up_and_leave_the_mean_at_zero():
+    law = GaussianRandomField(correlation_length=0.5)
+    options = {"resolution": 16, "time": 0.5, "random_forcing": law, "initial": Zero()}
+    both = NavierStokesData(**options).generate([1], 0).field.values
+    random = NavierStokesData(**options, forcing="none").generate([1], 0).field.values
+    named = NavierStokesData(**options | {"random_forcing": Zero()}).generate([1], 0).field.values
+    assert abs(both.mean()) < 1e-6 * np.abs(both).max()
+    # Nearly linear at this time.
+    assert np.linalg.norm(both - random - named) < 0.1 * np.linalg.norm(both)
+    assert np.linalg.norm(random) > 0.1 * np.linalg.norm(named)
 
 
 def test_progress_counts_samples():

@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 
 from fsdiff import hierarchy, storage
-from fsdiff.bases import CosineBasis, FourierBasis
+from fsdiff.bases import CosineBasis, FourierBasis, SineBasis
 from fsdiff.downsampling import Average, Spectral
 from fsdiff.hierarchy import merge, restrict, statistics
 from fsdiff.storage import Provenance, StorageError
@@ -20,7 +20,7 @@ from fsdiff.storage import Provenance, StorageError
 PROVENANCE = Provenance({"source": {"kind": "test"}, "seed": 5}, "0123456789abcdef", 5)
 SPLIT = {"train": 12, "validation": 3, "test": 5}
 COSINE = CosineBasis()
-BASES = [COSINE, FourierBasis()]
+BASES = [COSINE, FourierBasis(), SineBasis()]
 
 
 def fields(indices, basis=COSINE, n=8, channels=("u", "v"), times=None):
@@ -52,8 +52,8 @@ def shards(folder, edges=(0, 7, 13, 20), **options):
     return [shard(folder, range(a, b), **options) for a, b in pairwise(edges)]
 
 
-def merged(paths, **options):
-    return merge(paths, split=SPLIT, expected=PROVENANCE, **options)
+def merged(paths):
+    return merge(paths, split=SPLIT, expected=PROVENANCE)
 
 
 def refused(paths):
@@ -145,7 +145,7 @@ def test_everything_that_is_wrong_is_listed(tmp_path):
 
 def test_time_series_are_merged(tmp_path):
     dimensions = ("sample", "time", "channel", "y", "x")
-    dataset = merged(shards(tmp_path, times=3), dimensions=dimensions)
+    dataset = merged(shards(tmp_path, times=3))
     assert dataset["field"].dims == dimensions
     assert list(dataset["time"].values) == [0.0, 0.5, 1.0]
 
@@ -163,8 +163,8 @@ def test_statistics_are_those_of_the_training_split(basis):
     dataset = with_split(fields(range(9), basis), 6)
     measured = statistics(dataset, basis)
     train = dataset["field"].values[:6].astype(np.float64)
-    mean = train.mean((0, 2, 3))
-    scale = train.std((0, 2, 3))
+    mean = train.mean((0, 2, 3)) * basis.constants
+    scale = np.sqrt(np.square(train - mean[:, None, None]).mean((0, 2, 3)))
     np.testing.assert_allclose(measured["mean"], mean, rtol=1e-12)
     np.testing.assert_allclose(measured["scale"], scale, rtol=1e-12)
     normalised = (train - mean[:, None, None]) / scale[:, None, None]
@@ -201,15 +201,27 @@ def test_one_mode_has_its_energy_in_one_place():
     assert float(spectrum.sum()) == pytest.approx(0.5, rel=1e-5)
 
 
-def test_statistics_of_series_are_over_all_times():
+def test_statistics_of_series_are_those_of_each_time():
     series = with_split(fields(range(4), times=3), 4)
-    stacked = series["field"].values.reshape(12, 2, 8, 8)
-    flat = with_split(
-        fields(range(12)).assign(field=(("sample", "channel", "y", "x"), stacked)), 12
-    )
-    basis = COSINE
-    for name, values in statistics(series, basis).data_vars.items():
-        np.testing.assert_allclose(values, statistics(flat, basis)[name], rtol=1e-12)
+    measured = statistics(series, COSINE)
+    assert measured["spectrum"].dims == ("time", "channel", "mode_y", "mode_x")
+    for frame in range(3):
+        single = statistics(series.isel(time=frame), COSINE)
+        xr.testing.assert_identical(measured.isel(time=frame), single)
+
+
+def test_fields_in_sines_are_scaled_and_not_shifted():
+    """A constant is no function of the basis: subtracted, it would leave slow coefficients."""
+    basis, n = SineBasis(), 16
+    x = basis.nodes(n)
+    bump = np.sin(np.pi * x[:, None]) * np.sin(2 * np.pi * x[None, :])
+    dataset = with_split(fields([0, 1], basis, n, channels=("p",)), 2)
+    dataset["field"][:, 0] = bump * np.array([1.0, 3.0])[:, None, None]
+    measured = statistics(dataset, basis)
+    assert measured["mean"].values.tolist() == [0.0]
+    np.testing.assert_allclose(measured["scale"], np.sqrt(5) / 2, rtol=1e-6)
+    np.testing.assert_allclose(measured["spectrum"].sel(mode_y=1, mode_x=2), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(measured["spectrum"].sum(), 1.0, rtol=1e-6)
 
 
 def test_lazy_and_loaded_statistics_agree(monkeypatch):
@@ -224,6 +236,13 @@ def test_a_channel_that_does_not_vary_is_refused():
     dataset = with_split(fields(range(4)), 4)
     dataset["field"][:, 1] = 2.5
     with pytest.raises(ValueError, match="channel v is constant"):
+        statistics(dataset, COSINE)
+
+
+def test_a_frame_that_does_not_vary_is_named_with_its_time():
+    dataset = with_split(fields(range(4), times=3), 4)
+    dataset["field"][:, 1, 0] = 0.0
+    with pytest.raises(ValueError, match=r"channel u at time 0\.5 is constant"):
         statistics(dataset, COSINE)
 
 
@@ -314,6 +333,7 @@ def peak_memory(count, folder):
 def test_peak_memory_does_not_grow_with_the_number_of_samples(tmp_path, monkeypatch):
     sample = 4 * 64 * 64
     monkeypatch.setattr(storage, "CHUNK_BYTES", 64 * sample)
+    monkeypatch.setattr(storage, "_CHUNKS_AT_A_TIME", 2)
     few, many = peak_memory(256, tmp_path / "few"), peak_memory(1024, tmp_path / "many")
     assert many - few < 0.1 * (1024 - 256) * sample
 

@@ -13,8 +13,8 @@ from fsdiff.metrics.spectra import (
     SpectrumError,
     autocovariance,
     radial_spectrum,
-    whole_shells,
 )
+from fsdiff.shells import whole_shells
 
 BASES = [CosineBasis(), FourierBasis()]
 

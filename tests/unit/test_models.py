@@ -197,9 +197,10 @@ def test_samples_are_in_physical_units_and_leave_training_mode(saved):
     denoiser, path = saved
     model = models.load(path)
     sampler = DDIM(steps=3)
-    fields, evaluations = model.sample(sampler, 16, [0, 1], seed=5)
+    samples = model.sample(sampler, 16, [0, 1], seed=5)
+    fields = samples.fields
     expected = sampler(denoiser, denoiser.prior, 16, [0, 1], 5).fields
-    assert evaluations == 3
+    assert samples.network_evaluations == 3
     assert fields.shape == (2, 2, 16, 16)
     torch.testing.assert_close(fields[:, 0], 0.5 + 2 * expected[:, 0])
     torch.testing.assert_close(fields[:, 1], -2 + 0.1 * expected[:, 1])

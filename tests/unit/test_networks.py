@@ -1,18 +1,14 @@
-"""Networks: spectral layers against transforms, and operators that are the same on every grid."""
+"""Networks: operators that are the same on every grid, noise levels and conditioning."""
 
-import numpy as np
 import pytest
-import scipy.fft
 import torch
 from torch import nn
 
+from fsdiff import parts
 from fsdiff.bases import CosineBasis, FourierBasis
-from fsdiff.networks import FNO, UNet
+from fsdiff.networks import FNO, MLP, UNet, operations
 from fsdiff.networks.embeddings import NoiseLevelEmbedding
-from fsdiff.networks.local import NeighbourDifference
-from fsdiff.networks.spectral import CosineConvolution, FourierConvolution
 
-LAYERS = {"cosine": CosineConvolution, "fourier": FourierConvolution}
 BASES = {"cosine": CosineBasis, "fourier": FourierBasis}
 
 
@@ -21,175 +17,32 @@ def seeded(make, *arguments, **options):
     return make(*arguments, **options)
 
 
-def rough(n, channels=3, batch=2, dtype=torch.float64):
+def rough(n, channels=3, batch=2, dimension=2, dtype=torch.float64):
     random = torch.Generator().manual_seed(n)
-    return torch.randn(batch, channels, n, n, generator=random, dtype=dtype)
-
-
-def last(u):
-    return u.permute(0, 2, 3, 1)
-
-
-def first(u):
-    return u.permute(0, 3, 1, 2)
+    return torch.randn(batch, channels, *(n,) * dimension, generator=random, dtype=dtype)
 
 
 def close(a, b, atol=1e-10):
     torch.testing.assert_close(a, b, rtol=1e-9, atol=atol)
 
 
-# Spectral layers
-
-
-@pytest.mark.parametrize("n", [7, 8, 50])
-def test_fourier_layer_is_the_truncated_fft(n):
-    """Weights on |k_1| < K and 0 <= k_2 < K, inverse transform of a real field."""
-    width, modes = 3, 4
-    layer = seeded(FourierConvolution, width, modes).double()
-    u = rough(n, width)
-    spectrum = torch.fft.fft2(u) / n**2
-    weight = torch.view_as_complex(layer.weight.detach())
-    wavenumbers = [*range(modes), *range(1 - modes, 0)]
-    assert weight.shape == ((2 * modes - 1) * modes, width, width)
-    x = np.arange(n) / n
-    expected = torch.zeros(2, width, n, n, dtype=torch.float64)
-    for i, k1 in enumerate(wavenumbers):
-        for k2 in range(modes):
-            mixed = spectrum[:, :, k1 % n, k2] @ weight[i * modes + k2]
-            wave = torch.from_numpy(np.exp(2j * np.pi * (k1 * x[:, None] + k2 * x[None, :])))
-            part = (mixed[:, :, None, None] * wave).real
-            expected += part if k2 == 0 else 2 * part
-    close(first(layer(last(u))), expected)
-
-
-@pytest.mark.parametrize("n", [5, 8, 50])
-def test_cosine_layer_is_the_truncated_dct(n):
-    width, modes = 3, 5
-    layer = seeded(CosineConvolution, width, modes).double()
-    u = rough(n, width)
-    coefficients = scipy.fft.dctn(u.numpy(), 2, axes=(2, 3), norm="ortho")
-    weight = layer.weight.detach().numpy().reshape(modes, modes, width, width)
-    mixed = np.zeros_like(coefficients)
-    mixed[:, :, :modes, :modes] = np.einsum(
-        "bikl,klij->bjkl", coefficients[:, :, :modes, :modes], weight
-    )
-    expected = scipy.fft.idctn(mixed, 2, axes=(2, 3), norm="ortho")
-    close(first(layer(last(u))), torch.from_numpy(expected))
-
-
-@pytest.mark.parametrize("kind", LAYERS)
-@pytest.mark.parametrize(("m", "n"), [(9, 16), (16, 33), (9, 10)])
-def test_spectral_layers_are_the_same_operator_on_every_grid(kind, m, n):
-    """K commutes with prolongation and with restriction: it sees the modes it mixes only."""
-    basis, layer = BASES[kind](2), seeded(LAYERS[kind], 3, 5).double()
-    u = rough(m)
-    on_coarse = basis.prolong(first(layer(last(u))), n)
-    on_fine = first(layer(last(basis.prolong(u, n))))
-    if kind == "fourier":  # prolongation removes the Nyquist modes, which the layer ignores anyway
-        on_coarse = basis.prolong(first(layer(last(basis.restrict(u, m)))), n)
-    close(on_fine, on_coarse)
-    v = rough(n)
-    close(basis.restrict(first(layer(last(v))), m), first(layer(last(basis.restrict(v, m)))))
-
-
-@pytest.mark.parametrize("kind", LAYERS)
-def test_layers_keep_the_size_of_what_they_transmit(kind):
-    """Weights are scaled so that mode by mode E‖Ku‖² = E‖u‖²."""
-    width, n, modes = 48, 16, 6
-    basis, layer = BASES[kind](2), seeded(LAYERS[kind], width, modes)
-    u = rough(n, width, batch=8, dtype=torch.float32)
-    kept = torch.zeros(basis.coefficient_shape(n))
-    k = np.meshgrid(*basis.axis_modes(n), indexing="ij")
-    kept[torch.from_numpy((abs(k[0]) < modes) & (k[1] < modes))] = 1
-    u = basis.multiply(u, kept)
-    ratio = float(first(layer(last(u))).square().mean() / u.square().mean())
-    assert ratio == pytest.approx(1, abs=0.15)
-
-
-@pytest.mark.parametrize("kind", LAYERS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_layers_keep_their_precision_and_differentiate(kind, dtype):
-    layer = seeded(LAYERS[kind], 2, 3).to(dtype)
-    assert layer(last(rough(6, 2, dtype=dtype))).dtype == dtype
-    if dtype == torch.float64:
-        assert torch.autograd.gradcheck(layer, last(rough(6, 2, 1)).requires_grad_())
-
-
-@pytest.mark.parametrize(("kind", "modes", "n"), [("fourier", 6, 10), ("cosine", 12, 10)])
-def test_grids_that_do_not_resolve_the_modes_are_refused(kind, modes, n):
-    layer = LAYERS[kind](2, modes)
-    with pytest.raises(ValueError, match=rf"{modes} modes .*{n} nodes.*modes <= "):
-        layer(torch.zeros(1, n, n, 2))
-    network = FNO(width=4, modes=modes, basis=kind)
-    with pytest.raises(ValueError, match=rf"{n} nodes"):
-        network(torch.zeros(1, 1, n, n), torch.zeros(1))
-
-
-@pytest.mark.parametrize(("kind", "modes", "n"), [("fourier", 5, 9), ("cosine", 10, 10)])
-def test_the_coarsest_grid_that_resolves_the_modes_is_enough(kind, modes, n):
-    assert LAYERS[kind](2, modes)(torch.zeros(1, n, n, 2)).shape == (1, n, n, 2)
-
-
-# Local stencils
-
-
-def stencil(kind, width=1, cells=8):
-    """The differences alone, without mixing of channels."""
-    layer = NeighbourDifference(width, cells, periodic=kind == "fourier").double()
-    layer.mix = nn.Identity()
-    return layer
-
-
-@pytest.mark.parametrize("kind", LAYERS)
-@pytest.mark.parametrize(("n", "cells"), [(16, 8), (24, 8), (16, 16), (17, 8), (12, 16), (50, 12)])
-def test_stencil_is_the_interpolated_difference(kind, n, cells):
-    """Σ u(x ± δe_i) − 4u(x), with u continued by reflection or period and linear between nodes."""
-    u = rough(n, 1)
-    mode = "wrap" if kind == "fourier" else "symmetric"
-    wide = np.pad(u.numpy(), ((0, 0), (0, 0), (n, n), (n, n)), mode=mode)
-    arm = n / cells
-    low, part = int(np.floor(arm)), arm - np.floor(arm)
-    expected = -4 * u.numpy()
-    for axis in (2, 3):
-        for sign in (1, -1):
-            for shift, weight in ((low, 1 - part), (low + 1, part)):
-                rolled = np.roll(wide, sign * shift, axis)
-                expected = expected + weight * rolled[:, :, n : 2 * n, n : 2 * n]
-    close(first(stencil(kind, cells=cells)(last(u))), torch.from_numpy(expected))
-
-
-@pytest.mark.parametrize("kind", LAYERS)
-@pytest.mark.parametrize(("m", "n"), [(16, 32), (16, 24), (8, 32)])
-def test_stencil_is_the_same_operator_on_every_grid_that_meets_its_arms(kind, m, n):
-    basis, layer = BASES[kind](2), stencil(kind)
-    u = basis.restrict(rough(m, 1), m)
-    on_coarse = basis.prolong(first(layer(last(u))), n)
-    close(first(layer(last(basis.prolong(u, n)))), on_coarse)
-
-
-@pytest.mark.parametrize("kind", LAYERS)
-@pytest.mark.parametrize("n", [8, 11])
-def test_stencil_is_differentiated_exactly(kind, n):
-    layer = seeded(NeighbourDifference, 2, 8, periodic=kind == "fourier").double()
-    assert torch.autograd.gradcheck(layer, last(rough(n, 2, 1)).requires_grad_())
-
-
 # FNO
 
 
-@pytest.mark.parametrize("kind", LAYERS)
-def test_linear_fno_is_the_same_operator_on_every_grid(kind, monkeypatch):
+@pytest.mark.parametrize("kind", BASES)
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_linear_fno_is_the_same_operator_on_every_grid(kind, dimension, monkeypatch):
     """With the nonlinearity removed, everything left commutes with prolongation."""
-    monkeypatch.setattr("fsdiff.networks.fno.gelu", lambda h: h)
-    network = seeded(FNO, 2, width=8, modes=4, basis=kind, coordinates=False).double()
-    network.project = nn.Sequential(network.project[0], network.project[2])
-    basis, t = BASES[kind](2), torch.tensor([-1.0, 2.0], dtype=torch.float64)
-    u = basis.restrict(rough(17, 2), 9)
+    monkeypatch.setattr(operations, "gelu", lambda h: h)
+    options = {"basis": kind, "dimension": dimension, "coordinates": False, "stencil_cells": 2}
+    network = seeded(FNO, 2, width=8, modes=4, **options).double()
+    basis, t = BASES[kind](dimension), torch.tensor([-1.0, 2.0], dtype=torch.float64)
+    u = basis.restrict(rough(17, 2, dimension=dimension), 10)
     with torch.no_grad():
         close(network(basis.prolong(u, 20), t), basis.prolong(network(u, t), 20))
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", BASES)
 def test_fno_converges_under_refinement(kind):
     """The output on a grid tends to that on a fine grid; a pixel-based network's does not.
 
@@ -206,7 +59,7 @@ def test_fno_converges_under_refinement(kind):
     assert errors[2] < 0.01
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", BASES)
 def test_coordinates_are_where_the_nodes_are(kind):
     """A network that sees only where it is gives the same function on every grid.
 
@@ -228,20 +81,50 @@ def test_coordinates_are_where_the_nodes_are(kind):
     assert errors[1] < max(0.3 * errors[0], 1e-14)
 
 
-def make_networks(channels=1, conditioning=0):
-    return {
-        "fno-fourier": lambda: FNO(channels, conditioning, width=8, modes=4, projection=16),
-        "fno-cosine": lambda: FNO(
-            channels, conditioning, width=8, modes=4, projection=16, basis="cosine"
-        ),
-        "fno-stencil": lambda: FNO(
-            channels, conditioning, width=8, modes=4, projection=16, stencil_cells=16
-        ),
-        "unet": lambda: UNet(channels, conditioning, width=8, multipliers=(1, 2, 2), blocks=1),
-    }
+@pytest.mark.parametrize(("kind", "modes", "n"), [("fourier", 6, 10), ("cosine", 12, 10)])
+def test_grids_that_do_not_resolve_the_modes_are_refused(kind, modes, n):
+    network = FNO(width=4, modes=modes, basis=kind)
+    with pytest.raises(ValueError, match=rf"{n} nodes"):
+        network(torch.zeros(1, 1, n, n), torch.zeros(1))
 
 
-NETWORKS = list(make_networks())
+def test_fields_of_another_dimension_are_refused():
+    with pytest.raises(ValueError, match=r"dimension 2 .*\(1, 1, 16\); use dimension=1"):
+        FNO(width=4, modes=4)(torch.zeros(1, 1, 16), torch.zeros(1))
+
+
+@pytest.mark.parametrize("kind", BASES)
+def test_a_field_does_not_depend_on_how_its_batch_is_split(kind, monkeypatch):
+    """Parts are a matter of speed: outputs and gradients are those of the batch as a whole."""
+    network = stirred(seeded(FNO, width=8, modes=4, basis=kind, stencil_cells=8)).double()
+    u, t = rough(16, 1, 5), torch.linspace(-2, 2, 5, dtype=torch.float64)
+    outputs, gradients = [], []
+    for size in (5, 2, 1):
+        monkeypatch.setattr(operations, "CACHED", size * 16 * 16 * 8)
+        outputs.append(network(u, t))
+        loss = outputs[-1].square().mean()
+        gradients.append(torch.autograd.grad(loss, list(network.parameters())))
+    for output, gradient in zip(outputs[1:], gradients[1:], strict=True):
+        close(output, outputs[0])
+        for one, other in zip(gradient, gradients[0], strict=True):
+            close(one, other)
+
+
+# All networks
+
+MAKE = {
+    "fno-fourier": lambda *c: FNO(*c, width=8, modes=4, projection=16),
+    "fno-cosine": lambda *c: FNO(*c, width=8, modes=4, projection=16, basis="cosine"),
+    "fno-stencil": lambda *c: FNO(*c, width=8, modes=4, projection=16, stencil_cells=16),
+    "fno-line": lambda *c: FNO(*c, width=8, modes=4, projection=16, dimension=1, stencil_cells=16),
+    "unet": lambda *c: UNet(*c, width=8, multipliers=(1, 2, 2), blocks=1),
+    "mlp": lambda *c: MLP(*c, width=8, layers=2),
+}
+
+
+def fields(name, n, channels=1, batch=2, dtype=torch.float64):
+    """Of the dimension that the network is for."""
+    return rough(n, channels, batch, 1 if name == "fno-line" else 2, dtype)
 
 
 def stirred(network):
@@ -253,20 +136,20 @@ def stirred(network):
     return network
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", MAKE)
 @pytest.mark.parametrize("n", [15, 16, 17, 32, 50])
 @pytest.mark.parametrize(("batch", "channels"), [(1, 1), (3, 2)])
 def test_output_is_shaped_like_the_field(name, n, batch, channels):
-    network = seeded(make_networks(channels)[name])
-    output = network(torch.zeros(batch, channels, n, n), torch.zeros(batch))
-    assert output.shape == (batch, channels, n, n)
+    u = fields(name, n, channels, batch, torch.float32)
+    output = seeded(MAKE[name], channels)(u, torch.zeros(batch))
+    assert output.shape == u.shape
     assert output.dtype == torch.float32
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", MAKE)
 def test_every_parameter_receives_a_gradient(name):
-    network = stirred(seeded(make_networks(2)[name]))
-    u = rough(16, 2, dtype=torch.float32)
+    network = stirred(seeded(MAKE[name], 2))
+    u = fields(name, 16, 2, dtype=torch.float32)
     network(u, torch.tensor([-1.0, 1.0])).square().mean().backward()
     for key, parameter in network.named_parameters():
         assert parameter.grad is not None, key
@@ -274,10 +157,25 @@ def test_every_parameter_receives_a_gradient(name):
         assert torch.isfinite(parameter.grad).all(), key
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", MAKE)
+def test_networks_are_differentiated_exactly(name):
+    """With respect to the field, which guidance needs, and to the weights."""
+    network = stirred(seeded(MAKE[name], 1, 1)).double()
+    u, t = fields(name, 16), torch.tensor([-1.0, 1.0], dtype=torch.float64)
+    conditioning = fields(name, 16, batch=4)[:2]
+    inputs = [v.requires_grad_() for v in (u, t, conditioning)]
+    parameters = list(network.parameters())
+
+    def function(u, t, conditioning, *_):
+        return network(u, t, conditioning)
+
+    assert torch.autograd.gradcheck(function, (*inputs, *parameters), fast_mode=True)
+
+
+@pytest.mark.parametrize("name", MAKE)
 def test_samples_and_noise_levels_of_a_batch_do_not_mix(name):
-    network = stirred(seeded(make_networks()[name])).double()
-    u, t = rough(16, 1, 3), torch.tensor([-2.0, 0.0, 2.0], dtype=torch.float64)
+    network = stirred(seeded(MAKE[name])).double()
+    u, t = fields(name, 16, batch=3), torch.tensor([-2.0, 0.0, 2.0], dtype=torch.float64)
     with torch.no_grad():
         together = network(u, t)
         for i in range(3):
@@ -285,25 +183,60 @@ def test_samples_and_noise_levels_of_a_batch_do_not_mix(name):
         assert not torch.allclose(network(u[:1], t[1:2]), together[:1], rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_conditioning_channels_are_seen(name):
-    network = stirred(seeded(make_networks(1, 2)[name])).double()
-    u, t = rough(16, 1), torch.zeros(2, dtype=torch.float64)
-    conditioning = rough(16, 2)
+# Conditioning
+
+
+@pytest.mark.parametrize("name", MAKE)
+@pytest.mark.parametrize("n", [16, 24])
+def test_conditioning_is_seen_on_every_grid(name, n):
+    """The output depends on each conditioning channel, and gradients reach it."""
+    network = stirred(seeded(MAKE[name], 1, 2)).double()
+    u, t = fields(name, n), torch.zeros(2, dtype=torch.float64)
+    conditioning = fields(name, n, 3)[:, 1:].requires_grad_()
+    output = network(u, t, conditioning)
+    assert output.shape == u.shape
+    gradient = torch.autograd.grad(output.square().sum(), conditioning)[0]
+    assert (gradient.flatten(2).norm(dim=2) > 0).all()
     with torch.no_grad():
-        output = network(u, t, conditioning)
-        assert output.shape == u.shape
         assert not torch.allclose(network(u, t, 2 * conditioning), output, rtol=1e-3)
-    with pytest.raises(RuntimeError):
-        network(u, t)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("kind", BASES)
+def test_conditional_fno_converges_under_refinement(kind):
+    """What a network of functions does with a conditioning function does not hang on the grid."""
+    options = {"width": 8, "modes": 4, "layers": 2, "basis": kind, "coordinates": False}
+    network = stirred(seeded(FNO, 1, 1, **options)).double()
+    basis, t = BASES[kind](2), torch.zeros(1, dtype=torch.float64)
+    smooth = 1 / (1 + basis.omega_squared(9) / 40)
+    u, given = (basis.multiply(v, smooth) for v in rough(9, 1, 2).split(1))
+    with torch.no_grad():
+        outputs = {
+            n: basis.restrict(network(basis.prolong(u, n), t, basis.prolong(given, n)), 9)
+            for n in (18, 36, 72)
+        }
+    errors = [float((outputs[n] - outputs[72]).norm() / outputs[72].norm()) for n in (18, 36)]
+    assert errors[1] < 0.5 * errors[0]
+    assert errors[1] < 0.01
+
+
+@pytest.mark.parametrize("name", MAKE)
+@pytest.mark.parametrize(("built", "given"), [(2, 0), (2, 1), (0, 1)])
+def test_conditioning_must_have_the_channels_the_network_was_built_for(name, built, given):
+    network = MAKE[name](1, built)
+    conditioning = fields(name, 16, given, dtype=torch.float32) if given else None
+    with pytest.raises(ValueError, match=f"conditioning_channels={built} and is given {given}"):
+        network(fields(name, 16, dtype=torch.float32), torch.zeros(2), conditioning)
+
+
+# Noise levels
+
+
+@pytest.mark.parametrize("name", MAKE)
 def test_finite_at_all_noise_levels(name):
-    network = seeded(make_networks()[name])
+    network = seeded(MAKE[name])
     with torch.no_grad():
         for level in (-7.0, 0.0, 10.0):
-            u = rough(16, 1, dtype=torch.float32)
+            u = fields(name, 16, dtype=torch.float32)
             assert torch.isfinite(network(u, torch.full((2,), level))).all()
 
 
@@ -324,6 +257,9 @@ def test_noise_levels_are_told_apart():
     assert not torch.allclose(output[0], output[-1], rtol=1e-2)
 
 
+# U-Net
+
+
 @pytest.mark.parametrize("n", [17, 32, 50])
 def test_unet_meets_its_skips_on_every_grid(n):
     network = stirred(seeded(UNet, width=8, multipliers=(1, 1, 1, 1), blocks=1))
@@ -342,3 +278,30 @@ def test_unet_starts_as_the_best_constant_guess():
             network(torch.zeros(1, 1, 16, 16), torch.zeros(1)),
         )
     torch.testing.assert_close(one, other)
+
+
+# MLP
+
+
+def test_mlp_is_a_perceptron_of_points_and_noise_levels():
+    """Points of ℝ² are fields (batch, 2, 1); tanh, then affine, of x, y and t."""
+    network = parts.build("network", {"kind": "mlp", "width": 4, "layers": 1}, 2).double()
+    u, t = rough(1, 2, 5, dimension=1), torch.linspace(-1, 1, 5, dtype=torch.float64)
+    inner, outer = network.layers[0], network.layers[2]
+    hidden = torch.tanh(
+        u[..., 0] @ inner.weight[:, :2].T + t[:, None] * inner.weight[:, 2] + inner.bias
+    )
+    close(network(u, t), (hidden @ outer.weight.T + outer.bias)[..., None])
+    assert sum(p.numel() for p in network.parameters()) == 4 * 3 + 4 + 2 * 4 + 2
+
+
+def test_mlp_sees_one_node_at_a_time():
+    network = seeded(MLP, 2).double()
+    u, t = rough(8, 2), torch.zeros(2, dtype=torch.float64)
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
+    close(network(u[..., order], t), network(u, t)[..., order])
+
+
+def test_deep_mlp_has_as_many_layers_as_it_says():
+    linear = [layer for layer in MLP(2, width=64, layers=3).layers if isinstance(layer, nn.Linear)]
+    assert [layer.out_features for layer in linear] == [64, 64, 64, 2]

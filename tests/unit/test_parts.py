@@ -8,7 +8,7 @@ import pytest
 from fsdiff import parts
 from fsdiff.bases import CosineBasis, FourierBasis
 from fsdiff.initial import WhiteNoise
-from fsdiff.priors import Bessel, Combined
+from fsdiff.priors.convolution import Bessel, Combined
 
 
 @pytest.mark.parametrize("family", parts.FAMILIES)

@@ -12,23 +12,22 @@ import pytest
 import torch
 import xarray as xr
 from docutils.core import publish_parts
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from fsdiff.bases import CosineBasis, FourierBasis
+from fsdiff.bases import CosineBasis
 from fsdiff.metrics.densities import kurtosis
 from fsdiff.metrics.spectra import radial_spectrum
 from fsdiff.plotting.comparison import cost, metric_by_resolution
 from fsdiff.plotting.distributions import densities
 from fsdiff.plotting.fields import resolution_grid, sample_grid
 from fsdiff.plotting.history import loss_curves
-from fsdiff.plotting.spectra import prior_spectrum, shell_energy, smoother_than_data, spectra
+from fsdiff.plotting.spectra import prior_spectrum, spectra
 from fsdiff.plotting.style import WARNING, label_ends, save
 from fsdiff.plotting.summary import as_table, columns
 from fsdiff.plotting.table import summary_html
+from fsdiff.roughness import Comparison
 
 BASIS = CosineBasis()
 REPORT = Path(__file__).parents[2] / "workflow" / "report"
@@ -105,16 +104,6 @@ def test_resolution_grid_frames_exactly_what_lies_above_training():
 # Spectra
 
 
-@pytest.mark.parametrize("basis", [CosineBasis(), FourierBasis()])
-def test_shell_energy_agrees_with_the_spectrum_of_fields(basis):
-    u = torch.from_numpy(np.random.default_rng(0).standard_normal((4, 1, 12, 12)))
-    mean_squares = basis.forward(u).abs().square().mean(0)[0]
-    _, expected = radial_spectrum(u, basis)
-    energy = shell_energy(mean_squares, basis, 12)
-    np.testing.assert_allclose(energy[: expected.shape[1]], expected[0], rtol=1e-12)
-    assert not energy[expected.shape[1] :].any()
-
-
 def test_spectra_draws_the_spectrum_and_its_ratio_to_the_data():
     n = 32
     data = radial_spectrum(fields(8, n), BASIS)[1][0]
@@ -140,34 +129,20 @@ def test_a_failed_model_does_not_hide_the_data():
     assert "collapsed" in texts(figure)
 
 
-@given(decay=st.floats(0.5, 3.0), excess=st.floats(0.0, 3.0))
-def test_a_prior_that_decays_no_faster_than_the_data_draws_no_warning(decay, excess):
-    k = np.arange(64).clip(1)
-    assert not len(smoother_than_data(k ** (-decay - excess), k ** (-decay), 64))
-
-
-def test_the_warning_begins_where_the_ratio_has_grown_tenfold():
-    k = np.arange(64).clip(1)
-    smooth = smoother_than_data(k**-2.0, k**-4.0, 64)  # the ratio is k²
-    np.testing.assert_array_equal(smooth, np.arange(4, 64))
-    finite_rank = np.where(k < 20, k**-2.0, 0.0)
-    np.testing.assert_array_equal(smoother_than_data(k**-2.0, finite_rank, 64), np.arange(20, 64))
-    # Rounding errors of data that end at k = 30 are no energy.
-    data = np.where(k < 30, k**-4.0, 1e-16)
-    assert not len(smoother_than_data(data, k**-2.0 * np.exp(-k), 31)[30:])
-
-
-def test_prior_spectrum_warns_and_joins_equal_priors():
-    k = np.arange(46).clip(1)
-    priors = {"rough": k**-1.0, "rough too": k**-1.0, "smooth": np.exp(-k)}
-    figure = prior_spectrum(k**-3.0, priors, basis=BASIS, resolution=32)
-    assert "noise smoother" in texts(figure)
+def test_prior_spectrum_warns_in_words_and_joins_equal_priors():
+    k = np.arange(32).clip(1)
+    rough, smooth = (Comparison(k**-3.0, noise, 0.0) for noise in (k**-1.0, np.exp(-k)))
+    figure = prior_spectrum({"rough": rough, "rough too": rough, "smooth": smooth})
+    said = texts(figure)
+    assert "rough; rough too: the noise is rough enough" in said
+    assert "⚠ smooth: the noise is smoother than the data" in said
     assert len(figure.axes[0].lines) == 3
     assert line(figure.axes[0], "rough; rough too")
-    del priors["smooth"]
-    assert "noise smoother" not in texts(
-        prior_spectrum(k**-3.0, priors, basis=BASIS, resolution=32)
-    )
+    shaded = [patch.get_extents().bounds for patch in figure.axes[1].patches]
+    assert len(shaded) == 1
+    ratio = line(figure.axes[1], "_child0").get_ydata()
+    np.testing.assert_allclose(ratio[1:], k[1:] ** -2.0)
+    assert "⚠" not in texts(prior_spectrum({"rough": rough}))
 
 
 def test_labels_of_coincident_lines_do_not_overlap():

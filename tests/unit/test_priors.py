@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from fsdiff.bases import CosineBasis, FourierBasis
-from fsdiff.priors import FNO, Bessel, Combined, Laplacian, Standard
+from fsdiff.priors.convolution import FNO, Bessel, Combined, Laplacian, Standard
+from fsdiff.priors.kernel import RBF, Exponential, Matern
 
 BASES = {"cosine": CosineBasis, "fourier": FourierBasis}
 PRIORS = [
@@ -17,6 +18,9 @@ PRIORS = [
     Bessel(shift=3.0, power=1.2, reference_resolution=16),
     FNO(modes=(3, 2)),
     Combined(modes=(4, 3)),
+    RBF(length=0.1),
+    Matern(length=0.2, smoothness=2.0),
+    Exponential(length=0.05, variance=2.0),
 ]
 
 
@@ -72,7 +76,9 @@ def covariance(prior, kind, n, dimension):
 def sample_with_unit_normals(prior, basis, n, monkeypatch):
     """The linear map from white noise to samples: row i is the sample whose i-th normal is 1."""
     unit = np.eye(n**basis.dimension)
-    monkeypatch.setattr("fsdiff.priors.normals", lambda seed, indices, *_: unit[list(indices)])
+    monkeypatch.setattr(
+        "fsdiff.priors.spectral.normals", lambda seed, indices, *_: unit[list(indices)]
+    )
     samples = prior.sample(basis, n, range(len(unit)), seed=0)
     return samples.reshape(len(unit), -1).numpy()
 

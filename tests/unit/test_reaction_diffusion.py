@@ -1,6 +1,8 @@
 import math
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from unittest import mock
 
 import h5py
 import numpy as np
@@ -12,8 +14,9 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from fsdiff.bases import CosineBasis
+from fsdiff.pde import integrators
 from fsdiff.pde.integrators import IntegrationError, integrate
-from fsdiff.pde.reaction_diffusion import ReactionDiffusion
+from fsdiff.pde.reaction_diffusion import ReactionDiffusion, _CellEquations
 from fsdiff.pde.stabilised import longest_interval, scheme, stages_for
 
 PDEBENCH = Path(__file__).parents[3] / "shared/data/pdebench_2d_diff-react_32x32_8samples.h5"
@@ -146,6 +149,48 @@ def test_pure_diffusion_conserves_mass_and_decays_mode_by_mode():
     assert relative_error(solution, exact) < 1e-4
 
 
+def test_means_follow_their_budgets():
+    """d⟨u⟩/dt = ⟨u − u³⟩ − k − ⟨v⟩ and d⟨v⟩/dt = ⟨u⟩ − ⟨v⟩, because no flux crosses the walls."""
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    times = [0.5, *(1.5 + nodes).tolist(), 2.5]
+    states = ReactionDiffusion(tolerance=1e-8).solve(smooth_field(24), times)[0]
+    u, v = states.unbind(1)
+    rates = torch.stack([u - u**3 - 5e-3 - v, u - v], 1).mean((-2, -1))
+    change = (states[-1] - states[0]).mean((-2, -1))
+    assert torch.allclose(torch.from_numpy(weights) @ rates[1:-1], change, rtol=0, atol=1e-8)
+    assert change.abs().min() > 1e-3
+
+
+def test_second_order_in_space():
+    """From one smooth state, the modes of coarse grids approach those of fine ones as n⁻²."""
+    basis, coefficients = CosineBasis(), torch.zeros(1, 2, 12, 12, dtype=torch.float64)
+    coefficients[:, :, :3, :3] = torch.linspace(-0.5, 0.5, 18).view(2, 3, 3)
+    system = ReactionDiffusion(diffusivity_u=1e-2, diffusivity_v=5e-2)
+    ends = [
+        basis.forward(system.solve(basis.inverse(coefficients, n), [2.0])[0, 0])[:, :12, :12]
+        for n in (16, 32, 64, 128)
+    ]
+    changes = [float(torch.linalg.norm(b - a)) for a, b in pairwise(ends)]
+    assert all(1.9 < math.log2(a / b) < 2.1 for a, b in pairwise(changes))
+
+
+@pytest.mark.parametrize("start", [white_noise, smooth_field])
+def test_fourth_order_in_the_number_of_steps(start):
+    initial = start(32)
+    exact = ReactionDiffusion(tolerance=1e-10).solve(initial, [2.0])
+    errors, steps = [], []
+    for tolerance in (1e-4, 1e-6, 1e-8):
+        with mock.patch.object(integrators, "scheme", wraps=scheme) as tried:
+            solution = ReactionDiffusion(tolerance=tolerance).solve(initial, [2.0])
+        errors.append(relative_error(solution, exact))
+        steps.append(tried.call_count)
+    order = -np.polyfit(np.log(steps), np.log(errors), 1)[0]
+    assert 3.7 < order < 4.6
+    # Errors are below the tolerance, and in proportion to it.
+    shares = np.divide(errors, (1e-4, 1e-6, 1e-8))
+    assert 0.01 < shares.min() < shares.max() < 0.1
+
+
 @pytest.mark.parametrize(
     "symmetry",
     [
@@ -183,11 +228,32 @@ def test_a_sample_does_not_depend_on_the_number_of_threads():
     assert torch.equal(solutions[0], solutions[2])
 
 
-def test_single_precision_follows_the_input():
-    initial = smooth_field(32)
-    solution = SYSTEM.solve(initial.float(), [1.0])
+@pytest.mark.parametrize("start", [white_noise, smooth_field])
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-12])
+def test_single_precision_follows_the_input(start, tolerance):
+    """Also where a tolerance is asked for that rounding does not allow."""
+    initial, times = start(64), [0.02, 1.0, 5.0]
+    solution = ReactionDiffusion(tolerance=tolerance).solve(initial.float(), times)
     assert solution.dtype == torch.float32
-    assert relative_error(solution.double(), SYSTEM.solve(initial, [1.0])) < 1e-5
+    exact = ReactionDiffusion(tolerance=1e-8).solve(initial, times)
+    assert max(map(relative_error, solution[0].double(), exact[0])) < 1e-5
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_device_gives_the_same_states_in_every_batch():
+    initial, times = white_noise(32, batch=3), [0.1, 2.0]
+    states = SYSTEM.solve(initial.cuda(), times)
+    assert states.is_cuda
+    assert relative_error(states.cpu(), SYSTEM.solve(initial, times)) < 1e-8
+    assert torch.equal(SYSTEM.solve(initial[1:2].cuda(), times), states[1:2])
+
+
+def test_derivatives_stay_on_the_device_of_the_state():
+    state = torch.ones(2, 10 * 10, device="meta")
+    out = torch.empty_like(state)
+    _CellEquations(SYSTEM, 8, state).derivative(state, out)
+    assert out.is_meta
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e200])

@@ -1,7 +1,8 @@
 """Samplers on Gaussian data, where the exact score is known and each mode evolves on its own.
 
-With data N(0, C) and noise N(0, Q), X_t has the eigenvalues v = m²c + r²λ. The probability flow
-takes x_T to x_T √(v_t/v_T), so a deterministic sampler multiplies every mode by a known factor.
+With data N(0, C) and noise N(0, Q), X_t has the eigenvalues v = m²c + r²λ. All samplers are linear
+then, so the variance of each mode of their samples is computed without sampling: the sum of the
+squares of its answers to every draw of noise (``tools.drawn_spectrum``).
 """
 
 import dataclasses
@@ -12,31 +13,126 @@ import pytest
 import torch
 from torch import nn
 
-from fsdiff.bases import CosineBasis
-from fsdiff.parts import build, kinds
-from fsdiff.priors import Bessel
-from fsdiff.processes import VariancePreserving
-from fsdiff.samplers import DDIM, DPMSolver, EulerMaruyama, time_grid
+from fsdiff.bases import CosineBasis, FourierBasis
+from fsdiff.priors import Bessel, Laplacian
+from fsdiff.processes.heat import HeatDissipation, StochasticHeat
+from fsdiff.processes.linear_interpolant import LinearInterpolant
+from fsdiff.processes.variance_exploding import VarianceExploding
+from fsdiff.processes.variance_preserving import OrnsteinUhlenbeck, VariancePreserving
+from fsdiff.samplers import (
+    DDIM,
+    AdaptiveHeun,
+    AnnealedLangevin,
+    DPMSolver,
+    EulerMaruyama,
+    Heun,
+    Multilevel,
+    PredictorCorrector,
+)
+from fsdiff.samplers.base import Run
+from fsdiff.samplers.times import time_grid
 
 N = 8
-KINDS = list(kinds("sampler"))
 SPACINGS = ["uniform", "quadratic", "exponential", "log_snr"]
 ZERO = torch.zeros((), dtype=torch.float64)
+LINE = CosineBasis(1)
 
 
-@pytest.fixture(params=["vp", "heat"])
-def process(request, tools):
-    return VariancePreserving() if request.param == "vp" else tools.Heat()
+@pytest.fixture(params=["cosine", "fourier"])
+def basis(request):
+    """Both bases of the interval: modes do not see each other, so that one axis will do."""
+    return {"cosine": CosineBasis, "fourier": FourierBasis}[request.param](1)
+
+
+def halving(sampler, first, tools, **parts):
+    """Errors of the spectrum with ``first`` steps, twice and four times as many."""
+    return [
+        tools.spectrum_error(dataclasses.replace(sampler, steps=first * k), LINE, N, **parts)
+        for k in (1, 2, 4)
+    ]
+
+
+# Orders of convergence
+
+ORDERS = {
+    "euler-maruyama": (EulerMaruyama(spacing="log_snr"), 1, 30),
+    "ddim": (DDIM(), 1, 20),
+    "ddim-eta": (DDIM(eta=0.5), 1, 20),
+    "ancestral": (DDIM(eta=1.0), 1, 30),
+    "dpm": (DPMSolver(), 2, 20),
+    "dpm-stochastic": (DPMSolver(stochastic=True), 2, 20),
+    "heun": (Heun(), 2, 20),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_order_of_convergence(process, tools, name):
+    """Weak order: the variances of all modes tend to the exact ones."""
+    sampler, order, first = ORDERS[name]
+    errors = halving(sampler, first, tools, process=process)
+    rates = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert rates == pytest.approx(order, abs=0.25), errors
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("kind", [DDIM, DPMSolver, Heun])
+def test_every_spacing_converges(tools, kind, spacing):
+    errors = halving(kind(spacing=spacing), 20, tools)
+    assert errors[1] < 0.6 * errors[0]
+    assert errors[2] < 0.6 * errors[1]
+
+
+def test_adaptive_steps_keep_the_tolerance(process, tools):
+    """Errors fall like the tolerance, evaluations rise like its inverse square root."""
+    errors, evaluations = [], []
+    for tolerance in (1e-2, 2.5e-3):
+        sampler = AdaptiveHeun(tolerance=tolerance)
+        errors.append(tools.spectrum_error(sampler, LINE, N, process=process))
+        samples = tools.drawn_spectrum(sampler, LINE, N, process=process)[1]
+        evaluations.append(samples.network_evaluations)
+    assert np.log2(np.array(errors[:-1]) / errors[1:]) == pytest.approx(1.7, abs=0.4), errors
+    assert np.log2(np.array(evaluations[1:]) / evaluations[:-1]) == pytest.approx(0.8, abs=0.2)
+    assert errors[0] < 2 * 1e-2
+
+
+def test_adaptive_steps_see_structure_that_grows_from_noise(tools):
+    """Where one mode has no noise and all the energy, long steps would miss all the others."""
+    parts = {"prior": Laplacian(), "process": LinearInterpolant()}
+    assert tools.spectrum_error(AdaptiveHeun(tolerance=0.01), LINE, N, **parts) < 0.02
+
+
+@pytest.mark.parametrize("process", [VariancePreserving(), VarianceExploding(), StochasticHeat()])
+def test_corrections_repair_a_coarse_predictor(tools, process):
+    predictor = DDIM(steps=20)
+    before = tools.spectrum_error(predictor, LINE, N, process=process)
+    corrected = PredictorCorrector(sampler=predictor, corrections=4, step_size=0.2)
+    assert tools.spectrum_error(corrected, LINE, N, process=process) < 0.7 * before
+
+
+@pytest.mark.parametrize(
+    "process", [VariancePreserving(), VarianceExploding(), LinearInterpolant(), OrnsteinUhlenbeck()]
+)
+def test_annealed_langevin_lags_behind_its_levels(tools, process):
+    """Noise that decays at the rate K·a and falls by 2h a level is larger by 1/(1 − 2h/Ka)."""
+    sampler = AnnealedLangevin(steps=200, corrections=2, step_size=0.2)
+    ends = process.log_signal_to_noise(torch.tensor([process.T, process.smallest_time]).double())
+    fall = float(ends.diff()) / (sampler.steps - 1)
+    lag = 2 * fall / (sampler.corrections * sampler.step_size)
+    error = tools.spectrum_error(sampler, LINE, N, process=process)
+    assert error == pytest.approx(lag / (1 - lag), rel=0.15)
+
+
+# Against the samplers' own recursions
 
 
 class Gaussian:
     """Closed forms of one problem, all over the coefficients."""
 
-    def __init__(self, basis, process, tools, n=N, exponent=3.0):
+    def __init__(self, basis, process, tools, n=N):
         self.basis, self.process, self.n = basis, process, n
         self.omega_squared = basis.omega_squared(n)
         self.noise = Bessel().eigenvalues(basis, n)
-        self.data = tools.power_law(basis, n, exponent)[0]
+        self.data = tools.power_law(basis, n)[0]
         self.resolved = basis.resolved(n)
 
     def m(self, t):
@@ -59,82 +155,110 @@ class Gaussian:
     def ratio(self, a, b):
         return torch.where(self.resolved, a / torch.where(self.resolved, b, 1.0), 0.0)
 
-    def flow(self):
-        """x at the smallest time over x at the final time, along the probability flow."""
-        return self.ratio(self.v(self.process.smallest_time), self.v(self.process.T)).sqrt()
+
+@pytest.fixture
+def problem(basis, process, tools):
+    return Gaussian(basis, process, tools)
 
 
-def draw(sampler, denoiser, indices, seed=0, n=N):
-    return sampler(denoiser, denoiser.prior, n, indices, seed, dtype=torch.float64)
+def assert_spectrum(sampler, problem, tools, variance):
+    found, _ = tools.drawn_spectrum(sampler, problem.basis, N, process=problem.process)
+    tools.close(found, problem.gain(problem.process.smallest_time) ** 2 * variance, rtol=1e-6)
 
 
-def factors(sampler, problem, denoiser):
-    """By what a linear deterministic sampler multiplies each mode of X_T, read from one sample."""
-    basis, n = problem.basis, problem.n
-    fields = draw(sampler, denoiser, [3], seed=5, n=n).fields
-    start = denoiser.prior.sample(basis, n, [3], 5)
-    start = basis.forward(start)[0, 0] * problem.r(problem.process.T)
-    return problem.ratio(basis.forward(fields)[0, 0], start)
+def test_euler_maruyama_is_its_recursion(problem, tools):
+    """x ← (1 − h(f + g²λ/v)) x + √h g ζ with ζ ~ N(0, Q)."""
+    sampler = EulerMaruyama(steps=30)
+    variance = problem.v(1.0)
+    for t, s in itertools.pairwise(np.linspace(1.0, problem.process.smallest_time, 30)):
+        h, beta = t - s, 0.1 + 19.9 * t
+        a = 1 + getattr(problem.process, "length", 0) ** 2 * problem.omega_squared
+        factor = 1 + h * (0.5 * beta * a - beta * problem.ratio(problem.noise, problem.v(t)))
+        variance = factor**2 * variance + h * beta * problem.noise
+    assert_spectrum(sampler, problem, tools, variance)
 
 
-# Deterministic samplers
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("corrections", [0, 2])
+def test_ddim_is_its_recursion(problem, tools, eta, corrections):
+    """x_s = (m_s G + √(r_s² − σ²) H) x_t + σζ, where x̂_0 = Gx and η̂ = Hx.
 
-
-@pytest.mark.parametrize(
-    ("sampler", "order", "steps"), [(DDIM, 1, (11, 21, 41)), (DPMSolver, 2, (21, 41, 81))]
-)
-def test_order_of_convergence(basis, process, tools, sampler, order, steps):
-    """Each mode's factor tends to the exact one, at the sampler's order in the number of steps."""
-    problem = Gaussian(basis, process, tools)
-    denoiser = tools.make_denoiser(basis, N, process=process)
-    exact = problem.flow() * problem.gain(process.smallest_time)
-    errors = []
-    for number in steps:
-        found = factors(sampler(steps=number), problem, denoiser)
-        errors.append(float((problem.ratio(found, exact) - 1)[problem.resolved].abs().max()))
-    rates = np.log2(np.array(errors[:-1]) / errors[1:])
-    assert rates == pytest.approx(order, abs=0.25), errors
-
-
-@pytest.mark.parametrize("spacing", SPACINGS)
-def test_every_spacing_converges(basis, tools, spacing):
-    problem = Gaussian(basis, VariancePreserving(), tools)
-    denoiser = tools.make_denoiser(basis, N)
-    exact = problem.flow() * problem.gain(1e-3)
-    for steps, bound in ((20, 0.9), (80, 0.25)):
-        found = factors(DDIM(steps=steps, spacing=spacing), problem, denoiser)
-        assert float((problem.ratio(found, exact) - 1)[problem.resolved].abs().max()) < bound
-
-
-@pytest.mark.parametrize("sampler", [DDIM(steps=100), DPMSolver(steps=30)], ids=["ddim", "dpm"])
-def test_variance_of_every_mode_is_the_datas(basis, process, tools, sampler):
-    """Factor² × variance of the start = c.
-
-    The limits' own errors: at T the start lacks m²c, and the last estimate leaves out r²λ of the
-    smallest time.
+    Then, K times, x ← (1 − ½aκ) x + √a r ζ with κ = r²λ/v.
     """
-    problem = Gaussian(basis, process, tools)
-    denoiser = tools.make_denoiser(basis, N, process=process)
-    start = problem.r(process.T) ** 2 * problem.noise
-    found = factors(sampler, problem, denoiser).real ** 2 * start
-    relative = (problem.ratio(found, problem.data) - 1)[problem.resolved]
-    limits = problem.ratio(problem.m(1.0) ** 2 * problem.data, start).max()
-    limits = limits + problem.ratio(problem.r(1e-3) ** 2 * problem.noise, problem.data).max()
-    error = 0.2 if isinstance(sampler, DDIM) else 0.1  # twice that of the factors, see above
-    assert float(relative.abs().max()) < float(limits) + error
+    sampler = DDIM(steps=12, eta=eta)
+    variance = problem.v(1.0)
+    for t, s in itertools.pairwise(time_grid(problem.process, 12, sampler.spacing).tolist()):
+        m_t, r_t, m_s, r_s = problem.m(t), problem.r(t), problem.m(s), problem.r(s)
+        sigma = eta * r_s * (1 - (m_t * r_s / (m_s * r_t)) ** 2).sqrt()
+        factor = m_s * problem.gain(t) + (r_s**2 - sigma**2).sqrt() * problem.noise_gain(t)
+        variance = factor**2 * variance + sigma**2 * problem.noise
+        variance = corrected(problem, variance, s, corrections)
+    if corrections:
+        sampler = PredictorCorrector(sampler=sampler, corrections=corrections, step_size=0.3)
+    assert_spectrum(sampler, problem, tools, variance)
+
+
+def corrected(problem, variance, t, corrections):
+    factor = 1 - 0.5 * 0.3 * problem.r(t) * problem.noise_gain(t)
+    for _ in range(corrections):
+        variance = factor**2 * variance + 0.3 * problem.r(t) ** 2 * problem.noise
+    return variance
+
+
+def test_annealed_langevin_is_its_recursion(problem, tools):
+    """x ← (m_s/m_t) x before corrections as above."""
+    sampler = AnnealedLangevin(steps=10, corrections=2, step_size=0.3)
+    variance = problem.v(1.0)
+    for t, s in itertools.pairwise(time_grid(problem.process, 10, "log_snr").tolist()):
+        variance = variance * problem.ratio(problem.m(s), problem.m(t)) ** 2
+        variance = corrected(problem, variance, s, 2)
+    assert_spectrum(sampler, problem, tools, variance)
+
+
+EXACT_ON_KNOWN_DATA = {
+    "eta-0": DDIM(steps=4),
+    "eta-0.6": DDIM(steps=4, eta=0.6),
+    "ancestral": DDIM(steps=4, eta=1.0),
+    "dpm": DPMSolver(steps=4),
+    "dpm-stochastic": DPMSolver(steps=4, stochastic=True),
+    "heun": Heun(steps=4),
+    "corrected": PredictorCorrector(sampler=DDIM(steps=4), step_size=1e-9),
+}
+
+
+@pytest.mark.parametrize("name", EXACT_ON_KNOWN_DATA)
+def test_exponential_steps_are_exact_when_the_data_are_known(problem, tools, monkeypatch, name):
+    """X_0 = 0, so E[X_0|x] = 0 and η̂ = x/r_t: every X_s has variance r_s² in units of λ.
+
+    √(r_s² − σ²) η̂ + σζ has it for every σ, and so has (r_s/r_t) e^{−h} x + r_s √(1 − e^{−2h}) ζ.
+    """
+    ends = []
+    denoise = Run.denoise
+
+    def remember(run, state, fields, marginal):
+        ends.append((fields, marginal))
+        return denoise(run, state, fields, marginal)
+
+    monkeypatch.setattr(Run, "denoise", remember)
+    spectrum = 1e-16 * tools.power_law(problem.basis, N)
+    sampler = EXACT_ON_KNOWN_DATA[name]
+    tools.drawn_spectrum(sampler, problem.basis, N, process=problem.process, spectrum=spectrum)
+    fields, marginal = ends[-1]
+    assert float(marginal.time) == problem.process.smallest_time
+    variance = problem.basis.forward(fields[0]).abs().square().sum(0)
+    tools.close(variance, marginal.noise_scale[0, 0] ** 2 * problem.noise, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
     "sampler",
-    [DDIM(steps=30), DPMSolver(steps=15), EulerMaruyama(steps=60)],
-    ids=["ddim", "dpm", "euler"],
+    [DDIM(steps=30), DPMSolver(steps=15), Heun(steps=15), EulerMaruyama(steps=60)],
+    ids=["ddim", "dpm", "heun", "euler"],
 )
 def test_mean_is_recovered(basis, process, tools, sampler):
     """Data N(μ, C): E[X_0|x] = μ + G(x − mμ), an affine network; less the zero-mean part."""
     problem = Gaussian(basis, process, tools)
     x = torch.from_numpy(basis.nodes(N))
-    shape = torch.cos(2 * np.pi * x)[:, None] * torch.ones(N, dtype=torch.float64) + 0.5
-    mean = basis.inverse(basis.forward(shape), N)[None, None]
+    mean = basis.inverse(basis.forward(torch.cos(2 * np.pi * x) + 0.5), N)[None, None]
 
     class Affine(nn.Module):
         def forward(self, seen, level):
@@ -145,225 +269,24 @@ def test_mean_is_recovered(basis, process, tools, sampler):
 
     denoiser = tools.make_denoiser(basis, N, Affine(), process=process)
     centred = tools.make_denoiser(basis, N, process=process)
-    shifted = draw(sampler, denoiser, [0]).fields - draw(sampler, centred, [0]).fields
+    fields = [
+        sampler(model, model.prior, N, [0], 0, dtype=torch.float64).fields
+        for model in (denoiser, centred)
+    ]
     # The start has mean zero, not m_T μ; what remains of that is m_T μ √(c/v_T) in each mode.
     lost = problem.m(process.T) * problem.ratio(problem.data, problem.v(process.T)).sqrt()
     bound = 0.02 + float(lost.max()) * float(mean.abs().max())
-    assert float((shifted - mean).abs().max()) < bound
+    assert float((fields[0] - fields[1] - mean).abs().max()) < bound
 
 
-# Stochastic samplers
+# The start
 
 
-REPLICAS = 400
-
-
-def replicated(basis, tools, **changes):
-    """A denoiser of many channels of one law: independent replicas in a single sample."""
-    changes.setdefault("spectrum", tools.power_law(basis, N))
-    changes["spectrum"] = changes["spectrum"].expand(REPLICAS, *basis.coefficient_shape(N))
-    return tools.make_denoiser(basis, N, **changes)
-
-
-def spread_of(fields, basis):
-    """Mean-square coefficient of each mode over independent channels and samples."""
-    return basis.forward(fields).abs().square().mean((0, 1))
-
-
-def check_spread(fields, expected, problem):
-    """|û_k|² over count samples: relative standard error √(2/count) (less for complex modes)."""
-    count = fields.shape[0] * fields.shape[1]
-    relative = problem.ratio(spread_of(fields, problem.basis), expected) - 1
-    scores = relative[problem.resolved] / (2 / count) ** 0.5
-    assert float(scores.abs().max()) < 5
-    # Their mean is sharper, the modes being independent.
-    assert abs(float(scores.mean())) < 5 / problem.resolved.sum().sqrt()
-
-
-def test_euler_maruyama_has_the_variance_of_its_recursion(basis, process, tools):
-    """x ← (1 − h(f + g²λ/v)) x + √h g ζ with ζ ~ N(0, Q), started from r_T² λ."""
-    problem = Gaussian(basis, process, tools)
-    denoiser = replicated(basis, tools, process=process)
-    steps, low = 30, process.smallest_time
-    times = np.linspace(1.0, low, steps + 1)
-    h = times[0] - times[1]
-    variance = problem.r(1.0) ** 2 * problem.noise
-    for t in times[:-1]:
-        beta = 0.1 + 19.9 * t
-        a = getattr(process, "rate", lambda w: 1 + 0 * w)(problem.omega_squared)
-        factor = 1 + h * (0.5 * beta * a - beta * problem.ratio(problem.noise, problem.v(t)))
-        variance = factor**2 * variance + h * beta * problem.noise
-    samples = draw(EulerMaruyama(steps=steps), denoiser, [0])
-    check_spread(samples.fields, variance, problem)
-
-
-@pytest.mark.parametrize("eta", [0.5, 1.0])
-def test_stochastic_ddim_has_the_variance_of_its_recursion(basis, process, tools, eta):
-    """x_s = (m_s G + √(r_s² − σ²) H) x_t + σζ, where x̂_0 = Gx and η̂ = Hx."""
-    problem = Gaussian(basis, process, tools)
-    denoiser = replicated(basis, tools, process=process)
-    sampler = DDIM(steps=12, eta=eta)
-    times = time_grid(process, 12, sampler.spacing).tolist()
-    variance = problem.r(1.0) ** 2 * problem.noise
-    for t, s in itertools.pairwise(times):
-        m_t, r_t, m_s, r_s = problem.m(t), problem.r(t), problem.m(s), problem.r(s)
-        sigma = eta * r_s * (1 - (m_t * r_s / (m_s * r_t)) ** 2).sqrt()
-        factor = m_s * problem.gain(t) + (r_s**2 - sigma**2).sqrt() * problem.noise_gain(t)
-        variance = factor**2 * variance + sigma**2 * problem.noise
-    variance = problem.gain(times[-1]) ** 2 * variance
-    check_spread(draw(sampler, denoiser, [0]).fields, variance, problem)
-
-
-def test_stochastic_dpm_solver_is_of_second_order(tools):
-    """A fifth of the ancestral sampler's error in the variance, which is of first order."""
-    basis = CosineBasis(2)
-    problem = Gaussian(basis, VariancePreserving(), tools)
-    errors = []
-    for sampler in (DDIM(steps=24, eta=1.0), DPMSolver(steps=24, stochastic=True)):
-        fields = draw(sampler, replicated(basis, tools), [0]).fields
-        errors.append(abs(float((spread_of(fields, basis) / problem.data).mean()) - 1))
-    # 64 modes of 400 replicas: the mean ratio has standard error √(2/25600) = 0.009.
-    assert errors[1] < 0.2 * errors[0] + 5 * 0.009, errors
-    assert errors[0] > 0.25, "no test without an error of the first-order sampler"
-
-
-@pytest.mark.parametrize(
-    ("sampler", "steps"), [(EulerMaruyama(), 40), (DDIM(eta=1.0), 24)], ids=["euler", "ancestral"]
-)
-def test_stochastic_samplers_tend_to_the_datas_variance(tools, sampler, steps):
-    """Weak order one: the error of the variance halves when the steps double."""
-    basis = CosineBasis(2)
-    problem = Gaussian(basis, VariancePreserving(), tools)
-    errors = []
-    for number in (steps, 2 * steps):
-        fields = draw(dataclasses.replace(sampler, steps=number), replicated(basis, tools), [0])
-        ratio = spread_of(fields.fields, basis) / problem.data
-        errors.append(abs(float(ratio.mean()) - 1))
-    # 64 modes of 400 replicas: the mean ratio has standard error √(2/25600) = 0.009.
-    assert errors[1] < 0.6 * errors[0] + 5 * 0.009
-    assert errors[1] < 0.25
-
-
-EXACT_ON_KNOWN_DATA = {
-    "eta-0": DDIM(steps=4),
-    "eta-0.6": DDIM(steps=4, eta=0.6),
-    "ancestral": DDIM(steps=4, eta=1.0),
-    "dpm": DPMSolver(steps=4),
-    "dpm-stochastic": DPMSolver(steps=4, stochastic=True),
-}
-
-
-@pytest.mark.parametrize("name", EXACT_ON_KNOWN_DATA)
-def test_exponential_steps_are_exact_when_the_data_are_known(
-    basis, process, tools, monkeypatch, name
-):
-    """X_0 = 0, so E[X_0|x] = 0 and η̂ = x/r_t: every X_s has variance r_s² in units of λ.
-
-    √(r_s² − σ²) η̂ + σζ has it for every σ, and so has (r_s/r_t) e^{−h} x + r_s √(1 − e^{−2h}) ζ.
-    """
-    problem = Gaussian(basis, process, tools)
-    denoiser = replicated(basis, tools, process=process, spectrum=1e-16 * tools.power_law(basis, N))
-    states = []
-    forward = denoiser.forward
-
-    def remember(x, t):
-        states.append((x, float(t[0])))
-        return forward(x, t)
-
-    monkeypatch.setattr(denoiser, "forward", remember)
-    draw(EXACT_ON_KNOWN_DATA[name], denoiser, [0])
-    assert len(states) == 4
-    for state, t in states:
-        check_spread(state, problem.r(t) ** 2 * problem.noise, problem)
-
-
-# What a sample depends on
-
-
-def make(kind, **changes):
-    sampler = build("sampler", {"kind": kind})
-    names = {field.name for field in dataclasses.fields(sampler)}
-    return dataclasses.replace(sampler, **{k: v for k, v in changes.items() if k in names})
-
-
-STOCHASTIC = [*KINDS, "ddim-eta", "dpm-stochastic"]
-
-
-def any_sampler(name, steps):
-    if name == "ddim-eta":
-        return DDIM(steps=steps, eta=0.7)
-    if name == "dpm-stochastic":
-        return DPMSolver(steps=steps, stochastic=True)
-    return make(name, steps=steps)
-
-
-@pytest.mark.parametrize("name", STOCHASTIC)
-@pytest.mark.parametrize("n", [8, 9])
-def test_a_sample_does_not_depend_on_its_batch(basis, process, tools, name, n):
-    denoiser = tools.make_denoiser(basis, n, process=process)
-    sampler = any_sampler(name, 5)
-    together = draw(sampler, denoiser, range(6), n=n).fields
-    assert together.shape == (6, 1, n, n)
-    apart = [draw(sampler, denoiser, part, n=n).fields for part in ([0], range(1, 4), [4, 5])]
-    assert torch.cat(apart).equal(together)
-    backwards = draw(sampler, denoiser, [5, 2], n=n).fields
-    assert backwards.equal(together[[5, 2]])
-
-
-@pytest.mark.parametrize("name", STOCHASTIC)
-def test_samples_depend_on_seed_and_index(basis, tools, name):
-    denoiser = tools.make_denoiser(basis, N)
-    sampler = any_sampler(name, 5)
-    first = draw(sampler, denoiser, [0, 1], seed=1).fields
-    torch.manual_seed(123)
-    assert draw(sampler, denoiser, [0, 1], seed=1).fields.equal(first)
-    assert not torch.allclose(first[0], first[1])
-    assert not torch.allclose(draw(sampler, denoiser, [0, 1], seed=2).fields, first)
-
-
-@pytest.mark.parametrize("name", STOCHASTIC)
-@pytest.mark.parametrize("coarse", [15, 16])
-def test_samples_are_nested_in_resolution(basis, process, tools, name, coarse):
-    """For a linear denoiser, the sample on a coarse grid is the restricted one of a fine grid."""
-    denoiser = tools.make_denoiser(basis, 32, process=process)
-    sampler = any_sampler(name, 6)
-    fine = draw(sampler, denoiser, [0, 4], n=32).fields
-    found = draw(sampler, denoiser, [0, 4], n=coarse).fields
-    torch.testing.assert_close(basis.restrict(fine, coarse), found, rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize("name", STOCHASTIC)
-@pytest.mark.parametrize("steps", [2, 7])
-def test_network_evaluations_are_counted(basis, tools, name, steps):
-    denoiser = tools.make_denoiser(basis, N)
-    samples = draw(any_sampler(name, steps), denoiser, [0])
-    assert samples.network_evaluations == denoiser.network.calls == steps
-
-
-@pytest.mark.parametrize("name", STOCHASTIC)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_precision_and_channels(basis, process, tools, name, dtype):
-    spectrum = torch.cat([tools.power_law(basis, N), tools.power_law(basis, N, 2.5)])
-    denoiser = tools.make_denoiser(basis, N, process=process, spectrum=spectrum)
-    sampler = any_sampler(name, 5)
-    fields = sampler(denoiser, denoiser.prior, N, [0, 1], 0, dtype=dtype).fields
-    assert fields.dtype == dtype
-    assert fields.shape == (2, 2, N, N)
-    assert torch.isfinite(fields).all()
-    assert not fields.requires_grad
-    one = draw(sampler, tools.make_denoiser(basis, N, process=process), [0, 1]).fields
-    torch.testing.assert_close(fields[:, :1].double(), one, rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize("name", STOCHASTIC)
-def test_modes_whose_data_are_wholly_gone_are_harmless(basis, tools, name):
-    """m underflows on the high modes of a process that smooths as strongly as the published one.
-
-    With ω in units of the pixel and τ(1) = 5, m falls to exp(−5(1 + 2π²)) = 10⁻⁴⁵ at t = 1.
-    """
-    denoiser = tools.make_denoiser(basis, N, process=tools.Heat(length=0.2))
-    fields = any_sampler(name, 10)(denoiser, denoiser.prior, N, [0], 0).fields
-    assert torch.isfinite(fields).all()
+def test_what_is_left_of_the_data_at_the_end_is_in_the_start(tools):
+    """The mean of X_T is the data's where nothing is blurred, or no noise drawn, at ω = 0."""
+    for parts in ({"process": HeatDissipation()}, {"prior": Laplacian()}):
+        found, _ = tools.drawn_spectrum(DPMSolver(steps=6), LINE, N, **parts)
+        tools.close(found[0], tools.exact_spectrum(LINE, N, **parts)[0], rtol=1e-3)
 
 
 # Times
@@ -386,8 +309,48 @@ def test_time_grids_are_uniform_in_their_variable():
         "uniform": lambda t: t,
         "quadratic": torch.sqrt,
         "exponential": torch.log,
-        "log_snr": lambda t: (process.mean_scale(t, ZERO) / process.noise_scale(t, ZERO)).log(),
+        "log_snr": lambda t: process.log_ratio(t, ZERO),
     }
     for spacing, transform in transforms.items():
         steps = transform(time_grid(process, 9, spacing)).diff()
         torch.testing.assert_close(steps, steps.mean().expand(8), rtol=1e-7, atol=0)
+
+
+# What makes no sense
+
+
+WRAPPED = [
+    AnnealedLangevin(),
+    PredictorCorrector(sampler=AnnealedLangevin()),
+    Multilevel(sampler=AnnealedLangevin()),
+]
+
+
+@pytest.mark.parametrize("sampler", WRAPPED, ids=lambda sampler: sampler.kind)
+def test_annealing_needs_noise_that_falls(sampler):
+    with pytest.raises(ValueError, match="that of heat_dissipation is the same at all times: use"):
+        sampler.check(HeatDissipation())
+    sampler.check(VarianceExploding())
+
+
+def test_levels_that_fall_too_fast_are_refused(tools):
+    process, sampler = VariancePreserving(), AnnealedLangevin(steps=40)
+    with pytest.raises(ValueError, match=r"falls by up to 0\.25 .* decay by 0\.09: use more steps"):
+        sampler.check_grid(process, LINE, 16)
+    AnnealedLangevin().check_grid(process, LINE, 16)
+    assert tools.spectrum_error(sampler, LINE, N) > 10
+
+
+def test_unstable_steps_are_refused(tools):
+    process, plane = StochasticHeat(), CosineBasis(2)
+    sampler = EulerMaruyama(steps=200)
+    sampler.check_grid(process, plane, 32)
+    with pytest.raises(ValueError, match=r"unstable for stochastic_heat on 128 nodes, .* eta: 1"):
+        sampler.check_grid(process, plane, 128)
+    for wrapper in (PredictorCorrector, Multilevel):
+        with pytest.raises(ValueError, match="unstable"):
+            wrapper(sampler=sampler).check_grid(process, plane, 128)
+    with pytest.raises(ValueError, match="unstable for heat_dissipation"):
+        sampler.check_grid(HeatDissipation(), plane, 32)
+    blown_up = tools.spectrum_error(EulerMaruyama(steps=40), LINE, N, process=HeatDissipation())
+    assert blown_up > 1e6

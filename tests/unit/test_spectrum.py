@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from fsdiff.bases import CosineBasis, FourierBasis
+from fsdiff.bases import CosineBasis, FourierBasis, SineBasis
 from fsdiff.spectrum import resample_spectrum
 
-BASES = [cls(d) for cls in (CosineBasis, FourierBasis) for d in (1, 2, 3)]
+BASES = [cls(d) for cls in (CosineBasis, FourierBasis, SineBasis) for d in (1, 2, 3)]
 
 
 def identify(basis):

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from fsdiff import storage
-from fsdiff.storage import Provenance, StorageError, atomic, read, write
+from fsdiff.storage import Provenance, StorageError, read, write
 
 PROVENANCE = Provenance({"source": {"kind": "test", "k": 1e-3}}, "0123456789abcdef", 3)
 
@@ -103,33 +103,6 @@ def test_values_that_are_not_finite_are_never_written(tmp_path, chunk):
 # Atomicity
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_failed_write_leaves_the_previous_file(tmp_path, error):
-    path = tmp_path / "a.txt"
-    path.write_text("good")
-
-    def interrupted():
-        with atomic(path) as temporary:
-            temporary.write_text("half of somethi")
-            raise error
-
-    with pytest.raises(error):
-        interrupted()
-    assert path.read_text() == "good"
-    assert entries(tmp_path) == ["a.txt"]
-
-
-def test_nothing_is_visible_before_it_is_whole(tmp_path):
-    path = tmp_path / "new" / "a.txt"
-    with atomic(path) as temporary:
-        temporary.write_text("all")
-        assert not path.exists()
-        assert temporary.parent == path.parent
-        assert temporary.suffix == path.suffix
-        assert temporary.name.startswith(".")
-    assert path.read_text() == "all"
-
-
 def test_an_error_while_chunks_are_computed_leaves_the_previous_file(tmp_path):
     path = saved(tmp_path / "a.nc")
     before = path.read_bytes()
@@ -143,18 +116,6 @@ def test_an_error_while_chunks_are_computed_leaves_the_previous_file(tmp_path):
         saved(path, dataset.assign(field=dataset["field"].copy(data=values)))
     assert path.read_bytes() == before
     assert entries(tmp_path) == ["a.nc"]
-
-
-def test_a_folder_that_cannot_be_one_is_reported(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"cannot write .*file/a\.json") as caught:
-        storage.write_json(tmp_path / "file" / "a.json", {})
-    assert "MB are free" in str(caught.value)
-
-
-def test_permissions_are_named(tmp_path):
-    error = storage._write_error(tmp_path / "a.nc", PermissionError(13, "Permission denied"))
-    assert f"the folder {tmp_path} is not writable" in str(error)
 
 
 def test_a_full_disk_is_reported_and_leaves_the_previous_file(tmp_path):
@@ -194,9 +155,9 @@ def test_a_full_disk_is_reported_and_leaves_the_previous_file(tmp_path):
 # Reading
 
 
-def refused(path, *, chunks=None, dimensions=storage.FIELD_DIMENSIONS):
+def refused(path, *, chunks=None):
     with pytest.raises(StorageError) as caught:
-        read(path, chunks=chunks, dimensions=dimensions)["field"].values  # noqa: B018
+        read(path, chunks=chunks)["field"].values  # noqa: B018
     assert str(path) in str(caught.value)
     return str(caught.value)
 
@@ -256,10 +217,10 @@ def test_all_damaged_samples_are_named_up_to_ten():
 
 
 def test_other_dimensions_are_refused(tmp_path):
-    path = saved(tmp_path / "a.nc")
-    series = ("sample", "time", "channel", "y", "x")
-    message = refused(path, dimensions=series)
-    assert "dimensions (sample, channel, y, x), expected (sample, time, channel, y, x)" in message
+    path = saved(tmp_path / "a.nc", fields().transpose("sample", "y", "x", "channel"))
+    message = refused(path)
+    assert "dimensions (sample, y, x, channel), expected (sample, channel, y, x) or" in message
+    assert "(sample, time, channel, y, x)" in message
 
 
 def test_integers_are_refused(tmp_path):
@@ -272,12 +233,15 @@ def test_integers_are_refused(tmp_path):
 def test_files_without_field_or_coordinates_are_refused(tmp_path):
     dataset = fields()
     assert "no variable 'field'" in refused(saved(tmp_path / "a.nc", dataset.drop_vars("field")))
-    assert "no coordinate sample" in refused(saved(tmp_path / "b.nc", dataset.drop_vars("sample")))
+    path = saved(tmp_path / "b.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file.renameVariable("sample", "number")
+    assert "no coordinate sample" in refused(path)
 
 
 def test_chunks_depend_on_the_shape_of_a_sample_only():
     small, large = fields(count=3, n=64)["field"], fields(count=9, n=64)["field"]
-    assert storage.samples_per_chunk(small) == storage.samples_per_chunk(large) == 512
+    assert storage.samples_per_chunk(small) == storage.samples_per_chunk(large) == 128
 
 
 # JSON

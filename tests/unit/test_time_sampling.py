@@ -4,7 +4,8 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from fsdiff.processes import VariancePreserving
+from fsdiff.processes.heat import HeatDissipation
+from fsdiff.processes.variance_preserving import VariancePreserving
 from fsdiff.time_sampling import LogSignalToNoise, Uniform
 
 PROCESS = VariancePreserving()
@@ -42,3 +43,25 @@ def test_times_stay_in_range_and_keep_their_type(sampling, dtype):
 def test_an_empty_range_is_refused():
     with pytest.raises(ValueError, match=r"low = 2 .*high = 1"):
         LogSignalToNoise(low=2.0, high=1.0)
+
+
+def test_times_may_be_independent():
+    uniform = torch.rand(8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert Uniform(low_discrepancy=False).spread(uniform).equal(uniform)
+
+
+@pytest.mark.parametrize("sampling", [Uniform(), LogSignalToNoise()])
+def test_times_are_one_in_each_stratum_by_default(sampling):
+    uniform = torch.rand(8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert (sampling.spread(uniform) * 8).floor().equal(torch.arange(8, dtype=torch.float64))
+
+
+def test_a_mean_beyond_the_process_is_refused():
+    """ln(m/r) of the variance-preserving process runs from 4.56 down to −5.02."""
+    for mean in (-6.0, 5.0):
+        with pytest.raises(ValueError, match=rf"mean = {mean:g}: vp runs from 4.56 down to -5.02"):
+            LogSignalToNoise(mean=mean).check(PROCESS)
+    LogSignalToNoise(mean=0.3).check(PROCESS)
+    LogSignalToNoise(mean=1.0).check(HeatDissipation())
+    with pytest.raises(ValueError, match=r"heat_dissipation runs from 4\.16"):
+        LogSignalToNoise(mean=-1.0).check(HeatDissipation())

@@ -20,6 +20,7 @@ ENDS = {"summary": 1, "comparison": 1, "table": 1, "all": 1}
 EVERYTHING = {
     **{"simulate": 2, "dataset": 1, "hierarchy": 2, "train": 3, "sample": 4, "evaluate": 4},
     **{"reference": 2, "fields": 2, "resolutions": 2, "priors": 1, "curves": 1},
+    **{"data_pages": 1, "balances": 1},
     **ENDS,
 }
 METRICS = {"evaluate": 4, "reference": 2, **ENDS}
@@ -89,7 +90,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     ),
     "sampler: steps": (setting("defaults", "sampler", "steps", value=5), SAMPLES),
     "sampler: code": (
-        edited("fsdiff/samplers.py", "eta: Annotated[", "omega = 1\n    eta: Annotated["),
+        edited("fsdiff/samplers/ddim.py", "eta: Annotated[", "omega = 1\n    eta: Annotated["),
         SAMPLES,
     ),
     "training: epochs of the fine level": (
@@ -145,6 +146,10 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     "experiment: removed": (
         configured(remove_experiment),
         {"fields": 2, "priors": 1, "curves": 1, **ENDS},
+    ),
+    "balances: code": (
+        edited("fsdiff/diagnostics/reaction_diffusion.py", "_GRADING = 97", "_GRADING = 99"),
+        {"balances": 1, "all": 1},
     ),
     "figure: code of the table": (
         edited("fsdiff/plotting/table.py", "BLIND = 1.5", "BLIND = 1.6"),

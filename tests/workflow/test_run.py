@@ -2,12 +2,12 @@
 
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -116,21 +116,25 @@ def slow(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield checkout
 
 
-def kill_in_the_middle(checkout: Checkout) -> None:
-    """Start training and kill Snakemake and its jobs once a state has been saved."""
+def start_training(checkout: Checkout, *arguments: str) -> subprocess.Popen:
+    """Start Snakemake in a session of its own, and wait until training has saved a state."""
     run = subprocess.Popen(
-        **checkout.command("--cores", "2", WEIGHTS),
+        **checkout.command("--cores", "2", *arguments, "--", WEIGHTS),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    states: list[Path] = []
-    while not states and run.poll() is None:
-        states = list(checkout.root.glob("results/state/**/*.safetensors"))
+    while not list(checkout.root.glob("results/state/*.safetensors")):
+        assert run.poll() is None, "training ended before it saved its state"
         time.sleep(0.05)
+    return run
+
+
+def kill_in_the_middle(checkout: Checkout) -> None:
+    """Start training, then kill Snakemake and its jobs."""
+    run = start_training(checkout)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    assert states, "training ended before it saved its state"
 
 
 def test_killed_training_goes_on_and_ends_with_the_same_weights(slow: Checkout) -> None:
@@ -151,3 +155,24 @@ def test_killed_training_goes_on_and_ends_with_the_same_weights(slow: Checkout) 
     log = (slow.root / "logs/train/multilevel/seed0/16.log").read_text()
     assert "resumed at step" not in log
     assert (slow.root / WEIGHTS).read_bytes() == resumed
+
+
+def training_process(checkout: Checkout) -> int:
+    """The process in which the script of the rule runs."""
+    table = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True)
+    script = rf"{re.escape(str(checkout.root))}/\.snakemake/scripts/\S*train\.py"
+    match = re.search(rf"^ *(\d+) \S*python\S* {script}", table.stdout, re.MULTILINE)
+    assert match, table.stdout
+    return int(match[1])
+
+
+def test_training_that_is_asked_to_stop_is_continued_by_a_retry(slow: Checkout) -> None:
+    slow.snakemake("--cores", "2", WEIGHTS)
+    undisturbed = (slow.root / WEIGHTS).read_bytes()
+
+    run = start_training(slow, "--retries", "1", "--forcerun", "train")
+    os.kill(training_process(slow), signal.SIGTERM)
+    assert run.wait() == 0
+    log = (slow.root / "logs/train/multilevel/seed0/16.log").read_text()
+    assert "resumed at step" in log
+    assert (slow.root / WEIGHTS).read_bytes() == undisturbed

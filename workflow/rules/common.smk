@@ -1,13 +1,14 @@
 """The study, checked before any job starts, and what rules look up in it."""
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from fsdiff.config import ConfigurationError, load
-from fsdiff.parts import modules
+from fsdiff.parts import kinds, modules
 from fsdiff.provenance import fingerprint
 from fsdiff.storage import canonical_json
 
@@ -16,10 +17,15 @@ try:
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
+# Every job reads this file, wherever it runs, and so finds the scheduler.
+if STUDY.dask.scheduler:
+    os.environ.update(DASK_SCHEDULER_ADDRESS=STUDY.dask.scheduler)
+
 
 wildcard_constraints:
     dataset="|".join(STUDY.datasets),
     experiment="|".join(STUDY.experiments),
+    analysis="|".join(STUDY.analyses),
     seed=r"\d+",
     resolution=r"\d+",
     first=r"\d+",
@@ -62,7 +68,20 @@ def merging(wildcards):
     return {**job("dataset", "dataset")(wildcards), "shard": shard}
 
 
+def growing(amount):
+    """An amount of a resource that is doubled and tripled for the next attempts at a job.
+
+    It stops there, because jobs that continue where they were interrupted make many attempts.
+    """
+    return lambda wildcards, attempt: amount * min(attempt, 3)
+
+
 # Files that rules read.
+
+
+def files_read(wildcards):
+    """The files that a data set is read from, if it is."""
+    return [str(path) for path in STUDY.datasets[wildcards.dataset].source.part.files]
 
 
 def shards(wildcards):
@@ -271,11 +290,20 @@ def histories(wildcards):
     ]
 
 
+def data_pages(dataset):
+    """The pages about a data set by itself; balances are those of equations that are known."""
+    pages = ["fields.png", "spectra.svg", "densities.svg"]
+    if STUDY.datasets[dataset].source.kind in kinds("diagnostics"):
+        pages += ["solutions.png", "balances.svg"]
+    return pages
+
+
 def figures():
     """All figures of the report."""
     found = []
     for dataset in STUDY.datasets:
         folder = f"results/figures/{dataset}"
+        found += [f"{folder}/data/{name}" for name in data_pages(dataset)]
         for n in compared(dataset):
             found += [
                 f"{folder}/{name}" for name in (f"samples-{n}.png", f"spectra-{n}.svg")
@@ -286,4 +314,42 @@ def figures():
         if experiments_on(dataset):
             names = ("prior_spectrum", "loss_curves", "metric_by_resolution", "cost")
             found += [f"{folder}/{name}.svg" for name in names]
-    return [*found, "results/figures/summary.html"]
+    return [*found, "results/figures/summary.html"] if STUDY.experiments else found
+
+
+# Exact experiments.
+
+
+def kind_of(figure):
+    """The kind of the analyses in a figure."""
+    return STUDY.analyses[STUDY.drawn_analyses()[figure][0]].kind
+
+
+def figures_of(kind):
+    """Names of the figures that show analyses of a kind."""
+    return [figure for figure in STUDY.drawn_analyses() if kind_of(figure) == kind]
+
+
+def analysis_figures():
+    """All figures of exact experiments."""
+    return [
+        f"results/figures/analyses/{figure}.svg" for figure in STUDY.drawn_analyses()
+    ]
+
+
+def analyses_drawn(wildcards):
+    """The results that a figure shows."""
+    names = STUDY.drawn_analyses()[wildcards.figure]
+    return [f"results/analyses/{name}.nc" for name in names]
+
+
+def drawing_analyses(wildcards):
+    """The parameter of a figure of analyses: their kind, what they are called, and the code."""
+    names = STUDY.drawn_analyses()[wildcards.figure]
+    kind = kind_of(wildcards.figure)
+    titles = [STUDY.analyses[name].title or name for name in names]
+    drawn_by = frozenset({f"fsdiff.plotting.analyses.{kind}"})
+    return {
+        "code": code("analysis_figure", drawn_by),
+        "config": {"kind": kind, "titles": titles},
+    }

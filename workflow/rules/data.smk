@@ -1,9 +1,12 @@
-"""Fields of a differential equation, in shards, merged and restricted to each resolution."""
+"""Fields of a differential equation or from files, merged and restricted to each resolution."""
 
 
 # A shard is named by its first and last sample: with another number of shards these files differ,
-# and the data set, once merged, stays as it is.
+# and the data set, once merged, stays as it is. Files that are read are told apart by their digest
+# in the parameter, not by their age.
 rule simulate:
+    input:
+        files=ancient(files_read),
     output:
         shard=temp("results/data/{dataset}/shards/{first}-{last}.nc"),
     log:
@@ -14,8 +17,8 @@ rule simulate:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         job=job("simulate", "dataset"),
     script:
@@ -35,8 +38,8 @@ rule dataset:
         "../../envs/fsdiff.yaml"
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=growing(3000),
+        runtime=growing(30),
     params:
         job=merging,
     script:
@@ -56,8 +59,8 @@ rule hierarchy:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=growing(3000),
+        runtime=growing(30),
     params:
         job=job("hierarchy", "dataset", "resolution"),
     script:

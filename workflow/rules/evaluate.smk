@@ -18,8 +18,8 @@ rule evaluate:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         job=job("evaluate", "experiment", "resolution", "seed"),
     script:
@@ -39,8 +39,8 @@ rule reference:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         job=job("reference", "dataset", "resolution"),
     script:
@@ -67,8 +67,8 @@ rule summary:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         job=summarising,
     script:

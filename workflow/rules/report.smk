@@ -1,6 +1,79 @@
 """Figures and the table of the report."""
 
 
+rule data_pages:
+    input:
+        data=data_at_all_resolutions,
+    output:
+        fields=report(
+            "results/figures/{dataset}/data/fields.png",
+            caption="../report/data_fields.rst",
+            category="Data",
+            subcategory="{dataset}",
+            labels={"figure": "fields"},
+        ),
+        spectra=report(
+            "results/figures/{dataset}/data/spectra.svg",
+            caption="../report/data_spectra.rst",
+            category="Data",
+            subcategory="{dataset}",
+            labels={"figure": "spectra by resolution"},
+        ),
+        densities=report(
+            "results/figures/{dataset}/data/densities.svg",
+            caption="../report/data_densities.rst",
+            category="Data",
+            subcategory="{dataset}",
+            labels={"figure": "densities by resolution"},
+        ),
+    log:
+        "logs/data_pages/{dataset}.log",
+    benchmark:
+        "results/benchmarks/data_pages/{dataset}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(20),
+    params:
+        job=job("data_pages", "dataset"),
+    script:
+        "../scripts/data_pages.py"
+
+
+rule balances:
+    output:
+        solutions=report(
+            "results/figures/{dataset}/data/solutions.png",
+            caption="../report/solutions.rst",
+            category="Data",
+            subcategory="{dataset}",
+            labels={"figure": "solutions"},
+        ),
+        balances=report(
+            "results/figures/{dataset}/data/balances.svg",
+            caption="../report/balances.rst",
+            category="Data",
+            subcategory="{dataset}",
+            labels={"figure": "balances"},
+        ),
+    log:
+        "logs/balances/{dataset}.log",
+    benchmark:
+        "results/benchmarks/balances/{dataset}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(60),
+    params:
+        job=job("balances", "dataset"),
+    script:
+        "../scripts/balances.py"
+
+
 rule fields:
     input:
         data=data,
@@ -35,8 +108,8 @@ rule fields:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=growing(3000),
+        runtime=growing(20),
     params:
         job=drawing("fields", "prior"),
     script:
@@ -63,8 +136,8 @@ rule resolutions:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=growing(3000),
+        runtime=growing(20),
     params:
         job=drawing("resolutions", "resolutions"),
     script:
@@ -90,8 +163,8 @@ rule priors:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         job=drawing("priors", "prior"),
     script:
@@ -117,8 +190,8 @@ rule curves:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         job=drawing("curves"),
     script:
@@ -152,8 +225,8 @@ rule comparison:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         job=drawing("comparison"),
     script:
@@ -178,8 +251,8 @@ rule table:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         job=described("table", {}),
     script:

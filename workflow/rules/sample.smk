@@ -16,7 +16,7 @@ rule sample:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=growing(3000),
         runtime=240,
     params:
         job=job("sample", "experiment", "resolution", "seed"),

@@ -19,7 +19,7 @@ rule train:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=growing(3000),
         runtime=720,
     params:
         job=job("train", "experiment", "resolution", "seed"),

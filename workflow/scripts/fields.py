@@ -10,8 +10,9 @@ from fsdiff.metrics.spectra import radial_spectrum
 from fsdiff.models import Statistics
 from fsdiff.plotting.distributions import densities
 from fsdiff.plotting.fields import sample_grid
-from fsdiff.plotting.spectra import shell_energy, spectra
+from fsdiff.plotting.spectra import spectra
 from fsdiff.plotting.style import quantity_of, save
+from fsdiff.shells import shell_energy
 from fsdiff.stages.evaluate import gaussian_surrogate
 from fsdiff.stages.files import fields_of, split
 

@@ -2,17 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-import dask
-import torch
-
 from fsdiff import hierarchy, logs, parts, storage
+from fsdiff.workers import workers
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
-torch.set_num_threads(1)  # chunks run in parallel instead
-dask.config.set(scheduler="threads", num_workers=snakemake.threads)
 
 job = snakemake.params.job
 config = job["config"]
@@ -23,10 +19,11 @@ coarse = hierarchy.restrict(
     parts.build("downsampling", config["downsampling"]),
     parts.build("basis", config["basis"]),
 )
-storage.write(
-    coarse,
-    snakemake.output.data,
-    title=f"{snakemake.wildcards.dataset} on a grid of {config['resolution']} × "
-    f"{config['resolution']}",
-    provenance=storage.Provenance(config, job["code"], storage.Provenance.of(fine).seed),
-)
+with workers(snakemake.threads):
+    storage.write(
+        coarse,
+        snakemake.output.data,
+        title=f"{snakemake.wildcards.dataset} on a grid of {config['resolution']} × "
+        f"{config['resolution']}",
+        provenance=storage.Provenance(config, job["code"], storage.Provenance.of(fine).seed),
+    )

@@ -19,4 +19,5 @@ sample(
     weights=Path(snakemake.input.weights),
     output=Path(snakemake.output.samples),
     cost=Path(snakemake.output.cost),
+    states=Path("results", "state"),
 )

@@ -1,0 +1,200 @@
+"""Time and memory of this project's FNO beside published ones of as many parameters.
+
+Networks of width 32 take turns, in one process, at steps of training (forward, backward, AdamW)
+and at inference, on batches of 16 random fields. Needs the extra ``neuralop``.
+
+    python benchmarks/networks.py [--quick] [--folder docs/benchmarks]
+"""
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import torch
+from measuring import environment, peak_megabytes
+from peers.networks import PackagedFNO, PublishedFNO
+from report import number, table
+from torch import Tensor, nn
+
+from fsdiff.networks.fno import FNO
+from fsdiff.storage import atomic
+
+OURS, COSINE, PACKAGE, PUBLISHED = "fsdiff, Fourier", "fsdiff, cosine", "neuralop", "published"
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    OURS: partial(FNO, modes=12, basis="fourier"),
+    COSINE: partial(FNO, modes=24, basis="cosine"),
+    PACKAGE: PackagedFNO,
+    PUBLISHED: PublishedFNO,
+}
+BATCH = 16
+
+METHOD = """\
+Made by `{command}` in one run: {environment} neuraloperator {neuralop}.
+
+Batches of 16 fields of one channel, networks of width 32 with four layers and a projection through
+128 features. Numbers of real parameters are equal up to 3 %: 12 Fourier modes, or 24 cosine modes,
+which are real. Networks take turns and times are medians: processor time on one thread, wall time
+on two. A step of training is forward, backward and AdamW, fused where all parameters are real.
+*Times faster* is the network's time by that of the first. Memory is the peak of two steps of
+training in a fresh process, beyond what it uses before the network is made.
+
+* *fsdiff*: `fsdiff.networks.fno.FNO`, with its defaults but for the modes.
+* *neuralop*: `neuralop.models.FNO`, with its defaults but for the sizes.
+* *published*: the FNO of published score models on function spaces, as `benchmarks/peers` has it.
+
+*System* is the part of a training step's processor time that the operating system spends, most of
+it on giving the process memory anew: the C library returns arrays above 32 MB as soon as they are
+freed.
+"""
+
+
+@dataclass
+class Times:
+    """Seconds of each training step and inference, and the system's part of those of training."""
+
+    training: list[float] = field(default_factory=list)
+    inference: list[float] = field(default_factory=list)
+    system: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Medians of one network's times, and its peak memory."""
+
+    nodes: int
+    threads: int
+    network: str
+    training: float
+    inference: float
+    system: float
+    megabytes: float | None
+
+
+class Contender:
+    """A network with its optimiser and a batch to work on."""
+
+    def __init__(self, name: str, n: int) -> None:
+        torch.manual_seed(0)
+        self.network = NETWORKS[name]()
+        parameters = list(self.network.parameters())
+        fused = not any(p.is_complex() for p in parameters)
+        self.optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=fused)
+        self.x, self.t = torch.randn(BATCH, 1, n, n), torch.randn(BATCH)
+
+    def train(self) -> None:
+        """One step."""
+        loss = (self.network(self.x, self.t) - self.x).square().mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    @torch.no_grad()
+    def infer(self) -> Tensor:
+        """One evaluation."""
+        return self.network(self.x, self.t)
+
+
+def parameters(name: str) -> int:
+    """Number of real parameters."""
+    return sum(p.numel() * (2 if p.is_complex() else 1) for p in NETWORKS[name]().parameters())
+
+
+def race(n: int, threads: int, rounds: int) -> dict[str, Times]:
+    """Times of all networks, which take turns; the first round is not counted."""
+    torch.set_num_threads(threads)
+    clock = time.process_time if threads == 1 else time.perf_counter
+    contenders = {name: Contender(name, n) for name in NETWORKS}
+    times = {name: Times() for name in NETWORKS}
+    for count in range(rounds + 1):
+        for name, contender in contenders.items():
+            before = resource.getrusage(resource.RUSAGE_SELF)
+            start = clock()
+            contender.train()
+            trained = clock()
+            after = resource.getrusage(resource.RUSAGE_SELF)
+            contender.infer()
+            if count:
+                times[name].inference.append(clock() - trained)
+                times[name].training.append(trained - start)
+                times[name].system.append(_system_part(before, after))
+    return times
+
+
+def _system_part(before: resource.struct_rusage, after: resource.struct_rusage) -> float:
+    system = after.ru_stime - before.ru_stime
+    return system / (system + after.ru_utime - before.ru_utime)
+
+
+def train_twice(name: str, n: int) -> None:
+    """What peak memory is measured of."""
+    contender = Contender(name, n)
+    contender.train()
+    contender.train()
+
+
+def measure(resolutions: Sequence[int], threads: Sequence[int], rounds: int) -> Iterator[Row]:
+    """All rows of the table, printed when they are there."""
+    for n in resolutions:
+        memory = {name: peak_megabytes(partial(train_twice, name), n) for name in NETWORKS}
+        for count in threads:
+            for name, times in race(n, count, rounds).items():
+                values = [median(v) for v in (times.training, times.inference, times.system)]
+                row = Row(n, count, name, *values, memory[name] if count == 1 else None)
+                print(row, file=sys.stderr, flush=True)
+                yield row
+
+
+def results(rows: Sequence[Row]) -> str:
+    """The table."""
+    header = (
+        "grid | threads: | network | training step, ms: | times faster: | inference, ms: "
+        "| times faster: | system, %: | peak MB:"
+    )
+    first = {(row.nodes, row.threads): row for row in rows if row.network == OURS}
+    lines = []
+    for row in rows:
+        ours = first[row.nodes, row.threads]
+        lines.append(
+            [
+                *(f"{row.nodes}²", str(row.threads), row.network),
+                *(number(1e3 * row.training), number(row.training / ours.training)),
+                *(number(1e3 * row.inference), number(row.inference / ours.inference)),
+                f"{100 * row.system:.0f}",
+                "" if row.megabytes is None else f"{row.megabytes:.0f}",
+            ]
+        )
+    return table(header, lines)
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="32 x 32 nodes, few rounds")
+    parser.add_argument("--folder", type=Path, default=Path("docs/benchmarks"))
+    arguments = parser.parse_args()
+    resolutions, rounds = ((32,), 3) if arguments.quick else ((32, 64, 128), 9)
+    rows = list(measure(resolutions, (1, 2), rounds))
+    command = "python benchmarks/networks.py" + " --quick" * arguments.quick
+    counts = table("network | parameters:", ([name, f"{parameters(name):,}"] for name in NETWORKS))
+    page = [
+        "# Score networks beside published ones\n",
+        METHOD.format(
+            command=command, environment=environment(), neuralop=version("neuraloperator")
+        ),
+        results(rows),
+        counts,
+    ]
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    with atomic(arguments.folder / "networks.md") as temporary:
+        Path(temporary).write_text("\n".join(page), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

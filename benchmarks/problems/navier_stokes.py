@@ -1,0 +1,117 @@
+"""Work and precision of solvers of the vorticity equation, with the published forcing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from measuring import Comparison, Point, peak_megabytes, race, relative
+from peers import navier_stokes as published
+from peers.navier_stokes import CrankNicolsonEuler
+from torch import Tensor
+
+from fsdiff.bases import FourierBasis
+from fsdiff.initial import PowerLawField
+from fsdiff.pde.navier_stokes import NavierStokes
+
+PUBLISHED_STEP, BATCH = 1e-4, 20
+STEPS = (PUBLISHED_STEP, 1e-3, 1e-2)
+TOLERANCES = (1e-4, 1e-5, 2e-7, 1e-8)
+DEFAULT = NavierStokes().tolerance
+
+
+@dataclass(frozen=True)
+class Case:
+    """A flow on n × n nodes to time ``end``; errors are measured at the ``horizon``."""
+
+    n: int
+    viscosity: float
+    end: float
+    horizon: float
+    repeats: int = 3
+
+    @property
+    def system(self) -> NavierStokes:
+        """The equations."""
+        return NavierStokes(viscosity=self.viscosity)
+
+    @property
+    def state(self) -> Tensor:
+        """The first initial state, (1, n, n)."""
+        return self.states(1)[0]
+
+    def states(self, count: int) -> Tensor:
+        """Initial states, (count, 1, n, n)."""
+        return PowerLawField().sample(FourierBasis(), self.n, range(count), 0, channels=1)
+
+    def solve(self, tolerance: float, state: Tensor) -> Tensor:
+        """This project's solution to the end; returns the vorticity at the horizon, (1, n, n)."""
+        times = sorted({self.horizon, self.end})
+        return replace(self.system, tolerance=tolerance).solve(state[None], times)[0, 0]
+
+
+FULL = (Case(64, 1e-3, 50, 50), Case(256, 1e-3, 50, 1), Case(256, 1e-5, 20, 1))
+QUICK = (Case(64, 1e-3, 50, 0.5, 1), Case(256, 1e-3, 50, 0.05, 1))
+
+
+def comparisons(quick: bool) -> Iterator[Comparison]:
+    """One comparison for each case."""
+    yield from map(compare, QUICK if quick else FULL)
+
+
+def compare(case: Case) -> Comparison:
+    """All solvers and settings."""
+    exact = replace(case.system, tolerance=1e-10).solve(case.state[None], [case.horizon])[0, 0]
+    points = (*published_points(case, exact), *own_points(case, exact))
+    problem = f"{case.n} × {case.n} nodes, ν = {case.viscosity:g}, to t = {case.end:g}"
+    errors = f"at t = {case.horizon:g}, relative to this project's with a tolerance of 1e-10"
+    return Comparison("Navier–Stokes", problem, errors, points)
+
+
+def published_points(case: Case, exact: Tensor) -> Iterator[Point]:
+    """The published scheme: its time per step and the number of steps, and its error."""
+    seconds = seconds_per_step(case)
+    for step in STEPS:
+        field = published.advance(case.system, case.state, step, round(case.horizon / step))
+        is_published = step == PUBLISHED_STEP
+        few = partial(published.advance, case.system, step=step, steps=4)
+        yield Point(
+            "Crank–Nicolson + Euler",
+            f"step {step:.0e}{' (published)' * is_published}",
+            seconds * case.end / step,
+            relative(field, exact),
+            "peer" if is_published else "other",
+            peak_megabytes(few, case.state) if is_published else None,
+        )
+
+
+def own_points(case: Case, exact: Tensor) -> Iterator[Point]:
+    """This project's solver at several tolerances, run to the end."""
+    runs = {tolerance: partial(case.solve, tolerance) for tolerance in TOLERANCES}
+    for tolerance, trial in race(runs, [case.state], case.repeats).items():
+        is_default = tolerance == DEFAULT
+        short = replace(case, end=case.horizon)
+        yield Point(
+            "fsdiff",
+            f"tolerance {tolerance:.0e}{' (default)' * is_default}",
+            trial.seconds,
+            relative(trial.results[0], exact),
+            "default" if is_default else "other",
+            peak_megabytes(partial(short.solve, tolerance), case.state) if is_default else None,
+        )
+
+
+def seconds_per_step(case: Case) -> float:
+    """Processor time of the published scheme per step and sample, alone or in a batch of 20."""
+    steps = max(2, 400 * 64**2 // case.n**2)
+    runs = {
+        count: CrankNicolsonEuler(case.system, case.states(count), PUBLISHED_STEP).advance
+        for count in (1, BATCH)
+    }
+    trials = race(runs, [steps], case.repeats)
+    return min(trial.seconds / count for count, trial in trials.items()) / steps
+
+
+def batch(size: int, device: torch.device, case: Case = FULL[0]) -> partial:
+    """The default solver on as many samples, to the end, for the table of batches."""
+    return partial(case.system.solve, case.states(size).to(device), [case.end])

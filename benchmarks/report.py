@@ -1,0 +1,178 @@
+"""The comparison of solvers as a page: tables in Markdown, and a figure."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from measuring import Comparison
+from problems.batches import Batch
+from problems.darcy import Growth
+
+from fsdiff.plotting.style import experiment_styles, plain_ticks, styled
+
+_COLUMNS = 4
+_PEER = {"color": "#767676", "linestyle": (0, (4, 2))}
+
+
+def table(header: str, rows: Iterable[Sequence[str]]) -> str:
+    """A table; ``header`` has the columns' names, those of numbers marked by a colon at the end."""
+    names = [name.strip() for name in header.split("|")]
+    rule = "|".join("---:" if name.endswith(":") else "---" for name in names)
+    lines = [" | ".join(name.rstrip(":") for name in names), rule, *map(" | ".join, rows)]
+    return "\n".join(f"| {line} |" if line is not rule else f"|{line}|" for line in lines) + "\n"
+
+
+def summary(comparisons: Sequence[Comparison]) -> str:
+    """The peer's published or usual setting beside this project's default."""
+    header = "system | problem | peer | s: | error: | fsdiff, s: | error: | times faster:"
+    return table(header, map(_summary_row, comparisons))
+
+
+def _summary_row(comparison: Comparison) -> list[str]:
+    peer, ours = comparison.of("peer"), comparison.of("default")
+    return [
+        comparison.system,
+        comparison.problem,
+        peer.solver,
+        number(peer.seconds),
+        f"{peer.error:.1e}",
+        number(ours.seconds),
+        f"{ours.error:.1e}",
+        number(peer.seconds / ours.seconds),
+    ]
+
+
+def number(value: float) -> str:
+    """Two or three digits, without an exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:#.2g}" if value < 10 else f"{value:.1f}"
+
+
+def details(comparison: Comparison) -> str:
+    """Every setting of every solver."""
+    rows = [
+        [
+            point.solver,
+            point.setting,
+            number(point.seconds),
+            f"{point.error:.1e}",
+            "" if point.megabytes is None else f"{point.megabytes:.0f}",
+        ]
+        for point in comparison.points
+    ]
+    title = f"### {comparison.system}: {comparison.problem}\n\nErrors are {comparison.errors}.\n\n"
+    return title + table("solver | setting | s per sample: | error: | peak MB:", rows)
+
+
+def growth_table(growths: Sequence[Growth]) -> str:
+    """Cost, residual and ratio by law and grid."""
+    header = (
+        "permeability | n: | contrast: | iterations: | fsdiff alone, ms: | in a batch, ms: "
+        "| µs per cell: | residual: | spsolve, ms: | residual: | splu, ms: | spsolve / alone: "
+        "| spsolve / batch: | splu / batch:"
+    )
+    return table(header, map(_growth_row, growths))
+
+
+def _growth_row(growth: Growth) -> list[str]:
+    row = [
+        growth.law,
+        str(growth.n),
+        f"{growth.contrast:.0e}",
+        str(growth.iterations),
+        number(1e3 * growth.alone),
+        number(1e3 * growth.together),
+        f"{1e6 * growth.together / growth.n**2:.2f}",
+        f"{growth.residual:.0e}",
+    ]
+    if not growth.peers:
+        return row + [""] * 6
+    (plain, residual), (tuned, _) = (growth.peers[name] for name in ("spsolve", "splu, symmetric"))
+    return [
+        *row,
+        number(1e3 * plain),
+        f"{residual:.0e}",
+        number(1e3 * tuned),
+        number(plain / growth.alone),
+        number(plain / growth.together),
+        number(tuned / growth.together),
+    ]
+
+
+def exponents(growths: Sequence[Growth]) -> str:
+    """p in time ∝ cells^p, fitted to this project's time per sample in a batch, by law."""
+    laws = dict.fromkeys(growth.law for growth in growths)
+    return "; ".join(
+        f"{law}: {_exponent([g for g in growths if g.law == law]):.2f}" for law in laws
+    )
+
+
+def _exponent(growths: Sequence[Growth]) -> float:
+    cells = [growth.n**2 for growth in growths]
+    return float(np.polyfit(np.log(cells), np.log([g.together for g in growths]), 1)[0])
+
+
+def batch_table(batches: Iterable[Batch]) -> str:
+    """Wall time by size of the batch."""
+    rows = [
+        [
+            batch.problem,
+            str(batch.size),
+            f"{batch.seconds:.3g}",
+            f"{batch.seconds / batch.size:.3g}",
+        ]
+        for batch in batches
+    ]
+    return table("problem | batch: | s: | s per sample:", rows)
+
+
+@styled
+def draw(comparisons: Sequence[Comparison], growths: Sequence[Growth]) -> Figure:
+    """Error against time, a panel for each problem, and Darcy's time against the grid."""
+    count = len(comparisons) + 1
+    rows = -(-count // _COLUMNS)
+    figure = Figure(figsize=(13, 3.4 * rows), layout="constrained")
+    panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for axes, comparison in zip(panels, comparisons, strict=False):
+        _draw_comparison(axes, comparison)
+    _draw_growth(panels[count - 1], growths)
+    for axes in panels[count:]:
+        axes.set_axis_off()
+    return figure
+
+
+def _draw_comparison(axes: Axes, comparison: Comparison) -> None:
+    solvers = list(dict.fromkeys(point.solver for point in comparison.points))
+    for solver in solvers:
+        points = [point for point in comparison.points if point.solver == solver]
+        style = experiment_styles(["fsdiff"])["fsdiff"] if solver == "fsdiff" else dict(_PEER)
+        style.setdefault("marker", "s" if solver == solvers[0] else "^")
+        x, y = [p.seconds for p in points], [p.error for p in points]
+        axes.plot(x, y, markersize=4, label=solver, **style)
+        for point in points:
+            if point.role != "other":
+                axes.plot(point.seconds, point.error, "o", ms=10, mfc="none", mec=style["color"])
+    problem = comparison.problem.replace(", ", "\n", 1)
+    axes.set_title(f"{comparison.system}\n{problem}")
+    axes.set(xscale="log", yscale="log")
+    axes.set(xlabel="processor seconds per sample", ylabel="relative L² error")
+    plain_ticks(axes.xaxis)
+    axes.legend()
+
+
+def _draw_growth(axes: Axes, growths: Sequence[Growth]) -> None:
+    laws = list(dict.fromkeys(growth.law for growth in growths))
+    styles = experiment_styles(laws)
+    for law in laws:
+        rows = [growth for growth in growths if growth.law == law]
+        per_cell = [1e6 * row.together / row.n**2 for row in rows]
+        axes.plot([row.n**2 for row in rows], per_cell, label=law, **styles[law])
+        peers = [row for row in rows if row.peers]
+        per_cell = [1e6 * row.peers["spsolve"][0] / row.n**2 for row in peers]
+        axes.plot([row.n**2 for row in peers], per_cell, **(styles[law] | _PEER))
+    axes.plot([], [], label="spsolve, same markers", **_PEER)
+    axes.set_title("Darcy\ncost of a cell, fsdiff in a batch")
+    axes.set(xscale="log", yscale="log", xlabel="cells", ylabel="processor µs per cell")
+    axes.set_ylim(top=6 * axes.get_ylim()[1])  # room for the legend
+    plain_ticks(axes.yaxis)
+    axes.legend(fontsize=7.5)

@@ -1,0 +1,1 @@
+"""Numerical experiments whose answer is known exactly."""

@@ -1,0 +1,67 @@
+"""Training on data that are drawn afresh in every step: as many as one likes, none twice."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from fsdiff.analyses.base import NetworkFactory
+from fsdiff.denoiser import Denoiser
+from fsdiff.randomness import generator
+
+DATA_STREAM, LOSS_STREAM, WEIGHTS_STREAM = 34, 35, 36
+"""Stream numbers of the data of a step, of its times and noise, and of the initial weights."""
+
+Weight = Callable[[Tensor], Tensor]
+"""A factor of the loss at times (batch,)."""
+
+
+def initialised(factory: NetworkFactory, channels: int, seed: int) -> nn.Module:
+    """A network with weights drawn from ``seed``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_number(seed, WEIGHTS_STREAM))
+        return factory(channels)
+
+
+def fit(
+    denoiser: Denoiser,
+    draw: Callable[[np.random.Generator], Tensor],
+    *,
+    steps: int,
+    learning_rate: float,
+    seed: int,
+    weight: Weight | None = None,
+) -> Iterator[int]:
+    """Train with Adam at a constant rate; yields the number of steps before each, and at the end.
+
+    ``draw`` makes the fields (batch, channel, *grid) of a step, in the network's precision.
+    """
+    optimizer = torch.optim.Adam(denoiser.parameters(), lr=learning_rate)
+    for step in tqdm(range(steps), desc="train", unit="step", disable=None):
+        yield step
+        data = draw(generator(seed, DATA_STREAM, step))
+        random = torch.Generator().manual_seed(_number(seed, LOSS_STREAM, step))
+        loss = _loss(denoiser, data, random, weight)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss} in step {step}: lower learning_rate")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    yield steps
+
+
+def _loss(
+    denoiser: Denoiser, data: Tensor, random: torch.Generator, weight: Weight | None
+) -> Tensor:
+    if weight is None:
+        return denoiser.loss(data, random).mean()
+    uniform = denoiser.time_sampling.spread(torch.rand(len(data), generator=random))
+    t = denoiser.times(uniform)
+    noise = denoiser.colour(torch.randn(data.shape, generator=random))
+    return (weight(t) * denoiser.loss_at(data, t, noise)).mean()
+
+
+def _number(seed: int, *stream: int) -> int:
+    return int(generator(seed, *stream).integers(2**63 - 1))

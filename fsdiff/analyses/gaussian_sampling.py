@@ -1,0 +1,90 @@
+"""Gaussian data and the exact score: what a sampler makes of them, free of sampling error."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import torch
+import xarray as xr
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+from tqdm import tqdm
+
+from fsdiff.analyses.base import Analysis, results
+from fsdiff.analyses.runs import sample_variance
+from fsdiff.bases import Basis, FourierBasis
+from fsdiff.exact import ExactDenoiser, gaussian
+from fsdiff.metrics.spectra import radial_spectrum
+from fsdiff.priors.convolution import Bessel
+from fsdiff.priors.spectral import SpectralPrior
+from fsdiff.processes.path import GaussianPath
+from fsdiff.processes.variance_preserving import VariancePreserving
+from fsdiff.samplers.base import Sampler
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianSampling(Analysis):
+    """A sampler's error on data N(0, C), in a distance of laws, against network evaluations.
+
+    With the exact score every sampler acts on each mode linearly, so its samples are Gaussian and
+    commute with C, and W₂² = Σ_k (√v_k − √c_k)² for their mode variances v_k. The field ``setting``
+    of the sampler, or of the sampler inside it, takes the ``values`` in turn.
+    """
+
+    covariance: SpectralPrior
+    sampler: Sampler
+    setting: Literal["steps", "tolerance"] = "steps"
+    values: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
+    basis: Basis = field(default_factory=lambda: FourierBasis(1))
+    prior: SpectralPrior = field(default_factory=Bessel)
+    process: GaussianPath = field(default_factory=VariancePreserving)
+    resolution: PositiveInt = 64
+    kind: Literal["gaussian_sampling"] = "gaussian_sampling"
+
+    def run(self) -> xr.Dataset:
+        """``evaluations``, ``distance`` (setting), ``variance`` (setting, wavenumber) and exact."""
+        law = gaussian(self.basis, self.covariance)
+        denoiser = ExactDenoiser(law, prior=self.prior, process=self.process)
+        data = law.spectrum(self.resolution)[0]
+        found, evaluations = [], []
+        for value in tqdm(self.values, desc=self.sampler.kind, disable=None):
+            sampler = with_setting(self.sampler, self.setting, value)
+            variance, cost = sample_variance(sampler, denoiser, self.resolution)
+            found.append(variance)
+            evaluations.append(cost)
+        multiplicity = self.basis.multiplicity(self.resolution)
+        total = float((multiplicity * data).sum())
+        distances = [wasserstein(v, data, multiplicity) / total**0.5 for v in found]
+        shells = torch.stack([self._shells(v) for v in found])
+        exact = self._shells(data)
+        where = ("setting", "wavenumber")
+        return results(
+            {
+                "evaluations": ("setting", evaluations, "network evaluations on the fine grid"),
+                "distance": ("setting", distances, "W₂ to the data over root mean square of data"),
+                "variance": (where, shells, "energy per shell of the samples"),
+                "exact": ("wavenumber", exact, "energy per shell of the data"),
+            },
+            {
+                "setting": ("setting", list(self.values), self.setting),
+                "wavenumber": ("wavenumber", torch.arange(len(exact)), "wavenumber |k|"),
+            },
+        )
+
+    def _shells(self, variance: Tensor) -> Tensor:
+        """Energy of each shell of wavenumbers."""
+        typical = self.basis.inverse(variance.sqrt(), self.resolution)
+        return radial_spectrum(typical[None, None], self.basis)[1][0]
+
+
+def wasserstein(a: Tensor, b: Tensor, multiplicity: Tensor) -> float:
+    """W₂ between zero-mean Gaussians with mode variances a and b: √Σ_k (√a_k − √b_k)²."""
+    return float((multiplicity * (a.sqrt() - b.sqrt()).square()).sum().sqrt())
+
+
+def with_setting(sampler: Sampler, name: str, value: float) -> Sampler:
+    """The sampler with another value of a setting, of its own or of the sampler inside it."""
+    own = {item.name: item.type for item in dataclasses.fields(sampler)}
+    if "sampler" in own and (name not in own or name == "steps"):
+        return dataclasses.replace(sampler, sampler=with_setting(sampler.sampler, name, value))
+    return dataclasses.replace(sampler, **{name: round(value) if name == "steps" else value})

@@ -1,0 +1,113 @@
+"""Runs of samplers whose randomness is organised for analyses: ensembles, and exact second moments.
+
+Both go through ``Sampler.draw``, so that what is analysed is the code that draws samples.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from fsdiff.denoiser import Denoiser, Estimate
+from fsdiff.exact import ExactDenoiser
+from fsdiff.randomness import generator
+from fsdiff.samplers.base import Run, Sampler, State
+
+ENSEMBLE_STREAM = 31
+"""Stream number of the noise of an ensemble."""
+
+
+@dataclass(frozen=True)
+class _Ensemble(Run):
+    """Many cheap samples at once: all their noise of a step comes from one stream."""
+
+    def _coloured(self, indices: Sequence[int], symbol: Tensor, n: int, *stream: int) -> Tensor:
+        basis = self.denoiser.basis
+        shape = (len(indices), self.denoiser.channels, n**basis.dimension)
+        normals = generator(self.seed, ENSEMBLE_STREAM, *stream).standard_normal(shape)
+        return basis.inverse(basis.white_noise(normals, n) * symbol, n).to(self.dtype)
+
+
+class Recorder:
+    """A denoiser that remembers the states that it is shown, (time, fields)."""
+
+    def __init__(self, denoiser: Denoiser | ExactDenoiser) -> None:
+        self.denoiser = denoiser
+        self.states: list[tuple[float, Tensor]] = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.denoiser, name)
+
+    def __call__(self, x: Tensor, t: Tensor) -> Estimate:
+        """The estimates of the denoiser."""
+        self.states.append((float(t[0]), x))
+        return self.denoiser(x, t)
+
+
+@torch.no_grad()
+def ensemble(
+    sampler: Sampler,
+    denoiser: Denoiser | ExactDenoiser | Recorder,
+    samples: int,
+    seed: int,
+    dtype: torch.dtype = torch.float64,
+) -> Tensor:
+    """Points of ℝ^d, (samples, d), drawn as one batch; they depend on seed and number."""
+    run = _Ensemble(denoiser, denoiser.prior, 1, seed, dtype, torch.device("cpu"))
+    (state,) = sampler.draw(run, [tuple(range(samples))])
+    return state.fields[..., 0]
+
+
+@dataclass(frozen=True)
+class _Impulses(Run):
+    """A linear sampler's answers to one unit impulse in every mode of each of its random fields.
+
+    Row 0 of the batch starts from √v_k in each mode, v_k the variance of X_T; row j receives √λ_k
+    instead of the j-th draw of noise, and all else is zero. By independence, the squared
+    coefficients of the results sum over rows to the variance of a sample, mode by mode.
+    """
+
+    draws: "count[int]" = field(default_factory=lambda: count(1))
+
+    def noise(self, state: State, n: int, *stream: int) -> Tensor:
+        """The impulse of this draw in its row, if there is such a row."""
+        eigenvalues = self.prior.eigenvalues(self.denoiser.basis, n)
+        return self._impulse(state.indices, next(self.draws), eigenvalues, n)
+
+    def gaussian(self, indices: Sequence[int], t: float, n: int) -> Tensor:
+        """The impulse of the start in row 0."""
+        marginal = self.denoiser.marginal(torch.tensor([t], dtype=torch.float64), n)
+        return self._impulse(indices, 0, marginal.variance[0, 0], n)
+
+    def _impulse(self, indices: Sequence[int], row: int, variance: Tensor, n: int) -> Tensor:
+        basis = self.denoiser.basis
+        fields = torch.zeros((len(indices), 1, *(n,) * basis.dimension), dtype=self.dtype)
+        if row < len(indices):
+            zero = basis.forward(fields[row, 0])
+            fields[row, 0] = basis.inverse(zero + variance.sqrt(), n)
+        return fields
+
+
+@torch.no_grad()
+def sample_variance(sampler: Sampler, denoiser: ExactDenoiser, n: int) -> tuple[Tensor, float]:
+    """Mean-square coefficients of samples on n nodes, and evaluations of the network per sample.
+
+    Free of sampling error, for zero-mean Gaussian data with one channel. Evaluations are counted
+    in evaluations on the grid of the samples. Where step sizes depend on the sample, those of a
+    sample with the expected size of every mode are taken.
+    """
+    draws = _impulses(sampler, denoiser, n, 1)[1]
+    state, _ = _impulses(sampler, denoiser, n, 1 + draws)
+    cost = sum(
+        number * (m / n) ** denoiser.basis.dimension for m, number in state.evaluations.items()
+    )
+    return denoiser.basis.forward(state.fields[:, 0]).abs().square().sum(0), cost
+
+
+def _impulses(sampler: Sampler, denoiser: ExactDenoiser, n: int, rows: int) -> tuple[State, int]:
+    """The finished rows, and how many fields of noise were drawn."""
+    run = _Impulses(denoiser, denoiser.prior, n, 0, torch.float64, torch.device("cpu"))
+    (state,) = sampler.draw(run, [tuple(range(rows))])
+    return state, next(run.draws) - 1

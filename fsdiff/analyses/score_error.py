@@ -1,0 +1,155 @@
+"""How well a network learns a score that is known, on the grid it is trained on and a finer one."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+import xarray as xr
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from fsdiff.analyses.base import Analysis, NetworkFactory, results
+from fsdiff.analyses.fitting import fit, initialised
+from fsdiff.bases import Basis, FourierBasis
+from fsdiff.denoiser import Denoiser
+from fsdiff.downsampling import Downsampling, Fourier
+from fsdiff.exact import ExactDenoiser, GaussianMixture, mixture
+from fsdiff.predictions import Prediction, Score
+from fsdiff.priors.convolution import Combined
+from fsdiff.priors.spectral import SpectralPrior
+from fsdiff.processes.path import GaussianPath
+from fsdiff.processes.variance_preserving import VariancePreserving
+from fsdiff.randomness import generator
+from fsdiff.time_sampling import TimeSampling, Uniform
+
+TEST_STREAM = 37
+"""Stream number of the data and the noise that errors are measured on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreError(Analysis):
+    """Score error over training on a mixture of two Gaussians N(μ_i, Q) of functions.
+
+    μ_1 = K x and μ_2 = K(1 − y), with K the convolution of the prior, so K K* ∝ Q (Hagemann et al.,
+    arXiv 2303.04772, §5.1). Fields are drawn on ``data_resolution`` nodes, taken to
+    ``training_resolution`` and multiplied by ``scale`` there. A scale of 1/2 for a grid half as
+    fine is what averaging of arrays in Euclidean coordinates does, their baseline.
+
+    Errors are E g²‖S_θ − S‖² over uniform times, in the norm of functions, relative to E g²‖S‖².
+    The exact score is that of the law that is restricted to the grid.
+    """
+
+    network: NetworkFactory
+    basis: Basis = field(default_factory=FourierBasis)
+    prior: SpectralPrior = field(default_factory=lambda: Combined(modes=(14, 7), normalize=False))
+    process: GaussianPath = field(default_factory=VariancePreserving)
+    prediction: Prediction = field(default_factory=Score)
+    time_sampling: TimeSampling = field(default_factory=Uniform)
+    downsampling: Downsampling = field(default_factory=Fourier)
+    scale: PositiveFloat = 1.0
+    data_resolution: PositiveInt = 64
+    training_resolution: PositiveInt = 32
+    resolutions: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (32, 64)
+    steps: PositiveInt = 3000
+    batch_size: PositiveInt = 128
+    learning_rate: PositiveFloat = 6e-4
+    measure_every: PositiveInt = 100
+    test_fields: PositiveInt = 128
+    seed: NonNegativeInt = 0
+    kind: Literal["score_error"] = "score_error"
+
+    def run(self) -> xr.Dataset:
+        """``error`` (step, resolution), relative, and the mean square ``size`` of the score."""
+        law, denoiser = self.law(), self.denoiser()
+        tests = [self.test(law, n) for n in self.resolutions]
+        rows, errors = [], []
+        for step in fit(
+            denoiser,
+            lambda random: self.training_fields(law, random),
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+        ):
+            if step % self.measure_every == 0 or step == self.steps:
+                rows.append(step)
+                errors.append([test.error(denoiser) for test in tests])
+        sizes = [float(test.target.square().mean()) for test in tests]
+        return results(
+            {
+                "error": (("step", "resolution"), errors, "relative score error"),
+                "size": ("resolution", sizes, "mean square of g S"),
+            },
+            {
+                "step": ("step", rows, "optimiser steps"),
+                "resolution": ("resolution", list(self.resolutions), "nodes per axis"),
+            },
+        ).assign_attrs(
+            parameters=sum(p.numel() for p in denoiser.parameters()),
+            training_resolution=self.training_resolution,
+            batch_size=self.batch_size,
+        )
+
+    def law(self) -> GaussianMixture:
+        """The data."""
+        basis, n = self.basis, self.data_resolution
+        position = torch.from_numpy(basis.nodes(n))
+        ramps = torch.stack([position.expand(n, n), (1 - position)[:, None].expand(n, n)])[:, None]
+        means = basis.multiply(ramps, self.prior.multiplier(basis, n))
+        return mixture(basis, means, lambda n: self.prior.eigenvalues(basis, n)[None])
+
+    def denoiser(self) -> Denoiser:
+        """The network to be trained, with its first weights."""
+        return Denoiser(
+            initialised(self.network, 1, self.seed),
+            basis=self.basis,
+            prior=self.prior,
+            process=self.process,
+            prediction=self.prediction,
+            time_sampling=self.time_sampling,
+            spectrum=self.law().spectrum(self.data_resolution),
+            spectrum_resolution=self.data_resolution,
+        )
+
+    def training_fields(self, law: GaussianMixture, random: np.random.Generator) -> Tensor:
+        """A batch of fields as the network is shown them."""
+        fields = law.sample(random, self.batch_size, self.data_resolution)
+        coarse = self.downsampling(fields, self.training_resolution, self.basis)
+        return (self.scale * coarse).float()
+
+    def test(self, law: GaussianMixture, n: int) -> "_Test":
+        """States of the process on n nodes, restrictions of the same functions for all n."""
+        exact = ExactDenoiser(law, prior=self.prior, process=self.process)
+        random = generator(self.seed, TEST_STREAM)
+        fields = law.sample(random, self.test_fields, self.data_resolution)
+        noise = mixture(self.basis, 0 * law.means[:1], law.covariance)
+        noise = noise.sample(random, self.test_fields, self.data_resolution)
+        part = (torch.arange(self.test_fields, dtype=torch.float64) + 0.5) / self.test_fields
+        t = Uniform()(part, self.process)
+        return _Test.of(exact, self.basis.resample(fields, n), self.basis.resample(noise, n), t)
+
+
+@dataclass(frozen=True)
+class _Test:
+    """States X_t with g S, the diffusion times the exact score, (batch, 1, *grid)."""
+
+    x: Tensor
+    t: Tensor
+    diffusion: Tensor
+    target: Tensor
+
+    @classmethod
+    def of(cls, exact: ExactDenoiser, data: Tensor, noise: Tensor, t: Tensor) -> "_Test":
+        """From data and noise on one grid, at times t (batch,)."""
+        marginal = exact.marginal(t, data.shape[-1])
+        x = marginal.apply(marginal.mean_scale, data) + marginal.apply(marginal.noise_scale, noise)
+        diffusion = exact.process.diffusion(marginal.time, torch.zeros((), dtype=torch.float64))
+        return cls(x, t, diffusion, diffusion * exact(x, t).score)
+
+    @torch.no_grad()
+    def error(self, denoiser: Denoiser) -> float:
+        """E g²‖S_θ − S‖²/E g²‖S‖²."""
+        parts = zip(self.x.float().split(16), self.t.float().split(16), strict=True)
+        scores = [denoiser(x, t).score for x, t in parts]
+        missed = self.diffusion * torch.cat(scores).double() - self.target
+        return float(missed.square().mean() / self.target.square().mean())

@@ -1,0 +1,77 @@
+"""Long work in steps that can be stopped, and killed, without losing much of it.
+
+Schedulers send SIGTERM before they kill a job that is preempted, cancelled or out of time; SIGUSR1
+is what people send by hand or ask a scheduler to send early. Neither ends a step half way.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+logger = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class Interrupted(SystemExit):
+    """Work has stopped on request and another attempt will finish it.
+
+    Where nothing catches it the process ends with status 75, "temporary failure".
+    """
+
+    def __init__(self) -> None:
+        super().__init__(os.EX_TEMPFAIL)
+
+
+class Interruption:
+    """What has been asked of the process, to be looked at between steps; see ``interruptible``."""
+
+    def __init__(self, save: Callable[[], object] | None, every: float) -> None:
+        self._save, self._every = save, every
+        self._saved = time.monotonic()
+        self._received: signal.Signals | None = None
+
+    def check(self, position: str) -> None:
+        """Save if it is time to; if asked to stop, save, say so and raise Interrupted.
+
+        ``position`` says for the log how far the work is, such as "step 3 of 8".
+        """
+        received = self._received  # read once: a signal may come while the state is saved
+        if self._save and (received or time.monotonic() - self._saved > self._every):
+            self._save()
+            self._saved = time.monotonic()
+        if received:
+            saved = "state saved; the next attempt continues"
+            consequence = saved if self._save else "the next attempt starts again"
+            logger.warning("interrupted at %s by %s; %s", position, received.name, consequence)
+            raise Interrupted
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self._received = signal.Signals(number)
+
+
+@contextmanager
+def interruptible(
+    save: Callable[[], object] | None = None, *, every: float = 20.0
+) -> Iterator[Interruption]:
+    """Inside the ``with`` block SIGTERM and SIGUSR1 wait for the next ``check`` between steps.
+
+    ``save`` writes down all that another attempt needs to go on; checks call it every ``every``
+    seconds and before the work stops. Signals can only be waited for in the main thread: in
+    another one they keep their meaning, and checks do no more than save.
+    """
+    interruption = Interruption(save, every)
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    former = {number: signal.signal(number, interruption._receive) for number in SIGNALS}
+    try:
+        yield interruption
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

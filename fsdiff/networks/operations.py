@@ -1,0 +1,175 @@
+"""The operations of the FNO on large arrays, written so that they move little memory.
+
+Every operation on an array of features reads and writes it, and differentiation keeps a copy for
+most. Here a batch is a tuple of parts, a few fields each, small enough to go through a whole
+operation within the processor's cache; and what differentiation needs beside the operation's input
+and the argument of a residual block's nonlinearity is computed again.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import gelu
+
+from fsdiff.networks.local import Stencil
+from fsdiff.networks.spectral import Transform
+
+CACHED = 2**18
+"""Numbers in an array that is worked on at a time on a processor: 1 MB in single precision."""
+
+Parts = tuple[Tensor, ...]
+"""Channels-last fields (samples, *grid, width), contiguous, which together are a batch."""
+
+
+class Operators(NamedTuple):
+    """The linear operators of a residual block on one grid."""
+
+    transform: Transform
+    stencil: Stencil | None
+
+
+class Weights(NamedTuple):
+    """The matrices and vectors of a residual block; those of its inner part differ by sample."""
+
+    pointwise: Tensor
+    """A (batch, width, width)."""
+    neighbours: Tensor | None
+    """N (batch, width, width), with a stencil."""
+    shift: Tensor
+    """b (batch, 1, width)."""
+    output: Tensor
+    """W (width, width)."""
+    bias: Tensor
+    """c (width,)."""
+
+
+def samples_at_a_time(grid: Sequence[int], width: int, device: torch.device) -> int:
+    """How many fields of ``width`` features on ``grid`` are worked on at a time."""
+    if device.type != "cpu":
+        return 2**31
+    return max(1, CACHED // (torch.Size(grid).numel() * width))
+
+
+def residual_block(
+    parts: Parts, mixed: Tensor, weights: Weights, operators: Operators, *, analyse: bool
+) -> tuple[Parts, Tensor | None]:
+    """h + gelu(û + h A + (S h) N + b) W + c for h in ``parts``.
+
+    û is the field with the coefficients ``mixed`` (batch, coefficients, width), S the sum over the
+    stencil's ends. With ``analyse`` the coefficients of the result come with it, else None.
+    """
+    keep = torch.is_grad_enabled()
+    coefficients, *parts = _ResidualBlock.apply(operators, analyse, keep, mixed, *weights, *parts)
+    return tuple(parts), coefficients
+
+
+def perceptron(parts: Parts, first: nn.Linear, second: nn.Linear) -> Tensor:
+    """second(gelu(first(h))) node by node for h in ``parts``, as one array."""
+    weights = (first.weight, first.bias, second.weight, second.bias)
+    return _Perceptron.apply(*weights, *parts)
+
+
+class _ResidualBlock(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, operators, analyse, keep, mixed, *tensors):
+        transform, stencil = operators
+        (pointwise, neighbours, shift, output, bias), parts = tensors[:5], tensors[5:]
+        results, arguments, coefficients = [], [], []
+        for at, h in _located(parts):
+            z = torch.baddbmm(shift[at], h.flatten(1, -2), pointwise[at])
+            if stencil is not None:
+                z.baddbmm_(stencil.ends(h).flatten(1, -2), neighbours[at])
+            z = transform.synthesise(mixed[at], z.view(h.shape))
+            result = h + bias
+            _rows(result).addmm_(_rows(gelu(z)), output)
+            results.append(result)
+            if analyse:
+                coefficients.append(transform.analyse(result))
+            if keep:
+                arguments.append(z)
+        ctx.save_for_backward(pointwise, neighbours, output, *parts, *arguments)
+        ctx.operators = operators
+        return torch.cat(coefficients) if analyse else None, *results
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g_coefficients, *g_results):
+        transform, stencil = ctx.operators
+        adjoint, count = transform.adjoint(), len(g_results)
+        pointwise, neighbours, output, *saved = ctx.saved_tensors
+        g_parts, g_mixed, g_pointwise, g_neighbours, g_shift = [], [], [], [], []
+        g_output, g_bias = torch.zeros_like(output), output.new_zeros(len(output))
+        for (at, h), z, g_result in zip(
+            _located(saved[:count]), saved[count:], g_results, strict=True
+        ):
+            g = g_result.clone()
+            if g_coefficients is not None:
+                adjoint.synthesise(g_coefficients[at], g)
+            g_output.addmm_(_rows(gelu(z)).T, _rows(g))
+            g_bias += _rows(g).sum(0)
+            g_z = torch.ops.aten.gelu_backward((_rows(g) @ output.T).view(z.shape), z)
+            g_mixed.append(adjoint.analyse(g_z))
+            h, lines, g_lines = h.flatten(1, -2).mT, g.flatten(1, -2), g_z.flatten(1, -2)
+            g_shift.append(g_lines.sum(1, keepdim=True))
+            g_pointwise.append(torch.bmm(h, g_lines))
+            lines.baddbmm_(g_lines, pointwise[at].mT)
+            if stencil is not None:
+                # S is its own adjoint: (S h)ᵀ g = hᵀ (S g).
+                g_ends = stencil.ends(g_z).flatten(1, -2)
+                g_neighbours.append(torch.bmm(h, g_ends))
+                lines.baddbmm_(g_ends, neighbours[at].mT)
+            g_parts.append(g)
+        g_neighbours = None if stencil is None else torch.cat(g_neighbours)
+        g_inner = (torch.cat(g_mixed), torch.cat(g_pointwise), g_neighbours, torch.cat(g_shift))
+        return None, None, None, *g_inner, g_output, g_bias, *g_parts
+
+
+class _Perceptron(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, first, first_bias, second, second_bias, *parts):
+        results = []
+        for rows in _short(parts, first):
+            active = gelu(torch.addmm(first_bias, rows, first.T))
+            results.append(torch.addmm(second_bias, active, second.T))
+        ctx.save_for_backward(first, first_bias, second, *parts)
+        return torch.cat(results).view(-1, *parts[0].shape[1:-1], len(second))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g_result):
+        first, first_bias, second, *parts = ctx.saved_tensors
+        g_parts = [torch.empty_like(part) for part in parts]
+        g_first, g_second = torch.zeros_like(first), torch.zeros_like(second)
+        g_first_bias, done = torch.zeros_like(first_bias), 0
+        for rows, g_rows in zip(_short(parts, first), _short(g_parts, first), strict=True):
+            g = _rows(g_result)[done : done + len(rows)]
+            z = torch.addmm(first_bias, rows, first.T)
+            g_second.addmm_(g.T, gelu(z))
+            g_z = torch.ops.aten.gelu_backward(g @ second, z)
+            g_first.addmm_(g_z.T, rows)
+            g_first_bias += g_z.sum(0)
+            torch.mm(g_z, first, out=g_rows)
+            done += len(rows)
+        return g_first, g_first_bias, g_second, _rows(g_result).sum(0), *g_parts
+
+
+def _located(parts: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor]]:
+    """Each part with its place in the batch."""
+    first = 0
+    for part in parts:
+        yield slice(first, first + len(part)), part
+        first += len(part)
+
+
+def _rows(u: Tensor) -> Tensor:
+    """The features of all nodes, (nodes, features)."""
+    return u.flatten(0, -2)
+
+
+def _short(parts: Sequence[Tensor], layer: Tensor) -> Iterator[Tensor]:
+    """The rows of all parts, as many at a time as keep the features of ``layer`` cached."""
+    for part in parts:
+        yield from _rows(part).split(samples_at_a_time((), len(layer), part.device))

@@ -1,0 +1,67 @@
+"""Make one shard of a data set in parts: neither its memory nor its loss is that of the shard."""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from fsdiff import storage
+from fsdiff.interruption import interruptible
+from fsdiff.parts import build
+from fsdiff.storage import Provenance, StorageError
+
+logger = logging.getLogger(__name__)
+
+PART = 16
+"""How many samples are in memory at a time, and are lost when the process is killed."""
+
+
+def simulate(
+    job: Mapping[str, Any], indices: range, *, output: Path, state: Path, title: str
+) -> None:
+    """Write samples ``indices`` of the data set that ``job`` describes to the file ``output``.
+
+    An interrupted run leaves finished parts in the folder ``state`` and is continued from there.
+    """
+    made = Provenance(job["config"], job["code"], job["config"]["seed"])
+    parts = {
+        state / f"{part[0]}-{part[-1]}.nc": part
+        for part in (indices[i : i + PART] for i in range(0, len(indices), PART))
+    }
+    missing = {path: part for path, part in parts.items() if not _is_there(path, made)}
+    if len(missing) < len(parts):
+        logger.info("resumed with %d of %d parts in %s", len(missing), len(parts), state)
+    with tqdm(total=len(indices), desc="simulate", unit="sample", disable=None) as bar:
+        bar.update(len(indices) - sum(map(len, missing.values())))
+        _make(missing, made, title, bar)
+    with ExitStack() as files:
+        files.enter_context(storage.few_open_files())
+        opened = [files.enter_context(storage.read(path, chunks="auto")) for path in parts]
+        storage.write(storage.concatenate(opened), output, title=title, provenance=made)
+    shutil.rmtree(state)
+
+
+def _is_there(path: Path, made: Provenance) -> bool:
+    """Whether an earlier attempt at the same samples has left this part, and it is whole."""
+    try:
+        return Provenance.of(storage.read(path)) == made
+    except StorageError:
+        return False
+
+
+def _make(parts: Mapping[Path, range], made: Provenance, title: str, bar: tqdm) -> None:
+    """Make and write each part."""
+    source = build("source", made.config["source"])
+
+    def advance(count: int) -> None:
+        bar.update(count)
+        work.check(f"sample {bar.n} of {bar.total}")
+
+    with interruptible(lambda: None) as work:  # each part is saved once it is made
+        for path, part in parts.items():
+            fields = source.generate(part, made.seed, progress=advance)
+            storage.write(fields, path, title=title, provenance=made)

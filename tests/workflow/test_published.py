@@ -1,0 +1,113 @@
+"""The studies in configs/: all are valid, and a tiny version of each data set goes all the way."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from checkout import REPOSITORY, Checkout
+
+from fsdiff.config import load
+
+FILES = sorted((REPOSITORY / "configs").glob("*.yaml"))
+DATA_SETS = (
+    "darcy",
+    "navier_stokes_1e-3",
+    "navier_stokes_1e-4",
+    "navier_stokes_1e-5",
+    "reaction_diffusion",
+    "reaction_diffusion_white_noise",
+)
+"""Files about a published data set, by their names."""
+
+FIGURES = (
+    "samples-16.png",
+    "densities-16.svg",
+    "prior_spectrum.svg",
+    "loss_curves.svg",
+    "cost.svg",
+)
+"""Figures about models, for one data set: they hardly depend on where its fields come from."""
+
+RESOLUTION = 16
+NETWORK = {"width": 4, "modes": 3, "layers": 2, "projection": 4, "stencil_cells": 8}
+
+
+def read(name: str) -> dict[str, Any]:
+    return yaml.safe_load((REPOSITORY / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_file_is_valid(path: Path) -> None:
+    load(path)
+
+
+def named(block: str) -> Iterator[tuple[str, Any, str]]:
+    """(name, what it stands for, file) of everything that has results of its own."""
+    for path in [REPOSITORY / "config.yaml", *FILES]:
+        study = yaml.safe_load(path.read_text(encoding="utf-8"))
+        defaults = study.get("defaults", {}) if block == "experiments" else {}
+        for name, value in study.get(block, {}).items():
+            yield name, {**defaults, **value}, path.name
+
+
+@pytest.mark.parametrize("block", ["datasets", "experiments", "analyses"])
+def test_a_name_stands_for_one_thing_in_all_files(block: str) -> None:
+    """Results are found by name, so that one study must not overwrite those of another."""
+    known: dict[str, tuple[Any, str]] = {}
+    for name, value, file in named(block):
+        former, origin = known.setdefault(name, (value, file))
+        assert value == former, f"{block}.{name} differs between {origin} and {file}"
+
+
+def shrunk(study: dict[str, Any]) -> dict[str, Any]:
+    """A study of the same kind of data that takes seconds: its data sets and first experiment."""
+    for dataset in study["datasets"].values():
+        source = dataset["source"]
+        source["resolution"] = RESOLUTION
+        source.pop("solver_resolution", None)
+        if "time" in source:
+            source["time"] = 0.5
+        dataset["shards"], dataset["resolutions"] = 1, [RESOLUTION]
+        dataset["split"] = {"train": 8, "validation": 2, "test": 4}
+    name, experiment = next(iter(study["experiments"].items()))
+    experiment = {**study["defaults"], **experiment}
+    experiment["network"].update(NETWORK)
+    experiment["sampler"]["steps"] = 2
+    experiment["samples"] = {"count": 2, "resolutions": [RESOLUTION]}
+    experiment["levels"] = [{**experiment["levels"][0], "resolution": RESOLUTION, "epochs": 1}]
+    return {"datasets": study["datasets"], "experiments": {name: experiment}}
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout whose configuration is all published data sets, shrunk; nothing has run."""
+    checkout = Checkout.create(tmp_path_factory.mktemp("published") / "checkout")
+    merged: dict[str, Any] = {"evaluation": read(DATA_SETS[0])["evaluation"]}
+    for name in DATA_SETS:
+        for block, entries in shrunk(read(name)).items():
+            merged[block] = {**merged.get(block, {}), **entries}
+    checkout.configuration.write_text(yaml.safe_dump(merged, sort_keys=False))
+    return checkout
+
+
+@pytest.mark.workflow
+def test_tiny_versions_go_from_data_to_the_summary_and_the_pages_about_the_data(
+    published: Checkout,
+) -> None:
+    study = load(published.configuration)
+    pages = [
+        f"results/figures/{dataset}/data/{page}"
+        for dataset in study.datasets
+        for page in ("fields.png", "spectra.svg", "densities.svg", "solutions.png", "balances.svg")
+    ]
+    pages += [f"results/figures/darcy/{figure}" for figure in FIGURES]
+    published.snakemake("--cores", "2", "results/summary.csv", *pages)
+    assert all((published.root / page).stat().st_size > 1000 for page in pages)
+    table = pd.read_csv(published.root / "results/summary.csv")
+    models = table[table["row"] == "model"]
+    assert sorted(models["experiment"]) == sorted(study.experiments)
+    assert sorted(models["dataset"]) == sorted(study.datasets)
+    assert models["one_point_w1"].notna().all()

@@ -1,0 +1,85 @@
+"""The jobs that make a data set: damaged shards, and a dask scheduler that computes it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from checkout import REPOSITORY, Checkout
+from distributed import LocalCluster
+
+pytestmark = pytest.mark.workflow
+
+DATA = "results/data/waves"
+
+
+@pytest.fixture(scope="module")
+def copy(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A finished run of one's own."""
+    root = tmp_path_factory.mktemp("copy") / "checkout"
+    shutil.copytree(finished.root, root)
+    return Checkout(root)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    """A scheduler with one worker in a process of its own, which imports the repository."""
+    os.environ["PYTHONPATH"] = str(REPOSITORY)
+    options = {"dashboard_address": ":0", "local_directory": tmp_path_factory.mktemp("scratch")}
+    with LocalCluster(n_workers=1, threads_per_worker=2, **options) as cluster:
+        yield cluster
+
+
+def computed_by(checkout: Checkout, scheduler: str) -> AbstractContextManager[None]:
+    """Name a scheduler in the configuration."""
+    return checkout.configured(lambda raw: raw.update(dask={"scheduler": scheduler}))
+
+
+def test_a_damaged_shard_stops_the_data_set_with_its_name(copy: Checkout) -> None:
+    data = copy.root / DATA
+    copy.snakemake("--cores", "2", "--notemp", "--forcerun", "simulate", "--until", "simulate")
+    shards = sorted((data / "shards").glob("*.nc"))
+    assert len(shards) == 2
+    shards[0].write_bytes(shards[0].read_bytes()[:5000])
+    code, output = copy.attempt("--cores", "2", f"{DATA}/dataset.nc")
+    assert code != 0
+    name = shards[0].relative_to(copy.root)
+    (line,) = [line for line in output.splitlines() if "is truncated" in line]
+    assert str(name) in line
+    assert "Traceback" not in output
+    assert not (data / "dataset.nc").exists()
+    copy.snakemake("--cores", "2", "--forcerun", "simulate", "--", f"{DATA}/16.nc")
+    assert not list((data / "shards").glob("*.nc"))
+
+
+def test_no_job_depends_on_the_scheduler(finished: Checkout) -> None:
+    with computed_by(finished, "tcp://127.0.0.1:8786"):
+        assert finished.planned() == {}
+
+
+def test_a_cluster_computes_the_same_files(copy: Checkout, cluster: LocalCluster) -> None:
+    files = [copy.root / DATA / "dataset.nc", copy.root / DATA / "16.nc"]
+    expected = [path.read_bytes() for path in files]
+    with computed_by(copy, cluster.scheduler_address):
+        copy.snakemake("--cores", "2", "--forcerun", "dataset", "--", f"{DATA}/16.nc")
+    assert [path.read_bytes() for path in files] == expected
+    assert "Receive client connection" in "".join(cluster.get_logs(cluster=False)["Scheduler"])
+
+
+def test_a_scheduler_that_does_not_run_is_named(copy: Checkout) -> None:
+    with computed_by(copy, "tcp://127.0.0.1:1"):
+        code, output = copy.attempt(
+            "--cores", "2", "--forcerun", "hierarchy", "--", f"{DATA}/16.nc"
+        )
+    assert code != 0
+    assert "no dask scheduler answers at tcp://127.0.0.1:1" in output
+    assert "Traceback" not in output
+
+
+def test_an_address_that_is_none_is_refused_before_any_job(copy: Checkout) -> None:
+    with computed_by(copy, "node12"):
+        code, output = copy.attempt("--dry-run")
+    assert code != 0
+    assert 'dask.scheduler = "node12": expected protocol://host:port' in output
