@@ -18,9 +18,9 @@ _PEER = {"color": "#767676", "linestyle": (0, (4, 2))}
 def table(header: str, rows: Iterable[Sequence[str]]) -> str:
     """A table; ``header`` has the columns' names, those of numbers marked by a colon at the end."""
     names = [name.strip() for name in header.split("|")]
-    rule = "|".join("---:" if name.endswith(":") else "---" for name in names)
-    lines = [" | ".join(name.rstrip(":") for name in names), rule, *map(" | ".join, rows)]
-    return "\n".join(f"| {line} |" if line is not rule else f"|{line}|" for line in lines) + "\n"
+    rule = ["---:" if name.endswith(":") else "---" for name in names]
+    lines = [[name.rstrip(":") for name in names], rule, *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def summary(comparisons: Sequence[Comparison]) -> str:

@@ -84,7 +84,7 @@ def wasserstein(a: Tensor, b: Tensor, multiplicity: Tensor) -> float:
 
 def with_setting(sampler: Sampler, name: str, value: float) -> Sampler:
     """The sampler with another value of a setting, of its own or of the sampler inside it."""
-    own = {item.name: item.type for item in dataclasses.fields(sampler)}
+    own = {item.name for item in dataclasses.fields(sampler)}
     if "sampler" in own and (name not in own or name == "steps"):
         return dataclasses.replace(sampler, sampler=with_setting(sampler.sampler, name, value))
     return dataclasses.replace(sampler, **{name: round(value) if name == "steps" else value})

@@ -65,53 +65,46 @@ class MultilevelBound(Analysis):
     def _modes(self) -> tuple[Tensor, Tensor, Tensor]:
         """c_k, λ_k and multiplicities of the modes on the finest grid."""
         basis, n = self.basis, self.finest
-        laws = (law.eigenvalues(basis, n) for law in (self.covariance, self.prior))
-        return (*(values[basis.resolved(n)] for values in (*laws, basis.multiplicity(n))),)
+        data, noise = (law.eigenvalues(basis, n) for law in (self.covariance, self.prior))
+        resolved = basis.resolved(n)
+        return data[resolved], noise[resolved], basis.multiplicity(n)[resolved]
 
     def _resolved(self, n: int) -> Tensor:
         """Which of the modes n nodes resolve."""
         return resolved_by(self.basis, n, self.finest)[self.basis.resolved(self.finest)]
 
-    def _variance(self, t: Tensor) -> Tensor:
-        """v_k = m²c_k + r²λ_k at times (time, 1)."""
-        data, noise, _ = self._modes()
-        kept, spread = squared_scales(self.process, t)
-        return kept * data + spread * noise
-
-    @property
-    def _end(self) -> Tensor:
-        return torch.tensor(self.process.T, dtype=torch.float64)
+    def _end(self) -> tuple[Tensor, Tensor]:
+        """m² and r² at time T."""
+        return squared_scales(self.process, torch.tensor(self.process.T, dtype=torch.float64))
 
     def _distance(self, known: Tensor, beyond: Tensor) -> float:
         """W₂ between the data and samples with variances ``beyond`` in modes that are not known.
 
         With the exact score the error of the start, −m_T²c, is multiplied by m_T²(c/v_T)².
         """
-        data, _, weight = self._modes()
-        kept = squared_scales(self.process, self._end)[0]
-        exact = data - kept.square() * data**3 / self._variance(self._end).square()
+        data, noise, weight = self._modes()
+        kept, spread = self._end()
+        exact = data - kept.square() * data * (data / (kept * data + spread * noise)).square()
         found = torch.where(known, exact, beyond)
         return float((weight * (found.sqrt() - data.sqrt()).square()).sum().sqrt())
 
     def _without_score(self) -> Tensor:
         """2λ r_T²/m_T², where v′ = −2fv + g²λ takes r_T²λ in reverse time."""
-        kept, spread = squared_scales(self.process, self._end)
+        kept, spread = self._end()
         return 2 * self._modes()[1] * spread / kept
 
     def _bound(self, known: Tensor) -> float:
         """A(T) d_T + ∫ A g² ε dt by the trapezoidal rule."""
-        _, noise, weight = self._modes()
+        data, noise, weight = self._modes()
         t = torch.linspace(0, self.process.T, NODES, dtype=torch.float64)
         zero = torch.zeros((), dtype=torch.float64)
         drift, rate = self.process.drift(t, zero), self.process.diffusion(t, zero).square()
-        variance = self._variance(t[:, None])
+        kept, spread = (scale[:, None] for scale in squared_scales(self.process, t))
+        variance = kept * data + spread * noise
         lipschitz = (noise / variance)[:, known].amax(1)
         missing = (weight * noise.square() / variance)[:, ~known].sum(1).sqrt()
-        growth = torch.cumulative_trapezoid(rate * lipschitz - drift, t)
-        growth = torch.cat([torch.zeros(1, dtype=torch.float64), growth]).exp()
-        start = (
-            variance[-1].sqrt() - (squared_scales(self.process, self._end)[1] * noise).sqrt()
-        ).square()
-        return float(growth[-1] * (weight * start).sum().sqrt()) + float(
-            torch.trapezoid(growth * rate * missing, t)
-        )
+        exponent = torch.cumulative_trapezoid(rate * lipschitz - drift, t)
+        growth = torch.cat([torch.zeros_like(t[:1]), exponent]).exp()
+        apart = variance[-1].sqrt() - (spread[-1] * noise).sqrt()
+        start = growth[-1] * (weight * apart.square()).sum().sqrt()
+        return float(start + torch.trapezoid(growth * rate * missing, t))

@@ -334,10 +334,8 @@ def test_an_exact_network_has_no_error():
 
 
 def test_a_network_learns_the_line():
-    result = learning().run()
-    middle = result.error.sel(quantity="data").isel(time=1)
-    untrained = learning(steps=1).run()
-    assert float(middle) < 0.2 * float(untrained.error.sel(quantity="data").isel(time=1))
-    assert float(result.wasserstein) < 0.5 * float(untrained.wasserstein)
-    assert float(result.distance) < 0.1
-    assert float(result.floor) < float(result.wasserstein)
+    result, untrained = (learning(prediction=Noise(), steps=steps).run() for steps in (400, 1))
+    learned, before = (r.error.sel(quantity="data").isel(time=1) for r in (result, untrained))
+    assert float(learned) < 0.2 * float(before)
+    assert float(result.floor) < float(result.wasserstein) < 0.5 * float(untrained.wasserstein)
+    assert float(result.distance) < float(untrained.distance)
