@@ -23,7 +23,7 @@ from typing import Any
 from measuring import environment
 from report import number, table
 
-from fsdiff.storage import atomic
+from fsdiff.atomic import atomic
 
 REPOSITORY = Path(__file__).parents[1]
 RESOLUTION = 128

@@ -21,9 +21,9 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, Strict, ValidationError, ValidationInfo, field_validator
 
+from fsdiff.atomic import atomic
 from fsdiff.blocks import Block, PartBlock, block_type, part_type
 from fsdiff.explain import Explainer, Location, Problem, refuse, shown, suggest
-from fsdiff.storage import atomic
 from fsdiff.strict_yaml import parse
 from fsdiff.training import Level, TrainingOptions
 

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 import xarray as xr
 
+from fsdiff.atomic import StorageError
 from fsdiff.bases import Basis
 from fsdiff.downsampling import Downsampling
 from fsdiff.storage import (
     Provenance,
-    StorageError,
     check_finite,
     concatenate,
     read,

@@ -100,7 +100,7 @@ def read(
         if chunks is not None:
             size = samples_per_chunk(dataset["field"]) if chunks == "auto" else chunks
             field = dataset["field"].chunk(sample=size)
-            return dataset.assign(field=_guarded(field, f"{path} is damaged; {AGAIN}"))
+            return dataset.assign(field=_guarded(field, path))
         with dataset:
             loaded = dataset.load()
     except (OSError, RuntimeError) as error:
@@ -192,12 +192,12 @@ def _write_fields(field: xr.DataArray, path: Path, consequence: str) -> None:
     step = _CHUNKS_AT_A_TIME * samples_per_chunk(field)
     with netCDF4.Dataset(path, "r+") as file:
         stored = file.createVariable("field", "f4", field.dims, contiguous=True, fill_value=False)
-        auxiliary = {"coordinates": " ".join(_auxiliary(field))}
-        stored.setncatts(field.attrs | {name: text for name, text in auxiliary.items() if text})
+        stored.setncatts(field.attrs)
+        if auxiliary := _auxiliary(field):
+            stored.coordinates = " ".join(auxiliary)
         for first in range(0, len(field), step):
             piece = field[first : first + step].astype(np.float32).compute()
-            bad = ~np.isfinite(piece.values).reshape(len(piece), -1).all(1)
-            _refuse(piece["sample"].values[bad], consequence)
+            _refuse_non_finite(piece.values, piece["sample"].values, consequence)
             stored[first : first + step] = piece.values
 
 
@@ -242,18 +242,21 @@ def _check_header(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
         raise StorageError(f"{path}: 'field' has {what}; {AGAIN}")
 
 
-def _guarded(field: xr.DataArray, consequence: str) -> xr.DataArray:
+def _guarded(field: xr.DataArray, path: str | os.PathLike[str]) -> xr.DataArray:
     """The lazy field, each chunk of which is checked for values that are not finite when used."""
     samples = field["sample"].values
 
     def check(block: np.ndarray, block_info: dict[int, Any]) -> np.ndarray:
-        first, last = block_info[0]["array-location"][0]
-        bad = ~np.isfinite(block).reshape(len(block), -1).all(1)
-        _refuse(samples[first:last][bad], consequence)
+        held = samples[slice(*block_info[0]["array-location"][0])]
+        _refuse_non_finite(block, held, f"{path} is damaged; {AGAIN}")
         return block
 
     checked = field.data.map_blocks(check, dtype=field.dtype, meta=field.data._meta)
     return field.copy(data=checked)
+
+
+def _refuse_non_finite(values: np.ndarray, samples: np.ndarray, consequence: str) -> None:
+    _refuse(samples[~np.isfinite(values).reshape(len(values), -1).all(1)], consequence)
 
 
 def _refuse(samples: np.ndarray, consequence: str) -> None:

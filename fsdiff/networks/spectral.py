@@ -7,12 +7,12 @@ every grid. All arithmetic is real: a complex number is a pair of real ones.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from fsdiff.modes import cosine_matrix
 
@@ -124,34 +124,46 @@ class FourierConvolution(SpectralConvolution):
 
     def mix(self, coefficients: Tensor) -> Tensor:
         """Each mode's channels times its complex matrix."""
-        batch, _, width = coefficients.shape
-        if self.dimension == 2:
-            coefficients = _LinearMap.apply(coefficients, _waves, _cosines_and_sines, self.modes)
-        parts = coefficients.view(2 * batch, -1, width).transpose(0, 1)
-        products = torch.bmm(parts, self.weight).view(-1, batch, 4, width).transpose(0, 1)
-        real_real, real_imaginary, imaginary_real, imaginary_imaginary = products.unbind(2)
-        mixed = torch.stack(
-            [real_real - imaginary_imaginary, real_imaginary + imaginary_real], dim=1
-        ).flatten(1, 2)
-        if self.dimension == 2:
-            mixed = _LinearMap.apply(mixed, _cosines_and_sines, _waves, self.modes)
-        return mixed
+        return _ComplexMixing.apply(coefficients, self.weight, self.modes, self.dimension)
 
 
-Map = Callable[[Tensor, int], Tensor]
-
-
-class _LinearMap(torch.autograd.Function):
-    """A linear map whose adjoint is given, too."""
+class _ComplexMixing(torch.autograd.Function):
+    """Between the coefficients of a transform, with what a step needs to be differentiated."""
 
     @staticmethod
-    def forward(ctx, c: Tensor, linear: Map, adjoint: Map, modes: int) -> Tensor:
-        ctx.linear, ctx.adjoint, ctx.modes = linear, adjoint, modes
-        return linear(c, modes)
+    def forward(ctx, c: Tensor, weight: Tensor, modes: int, dimension: int) -> Tensor:
+        ctx.shape = (modes, dimension)
+        c = _waves(c, modes) if dimension == 2 else c.view(len(c), 2, modes, -1)
+        ctx.save_for_backward(c, weight)
+        products = (
+            torch.bmm(_by_mode(c), weight).view(len(weight), len(c), 2, 2, -1).transpose(0, 1)
+        )
+        mixed = torch.empty_like(c)
+        torch.sub(products[:, :, 0, 0], products[:, :, 1, 1], out=mixed[:, 0])
+        torch.add(products[:, :, 0, 1], products[:, :, 1, 0], out=mixed[:, 1])
+        return _cosines_and_sines(mixed, modes) if dimension == 2 else mixed.flatten(1, 2)
 
     @staticmethod
-    def backward(ctx, g: Tensor) -> tuple[Tensor, None, None, None]:
-        return _LinearMap.apply(g, ctx.adjoint, ctx.linear, ctx.modes), None, None, None
+    @once_differentiable
+    def backward(ctx, g: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        c, weight = ctx.saved_tensors
+        modes, dimension = ctx.shape
+        g = _waves(g, modes) if dimension == 2 else g.reshape(c.shape)
+        g_products = c.new_empty(len(weight), len(c), 2, 2, c.shape[-1])
+        real, imaginary = g.transpose(1, 2).transpose(0, 1).unbind(2)
+        g_products[:, :, 0, 0], g_products[:, :, 0, 1] = real, imaginary
+        g_products[:, :, 1, 0] = imaginary
+        torch.neg(real, out=g_products[:, :, 1, 1])
+        g_products = g_products.view(len(weight), 2 * len(c), -1)
+        g_weight = torch.bmm(_by_mode(c).mT, g_products)
+        g_c = torch.bmm(g_products, weight.mT).view(len(weight), len(c), 2, -1).permute(1, 2, 0, 3)
+        g_c = _cosines_and_sines(g_c, modes) if dimension == 2 else g_c.flatten(1, 2)
+        return g_c, g_weight, None, None
+
+
+def _by_mode(c: Tensor) -> Tensor:
+    """(batch, part, mode, width) → (mode, batch and part, width)."""
+    return c.flatten(0, 1).transpose(0, 1)
 
 
 def _waves(c: Tensor, modes: int) -> Tensor:
@@ -165,7 +177,7 @@ def _waves(c: Tensor, modes: int) -> Tensor:
     torch.sub(p_imaginary, q_real, out=plus[1])
     torch.sub(p_real[:, 1:], q_imaginary[:, 1:], out=minus[0])
     torch.add(p_imaginary[:, 1:], q_real[:, 1:], out=minus[1])
-    return result.view(batch, -1, width)
+    return result.view(batch, 2, -1, width)
 
 
 def _cosines_and_sines(c: Tensor, modes: int) -> Tensor:

@@ -10,9 +10,10 @@ from typing import Any
 from tqdm import tqdm
 
 from fsdiff import storage
+from fsdiff.atomic import StorageError
 from fsdiff.interruption import interruptible
 from fsdiff.parts import build
-from fsdiff.storage import Provenance, StorageError
+from fsdiff.storage import Provenance
 
 logger = logging.getLogger(__name__)
 

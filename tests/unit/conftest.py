@@ -144,9 +144,7 @@ class Ideal(nn.Module):
             return torch.zeros_like(seen)
         t = denoiser.process.time_of(-level.double()).to(seen)
         marginal = denoiser.marginal(t, n)
-        return multiply(
-            denoiser.basis, self.symbol(denoiser.prediction, marginal), seen
-        )
+        return multiply(denoiser.basis, self.symbol(denoiser.prediction, marginal), seen)
 
     @staticmethod
     def symbol(prediction, marginal):
@@ -154,11 +152,7 @@ class Ideal(nn.Module):
         m, r = marginal.mean_scale, marginal.noise_scale
         c, eigenvalue = marginal.data_spectrum, marginal.noise_spectrum
         v = m**2 * c + r**2 * eigenvalue
-        size = (
-            (marginal.multiplicity * v)
-            .sum(marginal.basis.grid_axes(), keepdim=True)
-            .sqrt()
-        )
+        size = (marginal.multiplicity * v).sum(marginal.basis.grid_axes(), keepdim=True).sqrt()
         inverse = torch.where(v > 0, 1 / v, 0.0)
         data, noise = m * c * inverse, r * eigenvalue * inverse
         if isinstance(prediction, Noise):
@@ -194,9 +188,7 @@ class Impulses:
         self.draws = {}
 
     def __call__(self, basis, n, indices, seed, *stream, channels):
-        impulse = torch.zeros(
-            1, channels, *basis.coefficient_shape(n), dtype=torch.float64
-        )
+        impulse = torch.zeros(1, channels, *basis.coefficient_shape(n), dtype=torch.float64)
         own = self.draws.setdefault(stream, len(self.draws))
         impulse[:, own : own + 1] = basis.resolved(n)
         return impulse

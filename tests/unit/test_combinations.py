@@ -144,15 +144,11 @@ def test_estimates_are_the_same_whatever_is_predicted(tools, process, prediction
         if isinstance(prior, FNO) and isinstance(process, HeatDissipation):
             continue  # modes of neither data nor noise, 10⁻⁴⁵, tell nothing to anyone
         exact, found = (
-            tools.ideal_denoiser(
-                BASIS, N, process=process, prior=prior, prediction=choice
-            )
+            tools.ideal_denoiser(BASIS, N, process=process, prior=prior, prediction=choice)
             for choice in (Wiener(), prediction)
         )
         variance = exact.marginal(times, N).variance
-        white = tools.gaussian_field(CosineBasis(2), torch.ones(1, N, N), 2, seed=0)[
-            :, :, :1
-        ]
+        white = tools.gaussian_field(CosineBasis(2), torch.ones(1, N, N), 2, seed=0)[:, :, :1]
         x = BASIS.inverse(variance.sqrt() * white[0].double(), N)
         # Where data are read from noise, modes are given up of which 10⁻⁸ are left.
         precision = 1e-6 if prediction.reads_noise else 1e-9
@@ -174,7 +170,6 @@ def test_samples_are_the_same_whatever_is_predicted(tools, process, prediction):
         if isinstance(sampler, AnnealedLangevin) and not usable(sampler, process):
             continue
         expected, found = (
-            sampler(model, model.prior, N, [0], 0, dtype=torch.float64).fields
-            for model in models
+            sampler(model, model.prior, N, [0], 0, dtype=torch.float64).fields for model in models
         )
         tools.close(found, expected, 1e-4, 1e-5)

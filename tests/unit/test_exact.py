@@ -1,5 +1,7 @@
 """Exact conditional expectations against densities, integrals and what networks would give."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -69,7 +71,7 @@ def test_expectation_on_a_curve_is_an_integral(law, x, t):
 
     def integral(f):
         at = np.linspace(-8, 8, 161)
-        pieces = zip(at[:-1], at[1:], strict=True)
+        pieces = pairwise(at)
         return sum(quad(lambda s: f(s) * posterior(s), a, b)[0] for a, b in pieces)
 
     total = integral(lambda s: 1.0)

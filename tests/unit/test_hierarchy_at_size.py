@@ -10,9 +10,10 @@ import pytest
 import xarray as xr
 
 from fsdiff import storage
+from fsdiff.atomic import StorageError
 from fsdiff.bases import CosineBasis
 from fsdiff.hierarchy import merge, statistics
-from fsdiff.storage import Provenance, StorageError
+from fsdiff.storage import Provenance
 
 PROVENANCE = Provenance({"source": {"kind": "test"}, "seed": 5}, "0123456789abcdef", 5)
 N = 32

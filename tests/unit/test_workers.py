@@ -15,9 +15,10 @@ import xarray as xr
 from distributed import LocalCluster
 
 from fsdiff import hierarchy, storage, workers
+from fsdiff.atomic import StorageError
 from fsdiff.bases import CosineBasis
 from fsdiff.downsampling import Spectral
-from fsdiff.storage import Provenance, StorageError
+from fsdiff.storage import Provenance
 
 PROVENANCE = Provenance({"source": {"kind": "test"}, "seed": 5}, "0123456789abcdef", 5)
 SPLIT = {"train": 30, "validation": 5, "test": 5}

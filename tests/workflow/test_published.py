@@ -103,7 +103,7 @@ def test_tiny_versions_go_from_data_to_the_summary_and_the_pages_about_the_data(
         for dataset in study.datasets
         for page in ("fields.png", "spectra.svg", "densities.svg", "solutions.png", "balances.svg")
     ]
-    pages += [f"results/figures/darcy/{figure}" for figure in FIGURES]
+    pages += [f"results/figures/darcy_two_media/{figure}" for figure in FIGURES]
     published.snakemake("--cores", "2", "results/summary.csv", *pages)
     assert all((published.root / page).stat().st_size > 1000 for page in pages)
     table = pd.read_csv(published.root / "results/summary.csv")

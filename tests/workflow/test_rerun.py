@@ -118,7 +118,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
         EVERYTHING,
     ),
     "equation: code of the solver": (
-        edited("fsdiff/pde/reaction_diffusion.py", "_TOLERANCE = 1e-4", "_TOLERANCE = 2e-4"),
+        edited("fsdiff/pde/reaction_diffusion.py", ".add_(self.k)", ".add_(+self.k)"),
         EVERYTHING,
     ),
     "equation: comment in the solver": (
