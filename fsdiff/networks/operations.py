@@ -6,8 +6,10 @@ operation within the processor's cache; and what differentiation needs beside th
 and the argument of a residual block's nonlinearity is computed again.
 """
 
+import math
+import sys
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -49,8 +51,8 @@ class Weights(NamedTuple):
 def samples_at_a_time(grid: Sequence[int], width: int, device: torch.device) -> int:
     """How many fields of ``width`` features on ``grid`` are worked on at a time."""
     if device.type != "cpu":
-        return 2**31
-    return max(1, CACHED // (torch.Size(grid).numel() * width))
+        return sys.maxsize
+    return max(1, CACHED // (math.prod(grid) * width))
 
 
 def residual_block(
@@ -74,14 +76,16 @@ def perceptron(parts: Parts, first: nn.Linear, second: nn.Linear) -> Tensor:
 
 class _ResidualBlock(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, operators, analyse, keep, mixed, *tensors):
+    def forward(
+        ctx: Any, operators: Operators, analyse: bool, keep: bool, mixed: Tensor, *tensors: Tensor
+    ) -> tuple[Tensor | None, ...]:
         transform, stencil = operators
         (pointwise, neighbours, shift, output, bias), parts = tensors[:5], tensors[5:]
         results, arguments, coefficients = [], [], []
         for at, h in _located(parts):
-            z = torch.baddbmm(shift[at], h.flatten(1, -2), pointwise[at])
+            z = torch.baddbmm(shift[at], _lines(h), pointwise[at])
             if stencil is not None:
-                z.baddbmm_(stencil.ends(h).flatten(1, -2), neighbours[at])
+                z.baddbmm_(_lines(stencil.ends(h)), neighbours[at])
             z = transform.synthesise(mixed[at], z.view(h.shape))
             result = h + bias
             _rows(result).addmm_(_rows(gelu(z)), output)
@@ -96,7 +100,9 @@ class _ResidualBlock(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, g_coefficients, *g_results):
+    def backward(
+        ctx: Any, g_coefficients: Tensor | None, *g_results: Tensor
+    ) -> tuple[Tensor | None, ...]:
         transform, stencil = ctx.operators
         adjoint, count = transform.adjoint(), len(g_results)
         pointwise, neighbours, output, *saved = ctx.saved_tensors
@@ -105,22 +111,21 @@ class _ResidualBlock(torch.autograd.Function):
         for (at, h), z, g_result in zip(
             _located(saved[:count]), saved[count:], g_results, strict=True
         ):
-            g = g_result.clone()
+            g = g_result.clone(memory_format=torch.contiguous_format)
             if g_coefficients is not None:
                 adjoint.synthesise(g_coefficients[at], g)
             g_output.addmm_(_rows(gelu(z)).T, _rows(g))
             g_bias += _rows(g).sum(0)
             g_z = torch.ops.aten.gelu_backward((_rows(g) @ output.T).view(z.shape), z)
             g_mixed.append(adjoint.analyse(g_z))
-            h, lines, g_lines = h.flatten(1, -2).mT, g.flatten(1, -2), g_z.flatten(1, -2)
-            g_shift.append(g_lines.sum(1, keepdim=True))
-            g_pointwise.append(torch.bmm(h, g_lines))
-            lines.baddbmm_(g_lines, pointwise[at].mT)
+            g_shift.append(_lines(g_z).sum(1, keepdim=True))
+            g_pointwise.append(torch.bmm(_lines(h).mT, _lines(g_z)))
+            _lines(g).baddbmm_(_lines(g_z), pointwise[at].mT)
             if stencil is not None:
                 # S is its own adjoint: (S h)ᵀ g = hᵀ (S g).
-                g_ends = stencil.ends(g_z).flatten(1, -2)
-                g_neighbours.append(torch.bmm(h, g_ends))
-                lines.baddbmm_(g_ends, neighbours[at].mT)
+                g_ends = _lines(stencil.ends(g_z))
+                g_neighbours.append(torch.bmm(_lines(h).mT, g_ends))
+                _lines(g).baddbmm_(g_ends, neighbours[at].mT)
             g_parts.append(g)
         g_neighbours = None if stencil is None else torch.cat(g_neighbours)
         g_inner = (torch.cat(g_mixed), torch.cat(g_pointwise), g_neighbours, torch.cat(g_shift))
@@ -129,7 +134,14 @@ class _ResidualBlock(torch.autograd.Function):
 
 class _Perceptron(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, first, first_bias, second, second_bias, *parts):
+    def forward(
+        ctx: Any,
+        first: Tensor,
+        first_bias: Tensor,
+        second: Tensor,
+        second_bias: Tensor,
+        *parts: Tensor,
+    ) -> Tensor:
         results = []
         for rows in _short(parts, first):
             active = gelu(torch.addmm(first_bias, rows, first.T))
@@ -139,13 +151,14 @@ class _Perceptron(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, g_result):
+    def backward(ctx: Any, g_result: Tensor) -> tuple[Tensor, ...]:
         first, first_bias, second, *parts = ctx.saved_tensors
+        g_result = g_result.reshape(-1, len(second))
         g_parts = [torch.empty_like(part) for part in parts]
         g_first, g_second = torch.zeros_like(first), torch.zeros_like(second)
         g_first_bias, done = torch.zeros_like(first_bias), 0
         for rows, g_rows in zip(_short(parts, first), _short(g_parts, first), strict=True):
-            g = _rows(g_result)[done : done + len(rows)]
+            g = g_result[done : done + len(rows)]
             z = torch.addmm(first_bias, rows, first.T)
             g_second.addmm_(g.T, gelu(z))
             g_z = torch.ops.aten.gelu_backward(g @ second, z)
@@ -153,7 +166,7 @@ class _Perceptron(torch.autograd.Function):
             g_first_bias += g_z.sum(0)
             torch.mm(g_z, first, out=g_rows)
             done += len(rows)
-        return g_first, g_first_bias, g_second, _rows(g_result).sum(0), *g_parts
+        return g_first, g_first_bias, g_second, g_result.sum(0), *g_parts
 
 
 def _located(parts: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor]]:
@@ -164,12 +177,18 @@ def _located(parts: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor]]:
         first += len(part)
 
 
+def _lines(u: Tensor) -> Tensor:
+    """The features of the nodes of each sample, (samples, nodes, features)."""
+    return u.view(len(u), -1, u.shape[-1])
+
+
 def _rows(u: Tensor) -> Tensor:
     """The features of all nodes, (nodes, features)."""
-    return u.flatten(0, -2)
+    return u.view(-1, u.shape[-1])
 
 
 def _short(parts: Sequence[Tensor], layer: Tensor) -> Iterator[Tensor]:
-    """The rows of all parts, as many at a time as keep the features of ``layer`` cached."""
+    """The nodes of all parts, as many at a time as keep the features of ``layer`` cached."""
     for part in parts:
-        yield from _rows(part).split(samples_at_a_time((), len(layer), part.device))
+        one_node = (1,)
+        yield from _rows(part).split(samples_at_a_time(one_node, len(layer), part.device))

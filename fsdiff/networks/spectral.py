@@ -8,7 +8,7 @@ every grid. All arithmetic is real: a complex number is a pair of real ones.
 import math
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -131,24 +131,22 @@ class _ComplexMixing(torch.autograd.Function):
     """Between the coefficients of a transform, with what a step needs to be differentiated."""
 
     @staticmethod
-    def forward(ctx, c: Tensor, weight: Tensor, modes: int, dimension: int) -> Tensor:
+    def forward(ctx: Any, c: Tensor, weight: Tensor, modes: int, dimension: int) -> Tensor:
         ctx.shape = (modes, dimension)
-        c = _waves(c, modes) if dimension == 2 else c.view(len(c), 2, modes, -1)
+        c = _waves(c, *ctx.shape)
         ctx.save_for_backward(c, weight)
-        products = (
-            torch.bmm(_by_mode(c), weight).view(len(weight), len(c), 2, 2, -1).transpose(0, 1)
-        )
+        products = torch.bmm(_by_mode(c), weight)
+        products = products.view(len(weight), len(c), 2, 2, -1).transpose(0, 1)
         mixed = torch.empty_like(c)
         torch.sub(products[:, :, 0, 0], products[:, :, 1, 1], out=mixed[:, 0])
         torch.add(products[:, :, 0, 1], products[:, :, 1, 0], out=mixed[:, 1])
-        return _cosines_and_sines(mixed, modes) if dimension == 2 else mixed.flatten(1, 2)
+        return _cosines_and_sines(mixed, *ctx.shape)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, g: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None, None]:
         c, weight = ctx.saved_tensors
-        modes, dimension = ctx.shape
-        g = _waves(g, modes) if dimension == 2 else g.reshape(c.shape)
+        g = _waves(g, *ctx.shape)
         g_products = c.new_empty(len(weight), len(c), 2, 2, c.shape[-1])
         real, imaginary = g.transpose(1, 2).transpose(0, 1).unbind(2)
         g_products[:, :, 0, 0], g_products[:, :, 0, 1] = real, imaginary
@@ -157,8 +155,7 @@ class _ComplexMixing(torch.autograd.Function):
         g_products = g_products.view(len(weight), 2 * len(c), -1)
         g_weight = torch.bmm(_by_mode(c).mT, g_products)
         g_c = torch.bmm(g_products, weight.mT).view(len(weight), len(c), 2, -1).permute(1, 2, 0, 3)
-        g_c = _cosines_and_sines(g_c, modes) if dimension == 2 else g_c.flatten(1, 2)
-        return g_c, g_weight, None, None
+        return _cosines_and_sines(g_c, *ctx.shape), g_weight, None, None
 
 
 def _by_mode(c: Tensor) -> Tensor:
@@ -166,9 +163,14 @@ def _by_mode(c: Tensor) -> Tensor:
     return c.flatten(0, 1).transpose(0, 1)
 
 
-def _waves(c: Tensor, modes: int) -> Tensor:
-    """Coefficients û_{±k} = P_k ∓ i Q_k of e^{±2πiky} from those of cosines, P, and of sines, Q."""
+def _waves(c: Tensor, modes: int, dimension: int) -> Tensor:
+    """Complex coefficients (batch, part, mode, width), part real or imaginary.
+
+    In two dimensions û_{±k} = P_k ∓ i Q_k of e^{±2πiky} from those of cosines, P, and sines, Q.
+    """
     batch, width = len(c), c.shape[-1]
+    if dimension == 1:
+        return c.reshape(batch, 2, modes, width)
     cosine, sine = c.reshape(batch, 2, modes, 2, modes, width).unbind(1)
     (p_real, p_imaginary), (q_real, q_imaginary) = cosine.unbind(2), sine.unbind(2)
     result = c.new_empty(batch, 2, 2 * modes - 1, modes, width)
@@ -180,9 +182,11 @@ def _waves(c: Tensor, modes: int) -> Tensor:
     return result.view(batch, 2, -1, width)
 
 
-def _cosines_and_sines(c: Tensor, modes: int) -> Tensor:
-    """Its adjoint: P_k = û_k + û_{−k} and Q_k = i(û_k − û_{−k}), with û_0 counted once."""
+def _cosines_and_sines(c: Tensor, modes: int, dimension: int) -> Tensor:
+    """The adjoint, P_k = û_k + û_{−k} and Q_k = i(û_k − û_{−k}), which is also the way back."""
     batch, width = len(c), c.shape[-1]
+    if dimension == 1:
+        return c.flatten(1, 2)
     c = c.reshape(batch, 2, 2 * modes - 1, modes, width)
     plus, minus = c[:, :, 1:modes].unbind(1), c[:, :, modes:].unbind(1)
     result = c.new_empty(batch, 2, modes, 2, modes, width)
