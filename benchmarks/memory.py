@@ -109,8 +109,13 @@ def attributes(
     return {**names, "threads": threads}
 
 
-def page(results: Sequence[Taken], command: str) -> str:
+def page(results: Sequence[Taken]) -> str:
     """The numbers in Markdown."""
+    samples, channels = (
+        " ".join(map(str, dict.fromkeys(getattr(item, name) for item in results)))
+        for name in ("samples", "channels")
+    )
+    command = f"python benchmarks/memory.py --samples {samples} --channels {channels}"
     rows = [
         [
             item.job,
@@ -143,7 +148,7 @@ def main() -> None:
         for samples in options.samples:
             with tempfile.TemporaryDirectory() as folder:
                 results += measure(samples, channels, Path(folder))
-    text = page(results, " ".join(["python", "benchmarks/memory.py", *sys.argv[1:]]))
+    text = page(results)
     print(text)
     with atomic(options.folder / "memory.md") as temporary:
         temporary.write_text(text, encoding="utf-8")

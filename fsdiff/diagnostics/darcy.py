@@ -90,20 +90,21 @@ def flux(a: Tensor, u: Tensor, length: float) -> tuple[Tensor, Tensor]:
     Between cells, half a cell of each conducts in series; walls, where u = 0, are half a cell away.
     """
     return tuple(
-        -2 * _jumps(u, axis) / _jumps_of_sums(1 / a, axis) * (a.shape[-1] / length)
-        for axis in (-1, -2)
+        -2 * _jumps(u, axis) / _sums(1 / a, axis) * (a.shape[-1] / length) for axis in (-1, -2)
     )
 
 
 def _jumps(u: Tensor, axis: int) -> Tensor:
     """Differences across faces, with zero outside the walls."""
+    return _padded(u, axis).diff(dim=axis)
+
+
+def _sums(r: Tensor, axis: int) -> Tensor:
+    """Sums of the two cells at a face, with zero outside the walls."""
+    padded, faces = _padded(r, axis), r.shape[axis] + 1
+    return padded.narrow(axis, 0, faces) + padded.narrow(axis, 1, faces)
+
+
+def _padded(u: Tensor, axis: int) -> Tensor:
     outside = torch.zeros_like(u.narrow(axis, 0, 1))
-    return torch.cat([outside, u, outside], axis).diff(dim=axis)
-
-
-def _jumps_of_sums(r: Tensor, axis: int) -> Tensor:
-    """Sums of the resistances of the two cells at a face; walls have none."""
-    outside = torch.zeros_like(r.narrow(axis, 0, 1))
-    padded = torch.cat([outside, r, outside], axis)
-    count = padded.shape[axis] - 1
-    return padded.narrow(axis, 0, count) + padded.narrow(axis, 1, count)
+    return torch.cat([outside, u, outside], axis)

@@ -107,5 +107,5 @@ def test_memory_is_that_of_a_part(tmp_path, monkeypatch):
 
     with dask.config.set(scheduler="synchronous"):
         shard(tmp_path, job, range(PART))  # imports what it needs
-        few, many = peak(8 * PART), peak(20 * PART)
-    assert many - few < 0.25 * 12 * PART * sample
+        few, many = peak(8 * PART), peak(16 * PART)
+    assert many - few < 0.25 * 8 * PART * sample

@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 
 import dask
 import dask.array
@@ -14,7 +15,7 @@ import pytest
 import xarray as xr
 from distributed import LocalCluster
 
-from fsdiff import hierarchy, storage, workers
+from fsdiff import config, hierarchy, storage, workers
 from fsdiff.atomic import StorageError
 from fsdiff.bases import CosineBasis
 from fsdiff.downsampling import Spectral
@@ -23,6 +24,7 @@ from fsdiff.storage import Provenance
 PROVENANCE = Provenance({"source": {"kind": "test"}, "seed": 5}, "0123456789abcdef", 5)
 SPLIT = {"train": 30, "validation": 5, "test": 5}
 BASIS = CosineBasis()
+WORKFLOW = Path(__file__).parents[1] / "workflow"
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +173,34 @@ def test_a_scheduler_without_workers_is_said_to_be_waited_for(caplog, tmp_path):
     ):
         pass
     assert "has no workers yet" in caplog.text
+
+
+# The configuration
+
+
+def configured(**dask):
+    """The tiny study with a block ``dask``."""
+    raw = config.parse((WORKFLOW / "tiny.yaml").read_text())
+    return config.load({**raw, "dask": dask})
+
+
+def test_the_scheduler_is_named_in_the_configuration_and_in_no_slice_of_it():
+    without, named = configured(), configured(scheduler="tcp://node12:8786")
+    assert without.dask.scheduler is None
+    assert named.dask.scheduler == "tcp://node12:8786"
+    for study in (without, named):
+        assert "8786" not in str([study.simulate_slice("waves"), study.dataset_slice("waves")])
+
+
+@pytest.mark.parametrize(
+    "address", ["node12:8786", "tcp://node12", "http://node12:8786", "tcp://:1"]
+)
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(config.ConfigurationError, match="expected protocol://host:port"):
+        configured(scheduler=address)
+
+
+def test_the_package_that_is_needed_is_named(monkeypatch):
+    monkeypatch.setattr(config, "find_spec", lambda name: None)
+    with pytest.raises(config.ConfigurationError, match=r"pip install 'fsdiff\[cluster\]'"):
+        configured(scheduler="tcp://node12:8786")

@@ -118,7 +118,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
         EVERYTHING,
     ),
     "equation: code of the solver": (
-        edited("fsdiff/pde/reaction_diffusion.py", ".add_(self.k)", ".add_(+self.k)"),
+        edited("fsdiff/pde/reaction_diffusion.py", "max(1.0, 3", "max(1.5, 3"),
         EVERYTHING,
     ),
     "equation: comment in the solver": (

@@ -38,7 +38,7 @@ rule dataset:
         "../../envs/fsdiff.yaml"
     threads: 2
     resources:
-        mem_mb=growing(3000),
+        mem_mb=growing(1500),
         runtime=growing(30),
     params:
         job=merging,
@@ -59,7 +59,7 @@ rule hierarchy:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        mem_mb=growing(3000),
+        mem_mb=growing(1500),
         runtime=growing(30),
     params:
         job=job("hierarchy", "dataset", "resolution"),
