@@ -100,7 +100,9 @@ def read(
         if chunks is not None:
             size = samples_per_chunk(dataset["field"]) if chunks == "auto" else chunks
             field = dataset["field"].chunk(sample=size)
-            return dataset.assign(field=_guarded(field, path))
+            lazy = dataset.assign(field=_guarded(field, path))
+            lazy.set_close(dataset.close)
+            return lazy
         with dataset:
             loaded = dataset.load()
     except (OSError, RuntimeError) as error:

@@ -102,13 +102,30 @@ def test_damage_after_the_merge_is_named_when_it_is_met(shards, tmp_path):
 # Memory and files
 
 
+def open_files(folder):
+    """How many files in a folder this process holds open."""
+    handles = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    return sum(str(folder) in handle for handle in handles)
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="needs Linux")
+
+
+@needs_proc
+def test_lazy_files_are_closed_when_they_are_left(tmp_path):
+    with storage.read(saved(tmp_path / "0.nc", 0, 3), chunks=1) as dataset:
+        dataset["field"].load()
+        assert open_files(tmp_path) == 1
+    assert open_files(tmp_path) == 0
+
+
+@needs_proc
 def test_many_files_are_merged_with_few_of_them_open(tmp_path):
     paths = [saved(tmp_path / f"{i}.nc", 3 * i, 3) for i in range(20)]
     with storage.few_open_files(), dask.config.set(scheduler="threads", num_workers=2):
         merged = merge(paths, split=SPLIT, expected=PROVENANCE)
         storage.write(merged, tmp_path / "dataset.nc", title="all", provenance=PROVENANCE)
-        handles = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
-    assert sum(str(tmp_path) in handle for handle in handles) <= 4
+        assert open_files(tmp_path) <= 4
     np.testing.assert_array_equal(
         xr.load_dataset(tmp_path / "dataset.nc")["field"], fields(0, 60)["field"]
     )
@@ -118,9 +135,6 @@ def bytes_read():
     """What this process has read so far."""
     counters = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     return int(counters["rchar"])
-
-
-needs_proc = pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="needs Linux")
 
 
 @needs_proc
