@@ -9,6 +9,7 @@ from scipy.integrate import quad
 
 from fsdiff.bases import CosineBasis, FourierBasis
 from fsdiff.exact import STANDARD_NORMAL, ExactDenoiser, gaussian, mixture, point_set
+from fsdiff.parts import build, kinds
 from fsdiff.planar import Line, Parabola, Points
 from fsdiff.priors.convolution import Bessel
 from fsdiff.processes.heat import StochasticHeat
@@ -139,3 +140,14 @@ def test_estimates_have_the_precision_of_the_state(dtype):
     estimate = exact(torch.ones((3, 2, 1), dtype=dtype), torch.ones(1, dtype=dtype))
     for name in ("data", "noise", "score", "velocity"):
         assert getattr(estimate, name).dtype == dtype
+
+
+@pytest.mark.parametrize("kind", kinds("sampler"))
+def test_every_sampler_takes_an_exact_denoiser(kind):
+    """The last estimate of the data lies between the two points."""
+    law = Points(points=((-1.0, -1.0), (1.0, 1.0))).mixture()
+    exact = ExactDenoiser(law, prior=STANDARD_NORMAL, process=VariancePreserving())
+    sampler = build("sampler", {"kind": kind})
+    fields = sampler(exact, exact.prior, 1, range(2), 0).fields
+    assert fields.shape == (2, 2, 1)
+    torch.testing.assert_close(fields[:, 0], fields[:, 1], rtol=0, atol=1e-4)
