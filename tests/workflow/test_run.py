@@ -159,7 +159,9 @@ def test_killed_training_goes_on_and_ends_with_the_same_weights(slow: Checkout) 
 
 def training_process(checkout: Checkout) -> int:
     """The process in which the script of the rule runs."""
-    table = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True)
+    table = subprocess.run(
+        ["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True
+    )
     script = rf"{re.escape(str(checkout.root))}/\.snakemake/scripts/\S*train\.py"
     match = re.search(rf"^ *(\d+) \S*python\S* {script}", table.stdout, re.MULTILINE)
     assert match, table.stdout
