@@ -19,13 +19,13 @@ NOTHING: dict[str, int] = {}
 ENDS = {"summary": 1, "comparison": 1, "table": 1, "all": 1}
 EVERYTHING = {
     **{"simulate": 2, "dataset": 1, "hierarchy": 2, "train": 3, "sample": 4, "evaluate": 4},
-    **{"reference": 2, "fields": 2, "resolutions": 2, "priors": 1, "curves": 1},
+    **{"reference": 2, "fields": 2, "resolutions": 2},
     **{"data_pages": 1, "balances": 1},
     **ENDS,
 }
 METRICS = {"evaluate": 4, "reference": 2, **ENDS}
 SAMPLES = {"sample": 4, "evaluate": 4, "fields": 2, "resolutions": 2, **ENDS}
-ONE_MODEL = {"sample": 2, "evaluate": 2, "fields": 2, "resolutions": 1, "curves": 1, **ENDS}
+ONE_MODEL = {"sample": 2, "evaluate": 2, "fields": 2, "resolutions": 1, **ENDS}
 
 
 def setting(*keys: str | int, value: Any) -> Edit:
@@ -103,7 +103,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     ),
     "prior: power": (
         setting(*MULTILEVEL, "prior", "power", value=0.7),
-        {"train": 2, "priors": 1, **ONE_MODEL},
+        {"train": 2, **ONE_MODEL},
     ),
     "network: code": (
         edited("fsdiff/networks/unet.py", "self.channels = channels", "self.channels = +channels"),
@@ -133,19 +133,19 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     "configuration: order of keys": (configured(reverse_keys), NOTHING),
     "experiment: title": (
         setting(*MULTILEVEL, "title", value="Another title"),
-        {"fields": 2, "resolutions": 1, "priors": 1, "curves": 1, **ENDS},
+        {"fields": 2, "resolutions": 1, **ENDS},
     ),
     "experiment: added": (
         configured(add_experiment),
-        {"train": 1, "priors": 1, **ONE_MODEL},
+        {"train": 1, **ONE_MODEL},
     ),
     "experiment: added, trained as another": (
         configured(add_sampler),
-        {"priors": 1, **ONE_MODEL},
+        ONE_MODEL,
     ),
     "experiment: removed": (
         configured(remove_experiment),
-        {"fields": 2, "priors": 1, "curves": 1, **ENDS},
+        {"fields": 2, **ENDS},
     ),
     "balances: code": (
         edited("fsdiff/diagnostics/reaction_diffusion.py", "_GRADING = 97", "_GRADING = 99"),

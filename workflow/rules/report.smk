@@ -144,71 +144,39 @@ rule resolutions:
         "../scripts/resolutions.py"
 
 
-rule priors:
+rule comparison:
     input:
+        summary="results/summary.csv",
+        histories=histories,
         data=finest_data,
     output:
-        figure=report(
+        priors=report(
             "results/figures/{dataset}/prior_spectrum.svg",
             caption="../report/prior_spectrum.rst",
             category="Spectra",
             subcategory="{dataset}",
             labels={"figure": "priors beside data", "resolution": "finest"},
         ),
-    log:
-        "logs/priors/{dataset}.log",
-    benchmark:
-        "results/benchmarks/priors/{dataset}.tsv"
-    conda:
-        "../../envs/fsdiff.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-    params:
-        job=drawing("priors", "prior"),
-    script:
-        "../scripts/priors.py"
-
-
-rule curves:
-    input:
-        histories=histories,
-    output:
-        figure=report(
+        losses=report(
             "results/figures/{dataset}/loss_curves.svg",
             caption="../report/loss_curves.rst",
             category="Training",
             subcategory="{dataset}",
             labels={"figure": "loss curves"},
         ),
-    log:
-        "logs/curves/{dataset}.log",
-    benchmark:
-        "results/benchmarks/curves/{dataset}.tsv"
-    conda:
-        "../../envs/fsdiff.yaml"
-    threads: 1
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
-    params:
-        job=drawing("curves"),
-    script:
-        "../scripts/curves.py"
-
-
-rule comparison:
-    input:
-        summary="results/summary.csv",
-        histories=histories,
-    output:
         metrics=report(
             "results/figures/{dataset}/metric_by_resolution.svg",
             caption="../report/metric_by_resolution.rst",
             category="Metrics",
             subcategory="{dataset}",
             labels={"figure": "metrics by resolution"},
+        ),
+        transfer=report(
+            "results/figures/{dataset}/trained_by_sampled.svg",
+            caption="../report/trained_by_sampled.rst",
+            category="Metrics",
+            subcategory="{dataset}",
+            labels={"figure": "trained on and sampled on"},
         ),
         cost=report(
             "results/figures/{dataset}/cost.svg",
@@ -228,7 +196,7 @@ rule comparison:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        job=drawing("comparison"),
+        job=drawing("comparison", "prior"),
     script:
         "../scripts/comparison.py"
 
@@ -257,3 +225,29 @@ rule table:
         job=described("table", {}),
     script:
         "../scripts/table.py"
+
+
+rule reproduction:
+    input:
+        summary="results/summary.csv",
+    output:
+        page=report(
+            "results/reproduction.md",
+            caption="../report/reproduction.rst",
+            category="Claims",
+            labels={"figure": "published claims and what was found"},
+        ),
+    log:
+        "logs/reproduction.log",
+    benchmark:
+        "results/benchmarks/reproduction.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        job=described("reproduction", STUDY.reproduction_slice()),
+    script:
+        "../scripts/reproduction.py"
