@@ -73,6 +73,8 @@ class Denoiser(nn.Module):
             )
         )
         self._marginal_at = lru_cache(maxsize=8)(self._make_marginal)
+        everything = self.marginal(torch.tensor([process.T]), spectrum_resolution)
+        self._quantiles = time_sampling.quantiles(everything)
 
     def marginal(self, t: Tensor, n: int) -> Marginal:
         """The law of X_t given X_0 on n nodes at times t (batch,), or (1,) for the whole batch.
@@ -111,9 +113,8 @@ class Denoiser(nn.Module):
         return residual.square().mean(self.basis.grid_axes()).sum(1)
 
     def times(self, uniform: Tensor) -> Tensor:
-        """Training times for numbers in (0, 1)."""
-        clipped = uniform.clamp(1e-6, 1 - 1e-6)
-        return self.time_sampling(clipped, self.process)
+        """Training times for numbers in (0, 1), the same on all grids."""
+        return self._quantiles(uniform.clamp(1e-6, 1 - 1e-6))
 
     def colour(self, white: Tensor) -> Tensor:
         """Noise η ~ N(0, Q) from independent N(0, 1) nodes (batch, channel, *grid)."""

@@ -86,12 +86,20 @@ class GaussianPath(ABC):
         return self.log_ratio(t, torch.zeros((), dtype=t.dtype, device=t.device))
 
     def time_of(self, log_signal_to_noise: Tensor) -> Tensor:
-        """The time with this ``log_signal_to_noise``, by bisection on [smallest_time, T]."""
-        low = torch.full_like(log_signal_to_noise, self.smallest_time)
-        high = torch.full_like(log_signal_to_noise, self.T)
+        """The time with this ``log_signal_to_noise``, within [smallest_time, T]."""
+        return self._solve(self.log_signal_to_noise, log_signal_to_noise)
+
+    def time_of_ratio(self, log_ratio: Tensor, omega_squared: Tensor) -> Tensor:
+        """The time when ln(m/r) of modes is ``log_ratio``, within [smallest_time, T]."""
+        return self._solve(lambda t: self.log_ratio(t, omega_squared), log_ratio)
+
+    def _solve(self, decreasing: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
+        """Where a function of time has a value, by bisection."""
+        low = torch.full_like(value, self.smallest_time)
+        high = torch.full_like(value, self.T)
         for _ in range(60):
             middle = 0.5 * (low + high)
-            too_early = self.log_signal_to_noise(middle) > log_signal_to_noise
+            too_early = decreasing(middle) > value
             low, high = torch.where(too_early, middle, low), torch.where(too_early, high, middle)
         return 0.5 * (low + high)
 

@@ -7,7 +7,7 @@ from torch import nn
 from fsdiff.bases import FourierBasis
 from fsdiff.predictions import Data, Noise, Preconditioned, Score, Velocity, Wiener
 from fsdiff.priors import Bessel, Laplacian
-from fsdiff.time_sampling import LogSignalToNoise, Uniform
+from fsdiff.time_sampling import LogSignalToNoise, Spectral, Uniform
 
 N = 12
 TIMES = torch.tensor([0.02, 0.3, 0.6, 1.0], dtype=torch.float64)
@@ -258,7 +258,7 @@ def test_loss_draws_from_its_generator_only(basis, tools):
     assert first.shape == (6,)
 
 
-@pytest.mark.parametrize("sampling", [Uniform(), LogSignalToNoise()])
+@pytest.mark.parametrize("sampling", [Uniform(), LogSignalToNoise(), Spectral()])
 def test_times_of_a_batch_are_stratified(tools, sampling):
     """One time in each of ``batch`` equally likely intervals."""
     basis, count = FourierBasis(2), 16
