@@ -5,7 +5,7 @@ differs is the prediction and the prior. They are trained on the coarsest grid a
 on finer ones. The study is one of the workflow's, so a run that was stopped goes on where it was.
 Writes ``quality.md`` and ``quality.svg``.
 
-    python benchmarks/quality.py [--epochs 14] [--cores 2] [--directory runs/quality] [--quick]
+    python benchmarks/quality.py [--epochs 10] [--cores 2] [--directory runs/quality] [--quick]
 
 Takes about two hours of processor time.
 """
@@ -73,7 +73,7 @@ def study(epochs: int, quick: bool) -> dict[str, Any]:
     level = {"resolution": 32, "epochs": epochs, "batch_size": 16, "learning_rate": 3.0e-3}
     defaults = base["defaults"] | {
         "levels": [level],
-        "samples": {"count": 8 if quick else 32, "resolutions": resolutions},
+        "samples": {"count": 8 if quick else 24, "resolutions": resolutions},
     }
     quickstart = {item["dataset"]: item for item in reversed(base["experiments"].values())}
     experiments = {}
@@ -191,9 +191,9 @@ PAGE = """\
 {models} models: every prediction with a rough trace-class prior (`bessel`, shift 8, power 0.55),
 white noise (`standard`) and a smooth prior (`matern`, smoothness 1.5, length 0.1), on three data
 sets. Network, data, training ({epochs} epochs on 32², {steps} steps, about {seconds:.0f} s
-each), weights of times and the sampler (12 steps of DPM-Solver++(2M) on several grids) are those
-of the quickstart in all of them. {count} samples each, on 32² and, without training there, on finer
-grids.
+each), the law of training times (`spectral`) and the sampler (20 steps of DPM-Solver++(2M) on
+several grids) are those of the quickstart in all of them. {count} samples each, on 32² and, without
+training there, on finer grids.
 
 Numbers are distances as multiples of the distance between two sets of real data; *all* is the
 geometric mean over four metrics ({metrics}), three data sets and all grids, less is better.
@@ -227,7 +227,7 @@ def page(summary: pd.DataFrame, configuration: Mapping[str, Any], options: str) 
 def main() -> None:
     """Run the study, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=14, help="of training on 32²")
+    parser.add_argument("--epochs", type=int, default=10, help="of training on 32²")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--directory", type=Path, default=ROOT / "runs" / "quality")
     parser.add_argument("--quick", action="store_true", help="few fields and samples, two grids")
@@ -238,7 +238,7 @@ def main() -> None:
     arguments.folder.mkdir(parents=True, exist_ok=True)
     save(draw(summary), arguments.folder / "quality.svg")
     options = " --quick" * arguments.quick + f" --epochs {arguments.epochs}" * (
-        arguments.epochs != 14
+        arguments.epochs != 10
     )
     with atomic(arguments.folder / "quality.md") as temporary:
         Path(temporary).write_text(page(summary, configuration, options), encoding="utf-8")
