@@ -11,12 +11,14 @@ CONFIG ?= config.yaml
 
 VENV := .venv
 BIN := $(VENV)/bin
+SLURM := munge slurmctld slurmd slurm-client
 TINY := tests/workflow/tiny.yaml
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: run report test test-cluster clean
 
 run: $(VENV)/installed
+	@$(BIN)/python -m fsdiff.config check $(CONFIG)
 	@$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) || { \
 	  status=$$?; \
 	  if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ]; then \
@@ -35,12 +37,15 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint --configfile $(TINY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not workflow and not cluster" --numprocesses auto
-	$(BIN)/pytest -m workflow
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not workflow and not cluster and not faults" --numprocesses auto
+	$(BIN)/pytest -m workflow tests/workflow
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m faults tests/faults
 
 test-cluster: $(VENV)/installed-dev
-	apt-get install --yes --no-install-recommends munge slurmctld slurmd slurm-client
-	$(BIN)/pytest -m cluster
+	@PATH="$$PATH:/usr/sbin:/sbin"; \
+	  command -v munged && command -v slurmctld && command -v slurmd && command -v sbatch || \
+	  { apt-get update && apt-get install --yes --no-install-recommends $(SLURM); }
+	$(BIN)/pytest -m cluster tests/cluster
 
 clean:
 	rm -rf results logs report.html .snakemake

@@ -29,4 +29,5 @@ rule all:
         summary=["results/summary.csv"] if STUDY.experiments else [],
         figures=figures(),
         analyses=analysis_figures(),
+        claims=["results/reproduction.md"] if STUDY.claims else [],
     localrule: True

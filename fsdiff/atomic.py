@@ -5,6 +5,7 @@ import glob
 import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -95,12 +96,26 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def _refusal(folder: Path) -> OSError | None:
+    """Why nothing can be written to a folder, if so.
+
+    HDF5 loses the reason: on a full disk it reports a lack of permission or just an "HDF error".
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(2**20))
+    except OSError as error:
+        return OSError(error.errno, error.strerror)
+    return None
+
+
 def _write_error(path: Path, error: OSError) -> StorageError:
     """What stopped a write, with what a person needs to know to make it possible."""
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        remedy = f"the folder {path.parent} is not writable: change its permissions or write "
-        return StorageError(f"cannot write {path} ({error}); {remedy}elsewhere")
     folder = next((folder for folder in path.parents if folder.is_dir()), Path())
+    error = _refusal(folder) or error
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = f"the folder {folder} is not writable: change its permissions or write "
+        return StorageError(f"cannot write {path} ({error}); {remedy}elsewhere")
     free = shutil.disk_usage(folder).free / 2**20
     return StorageError(
         f"cannot write {path} ({error}); {free:.1f} MB are free there: make room, check quotas, "

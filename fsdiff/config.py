@@ -13,17 +13,19 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property, reduce
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, Strict, ValidationError, ValidationInfo, field_validator
 
 from fsdiff.atomic import atomic
 from fsdiff.blocks import Block, PartBlock, block_type, part_type
+from fsdiff.claims import Claim, unknown_rows
 from fsdiff.explain import Explainer, Location, Problem, refuse, shown, suggest
+from fsdiff.storage import canonical_json
 from fsdiff.strict_yaml import parse
 from fsdiff.training import Level, TrainingOptions
 
@@ -114,7 +116,7 @@ class Dataset(Block):
         available = source.part.available if source else None
         if available is not None and split.total > available:
             raise ValueError(
-                f"{split.total} samples in all, but source.path holds {available}; use "
+                f"{split.total} samples in all, but the source holds {available}; use "
                 f"train + validation + test <= {available}"
             )
         return split
@@ -295,6 +297,9 @@ class Dask(Block):
     """Address of a dask scheduler, such as tcp://node12:8786; without one, threads of the job."""
 
 
+Device = Literal["cpu", "cuda"]
+
+
 def _figures_of_one_kind(analyses: dict[str, PartBlock]) -> dict[str, PartBlock]:
     kinds: dict[str, str] = {}
     refuse(
@@ -308,6 +313,31 @@ def _figures_of_one_kind(analyses: dict[str, PartBlock]) -> dict[str, PartBlock]
 Analyses = Annotated[
     dict[Name, part_type("analysis")], Field(min_length=1), AfterValidator(_figures_of_one_kind)
 ]
+
+
+def _about_the_study(claims: dict[str, PartBlock], info: ValidationInfo) -> dict[str, PartBlock]:
+    """Refuse claims about results that the study will not have."""
+    evaluated = (info.context or {}).get("evaluated")
+    if evaluated is not None:
+        unknown = unknown_rows({name: claim.part for name, claim in claims.items()}, evaluated)
+        refuse(
+            (
+                (name,),
+                f"no results of {experiment} at {resolution}; {_known(evaluated, experiment)}",
+            )
+            for name, experiment, resolution in unknown
+        )
+    return claims
+
+
+def _known(evaluated: Mapping[str, Sequence[int]], experiment: str) -> str:
+    """Which results there are instead."""
+    if experiment in evaluated:
+        return f"it is compared with data at {', '.join(map(str, evaluated[experiment]))}"
+    return f"known experiments: {suggest(evaluated, experiment)}"
+
+
+Claims = Annotated[dict[Name, block_type(Claim)], AfterValidator(_about_the_study)]
 
 
 class Configuration(Block):
@@ -325,8 +355,12 @@ class Configuration(Block):
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_construct(metrics={}))
     analyses: Analyses = Field({})
     """Exact experiments by name: they need no data sets and may stand alone."""
+    claims: Claims = Field({})
+    """What a publication says of such experiments, by name: each is checked, and told in a page."""
     dask: Dask = Dask()
     """No job depends on it: results are the same wherever they are computed."""
+    device: Device = "cpu"
+    """Where networks are trained and sampled; results that were made elsewhere are kept."""
 
     def simulate_slice(self, dataset: str) -> dict[str, Any]:
         """{"source": block, "seed": int}: what decides sample i.
@@ -383,13 +417,7 @@ class Configuration(Block):
         Experiments that differ in what comes after training, such as the sampler, or in further
         levels, share weights by that name.
         """
-        wanted = self._training(experiment, resolution)
-        return next(
-            name
-            for name, item in self.experiments.items()
-            if any(level.resolution == resolution for level in item.levels)
-            and self._training(name, resolution) == wanted
-        )
+        return self._owners[experiment, resolution]
 
     def sample_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
         """What decides the samples at one resolution, given the weights.
@@ -425,6 +453,30 @@ class Configuration(Block):
             }
         }
 
+    def reproduction_slice(self) -> dict[str, Any]:
+        """{"claims": [block with "name"], "experiments": [what the page says of each]}."""
+        claims = [{"name": name, **claim.plain()} for name, claim in self.claims.items()]
+        experiments = [
+            {
+                "name": name,
+                "title": item.title or name,
+                "dataset": item.dataset,
+                "train": self.datasets[item.dataset].split.train,
+                "levels": [level.plain() for level in item.levels],
+                "sampler": item.sampler.plain(),
+                "count": item.samples.count,
+                "seeds": list(item.seeds),
+            }
+            for name, item in self.experiments.items()
+        ]
+        return {"claims": claims, "experiments": experiments}
+
+    def evaluated(self, experiment: str) -> list[int]:
+        """The resolutions of an experiment's samples for which there are data to compare with."""
+        item = self.experiments[experiment]
+        known = self.datasets[item.dataset].resolutions
+        return [n for n in item.samples.resolutions if n in known]
+
     def analyse_slice(self, analysis: str) -> dict[str, Any]:
         """{"analysis": block}, without what figures call it."""
         block = self.analyses[analysis].plain()
@@ -436,6 +488,18 @@ class Configuration(Block):
         for name, item in self.analyses.items():
             figures.setdefault(item.figure or name, []).append(name)
         return figures
+
+    @cached_property
+    def _owners(self) -> dict[tuple[str, int], str]:
+        """For each level of each experiment: the first experiment that trains it so."""
+        first: dict[str, str] = {}
+        return {
+            (name, level.resolution): first.setdefault(
+                canonical_json(self._training(name, level.resolution)), name
+            )
+            for name, item in self.experiments.items()
+            for level in item.levels
+        }
 
     def _training(self, experiment: str, finest: int) -> list[Any]:
         """All that decides the weights of a level, but the seed: data set and levels up to it."""
@@ -467,7 +531,8 @@ def _unreachable(
     for i, resolution in enumerate(resolutions):
         if resolution > finest:
             remedy = f"use resolutions <= {finest}"
-            remedy += "" if source.files else " or raise source.resolution"
+            chosen = "resolution" in {item.name for item in dataclasses.fields(source)}
+            remedy += " or raise source.resolution" if chosen else ""
             yield (i,), f"finer than the data; {remedy}"
         elif downsampling:
             try:
@@ -516,22 +581,35 @@ def _unresolved_modes(
 # Reading.
 
 
-def load(source: str | Path | Mapping[str, Any]) -> Configuration:
-    """Read and check a configuration file, or a mapping that was read from one.
+def load(*sources: str | Path | Mapping[str, Any]) -> Configuration:
+    """Read and check configuration files, or mappings that were read from some.
 
+    Several are merged as Snakemake merges them: blocks entry by entry, the last one wins.
     Experiments take the blocks that they do not have from the top-level block ``defaults``.
     Raises ConfigurationError with all problems, one line each: path = value: what is wrong, what
     is allowed.
     """
-    if isinstance(source, Mapping):
-        return _check(source, "the configuration")
+    documents = [item if isinstance(item, Mapping) else _read(item) for item in sources]
+    names = [str(item) for item in sources if not isinstance(item, Mapping)]
+    return _check(reduce(_merged, documents), " with ".join(names) or "the configuration")
+
+
+def _read(path: str | Path) -> Any:
+    """The document in a file."""
     try:
-        raw = parse(Path(source).read_text(encoding="utf-8"))
+        return parse(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigurationError([f"cannot be read: {error.strerror}"], str(source)) from error
+        raise ConfigurationError([f"cannot be read: {error.strerror}"], str(path)) from error
     except ValueError as error:
-        raise ConfigurationError([str(error)], str(source)) from error
-    return _check(raw, str(source))
+        raise ConfigurationError([str(error)], str(path)) from error
+
+
+def _merged(first: Any, last: Any) -> Any:
+    """Blocks entry by entry; anything else as the last one has it."""
+    if not isinstance(first, Mapping) or not isinstance(last, Mapping):
+        return last
+    common = {key: _merged(first[key], last[key]) for key in first.keys() & last.keys()}
+    return {**first, **last, **common}
 
 
 def _check(raw: Any, source: str) -> Configuration:
@@ -549,10 +627,20 @@ def _check(raw: Any, source: str) -> Configuration:
     experiments = reader.experiments(context)
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
-    checked = {
-        name: getattr(shape, name) for name in ("evaluation", "analyses", "dask") if name in raw
-    }
-    return Configuration.model_construct(datasets=datasets, experiments=experiments, **checked)
+    independent = ("evaluation", "analyses", "dask", "device")
+    checked = {name: getattr(shape, name) for name in independent if name in raw}
+    study = Configuration.model_construct(datasets=datasets, experiments=experiments, **checked)
+    return _with_claims(study, reader, source)
+
+
+def _with_claims(study: Configuration, reader: "_Reader", source: str) -> Configuration:
+    """The study with the claims about it, which can only be checked now."""
+    evaluated = {name: study.evaluated(name) for name in study.experiments}
+    block = {"claims": reader.raw.get("claims", {})}
+    claims = reader.valid(_Claims, block, lambda location: location, {"evaluated": evaluated})
+    if reader.problems:
+        raise ConfigurationError(reader.problems, source)
+    return study.model_copy(update={"claims": claims.claims})
 
 
 class _Shape(Block):
@@ -563,7 +651,15 @@ class _Shape(Block):
     experiments: Annotated[dict[Name, Any], Field(min_length=1)]
     evaluation: Evaluation
     analyses: Analyses = Field({}, validate_default=False)
+    claims: Any = None
     dask: Dask = Dask()
+    device: Device = "cpu"
+
+
+class _Claims(Block):
+    """The claims, which are read last: they are about what the rest describes."""
+
+    claims: Claims
 
 
 class _AnalysesAlone(Block):
@@ -659,21 +755,21 @@ def json_schema() -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check a configuration file, or write the schema; 1 where there are problems."""
+    """Check configuration files, merged, or write the schema; 1 where there are problems."""
     parser = argparse.ArgumentParser(prog="python -m fsdiff.config", description=main.__doc__)
     parser.add_argument("--schema", metavar="FILE", help="write the JSON Schema to this file")
     parser.add_argument("command", nargs="?", choices=["check"])
-    parser.add_argument("file", nargs="?", help="the configuration to check")
+    parser.add_argument("files", nargs="*", help="the configuration to check; the last one wins")
     options = parser.parse_args(arguments)
-    if options.schema is None and options.file is None:
+    if options.schema is None and not options.files:
         parser.error("give 'check FILE' or '--schema FILE'")
     if options.schema is not None:
         with atomic(options.schema) as temporary:
             text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
             temporary.write_text(text + "\n", encoding="utf-8")
-    if options.file is not None:
+    if options.files:
         try:
-            load(options.file)
+            load(*options.files)
         except ConfigurationError as error:
             print(error, file=sys.stderr)
             return 1

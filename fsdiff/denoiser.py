@@ -94,12 +94,13 @@ class Denoiser(nn.Module):
     def loss(self, data: Tensor, generator: torch.Generator) -> Tensor:
         """Denoising loss of each sample of normalised fields (batch, channel, *grid), (batch,).
 
-        Times are drawn as ``time_sampling`` says.
+        Times are drawn as ``time_sampling`` says. Numbers are drawn where the generator lives, so
+        that they are the same for data on every device.
         """
-        like = {"generator": generator, "dtype": data.dtype, "device": data.device}
+        like = {"generator": generator, "dtype": data.dtype, "device": generator.device}
         uniform = self.time_sampling.spread(torch.rand(len(data), **like))
-        white = torch.randn(data.shape, **like)
-        return self.loss_at(data, self.times(uniform), self.colour(white))
+        white = torch.randn(data.shape, **like).to(data.device)
+        return self.loss_at(data, self.times(uniform).to(data.device), self.colour(white))
 
     def loss_at(self, data: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """The loss, (batch,), for given times (batch,) and noise η ~ N(0, Q) shaped like data.

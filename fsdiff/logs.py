@@ -12,7 +12,8 @@ def configure(path: str | Path) -> None:
 
     The file receives records from INFO upwards with tracebacks; standard error, which the jobs of
     a workflow share, receives warnings and errors in one line each. A crash outside Python, such
-    as a segmentation fault, leaves its stack in the file too.
+    as a segmentation fault, leaves its stack in the file too. Where the file cannot be written to,
+    as on a full disk, standard error gets its lines all the same.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,6 +24,7 @@ def configure(path: str | Path) -> None:
     screen.setLevel(logging.WARNING)
     logging.basicConfig(level=logging.INFO, handlers=[record, screen], force=True)
     logging.captureWarnings(True)
+    logging.raiseExceptions = False  # or tracebacks of the failing log would bury the message
     faulthandler.enable(record.stream)
     sys.excepthook = _log_uncaught
 

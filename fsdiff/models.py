@@ -15,6 +15,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from fsdiff.denoiser import Denoiser
+from fsdiff.devices import CPU
 from fsdiff.parts import build
 from fsdiff.provenance import package_version
 from fsdiff.randomness import generator
@@ -78,16 +79,18 @@ class Model:
     denoiser: Denoiser
     statistics: Statistics
     description: Mapping[str, Any]
+    device: torch.device = CPU
 
     def sample(self, sampler: "Sampler", n: int, indices: Sequence[int], seed: int) -> "Samples":
-        """Physical fields (len(indices), channel, n, n) and what they cost."""
+        """Physical fields (len(indices), channel, n, n), on the CPU, and what they cost."""
         self.denoiser.eval()
-        samples = sampler(self.denoiser, self.denoiser.prior, n, indices, seed)
-        return samples._replace(fields=self.statistics.denormalise(samples.fields))
+        prior = self.denoiser.prior
+        samples = sampler(self.denoiser, prior, n, indices, seed, device=self.device)
+        return samples._replace(fields=self.statistics.denormalise(samples.fields.cpu()))
 
     def test_loss(self, fields: Tensor) -> float:
         """The denoising loss on normalised fields, with times and noise fixed by sample index."""
-        return ValidationSet.of(self.denoiser, fields).loss(self.denoiser)
+        return ValidationSet.of(self.denoiser, fields.to(self.device)).loss(self.denoiser)
 
 
 def describe(weights: Path) -> dict[str, Any]:
@@ -139,15 +142,15 @@ def save(
     )
 
 
-def load(weights: Path) -> Model:
-    """Read a model from its weights and the description beside them."""
+def load(weights: Path, device: torch.device | str = "cpu") -> Model:
+    """Read a model from its weights and the description beside them, and put it on a device."""
     description = describe(weights)
     tensors = _read_tensors(weights)
     moments = {name: tensors.pop(f"statistics.{name}") for name in MOMENTS}
     statistics = Statistics(**moments, resolution=description["spectrum_resolution"])
     denoiser = make_denoiser(description["config"], statistics, seed=0)
     _load_network(denoiser.network, tensors, weights)
-    return Model(denoiser, statistics, description)
+    return Model(denoiser.to(device), statistics, description, torch.device(device))
 
 
 def warm_start(network: nn.Module, weights: Path) -> None:

@@ -102,8 +102,10 @@ class Trainer:
         seed: int,
         state: Path | None = None,
         save_every: float = 20.0,
+        device: torch.device | str = "cpu",
     ) -> None:
-        self.denoiser, self.level, self.options = denoiser, level, options
+        self.denoiser, self.level, self.options = denoiser.to(device), level, options
+        self.device = torch.device(device)
         self.data, self.seed = data, seed
         self.state, self.save_every = state, save_every
         self.batch_size = min(level.batch_size, len(data))
@@ -118,7 +120,9 @@ class Trainer:
             # The fused step has no complex numbers, which networks of other packages may have.
             fused=not any(p.is_complex() for p in self.parameters.values()),
         )
-        self.validation = {n: ValidationSet.of(denoiser, data) for n, data in validation.items()}
+        self.validation = {
+            n: ValidationSet.of(denoiser, fields.to(device)) for n, fields in validation.items()
+        }
         self.progress = _Progress()
 
     def run(self) -> xr.Dataset:
@@ -179,7 +183,7 @@ class Trainer:
             data = random_square_symmetry(data, random)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
-        loss = self.denoiser.loss(data, random).mean()
+        loss = self.denoiser.loss(data.to(self.device), random).mean()
         self._record(float(loss.detach()))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -294,7 +298,7 @@ class Trainer:
             self.average[name].copy_(tensors[f"average/{name}"])
             self.best[name].copy_(tensors[f"best/{name}"])
             self.optimizer.state[parameter] = {
-                group.removeprefix("optimizer."): tensor
+                group.removeprefix("optimizer."): tensor.to(parameter.device)
                 for key, tensor in tensors.items()
                 for group, _, of in [key.partition("/")]
                 if of == name and group.startswith("optimizer.")

@@ -29,11 +29,11 @@ class ValidationSet:
         """
         count, n, basis = len(data), data.shape[-1], denoiser.basis
         order = generator(0, VALIDATION_STREAM, count).permutation(count)
-        t = denoiser.times(torch.from_numpy((order + 0.5) / count).to(data.dtype))
+        t = denoiser.times(torch.from_numpy((order + 0.5) / count)).to(data)
         channels = data.shape[1]
         white = white_noise(basis, n, range(count), 0, VALIDATION_STREAM, channels=channels)
         noise = basis.inverse(white * denoiser.prior.eigenvalues(basis, n).sqrt(), n)
-        return cls(data, t, noise.to(data.dtype))
+        return cls(data, t, noise.to(data))
 
     @torch.no_grad()
     def loss(self, denoiser: Denoiser) -> float:

@@ -1,5 +1,6 @@
 """What a network learns of data without a density, by what it is asked to predict."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -38,14 +39,17 @@ class Parameterisation(Analysis):
     Whatever is predicted, the loss is ‖x̂_0 − X_0‖² with the weight m²/r² raised to
     ``weight_power``: with 1 it is the usual loss of score and noise, and that of Lu, Wang & Bal
     (arXiv 2301.07882, eq. (34), Remark 3.9) for data. So predictions differ by what the network has
-    to represent alone. Samples are recorded before the last estimate of the data, which hides how
-    far they are from the support, and after it.
+    to represent alone. m²/r² is clamped at ``largest_weight``, by default what it is at t = 0.01
+    in an Ornstein–Uhlenbeck process, where the published training starts: the few earlier times
+    would otherwise decide every step that holds one. Samples are recorded before the last estimate
+    of the data, which hides how far they are from the support, and after it.
     """
 
     law: PlanarLaw
     network: NetworkFactory
     prediction: Prediction = field(default_factory=lambda: Data(largest_weight=1e6))
     weight_power: NonNegativeFloat = 1.0
+    largest_weight: PositiveFloat = 100.0
     process: GaussianPath = field(default_factory=OrnsteinUhlenbeck)
     time_sampling: TimeSampling = field(default_factory=Uniform)
     sampler: Sampler = field(default_factory=lambda: EulerMaruyama(spacing="exponential"))
@@ -115,8 +119,10 @@ class Parameterisation(Analysis):
         return ExactDenoiser(self.law.mixture(), prior=STANDARD_NORMAL, process=self.process)
 
     def further_weight(self, t: Tensor) -> Tensor:
-        """(m²/r²)^(weight_power − 1), what is missing in the loss of the predictions."""
-        return (2 * (self.weight_power - 1) * self.process.log_signal_to_noise(t)).exp()
+        """The weight over m²/r², which the loss of the predictions has already."""
+        ratio = 2 * self.process.log_signal_to_noise(t)
+        clamped = ratio.clamp_max(math.log(self.largest_weight))
+        return (self.weight_power * clamped - ratio).exp()
 
     @torch.no_grad()
     def _at_point(self, denoiser: Denoiser | ExactDenoiser, t: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
 """Fields that are read from files: one's own data, PDEBench's, those of neural operators."""
 
 import glob
-import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,12 +17,10 @@ from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat
 from fsdiff.atomic import StorageError
 from fsdiff.bases import Basis
 from fsdiff.datasets.arrays import FORMATS, Arrays, opened
+from fsdiff.datasets.digest import digest
 from fsdiff.datasets.headers import Dimension, Header, read_fields, read_header
 from fsdiff.datasets.labels import label
 from fsdiff.datasets.source import Source, check_plane, check_times
-
-HASHED_BYTES = 2**28
-"""Files of at most this size together are told apart by their contents, larger ones by dates."""
 
 BLOCK = 2**25
 """Numbers that are read at a time."""
@@ -104,17 +101,7 @@ class FileData(Source):
     @cached_property
     def content(self) -> str:
         """A digest of names and contents, or names, sizes and times of modification."""
-        total = hashlib.sha256()
-        status = {path: path.stat() for path in self.files}
-        small = sum(item.st_size for item in status.values()) <= HASHED_BYTES
-        for path, item in status.items():
-            total.update(f"\n{path} {item.st_size} ".encode())
-            if small:
-                with path.open("rb") as file:
-                    total.update(hashlib.file_digest(file, "sha256").digest())
-            else:
-                total.update(str(item.st_mtime_ns).encode())
-        return total.hexdigest()[:16]
+        return digest(self.files)
 
     @property
     def resolution(self) -> int:

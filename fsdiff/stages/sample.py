@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from fsdiff import models, storage
 from fsdiff.atomic import atomic
+from fsdiff.devices import chosen_device
 from fsdiff.interruption import interruptible
 from fsdiff.parts import build
 from fsdiff.samplers.base import Samples, concatenate
@@ -35,7 +36,7 @@ def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -
     An interrupted run leaves finished samples in the folder ``states`` and is continued from there.
     """
     config = job["config"]
-    model = models.load(weights)
+    model = models.load(weights, chosen_device())
     n, seed = config["resolution"], config["seed"]
     state = state_path(job, [weights], states, f"sample-{n}")
     drawn = Drawn.load(state) if state.exists() else Drawn()

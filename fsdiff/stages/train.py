@@ -10,6 +10,7 @@ import xarray as xr
 from fsdiff import models, storage
 from fsdiff.bases import Basis
 from fsdiff.denoiser import Denoiser
+from fsdiff.devices import chosen_device
 from fsdiff.models import Statistics
 from fsdiff.parts import build
 from fsdiff.roughness import compare
@@ -81,6 +82,7 @@ def train(
         validation={n: normalised_split(path, "validation") for n, path in data.items()},
         seed=config["seed"],
         state=state,
+        device=chosen_device(),
     )
     curves = trainer.run()
     storage.write(curves, history, title="loss curves", provenance=provenance(job, config["seed"]))

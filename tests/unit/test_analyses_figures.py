@@ -20,6 +20,7 @@ from fsdiff.analyses.singularity import Singularity
 from fsdiff.bases import CosineBasis
 from fsdiff.parts import build, kinds
 from fsdiff.planar import Points
+from fsdiff.plotting.analyses.gaussian_sampling import draw as draw_sampling
 from fsdiff.plotting.analyses.gaussian_sampling import measured_order
 from fsdiff.plotting.style import save
 from fsdiff.priors.convolution import Bessel
@@ -102,6 +103,28 @@ def test_order_in_the_legend_is_the_slope(order):
     cost = np.array([8.0, 16.0, 32.0])
     result = xr.Dataset({"evaluations": ("setting", cost), "distance": ("setting", cost**-order)})
     assert measured_order(result) == pytest.approx(order)
+
+
+def sampled(ratio):
+    """A sampler's result with samples whose energy is that of the data times a ratio."""
+    shells = np.array([0.0, 4.0, 2.0, 1.0])
+    return xr.Dataset(
+        {
+            "evaluations": ("setting", [20.0, 40.0]),
+            "distance": ("setting", [0.2, 0.1]),
+            "variance": (("setting", "wavenumber"), np.stack([shells, ratio * shells])),
+            "exact": ("wavenumber", shells),
+        },
+        {"wavenumber": np.arange(4)},
+    )
+
+
+def test_samplers_beyond_the_spectra_shown_are_named():
+    figure = draw_sampling({"close": sampled(1.1), "far": sampled(100.0)})
+    spectra = figure.axes[1]
+    low, high = spectra.get_ylim()
+    assert low < 1 < 1.1 < high < 100
+    assert "above this panel: far" in [text.get_text() for text in spectra.texts]
 
 
 def test_titles_do_not_change_results():

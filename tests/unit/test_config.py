@@ -512,6 +512,21 @@ def test_shards_cover_all_samples_once(shards):
 # Schema and command line
 
 
+def test_files_that_are_named_together_are_merged(tmp_path, capsys):
+    base, change = tmp_path / "base.yaml", tmp_path / "change.yaml"
+    base.write_text(STUDY)
+    change.write_text("datasets: {patterns: {seed: 7, resolutions: [32, 64]}}")
+    merged = load(base, change)
+    assert merged.datasets["patterns"].seed == 7
+    assert merged.datasets["patterns"].resolutions == (32, 64)
+    assert merged.datasets["patterns"].split == load(base).datasets["patterns"].split
+    change.write_text("datasets: {patterns: {seed: -7}}")
+    assert config.main(["check", str(base), str(change)]) == 1
+    told = capsys.readouterr().err
+    assert f"1 problem in {base} with {change}" in told
+    assert "datasets.patterns.seed = -7" in told
+
+
 def test_the_schema_in_the_repository_is_current():
     path = ROOT / "workflow" / "schemas" / "config.schema.json"
     current = json.loads(path.read_text(encoding="utf-8")) == config.json_schema()

@@ -455,8 +455,8 @@ def test_mistakes_are_found_before_any_job_starts(tmp_path):
     raw = study(path)
     raw["datasets"]["mine"]["split"]["train"] = 30
     assert problems(raw)[0] == (
-        "datasets.mine.split: 33 samples in all, but source.path holds 6; use train + validation "
-        "+ test <= 6"
+        "datasets.mine.split: 33 samples in all, but the source holds 6; use train + validation + "
+        "test <= 6"
     )
     raw = study(path)
     raw["datasets"]["mine"]["resolutions"] = [4, 8]
@@ -489,7 +489,7 @@ def test_the_contents_of_small_files_and_the_dates_of_large_ones_decide(tmp_path
     assert {k: v for k, v in described().items() if k != "content"} == {
         k: v for k, v in before.items() if k != "content"
     }
-    monkeypatch.setattr(files, "HASHED_BYTES", 10)
+    monkeypatch.setattr("fsdiff.datasets.digest.HASHED_BYTES", 10)
     before = described()
     assert described() == before
     os.utime(path, (1, 1))

@@ -131,6 +131,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     ),
     "data: number of shards": (setting("datasets", "waves", "shards", value=3), NOTHING),
     "configuration: order of keys": (configured(reverse_keys), NOTHING),
+    "device: a GPU": (setting("device", value="cuda"), NOTHING),
     "experiment: title": (
         setting(*MULTILEVEL, "title", value="Another title"),
         {"fields": 2, "resolutions": 1, **ENDS},

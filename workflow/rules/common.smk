@@ -7,10 +7,18 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from fsdiff import strict_yaml
 from fsdiff.config import ConfigurationError, load
 from fsdiff.parts import kinds, modules
 from fsdiff.provenance import fingerprint
 from fsdiff.storage import canonical_json
+
+# Snakemake keeps the last of two entries of one name and says nothing.
+for file in workflow.configfiles:
+    try:
+        strict_yaml.parse(Path(file).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WorkflowError(f"{file}: {error}") from None
 
 try:
     STUDY = load(config)
@@ -20,6 +28,10 @@ except ConfigurationError as error:
 # Every job reads this file, wherever it runs, and so finds the scheduler.
 if STUDY.dask.scheduler:
     os.environ.update(DASK_SCHEDULER_ADDRESS=STUDY.dask.scheduler)
+
+os.environ.update(FSDIFF_DEVICE=STUDY.device)
+GPUS = {"gpu": 1} if STUDY.device == "cuda" else {}
+"""What jobs with networks ask for besides memory and time."""
 
 
 wildcard_constraints:
@@ -147,28 +159,24 @@ def experiments_on(dataset):
     return [name for name, item in STUDY.experiments.items() if item.dataset == dataset]
 
 
-def evaluated(experiment):
-    """The resolutions of an experiment's samples for which there are data to compare with."""
-    item = STUDY.experiments[experiment]
-    return [
-        n
-        for n in item.samples.resolutions
-        if n in STUDY.datasets[item.dataset].resolutions
-    ]
-
-
 def compared(dataset):
     """The resolutions at which some experiment on a data set is evaluated."""
-    return sorted({n for name in experiments_on(dataset) for n in evaluated(name)})
+    return sorted(
+        {n for name in experiments_on(dataset) for n in STUDY.evaluated(name)}
+    )
+
+
+DESCRIBED = STUDY.summary_slice()["experiments"]
+"""What the summary says of each experiment."""
 
 
 def title(experiment):
     """What an experiment is called in tables and figures."""
-    return STUDY.summary_slice()["experiments"][experiment]["title"]
+    return DESCRIBED[experiment]["title"]
 
 
-def model_rows():
-    """The rows of the summary that are about models: what identifies them."""
+def model_rows(experiments):
+    """The rows of a summary that are about models: what identifies them."""
     return [
         {
             "experiment": name,
@@ -180,25 +188,53 @@ def model_rows():
             "trained_at": levels_of(name)[-1],
         }
         for name, item in STUDY.experiments.items()
+        if name in experiments
         for seed in item.seeds
-        for resolution in evaluated(name)
+        for resolution in STUDY.evaluated(name)
     ]
 
 
-def reference_rows():
-    """The data sets and resolutions for which the summary has rows about references."""
+def reference_rows(datasets):
+    """The data sets and resolutions for which a summary has rows about references."""
     return [
         {"dataset": dataset, "resolution": resolution}
-        for dataset in STUDY.datasets
+        for dataset in datasets
         for resolution in compared(dataset)
     ]
 
 
-def summarising(wildcards):
-    """The parameter of the summary: the identity of each row, in the order of its inputs."""
-    return described(
-        "summary", {"models": model_rows(), "references": reference_rows()}
+def references_beside(wildcards):
+    """The rows of references for the resolutions at which an experiment is evaluated."""
+    rows = reference_rows([STUDY.experiments[wildcards.experiment].dataset])
+    evaluated = STUDY.evaluated(wildcards.experiment)
+    return [row for row in rows if row["resolution"] in evaluated]
+
+
+def metrics_of(rows):
+    """The evaluations that rows about models are made of."""
+    pattern = "results/metrics/{experiment}/seed{seed}/{resolution}.json"
+    return [pattern.format(**row) for row in rows]
+
+
+def references_of(rows):
+    """The evaluations that rows about references are made of."""
+    pattern = "results/metrics/reference/{dataset}/{resolution}.json"
+    return [pattern.format(**row) for row in rows]
+
+
+@cache
+def rows_so_far():
+    """The rows of models and of references whose evaluations are there."""
+    models, references = model_rows(STUDY.experiments), reference_rows(STUDY.datasets)
+    return (
+        [row for row in models if all(map(os.path.exists, metrics_of([row])))],
+        [row for row in references if all(map(os.path.exists, references_of([row])))],
     )
+
+
+def summarising(models, references):
+    """The parameter of a summary: the identity of each row, in the order of its inputs."""
+    return described("summary", {"models": models, "references": references})
 
 
 # What is drawn.
@@ -210,7 +246,9 @@ def drawn(wildcards):
         return [wildcards.experiment]
     names = experiments_on(wildcards.dataset)
     if "resolution" in wildcards.keys():
-        return [name for name in names if int(wildcards.resolution) in evaluated(name)]
+        return [
+            name for name in names if int(wildcards.resolution) in STUDY.evaluated(name)
+        ]
     return names
 
 
@@ -298,6 +336,16 @@ def data_pages(dataset):
     return pages
 
 
+COMPARISONS = (
+    "prior_spectrum",
+    "loss_curves",
+    "metric_by_resolution",
+    "trained_by_sampled",
+    "cost",
+)
+"""Figures of all experiments on a data set."""
+
+
 def figures():
     """All figures of the report."""
     found = []
@@ -312,8 +360,7 @@ def figures():
         for experiment in experiments_on(dataset):
             found += [f"{folder}/resolutions/{experiment}.png"]
         if experiments_on(dataset):
-            names = ("prior_spectrum", "loss_curves", "metric_by_resolution", "cost")
-            found += [f"{folder}/{name}.svg" for name in names]
+            found += [f"{folder}/{name}.svg" for name in COMPARISONS]
     return [*found, "results/figures/summary.html"] if STUDY.experiments else found
 
 

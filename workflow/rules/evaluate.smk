@@ -49,14 +49,8 @@ rule reference:
 
 rule summary:
     input:
-        metrics=[
-            "results/metrics/{experiment}/seed{seed}/{resolution}.json".format(**row)
-            for row in model_rows()
-        ],
-        references=[
-            "results/metrics/reference/{dataset}/{resolution}.json".format(**row)
-            for row in reference_rows()
-        ],
+        metrics=metrics_of(model_rows(STUDY.experiments)),
+        references=references_of(reference_rows(STUDY.datasets)),
     output:
         summary="results/summary.csv",
     log:
@@ -70,6 +64,38 @@ rule summary:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        job=summarising,
+        job=summarising(model_rows(STUDY.experiments), reference_rows(STUDY.datasets)),
     script:
         "../scripts/summary.py"
+
+
+# One experiment by itself: snakemake results/summaries/NAME.csv
+use rule summary as experiment with:
+    input:
+        metrics=lambda wildcards: metrics_of(model_rows([wildcards.experiment])),
+        references=lambda wildcards: references_of(references_beside(wildcards)),
+    output:
+        summary="results/summaries/{experiment}.csv",
+    log:
+        "logs/summaries/{experiment}.log",
+    benchmark:
+        "results/benchmarks/summaries/{experiment}.tsv"
+    params:
+        job=lambda wildcards: summarising(
+            model_rows([wildcards.experiment]), references_beside(wildcards)
+        ),
+
+
+# What is evaluated already, also while another run goes on (see docs/cluster.md).
+use rule summary as so_far with:
+    input:
+        metrics=lambda wildcards: metrics_of(rows_so_far()[0]),
+        references=lambda wildcards: references_of(rows_so_far()[1]),
+    output:
+        summary="results/summary_so_far.csv",
+    log:
+        "logs/summary_so_far.log",
+    benchmark:
+        "results/benchmarks/summary_so_far.tsv"
+    params:
+        job=lambda wildcards: summarising(*rows_so_far()),

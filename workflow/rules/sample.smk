@@ -16,6 +16,7 @@ rule sample:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
+        **GPUS,
         mem_mb=growing(3000),
         runtime=240,
     params:

@@ -19,6 +19,7 @@ rule train:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
+        **GPUS,
         mem_mb=growing(3000),
         runtime=720,
     params:

@@ -62,7 +62,7 @@ def _frequencies(axes: Axes, results: Mapping[str, xr.Dataset]) -> None:
 
 def _distances(axes: Axes, results: Mapping[str, xr.Dataset]) -> None:
     for title, style in experiment_styles(results).items():
-        result = results[title]
+        result = results[title].sortby("smallest_time")
         axes.plot(result.smallest_time, result.distance, label=title, **style)
     axes.plot(
         result.smallest_time, result.expected_distance, color="black", label="exact law, r√(π/2)"

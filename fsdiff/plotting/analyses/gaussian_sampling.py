@@ -1,6 +1,6 @@
 """Orders of samplers on Gaussian data, and the spectra that they recover."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -12,6 +12,9 @@ from fsdiff.plotting.style import experiment_styles, plain_ticks, styled
 BUDGET = 40
 """Network evaluations at which spectra are compared."""
 
+LARGEST_RATIO = 12.0
+"""Energies beyond this multiple of the data's are not shown, so that others can be told apart."""
+
 
 @styled
 def draw(results: Mapping[str, xr.Dataset]) -> Figure:
@@ -21,31 +24,45 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     """
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     orders, spectra = figure.subplots(1, 2)
+    outside = []
     for i, (title, style) in enumerate(experiment_styles(results).items()):
         result = results[title]
         line = {**style, "linestyle": "-" if i < 6 else (0, (4, 1.5))}
         label = f"{title} (order {measured_order(result):.1f})"
         orders.plot(result.evaluations, result.distance, label=label, **line)
-        nearest = int(np.abs(np.log(result.evaluations.values / BUDGET)).argmin())
-        ratio = result.variance[nearest] / result.exact
-        shown = slice(1, int(np.flatnonzero(result.exact > 0)[-1]) + 1)
-        spectra.plot(
-            result.wavenumber[shown],
-            ratio[shown],
-            color=style["color"],
-            linestyle=line["linestyle"],
-        )
+        ratio = _energy_ratio(result)
+        if ratio.min() > LARGEST_RATIO:
+            outside.append(title)
+        del line["marker"]
+        spectra.plot(ratio.wavenumber, ratio, **line)
     _guides(orders, results)
     orders.set(xscale="log", yscale="log", xlabel="network evaluations per sample")
     orders.set(ylabel="W₂ to the data / root mean square of data", title="error against cost")
     plain_ticks(orders.xaxis)
-    spectra.axhline(1.0, color="black", linewidth=2.2, zorder=1.5)
-    spectra.set(xscale="log", yscale="log", xlabel="wavenumber |k|")
-    spectra.set_title(f"energy of samples / energy of data, about {BUDGET} evaluations")
-    plain_ticks(spectra.xaxis)
-    plain_ticks(spectra.yaxis)
+    _finish_spectra(spectra, outside)
     figure.legend(loc="outside right center")
     return figure
+
+
+def _energy_ratio(result: xr.Dataset) -> xr.DataArray:
+    """Energy of samples over that of the data, at the setting whose cost is nearest the budget."""
+    nearest = int(np.abs(np.log(result.evaluations.values / BUDGET)).argmin())
+    shown = slice(1, int(np.flatnonzero(result.exact > 0)[-1]) + 1)
+    return (result.variance[nearest] / result.exact)[shown]
+
+
+def _finish_spectra(axes: Axes, outside: Sequence[str]) -> None:
+    """Scales and limits of the spectra; samplers that lie wholly above them are named."""
+    axes.axhline(1.0, color="black", linewidth=2.2, zorder=1.5)
+    axes.set(xscale="log", yscale="log", xlabel="wavenumber |k|")
+    axes.set_title(f"energy of samples / of data, at about {BUDGET} evaluations")
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, 1 / LARGEST_RATIO), min(high, LARGEST_RATIO))
+    if outside:
+        text = "above this panel: " + ", ".join(outside)
+        axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=8)
+    plain_ticks(axes.xaxis)
+    plain_ticks(axes.yaxis)
 
 
 def measured_order(result: xr.Dataset) -> float:

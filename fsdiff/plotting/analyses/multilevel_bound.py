@@ -15,11 +15,14 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     panels = figure.subplots(1, len(results), squeeze=False, sharey=True)[0]
     for axes, (title, result) in zip(panels, results.items(), strict=True):
         level = result.level
-        axes.plot(level, result.bound, color=WARNING, label="bound")
-        axes.plot(level, result.zero_score, "s-", color="#0072B2", label="score zero beyond")
-        axes.plot(level, result.zero_data, "o-", color="#009E73", label="data zero beyond")
+        axes.plot(level, result.bound, color=WARNING, label="bound on the blue error (theorem)")
+        for values, marker, colour, label in (
+            (result.zero_score, "s-", "#0072B2", "score zero beyond the level"),
+            (result.zero_data, "o-", "#009E73", "data estimated as zero beyond the level"),
+        ):
+            axes.plot(level, values, marker, color=colour, label=label)
         axes.axhline(1.0, color="0.5", linestyle=":", label="size of the data")
-        axes.set(xscale="log", yscale="log", xlabel="level of the score (nodes)", title=title)
+        axes.set(xscale="log", yscale="log", xlabel="nodes per axis of the score", title=title)
         axes.set_xticks(level, [str(n) for n in level.values])
         axes.minorticks_off()
     panels[0].set_ylabel("W₂ to the data / root mean square of data")

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from fsdiff.plotting.style import styled
 
 _QUANTITIES = {
-    "score": ("#D55E00", "score, δ/r² → δ/t"),
-    "noise": ("#0072B2", "noise, δ/r → δ/√t"),
-    "data": ("#009E73", "data"),
+    "score": ("#009E73", "score, δ/r² → δ/t"),
+    "noise": ("#D55E00", "noise, δ/r → δ/√t"),
+    "data": ("#0072B2", "data, bounded"),
 }
 
 
@@ -27,7 +27,7 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
         below.plot(result.time, result.least_loss, color="0.5", linestyle="--")
         above.set(xscale="log", yscale="log", title=title)
         below.set(xscale="log", yscale="log", xlabel="time t", ylim=(1e-5, 30))
-    panels[0, 0].set_ylabel("size of the exact estimate at a point")
+    panels[0, 0].set_ylabel("size of the estimate at a point")
     panels[1, 0].set_ylabel("least E‖X₀ − x̂₀‖²")
     panels[1, 0].annotate("times m²/r²", (1e-4, 2), color="#0072B2", fontsize=8)
     panels[1, 0].annotate("unweighted", (1e-3, 1e-4), color="0.4", fontsize=8)

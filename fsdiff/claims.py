@@ -1,0 +1,209 @@
+"""What a publication claims, and whether the rows of a summary bear it out.
+
+A claim is about one number: a result of an experiment at a resolution, or its ratio to that of
+others. It holds if the number lies between bounds. Every seed gives a value; the number is known up
+to the 95 % confidence interval of their mean, and a claim is decided only if that interval lies on
+one side of a bound.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, FiniteFloat, PositiveInt
+from scipy.stats import t as student
+
+CONFIDENCE = 0.95
+
+Verdict = Literal["reproduced", "not reproduced", "not checkable"]
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A claim: ``statement`` says it in words, ``where`` it is made, ``published`` its numbers.
+
+    It is about the column ``metric`` of the summary, for the rows of ``experiment`` at
+    ``resolution``; ``against`` other experiments, about the ratio of geometric means to each of
+    them, at the same resolution or at ``against_resolution``. It holds if the number, or every
+    ratio, is from ``at_least`` to ``at_most``. What cannot be checked has a reason in
+    ``not_checkable`` instead.
+    """
+
+    where: Text
+    statement: Text
+    published: str = ""
+    metric: Text | None = None
+    experiment: Text | None = None
+    resolution: PositiveInt | None = None
+    against: tuple[Text, ...] = ()
+    against_resolution: PositiveInt | None = None
+    at_least: FiniteFloat | None = None
+    at_most: FiniteFloat | None = None
+    not_checkable: Text | None = None
+
+    def __post_init__(self) -> None:
+        checked = {
+            name: getattr(self, name)
+            for name in ("metric", "experiment", "resolution")
+            if getattr(self, name) is not None
+        }
+        bounded = self.at_least is not None or self.at_most is not None
+        if self.not_checkable and (checked or bounded):
+            raise ValueError("say how it is checked or that it is not checkable, not both")
+        if not self.not_checkable and (len(checked) < 3 or not bounded):
+            raise ValueError(
+                "give metric, experiment, resolution and at_least or at_most, or say why it is "
+                "not_checkable"
+            )
+        low, high = self.bounds
+        if low >= high:
+            raise ValueError(f"at_most = {high:g}: give more than at_least, {low:g}")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest number that the claim allows."""
+        low = -np.inf if self.at_least is None else self.at_least
+        high = np.inf if self.at_most is None else self.at_most
+        return low, high
+
+    @property
+    def rows(self) -> tuple[tuple[str, int], ...]:
+        """(experiment, resolution) of all rows that the claim is about."""
+        if self.experiment is None or self.resolution is None:
+            return ()
+        other = self.against_resolution or self.resolution
+        return ((self.experiment, self.resolution), *((name, other) for name in self.against))
+
+
+class Estimate(NamedTuple):
+    """A number and its confidence interval, NaN where one seed leaves none; ``label`` says which.
+
+    ``seeds`` are those of the least number of them that went into it.
+    """
+
+    label: str
+    value: float
+    low: float
+    high: float
+    seeds: int
+
+    def verdict(self, bounds: tuple[float, float]) -> Verdict:
+        """Whether the number is certainly between the bounds, or certainly not."""
+        low, high = bounds
+        if low <= self.low and self.high <= high:
+            return "reproduced"
+        if self.high < low or self.low > high:
+            return "not reproduced"
+        return "not checkable"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of a claim: the verdict, our numbers, and why it could not be checked."""
+
+    verdict: Verdict
+    estimates: tuple[Estimate, ...] = ()
+    reason: str = ""
+
+
+def judge(claim: Claim, summary: pd.DataFrame) -> Finding:
+    """The finding about a claim; ``summary`` has a row per experiment, seed and resolution."""
+    if claim.not_checkable:
+        return Finding("not checkable", reason=claim.not_checkable)
+    try:
+        own, *others = (_values(summary, claim.metric, *rows) for rows in claim.rows)
+        estimates = (
+            tuple(
+                _ratio(name, own, values)
+                for name, values in zip(claim.against, others, strict=True)
+            )
+            if others
+            else (_mean(claim.metric, own),)
+        )
+    except LookupError as error:
+        return Finding("not checkable", reason=str(error.args[0]))
+    return _combined(estimates, claim.bounds)
+
+
+def judge_all(claims: Mapping[str, Claim], summary: pd.DataFrame) -> dict[str, Finding]:
+    """The findings about all claims."""
+    return {name: judge(claim, summary) for name, claim in claims.items()}
+
+
+def _combined(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> Finding:
+    """All must hold; one that does not is enough to refute the claim."""
+    verdicts = {estimate.verdict(bounds) for estimate in estimates}
+    if "not reproduced" in verdicts:
+        return Finding("not reproduced", estimates)
+    if verdicts == {"reproduced"}:
+        return Finding("reproduced", estimates)
+    seeds = min(estimate.seeds for estimate in estimates)
+    if seeds < 2:
+        reason = "one seed does not say how far results scatter"
+    else:
+        reason = f"the scatter of {seeds} seeds leaves both possible"
+    return Finding("not checkable", estimates, reason)
+
+
+def _values(summary: pd.DataFrame, metric: str, experiment: str, resolution: int) -> np.ndarray:
+    """A number for each seed; LookupError, with the reason, where there is none."""
+    if metric not in summary:
+        raise LookupError(f"the summary has no {metric}")
+    rows = summary[
+        (summary["row"] == "model")
+        & (summary["experiment"] == experiment)
+        & (summary["resolution"] == resolution)
+    ]
+    values = rows[metric].dropna().to_numpy(float)
+    if not len(values):
+        raise LookupError(f"the summary has no {metric} of {experiment} at {resolution}")
+    return values
+
+
+def _mean(metric: str, values: np.ndarray) -> Estimate:
+    half = _half_width([values])
+    mean = float(values.mean())
+    return Estimate(metric, mean, mean - half, mean + half, len(values))
+
+
+def _ratio(name: str, own: np.ndarray, others: np.ndarray) -> Estimate:
+    """The ratio of geometric means, with Welch's interval for the difference of logarithms."""
+    if not (own > 0).all() or not (others > 0).all():
+        raise LookupError("numbers that are not positive have no ratio")
+    logarithms = np.log(own), np.log(others)
+    difference, half = logarithms[0].mean() - logarithms[1].mean(), _half_width(logarithms)
+    value, low, high = np.exp([difference, difference - half, difference + half]).tolist()
+    return Estimate(f"ratio to {name}", value, low, high, min(len(own), len(others)))
+
+
+def _half_width(samples: Sequence[np.ndarray]) -> float:
+    """Half of the confidence interval of a sum or difference of means, degrees as Welch's."""
+    if min(map(len, samples)) < 2:
+        return float("nan")
+    squares = np.array([values.var(ddof=1) / len(values) for values in samples])
+    total = squares.sum()
+    if total == 0:
+        return 0.0
+    freedom = total**2 / sum(
+        square**2 / (len(values) - 1) for square, values in zip(squares, samples, strict=True)
+    )
+    return float(student.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(total))
+
+
+def unknown_rows(
+    claims: Mapping[str, Claim], evaluated: Mapping[str, Sequence[int]]
+) -> list[tuple[str, str, int]]:
+    """(claim, experiment, resolution) of rows that a study will not have.
+
+    ``evaluated`` are the resolutions at which each experiment is compared with data.
+    """
+    rows = chain.from_iterable(
+        ((name, experiment, resolution) for experiment, resolution in claim.rows)
+        for name, claim in claims.items()
+    )
+    return [row for row in rows if row[2] not in evaluated.get(row[1], ())]

@@ -1,0 +1,58 @@
+"""Parts of a study: one experiment by itself, batches, and a summary while the rest runs."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from checkout import Checkout
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout in which nothing has run."""
+    return Checkout.create(tmp_path_factory.mktemp("untouched") / "checkout")
+
+
+def test_one_experiment_needs_no_other(untouched: Checkout) -> None:
+    planned = untouched.planned("results/summaries/single_level.csv")
+    assert planned.pop("experiment") == 1
+    assert planned == {
+        "simulate": 2,
+        "dataset": 1,
+        "hierarchy": 2,
+        "train": 1,
+        "sample": 2,
+        "evaluate": 2,
+        "reference": 2,
+    }
+
+
+def test_batches_share_the_models(untouched: Checkout) -> None:
+    batches = [
+        untouched.planned("--batch", f"summary={i}/2", "--", "results/summary.csv") for i in (1, 2)
+    ]
+    assert "summary" not in batches[0]
+    assert batches[0]["evaluate"] < 4
+    assert batches[1]["summary"] == 1
+
+
+def test_what_is_evaluated_is_summarised_beside_a_run(finished: Checkout, tmp_path: Path) -> None:
+    shutil.copytree(finished.root, tmp_path / "checkout")
+    running = Checkout(tmp_path / "checkout")
+    (running.root / "results/metrics/multilevel/seed0/32.json").unlink()
+    locks = running.root / ".snakemake" / "locks"
+    (locks / "0.output.lock").write_text("results/summary.csv\n")
+    so_far = "results/summary_so_far.csv"
+    running.snakemake("--cores", "1", "--nolock", "--allowed-rules", "so_far", "--", so_far)
+    table = pd.read_csv(running.root / so_far)
+    models = table[table["row"] == "model"]
+    assert sorted(zip(models["experiment"], models["resolution"], strict=True)) == [
+        ("multilevel", 16),
+        ("single_level", 16),
+        ("single_level", 32),
+    ]
+    assert len(table) == 3 + 6
+    assert not (running.root / "results/metrics/multilevel/seed0/32.json").exists()

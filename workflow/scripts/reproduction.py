@@ -1,0 +1,23 @@
+"""Set the claims of a publication beside the summary of a study."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from fsdiff import logs, storage
+from fsdiff.claims import Claim, judge_all
+from fsdiff.reproduction import page
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+
+config = snakemake.params.job["config"]
+claims = {
+    item["name"]: Claim(**{key: value for key, value in item.items() if key != "name"})
+    for item in config["claims"]
+}
+findings = judge_all(claims, pd.read_csv(snakemake.input.summary))
+with storage.atomic(snakemake.output.page) as temporary:
+    temporary.write_text(page(claims, findings, config["experiments"]), encoding="utf-8")
