@@ -181,7 +181,7 @@ class Experiment(Block):
     """What the network's output means."""
     network: part_type("network")
     """The neural operator."""
-    time_sampling: part_type("time_sampling") = Field({"kind": "uniform"})
+    time_sampling: part_type("time_sampling") = Field({"kind": "spectral"})
     """Which times the network is trained at."""
     training: block_type(TrainingOptions) = Field({})
     """Options of training that all levels share."""

@@ -17,7 +17,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 
 def test_one_experiment_needs_no_other(untouched: Checkout) -> None:
-    planned = untouched.planned("results/summaries/single_level.csv")
+    planned = untouched.planned("--", "results/summaries/single_level.csv")
     assert planned.pop("experiment") == 1
     assert planned == {
         "simulate": 2,
@@ -30,13 +30,10 @@ def test_one_experiment_needs_no_other(untouched: Checkout) -> None:
     }
 
 
-def test_batches_share_the_models(untouched: Checkout) -> None:
-    batches = [
-        untouched.planned("--batch", f"summary={i}/2", "--", "results/summary.csv") for i in (1, 2)
-    ]
-    assert "summary" not in batches[0]
-    assert batches[0]["evaluate"] < 4
-    assert batches[1]["summary"] == 1
+def test_a_batch_is_a_part_of_the_models(untouched: Checkout) -> None:
+    batch = untouched.planned("--batch", "summary=1/2", "--", "results/summary.csv")
+    assert "summary" not in batch
+    assert 0 < batch["evaluate"] < 4
 
 
 def test_what_is_evaluated_is_summarised_beside_a_run(finished: Checkout, tmp_path: Path) -> None:

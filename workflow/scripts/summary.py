@@ -17,6 +17,8 @@ evaluations = [
     *zip(config["references"], snakemake.input.references, strict=True),
     *zip(config["models"], snakemake.input.metrics, strict=True),
 ]
+if not evaluations:
+    raise ValueError("nothing has been evaluated yet: there is nothing to summarise")
 table = pd.DataFrame([identity | row for identity, path in evaluations for row in read_json(path)])
 identity = ["experiment", "title", "dataset", "row", "seed", "resolution", "trained_at"]
 whole_numbers = dict.fromkeys(["seed", "resolution", "trained_at"], "Int64")
