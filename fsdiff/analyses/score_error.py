@@ -125,7 +125,8 @@ class ScoreError(Analysis):
         noise = mixture(self.basis, 0 * law.means[:1], law.covariance)
         noise = noise.sample(random, self.test_fields, self.data_resolution)
         part = (torch.arange(self.test_fields, dtype=torch.float64) + 0.5) / self.test_fields
-        t = Uniform()(part, self.process)
+        first, last = self.process.smallest_time, self.process.T
+        t = first + (last - first) * part
         return _Test.of(exact, self.basis.resample(fields, n), self.basis.resample(noise, n), t)
 
 
