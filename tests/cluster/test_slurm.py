@@ -13,6 +13,7 @@ from checkout import Checkout
 pytestmark = pytest.mark.cluster
 
 WEIGHTS = "results/models/multilevel/seed0/16.safetensors"
+SUMMARY = "results/summary.csv"
 LOG = "logs/train/multilevel/seed0/16.log"
 PROFILE = "profiles/slurm/profile.yaml"
 
@@ -64,7 +65,7 @@ def test_a_study_with_a_cancelled_job_ends_with_the_weights_of_an_undisturbed_on
     ):
         with output.open("w") as file:
             run = subprocess.Popen(
-                **checkout.command("--workflow-profile", "profiles/slurm", *quick),
+                **checkout.command(SUMMARY, "--workflow-profile", "profiles/slurm", *quick),
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
@@ -74,8 +75,8 @@ def test_a_study_with_a_cancelled_job_ends_with_the_weights_of_an_undisturbed_on
             assert run.wait() == 0, output.read_text()
         finally:
             run.kill()
-        assert checkout.planned() == {}
+        assert checkout.planned(SUMMARY) == {}
     assert re.search(r"SLURM status is: '(CANCELLED|FAILED)'", output.read_text())
     assert "resumed at step" in (checkout.root / LOG).read_text()
     assert (checkout.root / WEIGHTS).read_bytes() == (undisturbed.root / WEIGHTS).read_bytes()
-    assert (checkout.root / "results/summary.csv").exists()
+    assert (checkout.root / SUMMARY).exists()
