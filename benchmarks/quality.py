@@ -5,7 +5,7 @@ differs is the prediction and the prior. They are trained on the coarsest grid a
 on finer ones. The study is one of the workflow's, so a run that was stopped goes on where it was.
 Writes ``quality.md`` and ``quality.svg``.
 
-    python benchmarks/quality.py [--epochs 10] [--cores 2] [--directory runs/quality] [--quick]
+    python benchmarks/quality.py [--datasets …] [--epochs 10] [--cores 2] [--directory …] [--quick]
 
 Takes about two hours of processor time.
 """
@@ -13,7 +13,7 @@ Takes about two hours of processor time.
 import argparse
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ RESOLUTIONS = (32, 128)
 """What is sampled; models are trained on the first."""
 
 
-def study(epochs: int, quick: bool) -> dict[str, Any]:
+def study(names: Sequence[str], epochs: int, quick: bool) -> dict[str, Any]:
     """The configuration: data sets and parts of the quickstart, and experiments for all pairs."""
     base = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     for dataset in base["datasets"].values():
@@ -74,7 +74,7 @@ def study(epochs: int, quick: bool) -> dict[str, Any]:
     }
     quickstart = {item["dataset"]: item for item in reversed(base["experiments"].values())}
     experiments = {}
-    for dataset, title in DATASETS.items():
+    for dataset in names:
         own = {
             key: quickstart[dataset][key]
             for key in ("network", "training")
@@ -83,7 +83,7 @@ def study(epochs: int, quick: bool) -> dict[str, Any]:
         for i, (prediction, prediction_block) in enumerate(PREDICTIONS.items()):
             for prior, prior_block in PRIORS.items():
                 experiments[f"{dataset}_{i}_{prior_block['kind']}"] = {
-                    "title": f"{title}, {prediction}, {prior}",
+                    "title": f"{DATASETS[dataset]}, {prediction}, {prior}",
                     "dataset": dataset,
                     "prediction": prediction_block,
                     "prior": prior_block,
@@ -94,7 +94,7 @@ def study(epochs: int, quick: bool) -> dict[str, Any]:
         for name in ("one_point", "gradient", "patches", "spectrum")
     }
     return {
-        "datasets": base["datasets"],
+        "datasets": {name: base["datasets"][name] for name in names},
         "defaults": defaults,
         "experiments": experiments,
         "evaluation": {"metrics": metrics},
@@ -128,6 +128,11 @@ def ratios(summary: pd.DataFrame, dataset: str, metric: str) -> np.ndarray:
     return np.array(found)
 
 
+def names_of(summary: pd.DataFrame) -> list[str]:
+    """The data sets of a study, in the order of this module."""
+    return [name for name in DATASETS if name in set(summary["dataset"])]
+
+
 def overall(summary: pd.DataFrame, dataset: str) -> np.ndarray:
     """The geometric mean of the ratios of all metrics."""
     return np.exp(np.mean([np.log(ratios(summary, dataset, m)) for m in METRICS], axis=0))
@@ -135,7 +140,7 @@ def overall(summary: pd.DataFrame, dataset: str) -> np.ndarray:
 
 def ranking(summary: pd.DataFrame) -> str:
     """Every pair of prediction and prior, best first by the mean over data sets and resolutions."""
-    each = {title: overall(summary, dataset) for dataset, title in DATASETS.items()}
+    each = {DATASETS[name]: overall(summary, name) for name in names_of(summary)}
     everything = np.concatenate(list(each.values()), axis=2)
     mean = np.exp(np.log(everything).mean(axis=2))
     resolutions = sorted(summary["resolution"].unique())
@@ -152,14 +157,14 @@ def ranking(summary: pd.DataFrame) -> str:
 @styled
 def draw(summary: pd.DataFrame) -> Figure:
     """Ratios to the floor: a row for each metric, a column for each data set."""
-    figure = Figure(figsize=(13, 3.0 * len(METRICS)), layout="constrained")
-    panels = figure.subplots(len(METRICS), len(DATASETS), squeeze=False)
-    for line, (metric, name) in zip(panels, METRICS.items(), strict=True):
-        for axes, (dataset, title) in zip(line, DATASETS.items(), strict=True):
-            _heat_map(
-                axes, ratios(summary, dataset, metric), sorted(summary["resolution"].unique())
-            )
-            axes.set_title(f"{title}: {name}", fontsize=9)
+    names = names_of(summary)
+    down, across = (len(METRICS), len(names)) if len(names) > 1 else (2, 2)
+    figure = Figure(figsize=(max(4.4 * across, 9), 3.0 * down), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False)
+    pairs = [(metric, name) for metric in METRICS for name in names]
+    for axes, (metric, name) in zip(panels.flat, pairs, strict=True):
+        _heat_map(axes, ratios(summary, name, metric), sorted(summary["resolution"].unique()))
+        axes.set_title(f"{DATASETS[name]}: {METRICS[metric]}", fontsize=9)
     return figure
 
 
@@ -186,14 +191,14 @@ PAGE = """\
 # Predictions and priors at equal training
 
 {models} models: every prediction with a rough trace-class prior (`bessel`, shift 8, power 0.55),
-white noise (`standard`) and a smooth prior (`matern`, smoothness 1.5, length 0.1), on three data
-sets. Network, data, training ({epochs} epochs on 32², {steps} steps, about {seconds:.0f} s
+white noise (`standard`) and a smooth prior (`matern`, smoothness 1.5, length 0.1), on each data
+set. Network, data, training ({epochs} epochs on 32², {steps} steps, about {seconds:.0f} s
 each), the law of training times (`spectral`) and the sampler (20 steps of DPM-Solver++(2M) on
 several grids) are those of the quickstart in all of them. {count} samples each, on 32² and, without
 training there, on finer grids.
 
 Numbers are distances as multiples of the distance between two sets of real data; *all* is the
-geometric mean over four metrics ({metrics}), three data sets and all grids, less is better.
+geometric mean over four metrics ({metrics}), data sets ({datasets}) and grids, less is better.
 
 {ranking}
 ![Distances over the floor](quality.svg)
@@ -206,12 +211,14 @@ def page(summary: pd.DataFrame, configuration: Mapping[str, Any], options: str) 
     """The page in Markdown."""
     defaults = configuration["defaults"]
     level = defaults["levels"][0]
-    train = configuration["datasets"]["reaction_diffusion"]["split"]["train"]
+    sizes = [item["split"]["train"] for item in configuration["datasets"].values()]
+    steps = [level["epochs"] * (size // level["batch_size"]) for size in sizes]
     models = summary[summary["row"] == "model"]
     return PAGE.format(
         models=models["experiment"].nunique(),
         epochs=level["epochs"],
-        steps=f"{level['epochs'] * train // level['batch_size']} on reaction–diffusion",
+        steps=" / ".join(map(str, steps)),
+        datasets=", ".join(DATASETS[name] for name in names_of(summary)),
         seconds=models["training_seconds"].median(),
         count=defaults["samples"]["count"],
         metrics=", ".join(METRICS.values()),
@@ -224,19 +231,19 @@ def page(summary: pd.DataFrame, configuration: Mapping[str, Any], options: str) 
 def main() -> None:
     """Run the study, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--datasets", nargs="+", choices=DATASETS, default=list(DATASETS))
     parser.add_argument("--epochs", type=int, default=10, help="of training on 32²")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--directory", type=Path, default=ROOT / "runs" / "quality")
     parser.add_argument("--quick", action="store_true", help="few fields and samples")
     parser.add_argument("--folder", type=Path, default=ROOT / "docs" / "benchmarks")
     arguments = parser.parse_args()
-    configuration = study(arguments.epochs, arguments.quick)
+    configuration = study(arguments.datasets, arguments.epochs, arguments.quick)
     summary = run(configuration, arguments.directory, arguments.cores)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     save(draw(summary), arguments.folder / "quality.svg")
-    options = " --quick" * arguments.quick + f" --epochs {arguments.epochs}" * (
-        arguments.epochs != 10
-    )
+    chosen = "" if len(arguments.datasets) == len(DATASETS) else " --datasets …"
+    options = chosen + f" --epochs {arguments.epochs}" + " --quick" * arguments.quick
     with atomic(arguments.folder / "quality.md") as temporary:
         Path(temporary).write_text(page(summary, configuration, options), encoding="utf-8")
 
