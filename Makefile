@@ -38,7 +38,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint --configfile $(TINY)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not workflow and not cluster and not faults" --numprocesses auto
-	$(BIN)/pytest -m workflow tests/workflow
+	$(BIN)/pytest -m workflow tests/workflow --numprocesses 2 --dist loadfile
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m faults tests/faults
 
 test-cluster: $(VENV)/installed-dev

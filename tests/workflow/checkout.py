@@ -42,6 +42,11 @@ class Checkout:
         shutil.copy(REPOSITORY / "tests" / "workflow" / "tiny.yaml", root / "config.yaml")
         return cls(root)
 
+    def copy(self, root: Path) -> "Checkout":
+        """Another one with the same results, for tests that damage them."""
+        shutil.copytree(self.root, root)
+        return Checkout(root)
+
     @property
     def configuration(self) -> Path:
         """The configuration that Snakemake reads."""

@@ -1,6 +1,5 @@
 """Parts of a study: one experiment by itself, batches, and a summary while the rest runs."""
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -37,10 +36,10 @@ def test_a_batch_is_a_part_of_the_models(untouched: Checkout) -> None:
 
 
 def test_what_is_evaluated_is_summarised_beside_a_run(finished: Checkout, tmp_path: Path) -> None:
-    shutil.copytree(finished.root, tmp_path / "checkout")
-    running = Checkout(tmp_path / "checkout")
+    running = finished.copy(tmp_path / "checkout")
     (running.root / "results/metrics/multilevel/seed0/32.json").unlink()
     locks = running.root / ".snakemake" / "locks"
+    locks.mkdir(exist_ok=True)
     (locks / "0.output.lock").write_text("results/summary.csv\n")
     so_far = "results/summary_so_far.csv"
     running.snakemake("--cores", "1", "--nolock", "--allowed-rules", "so_far", "--", so_far)

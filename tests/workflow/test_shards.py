@@ -1,7 +1,6 @@
 """The jobs that make a data set: damaged shards, and a dask scheduler that computes it."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
@@ -17,9 +16,7 @@ DATA = "results/data/waves"
 @pytest.fixture(scope="module")
 def copy(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A finished run of one's own."""
-    root = tmp_path_factory.mktemp("copy") / "checkout"
-    shutil.copytree(finished.root, root)
-    return Checkout(root)
+    return finished.copy(tmp_path_factory.mktemp("copy") / "checkout")
 
 
 @pytest.fixture(scope="module")
