@@ -39,7 +39,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/snakemake --lint --configfile $(TINY)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not workflow and not cluster and not faults" --numprocesses auto
 	$(BIN)/pytest -m workflow tests/workflow --numprocesses 2 --dist loadfile
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m faults tests/faults
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m faults tests/faults --numprocesses 2
 
 test-cluster: $(VENV)/installed-dev
 	@PATH="$$PATH:/usr/sbin:/sbin"; \
