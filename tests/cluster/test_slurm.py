@@ -75,7 +75,7 @@ def test_a_study_with_a_cancelled_job_ends_with_the_weights_of_an_undisturbed_on
             assert run.wait() == 0, output.read_text()
         finally:
             run.kill()
-        assert checkout.planned(SUMMARY) == {}
+        assert checkout.planned("--", SUMMARY) == {}
     assert re.search(r"SLURM status is: '(CANCELLED|FAILED)'", output.read_text())
     assert "resumed at step" in (checkout.root / LOG).read_text()
     assert (checkout.root / WEIGHTS).read_bytes() == (undisturbed.root / WEIGHTS).read_bytes()
