@@ -242,7 +242,8 @@ def main() -> None:
     summary = run(configuration, arguments.directory, arguments.cores)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     save(draw(summary), arguments.folder / "quality.svg")
-    chosen = "" if len(arguments.datasets) == len(DATASETS) else " --datasets …"
+    some = len(arguments.datasets) < len(DATASETS)
+    chosen = f" --datasets {' '.join(arguments.datasets)}" if some else ""
     options = chosen + f" --epochs {arguments.epochs}" + " --quick" * arguments.quick
     with atomic(arguments.folder / "quality.md") as temporary:
         Path(temporary).write_text(page(summary, configuration, options), encoding="utf-8")
