@@ -73,8 +73,12 @@ class Denoiser(nn.Module):
             )
         )
         self._marginal_at = lru_cache(maxsize=8)(self._make_marginal)
-        everything = self.marginal(torch.tensor([process.T]), spectrum_resolution)
-        self._quantiles = time_sampling.quantiles(everything)
+        # Only training asks for times: a model that is just sampled needs none of this.
+        self._quantiles = lru_cache(maxsize=1)(
+            lambda: time_sampling.quantiles(
+                self.marginal(torch.tensor([process.T]), spectrum_resolution)
+            )
+        )
 
     def marginal(self, t: Tensor, n: int) -> Marginal:
         """The law of X_t given X_0 on n nodes at times t (batch,), or (1,) for the whole batch.
@@ -115,7 +119,7 @@ class Denoiser(nn.Module):
 
     def times(self, uniform: Tensor) -> Tensor:
         """Training times for numbers in (0, 1), the same on all grids."""
-        return self._quantiles(uniform.clamp(1e-6, 1 - 1e-6))
+        return self._quantiles()(uniform.clamp(1e-6, 1 - 1e-6))
 
     def colour(self, white: Tensor) -> Tensor:
         """Noise η ~ N(0, Q) from independent N(0, 1) nodes (batch, channel, *grid)."""

@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from fsdiff.bases import Basis
+from fsdiff.priors.spectral import SpectralPrior
 from fsdiff.shells import shell_energy, whole_shells
 
 GROWTH = 10.0
@@ -132,6 +133,14 @@ def compare(spectrum: Tensor, eigenvalues: Tensor, basis: Basis, n: int) -> Comp
     data, noise = (shell_energy(x, basis, n)[:shells].numpy() for x in (spectrum, eigenvalues))
     uncovered = float(energy[eigenvalues == 0].sum() / energy.sum())
     return Comparison(data, noise, uncovered)
+
+
+def compare_prior(spectra: Tensor, prior: SpectralPrior, basis: Basis, n: int) -> Comparison:
+    """Normalised data, with mean-square coefficients (channel, *coefficients), beside a prior.
+
+    Channels are all of unit mean square: in their average the roughest one counts.
+    """
+    return compare(spectra.mean(0), prior.eigenvalues(basis, n), basis, n)
 
 
 def _ranges(wavenumbers: np.ndarray) -> str:

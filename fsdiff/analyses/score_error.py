@@ -125,8 +125,7 @@ class ScoreError(Analysis):
         noise = mixture(self.basis, 0 * law.means[:1], law.covariance)
         noise = noise.sample(random, self.test_fields, self.data_resolution)
         part = (torch.arange(self.test_fields, dtype=torch.float64) + 0.5) / self.test_fields
-        first, last = self.process.smallest_time, self.process.T
-        t = first + (last - first) * part
+        t = Uniform().quantiles(exact.marginal(part[:1], n))(part)
         return _Test.of(exact, self.basis.resample(fields, n), self.basis.resample(noise, n), t)
 
 

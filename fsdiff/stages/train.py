@@ -13,7 +13,7 @@ from fsdiff.denoiser import Denoiser
 from fsdiff.devices import chosen_device
 from fsdiff.models import Statistics
 from fsdiff.parts import build
-from fsdiff.roughness import compare
+from fsdiff.roughness import compare_prior
 from fsdiff.stages.files import Job, normalised_split, provenance, state_path
 from fsdiff.training import Level, Trainer, TrainingOptions
 
@@ -36,10 +36,8 @@ def describe_fields(dataset: xr.Dataset, basis: Basis) -> dict[str, Any]:
 
 def warn_of_smooth_noise(denoiser: Denoiser, statistics: Statistics) -> None:
     """Log a warning where the prior's noise is smoother than the data that are to be trained on."""
-    basis, n = denoiser.basis, statistics.resolution
-    # Channels are all of unit mean square: in their average the roughest one counts.
-    spectrum, noise = statistics.spectrum.mean(0), denoiser.prior.eigenvalues(basis, n)
-    comparison = compare(spectrum, noise, basis, n)
+    n = statistics.resolution
+    comparison = compare_prior(statistics.spectrum, denoiser.prior, denoiser.basis, n)
     if not comparison.rough_enough:
         kind = denoiser.prior.kind
         logging.getLogger(__name__).warning("%s prior: %s", kind, comparison.verdict())
