@@ -14,12 +14,15 @@ from fsdiff.metrics.evaluate import Metric, evaluate
 from fsdiff.models import Statistics
 from fsdiff.parts import build
 from fsdiff.priors.spectral import white_noise
-from fsdiff.randomness import normals
+from fsdiff.randomness import generator, normals
 from fsdiff.spectrum import resample_spectrum
 from fsdiff.stages.files import Job, fields_of, normalised_split, split
 
-SURROGATE_STREAM, WHITE_NOISE_STREAM = 21, 22
-"""Stream numbers of the two synthetic reference rows."""
+SURROGATE_STREAM, WHITE_NOISE_STREAM, FLOOR_STREAM = 21, 22, 23
+"""Stream numbers of the two synthetic reference rows, and of the divisions of real data."""
+
+DIVISIONS = 4
+"""Into how many pairs of halves real data are divided for the floor, which is their mean."""
 
 
 def evaluate_samples(
@@ -28,7 +31,7 @@ def evaluate_samples(
     """Samples against the first half of the test split, and the model's loss on all of it."""
     config = job["config"]
     model = models.load(weights)
-    with storage.read(data) as dataset:
+    with storage.read(data, chunks="auto") as dataset:
         target, _ = test_halves(dataset)
     row = evaluate(_metrics(config), fields_of(samples), target, model.denoiser.basis)
     description, spent = model.description, storage.read_json(cost)
@@ -43,29 +46,41 @@ def evaluate_samples(
 
 
 def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
-    """Real data, Gaussian surrogate and white noise against the first half of the test split.
+    """Real data, Gaussian surrogate and white noise against test data.
 
-    The real data are the other half; the others are as many.
+    Real data are one half of the test split against the other, in the mean over several divisions;
+    as many of the others meet its first half, like samples.
     """
     config = job["config"]
     basis, metrics = build("basis", config["basis"]), _metrics(config)
-    with storage.read(data) as dataset:
+    with storage.read(data, chunks="auto") as dataset:
         statistics = Statistics.of(dataset)
-        target, real = test_halves(dataset)
-    count, n = len(real), real.shape[-1]
-    rows = {
-        "real": real,
+        target, _ = test_halves(dataset)
+        test = split(dataset, "test")
+    count, n = len(target), target.shape[-1]
+    synthetic = {
         "surrogate": gaussian_surrogate(statistics, basis, count, n),
         "white_noise": node_noise(statistics, count, n),
     }
+    rows = {name: evaluate(metrics, fields, target, basis) for name, fields in synthetic.items()}
     table = [
-        {"row": name, **evaluate(metrics, fields, target, basis)} for name, fields in rows.items()
+        {"row": name, **row} for name, row in {"real": _floor(metrics, test, basis), **rows}.items()
     ]
     storage.write_json(output, table)
 
 
+def _floor(metrics: Mapping[str, Metric], test: Tensor, basis: Basis) -> dict[str, float]:
+    """Distances between two halves of the test split, the mean over random divisions."""
+    half, found = len(test) // 2, []
+    for division in range(DIVISIONS):
+        order = torch.from_numpy(generator(0, FLOOR_STREAM, division).permutation(len(test)))
+        one, other = test[order[:half]], test[order[half : 2 * half]]
+        found.append(evaluate(metrics, other, one, basis))
+    return {key: sum(row[key] for row in found) / len(found) for key in found[0]}
+
+
 def test_halves(dataset: xr.Dataset) -> tuple[Tensor, Tensor]:
-    """Two disjoint halves of the test split: what is compared with, and the floor."""
+    """Two disjoint halves of the test split: what samples are compared with, and the rest."""
     test = split(dataset, "test")
     half = len(test) // 2
     return test[:half], test[half : 2 * half]
