@@ -96,13 +96,13 @@ def peak_megabytes(run: Callable[[Input], Any], first: Input) -> float | None:
 
 def _peak_megabytes(run: Callable[[Input], Any], first: Input) -> float:
     torch.set_num_threads(1)
-    before = _memory("VmRSS")
+    before = memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far becomes what is in use now
     run(first)
-    return _memory("VmHWM") - before
+    return memory("VmHWM") - before
 
 
-def _memory(name: str) -> float:
+def memory(name: str) -> float:
     """An entry of this process's status, in megabytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name + ":")) * 1024 / 1e6

@@ -11,8 +11,6 @@ Takes about two hours of processor time.
 """
 
 import argparse
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,11 +22,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measuring import environment
 from report import table
+from study import ROOT, run
 
 from fsdiff.atomic import atomic
 from fsdiff.plotting.style import save, styled
-
-ROOT = Path(__file__).parents[1]
 
 PREDICTIONS: dict[str, dict[str, Any]] = {
     "noise": {"kind": "noise"},
@@ -101,15 +98,12 @@ def study(names: Sequence[str], epochs: int, quick: bool) -> dict[str, Any]:
     }
 
 
-def run(configuration: Mapping[str, Any], directory: Path, cores: int) -> pd.DataFrame:
+def summary_of(configuration: Mapping[str, Any], directory: Path, cores: int) -> pd.DataFrame:
     """All jobs up to the summary, which is returned."""
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "study.yaml"
     file.write_text(yaml.safe_dump(dict(configuration), allow_unicode=True), encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "results/summary.csv", "--cores", str(cores)]
-    command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory)]
-    command += ["--workflow-profile", str(ROOT / "profiles" / "default")]
-    subprocess.run([*command, "--configfile", str(file), "--quiet"], check=True)
+    run(file, directory, cores, "results/summary.csv")
     return pd.read_csv(directory / "results" / "summary.csv")
 
 
@@ -239,7 +233,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "docs" / "benchmarks")
     arguments = parser.parse_args()
     configuration = study(arguments.datasets, arguments.epochs, arguments.quick)
-    summary = run(configuration, arguments.directory, arguments.cores)
+    summary = summary_of(configuration, arguments.directory, arguments.cores)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     save(draw(summary), arguments.folder / "quality.svg")
     some = len(arguments.datasets) < len(DATASETS)

@@ -8,13 +8,12 @@ one side of a bound.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, FiniteFloat, PositiveInt
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 
@@ -28,10 +27,12 @@ class Claim:
     """A claim: ``statement`` says it in words, ``where`` it is made, ``published`` its numbers.
 
     It is about the column ``metric`` of the summary, for the rows of ``experiment`` at
-    ``resolution``; ``against`` other experiments, about the ratio of geometric means to each of
-    them, at the same resolution or at ``against_resolution``. It holds if the number, or every
-    ratio, is from ``at_least`` to ``at_most``. What cannot be checked has a reason in
-    ``not_checkable`` instead.
+    ``resolution``, or about that of a search (``kendall_tau``, ``spearman_rho``, ``regret``), at
+    its fine resolution; ``against`` other experiments, about the ratio of geometric means to each of
+    them, at the same resolution or at ``against_resolution``, of the same metric or of
+    ``against_metric``. With ``epoch`` it is about samples during training, after so many epochs of
+    the finest level, or about the ``best`` of them. It holds if the number, or every ratio, is from
+    ``at_least`` to ``at_most``. What cannot be checked has a reason in ``not_checkable`` instead.
     """
 
     where: Text
@@ -42,6 +43,8 @@ class Claim:
     resolution: PositiveInt | None = None
     against: tuple[Text, ...] = ()
     against_resolution: PositiveInt | None = None
+    against_metric: Text | None = None
+    epoch: PositiveInt | Literal["best"] | None = None
     at_least: FiniteFloat | None = None
     at_most: FiniteFloat | None = None
     not_checkable: Text | None = None
@@ -111,12 +114,20 @@ class Finding:
     reason: str = ""
 
 
-def judge(claim: Claim, summary: pd.DataFrame) -> Finding:
-    """The finding about a claim; ``summary`` has a row per experiment, seed and resolution."""
+def judge(claim: Claim, summary: pd.DataFrame, trajectories: pd.DataFrame | None = None) -> Finding:
+    """The finding about a claim.
+
+    ``summary`` has a row per experiment or search, seed and resolution, ``trajectories`` one per
+    epoch, too.
+    """
     if claim.not_checkable:
         return Finding("not checkable", reason=claim.not_checkable)
+    metrics = [claim.metric, *[claim.against_metric or claim.metric] * len(claim.against)]
     try:
-        own, *others = (_values(summary, claim.metric, *rows) for rows in claim.rows)
+        table = summary if claim.epoch is None else _after(trajectories, claim.epoch, metrics)
+        own, *others = (
+            _values(table, metric, *rows) for metric, rows in zip(metrics, claim.rows, strict=True)
+        )
         estimates = (
             tuple(
                 _ratio(name, own, values)
@@ -130,9 +141,11 @@ def judge(claim: Claim, summary: pd.DataFrame) -> Finding:
     return _combined(estimates, claim.bounds)
 
 
-def judge_all(claims: Mapping[str, Claim], summary: pd.DataFrame) -> dict[str, Finding]:
+def judge_all(
+    claims: Mapping[str, Claim], summary: pd.DataFrame, trajectories: pd.DataFrame | None = None
+) -> dict[str, Finding]:
     """The findings about all claims."""
-    return {name: judge(claim, summary) for name, claim in claims.items()}
+    return {name: judge(claim, summary, trajectories) for name, claim in claims.items()}
 
 
 def _combined(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> Finding:
@@ -150,12 +163,25 @@ def _combined(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> F
     return Finding("not checkable", estimates, reason)
 
 
+def _after(
+    trajectories: pd.DataFrame | None, epoch: int | Literal["best"], metrics: Sequence[str]
+) -> pd.DataFrame:
+    """The rows of trajectories after so many epochs, or the least of each metric on the way."""
+    if trajectories is None:
+        raise LookupError("no samples were drawn during training")
+    if epoch != "best":
+        return trajectories[trajectories["epoch"] == epoch]
+    identity = ["experiment", "row", "seed", "resolution"]
+    known = [name for name in dict.fromkeys(metrics) if name in trajectories]
+    return trajectories.groupby(identity, as_index=False)[known].min()
+
+
 def _values(summary: pd.DataFrame, metric: str, experiment: str, resolution: int) -> np.ndarray:
     """A number for each seed; LookupError, with the reason, where there is none."""
     if metric not in summary:
         raise LookupError(f"the summary has no {metric}")
     rows = summary[
-        (summary["row"] == "model")
+        summary["row"].isin(["model", "search"])
         & (summary["experiment"] == experiment)
         & (summary["resolution"] == resolution)
     ]
@@ -192,18 +218,4 @@ def _half_width(samples: Sequence[np.ndarray]) -> float:
     freedom = total**2 / sum(
         square**2 / (len(values) - 1) for square, values in zip(squares, samples, strict=True)
     )
-    return float(student.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(total))
-
-
-def unknown_rows(
-    claims: Mapping[str, Claim], evaluated: Mapping[str, Sequence[int]]
-) -> list[tuple[str, str, int]]:
-    """(claim, experiment, resolution) of rows that a study will not have.
-
-    ``evaluated`` are the resolutions at which each experiment is compared with data.
-    """
-    rows = chain.from_iterable(
-        ((name, experiment, resolution) for experiment, resolution in claim.rows)
-        for name, claim in claims.items()
-    )
-    return [row for row in rows if row[2] not in evaluated.get(row[1], ())]
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(total))

@@ -87,7 +87,8 @@ class Explainer:
             elif location[-1] == "[key]":
                 yield f"{_dotted(path)}: {NAMES}"
             elif kind in ("extra_forbidden", "invalid_key"):
-                allowed = self._walk(location[:-1])[1].get("properties", {})
+                block = self._resolved(_required(self._walk(location[:-1])[1]))
+                allowed = block.get("properties", {})
                 yield self._line(path, f"unknown key; allowed: {suggest(allowed, path[-1])}")
             else:
                 yield self._against_schema(kind, path, node)
@@ -133,6 +134,7 @@ class Explainer:
             if "discriminator" in node and step in node["discriminator"]["mapping"]:
                 node = self._resolved({"$ref": node["discriminator"]["mapping"][step]})
                 continue
+            node = self._resolved(_required(node))
             if "anyOf" in node or step == "[key]":
                 break
             path.append(step)
@@ -168,6 +170,12 @@ class Explainer:
             return f"a list of {', '.join(map(self._words, node['prefixItems']))}"
         least = f" with at least {node['minItems']} entry" if "minItems" in node else ""
         return f"a list{least}, each {self._words(node.get('items', {}))}"
+
+
+def _required(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of what may be absent, where it is there."""
+    options = [option for option in node.get("anyOf", []) if option.get("type") != "null"]
+    return options[0] if len(options) == 1 else node
 
 
 def _child(node: Mapping[str, Any], step: str | int) -> Mapping[str, Any]:

@@ -159,6 +159,13 @@ def warm_start(network: nn.Module, weights: Path) -> None:
     _load_network(network, tensors, weights)
 
 
+@torch.no_grad()
+def set_parameters(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Give a network weights that were kept of it, by the names of its parameters."""
+    for name, parameter in network.named_parameters():
+        parameter.copy_(weights[name])
+
+
 def _load_network(network: nn.Module, tensors: Mapping[str, Tensor], weights: Path) -> None:
     state = {name.removeprefix("network."): tensor for name, tensor in tensors.items()}
     try:

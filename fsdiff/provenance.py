@@ -15,7 +15,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 
 FORBIDDEN = "config"
-"""The module that imports every part: a job that reached it would depend on all code."""
+"""The package that imports every part: a job that reached it would depend on all code."""
 
 WITHOUT_EFFECT = ("logs", "parts", "provenance", "workers")
 """Modules that every job reaches and whose code has no part in a result."""
@@ -59,7 +59,7 @@ def dependencies(
         module, origin = waiting.pop()
         if module in reached:
             continue
-        if module == f"{root.name}.{FORBIDDEN}":
+        if f"{module}.".startswith(f"{root.name}.{FORBIDDEN}."):
             raise ValueError(f"{origin} imports {module}, which would make it depend on all code")
         path = _file(module, root)
         if path is None:
@@ -122,18 +122,22 @@ def _text(path: Path) -> str:
 
 
 @lru_cache(maxsize=1024)
+def _tree(source: str) -> ast.Module:
+    """The syntax tree, without docstrings."""
+    return _WithoutDocstrings().visit(ast.parse(source))
+
+
+@lru_cache(maxsize=1024)
 def _syntax(source: str) -> str:
     """The syntax tree as text, without docstrings and positions."""
-    return ast.dump(_WithoutDocstrings().visit(ast.parse(source)))
+    return ast.dump(_tree(source))
 
 
 @lru_cache(maxsize=1024)
 def _imported_names(source: str) -> tuple[tuple[str, str | None], ...]:
     """(module, name) of each import, name None for ``import module``; leading dots if relative."""
     return tuple(
-        (target, name)
-        for node in _executed(ast.parse(source))
-        for target, name, _ in _names_of(node)
+        (target, name) for node in _executed(_tree(source)) for target, name, _ in _names_of(node)
     )
 
 
@@ -142,7 +146,7 @@ def _handed_on(source: str) -> dict[str, tuple[str, str | None]]:
     """The names that the top level of a package imports: name → (module, name there)."""
     return {
         alias: (target, name)
-        for node in ast.parse(source).body
+        for node in _tree(source).body
         for target, name, alias in _names_of(node)
     }
 

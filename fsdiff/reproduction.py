@@ -62,10 +62,13 @@ def _check(claim: Claim) -> str:
     if claim.not_checkable:
         return "–"
     what = f"`{claim.metric}` of `{claim.experiment}` at {claim.resolution}"
+    if claim.epoch:
+        what += " at its best" if claim.epoch == "best" else f" after epoch {claim.epoch}"
     if claim.against:
         others = ", ".join(f"`{name}`" for name in claim.against)
-        at = claim.against_resolution
-        what += f" over that of {others}" + (f" at {at}" if at else "")
+        at, metric = claim.against_resolution, claim.against_metric
+        that = f"`{metric}`" if metric else "that"
+        what += f" over {that} of {others}" + (f" at {at}" if at else "")
     low, high = claim.bounds
     if np.isfinite([low, high]).all():
         return f"{what}: {low:g} to {high:g}"

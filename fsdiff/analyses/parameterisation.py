@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-import ot
 import torch
 import xarray as xr
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -154,10 +153,12 @@ class Parameterisation(Analysis):
 
     def _wasserstein(self, points: Tensor, stream: int) -> float:
         """W₂ between as many points and points of the law."""
+        from ot import emd2  # a second that only those pay who need it
+
         ours = points[:COMPARED].double()
         theirs = self._points(len(ours), stream)
         cost = torch.cdist(ours, theirs).square()
-        return float(ot.emd2([], [], cost.numpy())) ** 0.5
+        return float(emd2([], [], cost.numpy())) ** 0.5
 
 
 def _estimates(estimate: Estimate) -> Tensor:

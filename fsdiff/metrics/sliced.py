@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from ot.lp import wasserstein_1d
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 
@@ -102,6 +101,8 @@ def project(fields: Tensor, directions: Tensor) -> Tensor:
 
 def squared_wasserstein(x: Tensor, y: Tensor) -> Tensor:
     """W₂² between corresponding columns of x (N, P) and y (M, P), shape (P,)."""
+    from ot.lp import wasserstein_1d  # a second that only those pay who need it
+
     columns = max(1, BLOCK // (len(x) + len(y)))
     pairs = zip(x.split(columns, dim=1), y.split(columns, dim=1), strict=True)
     return torch.cat([wasserstein_1d(a, b, p=2) for a, b in pairs])

@@ -17,7 +17,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial import polynomial
-from scipy.optimize import root
 
 FEWEST_STAGES = 5
 
@@ -93,6 +92,8 @@ def _recurrence(degree: int, beta: float, factor: np.ndarray) -> np.ndarray:
 
 def _factor(degree: int, beta: float) -> np.ndarray:
     """Coefficients of W for an interval [−β, 0], lowest first: the fixed point W = exp / P."""
+    from scipy.optimize import root  # half a second that only those pay who need it
+
     scale = beta ** np.arange(5.0)
     guess = np.array([1, 0.7, 0.25, 0.06, 0.011]) * scale
 

@@ -5,6 +5,7 @@ disjoint sets of real data: the floor), "surrogate" (a Gaussian random field wit
 spectrum) and "white_noise". Columns may be absent.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,9 @@ class Column:
         return (rows[self.name] - target).abs()
 
 
+LOSS = "denoising loss"
+"""Family of what does not compare between experiments with other priors."""
+
 _KNOWN = {
     "sliced_wasserstein": ("sliced Wasserstein", "whole field"),
     "sw_gaussian_approx": ("sliced Wasserstein, Gaussian approximation", "whole field"),
@@ -65,16 +69,20 @@ _KNOWN = {
     "one_point_kurtosis": ("one-point kurtosis", STRUCTURE),
     "gradient_w1": ("derivative W₁", STRUCTURE),
     "gradient_kurtosis": ("derivative kurtosis", STRUCTURE),
+    "loss": ("test data", LOSS),
+    "validation_loss": ("validation data", LOSS),
+    "validation_loss_final": ("validation data, at the end", LOSS),
+    "validation_loss_initial": ("validation data, untrained", LOSS),
     "training_seconds": ("training [s]", "cost"),
     "parameters": ("parameters", "cost"),
     "network_evaluations": ("network evaluations per sample", "cost"),
-    "sampling_seconds": ("sampling [s]", "cost"),
+    "seconds_per_sample": ("sampling [s per sample]", "cost"),
 }
 
 METRICS = (STRUCTURE, "whole field", "further metrics")
 """Families of columns that compare sets of fields, in the order of the table."""
 
-_FAMILIES = (*METRICS, "denoising loss", "cost")
+_FAMILIES = (*METRICS, LOSS, "cost")
 
 _NEED_TARGET = ("vendi", "one_point_kurtosis", "gradient_kurtosis")
 
@@ -115,6 +123,11 @@ def columns(table: pd.DataFrame) -> list[Column]:
     return sorted(shown, key=lambda c: (_FAMILIES.index(c.family), order[c.name]))
 
 
+def column_title(name: str) -> str:
+    """What a result is called in figures."""
+    return _column(name, []).title
+
+
 def models(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Rows of each experiment (all seeds and resolutions) by title, in the table's order."""
     rows = table[table["row"] == "model"]
@@ -127,9 +140,10 @@ def reference(table: pd.DataFrame, kind: str, column: Column) -> float:
 
 
 def _column(name: str, numeric: list[str]) -> Column:
-    if name == "loss":
-        return Column(name, "test data", "denoising loss", ranked=False)
     title, family = _KNOWN.get(name, (name.replace("_", " "), "further metrics"))
+    if level := re.fullmatch(r"training_seconds_at_(\d+)", name):
+        return Column(name, f"training at {level[1]} [s]", "cost", ranked=False)
     target = f"{name}_reference" if f"{name}_reference" in numeric else None
-    ranked = bool(target) or not (name in _NEED_TARGET or name.endswith("_p_value"))
+    alone = name in _NEED_TARGET or name.endswith("_p_value") or family == LOSS
+    ranked = bool(target) or not alone
     return Column(name, title, family, target, ranked)

@@ -1,6 +1,6 @@
 """Compare samples, and the three reference rows, with test data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,19 @@ DIVISIONS = 4
 
 
 def evaluate_samples(
-    job: Job, *, samples: Path, data: Path, weights: Path, cost: Path, output: Path
+    job: Job,
+    *,
+    samples: Path,
+    data: Path,
+    weights: Path,
+    histories: Sequence[Path],
+    cost: Path,
+    output: Path,
 ) -> None:
-    """Samples against the first half of the test split, and the model's loss on all of it."""
+    """Samples against the first half of the test split, and the model's loss on all of it.
+
+    ``histories`` are the loss curves of all levels that the model was trained on.
+    """
     config = job["config"]
     model = models.load(weights)
     with storage.read(data, chunks="auto") as dataset:
@@ -37,12 +47,33 @@ def evaluate_samples(
     description, spent = model.description, storage.read_json(cost)
     row |= {
         "loss": model.test_loss(normalised_split(data, "test")),
+        **training_of(histories, config["resolution"]),
         "training_seconds": description["training_seconds"],
         "parameters": description["parameters"],
         "network_evaluations": spent["network_evaluations"],
-        "sampling_seconds": spent["seconds"],
+        "seconds_per_sample": spent["seconds"] / spent["count"],
     }
     storage.write_json(output, [{"row": "model", **row}])
+
+
+def training_of(histories: Sequence[Path], resolution: int) -> dict[str, float]:
+    """Losses on validation data at a resolution, and the seconds of training at each.
+
+    ``validation_loss`` is that of the weights that were kept; the others are those of weights
+    before the first step and after the last.
+    """
+    curves = [xr.load_dataset(path) for path in histories]
+    first, last = (curves[i]["validation_loss"].sel(resolution=resolution) for i in (0, -1))
+    seconds = {int(item.attrs["level"]): float(item["seconds"][-1]) for item in curves}
+    return {
+        "validation_loss": float(last.sel(epoch=curves[-1].attrs["best_epoch"])),
+        "validation_loss_final": float(last[-1]),
+        "validation_loss_initial": float(first[0]),
+        **{
+            f"training_seconds_at_{n}": seconds.get(n, 0.0)
+            for n in curves[0]["resolution"].values.tolist()
+        },
+    }
 
 
 def evaluate_references(job: Job, *, data: Path, output: Path) -> None:

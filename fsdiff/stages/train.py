@@ -14,8 +14,11 @@ from fsdiff.devices import chosen_device
 from fsdiff.models import Statistics
 from fsdiff.parts import build
 from fsdiff.roughness import compare_prior
-from fsdiff.stages.files import Job, normalised_split, provenance, state_path
-from fsdiff.training import Level, Trainer, TrainingOptions
+from fsdiff.stages.files import Job, StoredSplit, normalised_split, provenance, state_path
+from fsdiff.training.fields import training_fields
+from fsdiff.training.kept import KeptWeights
+from fsdiff.training.options import Level, TrainingOptions
+from fsdiff.training.trainer import Trainer
 
 
 def describe_fields(dataset: xr.Dataset, basis: Basis) -> dict[str, Any]:
@@ -52,14 +55,16 @@ def train(
     sidecar: Path,
     history: Path,
     states: Path,
+    keep: tuple[int, Path] | None = None,
 ) -> None:
     """Train on the files of a hierarchy, {resolution: path}; ``warm_start`` is a coarser model.
 
-    An interrupted run leaves its state in the folder ``states`` and is continued from there.
+    ``keep`` says after every how many epochs to keep the weights, and in which file. An interrupted
+    run leaves its state in the folder ``states`` and is continued from there.
     """
     config = job["config"]
-    level = Level(**config["level"])
-    with storage.read(data[level.resolution]) as dataset:
+    level, options = Level(**config["level"]), TrainingOptions(**config["training"])
+    with storage.read(data[level.resolution], chunks="auto") as dataset:
         statistics, meaning = (
             Statistics.of(dataset),
             describe_fields(dataset, build("basis", config["basis"])),
@@ -71,15 +76,18 @@ def train(
         models.warm_start(denoiser.network, warm_start)
         spent = models.describe(warm_start)["training_seconds"]
     inputs = [*data.values()] if warm_start is None else [*data.values(), warm_start]
-    state = state_path(job, inputs, states, f"train-{level.resolution}")
+    every = f"-every{keep[0]}" if keep else ""
+    state = state_path(job, inputs, states, f"train-{level.resolution}{every}")
+    kept = KeptWeights(state, keep[0]) if keep else None
     trainer = Trainer(
         denoiser,
         level,
-        TrainingOptions(**config["training"]),
-        data=normalised_split(data[level.resolution], "train"),
+        options,
+        data=training_fields(StoredSplit(data[level.resolution], "train"), options.memory_mb),
         validation={n: normalised_split(path, "validation") for n, path in data.items()},
         seed=config["seed"],
-        state=state,
+        state_file=state,
+        kept=kept,
         device=chosen_device(),
     )
     curves = trainer.run()
@@ -93,4 +101,7 @@ def train(
         "validation_loss": curves.attrs["best_loss"],
     }
     models.save(denoiser, statistics, description, weights=weights, sidecar=sidecar)
+    if kept:
+        kept.gather(level.epochs, keep[1])
+        kept.remove()
     state.unlink(missing_ok=True)

@@ -85,7 +85,10 @@ RULES = {
     ),
     "sample": Rule({"weights": WEIGHTS, "sidecar": SIDECAR}, {"samples": SAMPLES, "cost": COST}),
     "evaluate": Rule(
-        {"samples": SAMPLES, "cost": COST, "data": DATA, "weights": WEIGHTS, "sidecar": SIDECAR},
+        {
+            **{"samples": SAMPLES, "cost": COST, "data": DATA, "weights": WEIGHTS},
+            **{"sidecar": SIDECAR, "histories": [HISTORY]},
+        },
         {"metrics": METRICS},
     ),
 }

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fsdiff import config, parts
+from fsdiff import config, parts, strict_yaml
 from fsdiff.config import ConfigurationError, load
+from fsdiff.config.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +51,7 @@ evaluation:
 
 def study(*edits):
     """The study as a mapping, with (path, value) edits; a value of ``...`` removes the key."""
-    raw = copy.deepcopy(config.parse(STUDY))
+    raw = copy.deepcopy(strict_yaml.parse(STUDY))
     for path, value in edits:
         *steps, last = [int(step) if step.isdigit() else step for step in path.split("/")]
         block = raw
@@ -521,7 +522,7 @@ def test_files_that_are_named_together_are_merged(tmp_path, capsys):
     assert merged.datasets["patterns"].resolutions == (32, 64)
     assert merged.datasets["patterns"].split == load(base).datasets["patterns"].split
     change.write_text("datasets: {patterns: {seed: -7}}")
-    assert config.main(["check", str(base), str(change)]) == 1
+    assert main(["check", str(base), str(change)]) == 1
     told = capsys.readouterr().err
     assert f"1 problem in {base} with {change}" in told
     assert "datasets.patterns.seed = -7" in told
@@ -560,12 +561,12 @@ def test_command_line(tmp_path, capsys):
     good, bad, schema = tmp_path / "good.yaml", tmp_path / "bad.yaml", tmp_path / "schema.json"
     good.write_text(STUDY)
     bad.write_text(STUDY.replace("kind: bessel", "kind: besel"))
-    assert config.main(["check", str(good), "--schema", str(schema)]) == 0
+    assert main(["check", str(good), "--schema", str(schema)]) == 0
     assert json.loads(schema.read_text(encoding="utf-8")) == config.json_schema()
-    assert config.main(["check", str(bad)]) == 1
+    assert main(["check", str(bad)]) == 1
     assert "experiments.bessel.prior.kind" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        config.main([])
+        main([])
 
 
 def test_the_module_is_a_command(tmp_path):

@@ -160,7 +160,7 @@ from test_training import make_trainer
 tools, state = SimpleNamespace(make_denoiser=make_denoiser), Path(sys.argv[1])
 trainer = make_trainer(tools, state, epochs={epochs})
 trainer.run()
-safetensors.torch.save_file(dict(trainer.parameters), sys.argv[2])
+safetensors.torch.save_file(dict(trainer.state.parameters), sys.argv[2])
 """
 
 
@@ -189,5 +189,6 @@ def test_training_stopped_by_sigterm_ends_with_the_weights_of_an_undisturbed_run
         undisturbed.run()
     _, errors = resumed.communicate()
     assert resumed.returncode == 0, errors
-    safetensors.torch.save_file(dict(undisturbed.parameters), tmp_path / "expected.safetensors")
-    assert weights.read_bytes() == (tmp_path / "expected.safetensors").read_bytes()
+    expected = tmp_path / "expected.safetensors"
+    safetensors.torch.save_file(dict(undisturbed.state.parameters), expected)
+    assert weights.read_bytes() == expected.read_bytes()

@@ -8,10 +8,11 @@ import pytest
 import safetensors.torch
 import torch
 
-from fsdiff import config, parts
+from fsdiff import config, parts, strict_yaml
 from fsdiff.bases import FourierBasis
 from fsdiff.predictions import Noise
-from fsdiff.training import Level, Trainer, TrainingOptions
+from fsdiff.training.options import Level, TrainingOptions
+from fsdiff.training.trainer import Trainer
 
 SIZES = {"n_modes": [8, 8], "hidden_channels": 8, "n_layers": 2}
 ARGUMENTS = {
@@ -81,7 +82,7 @@ def test_complex_weights_are_trained_and_resumed(tools, tmp_path):
             data=data,
             validation={n: data},
             seed=0,
-            state=state,
+            state_file=state,
             save_every=0.0,
         )
 
@@ -114,7 +115,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
 
 
 def problems(network):
-    raw = config.parse((Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8"))
+    raw = strict_yaml.parse((Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8"))
     raw["defaults"]["network"] = network
     with pytest.raises(config.ConfigurationError) as caught:
         config.load(raw)
@@ -122,7 +123,7 @@ def problems(network):
 
 
 def test_configurations_are_refused_where_the_package_is_missing(monkeypatch):
-    monkeypatch.setattr(config, "find_spec", lambda name: None)
+    monkeypatch.setattr("fsdiff.config.experiments.find_spec", lambda name: None)
     (problem,) = problems({"kind": "neuralop", "arguments": SIZES})
     assert problem.startswith("defaults.network.kind")
     assert "pip install 'fsdiff[neuralop]'" in problem

@@ -5,7 +5,7 @@ import pytest
 import torch
 import xarray as xr
 
-from fsdiff import config, hierarchy, models, parts, storage
+from fsdiff import config, hierarchy, models, parts, storage, strict_yaml
 from fsdiff.models import Statistics
 from fsdiff.plotting.fields import sample_grid
 from fsdiff.plotting.style import quantity_of
@@ -48,7 +48,7 @@ class Run:
 
     def __init__(self, folder, source):
         self.folder = folder
-        self.study = config.load(config.parse(STUDY.replace("SOURCE", source)))
+        self.study = config.load(strict_yaml.parse(STUDY.replace("SOURCE", source)))
         self.basis = parts.build("basis", self.study.datasets["waves"].basis)
 
     def path(self, name):
@@ -103,6 +103,7 @@ class Run:
             samples=self.path("samples-16.nc"),
             data=self.path("16.nc"),
             weights=self.path("model-16.safetensors"),
+            histories=[self.path(f"history-{n}.nc") for n in (8, 16)],
             cost=self.path("cost-16.json"),
             output=self.path("metrics.json"),
         )

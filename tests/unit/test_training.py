@@ -10,7 +10,10 @@ import torch
 from fsdiff.bases import CosineBasis
 from fsdiff.networks import FNO
 from fsdiff.predictions import Noise
-from fsdiff.training import Level, Trainer, TrainingError, TrainingOptions, random_square_symmetry
+from fsdiff.training.augmentation import random_square_symmetry
+from fsdiff.training.fields import InMemory
+from fsdiff.training.options import Level, TrainingOptions
+from fsdiff.training.trainer import Trainer, TrainingError
 from fsdiff.validation import ValidationSet
 
 BASIS = CosineBasis(2)
@@ -42,7 +45,7 @@ def make_trainer(tools, state=None, *, options=None, seed=0, weights=0, **level)
         data=two_states(),
         validation={N: two_states(first=1), 24: two_states(24, first=1)},
         seed=seed,
-        state=state,
+        state_file=state,
         save_every=0.0,
     )
 
@@ -234,7 +237,8 @@ def test_average_forgets_faster_at_first(tools):
 
 def test_batches_cover_the_data_once_an_epoch(tools, monkeypatch):
     trainer = make_trainer(tools, epochs=2)
-    trainer.data = torch.arange(COUNT).view(-1, 1, 1, 1).expand(COUNT, 1, N, N).float()
+    numbered = torch.arange(COUNT).view(-1, 1, 1, 1).expand(COUNT, 1, N, N).float()
+    trainer.data = InMemory(numbered)
     seen = []
 
     def record(data, random):

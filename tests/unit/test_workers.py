@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 from distributed import LocalCluster
 
-from fsdiff import config, hierarchy, storage, workers
+from fsdiff import config, hierarchy, storage, strict_yaml, workers
 from fsdiff.atomic import StorageError
 from fsdiff.bases import CosineBasis
 from fsdiff.downsampling import Spectral
@@ -180,7 +180,7 @@ def test_a_scheduler_without_workers_is_said_to_be_waited_for(caplog, tmp_path):
 
 def configured(**dask):
     """The tiny study with a block ``dask``."""
-    raw = config.parse((WORKFLOW / "tiny.yaml").read_text())
+    raw = strict_yaml.parse((WORKFLOW / "tiny.yaml").read_text())
     return config.load({**raw, "dask": dask})
 
 
@@ -201,6 +201,6 @@ def test_what_is_no_address_is_refused(address):
 
 
 def test_the_package_that_is_needed_is_named(monkeypatch):
-    monkeypatch.setattr(config, "find_spec", lambda name: None)
+    monkeypatch.setattr("fsdiff.config.study.find_spec", lambda name: None)
     with pytest.raises(config.ConfigurationError, match=r"pip install 'fsdiff\[cluster\]'"):
         configured(scheduler="tcp://node12:8786")

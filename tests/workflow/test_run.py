@@ -107,7 +107,7 @@ def slow(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         configuration["experiments"]["multilevel"]["levels"][0]["epochs"] = 60
 
     old, new = "save_every: float = 20.0", "save_every: float = 0.0"
-    with checkout.configured(lengthen), checkout.edited("fsdiff/training.py", old, new):
+    with checkout.configured(lengthen), checkout.edited("fsdiff/training/trainer.py", old, new):
         yield checkout
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from functools import cache
 from pathlib import Path
 
@@ -36,7 +37,8 @@ GPUS = {"gpu": 1} if STUDY.device == "cuda" else {}
 
 wildcard_constraints:
     dataset="|".join(STUDY.datasets),
-    experiment="|".join(STUDY.experiments),
+    experiment="|".join(map(re.escape, STUDY.runs)),
+    search="|".join(STUDY.searches),
     analysis="|".join(STUDY.analyses),
     seed=r"\d+",
     resolution=r"\d+",
@@ -84,8 +86,19 @@ def growing(amount):
     """An amount of a resource that is doubled and tripled for the next attempts at a job.
 
     It stops there, because jobs that continue where they were interrupted make many attempts.
+    ``amount`` may be a function of the wildcards.
     """
-    return lambda wildcards, attempt: amount * min(attempt, 3)
+
+    def grown(wildcards, attempt):
+        first = amount(wildcards) if callable(amount) else amount
+        return first * min(attempt, 3)
+
+    return grown
+
+
+def training_memory(wildcards):
+    """Megabytes for training: those that its fields may take, and for all else 2000."""
+    return 2000 + STUDY.runs[wildcards.experiment].training.memory_mb
 
 
 # Files that rules read.
@@ -105,7 +118,7 @@ def shards(wildcards):
 
 def data_of(experiment):
     """The data of an experiment at every resolution, coarse to fine."""
-    dataset = STUDY.experiments[experiment].dataset
+    dataset = STUDY.runs[experiment].dataset
     return [
         f"results/data/{dataset}/{n}.nc" for n in STUDY.datasets[dataset].resolutions
     ]
@@ -113,7 +126,7 @@ def data_of(experiment):
 
 def levels_of(experiment):
     """The resolutions that an experiment is trained at, coarse to fine."""
-    return [level.resolution for level in STUDY.experiments[experiment].levels]
+    return [level.resolution for level in STUDY.runs[experiment].levels]
 
 
 def training_data(wildcards):
@@ -125,6 +138,18 @@ def model_file(experiment, seed, resolution, suffix):
     """A file of a trained level, under the name of the first experiment that trains it so."""
     owner = STUDY.trained_as(experiment, int(resolution))
     return f"results/models/{owner}/seed{seed}/{resolution}{suffix}"
+
+
+def histories_of(experiment, seed):
+    """Loss curves of an experiment, level by level."""
+    return [
+        model_file(experiment, seed, n, ".history.nc") for n in levels_of(experiment)
+    ]
+
+
+def histories_of_one(wildcards):
+    """Loss curves of the model that the wildcards name, level by level."""
+    return histories_of(wildcards.experiment, wildcards.seed)
 
 
 def coarser_weights(wildcards):
@@ -147,7 +172,7 @@ def weights(suffix):
 def data(wildcards):
     """Data at one resolution, of the data set that the wildcards name or of the experiment's."""
     experiment = wildcards.get("experiment")
-    dataset = STUDY.experiments[experiment].dataset if experiment else wildcards.dataset
+    dataset = STUDY.runs[experiment].dataset if experiment else wildcards.dataset
     return f"results/data/{dataset}/{wildcards.resolution}.nc"
 
 
@@ -175,7 +200,7 @@ def title(experiment):
     return DESCRIBED[experiment]["title"]
 
 
-def model_rows(experiments):
+def model_rows(experiments, resolutions=STUDY.evaluated):
     """The rows of a summary that are about models: what identifies them."""
     return [
         {
@@ -187,10 +212,10 @@ def model_rows(experiments):
             "resolution": resolution,
             "trained_at": levels_of(name)[-1],
         }
-        for name, item in STUDY.experiments.items()
+        for name, item in STUDY.runs.items()
         if name in experiments
         for seed in item.seeds
-        for resolution in STUDY.evaluated(name)
+        for resolution in resolutions(name)
     ]
 
 
@@ -205,7 +230,7 @@ def reference_rows(datasets):
 
 def references_beside(wildcards):
     """The rows of references for the resolutions at which an experiment is evaluated."""
-    rows = reference_rows([STUDY.experiments[wildcards.experiment].dataset])
+    rows = reference_rows([STUDY.runs[wildcards.experiment].dataset])
     evaluated = STUDY.evaluated(wildcards.experiment)
     return [row for row in rows if row["resolution"] in evaluated]
 
@@ -254,7 +279,7 @@ def drawn(wildcards):
 
 def first_seed(experiment):
     """The seed whose results are drawn."""
-    return STUDY.experiments[experiment].seeds[0]
+    return STUDY.runs[experiment].seeds[0]
 
 
 PORTRAIT = ("levels", "name", "seed", "title")
@@ -263,7 +288,7 @@ PORTRAIT = ("levels", "name", "seed", "title")
 
 def portrait(experiment):
     """What figures may say of an experiment."""
-    item = STUDY.experiments[experiment]
+    item = STUDY.runs[experiment]
     return {
         "levels": levels_of(experiment),
         "name": experiment,
@@ -305,7 +330,7 @@ def samples_at_all_resolutions(wildcards):
     """Samples of one experiment, one file for each resolution."""
     name = wildcards.experiment
     folder = f"results/samples/{name}/seed{first_seed(name)}"
-    return [f"{folder}/{n}.nc" for n in STUDY.experiments[name].samples.resolutions]
+    return [f"{folder}/{n}.nc" for n in STUDY.runs[name].samples.resolutions]
 
 
 def data_at_all_resolutions(wildcards):
@@ -322,9 +347,9 @@ def finest_data(wildcards):
 def histories(wildcards):
     """Training histories of the experiments on a data set, level by level."""
     return [
-        model_file(name, first_seed(name), n, ".history.nc")
+        path
         for name in drawn(wildcards)
-        for n in levels_of(name)
+        for path in histories_of(name, first_seed(name))
     ]
 
 
@@ -361,6 +386,9 @@ def figures():
             found += [f"{folder}/resolutions/{experiment}.png"]
         if experiments_on(dataset):
             found += [f"{folder}/{name}.svg" for name in COMPARISONS]
+        if dataset in {row["dataset"] for row in ON_THE_WAY}:
+            found += [f"{folder}/{name}.svg" for name in PROGRESS]
+    found += [f"results/figures/searches/{name}.svg" for name in STUDY.searches]
     return [*found, "results/figures/summary.html"] if STUDY.experiments else found
 
 

@@ -8,6 +8,7 @@ rule evaluate:
         data=data,
         weights=weights(".safetensors"),
         sidecar=weights(".json"),
+        histories=histories_of_one,
     output:
         metrics="results/metrics/{experiment}/seed{seed}/{resolution}.json",
     log:

@@ -230,6 +230,8 @@ rule table:
 rule reproduction:
     input:
         summary="results/summary.csv",
+        trajectories=["results/trajectories.csv"] if ON_THE_WAY else [],
+        searches=outcomes(STUDY.searches),
     output:
         page=report(
             "results/reproduction.md",

@@ -1,28 +1,55 @@
 """Coarse-to-fine training: each level is a job, warm-started from the weights of the one below."""
 
 
-rule train:
-    input:
-        data=training_data,
-        warm_start=coarser_weights,
-    output:
-        weights="results/models/{experiment}/seed{seed}/{resolution}.safetensors",
-        sidecar="results/models/{experiment}/seed{seed}/{resolution}.json",
-        history="results/models/{experiment}/seed{seed}/{resolution}.history.nc",
-    log:
-        "logs/train/{experiment}/seed{seed}/{resolution}.log",
-    benchmark:
-        "results/benchmarks/train/{experiment}/seed{seed}/{resolution}.tsv"
-    # The longest chains of jobs are those of training: start them first, sample meanwhile.
-    priority: 10
-    conda:
-        "../../envs/fsdiff.yaml"
-    threads: 1
-    resources:
-        **GPUS,
-        mem_mb=growing(3000),
-        runtime=720,
-    params:
-        job=job("train", "experiment", "resolution", "seed"),
-    script:
-        "../scripts/train.py"
+def kept_suffix(every):
+    """The suffix of the file with the weights of a level after every so many epochs."""
+    return f".every{every}.safetensors"
+
+
+def trained(every):
+    """The files of a trained level, by name; with weights on the way where these are kept."""
+    stem = "results/models/{experiment}/seed{seed}/{resolution}"
+    files = {"weights": ".safetensors", "sidecar": ".json", "history": ".history.nc"}
+    kept = {} if every is None else {"kept": kept_suffix(every)}
+    return {name: f"{stem}{suffix}" for name, suffix in (files | kept).items()}
+
+
+def kept_alike():
+    """Names of the experiments by how often the weights of their levels are kept."""
+    groups = {}
+    for name in STUDY.runs:
+        groups.setdefault(STUDY.kept_every(name), []).append(name)
+    return groups
+
+
+# Weights that are kept on the way are a file more, whose name says how often: to ask for them, or
+# for others, is to train again, and to ask for them no longer changes nothing.
+for every, names in kept_alike().items():
+
+    rule:
+        name:
+            f"train_keeping_every_{every}" if every else "train"
+        input:
+            data=training_data,
+            warm_start=coarser_weights,
+        output:
+            **trained(every),
+        log:
+            "logs/train/{experiment}/seed{seed}/{resolution}.log",
+        benchmark:
+            "results/benchmarks/train/{experiment}/seed{seed}/{resolution}.tsv"
+        wildcard_constraints:
+            experiment="|".join(names),
+        # The longest chains of jobs are those of training: start them first, sample meanwhile.
+        priority: 10
+        conda:
+            "../../envs/fsdiff.yaml"
+        threads: 1
+        resources:
+            **GPUS,
+            mem_mb=growing(training_memory),
+            runtime=720,
+        params:
+            job=job("train", "experiment", "resolution", "seed"),
+        script:
+            "../scripts/train.py"

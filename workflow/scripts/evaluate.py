@@ -19,6 +19,7 @@ evaluate_samples(
     samples=Path(snakemake.input.samples),
     data=Path(snakemake.input.data),
     weights=Path(snakemake.input.weights),
+    histories=[Path(path) for path in snakemake.input.histories],
     cost=Path(snakemake.input.cost),
     output=Path(snakemake.output.metrics),
 )

@@ -18,6 +18,14 @@ claims = {
     item["name"]: Claim(**{key: value for key, value in item.items() if key != "name"})
     for item in config["claims"]
 }
-findings = judge_all(claims, pd.read_csv(snakemake.input.summary))
+trajectories = [pd.read_csv(path) for path in snakemake.input.trajectories]
+searches = [
+    {**search, "row": "search", **agreement}
+    for search, path in zip(config["searches"], snakemake.input.searches, strict=True)
+    for agreement in storage.read_json(path)
+    if agreement["seed"] is not None
+]
+summary = pd.concat([pd.read_csv(snakemake.input.summary), pd.DataFrame(searches)])
+findings = judge_all(claims, summary, *trajectories)
 with storage.atomic(snakemake.output.page) as temporary:
     temporary.write_text(page(claims, findings, config["experiments"]), encoding="utf-8")

@@ -16,6 +16,10 @@ torch.set_num_threads(snakemake.threads)
 
 data = [Path(path) for path in snakemake.input.data]
 warm_start = [Path(path) for path in snakemake.input.warm_start]
+keep = None
+if hasattr(snakemake.output, "kept"):
+    kept = Path(snakemake.output.kept)  # 32.every10.safetensors
+    keep = int(kept.suffixes[0].removeprefix(".every")), kept
 train(
     snakemake.params.job,
     data={int(path.stem): path for path in data},
@@ -24,4 +28,5 @@ train(
     sidecar=Path(snakemake.output.sidecar),
     history=Path(snakemake.output.history),
     states=Path("results", "state"),
+    keep=keep,
 )

@@ -1,0 +1,234 @@
+"""Blocks of experiments, and whether the parts of one suit each other and their data."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from fsdiff.blocks import Block, PartBlock, block_type, part_type
+from fsdiff.config.datasets import Dataset
+from fsdiff.config.fields import Count, EvenCount, Name, Seed, distinct
+from fsdiff.explain import Problem, refuse, suggest
+from fsdiff.training.options import Level, TrainingOptions
+
+
+def _levels_increase(levels: tuple[PartBlock, ...]) -> tuple[PartBlock, ...]:
+    resolutions = [level.resolution for level in levels]
+    refuse(
+        ((i, "resolution"), f"levels go coarse to fine, but the one before has {before}")
+        for i, (before, after) in enumerate(pairwise(resolutions), 1)
+        if before >= after
+    )
+    return levels
+
+
+Resolutions = Annotated[tuple[EvenCount, ...], Field(min_length=1), AfterValidator(distinct)]
+
+
+class Samples(Block):
+    """The samples that are drawn from each trained model."""
+
+    count: Count
+    """How many, at most half the test samples of the data set."""
+    resolutions: Resolutions
+    """Nodes per axis, even numbers."""
+    batch_size: Count = 16
+    """How many are drawn at a time: a matter of memory."""
+
+
+class Trajectory(Block):
+    """Samples on the way, drawn with the weights that training had after every so many epochs."""
+
+    every: Count
+    """Epochs of the finest level from one evaluation to the next."""
+    resolutions: Resolutions | None = None
+    """Nodes per axis, of those of the samples at which there are data; all of these if absent."""
+    count: Count | None = None
+    """How many of the samples, the first ones; all if absent."""
+
+
+class Experiment(Block):
+    """One model of one data set, trained coarse to fine, and the samples drawn from it."""
+
+    title: Annotated[str, Field(min_length=1)] | None = None
+    """What figures and tables call it; its name if absent."""
+    dataset: Name
+    """A name under ``datasets``."""
+    prior: part_type("prior")
+    """The Gaussian measure that noise is drawn from."""
+    process: part_type("process")
+    """How data turn into noise."""
+    prediction: part_type("prediction")
+    """What the network's output means."""
+    network: part_type("network")
+    """The neural operator."""
+    time_sampling: part_type("time_sampling") = Field({"kind": "spectral"})
+    """Which times the network is trained at."""
+    training: block_type(TrainingOptions) = Field({})
+    """Options of training that all levels share."""
+    levels: Annotated[
+        tuple[block_type(Level), ...], Field(min_length=1), AfterValidator(_levels_increase)
+    ]
+    """Levels of training, coarse to fine, each started from the one before."""
+    sampler: part_type("sampler")
+    """How noise is turned into data."""
+    samples: Samples
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(distinct)] = (0,)
+    """One model is trained for each seed."""
+    trajectory: Trajectory | None = None
+    """Evaluations during training, none if absent."""
+
+    @field_validator("dataset")
+    @classmethod
+    def _check_dataset(cls, name: str, info: ValidationInfo) -> str:
+        known = (info.context or {}).get("names", [name])
+        if name not in known:
+            raise ValueError(f"no such data set; known: {suggest(known, name)}")
+        return name
+
+    @field_validator("prior")
+    @classmethod
+    def _check_prior(cls, prior: PartBlock, info: ValidationInfo) -> PartBlock:
+        dataset = _dataset_of(info)
+        if dataset:
+            prior.part.check(dataset.basis["dimension"])
+        return prior
+
+    @field_validator("prediction", "time_sampling", "sampler")
+    @classmethod
+    def _check_process(cls, block: PartBlock, info: ValidationInfo) -> PartBlock:
+        process = info.data.get("process")
+        if process:
+            block.part.check(process.part)
+        return block
+
+    @field_validator("network")
+    @classmethod
+    def _check_network(cls, network: PartBlock, info: ValidationInfo) -> PartBlock:
+        dataset = _dataset_of(info)
+        if dataset:
+            refuse(_unsuitable_network(network, dataset))
+            coarsest = dataset.resolutions[0]
+            refuse(_unresolved_modes(network, dataset, coarsest, "the coarsest data", ("modes",)))
+        return network
+
+    @field_validator("levels")
+    @classmethod
+    def _check_levels(
+        cls, levels: tuple[PartBlock, ...], info: ValidationInfo
+    ) -> tuple[PartBlock, ...]:
+        dataset = _dataset_of(info)
+        if dataset:
+            name, known = info.data["dataset"], ", ".join(map(str, dataset.resolutions))
+            refuse(
+                ((i, "resolution"), f"not a resolution of datasets.{name}, which has {known}")
+                for i, level in enumerate(levels)
+                if level.resolution not in dataset.resolutions
+            )
+        return levels
+
+    @field_validator("sampler")
+    @classmethod
+    def _check_sampler(cls, sampler: PartBlock, info: ValidationInfo) -> PartBlock:
+        dataset, network = _dataset_of(info), info.data.get("network")
+        coarsest = getattr(sampler, "coarsest", None)
+        if dataset and network and coarsest:
+            what, at = "the coarsest grid of the sampler", ("coarsest",)
+            refuse(_unresolved_modes(network, dataset, coarsest, what, at))
+        return sampler
+
+    @field_validator("samples")
+    @classmethod
+    def _check_samples(cls, samples: Samples, info: ValidationInfo) -> Samples:
+        dataset, network = _dataset_of(info), info.data.get("network")
+        problems: list[Problem] = []
+        if dataset and samples.count > dataset.split.test // 2:
+            split = f"datasets.{info.data['dataset']}.split.test"
+            message = (
+                f"half of the {dataset.split.test} test samples are the reference; use count <= "
+                f"{dataset.split.test // 2} or {split} >= {2 * samples.count}"
+            )
+            problems.append((("count",), message))
+        if dataset and network:
+            for i, n in enumerate(samples.resolutions):
+                at = ("resolutions", i)
+                problems += _unresolved_modes(network, dataset, n, "this resolution", at)
+        problems += _useless_steps(info, samples)
+        refuse(problems)
+        return samples
+
+    @field_validator("trajectory")
+    @classmethod
+    def _check_trajectory(
+        cls, trajectory: Trajectory | None, info: ValidationInfo
+    ) -> Trajectory | None:
+        if trajectory and info.data.keys() >= {"levels", "samples"}:
+            refuse(_impossible(trajectory, info.data["levels"], info.data["samples"]))
+            dataset = _dataset_of(info)
+            known = dataset.resolutions if dataset else info.data["samples"].resolutions
+            refuse(
+                (("resolutions", i), "there are no data at this resolution to compare with")
+                for i, n in enumerate(trajectory.resolutions or ())
+                if n not in known
+            )
+        return trajectory
+
+
+def _dataset_of(info: ValidationInfo) -> Dataset | None:
+    """The data set of an experiment that is being validated, if it is known and valid."""
+    datasets = (info.context or {}).get("datasets", {})
+    return datasets.get(info.data.get("dataset"))
+
+
+def _useless_steps(info: ValidationInfo, samples: Samples) -> Iterator[Problem]:
+    """Resolutions on which the sampler's steps would not do what they should."""
+    dataset = _dataset_of(info)
+    if not dataset or not info.data.keys() >= {"process", "sampler"}:
+        return
+    process, sampler = info.data["process"].part, info.data["sampler"].part
+    for i, n in enumerate(samples.resolutions):
+        try:
+            sampler.check_grid(process, dataset.source.part.basis, n)
+        except ValueError as error:
+            yield ("resolutions", i), str(error)
+
+
+def _impossible(
+    trajectory: Trajectory, levels: tuple[PartBlock, ...], samples: Samples
+) -> Iterator[Problem]:
+    """Trajectories are of epochs that there are, their samples among those drawn at the end."""
+    epochs = levels[-1].epochs
+    if trajectory.every > epochs:
+        yield ("every",), f"the finest level has {epochs} epochs; use every <= {epochs}"
+    if trajectory.count and trajectory.count > samples.count:
+        yield ("count",), f"{samples.count} samples are drawn; use count <= {samples.count}"
+    for i, n in enumerate(trajectory.resolutions or ()):
+        if n not in samples.resolutions:
+            known = ", ".join(map(str, samples.resolutions))
+            yield ("resolutions", i), f"not a resolution of the samples, which have {known}"
+
+
+def _unsuitable_network(network: PartBlock, dataset: Dataset) -> Iterator[Problem]:
+    """Networks are for fields of one dimension, and one kind comes from a package of its own."""
+    dimension = dataset.basis["dimension"]
+    if getattr(network, "dimension", dimension) != dimension:
+        yield ("dimension",), f"the data's dimension is {dimension}; use dimension: {dimension}"
+    if network.kind == "neuralop" and find_spec("neuralop") is None:
+        yield ("kind",), "needs the package neuraloperator: pip install 'fsdiff[neuralop]'"
+
+
+def _unresolved_modes(
+    network: PartBlock, dataset: Dataset, n: int, what: str, at: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    """Networks with a number of modes need grids that resolve these."""
+    modes = getattr(network, "modes", 0)
+    basis = getattr(network, "basis", dataset.basis["kind"])
+    resolved = (n + 1) // 2 if basis == "fourier" else n
+    if isinstance(modes, int) and modes > resolved:
+        message = (
+            f"{what}, {n} nodes, resolves {resolved} {basis} modes and the network has {modes}; "
+            f"use modes <= {resolved} or higher resolutions"
+        )
+        yield at, message

@@ -1,0 +1,154 @@
+"""The top level of a configuration, and its smaller blocks."""
+
+import re
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
+
+from fsdiff.blocks import Block, PartBlock, block_type, part_type
+from fsdiff.claims import Claim
+from fsdiff.config.datasets import Dataset
+from fsdiff.config.experiments import Experiment
+from fsdiff.config.fields import Name
+from fsdiff.config.searches import Search
+from fsdiff.explain import refuse, suggest
+
+
+class Evaluation(Block):
+    """The metrics that compare samples with test data."""
+
+    metrics: Annotated[dict[Name, part_type("metrics")], Field(min_length=1)]
+    """Each metric under a name of one's choice."""
+
+
+def _reachable_address(address: str) -> str:
+    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://[^\s/]+:\d+", address):
+        raise ValueError("expected protocol://host:port, such as tcp://node12:8786")
+    if find_spec("distributed") is None:
+        raise ValueError("needs the package distributed: pip install 'fsdiff[cluster]'")
+    return address
+
+
+class Dask(Block):
+    """Where data sets are merged, measured and restricted; it changes nothing in them."""
+
+    scheduler: Annotated[str, AfterValidator(_reachable_address)] | None = None
+    """Address of a dask scheduler, such as tcp://node12:8786; without one, threads of the job."""
+
+
+Device = Literal["cpu", "cuda"]
+
+
+def _figures_of_one_kind(analyses: dict[str, PartBlock]) -> dict[str, PartBlock]:
+    kinds: dict[str, str] = {}
+    refuse(
+        ((name,), f"its figure '{figure}' shows {kinds[figure]}; figures show analyses of one kind")
+        for name, item in analyses.items()
+        if kinds.setdefault(figure := item.figure or name, item.kind) != item.kind
+    )
+    return analyses
+
+
+Analyses = Annotated[
+    dict[Name, part_type("analysis")], Field(min_length=1), AfterValidator(_figures_of_one_kind)
+]
+
+
+def _about_the_study(claims: dict[str, PartBlock], info: ValidationInfo) -> dict[str, PartBlock]:
+    """Refuse claims about results that the study will not have."""
+    study = (info.context or {}).get("study")
+    if study is not None:
+        refuse(
+            ((name,), problem)
+            for name, claim in claims.items()
+            for experiment, resolution in claim.part.rows
+            if (problem := study.lacks(experiment, resolution, claim.part.epoch))
+        )
+    return claims
+
+
+Claims = Annotated[dict[Name, block_type(Claim)], AfterValidator(_about_the_study)]
+
+
+Searches = Annotated[dict[Name, Search], Field(min_length=1)]
+
+
+class Study(Block):
+    """A study: data sets, experiments on them and their evaluation; or analyses; or both."""
+
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)] = Field({})
+    """Data sets by name."""
+    experiments: Annotated[dict[Name, Experiment], Field(min_length=1)] = Field({})
+    """Experiments by name; blocks that one does not have are taken from ``defaults``."""
+    evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_construct(metrics={}))
+    analyses: Analyses = Field({})
+    """Exact experiments by name: they need no data sets and may stand alone."""
+    searches: Searches = Field({})
+    """Searches for hyperparameters by name, each on a coarse grid and on a fine one."""
+    claims: Claims = Field({})
+    """What a publication says of such experiments, by name: each is checked, and told in a page."""
+    dask: Dask = Dask()
+    """No job depends on it: results are the same wherever they are computed."""
+    device: Device = "cpu"
+    """Where networks are trained and sampled; results that were made elsewhere are kept."""
+
+    _candidates: dict[str, Experiment] = PrivateAttr(default_factory=dict)
+
+    @property
+    def runs(self) -> dict[str, Experiment]:
+        """The experiments, and after them those that searches consist of, by name."""
+        return {**self.experiments, **self._candidates}
+
+    def with_candidates(self, candidates: Mapping[str, Experiment]) -> Self:
+        """The study with the experiments that its searches consist of."""
+        study = self.model_copy()
+        study._candidates = dict(candidates)
+        return study
+
+    def candidates(self, search: str) -> list[str]:
+        """Names of the experiments that a search consists of, in the order of its points."""
+        return [name for name in self._candidates if name.partition("/")[0] == search]
+
+    def evaluated(self, experiment: str) -> list[int]:
+        """The resolutions of an experiment's samples for which there are data to compare with."""
+        item = self.runs[experiment]
+        known = self.datasets[item.dataset].resolutions
+        return [n for n in item.samples.resolutions if n in known]
+
+    def on_the_way(self, experiment: str) -> list[int]:
+        """The resolutions at which samples of an experiment are evaluated during training."""
+        trajectory, known = self.runs[experiment].trajectory, self.evaluated(experiment)
+        return [] if trajectory is None else list(trajectory.resolutions or known)
+
+    def lacks(self, name: str, resolution: int, epoch: int | str | None = None) -> str | None:
+        """Why an experiment or a search will have no result there, after that epoch; or None."""
+        if name in self.searches:
+            fine = self.searches[name].fine.resolution
+            wrong = resolution != fine or epoch is not None
+            return f"the result of {name} is that at {fine}, and of no epoch" if wrong else None
+        if name not in self.experiments:
+            return f"no results of {name}; known experiments: {suggest(self.experiments, name)}"
+        known, when = self.evaluated(name), "compared with data"
+        if epoch is not None:
+            known, when = self.on_the_way(name), "evaluated during training"
+        if resolution not in known:
+            at = f"at {', '.join(map(str, known))}" if known else "nowhere"
+            return f"no results of {name} at {resolution}; it is {when} {at}"
+        item = self.experiments[name]
+        epochs = range(
+            0, item.levels[-1].epochs + 1, item.trajectory.every if known and epoch else 1
+        )
+        if isinstance(epoch, int) and epoch not in epochs:
+            return (
+                f"no results of {name} after epoch {epoch}; it is {when} after every {epochs.step}"
+            )
+        return None
+
+    def drawn_analyses(self) -> dict[str, list[str]]:
+        """The analyses in each figure, in the order of the configuration."""
+        figures: dict[str, list[str]] = {}
+        for name, item in self.analyses.items():
+            figures.setdefault(item.figure or name, []).append(name)
+        return figures

@@ -1,0 +1,60 @@
+"""Hyperparameters on a coarse grid against the same on a fine one."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fsdiff.plotting.style import experiment_styles, plain_ticks, styled
+from fsdiff.plotting.summary import column_title
+
+
+@styled
+def coarse_against_fine(
+    table: pd.DataFrame, agreement: Mapping[str, float], *, metric: str
+) -> Figure:
+    """A point for each combination of hyperparameters: its value on both grids.
+
+    ``table`` is that of ``fsdiff.ranking.compared``, ``agreement`` what compares the means of
+    ``metric``. Bars are from the least to the greatest over seeds; the best on the coarse grid is
+    ringed.
+    """
+    coarse, fine = sorted(table["mean"].columns)
+    figure = Figure(figsize=(7.2, 4.2), layout="constrained")
+    axes = figure.subplots()
+    names = [_name(table, point) for point in table.index]
+    for name, style, (_, row) in zip(
+        names, experiment_styles(names).values(), table.iterrows(), strict=True
+    ):
+        x, y = row["mean", coarse], row["mean", fine]
+        spread = [
+            [[row["mean", n] - row["low", n]], [row["high", n] - row["mean", n]]]
+            for n in (coarse, fine)
+        ]
+        label = f"{name} (places {row['rank', coarse]:.0f}, {row['rank', fine]:.0f})"
+        axes.errorbar(x, y, spread[1], spread[0], linestyle="", capsize=2, label=label, **style)
+    best = table.iloc[0]
+    axes.plot(
+        best["mean", coarse], best["mean", fine], "o", mfc="none", color="black", markersize=11
+    )
+    axes.set(xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        plain_ticks(axis)
+    title = column_title(metric)
+    axes.set_xlabel(f"{title}, trained and sampled at {coarse} × {coarse}")
+    axes.set_ylabel(f"at {fine} × {fine}")
+    axes.set_title(
+        f"τ = {agreement['kendall_tau']:.2f} (p = {agreement['kendall_p_value']:.2g}), "
+        f"ρ = {agreement['spearman_rho']:.2f}; the best at {coarse} is "
+        f"{100 * (agreement['regret'] - 1):.0f} % worse at {fine} than the best there",
+        loc="left",
+    )
+    figure.legend(loc="outside right center")
+    return figure
+
+
+def _name(table: pd.DataFrame, point: object) -> str:
+    """Values of the hyperparameters, with their names."""
+    values = point if isinstance(point, tuple) else (point,)
+    pairs = zip(table.index.names, values, strict=True)
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in pairs)

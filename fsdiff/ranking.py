@@ -1,0 +1,81 @@
+"""Whether hyperparameters rank on a fine grid as they do on a coarse one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from scipy.stats import kendalltau, spearmanr
+
+GRID = "at"
+"""The coordinate of a point that is no hyperparameter: the resolution."""
+
+
+def outcomes(
+    runs: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, float]], metric: str
+) -> pd.DataFrame:
+    """A row for each model: its point, ``seed``, ``value`` of the metric and ``training_seconds``.
+
+    ``runs`` have ``point`` and ``seed``, ``rows`` the results of each. Raises ValueError where
+    these lack the metric.
+    """
+    if missing := [row for row in rows if metric not in row]:
+        known = ", ".join(sorted(missing[0]))
+        raise ValueError(f"the evaluations have no '{metric}' to rank by; known: {known}")
+    return pd.DataFrame(
+        [
+            {
+                **{key: str(value) for key, value in run["point"].items() if key != GRID},
+                **{GRID: run["point"][GRID], "seed": run["seed"], "value": row[metric]},
+                "training_seconds": row["training_seconds"],
+            }
+            for run, row in zip(runs, rows, strict=True)
+        ]
+    )
+
+
+def compared(found: pd.DataFrame) -> pd.DataFrame:
+    """A row for each combination of hyperparameters, the best on the coarse grid first.
+
+    Columns are pairs of a quantity (``mean`` and ``std`` over seeds, ``low``, ``high``, ``rank``,
+    ``seconds``) and a resolution; the index are the hyperparameters.
+    """
+    by = [name for name in found if name not in (GRID, "seed", "value", "training_seconds")]
+    groups = found.groupby([*by, GRID], sort=False)
+    table = groups["value"].agg(["mean", "std", "min", "max"])
+    table = table.rename(columns={"min": "low", "max": "high"})
+    table["seconds"] = groups["training_seconds"].mean()
+    table["rank"] = table.groupby(GRID)["mean"].rank(method="min").astype(int)
+    wide = table.unstack(GRID)
+    coarse = found[GRID].min()
+    return wide.sort_values(("mean", coarse), kind="stable")
+
+
+def agreement(coarse: Sequence[float], fine: Sequence[float]) -> dict[str, float]:
+    """How alike two rankings of the same candidates are, less being better.
+
+    ``kendall_tau`` with its two-sided ``kendall_p_value`` for independent rankings (exact where no
+    two values are equal), ``spearman_rho``, and ``regret``: the fine value of the best on the
+    coarse grid over the best fine value, one where it is the best there as well.
+    """
+    values = pd.DataFrame({"coarse": coarse, "fine": fine})
+    tau = kendalltau(values["coarse"], values["fine"])
+    chosen = values["fine"][values["coarse"].idxmin()]
+    return {
+        "kendall_tau": float(tau.statistic),
+        "kendall_p_value": float(tau.pvalue),
+        "spearman_rho": float(spearmanr(values["coarse"], values["fine"]).statistic),
+        "regret": float(chosen / values["fine"].min()),
+        "candidates": len(values),
+    }
+
+
+def agreements(found: pd.DataFrame) -> list[dict[str, Any]]:
+    """The agreement of the two grids for each ``seed``, and of means over seeds (None)."""
+    by = [name for name in found if name not in (GRID, "seed", "value", "training_seconds")]
+    coarse, fine = sorted(found[GRID].unique())
+    parts = [(None, found), *((int(seed), part) for seed, part in found.groupby("seed"))]
+    return [
+        {"seed": seed, **agreement(wide[coarse], wide[fine])}
+        for seed, part in parts
+        for wide in [part.pivot_table(values="value", index=by, columns=GRID, sort=False)]
+    ]

@@ -1,0 +1,93 @@
+"""Samples of a model on one grid, drawn and compared with test data again and again in training."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from torch import Tensor
+
+from fsdiff import models, storage
+from fsdiff.devices import chosen_device
+from fsdiff.metrics.evaluate import Metric, evaluate
+from fsdiff.parts import build
+from fsdiff.samplers.base import concatenate
+from fsdiff.stages.evaluate import test_halves
+from fsdiff.stages.files import Job, provenance, state_path
+from fsdiff.stages.sample import Drawn, SamplingError, draw
+from fsdiff.training.kept import kept_weights
+
+logger = logging.getLogger(__name__)
+
+Row = dict[str, float]
+
+
+def trajectory(
+    job: Job,
+    *,
+    weights: Path,
+    kept: Path,
+    histories: Sequence[Path],
+    data: Path,
+    output: Path,
+    states: Path,
+) -> None:
+    """Evaluate samples drawn with weights that were kept on the way, as at the end of training.
+
+    ``weights`` are those of the end, ``histories`` the loss curves of all levels. ``output`` gets
+    each number by epoch of the finest level, with the seconds that training had taken on all.
+    An interrupted run leaves its state in the folder ``states`` and is continued from there.
+    """
+    config = job["config"]
+    model = models.load(weights, chosen_device())
+    with storage.read(data, chunks="auto") as dataset:
+        target, _ = test_halves(dataset)
+    state = state_path(job, [weights, kept, data], states, f"trajectory-{config['resolution']}")
+    finished = state.with_suffix(".json")
+    rows: list[Row] = storage.read_json(finished) if finished.exists() else []
+    for i, (epoch, seconds, parameters) in enumerate(kept_weights(kept, config["every"])):
+        if i >= len(rows):
+            models.set_parameters(model.denoiser.network, parameters)
+            found = _evaluated(model, config, target, state)
+            rows.append({"epoch": epoch, "seconds": seconds, **found})
+            state.unlink(missing_ok=True)  # samples of this epoch must not be taken for the next's
+            storage.write_json(finished, rows)
+            logger.info("epoch %d: %s", epoch, found or "samples are not finite")
+    result = _dataset(rows, _seconds_before(histories), config["resolution"])
+    title = "quality of samples during training"
+    storage.write(result, output, title=title, provenance=provenance(job, config["seed"]))
+    finished.unlink(missing_ok=True)
+
+
+def _evaluated(model: models.Model, config: Mapping[str, Any], target: Tensor, state: Path) -> Row:
+    """The numbers of all metrics; none where samples are not finite, as they may be early on."""
+    drawn = Drawn.load(state) if state.exists() else Drawn()
+    try:
+        draw(drawn, model, config, state)
+    except SamplingError:
+        return {}
+    metrics: dict[str, Metric] = {
+        name: build("metrics", block) for name, block in config["metrics"].items()
+    }
+    fields = concatenate(drawn.parts).fields
+    return evaluate(metrics, fields, target, model.denoiser.basis)
+
+
+def _seconds_before(histories: Sequence[Path]) -> float:
+    """How long training on coarser grids took."""
+    return sum(float(xr.load_dataset(path)["seconds"][-1]) for path in histories[:-1])
+
+
+def _dataset(rows: Sequence[Row], before: float, resolution: int) -> xr.Dataset:
+    """Numbers by epoch; nan where there are none."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
+    result = xr.Dataset(
+        {name: ("epoch", values) for name, values in columns.items() if name != "epoch"},
+        {"epoch": columns["epoch"].astype(int), "resolution": resolution},
+    )
+    result["seconds"] = result["seconds"] + before
+    result["seconds"].attrs.update(units="s", long_name="training time, validation excluded")
+    return result

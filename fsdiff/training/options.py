@@ -1,0 +1,49 @@
+"""What training is configured by: the levels, and what they share."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """One level of coarse-to-fine training: ``epochs`` passes over the data at ``resolution``."""
+
+    resolution: PositiveInt
+    epochs: PositiveInt
+    batch_size: PositiveInt = 32
+    learning_rate: PositiveFloat = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """What all levels of a model share.
+
+    The learning rate rises linearly over the first ``warmup`` part of a level's steps, then falls
+    to zero along a cosine (or stays, ``schedule: constant``). ``average_decay`` is that of the
+    exponential moving average of the weights, which is what is validated, saved and sampled.
+    ``augmentation: square`` applies a random symmetry of the square to each sample: sound for
+    scalar fields of equations with these symmetries. The loss is recorded, and the best weights
+    are kept, every ``validate_every`` epochs. Training fields of more than ``memory_mb`` megabytes
+    stay in their file: they are streamed through so much memory, and shuffled within it.
+    """
+
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    weight_decay: NonNegativeFloat = 0.0
+    gradient_clip: PositiveFloat = 1.0
+    augmentation: Literal["none", "square"] = "none"
+    validate_every: PositiveInt = 1
+    memory_mb: PositiveInt = 2000
+
+    def learning_rate(self, peak: float, step: int, steps: int) -> float:
+        """That of a step, counted from 0, of a level with so many; ``peak`` is the level's own."""
+        warmup = max(1, round(self.warmup * steps))
+        rise = min(1.0, (step + 1) / warmup)
+        if self.schedule == "constant":
+            return peak * rise
+        fall = max(0, step - warmup) / max(1, steps - warmup)
+        return peak * rise * 0.5 * (1 + math.cos(math.pi * fall))

@@ -1,0 +1,207 @@
+"""Training one level of a model: the loop, moving average, best checkpoint, exact resume.
+
+All randomness of step k is a function of (seed, resolution, k), so a run that is killed and
+resumed takes the same steps as one that is not, bit for bit on a CPU.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import torch
+import xarray as xr
+from torch import Tensor
+from tqdm import tqdm
+
+from fsdiff.denoiser import Denoiser
+from fsdiff.interruption import interruptible
+from fsdiff.randomness import generator
+from fsdiff.training.augmentation import random_square_symmetry
+from fsdiff.training.fields import InMemory, TrainingFields
+from fsdiff.training.kept import KeptWeights
+from fsdiff.training.options import Level, TrainingOptions
+from fsdiff.training.state import Progress, TrainingState
+from fsdiff.validation import ValidationSet
+
+logger = logging.getLogger(__name__)
+
+ORDER_STREAM, STEP_STREAM = 11, 12
+"""Stream numbers of the order of the data and of the randomness of a step."""
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says why and what to change."""
+
+
+class Trainer:
+    """Trains a denoiser's network on one level.
+
+    ``data`` are normalised training fields (samples, channel, *grid) at the level's resolution, or
+    a source of batches of these; ``validation`` maps every resolution of the hierarchy to
+    validation fields. With ``state_file``, a path in an existing folder, progress is saved there
+    every ``save_every`` seconds and when the process is asked to stop, and an interrupted run
+    continues. ``kept`` gets the averaged weights on the way.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        level: Level,
+        options: TrainingOptions,
+        *,
+        data: Tensor | TrainingFields,
+        validation: Mapping[int, Tensor],
+        seed: int,
+        state_file: Path | None = None,
+        kept: KeptWeights | None = None,
+        save_every: float = 20.0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.denoiser, self.level, self.options = denoiser.to(device), level, options
+        self.device = torch.device(device)
+        self.data = InMemory(data) if isinstance(data, Tensor) else data
+        self.seed = seed
+        self.state_file, self.save_every, self.kept = state_file, save_every, kept
+        self.batch_size = min(level.batch_size, len(data))
+        self.steps_per_epoch = len(data) // self.batch_size
+        parameters = list(denoiser.network.parameters())
+        self.optimizer = torch.optim.AdamW(
+            parameters,
+            lr=level.learning_rate,
+            weight_decay=options.weight_decay,
+            # The fused step has no complex numbers, which networks of other packages may have.
+            fused=not any(p.is_complex() for p in parameters),
+        )
+        self.state = TrainingState(denoiser.network, self.optimizer)
+        self.validation = {
+            n: ValidationSet.of(denoiser, fields.to(device)) for n, fields in validation.items()
+        }
+
+    @property
+    def progress(self) -> Progress:
+        """How far training is."""
+        return self.state.progress
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole level."""
+        return self.level.epochs * self.steps_per_epoch
+
+    def run(self) -> xr.Dataset:
+        """Train to the end; the network then holds the best averaged weights.
+
+        Returns the loss curves: ``training_loss`` (epoch), the mean since the last row,
+        ``validation_loss`` (epoch, resolution), ``learning_rate`` and cumulative ``seconds``.
+        SIGTERM and SIGUSR1 end it between two steps, with Interrupted.
+        """
+        if self.state_file is not None and self.state_file.exists():
+            self.state.load(self.state_file)
+            logger.info("resumed at step %d from %s", self.progress.step, self.state_file)
+        if not self.progress.rows:
+            self._validate()
+        save = None if self.state_file is None else partial(self.state.save, self.state_file)
+        with (
+            closing(self._batches()) as batches,
+            self._progress_bar() as bar,
+            interruptible(save, every=self.save_every) as work,
+        ):
+            while self.progress.step < self.steps:
+                self._step(batches)
+                bar.update()
+                if self._validation_due():
+                    self._validate()
+                    bar.set_postfix(best=f"{self.progress.best_loss:.4f}")
+                self._keep()
+                work.check(f"step {self.progress.step} of {self.steps}")
+        self.state.set_weights(self.state.best)
+        return self._history()
+
+    def _progress_bar(self) -> tqdm:
+        label = f"train {self.level.resolution}²"
+        return tqdm(
+            total=self.steps, initial=self.progress.step, desc=label, unit="step", disable=None
+        )
+
+    def _keep(self) -> None:
+        """Keep the averaged weights after epochs where that is asked for."""
+        epoch, position = divmod(self.progress.step, self.steps_per_epoch)
+        if self.kept is not None and position == 0 and epoch % self.kept.every == 0:
+            self.kept.keep(epoch, self.progress.seconds, self.state.average)
+
+    def _validation_due(self) -> bool:
+        epoch, position = divmod(self.progress.step, self.steps_per_epoch)
+        due = epoch % self.options.validate_every == 0 or epoch == self.level.epochs
+        return position == 0 and due
+
+    def _batches(self) -> Iterator[Tensor]:
+        """The fields of each step that is left; each epoch has its own order of the data."""
+        steps = range(self.progress.step, self.steps)
+        order = partial(generator, self.seed, ORDER_STREAM, self.level.resolution)
+        return self.data.batches(self.batch_size, steps, order)
+
+    def _step(self, batches: Iterator[Tensor]) -> None:
+        """One optimiser step."""
+        started = time.monotonic()
+        stream = (STEP_STREAM, self.level.resolution, self.progress.step)
+        number = int(generator(self.seed, *stream).integers(2**63 - 1))
+        random = torch.Generator().manual_seed(number)
+        data = next(batches)
+        if self.options.augmentation == "square":
+            data = random_square_symmetry(data, random)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        loss = self.denoiser.loss(data.to(self.device), random).mean()
+        self._record(float(loss.detach()))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.state.parameters.values(), self.options.gradient_clip)
+        self.optimizer.step()
+        self.progress.step += 1
+        self.state.update_average(self.options.average_decay)
+        self.progress.seconds += time.monotonic() - started
+
+    def _record(self, loss: float) -> None:
+        """Add a loss to the mean of this row; stop where it is not finite."""
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss} in step {self.progress.step + 1} of {self.steps} at "
+                f"{self.level.resolution}²: lower the level's learning_rate (now "
+                f"{self.level.learning_rate:g}) or gradient_clip, or check the data"
+            )
+        self.progress.record(loss)
+
+    def _learning_rate(self) -> float:
+        step = self.progress.step
+        return self.options.learning_rate(self.level.learning_rate, step, self.steps)
+
+    def _validate(self) -> None:
+        """Record the losses of the averaged weights; keep them if they are the best so far."""
+        progress, state = self.progress, self.state
+        epoch = progress.step // self.steps_per_epoch
+        with state.averaged():
+            losses = {n: data.loss(self.denoiser) for n, data in self.validation.items()}
+        state.keep_average(losses[self.level.resolution], epoch)
+        training_loss = progress.take_mean_loss()
+        progress.rows.append(
+            {
+                "epoch": epoch,
+                "training_loss": training_loss,
+                "validation_loss": list(losses.values()),
+                "learning_rate": self._learning_rate(),
+                "seconds": progress.seconds,
+            }
+        )
+        shown = ", ".join(f"{n}² {loss:.5f}" for n, loss in losses.items())
+        logger.info("epoch %d: training %.5f, validation %s", epoch, training_loss, shown)
+
+    def _history(self) -> xr.Dataset:
+        curves = self.progress.curves().assign_coords(resolution=list(self.validation))
+        return curves.assign_attrs(
+            level=self.level.resolution,
+            steps=self.steps,
+            parameters=sum(p.numel() for p in self.state.parameters.values()),
+        )

@@ -1,0 +1,104 @@
+"""Samples during training: evaluated with the weights that are kept on the way."""
+
+
+def kept_weights(wildcards):
+    """Weights on the way of the finest level that an experiment is trained at."""
+    finest = levels_of(wildcards.experiment)[-1]
+    owner = STUDY.trained_as(wildcards.experiment, finest)
+    return weights(kept_suffix(STUDY.kept_every(owner)))(wildcards)
+
+
+ON_THE_WAY = model_rows(STUDY.experiments, STUDY.on_the_way)
+"""What identifies the models that are evaluated during training, and at which resolution."""
+
+
+def trajectories_of(rows):
+    """The files with evaluations during training."""
+    pattern = "results/trajectories/{experiment}/seed{seed}/{resolution}.nc"
+    return [pattern.format(**row) for row in rows]
+
+
+PROGRESS = ("metric_by_epoch", "metric_by_seconds")
+"""Figures of those that are evaluated during training."""
+
+
+rule trajectory:
+    input:
+        weights=weights(".safetensors"),
+        sidecar=weights(".json"),
+        kept=kept_weights,
+        histories=histories_of_one,
+        data=data,
+    output:
+        trajectory="results/trajectories/{experiment}/seed{seed}/{resolution}.nc",
+    log:
+        "logs/trajectory/{experiment}/seed{seed}/{resolution}.log",
+    benchmark:
+        "results/benchmarks/trajectory/{experiment}/seed{seed}/{resolution}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        **GPUS,
+        mem_mb=growing(3000),
+        runtime=240,
+    params:
+        job=job("trajectory", "experiment", "resolution", "seed"),
+    script:
+        "../scripts/trajectory.py"
+
+
+rule trajectories:
+    input:
+        trajectories=trajectories_of(ON_THE_WAY),
+    output:
+        table="results/trajectories.csv",
+    log:
+        "logs/trajectories.log",
+    benchmark:
+        "results/benchmarks/trajectories.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        job=described("trajectories", {"models": ON_THE_WAY}),
+    script:
+        "../scripts/trajectories.py"
+
+
+rule progress:
+    input:
+        summary="results/summary.csv",
+        trajectories="results/trajectories.csv",
+    output:
+        epochs=report(
+            "results/figures/{dataset}/metric_by_epoch.svg",
+            caption="../report/metric_by_epoch.rst",
+            category="Training",
+            subcategory="{dataset}",
+            labels={"figure": "metrics by epoch"},
+        ),
+        seconds=report(
+            "results/figures/{dataset}/metric_by_seconds.svg",
+            caption="../report/metric_by_epoch.rst",
+            category="Training",
+            subcategory="{dataset}",
+            labels={"figure": "metrics by training time"},
+        ),
+    log:
+        "logs/progress/{dataset}.log",
+    benchmark:
+        "results/benchmarks/progress/{dataset}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        job=described("progress", {}),
+    script:
+        "../scripts/progress.py"

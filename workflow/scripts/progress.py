@@ -1,0 +1,21 @@
+"""Draw how samples of the experiments on one data set come nearer to it during training."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from fsdiff import logs
+from fsdiff.plotting.progress import metric_by_epoch
+from fsdiff.plotting.style import save
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+
+summary, trajectories = (
+    table[table["dataset"] == snakemake.wildcards.dataset]
+    for table in map(pd.read_csv, (snakemake.input.summary, snakemake.input.trajectories))
+)
+save(metric_by_epoch(trajectories, summary), snakemake.output.epochs)
+save(metric_by_epoch(trajectories, summary, against="seconds"), snakemake.output.seconds)

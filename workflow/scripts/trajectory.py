@@ -1,0 +1,25 @@
+"""Evaluate samples of a model with the weights that were kept while it was trained."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from fsdiff import logs
+from fsdiff.stages.trajectory import trajectory
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+logs.configure(snakemake.log[0])
+torch.set_num_threads(snakemake.threads)
+
+trajectory(
+    snakemake.params.job,
+    weights=Path(snakemake.input.weights),
+    kept=Path(snakemake.input.kept),
+    histories=[Path(path) for path in snakemake.input.histories],
+    data=Path(snakemake.input.data),
+    output=Path(snakemake.output.trajectory),
+    states=Path("results", "state"),
+)
