@@ -1,6 +1,7 @@
 # make run     simulate, train, sample, evaluate; then write report.html
 # make test    what continuous integration runs
 # make test-cluster    a small study on a real Slurm (Debian, as root; installs and starts it)
+# make docs    the reference of the library, from its docstrings: build/api/index.html
 # make clean   remove results, logs and the report; the environment .venv stays
 #
 # Variables: PYTHON (3.11 or later), CORES, CONFIG (a file such as configs/*.yaml).
@@ -15,7 +16,7 @@ SLURM := munge slurmctld slurmd slurm-client
 TINY := tests/workflow/tiny.yaml
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run report test test-cluster clean
+.PHONY: run report test test-cluster docs clean
 
 run: $(VENV)/installed
 	@$(BIN)/python -m fsdiff.config check $(CONFIG)
@@ -37,6 +38,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint --configfile $(TINY)
+	$(MAKE) --no-print-directory docs
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not workflow and not cluster and not faults" --numprocesses auto
 	$(BIN)/pytest -m workflow tests/workflow --numprocesses 2 --dist loadfile
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m faults tests/faults --numprocesses 2
@@ -46,6 +48,11 @@ test-cluster: $(VENV)/installed-dev
 	  command -v munged && command -v slurmctld && command -v slurmd && command -v sbatch || \
 	  { apt-get update && apt-get install --yes --no-install-recommends $(SLURM); }
 	$(BIN)/pytest -m cluster tests/cluster
+
+# Modules ask the system what it is when they are imported, and a warning is a failure.
+docs: $(VENV)/installed-dev
+	PDOC_ALLOW_EXEC=1 OMP_NUM_THREADS=1 $(BIN)/python -W error::UserWarning \
+	  -m pdoc --no-show-source --output-directory build/api fsdiff
 
 clean:
 	rm -rf results logs report.html .snakemake

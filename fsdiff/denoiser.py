@@ -45,6 +45,7 @@ class Denoiser(nn.Module):
 
     Fields are normalised: zero mean and unit mean square over the training set. ``spectrum`` are
     the mean-square coefficients of these (channel, *coefficients) on ``spectrum_resolution`` nodes.
+    The network is evaluated in ``precision``, bfloat16 by autocast; all else is not.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Denoiser(nn.Module):
         self.prediction = prediction
         self.time_sampling = time_sampling
         self.channels = len(spectrum)
+        self.precision = torch.float32
         self._spectra = lru_cache(maxsize=32)(
             lambda n, dtype, device: self._make_spectra(
                 spectrum, spectrum_resolution, n, dtype, device
@@ -95,16 +97,18 @@ class Denoiser(nn.Module):
         output = self._evaluate(x, t, marginal)
         return Estimate(*self.prediction.data_and_noise(output, x, marginal), marginal)
 
-    def loss(self, data: Tensor, generator: torch.Generator) -> Tensor:
+    def loss(self, data: Tensor, generator: torch.Generator, part: slice = slice(None)) -> Tensor:
         """Denoising loss of each sample of normalised fields (batch, channel, *grid), (batch,).
 
         Times are drawn as ``time_sampling`` says. Numbers are drawn where the generator lives, so
-        that they are the same for data on every device.
+        that they are the same for data on every device; and for the whole batch, so that they are
+        the same where just a ``part`` of it is worked on here.
         """
         like = {"generator": generator, "dtype": data.dtype, "device": generator.device}
         uniform = self.time_sampling.spread(torch.rand(len(data), **like))
-        white = torch.randn(data.shape, **like).to(data.device)
-        return self.loss_at(data, self.times(uniform).to(data.device), self.colour(white))
+        white = torch.randn(data.shape, **like)[part].to(data.device)
+        times = self.times(uniform[part]).to(data.device)
+        return self.loss_at(data[part], times, self.colour(white))
 
     def loss_at(self, data: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """The loss, (batch,), for given times (batch,) and noise η ~ N(0, Q) shaped like data.
@@ -130,7 +134,11 @@ class Denoiser(nn.Module):
 
     def _evaluate(self, x: Tensor, t: Tensor, marginal: Marginal) -> Tensor:
         noise_level = -self.process.log_signal_to_noise(t.double()).to(t.dtype).expand(len(x))
-        return self.network(self.prediction.network_input(x, marginal), noise_level)
+        seen = self.prediction.network_input(x, marginal)
+        if self.precision == torch.float32:
+            return self.network(seen, noise_level)
+        with torch.autocast(x.device.type, self.precision):
+            return self.network(seen, noise_level).to(x.dtype)
 
     def _make_marginal(
         self, t: Tensor | float, n: int, dtype: torch.dtype, device: torch.device

@@ -26,4 +26,6 @@ def chosen_device() -> torch.device:
             f"{platform.node()}; set `device: cpu`, or run the job where there is a GPU and "
             "install PyTorch for it (docs/cluster.md)"
         )
-    return device
+    # Of processes that work together on a machine, each has a GPU of its own.
+    local = os.environ.get("LOCAL_RANK")
+    return torch.device("cuda", int(local)) if device.type == "cuda" and local else device

@@ -31,41 +31,49 @@ class Interrupted(SystemExit):
 class Interruption:
     """What has been asked of the process, to be looked at between steps; see ``interruptible``."""
 
-    def __init__(self, save: Callable[[], object] | None, every: float) -> None:
-        self._save, self._every = save, every
+    def __init__(
+        self, save: Callable[[], object] | None, every: float, agree: Callable[[int], int]
+    ) -> None:
+        self._save, self._every, self._agree = save, every, agree
         self._saved = time.monotonic()
-        self._received: signal.Signals | None = None
+        self._received = 0
 
     def check(self, position: str) -> None:
         """Save if it is time to; if asked to stop, save, say so and raise Interrupted.
 
         ``position`` says for the log how far the work is, such as "step 3 of 8".
         """
-        received = self._received  # read once: a signal may come while the state is saved
+        # Read once: a signal may come while the state is saved.
+        received = self._agree(self._received)
         if self._save and (received or time.monotonic() - self._saved > self._every):
             self._save()
             self._saved = time.monotonic()
         if received:
             saved = "state saved; the next attempt continues"
             consequence = saved if self._save else "the next attempt starts again"
-            logger.warning("interrupted at %s by %s; %s", position, received.name, consequence)
+            name = signal.Signals(received).name
+            logger.warning("interrupted at %s by %s; %s", position, name, consequence)
             raise Interrupted
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        self._received = signal.Signals(number)
+        self._received = number
 
 
 @contextmanager
 def interruptible(
-    save: Callable[[], object] | None = None, *, every: float = 20.0
+    save: Callable[[], object] | None = None,
+    *,
+    every: float = 20.0,
+    agree: Callable[[int], int] = lambda number: number,
 ) -> Iterator[Interruption]:
     """Inside the ``with`` block SIGTERM and SIGUSR1 wait for the next ``check`` between steps.
 
     ``save`` writes down all that another attempt needs to go on; checks call it every ``every``
-    seconds and before the work stops. Signals can only be waited for in the main thread: in
-    another one they keep their meaning, and checks do no more than save.
+    seconds and before the work stops. ``agree`` makes of the number of the signal that was received
+    here, 0 for none, that of all processes that have to stop together. Signals can only be waited
+    for in the main thread: in another one they keep their meaning, and checks do no more than save.
     """
-    interruption = Interruption(save, every)
+    interruption = Interruption(save, every, agree)
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return

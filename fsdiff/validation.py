@@ -30,17 +30,29 @@ class ValidationSet:
         count, n, basis = len(data), data.shape[-1], denoiser.basis
         order = generator(0, VALIDATION_STREAM, count).permutation(count)
         t = denoiser.times(torch.from_numpy((order + 0.5) / count)).to(data)
-        channels = data.shape[1]
-        white = white_noise(basis, n, range(count), 0, VALIDATION_STREAM, channels=channels)
-        noise = basis.inverse(white * denoiser.prior.eigenvalues(basis, n).sqrt(), n)
-        return cls(data, t, noise.to(data))
+        scale = denoiser.prior.eigenvalues(basis, n).sqrt()
+        noise = torch.empty_like(data)
+        # Coefficients are of double precision: those of a few fields at a time take little memory.
+        size = max(1, 2**22 // data.shape[1:].numel())
+        for first in range(0, count, size):
+            indices = range(first, min(first + size, count))
+            white = white_noise(basis, n, indices, 0, VALIDATION_STREAM, channels=data.shape[1])
+            noise[indices.start : indices.stop] = basis.inverse(white * scale, n)
+        return cls(data, t, noise)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def part(self, samples: slice) -> "ValidationSet":
+        """Some of the fields, with their times and noise."""
+        return ValidationSet(self.data[samples], self.t[samples], self.noise[samples])
 
     @torch.no_grad()
     def loss(self, denoiser: Denoiser) -> float:
-        """The mean denoising loss."""
-        size = max(1, 2**17 // self.data[0].numel())
+        """The mean denoising loss, 0 of no fields."""
+        size = max(1, 2**17 // self.data.shape[1:].numel())
         parts = zip(
             *(tensor.split(size) for tensor in (self.data, self.t, self.noise)), strict=True
         )
         total = sum(float(denoiser.loss_at(*part).double().sum()) for part in parts)
-        return total / len(self.data)
+        return total / max(1, len(self))

@@ -3,7 +3,7 @@
 Both go through ``Sampler.draw``, so that what is analysed is the code that draws samples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -69,7 +69,7 @@ class _Impulses(Run):
     coefficients of the results sum over rows to the variance of a sample, mode by mode.
     """
 
-    draws: "count[int]" = field(default_factory=lambda: count(1))
+    draws: Iterator[int] = field(default_factory=lambda: count(1))
 
     def noise(self, state: State, n: int, *stream: int) -> Tensor:
         """The impulse of this draw in its row, if there is such a row."""

@@ -114,6 +114,15 @@ class Experiment(Block):
             refuse(_unresolved_modes(network, dataset, coarsest, "the coarsest data", ("modes",)))
         return network
 
+    @field_validator("training")
+    @classmethod
+    def _check_training(cls, training: PartBlock, info: ValidationInfo) -> PartBlock:
+        network = info.data.get("network")
+        if network and network.kind == "neuralop" and training.precision != "float32":
+            at, message = ("precision",), "networks of kind neuralop need precision: float32"
+            refuse([(at, message)])
+        return training
+
     @field_validator("levels")
     @classmethod
     def _check_levels(

@@ -31,14 +31,16 @@ class ConfigurationError(ValueError):
 def load(*sources: str | Path | Mapping[str, Any]) -> Configuration:
     """Read and check configuration files, or mappings that were read from some.
 
-    Several are merged as Snakemake merges them: blocks entry by entry, the last one wins.
+    Several are merged as Snakemake merges them: blocks entry by entry, the last one wins; null in
+    place of a data set, experiment, search or claim takes it away.
     Experiments take the blocks that they do not have from the top-level block ``defaults``.
     Raises ConfigurationError with all problems, one line each: path = value: what is wrong, what
     is allowed.
     """
     documents = [item if isinstance(item, Mapping) else _read(item) for item in sources]
     names = [str(item) for item in sources if not isinstance(item, Mapping)]
-    return _check(reduce(_merged, documents), " with ".join(names) or "the configuration")
+    document = _without_removed(reduce(_merged, documents))
+    return _check(document, " with ".join(names) or "the configuration")
 
 
 def _read(path: str | Path) -> Any:
@@ -59,6 +61,22 @@ def _merged(first: Any, last: Any) -> Any:
     return {**first, **last, **common}
 
 
+NAMED = ("datasets", "experiments", "searches", "claims")
+"""Blocks of entries of which a configuration may take away those of another."""
+
+
+def _without_removed(raw: Any) -> Any:
+    """The document without the entries that are null, which stand for none of that name."""
+    if not isinstance(raw, Mapping):
+        return raw
+    kept = {
+        key: {name: block for name, block in raw[key].items() if block is not None}
+        for key in NAMED
+        if isinstance(raw.get(key), Mapping)
+    }
+    return {**raw, **kept}
+
+
 def _check(raw: Any, source: str) -> Configuration:
     """The configuration that a document describes."""
     keys = "datasets, experiments, evaluation; or analyses"
@@ -74,7 +92,7 @@ def _check(raw: Any, source: str) -> Configuration:
     experiments = reader.experiments(context)
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
-    independent = ("evaluation", "analyses", "dask", "device")
+    independent = ("evaluation", "analyses", "dask", "device", "parallel")
     checked = {name: getattr(shape, name) for name in independent if name in raw}
     study = Configuration.model_construct(datasets=datasets, experiments=experiments, **checked)
     if raw.get("searches") is not None:

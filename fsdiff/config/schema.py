@@ -7,8 +7,9 @@ from pydantic import Field
 
 from fsdiff.blocks import Block
 from fsdiff.config.fields import Name
+from fsdiff.config.searches import Search
 from fsdiff.config.slices import Configuration
-from fsdiff.config.study import Analyses, Claims, Dask, Device, Evaluation, Searches
+from fsdiff.config.study import Analyses, Claims, Dask, Device, Evaluation, Parallel
 
 SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
@@ -25,12 +26,13 @@ class Shape(Block):
     claims: Any = None
     dask: Dask = Dask()
     device: Device = "cpu"
+    parallel: Parallel = Parallel()
 
 
 class SearchesAlone(Block):
     """The searches, which vary experiments that are read before."""
 
-    searches: Searches
+    searches: dict[Name, Search]
 
 
 class ClaimsAlone(Block):

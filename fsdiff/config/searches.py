@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from fsdiff.blocks import Block, PartBlock, block_type, exact
-from fsdiff.config.fields import Name, Seed, distinct
+from fsdiff.config.fields import Count, Name, Seed, distinct
 from fsdiff.explain import suggest
 from fsdiff.training.options import Level
 
@@ -45,6 +45,8 @@ class Search(Block):
     """The level that all are trained on, and sampled at, to see if they rank in the same order."""
     metric: Name
     """The column of results that ranks them; the least is the best."""
+    count: Count | None = None
+    """How many samples to draw from each model; as many as of the experiment's if absent."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(distinct)] | None = None
     """One model is trained for each seed; those of the experiment if absent."""
 
@@ -97,7 +99,11 @@ class Search(Block):
                     **blocks,
                     "title": ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in point.items()),
                     "levels": trained,
-                    "samples": {**base["samples"], "resolutions": [level.resolution]},
+                    "samples": {
+                        **base["samples"],
+                        "resolutions": [level.resolution],
+                        **({"count": self.count} if self.count else {}),
+                    },
                     "seeds": list(self.seeds or base.get("seeds", (0,))),
                     "trajectory": None,
                 },

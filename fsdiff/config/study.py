@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Annotated, Literal, Self
 
@@ -11,7 +12,7 @@ from fsdiff.blocks import Block, PartBlock, block_type, part_type
 from fsdiff.claims import Claim
 from fsdiff.config.datasets import Dataset
 from fsdiff.config.experiments import Experiment
-from fsdiff.config.fields import Name
+from fsdiff.config.fields import Count, Name
 from fsdiff.config.searches import Search
 from fsdiff.explain import refuse, suggest
 
@@ -39,6 +40,15 @@ class Dask(Block):
 
 
 Device = Literal["cpu", "cuda"]
+
+
+class Parallel(Block):
+    """Several processes that train one network together; it changes rounding only."""
+
+    processes: Count = 1
+    """How many on each machine, each on a GPU of its own where ``device`` is cuda."""
+    launcher: Annotated[str, Field(min_length=1)] | None = None
+    """What starts them on several machines, ``srun … torchrun …``; none for one machine."""
 
 
 def _figures_of_one_kind(analyses: dict[str, PartBlock]) -> dict[str, PartBlock]:
@@ -72,9 +82,6 @@ def _about_the_study(claims: dict[str, PartBlock], info: ValidationInfo) -> dict
 Claims = Annotated[dict[Name, block_type(Claim)], AfterValidator(_about_the_study)]
 
 
-Searches = Annotated[dict[Name, Search], Field(min_length=1)]
-
-
 class Study(Block):
     """A study: data sets, experiments on them and their evaluation; or analyses; or both."""
 
@@ -85,7 +92,7 @@ class Study(Block):
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_construct(metrics={}))
     analyses: Analyses = Field({})
     """Exact experiments by name: they need no data sets and may stand alone."""
-    searches: Searches = Field({})
+    searches: dict[Name, Search] = Field({})
     """Searches for hyperparameters by name, each on a coarse grid and on a fine one."""
     claims: Claims = Field({})
     """What a publication says of such experiments, by name: each is checked, and told in a page."""
@@ -93,10 +100,12 @@ class Study(Block):
     """No job depends on it: results are the same wherever they are computed."""
     device: Device = "cpu"
     """Where networks are trained and sampled; results that were made elsewhere are kept."""
+    parallel: Parallel = Parallel()
+    """How networks are trained; results that were made otherwise are kept."""
 
     _candidates: dict[str, Experiment] = PrivateAttr(default_factory=dict)
 
-    @property
+    @cached_property
     def runs(self) -> dict[str, Experiment]:
         """The experiments, and after them those that searches consist of, by name."""
         return {**self.experiments, **self._candidates}

@@ -59,9 +59,16 @@ def gram(fields: Tensor) -> Tensor:
     flat = fields.flatten(1)
     products = flat.new_zeros((len(flat), len(flat)), dtype=torch.float64)
     for columns in flat.split(max(1, BLOCK // len(flat)), dim=1):
-        columns = columns.double()
-        products += columns @ columns.T
+        products += _symmetric_product(columns.double())
     return products / fields[0, 0].numel()
+
+
+def _symmetric_product(matrix: Tensor) -> Tensor:
+    """A Aᵀ; on a processor by numpy, which works out one half of it and copies the other."""
+    if matrix.device.type != "cpu":
+        return matrix @ matrix.T
+    array = matrix.numpy()
+    return torch.from_numpy(array @ array.T)
 
 
 def squared_distances(fields: Tensor) -> Tensor:

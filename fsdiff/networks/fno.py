@@ -18,6 +18,7 @@ from fsdiff.networks.operations import (
     Operators,
     Parts,
     Weights,
+    chosen_precision,
     perceptron,
     residual_block,
     samples_at_a_time,
@@ -33,6 +34,7 @@ class FNO(nn.Module):
     pointwise projection through ``projection`` features. With ``stencil_cells`` > 0 there is a
     local part D, differences between neighbours at distance 1/stencil_cells of the domain's side.
     The same operator on every grid. Fields of one ``dimension`` have shape (batch, channel, n).
+    Under autocast the features at nodes are of its precision, transforms and coefficients are not.
     """
 
     kind: Literal["fno"] = "fno"
@@ -74,10 +76,17 @@ class FNO(nn.Module):
                 f"use dimension={x.ndim - 2} for a network of such fields"
             )
         x = with_conditioning(x, conditioning, self.conditioning_channels)
+        precision = chosen_precision(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return self._evaluate(x, t, precision)
+
+    def _evaluate(self, x: Tensor, t: Tensor, precision: torch.dtype) -> Tensor:
+        """Output for fields and conditioning x, with features at the nodes in some precision."""
         operators = self._operators(x)
         level = self.embedding(t)
         parts = self._lifted(x)
         coefficients = torch.cat([operators.transform.analyse(part) for part in parts])
+        parts = tuple(part.to(precision) for part in parts)
         for block in self.blocks:
             last = block is self.blocks[-1]
             parts, coefficients = block(parts, coefficients, level, operators, last=last)

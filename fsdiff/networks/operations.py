@@ -4,6 +4,9 @@ Every operation on an array of features reads and writes it, and differentiation
 most. Here a batch is a tuple of parts, a few fields each, small enough to go through a whole
 operation within the processor's cache; and what differentiation needs beside the operation's input
 and the argument of a residual block's nonlinearity is computed again.
+
+Parts may be of lower precision than weights: what is done node by node is then done in theirs,
+transforms and sums over nodes in that of the weights.
 """
 
 import math
@@ -55,6 +58,12 @@ def samples_at_a_time(grid: Sequence[int], width: int, device: torch.device) -> 
     return max(1, CACHED // (math.prod(grid) * width))
 
 
+def chosen_precision(x: Tensor) -> torch.dtype:
+    """What autocast has chosen where fields x are; theirs if it has not."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
 def residual_block(
     parts: Parts, mixed: Tensor, weights: Weights, operators: Operators, *, analyse: bool
 ) -> tuple[Parts, Tensor | None]:
@@ -83,15 +92,15 @@ class _ResidualBlock(torch.autograd.Function):
         (pointwise, neighbours, shift, output, bias), parts = tensors[:5], tensors[5:]
         results, arguments, coefficients = [], [], []
         for at, h in _located(parts):
-            z = torch.baddbmm(shift[at], _lines(h), pointwise[at])
+            z = torch.baddbmm(shift[at].to(h.dtype), _lines(h), pointwise[at].to(h.dtype))
             if stencil is not None:
-                z.baddbmm_(_lines(stencil.ends(h)), neighbours[at])
-            z = transform.synthesise(mixed[at], z.view(h.shape))
-            result = h + bias
-            _rows(result).addmm_(_rows(gelu(z)), output)
+                z.baddbmm_(_lines(stencil.ends(h)), neighbours[at].to(h.dtype))
+            z = transform.synthesise(mixed[at], z.view(h.shape).to(mixed.dtype)).to(h.dtype)
+            result = h + bias.to(h.dtype)
+            _rows(result).addmm_(_rows(gelu(z)), output.to(h.dtype))
             results.append(result)
             if analyse:
-                coefficients.append(transform.analyse(result))
+                coefficients.append(transform.analyse(result.to(mixed.dtype)))
             if keep:
                 arguments.append(z)
         ctx.save_for_backward(pointwise, neighbours, output, *parts, *arguments)
@@ -111,22 +120,24 @@ class _ResidualBlock(torch.autograd.Function):
         for (at, h), z, g_result in zip(
             _located(saved[:count]), saved[count:], g_results, strict=True
         ):
-            g = g_result.clone(memory_format=torch.contiguous_format)
+            g = g_result.to(output.dtype, copy=True, memory_format=torch.contiguous_format)
             if g_coefficients is not None:
                 adjoint.synthesise(g_coefficients[at], g)
-            g_output.addmm_(_rows(gelu(z)).T, _rows(g))
+            g_rows = _rows(g).to(h.dtype)
+            _add_product(g_output, _rows(gelu(z)).T, g_rows)
             g_bias += _rows(g).sum(0)
-            g_z = torch.ops.aten.gelu_backward((_rows(g) @ output.T).view(z.shape), z)
-            g_mixed.append(adjoint.analyse(g_z))
-            g_shift.append(_lines(g_z).sum(1, keepdim=True))
-            g_pointwise.append(torch.bmm(_lines(h).mT, _lines(g_z)))
-            _lines(g).baddbmm_(_lines(g_z), pointwise[at].mT)
+            g_active = (g_rows @ output.T.to(h.dtype)).view(z.shape)
+            g_z = torch.ops.aten.gelu_backward(g_active, z)
+            g_mixed.append(adjoint.analyse(g_z.to(g.dtype)))
+            g_shift.append(_lines(g_z).sum(1, keepdim=True, dtype=g.dtype))
+            g_pointwise.append(torch.bmm(_lines(h).mT, _lines(g_z)).to(g.dtype))
+            _add_product(_lines(g), _lines(g_z), pointwise[at].mT.to(h.dtype))
             if stencil is not None:
                 # S is its own adjoint: (S h)ᵀ g = hᵀ (S g).
                 g_ends = _lines(stencil.ends(g_z))
-                g_neighbours.append(torch.bmm(_lines(h).mT, g_ends))
-                _lines(g).baddbmm_(g_ends, neighbours[at].mT)
-            g_parts.append(g)
+                g_neighbours.append(torch.bmm(_lines(h).mT, g_ends).to(g.dtype))
+                _add_product(_lines(g), g_ends, neighbours[at].mT.to(h.dtype))
+            g_parts.append(g.to(h.dtype))
         g_neighbours = None if stencil is None else torch.cat(g_neighbours)
         g_inner = (torch.cat(g_mixed), torch.cat(g_pointwise), g_neighbours, torch.cat(g_shift))
         return None, None, None, *g_inner, g_output, g_bias, *g_parts
@@ -142,11 +153,13 @@ class _Perceptron(torch.autograd.Function):
         second_bias: Tensor,
         *parts: Tensor,
     ) -> Tensor:
+        ctx.save_for_backward(first, first_bias, second, *parts)
+        weights = (first, first_bias, second, second_bias)
+        first, first_bias, second, second_bias = (w.to(parts[0].dtype) for w in weights)
         results = []
         for rows in _short(parts, first):
             active = gelu(torch.addmm(first_bias, rows, first.T))
             results.append(torch.addmm(second_bias, active, second.T))
-        ctx.save_for_backward(first, first_bias, second, *parts)
         return torch.cat(results).view(-1, *parts[0].shape[1:-1], len(second))
 
     @staticmethod
@@ -157,16 +170,18 @@ class _Perceptron(torch.autograd.Function):
         g_parts = [torch.empty_like(part) for part in parts]
         g_first, g_second = torch.zeros_like(first), torch.zeros_like(second)
         g_first_bias, done = torch.zeros_like(first_bias), 0
+        g_second_bias = g_result.sum(0, dtype=first_bias.dtype)
+        first, first_bias, second = (w.to(g_result.dtype) for w in (first, first_bias, second))
         for rows, g_rows in zip(_short(parts, first), _short(g_parts, first), strict=True):
             g = g_result[done : done + len(rows)]
             z = torch.addmm(first_bias, rows, first.T)
-            g_second.addmm_(g.T, gelu(z))
+            _add_product(g_second, g.T, gelu(z))
             g_z = torch.ops.aten.gelu_backward(g @ second, z)
-            g_first.addmm_(g_z.T, rows)
-            g_first_bias += g_z.sum(0)
+            _add_product(g_first, g_z.T, rows)
+            g_first_bias += g_z.sum(0, dtype=g_first_bias.dtype)
             torch.mm(g_z, first, out=g_rows)
             done += len(rows)
-        return g_first, g_first_bias, g_second, g_result.sum(0), *g_parts
+        return g_first, g_first_bias, g_second, g_second_bias, *g_parts
 
 
 def _located(parts: Sequence[Tensor]) -> Iterator[tuple[slice, Tensor]]:
@@ -185,6 +200,16 @@ def _lines(u: Tensor) -> Tensor:
 def _rows(u: Tensor) -> Tensor:
     """The features of all nodes, (nodes, features)."""
     return u.view(-1, u.shape[-1])
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
+    """Add the product of two matrices, or batches of such, which may be of lower precision."""
+    if a.dtype != total.dtype:
+        total += a @ b
+    elif total.ndim == 2:
+        total.addmm_(a, b)
+    else:
+        total.baddbmm_(a, b)
 
 
 def _short(parts: Sequence[Tensor], layer: Tensor) -> Iterator[Tensor]:

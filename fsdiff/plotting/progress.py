@@ -35,7 +35,8 @@ def metric_by_epoch(
     data and a Gaussian surrogate score. Raises ValueError where there is no metric to draw.
     """
     table, known = as_table(trajectories), as_table(summary)
-    shown = [item for item in columns(table) if item.family in METRICS and item.ranked]
+    metrics = columns(table.drop(columns=[*AXES]))
+    shown = [item for item in metrics if item.family in METRICS and item.ranked]
     if not shown:
         raise ValueError("the table of trajectories has none of the metrics to draw")
     resolutions = sorted(table["resolution"].unique())

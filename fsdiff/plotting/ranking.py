@@ -43,10 +43,12 @@ def coarse_against_fine(
     title = column_title(metric)
     axes.set_xlabel(f"{title}, trained and sampled at {coarse} × {coarse}")
     axes.set_ylabel(f"at {fine} × {fine}")
+    worse = 100 * (agreement["regret"] - 1)
+    distance = f"{worse:.1f} % worse than the best" if worse else "the best"
     axes.set_title(
         f"τ = {agreement['kendall_tau']:.2f} (p = {agreement['kendall_p_value']:.2g}), "
-        f"ρ = {agreement['spearman_rho']:.2f}; the best at {coarse} is "
-        f"{100 * (agreement['regret'] - 1):.0f} % worse at {fine} than the best there",
+        f"ρ = {agreement['spearman_rho']:.2f}\n"
+        f"the best at {coarse} is {distance} at {fine}",
         loc="left",
     )
     figure.legend(loc="outside right center")

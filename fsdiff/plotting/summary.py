@@ -76,6 +76,7 @@ _KNOWN = {
     "training_seconds": ("training [s]", "cost"),
     "parameters": ("parameters", "cost"),
     "network_evaluations": ("network evaluations per sample", "cost"),
+    "fine_evaluations": ("in units of those on the grid of the samples", "cost"),
     "seconds_per_sample": ("sampling [s per sample]", "cost"),
 }
 
@@ -125,7 +126,8 @@ def columns(table: pd.DataFrame) -> list[Column]:
 
 def column_title(name: str) -> str:
     """What a result is called in figures."""
-    return _column(name, []).title
+    column = _column(name, [])
+    return f"{LOSS}, {column.title}" if column.family == LOSS else column.title
 
 
 def models(table: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -51,6 +51,7 @@ def evaluate_samples(
         "training_seconds": description["training_seconds"],
         "parameters": description["parameters"],
         "network_evaluations": spent["network_evaluations"],
+        "fine_evaluations": spent["fine_evaluations"],
         "seconds_per_sample": spent["seconds"] / spent["count"],
     }
     storage.write_json(output, [{"row": "model", **row}])

@@ -43,7 +43,10 @@ def fields_of(path: Path) -> Tensor:
 
 
 def split(dataset: xr.Dataset, name: str) -> Tensor:
-    """Fields (samples, channel, *grid) of one split, physical units, float32."""
+    """Fields (samples, channel, *grid) of one split, physical units, float32.
+
+    Of a lazy data set no more is read than that.
+    """
     return _frames_as_channels(dataset["field"][(dataset["split"] == name).values])
 
 

@@ -18,6 +18,7 @@ from fsdiff.stages.files import Job, StoredSplit, normalised_split, provenance, 
 from fsdiff.training.fields import training_fields
 from fsdiff.training.kept import KeptWeights
 from fsdiff.training.options import Level, TrainingOptions
+from fsdiff.training.processes import joined
 from fsdiff.training.trainer import Trainer
 
 
@@ -60,7 +61,8 @@ def train(
     """Train on the files of a hierarchy, {resolution: path}; ``warm_start`` is a coarser model.
 
     ``keep`` says after every how many epochs to keep the weights, and in which file. An interrupted
-    run leaves its state in the folder ``states`` and is continued from there.
+    run leaves its state in the folder ``states`` and is continued from there. Where torchrun has
+    started several processes, they train together, and the first of them writes all files.
     """
     config = job["config"]
     level, options = Level(**config["level"]), TrainingOptions(**config["training"])
@@ -79,18 +81,23 @@ def train(
     every = f"-every{keep[0]}" if keep else ""
     state = state_path(job, inputs, states, f"train-{level.resolution}{every}")
     kept = KeptWeights(state, keep[0]) if keep else None
-    trainer = Trainer(
-        denoiser,
-        level,
-        options,
-        data=training_fields(StoredSplit(data[level.resolution], "train"), options.memory_mb),
-        validation={n: normalised_split(path, "validation") for n, path in data.items()},
-        seed=config["seed"],
-        state_file=state,
-        kept=kept,
-        device=chosen_device(),
-    )
-    curves = trainer.run()
+    device = chosen_device()
+    with joined(device) as processes:
+        trainer = Trainer(
+            denoiser,
+            level,
+            options,
+            data=training_fields(StoredSplit(data[level.resolution], "train"), options.memory_mb),
+            validation={n: normalised_split(path, "validation") for n, path in data.items()},
+            seed=config["seed"],
+            state_file=state,
+            kept=kept,
+            device=device,
+            processes=processes,
+        )
+        curves = trainer.run()
+    if not processes.first:
+        return
     storage.write(curves, history, title="loss curves", provenance=provenance(job, config["seed"]))
     description = {
         "config": config,

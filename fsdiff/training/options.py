@@ -28,6 +28,8 @@ class TrainingOptions:
     scalar fields of equations with these symmetries. The loss is recorded, and the best weights
     are kept, every ``validate_every`` epochs. Training fields of more than ``memory_mb`` megabytes
     stay in their file: they are streamed through so much memory, and shuffled within it.
+    ``precision`` is that of the network in training steps; in bfloat16 its spectral layers, its
+    weights and the loss stay in float32. ``compile`` lets PyTorch compile the network.
     """
 
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -38,6 +40,8 @@ class TrainingOptions:
     augmentation: Literal["none", "square"] = "none"
     validate_every: PositiveInt = 1
     memory_mb: PositiveInt = 2000
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
 
     def learning_rate(self, peak: float, step: int, steps: int) -> float:
         """That of a step, counted from 0, of a level with so many; ``peak`` is the level's own."""

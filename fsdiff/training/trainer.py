@@ -24,6 +24,7 @@ from fsdiff.training.augmentation import random_square_symmetry
 from fsdiff.training.fields import InMemory, TrainingFields
 from fsdiff.training.kept import KeptWeights
 from fsdiff.training.options import Level, TrainingOptions
+from fsdiff.training.processes import Processes
 from fsdiff.training.state import Progress, TrainingState
 from fsdiff.validation import ValidationSet
 
@@ -31,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 ORDER_STREAM, STEP_STREAM = 11, 12
 """Stream numbers of the order of the data and of the randomness of a step."""
+
+
+ALONE = Processes()
 
 
 class TrainingError(RuntimeError):
@@ -44,7 +48,8 @@ class Trainer:
     a source of batches of these; ``validation`` maps every resolution of the hierarchy to
     validation fields. With ``state_file``, a path in an existing folder, progress is saved there
     every ``save_every`` seconds and when the process is asked to stop, and an interrupted run
-    continues. ``kept`` gets the averaged weights on the way.
+    continues. ``kept`` gets the averaged weights on the way. All ``processes`` that train together
+    are given the same; the first of them writes files.
     """
 
     def __init__(
@@ -60,14 +65,18 @@ class Trainer:
         kept: KeptWeights | None = None,
         save_every: float = 20.0,
         device: torch.device | str = "cpu",
+        processes: Processes = ALONE,
     ) -> None:
         self.denoiser, self.level, self.options = denoiser.to(device), level, options
         self.device = torch.device(device)
         self.data = InMemory(data) if isinstance(data, Tensor) else data
-        self.seed = seed
+        self.seed, self.processes = seed, processes
         self.state_file, self.save_every, self.kept = state_file, save_every, kept
         self.batch_size = min(level.batch_size, len(data))
         self.steps_per_epoch = len(data) // self.batch_size
+        self._check_batches()
+        if options.compile:
+            denoiser.network.compile()
         parameters = list(denoiser.network.parameters())
         self.optimizer = torch.optim.AdamW(
             parameters,
@@ -78,7 +87,8 @@ class Trainer:
         )
         self.state = TrainingState(denoiser.network, self.optimizer)
         self.validation = {
-            n: ValidationSet.of(denoiser, fields.to(device)) for n, fields in validation.items()
+            n: ValidationSet.of(denoiser, fields.to(device)).part(processes.part(len(fields)))
+            for n, fields in validation.items()
         }
 
     @property
@@ -103,11 +113,14 @@ class Trainer:
             logger.info("resumed at step %d from %s", self.progress.step, self.state_file)
         if not self.progress.rows:
             self._validate()
-        save = None if self.state_file is None else partial(self.state.save, self.state_file)
+        save = None
+        if self.state_file is not None and self.processes.first:
+            save = partial(self.state.save, self.state_file)
+        agree = self.processes.largest
         with (
             closing(self._batches()) as batches,
             self._progress_bar() as bar,
-            interruptible(save, every=self.save_every) as work,
+            interruptible(save, every=self.save_every, agree=agree) as work,
         ):
             while self.progress.step < self.steps:
                 self._step(batches)
@@ -120,16 +133,27 @@ class Trainer:
         self.state.set_weights(self.state.best)
         return self._history()
 
+    def _check_batches(self) -> None:
+        """Every process must have something to do."""
+        count = self.processes.count
+        if self.batch_size < count:
+            raise TrainingError(
+                f"batches of {self.batch_size} samples at {self.level.resolution}² cannot be "
+                f"divided among {count} processes: use fewer, or a larger batch_size"
+            )
+
     def _progress_bar(self) -> tqdm:
         label = f"train {self.level.resolution}²"
+        hidden = None if self.processes.first else True  # None: where nobody watches
         return tqdm(
-            total=self.steps, initial=self.progress.step, desc=label, unit="step", disable=None
+            total=self.steps, initial=self.progress.step, desc=label, unit="step", disable=hidden
         )
 
     def _keep(self) -> None:
         """Keep the averaged weights after epochs where that is asked for."""
         epoch, position = divmod(self.progress.step, self.steps_per_epoch)
-        if self.kept is not None and position == 0 and epoch % self.kept.every == 0:
+        due = self.kept is not None and position == 0 and epoch % self.kept.every == 0
+        if due and self.processes.first:
             self.kept.keep(epoch, self.progress.seconds, self.state.average)
 
     def _validation_due(self) -> bool:
@@ -154,15 +178,24 @@ class Trainer:
             data = random_square_symmetry(data, random)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
-        loss = self.denoiser.loss(data.to(self.device), random).mean()
-        self._record(float(loss.detach()))
+        parameters = self.state.parameters.values()
         self.optimizer.zero_grad(set_to_none=True)
+        loss = self._losses(data.to(self.device), random).sum() / len(data)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.state.parameters.values(), self.options.gradient_clip)
+        self._record(self.processes.sum_gradients(parameters, loss))
+        torch.nn.utils.clip_grad_norm_(parameters, self.options.gradient_clip)
         self.optimizer.step()
         self.progress.step += 1
         self.state.update_average(self.options.average_decay)
         self.progress.seconds += time.monotonic() - started
+
+    def _losses(self, data: Tensor, random: torch.Generator) -> Tensor:
+        """Of this process's part of the batch."""
+        self.denoiser.precision = getattr(torch, self.options.precision)
+        try:
+            return self.denoiser.loss(data, random, self.processes.part(len(data)))
+        finally:
+            self.denoiser.precision = torch.float32
 
     def _record(self, loss: float) -> None:
         """Add a loss to the mean of this row; stop where it is not finite."""
@@ -183,7 +216,10 @@ class Trainer:
         progress, state = self.progress, self.state
         epoch = progress.step // self.steps_per_epoch
         with state.averaged():
-            losses = {n: data.loss(self.denoiser) for n, data in self.validation.items()}
+            losses = {
+                n: self.processes.mean(data.loss(self.denoiser), len(data))
+                for n, data in self.validation.items()
+            }
         state.keep_average(losses[self.level.resolution], epoch)
         training_loss = progress.take_mean_loss()
         progress.rows.append(

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,11 @@ def cancel_training(checkout: Checkout, run: subprocess.Popen) -> None:
     assert subprocess.run(["scancel", job], check=False).returncode == 0
 
 
+def submitted(output: str) -> dict[str, int]:
+    """How many Slurm jobs were of one rule, and how many of a group of them, by their logs."""
+    return dict(Counter(re.findall(r"submitted with SLURM jobid.*/slurm_logs/([a-z]+)_", output)))
+
+
 def test_a_study_with_a_cancelled_job_ends_with_the_weights_of_an_undisturbed_one(
     cluster: None, tmp_path: Path
 ) -> None:
@@ -77,6 +83,7 @@ def test_a_study_with_a_cancelled_job_ends_with_the_weights_of_an_undisturbed_on
             run.kill()
         assert checkout.planned("--", SUMMARY) == {}
     assert re.search(r"SLURM status is: '(CANCELLED|FAILED)'", output.read_text())
+    assert submitted(output.read_text()) == {"rule": 4, "group": 3}
     assert "resumed at step" in (checkout.root / LOG).read_text()
     assert (checkout.root / WEIGHTS).read_bytes() == (undisturbed.root / WEIGHTS).read_bytes()
     assert (checkout.root / SUMMARY).exists()

@@ -88,6 +88,57 @@ def test_the_same_experiment_at_two_resolutions():
     assert finding.estimates[0].value == pytest.approx(3)
 
 
+def test_one_number_of_an_experiment_against_another():
+    summary = pd.DataFrame(rows("a", around(1))).assign(before=2 * around(3))
+    finding = judge(claim(against=("a",), against_metric="before", at_most=0.5), summary)
+    assert finding.verdict == "reproduced"
+    assert finding.estimates[0].value == pytest.approx(1 / 6)
+
+
+def on_the_way(experiment, *courses):
+    """Rows of a table of trajectories, epochs 10, 20 and 30 of each seed."""
+    return [
+        {**row, "epoch": epoch}
+        for epoch, values in zip((10, 20, 30), zip(*courses, strict=True), strict=True)
+        for row in rows(experiment, values)
+    ]
+
+
+TRAJECTORIES = pd.DataFrame(
+    [
+        *on_the_way("a", (9.0, 1.0, 3.0), (9.1, 3.1, 1.1)),
+        *on_the_way("b", (2.0, 4.0, 6.0), (np.nan, 4.1, 6.1)),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "value"),
+    [
+        ({"epoch": 10}, 9.05),
+        ({"epoch": "best"}, 1.05),
+        ({"epoch": 20, "against": ("b",)}, np.sqrt(3.1 / (4.0 * 4.1))),
+        ({"epoch": "best", "against": ("b",)}, np.sqrt(1.0 * 1.1 / (2.0 * 4.1))),
+    ],
+)
+def test_claims_about_samples_during_training(changes, value):
+    finding = judge(claim(at_most=1.0, **changes), GOOD, TRAJECTORIES)
+    assert finding.estimates[0].value == pytest.approx(value)
+
+
+def test_epochs_without_samples_are_said():
+    late = claim(epoch=40, at_most=1.0)
+    assert judge(late, GOOD, TRAJECTORIES).reason == "the summary has no distance of a at 64"
+    assert judge(late, GOOD).reason == "no samples were drawn during training"
+
+
+def test_searches_have_claims_too():
+    agreement = pd.DataFrame(rows("s", around(0.9), metric="kendall_tau")).assign(row="search")
+    summary = pd.concat([GOOD, agreement])
+    found = judge(claim(experiment="s", metric="kendall_tau", at_least=0.0), summary)
+    assert found.verdict == "reproduced"
+
+
 def test_values_that_do_not_scatter_are_decided():
     summary = pd.DataFrame(rows("a", [7.0, 7.0], metric="parameters"))
     counted = claim(metric="parameters", at_least=6.0, at_most=8.0)
@@ -228,6 +279,20 @@ def test_a_configuration_has_claims_about_its_experiments():
     assert loaded.reproduction_slice()["experiments"][0]["train"] == 8
 
 
+def test_claims_about_epochs_without_samples_are_refused():
+    raw = study(resolution=8, epoch=3)
+    raw["experiments"]["a"] |= {"levels": [{"resolution": 8, "epochs": 8}]}
+    raw["experiments"]["a"] |= {"trajectory": {"every": 2}}
+    with pytest.raises(config.ConfigurationError) as caught:
+        config.load(raw)
+    (problem,) = caught.value.problems
+    assert problem.startswith("claims.first: no results of a after epoch 3; it is evaluated")
+    assert problem.endswith("after every 2")
+    for epoch in (2, 8, "best"):
+        raw["claims"]["first"]["epoch"] = epoch
+        assert config.load(raw).claims["first"].epoch == epoch
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -236,6 +301,11 @@ def test_a_configuration_has_claims_about_its_experiments():
             {"resolution": 8, "against": ["aa"]},
             "claims.first: no results of aa; known experiments: a",
         ),
+        (
+            {"resolution": 8, "epoch": 1},
+            "claims.first: no results of a at 8; it is evaluated durin",
+        ),
+        ({"resolution": 8, "epoch": 0}, "claims.first.epoch = 0: "),
         ({"resolution": 8, "limit": 1}, "claims.first.limit = 1: unknown key; allowed: where"),
         ({}, "claims.first: give metric, experiment, resolution"),
     ],

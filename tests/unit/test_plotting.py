@@ -23,6 +23,7 @@ from fsdiff.plotting.comparison import cost, metric_by_resolution
 from fsdiff.plotting.distributions import densities
 from fsdiff.plotting.fields import resolution_grid, sample_grid
 from fsdiff.plotting.history import loss_curves
+from fsdiff.plotting.pareto import pareto_front, quality_against_cost
 from fsdiff.plotting.spectra import prior_spectrum, spectra
 from fsdiff.plotting.style import WARNING, label_ends, save
 from fsdiff.plotting.summary import as_table, columns
@@ -261,7 +262,25 @@ def result(row, n, w1, sliced, kurt, title=None, seed=None) -> dict:
         "one_point_kurtosis": kurt,
         "one_point_kurtosis_reference": 1.4,
         "training_seconds": 40.0 if title == "multilevel" else 60.0 if title else None,
+        "seconds_per_sample": 0.5 if title else None,
+        "fine_evaluations": 20.0 if title else None,
     }
+
+
+def test_the_pareto_front_joins_what_nothing_beats():
+    points = [(3.0, 1.0), (1.0, 3.0), (2.0, 3.5), (2.5, 2.0), (4.0, 1.0)]
+    assert pareto_front(points) == [(1.0, 3.0), (2.5, 2.0), (3.0, 1.0)]
+
+
+def test_quality_is_set_against_every_cost():
+    figure = quality_against_cost(results(), metric="one_point_w1", resolution=16)
+    training, sampling, evaluations, total = figure.axes
+    for axes, x in ((training, 40), (sampling, 0.5), (evaluations, 20), (total, 540)):
+        np.testing.assert_allclose(line(axes, "multilevel").get_data(), [[x], [0.03]])
+    np.testing.assert_allclose(line(training, "cold start").get_data(), [[60], [0.3]])
+    assert "real against real" in [item.get_label() for item in training.lines]
+    with pytest.raises(ValueError, match="no metric 'vendi' at resolution 16"):
+        quality_against_cost(results(), metric="vendi", resolution=16)
 
 
 def cells(page: str, title: str, resolution: int) -> dict[str, tuple[str, str]]:
@@ -385,7 +404,7 @@ def test_captions_render(path):
         "levels": [{"resolution": 32}, {"resolution": 64}],
     }  # fmt: skip
     dataset = {"source": {"kind": "rd"}, "resolutions": [32, 64], "split": {"train": 8, "test": 4}}
-    wildcards = {"dataset": "rd", "resolution": "64", "experiment": "bessel"}
+    wildcards = {"dataset": "rd", "resolution": "64", "experiment": "bessel", "search": "modes"}
     snakemake = SimpleNamespace(
         wildcards=SimpleNamespace(**wildcards),
         config={"datasets": {"rd": dataset}, "experiments": {"bessel": experiment}, "defaults": {}},

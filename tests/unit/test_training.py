@@ -9,11 +9,12 @@ import torch
 
 from fsdiff.bases import CosineBasis
 from fsdiff.networks import FNO
+from fsdiff.networks.spectral import Transform
 from fsdiff.predictions import Noise
 from fsdiff.training.augmentation import random_square_symmetry
 from fsdiff.training.fields import InMemory
 from fsdiff.training.options import Level, TrainingOptions
-from fsdiff.training.trainer import Trainer, TrainingError
+from fsdiff.training.trainer import ALONE, Trainer, TrainingError
 from fsdiff.validation import ValidationSet
 
 BASIS = CosineBasis(2)
@@ -35,7 +36,7 @@ def make_denoiser(tools, seed=0):
     return tools.make_denoiser(BASIS, N, network, spectrum=spectrum, prediction=Noise())
 
 
-def make_trainer(tools, state=None, *, options=None, seed=0, weights=0, **level):
+def make_trainer(tools, state=None, *, options=None, seed=0, weights=0, processes=ALONE, **level):
     level = Level(**{"resolution": N, "epochs": 4, "batch_size": 16, "learning_rate": 1e-2} | level)
     options = TrainingOptions(**{"average_decay": 0.9} | (options or {}))
     return Trainer(
@@ -47,6 +48,7 @@ def make_trainer(tools, state=None, *, options=None, seed=0, weights=0, **level)
         seed=seed,
         state_file=state,
         save_every=0.0,
+        processes=processes,
     )
 
 
@@ -84,6 +86,9 @@ def test_the_network_ends_with_the_best_validated_weights(tools):
     class MadeUp:
         def __init__(self, values):
             self.values = iter(values)
+
+        def __len__(self):
+            return 1
 
         def loss(self, denoiser):
             seen.append({k: v.clone() for k, v in denoiser.network.state_dict().items()})
@@ -241,7 +246,7 @@ def test_batches_cover_the_data_once_an_epoch(tools, monkeypatch):
     trainer.data = InMemory(numbered)
     seen = []
 
-    def record(data, random):
+    def record(data, random, part):
         seen.append(data[:, 0, 0, 0].tolist())
         return (trainer.denoiser.network.project[-1].bias.sum() * 0).expand(len(data))
 
@@ -329,3 +334,37 @@ def test_validation_loss_is_the_mean_of_all_parts(tools, monkeypatch):
     assert 2**17 // 64**2 < 40, "one part: no test"
     assert validation.loss(denoiser) == pytest.approx(float(losses.mean()), rel=1e-5)
     assert all(p.grad is None for p in denoiser.parameters())
+
+
+# Precision
+
+
+def test_networks_learn_in_bfloat16_and_transform_in_float32(tools, monkeypatch):
+    seen, analyse = set(), Transform.analyse
+
+    def record(transform, u):
+        seen.add(u.dtype)
+        return analyse(transform, u)
+
+    monkeypatch.setattr(Transform, "analyse", record)
+    trainer = make_trainer(tools, epochs=12, options={"precision": "bfloat16"})
+    nodewise, products = set(), torch.baddbmm
+    monkeypatch.setattr(
+        torch, "baddbmm", lambda a, b, c: nodewise.add(b.dtype) or products(a, b, c)
+    )
+    curves = trainer.run()
+    loss = curves["validation_loss"].sel(resolution=N).values
+    assert loss[-1] < 0.25 * loss[0]
+    assert torch.bfloat16 in nodewise
+    assert seen == {torch.float32}
+    assert all(p.dtype == torch.float32 for p in trainer.denoiser.parameters())
+
+
+def test_precision_changes_the_loss_by_its_rounding(tools):
+    denoiser, data = make_denoiser(tools), two_states()
+    full = denoiser.loss(data, torch.Generator().manual_seed(0))
+    denoiser.precision = torch.bfloat16
+    half = denoiser.loss(data, torch.Generator().manual_seed(0))
+    assert half.dtype == torch.float32
+    assert not half.equal(full)
+    torch.testing.assert_close(half, full, rtol=0.02, atol=1e-3)

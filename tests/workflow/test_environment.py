@@ -7,6 +7,8 @@ from pathlib import Path
 import yaml
 from checkout import COPIED
 
+from fsdiff.parts import kinds
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -30,6 +32,15 @@ def test_all_declared_packages_have_a_tested_version() -> None:
     declared = [project["dependencies"], *project["optional-dependencies"].values()]
     wanted = {name_of(requirement) for part in declared for requirement in part}
     assert wanted - {"fsdiff"} <= pinned
+
+
+def test_what_the_slurm_profile_groups_are_rules() -> None:
+    profile = yaml.safe_load((REPOSITORY / "profiles" / "slurm" / "profile.yaml").read_text())
+    rules = {f"draw_{kind}" for kind in kinds("analysis")}
+    for file in (REPOSITORY / "workflow" / "rules").glob("*.smk"):
+        rules |= set(re.findall(r"^rule (\w+):", file.read_text(), re.MULTILINE))
+    assert profile["groups"].keys() <= rules
+    assert profile["group-components"].keys() <= set(profile["groups"].values())
 
 
 def test_the_container_has_the_python_the_versions_and_the_files_of_a_checkout() -> None:

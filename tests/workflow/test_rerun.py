@@ -64,6 +64,18 @@ def add_sampler(configuration: dict[str, Any]) -> None:
     configuration["experiments"]["more_steps"] = {**base, **other}
 
 
+def add_search(configuration: dict[str, Any]) -> None:
+    """Two values on two grids; one of them is what the multilevel model is trained with first."""
+    fine, coarse = ({"resolution": n, "epochs": 3, "batch_size": 16} for n in (32, 16))
+    configuration["searches"] = {
+        "modes": {
+            "experiment": "multilevel",
+            "parameters": {"network.modes": [2, 4]},
+            **{"coarse": coarse, "fine": fine, "metric": "one_point_w1"},
+        }
+    }
+
+
 def remove_experiment(configuration: dict[str, Any]) -> None:
     """Without the single-level model."""
     del configuration["experiments"]["single_level"]
@@ -132,6 +144,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     "data: number of shards": (setting("datasets", "waves", "shards", value=3), NOTHING),
     "configuration: order of keys": (configured(reverse_keys), NOTHING),
     "device: a GPU": (setting("device", value="cuda"), NOTHING),
+    "parallel: two processes": (setting("parallel", value={"processes": 2}), NOTHING),
     "experiment: title": (
         setting(*MULTILEVEL, "title", value="Another title"),
         {"fields": 2, "resolutions": 1, **ENDS},
@@ -143,6 +156,17 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     "experiment: added, trained as another": (
         configured(add_sampler),
         ONE_MODEL,
+    ),
+    "trajectory: asked for": (
+        setting(*MULTILEVEL, "trajectory", value={"every": 1}),
+        {
+            **{"train_keeping_every_1": 2, "trajectory": 2, "trajectories": 1, "progress": 1},
+            **ONE_MODEL,
+        },
+    ),
+    "search: of a parameter": (
+        configured(add_search),
+        {"train": 3, "sample": 4, "evaluate": 4, "search": 1, "all": 1},
     ),
     "experiment: removed": (
         configured(remove_experiment),

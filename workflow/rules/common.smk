@@ -1,5 +1,7 @@
 """The study, checked before any job starts, and what rules look up in it."""
 
+import gc
+import inspect
 import json
 import os
 import re
@@ -30,9 +32,26 @@ except ConfigurationError as error:
 if STUDY.dask.scheduler:
     os.environ.update(DASK_SCHEDULER_ADDRESS=STUDY.dask.scheduler)
 
-os.environ.update(FSDIFF_DEVICE=STUDY.device)
+os.environ.update(
+    FSDIFF_DEVICE=STUDY.device,
+    FSDIFF_PROCESSES=str(STUDY.parallel.processes),
+    FSDIFF_LAUNCHER=STUDY.parallel.launcher or "",
+)
 GPUS = {"gpu": 1} if STUDY.device == "cuda" else {}
 """What jobs with networks ask for besides memory and time."""
+TRAINING_GPUS = {name: STUDY.parallel.processes for name in GPUS}
+"""What training asks for instead."""
+
+
+# The plan of a study is millions of objects that stay until its end. Python looks through them for
+# garbage after every 700 new ones, which is a sixth of the time to plan thousands of jobs.
+gc.set_threshold(50_000)
+
+
+def asked_often(function):
+    """Keep a function's signature with it: Snakemake looks it up twice for each job."""
+    function.__signature__ = inspect.signature(function)
+    return function
 
 
 wildcard_constraints:
@@ -67,6 +86,7 @@ def described(script, configuration):
 def job(script, *names):
     """The parameter of a rule: the slice of the study for its wildcards ``names``, and its code."""
 
+    @asked_often
     def parameter(wildcards):
         values = {name: wildcards[name] for name in names}
         for name in {"seed", "resolution"} & values.keys():
@@ -89,6 +109,7 @@ def growing(amount):
     ``amount`` may be a function of the wildcards.
     """
 
+    @asked_often
     def grown(wildcards, attempt):
         first = amount(wildcards) if callable(amount) else amount
         return first * min(attempt, 3)
@@ -97,8 +118,9 @@ def growing(amount):
 
 
 def training_memory(wildcards):
-    """Megabytes for training: those that its fields may take, and for all else 2000."""
-    return 2000 + STUDY.runs[wildcards.experiment].training.memory_mb
+    """Megabytes of training, by process: those that its fields may take, and for all else 2000."""
+    fields = STUDY.runs[wildcards.experiment].training.memory_mb
+    return STUDY.parallel.processes * (2000 + fields)
 
 
 # Files that rules read.
@@ -129,6 +151,7 @@ def levels_of(experiment):
     return [level.resolution for level in STUDY.runs[experiment].levels]
 
 
+@asked_often
 def training_data(wildcards):
     """Data at every resolution, for training at one and for loss curves at all."""
     return data_of(wildcards.experiment)
@@ -147,11 +170,13 @@ def histories_of(experiment, seed):
     ]
 
 
+@asked_often
 def histories_of_one(wildcards):
     """Loss curves of the model that the wildcards name, level by level."""
     return histories_of(wildcards.experiment, wildcards.seed)
 
 
+@asked_often
 def coarser_weights(wildcards):
     """Weights of the level below, or none at the coarsest level."""
     experiment, seed = wildcards.experiment, wildcards.seed
@@ -162,6 +187,7 @@ def coarser_weights(wildcards):
 def weights(suffix):
     """A file of the finest level that an experiment is trained at: what is sampled."""
 
+    @asked_often
     def path(wildcards):
         finest = levels_of(wildcards.experiment)[-1]
         return model_file(wildcards.experiment, wildcards.seed, finest, suffix)
@@ -169,6 +195,7 @@ def weights(suffix):
     return path
 
 
+@asked_often
 def data(wildcards):
     """Data at one resolution, of the data set that the wildcards name or of the experiment's."""
     experiment = wildcards.get("experiment")
@@ -367,6 +394,7 @@ COMPARISONS = (
     "metric_by_resolution",
     "trained_by_sampled",
     "cost",
+    "pareto",
 )
 """Figures of all experiments on a data set."""
 

@@ -185,6 +185,13 @@ rule comparison:
             subcategory="{dataset}",
             labels={"figure": "cost"},
         ),
+        pareto=report(
+            "results/figures/{dataset}/pareto.svg",
+            caption="../report/pareto.rst",
+            category="Metrics",
+            subcategory="{dataset}",
+            labels={"figure": "quality against cost"},
+        ),
     log:
         "logs/comparison/{dataset}.log",
     benchmark:

@@ -44,9 +44,9 @@ for every, names in kept_alike().items():
         priority: 10
         conda:
             "../../envs/fsdiff.yaml"
-        threads: 1
+        threads: STUDY.parallel.processes
         resources:
-            **GPUS,
+            **TRAINING_GPUS,
             mem_mb=growing(training_memory),
             runtime=720,
         params:

@@ -10,6 +10,7 @@ from fsdiff import logs, parts, storage
 from fsdiff.models import Statistics
 from fsdiff.plotting.comparison import cost, metric_by_resolution
 from fsdiff.plotting.history import loss_curves
+from fsdiff.plotting.pareto import quality_against_cost
 from fsdiff.plotting.spectra import prior_spectrum
 from fsdiff.plotting.style import save
 from fsdiff.plotting.summary import as_table, columns
@@ -49,3 +50,5 @@ resolution = int(summary["resolution"].max())
 metric = columns(as_table(summary))[0].name
 figure = cost(histories, summary, metric=metric, resolution=resolution)
 save(figure, snakemake.output.cost)
+figure = quality_against_cost(summary, metric=metric, resolution=resolution)
+save(figure, snakemake.output.pareto)

@@ -24,7 +24,7 @@ torch.set_num_threads(snakemake.threads)
 
 config = snakemake.params.job["config"]
 experiments, basis = config["experiments"], parts.build("basis", config["basis"])
-with storage.read(snakemake.input.data) as dataset:
+with storage.read(snakemake.input.data, chunks="auto") as dataset:
     data, statistics, quantity = (
         split(dataset, "test"),
         Statistics.of(dataset),

@@ -16,7 +16,7 @@ logs.configure(snakemake.log[0])
 experiment = snakemake.params.job["config"]["experiments"][0]
 data, samples = {}, {}
 for path in map(Path, snakemake.input.data):
-    with storage.read(path) as dataset:
+    with storage.read(path, chunks="auto") as dataset:
         data[int(path.stem)] = split(dataset, "test")
         quantity = quantity_of(dataset)
 for path in map(Path, snakemake.input.samples):

@@ -1,18 +1,25 @@
 """Train one level of an experiment, starting from the level below."""
 
+import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from fsdiff import logs
+from fsdiff.launching import first, processes, run_in_processes
 from fsdiff.stages.train import train
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-torch.set_num_threads(snakemake.threads)
+run_in_processes(Path(sys.argv[0]))
+if first():
+    logs.configure(snakemake.log[0])
+else:
+    logging.disable()
+torch.set_num_threads(max(1, snakemake.threads // processes()))
 
 data = [Path(path) for path in snakemake.input.data]
 warm_start = [Path(path) for path in snakemake.input.warm_start]

@@ -1,0 +1,69 @@
+"""Starting several processes that train one network together."""
+
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from torch.distributed import is_torchelastic_launched
+
+from fsdiff.interruption import Interrupted
+
+PROCESSES, LAUNCHER = "FSDIFF_PROCESSES", "FSDIFF_LAUNCHER"
+"""Environment variables: how many processes, on this machine; and the command that starts them."""
+
+
+def processes() -> int:
+    """How many processes on each machine train one network together."""
+    return int(os.environ.get(PROCESSES, "1"))
+
+
+def first() -> bool:
+    """Whether this process is the only one, or the first of those that were started together."""
+    return not is_torchelastic_launched() or os.environ["RANK"] == "0"
+
+
+def run_in_processes(script: Path) -> None:
+    """Run a script in as many processes as the environment asks for, and end as they do.
+
+    Returns in these processes themselves, and where there is to be only one. A launcher, such as
+    ``srun … torchrun …`` for several machines, takes the place of this process; variables of the
+    environment in it are replaced.
+    """
+    if is_torchelastic_launched():
+        return
+    if command := os.environ.get(LAUNCHER):
+        arguments = [*shlex.split(os.path.expandvars(command)), str(script)]
+        os.execvp(arguments[0], arguments)
+    if processes() > 1:
+        raise SystemExit(_standalone(script))
+
+
+def _standalone(script: Path) -> int:
+    """What ``torchrun --standalone`` does; Interrupted where the processes end so."""
+    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes(),
+        run_id="training",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+    )
+    # SIGUSR1 would end this process and leave the others alone; SIGTERM is passed on to them.
+    signal.signal(signal.SIGUSR1, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        elastic_launch(config, sys.executable)(str(script))
+    except SignalException:
+        raise Interrupted from None
+    except ChildFailedError as error:
+        codes = {failure.exitcode for failure in error.failures.values()}
+        if codes == {os.EX_TEMPFAIL}:
+            raise Interrupted from None
+        return 1
+    return 0
