@@ -1,10 +1,12 @@
 """Measures and priors beside what they replace, on sets of fields of a study's size.
 
-Sliced Wasserstein: ``ot.sliced_wasserstein_distance``, in single precision as the fields are stored
-and in double precision as this project computes. Vendi score: the published formula, a kernel of
-all pairs and its eigenvalues. Priors: noise with the same covariance from one plain real FFT, and
-from the Cholesky factor of the dense covariance. Values agree if both compute the same thing:
-distances for the same directions, scores for the same fields, variances of noise with their traces.
+Sliced Wasserstein: ``ot.sliced_wasserstein_distance`` in single precision, as fields are stored,
+and in double precision; this project projects in the former and sums in the latter. Vendi score:
+the published formula, a kernel of all pairs and its eigenvalues, of which this project computes the
+kernel in blocks and in double precision. Priors: noise with the same covariance from one plain real
+FFT, which depends on the size of the batch, and from the Cholesky factor of the dense covariance.
+Values are the distance, each for directions of its own; the score; and the mean square of the
+noise, which is 1 but for the randomness of so few samples.
 
     python benchmarks/metrics.py [--fields 2000] [--nodes 128] [--folder docs/benchmarks]
 """

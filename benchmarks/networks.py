@@ -3,7 +3,7 @@
 Networks of width 32 take turns, in one process, at steps of training (forward, backward, AdamW)
 and at inference, on batches of 16 random fields. Needs the extra ``neuralop``.
 
-    python benchmarks/networks.py [--quick] [--folder docs/benchmarks]
+    python benchmarks/networks.py [--threads 1 2] [--quick] [--folder docs/benchmarks]
 """
 
 import argparse
@@ -177,11 +177,14 @@ def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="32 x 32 nodes, few rounds")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--folder", type=Path, default=Path("docs/benchmarks"))
     arguments = parser.parse_args()
     resolutions, rounds = ((32,), 3) if arguments.quick else ((32, 64, 128), 9)
-    rows = list(measure(resolutions, (1, 2), rounds))
+    rows = list(measure(resolutions, arguments.threads, rounds))
     command = "python benchmarks/networks.py" + " --quick" * arguments.quick
+    if arguments.threads != [1, 2]:
+        command += " --threads " + " ".join(map(str, arguments.threads))
     counts = table("network | parameters:", ([name, f"{parameters(name):,}"] for name in NETWORKS))
     page = [
         "# Score networks beside published ones\n",

@@ -27,9 +27,9 @@ class Claim:
     """A claim: ``statement`` says it in words, ``where`` it is made, ``published`` its numbers.
 
     It is about the column ``metric`` of the summary, for the rows of ``experiment`` at
-    ``resolution``, or about that of a search (``kendall_tau``, ``spearman_rho``, ``regret``), at
-    its fine resolution; ``against`` other experiments, about the ratio of geometric means to each of
-    them, at the same resolution or at ``against_resolution``, of the same metric or of
+    ``resolution``; or of a search, which has ``kendall_tau``, ``spearman_rho`` and ``regret`` at
+    its fine resolution. ``against`` other experiments it is about the ratio of geometric means to
+    each of them, at the same resolution or at ``against_resolution``, of the same metric or of
     ``against_metric``. With ``epoch`` it is about samples during training, after so many epochs of
     the finest level, or about the ``best`` of them. It holds if the number, or every ratio, is from
     ``at_least`` to ``at_most``. What cannot be checked has a reason in ``not_checkable`` instead.

@@ -5,6 +5,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from torch.distributed import is_torchelastic_launched
 
@@ -37,12 +38,16 @@ def run_in_processes(script: Path) -> None:
         arguments = [*shlex.split(os.path.expandvars(command)), str(script)]
         os.execvp(arguments[0], arguments)
     if processes() > 1:
-        raise SystemExit(_standalone(script))
+        with TemporaryDirectory() as folder:
+            raise SystemExit(_standalone(script, folder))
 
 
-def _standalone(script: Path) -> int:
-    """What ``torchrun --standalone`` does; Interrupted where the processes end so."""
-    from torch.distributed.elastic.multiprocessing import SignalException
+def _standalone(script: Path, folder: str) -> int:
+    """What ``torchrun --standalone`` does; Interrupted where the processes end so.
+
+    What processes tell of their errors is in ``folder``.
+    """
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -54,6 +59,7 @@ def _standalone(script: Path) -> int:
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         max_restarts=0,
+        logs_specs=DefaultLogsSpecs(log_dir=folder),
     )
     # SIGUSR1 would end this process and leave the others alone; SIGTERM is passed on to them.
     signal.signal(signal.SIGUSR1, lambda *_: signal.raise_signal(signal.SIGTERM))

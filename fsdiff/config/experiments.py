@@ -173,15 +173,10 @@ class Experiment(Block):
     def _check_trajectory(
         cls, trajectory: Trajectory | None, info: ValidationInfo
     ) -> Trajectory | None:
-        if trajectory and info.data.keys() >= {"levels", "samples"}:
-            refuse(_impossible(trajectory, info.data["levels"], info.data["samples"]))
-            dataset = _dataset_of(info)
-            known = dataset.resolutions if dataset else info.data["samples"].resolutions
-            refuse(
-                (("resolutions", i), "there are no data at this resolution to compare with")
-                for i, n in enumerate(trajectory.resolutions or ())
-                if n not in known
-            )
+        dataset = _dataset_of(info)
+        if trajectory and dataset and info.data.keys() >= {"levels", "samples"}:
+            samples, epochs = info.data["samples"], info.data["levels"][-1].epochs
+            refuse(_impossible(trajectory, epochs, samples, dataset))
         return trajectory
 
 
@@ -205,18 +200,18 @@ def _useless_steps(info: ValidationInfo, samples: Samples) -> Iterator[Problem]:
 
 
 def _impossible(
-    trajectory: Trajectory, levels: tuple[PartBlock, ...], samples: Samples
+    trajectory: Trajectory, epochs: int, samples: Samples, dataset: Dataset
 ) -> Iterator[Problem]:
     """Trajectories are of epochs that there are, their samples among those drawn at the end."""
-    epochs = levels[-1].epochs
     if trajectory.every > epochs:
         yield ("every",), f"the finest level has {epochs} epochs; use every <= {epochs}"
     if trajectory.count and trajectory.count > samples.count:
         yield ("count",), f"{samples.count} samples are drawn; use count <= {samples.count}"
+    known = [n for n in samples.resolutions if n in dataset.resolutions]
     for i, n in enumerate(trajectory.resolutions or ()):
-        if n not in samples.resolutions:
-            known = ", ".join(map(str, samples.resolutions))
-            yield ("resolutions", i), f"not a resolution of the samples, which have {known}"
+        if n not in known:
+            at = ", ".join(map(str, known))
+            yield ("resolutions", i), f"samples are compared with data at {at} only"
 
 
 def _unsuitable_network(network: PartBlock, dataset: Dataset) -> Iterator[Problem]:

@@ -145,14 +145,11 @@ class Study(Block):
         if resolution not in known:
             at = f"at {', '.join(map(str, known))}" if known else "nowhere"
             return f"no results of {name} at {resolution}; it is {when} {at}"
-        item = self.experiments[name]
-        epochs = range(
-            0, item.levels[-1].epochs + 1, item.trajectory.every if known and epoch else 1
-        )
-        if isinstance(epoch, int) and epoch not in epochs:
-            return (
-                f"no results of {name} after epoch {epoch}; it is {when} after every {epochs.step}"
-            )
+        if isinstance(epoch, int):
+            item = self.experiments[name]
+            epochs = range(0, item.levels[-1].epochs + 1, item.trajectory.every)
+            if epoch not in epochs:
+                return f"no results of {name} after epoch {epoch}; it is {when} every {epochs.step}"
         return None
 
     def drawn_analyses(self) -> dict[str, list[str]]:

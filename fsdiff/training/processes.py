@@ -60,6 +60,10 @@ class Processes:
         return int(numbers)
 
 
+ALONE = Processes()
+"""One process by itself."""
+
+
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:
     """The processes that torchrun started together with this one, or this one alone.
@@ -67,7 +71,7 @@ def joined(device: torch.device) -> Iterator[Processes]:
     They talk over gloo, and about what is on GPUs over nccl.
     """
     if not distributed.is_torchelastic_launched():
-        yield Processes()
+        yield ALONE
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)

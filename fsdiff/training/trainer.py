@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from fsdiff.training.augmentation import random_square_symmetry
 from fsdiff.training.fields import InMemory, TrainingFields
 from fsdiff.training.kept import KeptWeights
 from fsdiff.training.options import Level, TrainingOptions
-from fsdiff.training.processes import Processes
+from fsdiff.training.processes import ALONE, Processes
 from fsdiff.training.state import Progress, TrainingState
 from fsdiff.validation import ValidationSet
 
@@ -32,9 +32,6 @@ logger = logging.getLogger(__name__)
 
 ORDER_STREAM, STEP_STREAM = 11, 12
 """Stream numbers of the order of the data and of the randomness of a step."""
-
-
-ALONE = Processes()
 
 
 class TrainingError(RuntimeError):
@@ -215,7 +212,10 @@ class Trainer:
         """Record the losses of the averaged weights; keep them if they are the best so far."""
         progress, state = self.progress, self.state
         epoch = progress.step // self.steps_per_epoch
-        with state.averaged():
+        # Compiling for every resolution would take longer than it saves.
+        compiled = self.options.compile
+        eager = torch.compiler.set_stance("force_eager") if compiled else nullcontext()
+        with state.averaged(), eager:
             losses = {
                 n: self.processes.mean(data.loss(self.denoiser), len(data))
                 for n, data in self.validation.items()

@@ -287,7 +287,7 @@ def test_claims_about_epochs_without_samples_are_refused():
         config.load(raw)
     (problem,) = caught.value.problems
     assert problem.startswith("claims.first: no results of a after epoch 3; it is evaluated")
-    assert problem.endswith("after every 2")
+    assert problem.endswith("during training every 2")
     for epoch in (2, 8, "best"):
         raw["claims"]["first"]["epoch"] = epoch
         assert config.load(raw).claims["first"].epoch == epoch

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from fsdiff.bases import CosineBasis
 from fsdiff.networks import FNO
@@ -14,7 +15,8 @@ from fsdiff.predictions import Noise
 from fsdiff.training.augmentation import random_square_symmetry
 from fsdiff.training.fields import InMemory
 from fsdiff.training.options import Level, TrainingOptions
-from fsdiff.training.trainer import ALONE, Trainer, TrainingError
+from fsdiff.training.processes import ALONE
+from fsdiff.training.trainer import Trainer, TrainingError
 from fsdiff.validation import ValidationSet
 
 BASIS = CosineBasis(2)
@@ -368,3 +370,19 @@ def test_precision_changes_the_loss_by_its_rounding(tools):
     assert half.dtype == torch.float32
     assert not half.equal(full)
     torch.testing.assert_close(half, full, rtol=0.02, atol=1e-3)
+
+
+def test_training_steps_are_compiled_as_one_graph_and_validation_is_not(tools, monkeypatch):
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(FNO, "compile", lambda self: nn.Module.compile(self, backend=backend))
+    compiled = make_trainer(tools, epochs=2, options={"compile": True})
+    compiled.run()
+    eager = make_trainer(tools, epochs=2)
+    eager.run()
+    assert len(graphs) == 1
+    assert same(weights_of(compiled), weights_of(eager))

@@ -249,7 +249,7 @@ def problems(**trajectory):
         ({"every": 2, "count": 5}, "count = 5: 4 samples are drawn; use count <= 4"),
         (
             {"every": 2, "resolutions": [8]},
-            "resolutions[0] = 8: not a resolution of the samples, which have 16",
+            "resolutions[0] = 8: samples are compared with data at 16 only",
         ),
         ({"every": 0}, "every = 0: expected an integer > 0"),
         ({"every": 2, "cuont": 1}, "cuont = 1: unknown key; allowed: every, resolutions, count"),

@@ -124,7 +124,7 @@ def tiny_experiment(name: str, item: dict[str, Any]) -> dict[str, Any]:
 
 def tiny_search(search: dict[str, Any]) -> dict[str, Any]:
     """The search with two values, on digits."""
-    level = {"epochs": 1, "batch_size": 8}
+    level = {"epochs": 1, "batch_size": 8, "learning_rate": 6e-4}
     return search | {
         "experiment": "digits_combined",
         "parameters": {"network.modes": [2, 4]},
@@ -223,7 +223,7 @@ def test_who_no_longer_asks_for_a_trajectory_trains_nothing_again(reproduced: Ch
         del configuration["claims"]["on_the_way"]
 
     with reproduced.configured(without):
-        assert reproduced.planned("results/reproduction.md") == {"reproduction": 1}
+        assert reproduced.planned("--", "results/reproduction.md") == {"reproduction": 1}
 
 
 @pytest.mark.workflow

@@ -1,41 +1,5 @@
 """Searches for hyperparameters on a coarse grid and on a fine one, as parameter spaces."""
 
-import pandas as pd
-from snakemake.utils import Paramspace
-
-# The paths of the parameter space are names of experiments, so
-# that all rules make their files as any experiment's; `at` is the resolution.
-
-SPACES = {
-    name: Paramspace(
-        pd.DataFrame(search.points(), dtype=object), single_wildcard="point"
-    )
-    for name, search in STUDY.searches.items()
-}
-
-
-def candidates(search):
-    """The rows about the experiments that a search consists of, each at its own resolution."""
-    names = [f"{search}/{path}" for path in SPACES[search].instance_patterns]
-    return model_rows(names)
-
-
-def searching(wildcards):
-    """The parameter of a search: what its experiments differ in, in the order of its inputs."""
-    name = wildcards.search
-    metric = STUDY.searches[name].metric
-    points = dict(zip(STUDY.candidates(name), STUDY.searches[name].points()))
-    runs = [
-        {"seed": row["seed"], "point": points[row["experiment"]]}
-        for row in candidates(name)
-    ]
-    return described("search", {"metric": metric, "runs": runs})
-
-
-def outcomes(searches):
-    """The files that say how well the two grids agree, one for each search."""
-    return [f"results/searches/{name}.json" for name in searches]
-
 
 rule search:
     input:

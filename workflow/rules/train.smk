@@ -1,27 +1,5 @@
 """Coarse-to-fine training: each level is a job, warm-started from the weights of the one below."""
 
-
-def kept_suffix(every):
-    """The suffix of the file with the weights of a level after every so many epochs."""
-    return f".every{every}.safetensors"
-
-
-def trained(every):
-    """The files of a trained level, by name; with weights on the way where these are kept."""
-    stem = "results/models/{experiment}/seed{seed}/{resolution}"
-    files = {"weights": ".safetensors", "sidecar": ".json", "history": ".history.nc"}
-    kept = {} if every is None else {"kept": kept_suffix(every)}
-    return {name: f"{stem}{suffix}" for name, suffix in (files | kept).items()}
-
-
-def kept_alike():
-    """Names of the experiments by how often the weights of their levels are kept."""
-    groups = {}
-    for name in STUDY.runs:
-        groups.setdefault(STUDY.kept_every(name), []).append(name)
-    return groups
-
-
 # Weights that are kept on the way are a file more, whose name says how often: to ask for them, or
 # for others, is to train again, and to ask for them no longer changes nothing.
 for every, names in kept_alike().items():
@@ -39,7 +17,7 @@ for every, names in kept_alike().items():
         benchmark:
             "results/benchmarks/train/{experiment}/seed{seed}/{resolution}.tsv"
         wildcard_constraints:
-            experiment="|".join(names),
+            experiment="|".join(map(re.escape, names)),
         # The longest chains of jobs are those of training: start them first, sample meanwhile.
         priority: 10
         conda:

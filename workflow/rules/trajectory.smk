@@ -1,27 +1,6 @@
 """Samples during training: evaluated with the weights that are kept on the way."""
 
 
-def kept_weights(wildcards):
-    """Weights on the way of the finest level that an experiment is trained at."""
-    finest = levels_of(wildcards.experiment)[-1]
-    owner = STUDY.trained_as(wildcards.experiment, finest)
-    return weights(kept_suffix(STUDY.kept_every(owner)))(wildcards)
-
-
-ON_THE_WAY = model_rows(STUDY.experiments, STUDY.on_the_way)
-"""What identifies the models that are evaluated during training, and at which resolution."""
-
-
-def trajectories_of(rows):
-    """The files with evaluations during training."""
-    pattern = "results/trajectories/{experiment}/seed{seed}/{resolution}.nc"
-    return [pattern.format(**row) for row in rows]
-
-
-PROGRESS = ("metric_by_epoch", "metric_by_seconds")
-"""Figures of those that are evaluated during training."""
-
-
 rule trajectory:
     input:
         weights=weights(".safetensors"),

@@ -1,0 +1,170 @@
+"""Figures of the report, and what is drawn in each."""
+
+
+def drawn(wildcards):
+    """Experiments in a figure: those on its data set, sampled at its resolution if it has one."""
+    if "experiment" in wildcards.keys():
+        return [wildcards.experiment]
+    names = experiments_on(wildcards.dataset)
+    if "resolution" in wildcards.keys():
+        return [
+            name for name in names if int(wildcards.resolution) in STUDY.evaluated(name)
+        ]
+    return names
+
+
+def first_seed(experiment):
+    """The seed whose results are drawn."""
+    return STUDY.runs[experiment].seeds[0]
+
+
+PORTRAIT = ("levels", "name", "seed", "title")
+"""What every figure says of an experiment."""
+
+
+def portrait(experiment):
+    """What figures may say of an experiment."""
+    item = STUDY.runs[experiment]
+    return {
+        "levels": levels_of(experiment),
+        "name": experiment,
+        "prior": item.prior.plain(),
+        "resolutions": list(item.samples.resolutions),
+        "seed": first_seed(experiment),
+        "title": title(experiment),
+    }
+
+
+def drawing(script, *keys):
+    """The parameter of a figure: its experiments in order, with ``keys`` of each, and the basis."""
+
+    def parameter(wildcards):
+        resolutions = STUDY.datasets[wildcards.dataset].resolutions
+        basis = STUDY.hierarchy_slice(wildcards.dataset, resolutions[-1])["basis"]
+        experiments = [
+            {
+                key: value
+                for key, value in portrait(name).items()
+                if key in {*keys, *PORTRAIT}
+            }
+            for name in drawn(wildcards)
+        ]
+        return described(script, {"basis": basis, "experiments": experiments})
+
+    return parameter
+
+
+def samples_drawn(wildcards):
+    """Samples at one resolution, one file for each experiment."""
+    return [
+        f"results/samples/{name}/seed{first_seed(name)}/{wildcards.resolution}.nc"
+        for name in drawn(wildcards)
+    ]
+
+
+def samples_at_all_resolutions(wildcards):
+    """Samples of one experiment, one file for each resolution."""
+    name = wildcards.experiment
+    folder = f"results/samples/{name}/seed{first_seed(name)}"
+    return [f"{folder}/{n}.nc" for n in STUDY.runs[name].samples.resolutions]
+
+
+def data_at_all_resolutions(wildcards):
+    """A data set, one file for each resolution."""
+    resolutions = STUDY.datasets[wildcards.dataset].resolutions
+    return [f"results/data/{wildcards.dataset}/{n}.nc" for n in resolutions]
+
+
+def finest_data(wildcards):
+    """A data set at its finest resolution."""
+    return data_at_all_resolutions(wildcards)[-1]
+
+
+def histories(wildcards):
+    """Training histories of the experiments on a data set, level by level."""
+    return [
+        path
+        for name in drawn(wildcards)
+        for path in histories_of(name, first_seed(name))
+    ]
+
+
+def data_pages(dataset):
+    """The pages about a data set by itself; balances are those of equations that are known."""
+    pages = ["fields.png", "spectra.svg", "densities.svg"]
+    if STUDY.datasets[dataset].source.kind in kinds("diagnostics"):
+        pages += ["solutions.png", "balances.svg"]
+    return pages
+
+
+PROGRESS = ("metric_by_epoch", "metric_by_seconds")
+"""Figures of those that are evaluated during training."""
+
+COMPARISONS = (
+    "prior_spectrum",
+    "loss_curves",
+    "metric_by_resolution",
+    "trained_by_sampled",
+    "cost",
+    "pareto",
+)
+"""Figures of all experiments on a data set."""
+
+
+def figures():
+    """All figures of the report."""
+    found = []
+    for dataset in STUDY.datasets:
+        folder = f"results/figures/{dataset}"
+        found += [f"{folder}/data/{name}" for name in data_pages(dataset)]
+        for n in compared(dataset):
+            found += [
+                f"{folder}/{name}" for name in (f"samples-{n}.png", f"spectra-{n}.svg")
+            ]
+            found += [f"{folder}/densities-{n}.svg"]
+        for experiment in experiments_on(dataset):
+            found += [f"{folder}/resolutions/{experiment}.png"]
+        if experiments_on(dataset):
+            found += [f"{folder}/{name}.svg" for name in COMPARISONS]
+        if dataset in {row["dataset"] for row in ON_THE_WAY}:
+            found += [f"{folder}/{name}.svg" for name in PROGRESS]
+    found += [f"results/figures/searches/{name}.svg" for name in STUDY.searches]
+    return [*found, "results/figures/summary.html"] if STUDY.experiments else found
+
+
+# Exact experiments.
+
+
+def kind_of(figure):
+    """The kind of the analyses in a figure."""
+    return STUDY.analyses[STUDY.drawn_analyses()[figure][0]].kind
+
+
+def figures_of(kind):
+    """Names of the figures that show analyses of a kind."""
+    return [figure for figure in STUDY.drawn_analyses() if kind_of(figure) == kind]
+
+
+def analysis_figures():
+    """All figures of exact experiments."""
+    return [
+        f"results/figures/analyses/{figure}.svg" for figure in STUDY.drawn_analyses()
+    ]
+
+
+def analyses_drawn(wildcards):
+    """The results that a figure shows."""
+    names = STUDY.drawn_analyses()[wildcards.figure]
+    return [f"results/analyses/{name}.nc" for name in names]
+
+
+def drawing_analyses(wildcards):
+    """The parameter of a figure of analyses: their kind, what they are called, and the code."""
+    names = STUDY.drawn_analyses()[wildcards.figure]
+    kind = kind_of(wildcards.figure)
+    titles = [STUDY.analyses[name].title or name for name in names]
+    drawn_by = frozenset({f"fsdiff.plotting.analyses.{kind}"})
+    return {
+        "code": code("analysis_figure", drawn_by),
+        "config": {"kind": kind, "titles": titles},
+    }

@@ -1,0 +1,106 @@
+"""Files that rules read and write, by what they are about."""
+
+
+def files_read(wildcards):
+    """The files that a data set is read from, if it is."""
+    return [str(path) for path in STUDY.datasets[wildcards.dataset].source.part.files]
+
+
+def shards(wildcards):
+    """The shards of a data set."""
+    ranges = STUDY.datasets[wildcards.dataset].shard_ranges()
+    folder = f"results/data/{wildcards.dataset}/shards"
+    return [f"{folder}/{first}-{last}.nc" for first, last in ranges]
+
+
+def data_of(experiment):
+    """The data of an experiment at every resolution, coarse to fine."""
+    dataset = STUDY.runs[experiment].dataset
+    return [
+        f"results/data/{dataset}/{n}.nc" for n in STUDY.datasets[dataset].resolutions
+    ]
+
+
+def levels_of(experiment):
+    """The resolutions that an experiment is trained at, coarse to fine."""
+    return [level.resolution for level in STUDY.runs[experiment].levels]
+
+
+@asked_often
+def training_data(wildcards):
+    """Data at every resolution, for training at one and for loss curves at all."""
+    return data_of(wildcards.experiment)
+
+
+def model_file(experiment, seed, resolution, suffix):
+    """A file of a trained level, under the name of the first experiment that trains it so."""
+    owner = STUDY.trained_as(experiment, int(resolution))
+    return f"results/models/{owner}/seed{seed}/{resolution}{suffix}"
+
+
+def histories_of(experiment, seed):
+    """Loss curves of an experiment, level by level."""
+    return [
+        model_file(experiment, seed, n, ".history.nc") for n in levels_of(experiment)
+    ]
+
+
+@asked_often
+def histories_of_one(wildcards):
+    """Loss curves of the model that the wildcards name, level by level."""
+    return histories_of(wildcards.experiment, wildcards.seed)
+
+
+@asked_often
+def coarser_weights(wildcards):
+    """Weights of the level below, or none at the coarsest level."""
+    experiment, seed = wildcards.experiment, wildcards.seed
+    coarser = [n for n in levels_of(experiment) if n < int(wildcards.resolution)]
+    return [model_file(experiment, seed, n, ".safetensors") for n in coarser[-1:]]
+
+
+def weights(suffix):
+    """A file of the finest level that an experiment is trained at: what is sampled."""
+
+    @asked_often
+    def path(wildcards):
+        finest = levels_of(wildcards.experiment)[-1]
+        return model_file(wildcards.experiment, wildcards.seed, finest, suffix)
+
+    return path
+
+
+@asked_often
+def data(wildcards):
+    """Data at one resolution, of the data set that the wildcards name or of the experiment's."""
+    experiment = wildcards.get("experiment")
+    dataset = STUDY.runs[experiment].dataset if experiment else wildcards.dataset
+    return f"results/data/{dataset}/{wildcards.resolution}.nc"
+
+
+def kept_suffix(every):
+    """The suffix of the file with the weights of a level after every so many epochs."""
+    return f".every{every}.safetensors"
+
+
+def trained(every):
+    """The files of a trained level, by name; with weights on the way where these are kept."""
+    stem = "results/models/{experiment}/seed{seed}/{resolution}"
+    files = {"weights": ".safetensors", "sidecar": ".json", "history": ".history.nc"}
+    kept = {} if every is None else {"kept": kept_suffix(every)}
+    return {name: f"{stem}{suffix}" for name, suffix in (files | kept).items()}
+
+
+def kept_alike():
+    """Names of the experiments by how often the weights of their levels are kept."""
+    groups = {}
+    for name in STUDY.runs:
+        groups.setdefault(STUDY.kept_every(name), []).append(name)
+    return groups
+
+
+def kept_weights(wildcards):
+    """Weights on the way of the finest level that an experiment is trained at."""
+    finest = levels_of(wildcards.experiment)[-1]
+    owner = STUDY.trained_as(wildcards.experiment, finest)
+    return weights(kept_suffix(STUDY.kept_every(owner)))(wildcards)

@@ -1,0 +1,131 @@
+"""Rows of tables: what is evaluated, summarised and searched, and from which files."""
+
+import pandas as pd
+from snakemake.utils import Paramspace
+
+
+def experiments_on(dataset):
+    """Names of the experiments on a data set, in the order of the configuration."""
+    return [name for name, item in STUDY.experiments.items() if item.dataset == dataset]
+
+
+def compared(dataset):
+    """The resolutions at which some experiment on a data set is evaluated."""
+    return sorted(
+        {n for name in experiments_on(dataset) for n in STUDY.evaluated(name)}
+    )
+
+
+DESCRIBED = STUDY.summary_slice()["experiments"]
+"""What the summary says of each experiment."""
+
+
+def title(experiment):
+    """What an experiment is called in tables and figures."""
+    return DESCRIBED[experiment]["title"]
+
+
+def model_rows(experiments, resolutions=STUDY.evaluated):
+    """The rows of a summary that are about models: what identifies them."""
+    return [
+        {
+            "experiment": name,
+            "title": title(name),
+            "dataset": item.dataset,
+            "row": "model",
+            "seed": seed,
+            "resolution": resolution,
+            "trained_at": levels_of(name)[-1],
+        }
+        for name, item in STUDY.runs.items()
+        if name in experiments
+        for seed in item.seeds
+        for resolution in resolutions(name)
+    ]
+
+
+def reference_rows(datasets):
+    """The data sets and resolutions for which a summary has rows about references."""
+    return [
+        {"dataset": dataset, "resolution": resolution}
+        for dataset in datasets
+        for resolution in compared(dataset)
+    ]
+
+
+def references_beside(wildcards):
+    """The rows of references for the resolutions at which an experiment is evaluated."""
+    rows = reference_rows([STUDY.runs[wildcards.experiment].dataset])
+    evaluated = STUDY.evaluated(wildcards.experiment)
+    return [row for row in rows if row["resolution"] in evaluated]
+
+
+def metrics_of(rows):
+    """The evaluations that rows about models are made of."""
+    pattern = "results/metrics/{experiment}/seed{seed}/{resolution}.json"
+    return [pattern.format(**row) for row in rows]
+
+
+def references_of(rows):
+    """The evaluations that rows about references are made of."""
+    pattern = "results/metrics/reference/{dataset}/{resolution}.json"
+    return [pattern.format(**row) for row in rows]
+
+
+@cache
+def rows_so_far():
+    """The rows of models and of references whose evaluations are there."""
+    models, references = model_rows(STUDY.experiments), reference_rows(STUDY.datasets)
+    return (
+        [row for row in models if all(map(os.path.exists, metrics_of([row])))],
+        [row for row in references if all(map(os.path.exists, references_of([row])))],
+    )
+
+
+def summarising(models, references):
+    """The parameter of a summary: the identity of each row, in the order of its inputs."""
+    return described("summary", {"models": models, "references": references})
+
+
+ON_THE_WAY = model_rows(STUDY.experiments, STUDY.on_the_way)
+"""What identifies the models that are evaluated during training, and at which resolution."""
+
+
+def trajectories_of(rows):
+    """The files with evaluations during training."""
+    pattern = "results/trajectories/{experiment}/seed{seed}/{resolution}.nc"
+    return [pattern.format(**row) for row in rows]
+
+
+# The paths of a parameter space are names of experiments, so that all rules make their files as any
+# experiment's; `at` is the resolution.
+
+SPACES = {
+    name: Paramspace(
+        pd.DataFrame(search.points(), dtype=object), single_wildcard="point"
+    )
+    for name, search in STUDY.searches.items()
+}
+
+
+def candidates(search):
+    """The rows about the experiments that a search consists of, each at its own resolution."""
+    names = [f"{search}/{path}" for path in SPACES[search].instance_patterns]
+    return model_rows(names)
+
+
+def searching(wildcards):
+    """The parameter of a search: what its experiments differ in, in the order of its inputs."""
+    name = wildcards.search
+    metric = STUDY.searches[name].metric
+    points = dict(zip(STUDY.candidates(name), STUDY.searches[name].points()))
+    runs = [
+        {"seed": row["seed"], "point": points[row["experiment"]]}
+        for row in candidates(name)
+    ]
+    return described("search", {"metric": metric, "runs": runs})
+
+
+def outcomes(searches):
+    """The files that say how well the two grids agree, one for each search."""
+    return [f"results/searches/{name}.json" for name in searches]
