@@ -58,11 +58,11 @@ Made by `python benchmarks/time_to_quality.py` in one run: {environment}
 """
 
 
-def points(results: Path, count: int) -> pd.DataFrame:
+def points(results: Path) -> pd.DataFrame:
     """A row for each model and each moment in its training that was judged."""
     summary, moments = (pd.read_csv(results / f"{n}.csv") for n in ("summary", "trajectories"))
     ends = summary[(summary["row"] == "model") & (summary["resolution"] == RESOLUTION)]
-    cost = ends.set_index("experiment")["sampling_seconds"] / count
+    cost = ends.set_index("experiment")["seconds_per_sample"]
     kept = moments[moments["resolution"] == RESOLUTION].rename(
         columns={"seconds": "training_seconds"}
     )
@@ -140,7 +140,7 @@ def main() -> None:
     count = settings["defaults"]["samples"]["count"]
     summary = pd.read_csv(results / "summary.csv")
     rows = (summary["row"] == "real") & (summary["resolution"] == RESOLUTION)
-    real, found = summary[rows].iloc[0], points(results, count)
+    real, found = summary[rows].iloc[0], points(results)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     save(draw(found, real), arguments.folder / "time_to_quality.svg")
     header = "recipe | training, s: | s per sample: | time, s:"
