@@ -57,7 +57,7 @@ PAGE = """\
 
 {fields} fields of {data} on {nodes} × {nodes} nodes, {epochs} epochs in batches of {batch}, with
 white noise and Wiener preconditioning; networks of width 32 with four layers and equal numbers of
-parameters (up to 4 %), each with the better of the learning rates {rates}. The loss is that of
+parameters (up to 5 %), each with the better of the learning rates {rates}. The loss is that of
 denoising {held_out} other fields, with weights averaged over the last steps. *Sooner* is the time
 of a network to its least loss by that of `{first}` to the same loss.
 
@@ -93,7 +93,7 @@ def parameters(name: str) -> int:
 def learn(name: str, task: Task, epochs: int, learning_rate: float) -> xr.Dataset:
     """The curves of one training."""
     torch.manual_seed(0)
-    n = task.statistics.resolution
+    n = task.train.shape[-1]
     denoiser = Denoiser(
         CONTENDERS[name](),
         basis=CosineBasis(),
@@ -102,7 +102,7 @@ def learn(name: str, task: Task, epochs: int, learning_rate: float) -> xr.Datase
         prediction=Wiener(),
         time_sampling=Spectral(),
         spectrum=task.statistics.spectrum,
-        spectrum_resolution=n,
+        spectrum_resolution=task.statistics.resolution,
     )
     level = Level(resolution=n, epochs=epochs, batch_size=BATCH, learning_rate=learning_rate)
     options = TrainingOptions(average_decay=0.99, augmentation="square")
@@ -172,7 +172,7 @@ def main() -> None:
     page = PAGE.format(
         fields=len(task.train),
         data=arguments.data.parent.name.replace("_", "–"),
-        nodes=task.statistics.resolution,
+        nodes=task.train.shape[-1],
         epochs=arguments.epochs,
         batch=BATCH,
         rates=" and ".join(f"{rate:g}" for rate in LEARNING_RATES),
