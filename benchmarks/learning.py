@@ -33,7 +33,7 @@ from fsdiff.bases import CosineBasis
 from fsdiff.denoiser import Denoiser
 from fsdiff.models import Statistics
 from fsdiff.networks.fno import FNO
-from fsdiff.plotting.style import experiment_styles, save, styled
+from fsdiff.plotting.style import experiment_styles, plain_ticks, save, styled
 from fsdiff.predictions import Wiener
 from fsdiff.priors.convolution import Standard
 from fsdiff.processes.variance_preserving import VariancePreserving
@@ -152,6 +152,8 @@ def draw(found: Mapping[str, tuple[float, xr.Dataset]]) -> Figure:
         curves = found[name][1].isel(epoch=slice(1, None))
         axes.plot(curves["seconds"], curves["validation_loss"], label=name, **style)
     axes.set(xscale="log", yscale="log", xlabel="training time [s]", ylabel="denoising loss")
+    plain_ticks(axes.xaxis)
+    plain_ticks(axes.yaxis)
     axes.legend()
     return figure
 
