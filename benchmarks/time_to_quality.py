@@ -87,7 +87,7 @@ def verdict(found: pd.DataFrame) -> str:
     """Each of our models beside the published ones that took ten times as long."""
     published = found[found["dataset"] == "published_patterns"]
     said = []
-    for _, ours in found[found["dataset"] == "patterns"].iterrows():
+    for _, ours in found[found["dataset"] == "cosine_patterns"].iterrows():
         late = published[published["time"] >= 10 * ours["time"]]
         if late.empty:
             said.append(f"No published row took ten times as long as *{ours['title']}*.")
@@ -147,7 +147,7 @@ def main() -> None:
     page = PAGE.format(
         wanted=WANTED,
         count=count,
-        tested=settings["datasets"]["patterns"]["split"]["test"] // 2,
+        tested=settings["datasets"]["cosine_patterns"]["split"]["test"] // 2,
         rows=table(
             " | ".join([header, *(f"{name}:" for name in DISTANCES.values())]),
             lines(found, real),
