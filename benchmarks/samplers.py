@@ -5,11 +5,13 @@ reference; on fine data the multilevel sampler beside the same steps on the fine
 run in turn in this process, on one thread, block by block of sample indices. Writes ``samplers.md``
 and ``samplers.svg``.
 
-    python benchmarks/samplers.py WEIGHTS DATA [--fine DATA] [--reference 1000] [--quick]
+    python benchmarks/samplers.py WEIGHTS [DATA] [--fine DATA] [--reference 1000] [--quick]
 
-WEIGHTS and DATA are files of a study, of the quickstart for example models/bessel_multilevel/seed0/
-128.safetensors, data/reaction_diffusion/32.nc and, as the fine one, 128.nc below results/. Takes
-about ten minutes on one core, and five more for a reference of a thousand steps.
+WEIGHTS and DATA are files of a study, of the quickstart for example models/standard_multilevel/
+seed0/128.safetensors, data/reaction_diffusion/32.nc and, as the fine one, 128.nc below results/.
+Takes about ten minutes on one core, and five more for a reference of a thousand steps. Without
+coarse data the reference is drawn on the fine grid, too, and the page is ``samplers-fine.md``: half
+a minute for each sample.
 """
 
 import argparse
@@ -211,7 +213,7 @@ than two standard errors (jackknife over {blocks} blocks of samples). *Real data
 fields: nothing can be closer than that but by chance.
 
 {parts}
-![Distances against cost](samplers.svg)
+![Distances against cost]({name}.svg)
 
 Made by `python benchmarks/samplers.py{options}` in one run on one thread: {environment}
 """
@@ -221,6 +223,7 @@ def page(
     model: models.Model,
     parts: Sequence[tuple[str, Mapping[Setting, Row], Mapping[str, float]]],
     tested: int,
+    name: str,
     options: str,
 ) -> str:
     """The page in Markdown."""
@@ -230,11 +233,12 @@ def page(
         count=len(next(iter(parts[0][1].values())).samples.fields),
         parameters=model.description["parameters"],
         tested=tested,
+        name=name,
         blocks=BLOCKS,
         parts="\n".join(sections),
         options=options,
         environment=environment(),
-        **{name: config[name]["kind"] for name in ("prior", "process", "prediction")},
+        **{part: config[part]["kind"] for part in ("prior", "process", "prediction")},
     )
 
 
@@ -242,7 +246,7 @@ def main() -> None:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("weights", type=Path, help="a model's .safetensors")
-    parser.add_argument("data", type=Path, help="a data set on a coarse grid, .nc")
+    parser.add_argument("data", type=Path, nargs="?", help="a data set on a coarse grid, .nc")
     parser.add_argument("--fine", type=Path, help="the same on a fine grid, for multilevel")
     parser.add_argument("--reference", type=int, default=200, help="Euler–Maruyama's steps")
     parser.add_argument("--count", type=int, default=64, help="samples, a multiple of 8")
@@ -250,20 +254,28 @@ def main() -> None:
     default = Path(__file__).parents[1] / "docs" / "benchmarks"
     parser.add_argument("--folder", type=Path, default=default, help="where to write")
     arguments = parser.parse_args()
+    if arguments.data is None and arguments.fine is None:
+        parser.error("name data to draw samples like: on a coarse grid, a fine one, or both")
     torch.set_num_threads(1)
     model = models.load(arguments.weights)
-    tasks = {arguments.data: all_samplers(arguments.reference, arguments.quick)}
-    if arguments.fine is not None:
-        tasks[arguments.fine] = several_grids(arguments.quick)
+    everything, name = all_samplers(arguments.reference, arguments.quick), "samplers"
+    grids = several_grids(arguments.quick)
+    if arguments.data is None:
+        reference, name = dict([next(iter(everything.items()))]), "samplers-fine"
+        tasks = {arguments.fine: reference | grids}
+    else:
+        tasks = {arguments.data: everything}
+        if arguments.fine is not None:
+            tasks[arguments.fine] = grids
     count = 16 if arguments.quick else arguments.count
     parts = list(measured(model, tasks, count))
-    with storage.read(arguments.data) as dataset:
+    with storage.read(next(iter(tasks))) as dataset:
         tested = len(test_halves(dataset)[0])
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    save(draw(parts), arguments.folder / "samplers.svg")
-    options = f" … --reference {arguments.reference}" + " --quick" * arguments.quick
-    with atomic(arguments.folder / "samplers.md") as temporary:
-        Path(temporary).write_text(page(model, parts, tested, options), encoding="utf-8")
+    save(draw(parts), arguments.folder / f"{name}.svg")
+    options = f" … --reference {arguments.reference} --count {count}"
+    with atomic(arguments.folder / f"{name}.md") as temporary:
+        Path(temporary).write_text(page(model, parts, tested, name, options), encoding="utf-8")
 
 
 def measured(
