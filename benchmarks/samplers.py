@@ -37,7 +37,7 @@ from fsdiff.metrics.evaluate import evaluate
 from fsdiff.metrics.patches import PatchSlicedWasserstein
 from fsdiff.metrics.sliced import SlicedWasserstein
 from fsdiff.metrics.spectra import SpectrumError
-from fsdiff.plotting.style import experiment_styles, save, styled
+from fsdiff.plotting.style import experiment_styles, plain_ticks, save, styled
 from fsdiff.samplers.adaptive_heun import AdaptiveHeun
 from fsdiff.samplers.annealed_langevin import AnnealedLangevin
 from fsdiff.samplers.base import Sampler, Samples, concatenate
@@ -187,6 +187,8 @@ def draw(parts: Sequence[tuple[str, Mapping[Setting, Row], Mapping[str, float]]]
             _draw_distance(axes, rows, key)
             axes.axhline(floor[key], color="black", linewidth=2, zorder=1, label="real data")
             axes.set(xscale="log", yscale="log", xlabel="processor s per sample", title=name)
+            plain_ticks(axes.xaxis)
+            plain_ticks(axes.yaxis)
         panels[0].set_ylabel(title)
         handles, labels = panels[0].get_legend_handles_labels()
         panels[-1].legend(handles, labels, loc="center left", bbox_to_anchor=(1, 0.5))
