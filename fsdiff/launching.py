@@ -69,7 +69,8 @@ def _standalone(script: Path, folder: str) -> int:
         raise Interrupted from None
     except ChildFailedError as error:
         codes = {failure.exitcode for failure in error.failures.values()}
-        if codes == {os.EX_TEMPFAIL}:
+        # Once one process has ended the others, which are about to, are told to.
+        if os.EX_TEMPFAIL in codes and codes <= {os.EX_TEMPFAIL, -signal.SIGTERM}:
             raise Interrupted from None
         return 1
     return 0

@@ -85,6 +85,7 @@ with joined(torch.device("cpu")) as group:
     (folder / f"{{group.rank}}.json").write_text(json.dumps(found))
     for name, one in (("whole", whole), ("resumed", resumed)):
         safetensors.torch.save_file(weights_of(one), folder / f"{{name}}{{group.rank}}")
+    group.largest(0)  # all have written before one ends, which ends the others
 raise Interrupted
 """
 
@@ -143,6 +144,22 @@ def test_interrupted_processes_end_as_one_does(two):
     _, ended = two
     assert ended.returncode == os.EX_TEMPFAIL, ended.stderr
     assert f"interrupted at step {STOP + 1} of 21 by SIGTERM; state saved" in ended.stderr
+
+
+def test_processes_that_are_ended_by_an_interrupted_one_count_as_interrupted(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from fsdiff.launching import run_in_processes\n"
+        "run_in_processes(Path(sys.argv[0]))\n"
+        "sys.exit(os.EX_TEMPFAIL) if os.environ['RANK'] == '1' else time.sleep(60)\n"
+    )
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, PROCESSES: "2", "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+    command = [sys.executable, str(program)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.returncode == os.EX_TEMPFAIL, ended.stderr
 
 
 @pytest.mark.parametrize(("size", "count"), [(15, 2), (16, 3), (7, 7), (100, 8)])
