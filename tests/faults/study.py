@@ -248,7 +248,7 @@ def save_at_every_check() -> None:
     from fsdiff.interruption import Interruption
 
     original = Interruption.__init__
-    Interruption.__init__ = lambda self, save, every: original(self, save, 0.0)
+    Interruption.__init__ = lambda self, save, every, agree: original(self, save, 0.0, agree)
 
 
 def changed(before: dict[str, str], after: dict[str, str], *, but: Iterable[str] = ()) -> set[str]:
