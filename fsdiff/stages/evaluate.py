@@ -43,7 +43,7 @@ def evaluate_samples(
     model = models.load(weights)
     with storage.read(data, chunks="auto") as dataset:
         target, _ = test_halves(dataset)
-    row = evaluate(_metrics(config), fields_of(samples), target, model.denoiser.basis)
+    row = evaluate(metrics_of(config), fields_of(samples), target, model.denoiser.basis)
     description, spent = model.description, storage.read_json(cost)
     row |= {
         "loss": model.test_loss(normalised_split(data, "test")),
@@ -84,20 +84,19 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
     as many of the others meet its first half, like samples.
     """
     config = job["config"]
-    basis, metrics = build("basis", config["basis"]), _metrics(config)
+    basis, metrics = build("basis", config["basis"]), metrics_of(config)
     with storage.read(data, chunks="auto") as dataset:
         statistics = Statistics.of(dataset)
-        target, _ = test_halves(dataset)
         test = split(dataset, "test")
+    target = test[: len(test) // 2]
     count, n = len(target), target.shape[-1]
     synthetic = {
         "surrogate": gaussian_surrogate(statistics, basis, count, n),
         "white_noise": node_noise(statistics, count, n),
     }
-    rows = {name: evaluate(metrics, fields, target, basis) for name, fields in synthetic.items()}
-    table = [
-        {"row": name, **row} for name, row in {"real": _floor(metrics, test, basis), **rows}.items()
-    ]
+    table = [{"row": "real", **_floor(metrics, test, basis)}]
+    for name, fields in synthetic.items():
+        table.append({"row": name, **evaluate(metrics, fields, target, basis)})
     storage.write_json(output, table)
 
 
@@ -133,5 +132,6 @@ def node_noise(statistics: Statistics, count: int, n: int) -> Tensor:
     return statistics.denormalise(white).float()
 
 
-def _metrics(config: Mapping[str, Any]) -> dict[str, Metric]:
+def metrics_of(config: Mapping[str, Any]) -> dict[str, Metric]:
+    """The metrics that a job's configuration names."""
     return {name: build("metrics", block) for name, block in config["metrics"].items()}

@@ -11,10 +11,9 @@ from torch import Tensor
 
 from fsdiff import models, storage
 from fsdiff.devices import chosen_device
-from fsdiff.metrics.evaluate import Metric, evaluate
-from fsdiff.parts import build
+from fsdiff.metrics.evaluate import evaluate
 from fsdiff.samplers.base import concatenate
-from fsdiff.stages.evaluate import test_halves
+from fsdiff.stages.evaluate import metrics_of, test_halves
 from fsdiff.stages.files import Job, provenance, state_path
 from fsdiff.stages.sample import Drawn, SamplingError, draw
 from fsdiff.training.kept import kept_weights
@@ -68,11 +67,8 @@ def _evaluated(model: models.Model, config: Mapping[str, Any], target: Tensor, s
         draw(drawn, model, config, state)
     except SamplingError:
         return {}
-    metrics: dict[str, Metric] = {
-        name: build("metrics", block) for name, block in config["metrics"].items()
-    }
     fields = concatenate(drawn.parts).fields
-    return evaluate(metrics, fields, target, model.denoiser.basis)
+    return evaluate(metrics_of(config), fields, target, model.denoiser.basis)
 
 
 def _seconds_before(histories: Sequence[Path]) -> float:
