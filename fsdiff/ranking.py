@@ -39,7 +39,7 @@ def compared(found: pd.DataFrame) -> pd.DataFrame:
     Columns are pairs of a quantity (``mean`` and ``std`` over seeds, ``low``, ``high``, ``rank``,
     ``seconds``) and a resolution; the index are the hyperparameters.
     """
-    by = [name for name in found if name not in (GRID, "seed", "value", "training_seconds")]
+    by = _hyperparameters(found)
     groups = found.groupby([*by, GRID], sort=False)
     table = groups["value"].agg(["mean", "std", "min", "max"])
     table = table.rename(columns={"min": "low", "max": "high"})
@@ -71,7 +71,7 @@ def agreement(coarse: Sequence[float], fine: Sequence[float]) -> dict[str, float
 
 def agreements(found: pd.DataFrame) -> list[dict[str, Any]]:
     """The agreement of the two grids for each ``seed``, and of means over seeds (None)."""
-    by = [name for name in found if name not in (GRID, "seed", "value", "training_seconds")]
+    by = _hyperparameters(found)
     coarse, fine = sorted(found[GRID].unique())
     parts = [(None, found), *((int(seed), part) for seed, part in found.groupby("seed"))]
     return [
@@ -79,3 +79,8 @@ def agreements(found: pd.DataFrame) -> list[dict[str, Any]]:
         for seed, part in parts
         for wide in [part.pivot_table(values="value", index=by, columns=GRID, sort=False)]
     ]
+
+
+def _hyperparameters(found: pd.DataFrame) -> list[str]:
+    """The columns of outcomes that say which candidate it is."""
+    return [name for name in found if name not in (GRID, "seed", "value", "training_seconds")]
