@@ -174,9 +174,10 @@ class Experiment(Block):
         cls, trajectory: Trajectory | None, info: ValidationInfo
     ) -> Trajectory | None:
         dataset = _dataset_of(info)
-        if trajectory and dataset and info.data.keys() >= {"levels", "samples"}:
-            samples, epochs = info.data["samples"], info.data["levels"][-1].epochs
-            refuse(_impossible(trajectory, epochs, samples, dataset))
+        if trajectory and dataset and info.data.keys() >= {"levels", "samples", "training"}:
+            finest, validate_every = info.data["levels"][-1], info.data["training"].validate_every
+            refuse(_too_rare(trajectory, finest.epochs, finest.patience, validate_every))
+            refuse(_impossible(trajectory, info.data["samples"], dataset))
         return trajectory
 
 
@@ -199,12 +200,18 @@ def _useless_steps(info: ValidationInfo, samples: Samples) -> Iterator[Problem]:
             yield ("resolutions", i), str(error)
 
 
-def _impossible(
-    trajectory: Trajectory, epochs: int, samples: Samples, dataset: Dataset
+def _too_rare(
+    trajectory: Trajectory, epochs: int, patience: int | None, validate_every: int
 ) -> Iterator[Problem]:
-    """Trajectories are of epochs that there are, their samples among those drawn at the end."""
+    """Trajectories are of epochs that there are, however soon the finest level ends."""
     if trajectory.every > epochs:
         yield ("every",), f"the finest level has {epochs} epochs; use every <= {epochs}"
+    elif patience and trajectory.every > (first := patience * validate_every):
+        yield ("every",), f"the finest level may end after {first} epochs; use every <= {first}"
+
+
+def _impossible(trajectory: Trajectory, samples: Samples, dataset: Dataset) -> Iterator[Problem]:
+    """Samples on the way are among those drawn at the end, with data to compare them with."""
     if trajectory.count and trajectory.count > samples.count:
         yield ("count",), f"{samples.count} samples are drawn; use count <= {samples.count}"
     known = [n for n in samples.resolutions if n in dataset.resolutions]

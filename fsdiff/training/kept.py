@@ -31,7 +31,7 @@ class KeptWeights:
             safetensors.torch.save_file(tensors, temporary, metadata=metadata)
 
     def gather(self, epochs: int, path: Path) -> None:
-        """Put the weights of a level of so many epochs into one file at ``path``."""
+        """Put the weights of a level that took so many epochs into one file at ``path``."""
         tensors, seconds = {}, {}
         for epoch in range(self.every, epochs + 1, self.every):
             with safe_open(self._path(epoch), framework="pt") as file:

@@ -9,12 +9,17 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """One level of coarse-to-fine training: ``epochs`` passes over the data at ``resolution``."""
+    """One level of coarse-to-fine training: ``epochs`` passes over the data at ``resolution``.
+
+    With ``patience`` it ends sooner, after so many validations in a row without a lower loss at its
+    resolution: better with a constant learning rate, as one that falls has not fallen far by then.
+    """
 
     resolution: PositiveInt
     epochs: PositiveInt
     batch_size: PositiveInt = 32
     learning_rate: PositiveFloat = 1e-3
+    patience: PositiveInt | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,7 +119,7 @@ class Trainer:
             self._progress_bar() as bar,
             interruptible(save, every=self.save_every, agree=agree) as work,
         ):
-            while self.progress.step < self.steps:
+            while self.progress.step < self.steps and not self._out_of_patience():
                 self._step(batches)
                 bar.update()
                 if self._validation_due():
@@ -145,6 +145,19 @@ class Trainer:
         return tqdm(
             total=self.steps, initial=self.progress.step, desc=label, unit="step", disable=hidden
         )
+
+    def _out_of_patience(self) -> bool:
+        patience, progress = self.level.patience, self.progress
+        if patience is None or progress.validations_since_best < patience:
+            return False
+        logger.info(
+            "stopped after epoch %d of %d: the loss at %d² was lowest after epoch %d",
+            progress.rows[-1]["epoch"],
+            self.level.epochs,
+            self.level.resolution,
+            progress.best_epoch,
+        )
+        return True
 
     def _keep(self) -> None:
         """Keep the averaged weights after epochs where that is asked for."""
@@ -238,6 +251,6 @@ class Trainer:
         curves = self.progress.curves().assign_coords(resolution=list(self.validation))
         return curves.assign_attrs(
             level=self.level.resolution,
-            steps=self.steps,
+            steps=self.progress.step,
             parameters=sum(p.numel() for p in self.state.parameters.values()),
         )

@@ -62,6 +62,27 @@ def same(a, b):
     return all(a[k].equal(b[k]) for k in a)
 
 
+class MadeUp:
+    """Validation data with given losses; ``seen`` gets the weights they are asked of."""
+
+    def __init__(self, values, seen):
+        self.values, self.seen = iter(values), seen
+
+    def __len__(self):
+        return 1
+
+    def loss(self, denoiser):
+        self.seen.append({k: v.clone() for k, v in denoiser.network.state_dict().items()})
+        return next(self.values)
+
+
+def make_up(trainer, losses):
+    """Give the trainer these losses, {resolution: values}; a list of the weights it had then."""
+    seen = []
+    trainer.validation = {n: MadeUp(values, seen) for n, values in losses.items()}
+    return seen
+
+
 # Learning
 
 
@@ -83,21 +104,8 @@ def test_it_learns(tools):
 def test_the_network_ends_with_the_best_validated_weights(tools):
     """The best loss is that of the level's own resolution; both are made up here."""
     made_up = {N: [5.0, 3.0, 1.0, 2.0, 4.0], 24: [5.0, 4.0, 3.0, 2.0, 1.0]}
-    seen = []
-
-    class MadeUp:
-        def __init__(self, values):
-            self.values = iter(values)
-
-        def __len__(self):
-            return 1
-
-        def loss(self, denoiser):
-            seen.append({k: v.clone() for k, v in denoiser.network.state_dict().items()})
-            return next(self.values)
-
     trainer = make_trainer(tools, epochs=4)
-    trainer.validation = {n: MadeUp(values) for n, values in made_up.items()}
+    seen = make_up(trainer, made_up)
     curves = trainer.run()
     assert curves.attrs["best_epoch"] == 2
     assert curves.attrs["best_loss"] == 1.0
@@ -117,6 +125,33 @@ def test_the_recorded_loss_is_that_of_the_weights_kept(tools):
 def test_validation_epochs_are_chosen(tools):
     curves = make_trainer(tools, epochs=5, options={"validate_every": 2}).run()
     assert list(curves["epoch"].values) == [0, 2, 4, 5]
+
+
+@pytest.mark.parametrize(("patience", "last", "best"), [(1, 3, 2), (2, 6, 4), (3, 7, 4), (4, 7, 4)])
+def test_a_level_ends_when_its_patience_does(tools, patience, last, best):
+    """That many losses in a row that are no new minimum; equal ones are none."""
+    losses = [5.0, 4.0, 3.0, 3.0, 2.0, 2.5, 2.1, 2.0]
+    trainer = make_trainer(tools, epochs=7, patience=patience)
+    seen = make_up(trainer, {N: losses, 24: reversed(losses)})
+    curves = trainer.run()
+    assert list(curves["epoch"].values) == list(range(last + 1))
+    assert curves.attrs["steps"] == 3 * last
+    assert curves.attrs["best_epoch"] == best
+    assert same(weights_of(trainer), seen[2 * best])
+
+
+def test_impatient_levels_take_the_steps_that_patient_ones_do(tools, tmp_path):
+    """And one that has ended is not continued."""
+    state = tmp_path / "state.safetensors"
+    level = {"epochs": 40, "learning_rate": 0.1, "options": {"schedule": "constant", "warmup": 0.0}}
+    curves = make_trainer(tools, state, patience=2, **level).run()
+    last = int(curves["epoch"][-1])
+    assert 2 < last < 40
+    patient = make_trainer(tools, **level | {"epochs": last}).run()
+    assert patient.drop_vars("seconds").identical(curves.drop_vars("seconds"))
+    again = make_trainer(tools, state, patience=2, **level)
+    again.denoiser.loss = None
+    assert again.run().identical(curves)
 
 
 # The same steps

@@ -260,6 +260,17 @@ def test_trajectories_that_cannot_be_are_refused(trajectory, problem):
     assert found.startswith(f"experiments.one.trajectory.{problem}")
 
 
+def test_something_is_kept_however_soon_training_ends():
+    raw = strict_yaml.parse(STUDY)
+    experiment = raw["experiments"]["one"]
+    experiment["levels"][-1]["patience"] = 3
+    experiment["trajectory"] = {"every": 3}
+    config.load(raw)
+    experiment["levels"][-1]["patience"] = 2
+    with pytest.raises(config.ConfigurationError, match="may end after 2 epochs; use every <= 2"):
+        config.load(raw)
+
+
 def test_weights_are_kept_often_enough_for_all_that_share_them():
     raw = strict_yaml.parse(STUDY)
     first = raw["experiments"]["one"]
