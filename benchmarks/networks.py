@@ -1,9 +1,11 @@
 """Time and memory of this project's FNO beside published ones of as many parameters.
 
 Networks of width 32 take turns, in one process, at steps of training (forward, backward, AdamW)
-and at inference, on batches of 16 random fields. Needs the extra ``neuralop``.
+and at inference, on batches of 16 random fields. Needs the extra ``neuralop``; and a C++ compiler
+for ``--compile``, which adds this project's network compiled by PyTorch, about two minutes for each
+grid.
 
-    python benchmarks/networks.py [--threads 1 2] [--quick] [--folder docs/benchmarks]
+    python benchmarks/networks.py [--threads 1 2] [--compile] [--quick] [--folder docs/benchmarks]
 """
 
 import argparse
@@ -27,8 +29,19 @@ from fsdiff.networks.fno import FNO
 from fsdiff.storage import atomic
 
 OURS, COSINE, PACKAGE, PUBLISHED = "fsdiff, Fourier", "fsdiff, cosine", "neuralop", "published"
+COMPILED = "fsdiff, Fourier, compiled"
+
+
+def compiled_fno() -> nn.Module:
+    """Compiled when it is first used, for training and for inference."""
+    network = FNO(modes=12, basis="fourier")
+    network.compile()
+    return network
+
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     OURS: partial(FNO, modes=12, basis="fourier"),
+    COMPILED: compiled_fno,
     COSINE: partial(FNO, modes=24, basis="cosine"),
     PACKAGE: PackagedFNO,
     PUBLISHED: PublishedFNO,
@@ -45,7 +58,9 @@ on two. A step of training is forward, backward and AdamW, fused where all param
 *Times faster* is the network's time by that of the first. Memory is the peak of two steps of
 training in a fresh process, beyond what it uses before the network is made.
 
-* *fsdiff*: `fsdiff.networks.fno.FNO`, with its defaults but for the modes.
+* *fsdiff*: `fsdiff.networks.fno.FNO`, with its defaults but for the modes. *Compiled* is what
+  `training: {{compile: true}}` does; what compiling takes is not in it (see
+  [compiling.md](compiling.md)), nor is its memory measured.
 * *neuralop*: `neuralop.models.FNO`, with its defaults but for the sizes.
 * *published*: the FNO of published score models on function spaces, as `benchmarks/peers` has it.
 
@@ -106,12 +121,13 @@ def parameters(name: str) -> int:
     return sum(p.numel() * (2 if p.is_complex() else 1) for p in NETWORKS[name]().parameters())
 
 
-def race(n: int, threads: int, rounds: int) -> dict[str, Times]:
-    """Times of all networks, which take turns; the first round is not counted."""
+def race(names: Sequence[str], n: int, threads: int, rounds: int) -> dict[str, Times]:
+    """Times of the networks, which take turns; the first round is not counted."""
     torch.set_num_threads(threads)
+    torch.compiler.reset()  # or it would compile for grids of any size from the second one on
     clock = time.process_time if threads == 1 else time.perf_counter
-    contenders = {name: Contender(name, n) for name in NETWORKS}
-    times = {name: Times() for name in NETWORKS}
+    contenders = {name: Contender(name, n) for name in names}
+    times = {name: Times() for name in names}
     for count in range(rounds + 1):
         for name, contender in contenders.items():
             before = resource.getrusage(resource.RUSAGE_SELF)
@@ -139,14 +155,18 @@ def train_twice(name: str, n: int) -> None:
     contender.train()
 
 
-def measure(resolutions: Sequence[int], threads: Sequence[int], rounds: int) -> Iterator[Row]:
+def measure(
+    names: Sequence[str], resolutions: Sequence[int], threads: Sequence[int], rounds: int
+) -> Iterator[Row]:
     """All rows of the table, printed when they are there."""
     for n in resolutions:
-        memory = {name: peak_megabytes(partial(train_twice, name), n) for name in NETWORKS}
+        # The compiler would be what takes most.
+        plain = [name for name in names if name != COMPILED]
+        memory = {name: peak_megabytes(partial(train_twice, name), n) for name in plain}
         for count in threads:
-            for name, times in race(n, count, rounds).items():
+            for name, times in race(names, n, count, rounds).items():
                 values = [median(v) for v in (times.training, times.inference, times.system)]
-                row = Row(n, count, name, *values, memory[name] if count == 1 else None)
+                row = Row(n, count, name, *values, memory.get(name) if count == 1 else None)
                 print(row, file=sys.stderr, flush=True)
                 yield row
 
@@ -178,14 +198,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="32 x 32 nodes, few rounds")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--compile", action="store_true", help="a compiled network, too")
     parser.add_argument("--folder", type=Path, default=Path("docs/benchmarks"))
     arguments = parser.parse_args()
     resolutions, rounds = ((32,), 3) if arguments.quick else ((32, 64, 128), 9)
-    rows = list(measure(resolutions, arguments.threads, rounds))
+    names = [name for name in NETWORKS if arguments.compile or name != COMPILED]
+    rows = list(measure(names, resolutions, arguments.threads, rounds))
     command = "python benchmarks/networks.py" + " --quick" * arguments.quick
+    command += " --compile" * arguments.compile
     if arguments.threads != [1, 2]:
         command += " --threads " + " ".join(map(str, arguments.threads))
-    counts = table("network | parameters:", ([name, f"{parameters(name):,}"] for name in NETWORKS))
+    plain = [name for name in NETWORKS if name != COMPILED]
+    counts = table("network | parameters:", ([name, f"{parameters(name):,}"] for name in plain))
     page = [
         "# Score networks beside published ones\n",
         METHOD.format(
