@@ -99,7 +99,7 @@ def main() -> None:
     page = PAGE.format(
         wanted=moments.WANTED,
         count=settings["defaults"]["samples"]["count"],
-        tested=settings["datasets"]["patterns"]["split"]["test"] // 2,
+        tested=settings["datasets"]["cosine_patterns"]["split"]["test"] // 2,
         ends=ends(found),
         sooner=table(f"schedule | {names}", sooner(found)),
         rows=table(moments.header(DISTANCES), moments.lines(found, real, DISTANCES)),
