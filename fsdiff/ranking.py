@@ -1,5 +1,6 @@
 """Whether hyperparameters rank on a fine grid as they do on a coarse one."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,23 +51,27 @@ def compared(found: pd.DataFrame) -> pd.DataFrame:
     return wide.sort_values(("mean", coarse), kind="stable")
 
 
-def agreement(coarse: Sequence[float], fine: Sequence[float]) -> dict[str, float]:
+def agreement(coarse: Sequence[float], fine: Sequence[float]) -> dict[str, float | None]:
     """How alike two rankings of the same candidates are, less being better.
 
     ``kendall_tau`` with its two-sided ``kendall_p_value`` for independent rankings (exact where no
     two values are equal), ``spearman_rho``, and ``regret``: the fine value of the best on the
-    coarse grid over the best fine value, one where it is the best there as well.
+    coarse grid over the best fine value, one where it is the best there as well. None stands for
+    what is undefined: correlations where all values of a grid are equal.
     """
     values = pd.DataFrame({"coarse": coarse, "fine": fine})
     tau = kendalltau(values["coarse"], values["fine"])
     chosen = values["fine"][values["coarse"].idxmin()]
-    return {
+    varied = (values.nunique() > 1).all()
+    rho = spearmanr(values["coarse"], values["fine"]).statistic if varied else math.nan
+    found = {
         "kendall_tau": float(tau.statistic),
         "kendall_p_value": float(tau.pvalue),
-        "spearman_rho": float(spearmanr(values["coarse"], values["fine"]).statistic),
+        "spearman_rho": float(rho),
         "regret": float(chosen / values["fine"].min()),
-        "candidates": len(values),
     }
+    defined = {name: None if math.isnan(value) else value for name, value in found.items()}
+    return {**defined, "candidates": len(values)}
 
 
 def agreements(found: pd.DataFrame) -> list[dict[str, Any]]:

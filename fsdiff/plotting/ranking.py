@@ -11,7 +11,7 @@ from fsdiff.plotting.summary import column_title
 
 @styled
 def coarse_against_fine(
-    table: pd.DataFrame, agreement: Mapping[str, float], *, metric: str
+    table: pd.DataFrame, agreement: Mapping[str, float | None], *, metric: str
 ) -> Figure:
     """A point for each combination of hyperparameters: its value on both grids.
 
@@ -45,12 +45,13 @@ def coarse_against_fine(
     axes.set_ylabel(f"at {fine} × {fine}")
     worse = 100 * (agreement["regret"] - 1)
     distance = f"{worse:.1f} % worse than the best" if worse else "the best"
-    axes.set_title(
-        f"τ = {agreement['kendall_tau']:.2f} (p = {agreement['kendall_p_value']:.2g}), "
-        f"ρ = {agreement['spearman_rho']:.2f}\n"
-        f"the best at {coarse} is {distance} at {fine}",
-        loc="left",
-    )
+    ranks = "no ranks: all are equal"
+    if agreement["kendall_tau"] is not None:
+        ranks = (
+            f"τ = {agreement['kendall_tau']:.2f} (p = {agreement['kendall_p_value']:.2g}), "
+            f"ρ = {agreement['spearman_rho']:.2f}"
+        )
+    axes.set_title(f"{ranks}\nthe best at {coarse} is {distance} at {fine}", loc="left")
     figure.legend(loc="outside right center")
     return figure
 

@@ -55,7 +55,7 @@ def test_a_search_consists_of_all_combinations_on_both_grids():
     assert last.network.modes == 4
     assert last.prior.power == 1.0
     assert [level.plain() for level in last.levels] == [
-        {"resolution": 16, "epochs": 3, "batch_size": 4, "learning_rate": 1e-5}
+        {"resolution": 16, "epochs": 3, "batch_size": 4, "learning_rate": 1e-5, "patience": None}
     ]
     assert last.samples.plain() == {"count": 4, "resolutions": [16], "batch_size": 2}
     assert last.seeds == (0, 3)
@@ -192,6 +192,16 @@ def test_agreement_is_told_for_means_and_for_each_seed():
     assert means["kendall_tau"] == pytest.approx(1 / 3)  # of three pairs two agree
     assert means["regret"] == pytest.approx(33 / 30)
     assert means["candidates"] == 3
+
+
+def test_candidates_that_are_all_equal_have_no_ranks():
+    found = ranking.agreement([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])
+    assert found["kendall_tau"] is found["kendall_p_value"] is found["spearman_rho"] is None
+    assert found["regret"] == 1.0
+    both = ranking.outcomes(*runs_and_rows((FINE, FINE)), "w1").assign(value=1.0)
+    table, (means, *_) = ranking.compared(both), ranking.agreements(both)
+    (axes,) = coarse_against_fine(table, means, metric="w1").axes
+    assert axes.get_title(loc="left").startswith("no ranks: all are equal\nthe best at")
 
 
 def test_the_p_value_is_the_share_of_orders_that_agree_as_much():
