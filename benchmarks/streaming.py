@@ -7,7 +7,7 @@ the loading of all fields beforehand where they are not. Peak memory is that of 
 libraries and all that a step needs included; *beyond* is what it has grown by since it had built
 the network.
 
-    python benchmarks/streaming.py [--gigabytes 4] [--memory-mb 200] [--folder docs/benchmarks]
+    python benchmarks/streaming.py [--gigabytes 4] [--memory-mb 50] [--steps 240] [--folder …]
 """
 
 import argparse
@@ -44,7 +44,7 @@ from fsdiff.training.fields import training_fields
 from fsdiff.training.options import Level, TrainingOptions
 from fsdiff.training.trainer import Trainer
 
-NODES, BATCH, STEPS = 64, 16, 60
+NODES, BATCH = 64, 16
 HELD_OUT = 32
 """Fields for validation, before the first step."""
 
@@ -54,15 +54,15 @@ EVERYTHING = 10**9
 PAGE = """\
 # Training that streams its data
 
-Made by `python benchmarks/streaming.py --gigabytes {gigabytes:g} --memory-mb {memory_mb}`: \
-{environment}
+Made by `python benchmarks/streaming.py --gigabytes {gigabytes:g} --memory-mb {memory_mb} \
+--steps {steps} --rounds {rounds}`: {environment}
 
 {about}
 
 {count:,} fields on {nodes} × {nodes} nodes, {size:,.0f} MB; an FNO of width 32 with \
 {parameters:,} parameters, batches of {batch}, {steps} steps in each of {rounds} rounds on one \
-thread; streamed through {memory_mb} MB, of which the first steps read all, for as many as \
-{refill:,.0f} steps.
+thread; streamed through {memory_mb} MB, of which one half feeds {refill:,.0f} steps while the \
+other is read anew.
 
 {results}
 A streamed step takes {wall:.3f} times the wall time and {processor:.3f} times the processor time \
@@ -81,12 +81,9 @@ class Taken:
 
 
 class FirstSteps(Trainer):
-    """Takes no more than so many steps."""
+    """Takes no more than ``steps`` steps."""
 
-    @property
-    def steps(self) -> int:
-        """How many are taken."""
-        return STEPS
+    steps = 0
 
 
 def make_data(path: Path, gigabytes: float) -> int:
@@ -132,7 +129,7 @@ def make_denoiser(path: Path) -> Denoiser:
     )
 
 
-def job(path: Path, memory_mb: int) -> Taken:
+def job(path: Path, memory_mb: int, steps: int) -> Taken:
     """Take the first steps of training on a file."""
     torch.set_num_threads(1)
     denoiser = make_denoiser(path)
@@ -145,18 +142,19 @@ def job(path: Path, memory_mb: int) -> Taken:
         validation={NODES: normalised_split(path, "validation")},
         seed=0,
     )
+    trainer.steps = steps
     started = time.process_time()
     trainer.run()
-    processor = (time.process_time() - started) / STEPS
+    processor = (time.process_time() - started) / steps
     peak = memory("VmHWM")
-    return Taken(trainer.progress.seconds / STEPS, processor, peak, peak - before)
+    return Taken(trainer.progress.seconds / steps, processor, peak, peak - before)
 
 
-def run(path: Path, memory_mb: int) -> Taken:
+def run(path: Path, memory_mb: int, steps: int) -> Taken:
     """The same in a process of its own, with the file out of the system's cache."""
     with path.open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    command = [sys.executable, __file__, "--job", str(path), str(memory_mb)]
+    command = [sys.executable, __file__, "--job", str(path), str(memory_mb), str(steps)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return Taken(**json.loads(done.stdout))
@@ -194,9 +192,9 @@ def page(
         size=count * sample,
         parameters=sum(p.numel() for p in make_denoiser(path).parameters()),
         batch=BATCH,
-        steps=STEPS,
+        steps=options.steps,
         rounds=options.rounds,
-        refill=options.memory_mb / sample / BATCH,
+        refill=options.memory_mb / 2 / sample / BATCH,
         results=table(header, rows),
         wall=ratio("wall"),
         processor=ratio("processor"),
@@ -207,22 +205,23 @@ def main() -> None:
     """Measure, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--gigabytes", type=float, default=4.0)
-    parser.add_argument("--memory-mb", type=int, default=200, help="for streamed fields")
+    parser.add_argument("--memory-mb", type=int, default=50, help="for streamed fields")
+    parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path("docs/benchmarks"))
-    parser.add_argument("--job", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--job", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.job:
-        path, memory_mb = options.job
-        print(json.dumps(asdict(job(Path(path), int(memory_mb)))))
+        path, memory_mb, steps = options.job
+        print(json.dumps(asdict(job(Path(path), int(memory_mb), int(steps)))))
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{NODES}.nc"
         make_data(path, options.gigabytes)
         in_memory, streamed = [], []
         for _ in range(options.rounds):
-            in_memory.append(run(path, EVERYTHING))
-            streamed.append(run(path, options.memory_mb))
+            in_memory.append(run(path, EVERYTHING, options.steps))
+            streamed.append(run(path, options.memory_mb, options.steps))
         text = page(in_memory, streamed, path, options)
     print(text)
     with atomic(options.folder / "streaming.md") as temporary:
