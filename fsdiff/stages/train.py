@@ -67,17 +67,15 @@ def train(
     config = job["config"]
     level, options = Level(**config["level"]), TrainingOptions(**config["training"])
     with storage.read(data[level.resolution], chunks="auto") as dataset:
-        statistics, meaning = (
-            Statistics.of(dataset),
-            describe_fields(dataset, build("basis", config["basis"])),
-        )
+        statistics = Statistics.of(dataset)
+        meaning = describe_fields(dataset, build("basis", config["basis"]))
     denoiser = models.make_denoiser(config, statistics, config["seed"])
     warn_of_smooth_noise(denoiser, statistics)
-    spent = 0.0
+    spent, inputs = 0.0, list(data.values())
     if warm_start is not None:
         models.warm_start(denoiser.network, warm_start)
         spent = models.describe(warm_start)["training_seconds"]
-    inputs = [*data.values()] if warm_start is None else [*data.values(), warm_start]
+        inputs.append(warm_start)
     every = f"-every{keep[0]}" if keep else ""
     state = state_path(job, inputs, states, f"train-{level.resolution}{every}")
     kept = KeptWeights(state, keep[0]) if keep else None
