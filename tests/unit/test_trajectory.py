@@ -70,15 +70,17 @@ class Run:
     def path(self, name):
         return self.folder / name
 
-    def train(self, n, coarser, keep):
+    def train(self, n, coarser, keep, *, folder=None, **level):
+        config = self.study.train_slice("one", n, SEED)
+        folder = folder or self.folder
         train(
-            {"config": self.study.train_slice("one", n, SEED), "code": "code"},
+            {"config": {**config, "level": {**config["level"], **level}}, "code": "code"},
             data={m: self.path(f"{m}.nc") for m in (8, 16)},
             warm_start=coarser,
-            weights=self.path(f"{n}.safetensors"),
-            sidecar=self.path(f"{n}.json"),
-            history=self.path(f"{n}.history.nc"),
-            states=self.folder,
+            weights=folder / f"{n}.safetensors",
+            sidecar=folder / f"{n}.json",
+            history=folder / f"{n}.history.nc",
+            states=folder,
             keep=keep,
         )
 
@@ -112,6 +114,15 @@ def test_weights_are_kept_after_every_so_many_epochs_and_nothing_else_is_left(ru
     assert [seconds for _, seconds, _ in kept] == curve["seconds"].sel(epoch=[2, 4]).values.tolist()
     assert [epoch for epoch, _, _ in kept_weights(run.path("kept.safetensors"), 4)] == [4]
     assert not list(run.folder.glob("train-*"))
+
+
+def test_what_a_level_that_ends_early_had_kept_is_gathered(run, tmp_path):
+    kept = tmp_path / "kept.safetensors"
+    run.train(8, None, (1, kept), folder=tmp_path, epochs=50, patience=2, learning_rate=1.0)
+    last = int(xr.load_dataset(tmp_path / "8.history.nc")["epoch"][-1])
+    assert 2 <= last < 50
+    assert [epoch for epoch, _, _ in kept_weights(kept, 1)] == list(range(1, last + 1))
+    assert not list(tmp_path.glob("train-*"))
 
 
 def test_what_is_kept_are_the_averaged_weights_that_are_validated(run):
