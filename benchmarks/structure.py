@@ -1,0 +1,84 @@
+"""How near samples at 128 x 128 come to real data, from training on coarser grids alone.
+
+Runs ``configs/structure.yaml``, a study of the workflow, and writes ``structure.md`` from its
+summary. A run that was stopped goes on where it was.
+
+    python benchmarks/structure.py [--cores 1] [--directory …] [--folder docs/benchmarks]
+
+Takes about a quarter of an hour on one core.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from measuring import environment
+from moments import DISTANCES
+from report import number, table
+from study import ROOT, run
+
+from fsdiff.atomic import atomic
+
+CONFIGURATION = ROOT / "configs" / "structure.yaml"
+KURTOSES = {
+    "one_point_kurtosis": "kurtosis of values",
+    "gradient_kurtosis": "kurtosis of gradients",
+}
+
+PAGE = """\
+# Structure at a resolution that training has not seen
+
+Reaction–diffusion states at 128 × 128 nodes, drawn by models that were trained on 32 × 32 and
+64 × 64 nodes alone: {count} samples of one seed, {tested} fields that training has not seen.
+*Floor* is the distance between two sets of real data of that size, the mean over four divisions of
+the test data; in brackets, distances as multiples of it. The *Gaussian surrogate* has the data's
+mean and spectrum and no structure.
+
+{rows}
+Made by `python benchmarks/structure.py` in one run: {environment}
+"""
+
+
+def lines(rows: pd.DataFrame) -> Iterator[list[str]]:
+    """A row for each model and each reference."""
+    floor = rows[rows["row"] == "real"].iloc[0]
+    reference = {"real": "*floor*", "surrogate": "*Gaussian surrogate*"}
+    for _, row in rows.iterrows():
+        model = row["row"] == "model"
+        distances = [f"{row[name]:.3f} ({row[name] / floor[name]:.1f})" for name in DISTANCES]
+        yield [
+            row["title"] if model else reference[row["row"]],
+            number(row["training_seconds"]) if model else "",
+            *distances,
+            *(f"{row[name]:.2f}" for name in KURTOSES),
+        ]
+
+
+def main() -> None:
+    """Run the study, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cores", type=int, default=1)
+    parser.add_argument("--directory", type=Path, default=ROOT / "runs" / "structure")
+    parser.add_argument("--folder", type=Path, default=ROOT / "docs" / "benchmarks")
+    arguments = parser.parse_args()
+    run(CONFIGURATION, arguments.directory, arguments.cores, "results/summary.csv")
+    summary = pd.read_csv(arguments.directory / "results" / "summary.csv")
+    settings = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
+    (split,) = (dataset["split"] for dataset in settings["datasets"].values())
+    names = [f"{name}:" for name in {**DISTANCES, **KURTOSES}.values()]
+    rows = summary[summary["row"].isin(["model", "real", "surrogate"])]
+    page = PAGE.format(
+        count=settings["defaults"]["samples"]["count"],
+        tested=split["test"] // 2,
+        rows=table(" | ".join(["training | s:", *names]), lines(rows)),
+        environment=environment(),
+    )
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    with atomic(arguments.folder / "structure.md") as temporary:
+        Path(temporary).write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
