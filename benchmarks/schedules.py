@@ -35,8 +35,9 @@ Reaction–diffusion patterns at 128 × 128 nodes, one network and one sampler, 
 of training that are spent on different grids: at once on the finest one, or coarse to fine, each
 level started from the weights of the one before with a learning rate that starts anew. {count}
 samples were drawn for each row, of one seed, and compared with {tested} fields that training has
-not seen; *real data* are other such fields. *Time* is that of training, without validation, and of
-drawing {wanted} samples, on one core.
+not seen; *real data* are as many other such fields, the *Gaussian surrogate* has the data's mean
+and spectrum and no structure. *Time* is that of training, without validation, and of drawing
+{wanted} samples, on one core.
 
 ## How much sooner
 
@@ -91,10 +92,10 @@ def main() -> None:
     targets = ("results/summary.csv", "results/trajectories.csv")
     run(CONFIGURATION, arguments.directory, arguments.cores, *targets)
     settings = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
-    found, real = moments.judged(arguments.directory / "results", RESOLUTION)
+    found, references = moments.judged(arguments.directory / "results", RESOLUTION)
     found["curve"] = found["title"]
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    save(moments.draw(found, real, DISTANCES), arguments.folder / "schedules.svg")
+    save(moments.draw(found, references, DISTANCES), arguments.folder / "schedules.svg")
     names = " | ".join(f"{name}:" for name in DISTANCES.values())
     page = PAGE.format(
         wanted=moments.WANTED,
@@ -102,7 +103,7 @@ def main() -> None:
         tested=settings["datasets"]["cosine_patterns"]["split"]["test"] // 2,
         ends=ends(found),
         sooner=table(f"schedule | {names}", sooner(found)),
-        rows=table(moments.header(DISTANCES), moments.lines(found, real, DISTANCES)),
+        rows=table(moments.header(DISTANCES), moments.lines(found, references, DISTANCES)),
         environment=environment(),
     )
     with atomic(arguments.folder / "schedules.md") as temporary:
