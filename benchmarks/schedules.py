@@ -8,22 +8,17 @@ Runs ``configs/schedules.yaml``, a study of the workflow, and writes ``schedules
 Takes about 50 minutes on one core. Nothing else should run: times are wall times.
 """
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import moments
 import pandas as pd
-import yaml
 from measuring import environment
 from moments import DISTANCES
 from report import number, table
-from study import ROOT, run
+from study import run_as_told
 
-from fsdiff.atomic import atomic
 from fsdiff.plotting.style import save
 
-CONFIGURATION = ROOT / "configs" / "schedules.yaml"
 RESOLUTION = 128
 BASELINES = ("only_128", "small_batches")
 """Schedules without a coarse level."""
@@ -84,30 +79,22 @@ def ends(found: pd.DataFrame) -> str:
 
 def main() -> None:
     """Run the study, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cores", type=int, default=1)
-    parser.add_argument("--directory", type=Path, default=ROOT / "runs" / "schedules")
-    parser.add_argument("--folder", type=Path, default=ROOT / "docs" / "benchmarks")
-    arguments = parser.parse_args()
     targets = ("results/summary.csv", "results/trajectories.csv")
-    run(CONFIGURATION, arguments.directory, arguments.cores, *targets)
-    settings = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
-    found, references = moments.judged(arguments.directory / "results", RESOLUTION)
+    study = run_as_told("schedules", __doc__, *targets)
+    found, references = moments.judged(study.results, RESOLUTION)
     found["curve"] = found["title"]
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    save(moments.draw(found, references, DISTANCES), arguments.folder / "schedules.svg")
+    save(moments.draw(found, references, DISTANCES), study.folder / "schedules.svg")
     names = " | ".join(f"{name}:" for name in DISTANCES.values())
     page = PAGE.format(
         wanted=moments.WANTED,
-        count=settings["defaults"]["samples"]["count"],
-        tested=settings["datasets"]["cosine_patterns"]["split"]["test"] // 2,
+        count=study.settings["defaults"]["samples"]["count"],
+        tested=study.tested,
         ends=ends(found),
         sooner=table(f"schedule | {names}", sooner(found)),
         rows=table(moments.header(DISTANCES), moments.lines(found, references, DISTANCES)),
         environment=environment(),
     )
-    with atomic(arguments.folder / "schedules.md") as temporary:
-        Path(temporary).write_text(page, encoding="utf-8")
+    study.write("schedules.md", page)
 
 
 if __name__ == "__main__":

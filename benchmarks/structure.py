@@ -8,20 +8,14 @@ summary. A run that was stopped goes on where it was.
 Takes about a quarter of an hour on one core.
 """
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
-import yaml
 from measuring import environment
 from moments import DISTANCES
 from report import number, table
-from study import ROOT, run
+from study import run_as_told
 
-from fsdiff.atomic import atomic
-
-CONFIGURATION = ROOT / "configs" / "structure.yaml"
 KURTOSES = {
     "one_point_kurtosis": "kurtosis of values",
     "gradient_kurtosis": "kurtosis of gradients",
@@ -58,26 +52,17 @@ def lines(rows: pd.DataFrame) -> Iterator[list[str]]:
 
 def main() -> None:
     """Run the study, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cores", type=int, default=1)
-    parser.add_argument("--directory", type=Path, default=ROOT / "runs" / "structure")
-    parser.add_argument("--folder", type=Path, default=ROOT / "docs" / "benchmarks")
-    arguments = parser.parse_args()
-    run(CONFIGURATION, arguments.directory, arguments.cores, "results/summary.csv")
-    summary = pd.read_csv(arguments.directory / "results" / "summary.csv")
-    settings = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
-    (split,) = (dataset["split"] for dataset in settings["datasets"].values())
+    study = run_as_told("structure", __doc__, "results/summary.csv")
+    summary = pd.read_csv(study.results / "summary.csv")
     names = [f"{name}:" for name in {**DISTANCES, **KURTOSES}.values()]
     rows = summary[summary["row"].isin(["model", "real", "surrogate"])]
     page = PAGE.format(
-        count=settings["defaults"]["samples"]["count"],
-        tested=split["test"] // 2,
+        count=study.settings["defaults"]["samples"]["count"],
+        tested=study.tested,
         rows=table(" | ".join(["training | s:", *names]), lines(rows)),
         environment=environment(),
     )
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    with atomic(arguments.folder / "structure.md") as temporary:
-        Path(temporary).write_text(page, encoding="utf-8")
+    study.write("structure.md", page)
 
 
 if __name__ == "__main__":

@@ -8,20 +8,14 @@ and ``time_to_quality.svg`` from its tables. A run that was stopped goes on wher
 Takes about 50 minutes on one core. Nothing else should run: times are wall times.
 """
 
-import argparse
-from pathlib import Path
-
 import moments
 import pandas as pd
-import yaml
 from measuring import environment
 from report import table
-from study import ROOT, run
+from study import run_as_told
 
-from fsdiff.atomic import atomic
 from fsdiff.plotting.style import save
 
-CONFIGURATION = ROOT / "configs" / "time_to_quality.yaml"
 RESOLUTION = 128
 DISTANCES = moments.DISTANCES | {"sw_gaussian_approx": "Gaussian surrogate of SW"}
 
@@ -77,30 +71,20 @@ def curve(row: pd.Series) -> str:
 
 def main() -> None:
     """Run the study, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cores", type=int, default=1)
-    parser.add_argument("--directory", type=Path, default=ROOT / "runs" / "time_to_quality")
-    parser.add_argument("--folder", type=Path, default=ROOT / "docs" / "benchmarks")
-    arguments = parser.parse_args()
     targets = ("results/summary.csv", "results/trajectories.csv")
-    run(CONFIGURATION, arguments.directory, arguments.cores, *targets)
-    results = arguments.directory / "results"
-    settings = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
-    count = settings["defaults"]["samples"]["count"]
-    found, references = moments.judged(results, RESOLUTION)
+    study = run_as_told("time_to_quality", __doc__, *targets)
+    found, references = moments.judged(study.results, RESOLUTION)
     found["curve"] = found.apply(curve, axis=1)
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    save(moments.draw(found, references, DISTANCES), arguments.folder / "time_to_quality.svg")
+    save(moments.draw(found, references, DISTANCES), study.folder / "time_to_quality.svg")
     page = PAGE.format(
         wanted=moments.WANTED,
-        count=count,
-        tested=settings["datasets"]["cosine_patterns"]["split"]["test"] // 2,
+        count=study.settings["defaults"]["samples"]["count"],
+        tested=study.tested,
         rows=table(moments.header(DISTANCES), moments.lines(found, references, DISTANCES)),
         verdict=verdict(found),
         environment=environment(),
     )
-    with atomic(arguments.folder / "time_to_quality.md") as temporary:
-        Path(temporary).write_text(page, encoding="utf-8")
+    study.write("time_to_quality.md", page)
 
 
 if __name__ == "__main__":
