@@ -28,6 +28,10 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/analyse.smk"
 
 
+onstart:
+    gc.enable()  # common.smk has turned it off while the study is planned
+
+
 rule all:
     default_target: True
     input:

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 # What is imported, and the plan of a study, are millions of objects that stay until the end. To
-# look through them for garbage after every 700 new ones is a sixth of the time to plan.
-gc.set_threshold(100_000)
+# look through them for garbage again and again is a sixth of the time to plan.
+gc.disable()
 
 from snakemake.exceptions import WorkflowError
 
