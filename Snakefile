@@ -29,7 +29,8 @@ include: "workflow/rules/analyse.smk"
 
 
 onstart:
-    gc.enable()  # common.smk has turned it off while the study is planned
+    gc.freeze()  # what is planned stays until the end, see common.smk
+    gc.enable()
 
 
 rule all:

@@ -46,6 +46,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     PACKAGE: PackagedFNO,
     PUBLISHED: PublishedFNO,
 }
+PLAIN = [name for name in NETWORKS if name != COMPILED]
 BATCH = 16
 
 METHOD = """\
@@ -161,8 +162,7 @@ def measure(
     """All rows of the table, printed when they are there."""
     for n in resolutions:
         # The compiler would be what takes most.
-        plain = [name for name in names if name != COMPILED]
-        memory = {name: peak_megabytes(partial(train_twice, name), n) for name in plain}
+        memory = {name: peak_megabytes(partial(train_twice, name), n) for name in PLAIN}
         for count in threads:
             for name, times in race(names, n, count, rounds).items():
                 values = [median(v) for v in (times.training, times.inference, times.system)]
@@ -202,14 +202,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("docs/benchmarks"))
     arguments = parser.parse_args()
     resolutions, rounds = ((32,), 3) if arguments.quick else ((32, 64, 128), 9)
-    names = [name for name in NETWORKS if arguments.compile or name != COMPILED]
+    names = list(NETWORKS) if arguments.compile else PLAIN
     rows = list(measure(names, resolutions, arguments.threads, rounds))
     command = "python benchmarks/networks.py" + " --quick" * arguments.quick
     command += " --compile" * arguments.compile
     if arguments.threads != [1, 2]:
         command += " --threads " + " ".join(map(str, arguments.threads))
-    plain = [name for name in NETWORKS if name != COMPILED]
-    counts = table("network | parameters:", ([name, f"{parameters(name):,}"] for name in plain))
+    counts = table("network | parameters:", ([name, f"{parameters(name):,}"] for name in PLAIN))
     page = [
         "# Score networks beside published ones\n",
         METHOD.format(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 from measuring import environment
-from moments import DISTANCES
+from moments import DISTANCES, REFERENCES
 from report import number, table
 from study import run_as_told
 
@@ -38,12 +38,12 @@ Made by `python benchmarks/structure.py` in one run: {environment}
 def lines(rows: pd.DataFrame) -> Iterator[list[str]]:
     """A row for each model and each reference."""
     floor = rows[rows["row"] == "real"].iloc[0]
-    reference = {"real": "*floor*", "surrogate": "*Gaussian surrogate*"}
+    references = REFERENCES | {"real": "floor"}
     for _, row in rows.iterrows():
         model = row["row"] == "model"
         distances = [f"{row[name]:.3f} ({row[name] / floor[name]:.1f})" for name in DISTANCES]
         yield [
-            row["title"] if model else reference[row["row"]],
+            row["title"] if model else f"*{references[row['row']]}*",
             number(row["training_seconds"]) if model else "",
             *distances,
             *(f"{row[name]:.2f}" for name in KURTOSES),
@@ -55,7 +55,7 @@ def main() -> None:
     study = run_as_told("structure", __doc__, "results/summary.csv")
     summary = pd.read_csv(study.results / "summary.csv")
     names = [f"{name}:" for name in {**DISTANCES, **KURTOSES}.values()]
-    rows = summary[summary["row"].isin(["model", "real", "surrogate"])]
+    rows = summary[summary["row"].isin(["model", *REFERENCES])]
     page = PAGE.format(
         count=study.settings["defaults"]["samples"]["count"],
         tested=study.tested,

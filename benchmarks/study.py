@@ -30,7 +30,7 @@ class Study:
     def write(self, name: str, page: str) -> None:
         """Write its page."""
         with atomic(self.folder / name) as temporary:
-            Path(temporary).write_text(page, encoding="utf-8")
+            temporary.write_text(page, encoding="utf-8")
 
 
 def run(configuration: Path, directory: Path, cores: int, *targets: str) -> None:
@@ -51,6 +51,5 @@ def run_as_told(name: str, about: str | None, *targets: str) -> Study:
     arguments = parser.parse_args()
     configuration = ROOT / "configs" / f"{name}.yaml"
     run(configuration, arguments.directory, arguments.cores, *targets)
-    arguments.folder.mkdir(parents=True, exist_ok=True)
     settings = yaml.safe_load(configuration.read_text(encoding="utf-8"))
     return Study(settings, arguments.directory / "results", arguments.folder)

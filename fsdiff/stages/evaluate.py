@@ -88,7 +88,7 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
     with storage.read(data, chunks="auto") as dataset:
         statistics = Statistics.of(dataset)
         test = split(dataset, "test")
-    target = test[: len(test) // 2]
+    target, _ = _halves(test)
     count, n = len(target), target.shape[-1]
     synthetic = {
         "surrogate": gaussian_surrogate(statistics, basis, count, n),
@@ -102,19 +102,23 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
 
 def _floor(metrics: Mapping[str, Metric], test: Tensor, basis: Basis) -> dict[str, float]:
     """Distances between two halves of the test split, the mean over random divisions."""
-    half, found = len(test) // 2, []
+    found = []
     for division in range(DIVISIONS):
         order = torch.from_numpy(generator(0, FLOOR_STREAM, division).permutation(len(test)))
-        one, other = test[order[:half]], test[order[half : 2 * half]]
+        one, other = _halves(test[order])
         found.append(evaluate(metrics, other, one, basis))
     return {key: sum(row[key] for row in found) / len(found) for key in found[0]}
 
 
 def test_halves(dataset: xr.Dataset) -> tuple[Tensor, Tensor]:
     """Two disjoint halves of the test split: what samples are compared with, and the rest."""
-    test = split(dataset, "test")
-    half = len(test) // 2
-    return test[:half], test[half : 2 * half]
+    return _halves(split(dataset, "test"))
+
+
+def _halves(fields: Tensor) -> tuple[Tensor, Tensor]:
+    """The first half and the second; of an odd number of fields the last one is in neither."""
+    half = len(fields) // 2
+    return fields[:half], fields[half : 2 * half]
 
 
 def gaussian_surrogate(statistics: Statistics, basis: Basis, count: int, n: int) -> Tensor:

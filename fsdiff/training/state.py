@@ -41,11 +41,6 @@ class Progress:
         self.loss_sum, self.loss_count = 0.0, 0
         return mean
 
-    @property
-    def validations_since_best(self) -> int:
-        """How many there were in a row without a lower loss."""
-        return sum(row["epoch"] > self.best_epoch for row in self.rows)
-
     def curves(self) -> xr.Dataset:
         """The rows by epoch, with the losses' resolutions to be named as a coordinate."""
         columns = {

@@ -127,6 +127,8 @@ class Trainer:
                     bar.set_postfix(best=f"{self.progress.best_loss:.4f}")
                 self._keep()
                 work.check(f"step {self.progress.step} of {self.steps}")
+        if self.progress.step < self.steps:
+            logger.info("no lower loss since epoch %d: ended early", self.progress.best_epoch)
         self.state.set_weights(self.state.best)
         return self._history()
 
@@ -147,17 +149,11 @@ class Trainer:
         )
 
     def _out_of_patience(self) -> bool:
-        patience, progress = self.level.patience, self.progress
-        if patience is None or progress.validations_since_best < patience:
+        """Whether so many validations in a row, the last one included, found no lower loss."""
+        if self.level.patience is None:
             return False
-        logger.info(
-            "stopped after epoch %d of %d: the loss at %d² was lowest after epoch %d",
-            progress.rows[-1]["epoch"],
-            self.level.epochs,
-            self.level.resolution,
-            progress.best_epoch,
-        )
-        return True
+        epochs = self.progress.rows[-1]["epoch"] - self.progress.best_epoch
+        return epochs >= self.level.patience * self.options.validate_every
 
     def _keep(self) -> None:
         """Keep the averaged weights after epochs where that is asked for."""

@@ -140,6 +140,14 @@ def test_a_level_ends_when_its_patience_does(tools, patience, last, best):
     assert same(weights_of(trainer), seen[2 * best])
 
 
+def test_patience_counts_validations_not_epochs(tools):
+    trainer = make_trainer(tools, epochs=9, patience=2, options={"validate_every": 2})
+    make_up(trainer, {N: [5.0, 4.0, 4.5, 4.2, 1.0], 24: [1.0] * 5})
+    curves = trainer.run()
+    assert list(curves["epoch"].values) == [0, 2, 4, 6]
+    assert curves.attrs["best_epoch"] == 2
+
+
 def test_impatient_levels_take_the_steps_that_patient_ones_do(tools, tmp_path):
     """And one that has ended is not continued."""
     state = tmp_path / "state.safetensors"

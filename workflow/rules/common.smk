@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 
 # What is imported, and the plan of a study, are millions of objects that stay until the end. To
-# look through them for garbage again and again is a sixth of the time to plan.
+# look through them for garbage again and again is a sixth of the time to plan. Garbage is collected
+# again from the start of the first job on, see Snakefile.
 gc.disable()
 
 from snakemake.exceptions import WorkflowError
