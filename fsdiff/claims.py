@@ -155,11 +155,13 @@ def _combined(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> F
         return Finding("not reproduced", estimates)
     if verdicts == {"reproduced"}:
         return Finding("reproduced", estimates)
+    low, high = bounds
+    holds = "holds" if all(low <= estimate.value <= high for estimate in estimates) else "fails"
     seeds = min(estimate.seeds for estimate in estimates)
     if seeds < 2:
-        reason = "one seed does not say how far results scatter"
+        reason = f"it {holds} here, but one seed does not say how far results scatter"
     else:
-        reason = f"the scatter of {seeds} seeds leaves both possible"
+        reason = f"it {holds} in the mean, but the scatter of {seeds} seeds leaves both possible"
     return Finding("not checkable", estimates, reason)
 
 
