@@ -103,7 +103,7 @@ def summary_of(configuration: Mapping[str, Any], directory: Path, cores: int) ->
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / "study.yaml"
     file.write_text(yaml.safe_dump(dict(configuration), allow_unicode=True), encoding="utf-8")
-    run(file, directory, cores, "results/summary.csv")
+    run([file], directory, cores, "results/summary.csv")
     return pd.read_csv(directory / "results" / "summary.csv")
 
 

@@ -80,14 +80,14 @@ def ends(found: pd.DataFrame) -> str:
 def main() -> None:
     """Run the study, and write the page."""
     targets = ("results/summary.csv", "results/trajectories.csv")
-    study = run_as_told("schedules", __doc__, *targets)
+    study = run_as_told(__doc__, ["schedules"], *targets)
     found, references = moments.judged(study.results, RESOLUTION)
     found["curve"] = found["title"]
     save(moments.draw(found, references, DISTANCES), study.folder / "schedules.svg")
     names = " | ".join(f"{name}:" for name in DISTANCES.values())
     page = PAGE.format(
         wanted=moments.WANTED,
-        count=study.settings["defaults"]["samples"]["count"],
+        count=study.count,
         tested=study.tested,
         ends=ends(found),
         sooner=table(f"schedule | {names}", sooner(found)),

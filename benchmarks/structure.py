@@ -52,12 +52,12 @@ def lines(rows: pd.DataFrame) -> Iterator[list[str]]:
 
 def main() -> None:
     """Run the study, and write the page."""
-    study = run_as_told("structure", __doc__, "results/summary.csv")
+    study = run_as_told(__doc__, ["structure"], "results/summary.csv")
     summary = pd.read_csv(study.results / "summary.csv")
     names = [f"{name}:" for name in {**DISTANCES, **KURTOSES}.values()]
     rows = summary[summary["row"].isin(["model", *REFERENCES])]
     page = PAGE.format(
-        count=study.settings["defaults"]["samples"]["count"],
+        count=study.count,
         tested=study.tested,
         rows=table(" | ".join(["training | s:", *names]), lines(rows)),
         environment=environment(),

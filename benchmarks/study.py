@@ -3,13 +3,12 @@
 import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from fsdiff.atomic import atomic
+from fsdiff.config import Configuration, load
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,14 +17,19 @@ ROOT = Path(__file__).parents[1]
 class Study:
     """A study that has run: its configuration, its results, and where its page goes."""
 
-    settings: dict[str, Any]
+    settings: Configuration
     results: Path
     folder: Path
 
     @property
+    def count(self) -> int:
+        """How many samples its models draw."""
+        return next(iter(self.settings.experiments.values())).samples.count
+
+    @property
     def tested(self) -> int:
         """How many fields samples are compared with, half of the test data; of one data set."""
-        return next(iter(self.settings["datasets"].values()))["split"]["test"] // 2
+        return next(iter(self.settings.datasets.values())).split.test // 2
 
     def write(self, name: str, page: str) -> None:
         """Write its page."""
@@ -33,23 +37,28 @@ class Study:
             temporary.write_text(page, encoding="utf-8")
 
 
-def run(configuration: Path, directory: Path, cores: int, *targets: str) -> None:
+def run(configurations: Sequence[Path], directory: Path, cores: int, *targets: str) -> None:
     """All jobs that ``targets`` below ``directory`` need; what is there is not made again."""
     directory.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "snakemake", *targets, "--cores", str(cores)]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory)]
-    command += ["--workflow-profile", str(ROOT / "profiles" / "default")]
-    subprocess.run([*command, "--configfile", str(configuration.resolve()), "--quiet"], check=True)
+    command += ["--workflow-profile", str(ROOT / "profiles" / "default"), "--quiet"]
+    paths = [str(path.resolve()) for path in configurations]
+    subprocess.run([*command, "--configfile", *paths], check=True)
 
 
-def run_as_told(name: str, about: str | None, *targets: str) -> Study:
-    """Run ``configs/NAME.yaml`` as the command line says, whose help begins with ``about``."""
+def run_as_told(
+    about: str | None, names: Sequence[str], *targets: str, folder: str = "docs/benchmarks"
+) -> Study:
+    """Run the study of ``configs/NAME.yaml``, the last one an overlay of those before.
+
+    As the command line says, whose help begins with ``about``.
+    """
     parser = argparse.ArgumentParser(description=(about or "").partition("\n")[0])
     parser.add_argument("--cores", type=int, default=1)
-    parser.add_argument("--directory", type=Path, default=ROOT / "runs" / name)
-    parser.add_argument("--folder", type=Path, default=ROOT / "docs" / "benchmarks")
+    parser.add_argument("--directory", type=Path, default=ROOT / "runs" / names[0])
+    parser.add_argument("--folder", type=Path, default=ROOT / folder)
     arguments = parser.parse_args()
-    configuration = ROOT / "configs" / f"{name}.yaml"
-    run(configuration, arguments.directory, arguments.cores, *targets)
-    settings = yaml.safe_load(configuration.read_text(encoding="utf-8"))
-    return Study(settings, arguments.directory / "results", arguments.folder)
+    configurations = [ROOT / "configs" / f"{name}.yaml" for name in names]
+    run(configurations, arguments.directory, arguments.cores, *targets)
+    return Study(load(*configurations), arguments.directory / "results", arguments.folder)

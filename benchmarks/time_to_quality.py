@@ -72,13 +72,13 @@ def curve(row: pd.Series) -> str:
 def main() -> None:
     """Run the study, and write the page."""
     targets = ("results/summary.csv", "results/trajectories.csv")
-    study = run_as_told("time_to_quality", __doc__, *targets)
+    study = run_as_told(__doc__, ["time_to_quality"], *targets)
     found, references = moments.judged(study.results, RESOLUTION)
     found["curve"] = found.apply(curve, axis=1)
     save(moments.draw(found, references, DISTANCES), study.folder / "time_to_quality.svg")
     page = PAGE.format(
         wanted=moments.WANTED,
-        count=study.settings["defaults"]["samples"]["count"],
+        count=study.count,
         tested=study.tested,
         rows=table(moments.header(DISTANCES), moments.lines(found, references, DISTANCES)),
         verdict=verdict(found),
