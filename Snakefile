@@ -15,6 +15,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/scheduling.smk"
 include: "workflow/rules/files.smk"
 include: "workflow/rules/rows.smk"
 include: "workflow/rules/figures.smk"
@@ -31,6 +32,7 @@ include: "workflow/rules/analyse.smk"
 onstart:
     gc.freeze()  # what is planned stays until the end, see common.smk
     gc.enable()
+    look_seldom(workflow.scheduler)
 
 
 rule all:

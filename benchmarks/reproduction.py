@@ -55,7 +55,9 @@ fewer data, epochs, samples and seeds than published, which *Settings* states: {
 hours. Verdicts are about this scale. Where the paper gives a curve, a picture or a word, bounds are
 ours; where its text and its code disagree is said in
 [the configuration](../configs/multilevel_diffusion.yaml). Figure 1 is in
-[exact_experiments.md](exact_experiments.md).
+[exact_experiments.md](exact_experiments.md). How much sooner other schedules, networks and samplers
+get as near to these patterns is measured in
+[benchmarks/time_to_quality.md](benchmarks/time_to_quality.md).
 
 Made by `python benchmarks/reproduction.py --cores 2`: {environment}
 """
@@ -65,8 +67,9 @@ RESULTS = """\
 
 Means over seeds, and half of their range. *Real data* are {tested} other fields of the test data,
 the *Gaussian surrogate* as many with the data's mean and spectrum and no structure; models draw
-fewer, which alone makes distances larger. The *published distance* is what the paper's code
-computes under the name of sliced Wasserstein, from the mean field and the total variance alone.
+fewer, which alone makes distances larger and Vendi scores, which are at most their number, smaller.
+The *published distance* is what the paper's code computes under the name of sliced Wasserstein,
+from the mean field and the total variance alone.
 
 {rows}
 """
