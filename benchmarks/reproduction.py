@@ -45,7 +45,7 @@ FIGURES = {
     "published_patterns/pareto.svg": "Quality against cost.",
     "searches/patterns_search.svg": "Table 1: hyperparameters at 32 and again at 64.",
 }
-WIDTH = 1100
+WIDTH = 900
 """Of pictures in the page, in pixels."""
 
 INTRODUCTION = """\
@@ -71,8 +71,7 @@ fewer, which alone makes distances larger and Vendi scores, which are at most th
 The *published distance* is what the paper's code computes under the name of sliced Wasserstein,
 from the mean field and the total variance alone.
 
-{rows}
-"""
+{rows}"""
 
 
 def cells(rows: pd.DataFrame) -> Iterator[str]:
@@ -83,7 +82,12 @@ def cells(rows: pd.DataFrame) -> Iterator[str]:
         if values.empty:
             yield ""
         else:
-            yield f"{values.mean():.3g}" + (f" ± {half:.1g}" if len(values) > 1 else "")
+            yield short(values.mean(), 3) + (f" ± {short(half, 1)}" if len(values) > 1 else "")
+
+
+def short(value: float, digits: int) -> str:
+    """A number with so many digits, or without those behind the point."""
+    return f"{value:,.0f}" if value >= 10**digits else f"{value:.{digits}g}"
 
 
 def lines(rows: pd.DataFrame) -> Iterator[list[str]]:
@@ -128,7 +132,7 @@ def copy(source: Path, target: Path) -> None:
     with Image.open(source) as picture:
         size = (WIDTH, round(picture.height * WIDTH / picture.width))
         small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        small.quantize(128).save(target, format="PNG", optimize=True)
+        small.quantize(96).save(target, format="PNG", optimize=True)
 
 
 def hours(study: Study) -> float:
