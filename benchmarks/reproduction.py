@@ -33,9 +33,8 @@ DATASETS = {"digits": "Digits", "published_patterns": "Reaction–diffusion patt
 FIGURES = {
     "digits/metric_by_epoch.svg": "Figure 4: digits at 64 during training at 32.",
     "digits/samples-64.png": "Figures 2 and 6: digits at 64, real ones and samples.",
-    "digits/prior_spectrum.svg": "Why noise matters: its spectrum beside that of digits. Where a "
-    "prior falls faster than the data, what is left of the data at the end of the forward process "
-    "exceeds the noise, and samples that start from noise alone cannot have it.",
+    "digits/prior_spectrum.svg": "Noise beside digits, by wavenumber; below, how much of the data "
+    "there is for each unit of noise, and which priors leave modes without any.",
     "digits/loss_curves.svg": "Figures 3 and 5: losses at all resolutions during training, digits.",
     "published_patterns/loss_curves.svg": "Figures 7 and 9: the same, patterns.",
     "published_patterns/samples-128.png": "Figure 8: patterns at 128, real ones and samples.",
@@ -121,7 +120,12 @@ def figures(study: Study) -> Iterator[str]:
         name = f"images/reproduction/{path.replace('/', '-').replace('published_', '')}"
         with atomic(study.folder / name) as temporary:
             copy(source, temporary)
-        yield f"{caption}\n\n![{caption}]({name})\n"
+        yield f'{caption}\n\n<img src="{name}" alt="{caption}" width="{width(source)}">\n'
+
+
+def width(figure: Path) -> int:
+    """How wide a figure is in the page: tall ones have one column of panels."""
+    return 320 if figure.stem == "metric_by_epoch" else 760
 
 
 def copy(source: Path, target: Path) -> None:

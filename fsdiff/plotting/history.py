@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -32,7 +33,7 @@ def loss_curves(histories: Mapping[str, Sequence[xr.Dataset]]) -> Figure:
     ``histories`` maps an experiment's title to its histories in the order of its levels, as
     training returns them: ``training_loss(epoch)``, ``validation_loss(epoch, resolution)``,
     ``seconds(epoch)`` since the start of the level, and the attribute ``best_epoch``, a value of
-    ``epoch``. Dotted vertical lines are the ends of levels, dots the rows whose weights were kept.
+    ``epoch``. Dotted vertical lines are the ends of levels, markers rows whose weights were kept.
     """
     courses = {label: _join(levels) for label, levels in histories.items()}
     resolutions = sorted({n for c in courses.values() for n in c.history.resolution.values})
@@ -42,11 +43,11 @@ def loss_curves(histories: Mapping[str, Sequence[xr.Dataset]]) -> Figure:
     for row, attribute in zip(panels, ("seconds", "epochs"), strict=True):
         for label, style in experiment_styles(histories).items():
             course = courses[label]
-            _draw(row[0], course, course.history.training_loss, attribute, label, style["color"])
+            _draw(row[0], course, course.history.training_loss, attribute, label, style)
             for axes, n in zip(row[1:], resolutions, strict=True):
                 if n in course.history.resolution:
                     loss = course.history.validation_loss.sel(resolution=n)
-                    _draw(axes, course, loss, attribute, label, style["color"])
+                    _draw(axes, course, loss, attribute, label, style)
         for axes in row:
             axes.set_xlabel("training time [s]" if attribute == "seconds" else "epochs")
             axes.set_yscale("log")
@@ -90,10 +91,14 @@ def _counted_through(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _draw(
-    axes: Axes, course: _Course, loss: xr.DataArray, attribute: str, label: str, colour: str
+    axes: Axes,
+    course: _Course,
+    loss: xr.DataArray,
+    attribute: str,
+    label: str,
+    style: Mapping[str, Any],
 ) -> None:
     x = getattr(course, attribute)
-    axes.plot(x, loss, color=colour, label=label)
-    axes.plot(x[course.best], loss[course.best], "o", color=colour, markersize=3.5)
+    axes.plot(x, loss, label=label, markevery=list(course.best), markersize=4.5, **style)
     for end in course.ends[:-1]:
-        axes.axvline(x[end], color=colour, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
+        axes.axvline(x[end], color=style["color"], linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)

@@ -214,8 +214,9 @@ def test_loss_curves_count_time_and_epochs_through_the_levels():
     expected = [level.validation_loss.sel(resolution=32) for level in HISTORIES["multilevel"]]
     np.testing.assert_allclose(loss, np.concatenate(expected))
     np.testing.assert_allclose(line(axes[1, 0], "multilevel").get_xdata(), [0, 2, 4, 4, 5, 6])
-    best = [li for li in axes[1, 0].lines if li.get_marker() == "o"]
-    np.testing.assert_allclose(best[0].get_xdata(), [2, 6])
+    curve = line(axes[1, 0], "multilevel")
+    np.testing.assert_allclose(curve.get_xdata()[curve.get_markevery()], [2, 6])
+    assert curve.get_marker() != line(axes[1, 0], "cold start").get_marker()
     vertical = [li.get_xdata()[0] for li in axes[0, 0].lines if list(li.get_ydata()) == [0, 1]]
     assert vertical == [10]
 
