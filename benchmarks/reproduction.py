@@ -4,7 +4,7 @@ Runs ``configs/multilevel_diffusion.yaml`` with its overlay ``laptop.yaml``, and
 ``reproduction.md`` and ``images/reproduction/`` from the study's own page, tables and figures. A
 run that was stopped goes on where it was.
 
-    python benchmarks/reproduction.py [--cores 2] [--directory …] [--folder docs]
+    python benchmarks/reproduction.py [--cores 1] [--directory …] [--folder docs]
 
 Takes about six processor hours. Nothing else should run while networks are trained: some claims are
 about time, which is wall time.
@@ -77,11 +77,11 @@ def cells(rows: pd.DataFrame) -> Iterator[str]:
     """A cell for each metric."""
     for name in METRICS:
         values = rows[name].dropna()
-        half = (values.max() - values.min()) / 2
         if values.empty:
             yield ""
-        else:
-            yield short(values.mean(), 3) + (f" ± {short(half, 1)}" if len(values) > 1 else "")
+            continue
+        half = (values.max() - values.min()) / 2
+        yield short(values.mean(), 3) + (f" ± {short(half, 1)}" if len(values) > 1 else "")
 
 
 def short(value: float, digits: int) -> str:
@@ -108,8 +108,7 @@ def results(study: Study) -> Iterator[str]:
     summary = pd.read_csv(study.results / "summary.csv")
     for dataset, title in DATASETS.items():
         rows = table(header, lines(summary[summary["dataset"] == dataset]))
-        tested = study.settings.datasets[dataset].split.test // 2
-        yield RESULTS.format(title=title, tested=tested, rows=rows)
+        yield RESULTS.format(title=title, tested=study.tested(dataset), rows=rows)
 
 
 def figures(study: Study) -> Iterator[str]:

@@ -88,7 +88,7 @@ def main() -> None:
     page = PAGE.format(
         wanted=moments.WANTED,
         count=study.count,
-        tested=study.tested,
+        tested=study.tested(),
         ends=ends(found),
         sooner=table(f"schedule | {names}", sooner(found)),
         rows=table(moments.header(DISTANCES), moments.lines(found, references, DISTANCES)),

@@ -58,7 +58,7 @@ def main() -> None:
     rows = summary[summary["row"].isin(["model", *REFERENCES])]
     page = PAGE.format(
         count=study.count,
-        tested=study.tested,
+        tested=study.tested(),
         rows=table(" | ".join(["training | s:", *names]), lines(rows)),
         environment=environment(),
     )

@@ -26,10 +26,10 @@ class Study:
         """How many samples its models draw."""
         return next(iter(self.settings.experiments.values())).samples.count
 
-    @property
-    def tested(self) -> int:
-        """How many fields samples are compared with, half of the test data; of one data set."""
-        return next(iter(self.settings.datasets.values())).split.test // 2
+    def tested(self, dataset: str | None = None) -> int:
+        """How many fields samples are compared with: half of a data set's test fields."""
+        datasets = self.settings.datasets
+        return datasets[dataset or next(iter(datasets))].split.test // 2
 
     def write(self, name: str, page: str) -> None:
         """Write its page."""

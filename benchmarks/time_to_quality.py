@@ -79,7 +79,7 @@ def main() -> None:
     page = PAGE.format(
         wanted=moments.WANTED,
         count=study.count,
-        tested=study.tested,
+        tested=study.tested(),
         rows=table(moments.header(DISTANCES), moments.lines(found, references, DISTANCES)),
         verdict=verdict(found),
         environment=environment(),
