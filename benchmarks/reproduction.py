@@ -62,15 +62,21 @@ Made by `python benchmarks/reproduction.py --cores 2`: {environment}
 """
 
 RESULTS = """\
-## {title}
+### {title}
 
-Means over seeds, and half of their range. *Real data* are {tested} other fields of the test data,
-the *Gaussian surrogate* as many with the data's mean and spectrum and no structure; models draw
-fewer, which alone makes distances larger and Vendi scores, which are at most their number, smaller.
-The *published distance* is what the paper's code computes under the name of sliced Wasserstein,
-from the mean field and the total variance alone.
+{tested} fields of the test data are compared with.
 
 {rows}"""
+
+LEGEND = """\
+## Results
+
+Means over seeds, and half of their range. *Real data* are other fields of the test data, as many as
+are compared with, the *Gaussian surrogate* as many with the data's mean and spectrum and no
+structure; models draw fewer, which alone makes distances larger and Vendi scores, which are at most
+their number, smaller. The *published distance* is what the paper's code computes under the name of
+sliced Wasserstein, from the mean field and the total variance alone.
+"""
 
 
 def cells(rows: pd.DataFrame) -> Iterator[str]:
@@ -119,12 +125,7 @@ def figures(study: Study) -> Iterator[str]:
         name = f"images/reproduction/{path.replace('/', '-').replace('published_', '')}"
         with atomic(study.folder / name) as temporary:
             copy(source, temporary)
-        yield f'{caption}\n\n<img src="{name}" alt="{caption}" width="{width(source)}">\n'
-
-
-def width(figure: Path) -> int:
-    """How wide a figure is in the page: tall ones have one column of panels."""
-    return 320 if figure.stem == "metric_by_epoch" else 760
+        yield f'{caption}\n\n<img src="{name}" alt="{caption}" width="760">\n'
 
 
 def copy(source: Path, target: Path) -> None:
@@ -151,7 +152,7 @@ def main() -> None:
     claims = (study.results / "reproduction.md").read_text(encoding="utf-8")
     title, _, claims = claims.partition("\n")
     introduction = INTRODUCTION.format(hours=number(hours(study)), environment=environment())
-    parts = [title, "", introduction, claims.strip(), "", *results(study), *figures(study)]
+    parts = [title, "", introduction, claims.strip(), "", LEGEND, *results(study), *figures(study)]
     study.write("reproduction.md", "\n".join(parts))
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fsdiff.plotting.panels import common_legend
 from fsdiff.plotting.style import (
     DATA,
     SURROGATE,
@@ -56,11 +57,7 @@ def metric_by_resolution(rows: Rows, *, names: Sequence[str] | None = None) -> F
         _metric_panel(axes, table, column)
     for axes in panels[len(shown) :]:
         axes.set_axis_off()
-    handles: dict[str, Any] = {}
-    for axes in panels[: len(shown)]:
-        found, labels = axes.get_legend_handles_labels()
-        handles = {**handles, **dict(zip(labels, found, strict=True))}
-    figure.legend(handles.values(), handles, loc="outside upper center", ncols=min(len(handles), 4))
+    common_legend(figure, panels, 4)
     return figure
 
 

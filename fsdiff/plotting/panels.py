@@ -1,9 +1,12 @@
-"""Small panels that show fields: colours, frames, labels of rows."""
+"""Panels of a figure: colours and frames of those that show fields, labels and legends."""
+
+from collections.abc import Iterable
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from fsdiff.plotting.style import wrapped
@@ -45,3 +48,14 @@ def name_row(axes: Axes, label: str) -> None:
     """Write what a row of panels shows left of its first."""
     text = "\n".join(wrapped(line, 18) for line in label.splitlines())
     axes.set_ylabel(text, rotation=0, ha="right", va="center", labelpad=6)
+
+
+def common_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
+    """One legend above all panels, with every label once, in at most so many columns."""
+    handles = {
+        label: handle
+        for axes in panels
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    place = "outside upper center"
+    figure.legend(handles.values(), handles, loc=place, ncols=min(len(handles), columns))

@@ -1,11 +1,13 @@
 """How samples come nearer to the data during training, against epochs and seconds."""
 
+import itertools
 from typing import Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fsdiff.plotting.panels import common_legend
 from fsdiff.plotting.style import DATA, SURROGATE, experiment_styles, plain_ticks, styled, wrapped
 from fsdiff.plotting.summary import (
     METRICS,
@@ -20,6 +22,9 @@ from fsdiff.plotting.summary import (
 AXES = {"epoch": "epochs of the finest level", "seconds": "training time [s]"}
 """Column of the table of trajectories → what the axis is called."""
 
+ACROSS = 4
+"""Panels side by side, unless a metric alone has more."""
+
 
 @styled
 def metric_by_epoch(
@@ -28,7 +33,7 @@ def metric_by_epoch(
     *,
     against: Literal["epoch", "seconds"] = "epoch",
 ) -> Figure:
-    """A row of panels for each metric, a column for each resolution; a curve for each experiment.
+    """A panel for each metric and resolution, a curve for each experiment.
 
     ``trajectories`` and ``summary`` are the rows of one data set in the tables of these names.
     Curves are means over seeds, in bands from the least to the greatest; lines across are what real
@@ -40,33 +45,32 @@ def metric_by_epoch(
     if not shown:
         raise ValueError("the table of trajectories has none of the metrics to draw")
     resolutions = sorted(table["resolution"].unique())
-    size = (1.0 + 3.1 * len(resolutions), 0.8 + 2.1 * len(shown))
-    figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(len(shown), len(resolutions), squeeze=False, sharex=True, sharey="row")
+    cells = list(itertools.product(shown, resolutions))
+    across = len(resolutions) * min(len(shown), max(1, ACROSS // len(resolutions)))
+    down = -(-len(cells) // across)
+    figure = Figure(figsize=(1.0 + 3.1 * across, 0.8 + 2.1 * down), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False)
     styles = experiment_styles(models(known))
-    for row, column in zip(panels, shown, strict=True):
-        for axes, n in zip(row, resolutions, strict=True):
-            _curves(axes, table[table["resolution"] == n], column, against, styles)
-            _references(axes, known[known["resolution"] == n], column)
-            axes.set_yscale("log")
+    for axes, (column, n) in zip(panels.ravel(), cells, strict=False):
+        if n == resolutions[0]:
+            first = axes
+            title = f"|{column.title} − that of the data|" if column.target else column.title
+            axes.set_ylabel(wrapped(title, 26))
+        else:
+            axes.sharey(first)
+            axes.tick_params(labelleft=False)
+        _curves(axes, table[table["resolution"] == n], column, against, styles)
+        _references(axes, known[known["resolution"] == n], column)
+        axes.set_yscale("log")
+        if n == resolutions[-1]:
             plain_ticks(axes.yaxis)
-        title = f"|{column.title} − that of the data|" if column.target else column.title
-        row[0].set_ylabel(wrapped(title, 26))
-    for axes, n in zip(panels[0], resolutions, strict=True):
+    for axes, (_, n) in zip(panels[0], cells, strict=False):
         axes.set_title(f"sampled at {n} × {n}")
-    for axes in panels[-1]:
+    for axes in panels.ravel()[len(cells) - across : len(cells)]:
         axes.set_xlabel(AXES[against])
-    handles = {
-        label: handle
-        for axes in panels.ravel()
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(
-        handles.values(),
-        handles,
-        loc="outside upper center",
-        ncols=min(len(handles), len(panels[0])),
-    )
+    for axes in panels.ravel()[len(cells) :]:
+        axes.set_axis_off()
+    common_legend(figure, panels.ravel(), across)
     return figure
 
 

@@ -338,6 +338,22 @@ def test_the_figure_has_the_mean_over_seeds_and_the_floor():
         assert list(curves["real against real"][1]) == [0.1, 0.1]
 
 
+def test_panels_fill_rows_and_those_of_a_metric_share_the_range_of_all_their_curves():
+    names = ("gradient_w1", "mmd_gaussian", "log_spectrum_error", "sliced_wasserstein")
+    coarse = table().assign(**dict.fromkeys(names, 1.0))
+    fine = coarse.assign(resolution=32, one_point_w1=100 * coarse["one_point_w1"])
+    figure = metric_by_epoch(coarse, coarse)
+    assert figure.axes[0].get_gridspec().get_geometry() == (2, 4)
+    figure = metric_by_epoch(pd.concat([coarse, fine]), pd.concat([coarse, fine]))
+    assert figure.axes[0].get_gridspec().get_geometry() == (3, 4)
+    named = [axes for axes in figure.axes if axes.get_ylabel() == "one-point W₁"]
+    (first,) = named
+    (other,) = first.get_shared_y_axes().get_siblings(first)[1:]
+    low, high = other.get_ylim()
+    assert first.get_ylim() == (low, high)
+    assert low < coarse["one_point_w1"].min() < fine["one_point_w1"].max() < high
+
+
 def test_a_table_without_metrics_is_refused():
     empty = table().drop(columns="one_point_w1")
     with pytest.raises(ValueError, match="none of the metrics"):
