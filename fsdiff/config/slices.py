@@ -111,10 +111,22 @@ class Configuration(Study):
 
     def evaluate_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
         """{"basis": block, "metrics": {name: block}, "resolution": int}; the same for all seeds."""
-        return self.reference_slice(self.runs[experiment].dataset, resolution)
+        return self._judged(self.runs[experiment].dataset, resolution)
 
     def reference_slice(self, dataset: str, resolution: int) -> dict[str, Any]:
-        """{"basis": block, "metrics": {name: block}, "resolution": int}."""
+        """What evaluate_slice has, and {"count": int}: the most samples that an experiment draws.
+
+        Where none is evaluated, half of the test data.
+        """
+        counts = [
+            item.samples.count
+            for name, item in self.experiments.items()
+            if item.dataset == dataset and resolution in self.evaluated(name)
+        ]
+        count = max(counts, default=self.datasets[dataset].split.test // 2)
+        return {**self._judged(dataset, resolution), "count": count}
+
+    def _judged(self, dataset: str, resolution: int) -> dict[str, Any]:
         metrics = {name: block.plain() for name, block in self.evaluation.metrics.items()}
         basis = self.datasets[dataset].basis
         return {"basis": basis, "metrics": metrics, "resolution": resolution}

@@ -20,10 +20,10 @@ class VendiScore:
     """Exponential of the Rényi entropy of the eigenvalues w of K/N, K_ij = cos(u_i, u_j).
 
     Order 1: exp(−Σ w ln w); order q: (Σ w^q)^{1/(1−q)}. The value lies between 1 (all fields
-    parallel) and N (all orthogonal) and grows with N: compare sets of equal size. It measures
-    diversity, not agreement: the value wanted is that of the reference.
+    parallel) and N (all orthogonal) and grows with N. It measures diversity, not agreement: the
+    value wanted is that of as many fields of the reference.
 
-    Returns ``vendi`` of the samples and ``vendi_reference``.
+    Returns ``vendi`` of the samples and ``vendi_reference`` of the first so many reference fields.
     """
 
     order: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
@@ -32,7 +32,8 @@ class VendiScore:
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The scores of two sets of fields (N, channels, *grid)."""
         check_fields(samples, reference, basis)
-        return {"vendi": self.score(samples), "vendi_reference": self.score(reference)}
+        target = self.score(reference[: len(samples)])
+        return {"vendi": self.score(samples), "vendi_reference": target}
 
     def score(self, fields: Tensor) -> float:
         """The score of one set; ValueError where a field is identically zero."""

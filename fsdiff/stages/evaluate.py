@@ -80,8 +80,9 @@ def training_of(histories: Sequence[Path], resolution: int) -> dict[str, float]:
 def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
     """Real data, Gaussian surrogate and white noise against test data.
 
-    Real data are one half of the test split against the other, in the mean over several divisions;
-    as many of the others meet its first half, like samples.
+    All are as many fields as samples are (``count``), because distances between fewer fields are
+    larger: other fields of the test split against one half of it, in the mean over several
+    divisions; synthetic ones against its first half, like samples.
     """
     config = job["config"]
     basis, metrics = build("basis", config["basis"]), metrics_of(config)
@@ -89,24 +90,26 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
         statistics = Statistics.of(dataset)
         test = split(dataset, "test")
     target, _ = _halves(test)
-    count, n = len(target), target.shape[-1]
+    count, n = config["count"], target.shape[-1]
     synthetic = {
         "surrogate": gaussian_surrogate(statistics, basis, count, n),
         "white_noise": node_noise(statistics, count, n),
     }
-    table = [{"row": "real", **_floor(metrics, test, basis)}]
+    table = [{"row": "real", **_floor(metrics, test, count, basis)}]
     for name, fields in synthetic.items():
         table.append({"row": name, **evaluate(metrics, fields, target, basis)})
     storage.write_json(output, table)
 
 
-def _floor(metrics: Mapping[str, Metric], test: Tensor, basis: Basis) -> dict[str, float]:
-    """Distances between two halves of the test split, the mean over random divisions."""
+def _floor(
+    metrics: Mapping[str, Metric], test: Tensor, count: int, basis: Basis
+) -> dict[str, float]:
+    """Distances of ``count`` test fields from half of the others, the mean over random divisions."""
     found = []
     for division in range(DIVISIONS):
         order = torch.from_numpy(generator(0, FLOOR_STREAM, division).permutation(len(test)))
         one, other = _halves(test[order])
-        found.append(evaluate(metrics, other, one, basis))
+        found.append(evaluate(metrics, other[:count], one, basis))
     return {key: sum(row[key] for row in found) / len(found) for key in found[0]}
 
 

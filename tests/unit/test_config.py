@@ -464,7 +464,7 @@ EDITS = {
     "prior": ((f"{EXPERIMENT}/prior/shift", 9), BOTH | {"sample 32"}),
     "network": ((f"{EXPERIMENT}/network/layers", 3), BOTH | {"sample 32"}),
     "sampler": (("defaults/sampler/steps", 30), {"sample 32"}),
-    "number of samples": ((f"{EXPERIMENT}/samples/count", 64), {"sample 32"}),
+    "number of samples": ((f"{EXPERIMENT}/samples/count", 64), {"sample 32", "reference 32"}),
     "resolutions of samples": ((f"{EXPERIMENT}/samples/resolutions", [32]), set()),
     "metric": (
         ("evaluation/metrics/sliced/projections", 60),

@@ -107,6 +107,7 @@ class Run:
             cost=self.path("cost-16.json"),
             output=self.path("metrics.json"),
         )
+        job["config"] = self.study.reference_slice("waves", 16)
         evaluate_references(job, data=self.path("16.nc"), output=self.path("reference.json"))
 
     def all(self):
