@@ -1,6 +1,6 @@
 """Trainings whose samples were judged again and again: a row and a dot for each moment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -21,25 +21,29 @@ DISTANCES = {
 
 REFERENCES = {"real": "real data", "surrogate": "Gaussian surrogate"}
 
+SPREAD = ("min", "mean", "max")
+
 HEADER = "training | training, s: | s per sample: | time, s:"
 
 
 def judged(results: Path, resolution: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row for each model and each moment in its training; and the rows of ``REFERENCES``.
+    """A row for each model, seed and moment in training; and the rows of ``REFERENCES``.
 
     ``time`` is that of training and of ``WANTED`` samples, in seconds.
     """
     tables = [pd.read_csv(results / f"{name}.csv") for name in ("summary", "trajectories")]
     summary, kept = (t[t["resolution"] == resolution] for t in tables)
     ends = summary[summary["row"] == "model"]
-    cost = ends.set_index("experiment")["seconds_per_sample"]
+    cost = ends[["experiment", "seed", "seconds_per_sample"]]
     kept = kept.rename(columns={"seconds": "training_seconds"})
     # The end of a training that was judged on the way is the last of its moments.
     ends = ends[~ends["experiment"].isin(kept["experiment"])]
     found = pd.concat([kept, ends], ignore_index=True)
-    found["per_sample"] = found["experiment"].map(cost)
-    found["time"] = found["training_seconds"] + WANTED * found["per_sample"]
-    found = found.sort_values(["dataset", "experiment", "time"], ignore_index=True)
+    found = found.drop(columns="seconds_per_sample", errors="ignore").merge(cost)
+    found["time"] = found["training_seconds"] + WANTED * found["seconds_per_sample"]
+    order = {name: i for i, name in enumerate(cost["experiment"].unique())}
+    found = found.assign(order=found["experiment"].map(order))
+    found = found.sort_values(["dataset", "order", "time"], ignore_index=True)
     references = summary[summary["row"].isin(REFERENCES)]
     return found, references.sort_values(["dataset", "row"], ignore_index=True)
 
@@ -53,29 +57,46 @@ def lines(
     found: pd.DataFrame, references: pd.DataFrame, distances: dict[str, str]
 ) -> Iterator[list[str]]:
     """The rows of the table."""
-    for _, row in found.iterrows():
-        epochs = "" if pd.isna(row["epoch"]) else f" after {row['epoch']:.0f} epochs"
-        costs = [number(row[key]) for key in ("training_seconds", "per_sample", "time")]
-        yield [row["title"] + epochs, *costs, *(f"{row[key]:.3f}" for key in distances)]
+    for (title, epoch), seeds in moments(found, "title"):
+        epochs = "" if pd.isna(epoch) else f" after {epoch:.0f} epoch{'s' * (epoch > 1)}"
+        costs = ("training_seconds", "seconds_per_sample", "time")
+        spent = [number(seeds[key].mean()) for key in costs]
+        yield [f"{title}{epochs}", *spent, *(cell(seeds[key]) for key in distances)]
     several = references["dataset"].nunique() > 1
     for _, row in references.iterrows():
         name = f"*{REFERENCES[row['row']]}*" + f", {row['dataset']}" * several
         yield [name, "", "", "", *(f"{row[key]:.3f}" for key in distances)]
 
 
+def moments(found: pd.DataFrame, name: str) -> Iterable[tuple[tuple, pd.DataFrame]]:
+    """The seeds of each moment of each training, by the column that names it and the epoch."""
+    return found.groupby([name, "epoch"], sort=False, dropna=False)
+
+
+def cell(values: pd.Series) -> str:
+    """The mean over seeds, and half of their range."""
+    spread = f" ± {(values.max() - values.min()) / 2:.3f}" if len(values) > 1 else ""
+    return f"{values.mean():.3f}{spread}"
+
+
 @styled
 def draw(found: pd.DataFrame, references: pd.DataFrame, distances: dict[str, str]) -> Figure:
     """A panel for each distance against time; rows of one ``curve`` are joined.
 
-    References are those of the first data set.
+    Curves are means over seeds, in bands from the least to the greatest. References are those of
+    the first data set.
     """
     known = references.drop_duplicates("row").set_index("row")
     figure = Figure(figsize=(3.0 * len(distances), 3.6), layout="constrained")
     panels = figure.subplots(1, len(distances))
     for axes, (key, name) in zip(panels, distances.items(), strict=True):
         for curve, style in experiment_styles(found["curve"].unique()).items():
-            rows = found[found["curve"] == curve].sort_values("time")
-            axes.plot(rows["time"], rows[key], label=curve, **style)
+            seeds = moments(found[found["curve"] == curve], "title")
+            rows = seeds.agg(time=("time", "mean"), **{how: (key, how) for how in SPREAD})
+            rows = rows.sort_values("time")
+            axes.plot(rows["time"], rows["mean"], label=curve, **style)
+            band = {"color": style["color"], "alpha": 0.15, "linewidth": 0}
+            axes.fill_between(rows["time"], rows["min"], rows["max"], **band)
         for (row, label), dashes in zip(REFERENCES.items(), ("-", "--"), strict=True):
             style = {"color": "black", "linestyle": dashes, "linewidth": 1.5, "zorder": 1}
             axes.axhline(known.loc[row, key], label=label, **style)
