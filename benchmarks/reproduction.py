@@ -72,10 +72,11 @@ LEGEND = """\
 ## Results
 
 Means over seeds, and half of their range. *Real data* are other fields of the test data, as many as
-are compared with, the *Gaussian surrogate* as many with the data's mean and spectrum and no
-structure; models draw fewer, which alone makes distances larger and Vendi scores, which are at most
-their number, smaller. The *published distance* is what the paper's code computes under the name of
-sliced Wasserstein, from the mean field and the total variance alone.
+the most samples that a model drew on that grid, the *Gaussian surrogate* as many with the data's
+mean and spectrum and no structure; models that drew fewer have larger distances and smaller Vendi
+scores, which are at most their number, by that alone. The *published distance* is what the paper's
+code computes under the name of sliced Wasserstein, from the mean field and the total variance
+alone.
 """
 
 
