@@ -86,12 +86,17 @@ def _setting(item: Mapping[str, Any]) -> tuple[str, ...]:
         f"{level['epochs']} epochs at {level['resolution']} in batches of {level['batch_size']}"
         for level in item["levels"]
     )
-    sampler = item["sampler"]
-    steps = f", {sampler['steps']} steps" if "steps" in sampler else ""
     return (
         f"`{item['name']}`: {item['title']}",
         f"{item['dataset']}, {item['train']} for training",
         levels,
-        f"{item['count']} by {sampler['kind']}{steps}",
+        f"{item['count']} by {_sampler(item['sampler'])}",
         ", ".join(map(str, item["seeds"])),
     )
+
+
+def _sampler(block: Mapping[str, Any]) -> str:
+    """Its kind, its steps, and the sampler that it is made of, if any."""
+    steps = f", {block['steps']} steps" if "steps" in block else ""
+    inner = f" of {_sampler(block['sampler'])}" if "sampler" in block else ""
+    return f"{block['kind']}{inner}{steps}"

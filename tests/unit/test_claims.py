@@ -223,7 +223,9 @@ def test_the_page_has_every_claim_and_its_verdict():
         "count": 10,
         "seeds": [0, 1],
     }
-    text = page(claims, judge_all(claims, GOOD), [experiment])
+    inner = {"kind": "ddim", "steps": 20}
+    other = experiment | {"name": "b", "sampler": {"kind": "multilevel", "sampler": inner}}
+    text = page(claims, judge_all(claims, GOOD), [experiment, other])
     assert "1 reproduced, 1 not reproduced, 1 not checkable." in text
     table, settings = (
         [line for line in lines if line.startswith("|")][2:]
@@ -242,7 +244,9 @@ def test_the_page_has_every_claim_and_its_verdict():
     assert "**not checkable**: there are no numbers" in table[2]
     assert settings == [
         "| `a`: first | data, 40 for training | 3 epochs at 64 in batches of 8 | "
-        "10 by heun, 5 steps | 0, 1 |"
+        "10 by heun, 5 steps | 0, 1 |",
+        "| `b`: first | data, 40 for training | 3 epochs at 64 in batches of 8 | "
+        "10 by multilevel of ddim, 20 steps | 0, 1 |",
     ]
 
 
