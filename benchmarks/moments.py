@@ -1,10 +1,11 @@
 """Trainings whose samples were judged again and again: a row and a dot for each moment."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
+from pandas.api.typing import DataFrameGroupBy
 from report import number
 
 from fsdiff.plotting.style import experiment_styles, plain_ticks, styled
@@ -35,11 +36,10 @@ def judged(results: Path, resolution: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     summary, kept = (t[t["resolution"] == resolution] for t in tables)
     ends = summary[summary["row"] == "model"]
     cost = ends[["experiment", "seed", "seconds_per_sample"]]
-    kept = kept.rename(columns={"seconds": "training_seconds"})
+    kept = kept.rename(columns={"seconds": "training_seconds"}).merge(cost)
     # The end of a training that was judged on the way is the last of its moments.
     ends = ends[~ends["experiment"].isin(kept["experiment"])]
     found = pd.concat([kept, ends], ignore_index=True)
-    found = found.drop(columns="seconds_per_sample", errors="ignore").merge(cost)
     found["time"] = found["training_seconds"] + WANTED * found["seconds_per_sample"]
     order = {name: i for i, name in enumerate(cost["experiment"].unique())}
     found = found.assign(order=found["experiment"].map(order))
@@ -57,7 +57,7 @@ def lines(
     found: pd.DataFrame, references: pd.DataFrame, distances: dict[str, str]
 ) -> Iterator[list[str]]:
     """The rows of the table."""
-    for (title, epoch), seeds in moments(found, "title"):
+    for (title, epoch), seeds in moments(found):
         epochs = "" if pd.isna(epoch) else f" after {epoch:.0f} epoch{'s' * (epoch > 1)}"
         costs = ("training_seconds", "seconds_per_sample", "time")
         spent = [number(seeds[key].mean()) for key in costs]
@@ -68,9 +68,9 @@ def lines(
         yield [name, "", "", "", *(f"{row[key]:.3f}" for key in distances)]
 
 
-def moments(found: pd.DataFrame, name: str) -> Iterable[tuple[tuple, pd.DataFrame]]:
-    """The seeds of each moment of each training, by the column that names it and the epoch."""
-    return found.groupby([name, "epoch"], sort=False, dropna=False)
+def moments(found: pd.DataFrame) -> DataFrameGroupBy:
+    """The seeds of each moment of each training, by title and epoch."""
+    return found.groupby(["title", "epoch"], sort=False, dropna=False)
 
 
 def cell(values: pd.Series) -> str:
@@ -91,7 +91,7 @@ def draw(found: pd.DataFrame, references: pd.DataFrame, distances: dict[str, str
     panels = figure.subplots(1, len(distances))
     for axes, (key, name) in zip(panels, distances.items(), strict=True):
         for curve, style in experiment_styles(found["curve"].unique()).items():
-            seeds = moments(found[found["curve"] == curve], "title")
+            seeds = moments(found[found["curve"] == curve])
             rows = seeds.agg(time=("time", "mean"), **{how: (key, how) for how in SPREAD})
             rows = rows.sort_values("time")
             axes.plot(rows["time"], rows["mean"], label=curve, **style)

@@ -104,7 +104,7 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
 def _floor(
     metrics: Mapping[str, Metric], test: Tensor, count: int, basis: Basis
 ) -> dict[str, float]:
-    """Distances of ``count`` test fields from half of the others, the mean over random divisions."""
+    """Distances of ``count`` test fields from half of the others, the mean over divisions."""
     found = []
     for division in range(DIVISIONS * (len(test) // 2) // count):
         order = torch.from_numpy(generator(0, FLOOR_STREAM, division).permutation(len(test)))
