@@ -69,8 +69,10 @@ def lines(
 
 
 def moments(found: pd.DataFrame) -> DataFrameGroupBy:
-    """The seeds of each moment of each training, by title and epoch."""
-    return found.groupby(["title", "epoch"], sort=False, dropna=False)
+    """The seeds of each moment that all seeds of a training came to, by title and epoch."""
+    seeds = found.groupby("title")["seed"].transform("nunique")
+    here = found.groupby(["title", "epoch"], dropna=False)["seed"].transform("nunique")
+    return found[here == seeds].groupby(["title", "epoch"], sort=False, dropna=False)
 
 
 def cell(values: pd.Series) -> str:

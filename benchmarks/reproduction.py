@@ -54,9 +54,9 @@ fewer data, epochs, samples and seeds than published, which *Settings* states: {
 hours. Verdicts are about this scale. Where the paper gives a curve, a picture or a word, bounds are
 ours; where its text and its code disagree is said in
 [the configuration](../configs/multilevel_diffusion.yaml). Figure 1 is in
-[exact_experiments.md](exact_experiments.md). How much sooner other schedules, networks and samplers
-get as near to these patterns is measured in
-[benchmarks/time_to_quality.md](benchmarks/time_to_quality.md).
+[exact_experiments.md](exact_experiments.md). How much sooner this project's own settings
+get as near to these patterns is in [benchmarks/time_to_quality.md](benchmarks/time_to_quality.md),
+and what schedules of levels save in [benchmarks/schedules.md](benchmarks/schedules.md).
 
 Made by `python benchmarks/reproduction.py --cores 2`: {environment}
 """

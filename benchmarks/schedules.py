@@ -1,84 +1,121 @@
-"""How training time is best divided among grids: samples at 128 x 128 after four minutes of it.
+"""How training time is best divided among grids: samples at 128 x 128 after three minutes of it.
 
 Runs ``configs/schedules.yaml``, a study of the workflow, and writes ``schedules.md`` and
 ``schedules.svg`` from its tables. A run that was stopped goes on where it was.
 
     python benchmarks/schedules.py [--cores 1] [--directory …] [--folder docs/benchmarks]
 
-Takes about 90 minutes on one core. Nothing else should run: times are wall times.
+Takes about 100 minutes on one core. Nothing else should run: times are wall times.
 """
 
 from collections.abc import Iterator
 
 import moments
+import numpy as np
 import pandas as pd
 from measuring import environment
-from moments import DISTANCES, cell
+from moments import DISTANCES
 from report import number, table
+from scipy import stats
 from study import run_as_told
 
 from fsdiff.plotting.style import save
 
 RESOLUTION = 128
 BASELINES = ("only_128", "small_batches")
-"""Schedules without a coarse level."""
+"""Schedules that train at the resolution of the samples alone."""
+
+LEVEL = 0.05
+"""Of significance."""
 
 PAGE = """\
 # Schedules of levels
 
-Reaction–diffusion patterns at 128 × 128 nodes, one network and one sampler, and about four minutes
+Reaction–diffusion patterns at 128 × 128 nodes, one network and one sampler, and about three minutes
 of training that are spent on different grids: at once on the finest one, or coarse to fine, each
 level started from the weights of the one before with a learning rate that starts anew. For each
 row and each of {seeds} seeds {count} samples were drawn and compared with {tested} fields that
 training has not seen: means, and half of their range. *Real data* are as many other such fields as
 samples, the *Gaussian surrogate* as many with the data's mean and spectrum and no structure. *Time*
-is that of training on all levels, without validation, and of drawing {wanted} samples, on one core.
+is that of training on all levels, without validation, and of drawing {wanted} samples, on one core;
+all schedules share network and sampler, so the median of their sampling times stands for all.
 Epochs are those of the finest level.
 
+## What schedules change
+
+Distances of all schedules at their first and their last moments, means over seeds, and the
+probability that ends differ as much by chance (analysis of variance of their logarithms, seeds as
+blocks, because samples of one seed start from the same noise).
+
+{differences}
 ## How much sooner
 
-Training at 128² alone comes to {ends}.
-*Times sooner* is the time to that, seed by seed, by the time of a schedule's first moment that is
-as near or nearer.
+Where ends differ by more than chance (p < 0.05): the time that training at 128² alone takes to
+its nearest moment, seed by seed, by the time of a schedule's first moment that is as near.
 
 {sooner}
+{verdict}
+
 ## All rows
 
 {rows}
 ![Distances against time](schedules.svg)
 
-Made by `python benchmarks/schedules.py` in one run: {environment}
+Made by `python benchmarks/schedules.py`: {environment}
 """
 
 
-def goals(found: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Of each seed, the row without a coarse level that is nearest to the data."""
-    rows = found[found["experiment"].isin(BASELINES)]
-    return rows.loc[rows.groupby("seed")[key].idxmin()].set_index("seed")
+def differences(found: pd.DataFrame, references: pd.DataFrame) -> Iterator[list[str]]:
+    """A row for each distance: its range over schedules, the floor, and whether they differ."""
+    moments = found.groupby(["title", "seed"], sort=False)
+    real = references[references["row"] == "real"]
+    for key, name in DISTANCES.items():
+        first, last = (table[key].unstack("seed") for table in (moments.first(), moments.last()))
+        means = (first.mean(axis=1), last.mean(axis=1))
+        ranges = [f"{mean.min():.3f} to {mean.max():.3f}" for mean in means]
+        yield [name, *ranges, f"{real[key].iloc[0]:.3f}", f"{chance(last):.2g}"]
+
+
+def chance(ends: pd.DataFrame) -> float:
+    """The probability that schedules (rows) of equal means differ as much, seeds being blocks."""
+    logarithms = np.log(ends.to_numpy())
+    schedules, seeds = logarithms.shape
+    of_schedules, of_seeds = logarithms.mean(1, keepdims=True), logarithms.mean(0, keepdims=True)
+    rest = logarithms - of_schedules - of_seeds + logarithms.mean()
+    freedom = (schedules - 1, (schedules - 1) * (seeds - 1))
+    explained = seeds * np.square(of_schedules - logarithms.mean()).sum() / freedom[0]
+    return float(stats.f.sf(explained * freedom[1] / np.square(rest).sum(), *freedom))
+
+
+def telling(found: pd.DataFrame) -> dict[str, str]:
+    """The distances in which schedules end differently."""
+    ends = found.groupby(["title", "seed"], sort=False).last()
+    return {k: name for k, name in DISTANCES.items() if chance(ends[k].unstack("seed")) < LEVEL}
 
 
 def sooner(found: pd.DataFrame) -> Iterator[list[str]]:
-    """A row for each schedule with coarse levels: times sooner for each distance."""
+    """A row for each schedule but the baselines: times sooner for each telling distance."""
     for experiment, rows in found.groupby("experiment", sort=False):
         if experiment not in BASELINES:
-            cells = (times(rows, goals(found, key), key) for key in DISTANCES)
-            yield [rows["title"].iloc[0], *cells]
+            yield [rows["title"].iloc[0], *(times(rows, found, key) for key in telling(found))]
 
 
-def times(rows: pd.DataFrame, goal: pd.DataFrame, key: str) -> str:
-    """Times sooner than the goals of each seed, in words."""
-    near = rows[rows[key] <= rows["seed"].map(goal[key])]
-    factors = (goal["time"] / near.groupby("seed")["time"].min()).sort_values(na_position="last")
-    return ", ".join("never" if pd.isna(factor) else number(factor) for factor in factors)
+def times(rows: pd.DataFrame, found: pd.DataFrame, key: str) -> str:
+    """Times sooner than the nearest moment of the baselines, one number for each seed."""
+    baselines = found[found["experiment"].isin(BASELINES)]
+    goals = baselines.loc[baselines.groupby("seed")[key].idxmin()].set_index("seed")
+    near = rows[rows[key] <= rows["seed"].map(goals[key])]
+    factors = goals["time"] / near.groupby("seed")["time"].min()
+    return ", ".join("never" if np.isnan(factor) else number(factor) for factor in factors)
 
 
-def ends(found: pd.DataFrame) -> str:
-    """Where training at the finest grid alone gets, in words."""
-    return ", ".join(
-        f"{cell(goal[key])} in {name} after {number(goal['time'].mean())} s"
-        for key, name in DISTANCES.items()
-        for goal in [goals(found, key)]
-    )
+def verdict(found: pd.DataFrame) -> str:
+    """The nearest end of all schedules, for each telling distance, in words."""
+    said = []
+    for key, name in telling(found).items():
+        ends = found.groupby(["title", "seed"], sort=False).last()[key].unstack("seed").mean(axis=1)
+        said.append(f"*{ends.idxmin()}* ends nearest to the data in {name}, at {ends.min():.3f}.")
+    return " ".join(said)
 
 
 def main() -> None:
@@ -86,17 +123,27 @@ def main() -> None:
     targets = ("results/summary.csv", "results/trajectories.csv")
     study = run_as_told(__doc__, ["schedules"], *targets)
     found, references = moments.judged(study.results, RESOLUTION)
+    # All have the same network and sampler: what their sampling times differ by is noise.
+    per_sample = found["seconds_per_sample"].median()
+    found["seconds_per_sample"] = per_sample
+    found["time"] = found["training_seconds"] + moments.WANTED * per_sample
     found["curve"] = found["title"]
     save(moments.draw(found, references, DISTANCES), study.folder / "schedules.svg")
-    names = " | ".join(f"{name}:" for name in DISTANCES.values())
     page = PAGE.format(
         wanted=moments.WANTED,
         count=study.count,
         seeds=found["seed"].nunique(),
         tested=study.tested(),
-        ends=ends(found),
-        sooner=table(f"schedule | {names}", sooner(found)),
+        differences=table(
+            "distance | first moments: | last moments: | real data: | p:",
+            differences(found, references),
+        ),
+        sooner=table(
+            " | ".join(["schedule", *(f"{name}:" for name in telling(found).values())]),
+            sooner(found),
+        ),
         rows=table(moments.header(DISTANCES), moments.lines(found, references, DISTANCES)),
+        verdict=verdict(found),
         environment=environment(),
     )
     study.write("schedules.md", page)

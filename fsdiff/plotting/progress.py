@@ -36,8 +36,9 @@ def metric_by_epoch(
     """A panel for each metric and resolution, a curve for each experiment.
 
     ``trajectories`` and ``summary`` are the rows of one data set in the tables of these names.
-    Curves are means over seeds, in bands from the least to the greatest; lines across are what real
-    data and a Gaussian surrogate score. Raises ValueError where there is no metric to draw.
+    Curves are means over seeds, in bands from the least to the greatest, for as long as all seeds
+    were trained; lines across are what real data and a Gaussian surrogate score. Raises ValueError
+    where there is no metric to draw.
     """
     table, known = as_table(trajectories), as_table(summary)
     metrics = columns(table.drop(columns=[*AXES]))
@@ -78,7 +79,8 @@ def _curves(
     axes: Axes, table: pd.DataFrame, column: Column, against: str, styles: dict[str, dict]
 ) -> None:
     for title, rows in models(table).items():
-        deviations = rows.assign(deviation=column.deviation(rows)).groupby("epoch")
+        trained = rows.groupby("epoch")["seed"].transform("nunique") == rows["seed"].nunique()
+        deviations = rows.assign(deviation=column.deviation(rows))[trained].groupby("epoch")
         x = deviations[against].mean()
         low, mean, high = (deviations["deviation"].agg(how) for how in ("min", "mean", "max"))
         style = {"markersize": 3.5, **styles[title]}

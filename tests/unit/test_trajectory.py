@@ -338,6 +338,13 @@ def test_the_figure_has_the_mean_over_seeds_and_the_floor():
         assert list(curves["real against real"][1]) == [0.1, 0.1]
 
 
+def test_curves_end_where_one_seed_s_training_did():
+    longer = table()
+    longer = longer[(longer["seed"] == 0) | (longer["epoch"] < 4)]
+    (axes,) = metric_by_epoch(longer, table()).axes
+    assert {line.get_label(): list(line.get_xdata()) for line in axes.lines}["warm"] == [1, 2]
+
+
 def test_panels_fill_rows_and_those_of_a_metric_share_the_range_of_all_their_curves():
     names = ("gradient_w1", "mmd_gaussian", "log_spectrum_error", "sliced_wasserstein")
     coarse = table().assign(**dict.fromkeys(names, 1.0))
