@@ -6,7 +6,7 @@ run that was stopped goes on where it was.
 
     python benchmarks/reproduction.py [--cores 1] [--directory …] [--folder docs]
 
-Takes about eight processor hours. Nothing else should run while networks are trained: some claims
+Takes about six processor hours. Nothing else should run while networks are trained: some claims
 are about time, which is wall time.
 """
 

@@ -49,6 +49,7 @@ class Interruption:
             self._save()
             self._saved = time.monotonic()
         if received:
+            self._agree(received)  # nobody leaves, or loads the state, before it is saved
             saved = "state saved; the next attempt continues"
             consequence = saved if self._save else "the next attempt starts again"
             name = signal.Signals(received).name
@@ -70,8 +71,9 @@ def interruptible(
 
     ``save`` writes down all that another attempt needs to go on; checks call it every ``every``
     seconds and before the work stops. ``agree`` makes of the number of the signal that was received
-    here, 0 for none, that of all processes that have to stop together. Signals can only be waited
-    for in the main thread: in another one they keep their meaning, and checks do no more than save.
+    here, 0 for none, that of all processes that have to stop together, and waits for them. Signals
+    can only be waited for in the main thread: in another one they keep their meaning, and checks do
+    no more than save.
     """
     interruption = Interruption(save, every, agree)
     if threading.current_thread() is not threading.main_thread():

@@ -24,7 +24,7 @@ STOP = 9
 """The step after which the second process is asked to stop."""
 
 PROGRAM = f"""
-import json, os, signal, sys
+import json, os, signal, sys, time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -70,6 +70,8 @@ with joined(torch.device("cpu")) as group:
         return loss(*arguments)
 
     stopped.denoiser.loss = interrupting
+    save = stopped.state.save
+    stopped.state.save = lambda path: (time.sleep(0.5), save(path))  # others wait for it
     try:
         stopped.run()
     except Interrupted:
@@ -99,7 +101,7 @@ def two(tmp_path_factory):
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, PROCESSES: "2", "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
     command = [sys.executable, str(program)]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     return folder, ended
 
 
