@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fsdiff.plotting.panels import common_legend
 from fsdiff.plotting.style import DATA, SURROGATE, experiment_styles, plain_ticks, styled, wrapped
 from fsdiff.plotting.summary import REFERENCES, Column, as_table, columns, models, reference
 
@@ -50,8 +51,7 @@ def quality_against_cost(
     distance = f"|{title} − that of the data|" if found[0].target else title
     for axes in panels[:, 0]:
         axes.set_ylabel(f"{wrapped(distance, 40)}\nat {resolution} × {resolution}")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 3))
+    common_legend(figure, panels.ravel(), 2)
     return figure
 
 
