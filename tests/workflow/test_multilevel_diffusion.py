@@ -75,6 +75,7 @@ def test_the_laptop_s_study_is_the_same_but_smaller() -> None:
         assert levels[0] == levels[1], name
         assert steps(laptop, name) < steps(published, name), name
         assert item.samples.count < original.samples.count, name
+        assert set(item.seeds) <= set(original.seeds), name
         # One seed does not say how far results scatter, so no claim could be checked.
         assert len(item.seeds) >= 2, name
 
