@@ -28,10 +28,7 @@ HEADER = "training | training, s: | s per sample: | time, s:"
 
 
 def judged(results: Path, resolution: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A row for each model, seed and moment in training; and the rows of ``REFERENCES``.
-
-    ``time`` is that of training and of ``WANTED`` samples, in seconds.
-    """
+    """A row for each model, seed and moment in training; and the rows of ``REFERENCES``."""
     tables = [pd.read_csv(results / f"{name}.csv") for name in ("summary", "trajectories")]
     summary, kept = (t[t["resolution"] == resolution] for t in tables)
     ends = summary[summary["row"] == "model"]
@@ -39,13 +36,17 @@ def judged(results: Path, resolution: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     kept = kept.rename(columns={"seconds": "training_seconds"}).merge(cost)
     # The end of a training that was judged on the way is the last of its moments.
     ends = ends[~ends["experiment"].isin(kept["experiment"])]
-    found = pd.concat([kept, ends], ignore_index=True)
-    found["time"] = found["training_seconds"] + WANTED * found["seconds_per_sample"]
+    found = timed(pd.concat([kept, ends], ignore_index=True))
     order = {name: i for i, name in enumerate(cost["experiment"].unique())}
     found = found.assign(order=found["experiment"].map(order))
     found = found.sort_values(["dataset", "order", "time"], ignore_index=True)
     references = summary[summary["row"].isin(REFERENCES)]
     return found, references.sort_values(["dataset", "row"], ignore_index=True)
+
+
+def timed(found: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the ``time`` of training and of ``WANTED`` samples, in seconds."""
+    return found.assign(time=found["training_seconds"] + WANTED * found["seconds_per_sample"])
 
 
 def header(distances: dict[str, str]) -> str:

@@ -50,7 +50,7 @@ blocks, because samples of one seed start from the same noise).
 {differences}
 ## How much sooner
 
-Where ends differ by more than chance (p < 0.05): the time that training at 128² alone takes to
+Where ends differ by more than chance (p < {level}): the time that training at 128² alone takes to
 its nearest moment, seed by seed, by the time of a schedule's first moment that is as near.
 
 {sooner}
@@ -67,13 +67,17 @@ Made by `python benchmarks/schedules.py`: {environment}
 
 def differences(found: pd.DataFrame, references: pd.DataFrame) -> Iterator[list[str]]:
     """A row for each distance: its range over schedules, the floor, and whether they differ."""
-    moments = found.groupby(["title", "seed"], sort=False)
     real = references[references["row"] == "real"]
     for key, name in DISTANCES.items():
-        first, last = (table[key].unstack("seed") for table in (moments.first(), moments.last()))
+        first, last = (of_seeds(found, key, moment) for moment in ("first", "last"))
         means = (first.mean(axis=1), last.mean(axis=1))
         ranges = [f"{mean.min():.3f} to {mean.max():.3f}" for mean in means]
         yield [name, *ranges, f"{real[key].iloc[0]:.3f}", f"{chance(last):.2g}"]
+
+
+def of_seeds(found: pd.DataFrame, key: str, moment: str) -> pd.DataFrame:
+    """A distance at the first or the last moment of each schedule (rows) and seed (columns)."""
+    return found.groupby(["title", "seed"], sort=False)[key].agg(moment).unstack("seed")
 
 
 def chance(ends: pd.DataFrame) -> float:
@@ -89,15 +93,14 @@ def chance(ends: pd.DataFrame) -> float:
 
 def telling(found: pd.DataFrame) -> dict[str, str]:
     """The distances in which schedules end differently."""
-    ends = found.groupby(["title", "seed"], sort=False).last()
-    return {k: name for k, name in DISTANCES.items() if chance(ends[k].unstack("seed")) < LEVEL}
+    return {k: v for k, v in DISTANCES.items() if chance(of_seeds(found, k, "last")) < LEVEL}
 
 
-def sooner(found: pd.DataFrame) -> Iterator[list[str]]:
-    """A row for each schedule but the baselines: times sooner for each telling distance."""
+def sooner(found: pd.DataFrame, distances: dict[str, str]) -> Iterator[list[str]]:
+    """A row for each schedule but the baselines: times sooner for each distance."""
     for experiment, rows in found.groupby("experiment", sort=False):
         if experiment not in BASELINES:
-            yield [rows["title"].iloc[0], *(times(rows, found, key) for key in telling(found))]
+            yield [rows["title"].iloc[0], *(times(rows, found, key) for key in distances)]
 
 
 def times(rows: pd.DataFrame, found: pd.DataFrame, key: str) -> str:
@@ -109,11 +112,11 @@ def times(rows: pd.DataFrame, found: pd.DataFrame, key: str) -> str:
     return ", ".join("never" if np.isnan(factor) else number(factor) for factor in factors)
 
 
-def verdict(found: pd.DataFrame) -> str:
-    """The nearest end of all schedules, for each telling distance, in words."""
+def verdict(found: pd.DataFrame, distances: dict[str, str]) -> str:
+    """The nearest end of all schedules, for each distance, in words."""
     said = []
-    for key, name in telling(found).items():
-        ends = found.groupby(["title", "seed"], sort=False).last()[key].unstack("seed").mean(axis=1)
+    for key, name in distances.items():
+        ends = of_seeds(found, key, "last").mean(axis=1)
         said.append(f"*{ends.idxmin()}* ends nearest to the data in {name}, at {ends.min():.3f}.")
     return " ".join(said)
 
@@ -125,12 +128,12 @@ def main() -> None:
     found, references = moments.judged(study.results, RESOLUTION)
     # All have the same network and sampler: what their sampling times differ by is noise.
     per_sample = found["seconds_per_sample"].median()
-    found["seconds_per_sample"] = per_sample
-    found["time"] = found["training_seconds"] + moments.WANTED * per_sample
-    found["curve"] = found["title"]
+    found = moments.timed(found.assign(seconds_per_sample=per_sample, curve=found["title"]))
+    distances = telling(found)
     save(moments.draw(found, references, DISTANCES), study.folder / "schedules.svg")
     page = PAGE.format(
         wanted=moments.WANTED,
+        level=LEVEL,
         count=study.count,
         seeds=found["seed"].nunique(),
         tested=study.tested(),
@@ -139,11 +142,11 @@ def main() -> None:
             differences(found, references),
         ),
         sooner=table(
-            " | ".join(["schedule", *(f"{name}:" for name in telling(found).values())]),
-            sooner(found),
+            " | ".join(["schedule", *(f"{name}:" for name in distances.values())]),
+            sooner(found, distances),
         ),
         rows=table(moments.header(DISTANCES), moments.lines(found, references, DISTANCES)),
-        verdict=verdict(found),
+        verdict=verdict(found, distances),
         environment=environment(),
     )
     study.write("schedules.md", page)
