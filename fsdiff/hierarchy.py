@@ -5,6 +5,7 @@ split, and it is restricted to coarser grids. Fields stay lazy until they are wr
 one size whatever the shards, so sums over them do not depend on how the data were sharded.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,7 @@ import xarray as xr
 from fsdiff.atomic import StorageError
 from fsdiff.bases import Basis
 from fsdiff.downsampling import Downsampling
+from fsdiff.precision import LOSS, rounding
 from fsdiff.storage import (
     Provenance,
     check_finite,
@@ -28,6 +30,11 @@ from fsdiff.threads import single_thread
 
 SPLITS = ("train", "validation", "test")
 SPACE = ("z", "y", "x")
+
+NOISE = 0.05
+"""The share of a channel's deviation from which on its rounding is no longer a detail."""
+
+logger = logging.getLogger(__name__)
 
 
 def merge(
@@ -85,13 +92,15 @@ def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
         np.square(deviation).mean(everything),
         _energy(deviation, basis).mean("sample"),
     )
-    _refuse_constants(variance)
+    scale = np.sqrt(variance)
+    _refuse_constants(mean, scale)
+    _tell_rounding(mean, scale, dataset["field"].dtype)
     units = {"units": dataset["field"].attrs.get("units", "1")}
     measured = "over the training split"
     return xr.Dataset(
         {
             "mean": mean.assign_attrs(units, long_name=f"mean {measured}"),
-            "scale": np.sqrt(variance).assign_attrs(
+            "scale": scale.assign_attrs(
                 units, long_name=f"root mean-square deviation from the mean {measured}"
             ),
             "spectrum": (spectrum / variance).assign_attrs(
@@ -132,16 +141,36 @@ def restrict(
     return dataset.drop_vars(["field", *space]).assign(field=restricted).assign_coords(coordinates)
 
 
-def _refuse_constants(variance: xr.DataArray) -> None:
-    """Refuse channels, or frames of them, that do not vary."""
-    constant = [variance[tuple(place)] for place in np.argwhere(~(variance.values > 0))]
+def _refuse_constants(mean: xr.DataArray, scale: xr.DataArray) -> None:
+    """Refuse channels, or frames of them, that vary by no more than their mean's rounding error."""
+    varies = scale.values > np.finfo(np.float64).eps * np.abs(mean.values)
+    constant = [_name(scale, place) for place in np.argwhere(~varies)]
     if constant:
-        names = ", ".join(
-            f"{item['channel'].item()}"
-            + (f" at time {item['time'].item():g}" if "time" in item.coords else "")
-            for item in constant
-        )
+        names = ", ".join(constant)
         raise ValueError(f"channel {names} is constant over all training samples: leave it out")
+
+
+def _tell_rounding(mean: xr.DataArray, scale: xr.DataArray, kind: np.dtype) -> None:
+    """Warn of channels, or frames of them, that vary by little more than their values' rounding."""
+    lost = rounding(mean.values, scale.values, kind)
+    for place in map(tuple, np.argwhere(lost > LOSS)):
+        deviation, size = scale.values[place], abs(mean.values[place]) + scale.values[place]
+        told = (
+            f"channel {_name(scale, place)}: the rounding of its values ({kind} of size {size:.7g})"
+            f" is up to {lost[place]:.1%} of its deviation ({deviation:.2g})"
+        )
+        if lost[place] > NOISE:
+            remedy = "leave it out, or store it in double precision or without its mean"
+            logger.warning("%s, so that what is learned of it is mostly noise: %s", told, remedy)
+        else:
+            logger.info(told)
+
+
+def _name(of: xr.DataArray, place: Sequence[int]) -> str:
+    """The channel at a place and, of series, the time."""
+    item = of[tuple(place)]
+    time = f" at time {item['time'].item():g}" if "time" in of.dims else ""
+    return f"{item['channel'].item()}{time}"
 
 
 def _energy(field: xr.DataArray, basis: Basis) -> xr.DataArray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import safetensors.torch
 import torch
 import xarray as xr
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from fsdiff.denoiser import Denoiser
 from fsdiff.devices import CPU
 from fsdiff.parts import build
+from fsdiff.precision import sufficient_type
 from fsdiff.provenance import package_version
 from fsdiff.randomness import generator
 from fsdiff.storage import StorageError, atomic, read_json, write_json
@@ -59,12 +61,23 @@ class Statistics:
             resolution=int(dataset["spectrum"].sizes["mode_y"]),
         )
 
+    @property
+    def precision(self) -> torch.dtype:
+        """Of physical fields: float64 where float32 has too few digits for what varies in them."""
+        kind = sufficient_type(self.mean.numpy(), self.scale.numpy())
+        return torch.float32 if kind == np.float32 else torch.float64
+
     def normalise(self, fields: Tensor) -> Tensor:
-        """Physical (…, channel, y, x) to zero mean and unit mean square."""
+        """Physical (…, channel, y, x) to zero mean and unit mean square.
+
+        In float64 where they have or need it; what is left has digits enough in float32.
+        """
+        fields = fields.to(torch.promote_types(fields.dtype, self.precision))
         return (fields - self._per_node(self.mean, fields)) / self._per_node(self.scale, fields)
 
     def denormalise(self, fields: Tensor) -> Tensor:
-        """The inverse of ``normalise``."""
+        """The inverse of ``normalise``, in float64 where float32 would not do."""
+        fields = fields.to(torch.promote_types(fields.dtype, self.precision))
         return fields * self._per_node(self.scale, fields) + self._per_node(self.mean, fields)
 
     @staticmethod

@@ -63,7 +63,9 @@ class Provenance:
 def write(
     dataset: xr.Dataset, path: str | os.PathLike[str], *, title: str, provenance: Provenance
 ) -> None:
-    """Write a data set as CF NetCDF-4, ``field`` as float32 and piece by piece where it is lazy.
+    """Write a data set as CF NetCDF-4, piece by piece where it is lazy.
+
+    ``field`` is stored as float32 or, where it is float64, as that.
 
     Attributes that the data set has, such as ``fsdiff_basis``, are kept. Identical data give
     identical bytes, wherever lazy fields are computed: this process alone writes. Samples of
@@ -192,13 +194,14 @@ def _write_all_but_fields(dataset: xr.Dataset, path: Path) -> None:
 def _write_fields(field: xr.DataArray, path: Path, consequence: str) -> None:
     """Add the fields to a file that has their dimensions, a few chunks at a time."""
     step = _CHUNKS_AT_A_TIME * samples_per_chunk(field)
+    kind = np.result_type(field.dtype, np.float32)
     with netCDF4.Dataset(path, "r+") as file:
-        stored = file.createVariable("field", "f4", field.dims, contiguous=True, fill_value=False)
+        stored = file.createVariable("field", kind, field.dims, contiguous=True, fill_value=False)
         stored.setncatts(field.attrs)
         if auxiliary := _auxiliary(field):
             stored.coordinates = " ".join(auxiliary)
         for first in range(0, len(field), step):
-            piece = field[first : first + step].astype(np.float32).compute()
+            piece = field[first : first + step].astype(kind).compute()
             _refuse_non_finite(piece.values, piece["sample"].values, consequence)
             stored[first : first + step] = piece.values
 

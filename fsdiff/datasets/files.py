@@ -20,10 +20,14 @@ from fsdiff.datasets.arrays import FORMATS, Arrays, opened
 from fsdiff.datasets.digest import digest
 from fsdiff.datasets.headers import Dimension, Header, read_fields, read_header
 from fsdiff.datasets.labels import label
+from fsdiff.datasets.rounding import stored_type
 from fsdiff.datasets.source import Source, check_plane, check_times
 
 BLOCK = 2**25
 """Numbers that are read at a time."""
+
+PROBES = 4
+"""How many samples, far apart, are looked at for the precision that a data set needs."""
 
 ROUNDING = 1e-3
 """How far a time may be from that of a frame, as a share of the least interval of frames."""
@@ -128,21 +132,44 @@ class FileData(Source):
     ) -> xr.Dataset:
         """Samples ``indices`` of the files; ``seed`` changes nothing.
 
-        Returns variable ``field`` (sample, channel, y, x), float32, with a dimension ``time`` after
-        ``sample`` for series. ``progress`` is called with the number of samples finished since the
+        Returns variable ``field`` (sample, channel, y, x) with a dimension ``time`` after
+        ``sample`` for series; float32, or float64 for a data set of which rounding to float32
+        would take too much. ``progress`` is called with the number of samples finished since the
         last call. Raises StorageError that names the file and the sample where values are missing.
         """
         n, frames, channels = self.resolution, self._frames, self._channels
-        fields = np.empty((len(indices), len(frames), len(channels), n, n), np.float32)
+        fields = np.empty((len(indices), len(frames), len(channels), n, n), self._type)
         for path, here, there in self._blocks(indices):
-            with self._opened(path) as (arrays, header):
-                part = read_fields(arrays, header, there, frames)[:, :, list(channels.values())]
+            part = self._read(path, there)
             with np.errstate(over="ignore"):  # what becomes infinite is refused
                 fields[here] = part
             _check_finite(fields[here], indices[here], path, there.start)
             if progress is not None:
                 progress(len(part))
         return self._label(fields, indices)
+
+    def _read(self, path: Path, samples: slice) -> np.ndarray:
+        """Fields (sample, time, channel, y, x) of a file as precise as they stand there."""
+        with self._opened(path) as (arrays, header):
+            fields = read_fields(arrays, header, samples, self._frames)
+            return fields[:, :, list(self._channels.values())]
+
+    @cached_property
+    def _type(self) -> np.dtype:
+        """Of the fields of the data set, whatever samples are read: a few of them decide."""
+        positions = np.linspace(0, self.available - 1, PROBES).astype(int).tolist()
+        places = sorted({self._place(index) for index in positions})
+        precise = [place for place in places if self._is_precise(self.files[place[0]])]
+        if not precise:
+            return np.dtype(np.float32)
+        probes = [self._read(self.files[file], slice(i, i + 1)) for file, i in precise]
+        return stored_type(np.concatenate(probes), tuple(self._channels))
+
+    def _is_precise(self, path: Path) -> bool:
+        """Whether a file may hold what float32 cannot."""
+        with self._opened(path) as (arrays, header):
+            types = [np.dtype(arrays[name].values.dtype) for name in header.variables]
+        return any(item.kind != "f" or item.itemsize > 4 for item in types)
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[tuple[Arrays, Header]]:
@@ -256,8 +283,9 @@ class FileData(Source):
 
 
 def _check_finite(fields: np.ndarray, indices: Sequence[int], path: Path, first: int) -> None:
-    """Refuse missing values, naming the sample."""
-    missing = np.count_nonzero(~np.isfinite(fields), axis=(1, 2, 3, 4))
+    """Refuse missing values, and those beyond float32's range, naming the sample."""
+    usable = np.abs(fields) <= np.finfo(np.float32).max
+    missing = np.count_nonzero(~usable, axis=(1, 2, 3, 4))
     if missing.any():
         position = int(missing.argmax())
         raise StorageError(

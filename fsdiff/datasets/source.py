@@ -34,9 +34,9 @@ class Source(ABC):
     ) -> xr.Dataset:
         """Samples ``indices`` of the data set ``seed``; sample i depends on (seed, i) only.
 
-        Returns variable ``field`` (sample, channel, y, x), float32, with a dimension ``time`` after
-        ``sample`` for series. ``progress`` is called with the number of samples finished since the
-        last call.
+        Returns variable ``field`` (sample, channel, y, x), float32 or, where that has too few
+        digits for what varies, float64, with a dimension ``time`` after ``sample`` for series.
+        ``progress`` is called with the number of samples finished since the last call.
         """
 
     def check(self) -> None:  # noqa: B027 (what is drawn can always be had)

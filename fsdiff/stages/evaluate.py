@@ -129,14 +129,15 @@ def gaussian_surrogate(statistics: Statistics, basis: Basis, count: int, n: int)
     channels = len(statistics.mean)
     spectrum = resample_spectrum(statistics.spectrum, basis, statistics.resolution, n)
     white = white_noise(basis, n, range(count), 0, SURROGATE_STREAM, channels=channels)
-    return statistics.denormalise(basis.inverse(white * spectrum.sqrt(), n)).float()
+    fields = statistics.denormalise(basis.inverse(white * spectrum.sqrt(), n))
+    return fields.to(statistics.precision)
 
 
 def node_noise(statistics: Statistics, count: int, n: int) -> Tensor:
     """Independent Gaussian nodes with the training set's pointwise mean and variance."""
     shape = (len(statistics.mean), n, n)
     white = torch.from_numpy(normals(0, range(count), shape, WHITE_NOISE_STREAM))
-    return statistics.denormalise(white).float()
+    return statistics.denormalise(white).to(statistics.precision)
 
 
 def metrics_of(config: Mapping[str, Any]) -> dict[str, Metric]:

@@ -37,13 +37,13 @@ def state_path(job: Job, inputs: Sequence[Path], folder: Path, name: str) -> Pat
 
 
 def fields_of(path: Path) -> Tensor:
-    """All fields (samples, channel, *grid) of a file, physical units, float32."""
+    """All fields (samples, channel, *grid) of a file, physical units, as precise as stored."""
     with storage.read(path) as dataset:
         return _frames_as_channels(dataset["field"])
 
 
 def split(dataset: xr.Dataset, name: str) -> Tensor:
-    """Fields (samples, channel, *grid) of one split, physical units, float32.
+    """Fields (samples, channel, *grid) of one split, physical units, as precise as stored.
 
     Of a lazy data set no more is read than that.
     """
@@ -93,7 +93,7 @@ class StoredSplit:
         field = xr.DataArray(values, {"sample": indices}, self._dimensions)
         if not np.isfinite(values).all():
             storage.check_finite(field, self.path)
-        return self._statistics.normalise(_frames_as_channels(field))
+        return self._statistics.normalise(_frames_as_channels(field)).float()
 
     @property
     def _sample_bytes(self) -> int:

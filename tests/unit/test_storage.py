@@ -76,11 +76,18 @@ def test_identical_data_give_identical_bytes_in_any_order_of_chunks(tmp_path):
         assert saved(tmp_path / "b.nc", lazy(dataset, chunk)).read_bytes() == whole
 
 
-def test_double_precision_is_stored_in_single(tmp_path):
+@pytest.mark.parametrize(
+    ("given", "stored"), [("f2", "f4"), (">f4", "<f4"), ("f8", "f8"), (">f8", "<f8")]
+)
+def test_fields_are_stored_as_precisely_as_they_are_given(tmp_path, given, stored):
     dataset = fields()
-    dataset = dataset.assign(field=dataset["field"].astype(np.float64))
-    assert read(saved(tmp_path / "a.nc", dataset))["field"].dtype == np.float32
-    assert dataset["field"].dtype == np.float64
+    dataset = dataset.assign(field=(1000 + dataset["field"]).astype(given))
+    for chunk in (None, 2):
+        path = saved(tmp_path / "a.nc", dataset if chunk is None else lazy(dataset, chunk))
+        for chunks in (None, 3):
+            with read(path, chunks=chunks) as back:
+                assert back["field"].dtype == stored
+                np.testing.assert_array_equal(back["field"], dataset["field"])
 
 
 def test_a_file_read_lazily_can_be_written_again(tmp_path):
