@@ -1,5 +1,6 @@
 """Merging, statistics and restriction: the same for every sharding, refused when not whole."""
 
+import logging
 import tracemalloc
 from itertools import pairwise
 
@@ -244,6 +245,51 @@ def test_a_frame_that_does_not_vary_is_named_with_its_time():
     dataset["field"][:, 1, 0] = 0.0
     with pytest.raises(ValueError, match=r"channel u at time 0\.5 is constant"):
         statistics(dataset, COSINE)
+
+
+def test_a_channel_that_is_constant_but_for_the_rounding_of_its_mean_is_refused():
+    dataset = with_split(fields(range(7)), 7)
+    dataset["field"][:, 1] = 0.1
+    with pytest.raises(ValueError, match="channel v is constant"):
+        statistics(dataset, COSINE)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_channel_of_roundoff_alone_is_named_with_the_remedy(caplog, kind):
+    dataset = with_split(fields(range(8), times=2), 8)
+    dataset = dataset.assign(field=dataset["field"].astype(kind))
+    unit = np.random.default_rng(0).integers(-2, 3, (8, 8, 8)) * np.finfo(kind).eps
+    dataset["field"][:, 1, 1] = 300 * (1 + unit)
+    statistics(dataset, COSINE)
+    (warning,) = caplog.messages
+    assert warning.startswith(
+        "channel v at time 0.5: the rounding of its values "
+        f"({np.dtype(kind)} of size 300) is up to "
+    )
+    assert warning.endswith(
+        "mostly noise: leave it out, or store it in double precision or without its mean"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "kind", "level"),
+    [
+        (101325, 0.01, np.float64, None),
+        (101325, 0.01, np.float32, logging.WARNING),
+        (101325, 1, np.float32, logging.INFO),
+        (101325, 100, np.float32, None),
+        (0, 1e-20, np.float32, None),
+        (1, 8e-8, np.float32, logging.WARNING),
+    ],
+)
+def test_rounding_is_told_as_far_as_it_matters(caplog, mean, deviation, kind, level):
+    caplog.set_level(logging.INFO)
+    dataset = with_split(fields(range(8)), 8)
+    noise = np.random.default_rng(0).standard_normal(dataset["field"].shape)
+    dataset = dataset.assign(field=dataset["field"].copy(data=(mean + deviation * noise)))
+    dataset = dataset.assign(field=dataset["field"].astype(kind))
+    statistics(dataset, COSINE)
+    assert {record.levelno for record in caplog.records} == ({level} if level else set())
 
 
 # Restriction
