@@ -22,7 +22,7 @@ from fsdiff.marginal import Marginal
 from fsdiff.priors.spectral import PRIOR_STREAM, SpectralPrior, white_noise
 from fsdiff.processes.path import GaussianPath
 from fsdiff.samplers.times import Spacing, time_grid
-from fsdiff.threads import single_thread
+from fsdiff.threads import side_by_side, single_thread
 
 STEP_STREAM = 2
 """Stream number of the noise that a stochastic sampler adds in its steps."""
@@ -177,7 +177,6 @@ Update = Callable[[State], None]
 class Sampler(ABC):
     """Draws samples of a model."""
 
-    @torch.no_grad()
     def __call__(
         self,
         denoiser: Denoiser,
@@ -191,13 +190,20 @@ class Sampler(ABC):
     ) -> Samples:
         """One sample per index on n nodes per axis; sample i depends on (seed, i) only.
 
-        On a CPU each takes its steps by itself: matrix products of different batch sizes round
-        differently, and are no faster.
+        On a CPU each takes its steps by itself, on one thread beside others: matrix products of
+        different batch sizes and numbers of threads round differently, and are no faster.
         """
         run = Run(denoiser, prior, n, seed, dtype, torch.device(device))
-        alone = run.device.type == "cpu"
-        groups = [(index,) for index in indices] if alone else [tuple(indices)]
-        return concatenate([state.samples() for state in self.draw(run, groups)])
+
+        @torch.no_grad()
+        def draw(groups: Sequence[tuple[int, ...]]) -> list[State]:
+            return self.draw(run, groups)
+
+        if run.device.type == "cpu":
+            states = side_by_side(draw, [(index,) for index in indices])
+        else:
+            states = draw([tuple(indices)])
+        return concatenate([state.samples() for state in states])
 
     @abstractmethod
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:

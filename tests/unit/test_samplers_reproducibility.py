@@ -3,7 +3,10 @@
 import pytest
 import torch
 
-from fsdiff.bases import CosineBasis
+from fsdiff.bases import CosineBasis, FourierBasis
+from fsdiff.networks.fno import FNO
+from fsdiff.networks.mlp import MLP
+from fsdiff.networks.unet import UNet
 from fsdiff.parts import kinds
 from fsdiff.samplers import (
     DDIM,
@@ -76,6 +79,41 @@ def test_a_sample_does_not_depend_on_its_batch(basis, process, tools, sampler):
     assert together.shape == (3, 1, 9, 9)
     apart = [draw(sampler, denoiser, part, n=9).fields for part in ([0], [2, 1])]
     assert torch.cat(apart).equal(together[[0, 2, 1]])
+
+
+@pytest.mark.parametrize(
+    ("basis", "network"),
+    [
+        (FourierBasis(), FNO(width=32, modes=3, layers=1)),
+        (CosineBasis(), FNO(width=32, modes=5, layers=1, basis="cosine", stencil_cells=5)),
+        (FourierBasis(), UNet(width=16, multipliers=(1, 2))),
+        (CosineBasis(), MLP()),
+    ],
+    ids=["fourier", "cosine", "unet", "mlp"],
+)
+def test_samples_do_not_depend_on_the_number_of_threads(basis, tools, network):
+    """On grids of all sizes: products of matrices, as in a network, round differently on more."""
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(0))
+    denoiser = tools.make_denoiser(basis, 16, network=network)
+    for n in (6, 7, 8, 9, 12, 15, 16, 23, 32, 37, 50, 64, 65):
+        drawn = []
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            samples = draw(DDIM(steps=2), denoiser, range(4), n=n, dtype=torch.float32)
+            assert torch.get_num_threads() == threads
+            drawn.append(samples.fields)
+        assert drawn[0].equal(drawn[1])
+        assert drawn[0].equal(drawn[2])
+
+
+def test_samplers_of_all_kinds_share_samples_between_threads(basis, tools, sampler):
+    denoiser = tools.make_denoiser(basis, N, FNO(width=32, modes=2, layers=1))
+    one = draw(sampler, denoiser, range(5), dtype=torch.float32)
+    torch.set_num_threads(3)
+    shared = draw(sampler, denoiser, range(5), dtype=torch.float32)
+    assert shared.fields.equal(one.fields)
+    assert shared.evaluations == one.evaluations
 
 
 def test_a_batch_that_takes_its_steps_together_differs_by_rounding_errors(basis, tools, sampler):
