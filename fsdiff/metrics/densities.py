@@ -8,20 +8,26 @@ import torch
 from torch import Tensor
 
 from fsdiff.bases import Basis
+from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import BLOCK, check_fields
 
 
 @dataclass(frozen=True)
-class OnePointDensity:
+class OnePointDensity(Metric):
     """Wasserstein-1 distance between the laws of u(x), x a random node, and the laws' kurtoses.
 
     Values of all fields and nodes are pooled by channel; numbers are averaged over channels.
 
-    Returns ``one_point_w1`` (unit of the field), ``one_point_kurtosis`` (3 for a normal law) of the
-    samples and ``one_point_kurtosis_reference``.
+    Returns ``one_point_w1`` (in deviations of a channel), ``one_point_kurtosis`` (3 for a normal
+    law) of the samples and ``one_point_kurtosis_reference``.
     """
 
     kind: Literal["one_point"] = "one_point"
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """A distance, and a kurtosis with its target."""
+        return _names("one_point")
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The comparison of two sets of fields (N, channels, *grid)."""
@@ -34,7 +40,7 @@ class OnePointDensity:
 
 
 @dataclass(frozen=True)
-class GradientDensity:
+class GradientDensity(Metric):
     """The same for the partial derivatives of u, pooled over axes.
 
     Derivatives are differences between neighbouring nodes over their distance, the box having side
@@ -42,11 +48,21 @@ class GradientDensity:
     n − 1 differences per line. Numbers converge under refinement once fronts are resolved, and are
     otherwise those of the grid.
 
-    Returns ``gradient_w1`` (unit of the field per side of the box), ``gradient_kurtosis`` of the
-    samples and ``gradient_kurtosis_reference``.
+    Returns ``gradient_w1`` (in deviations of a channel per side of the box), ``gradient_kurtosis``
+    of the samples and ``gradient_kurtosis_reference``.
     """
 
     kind: Literal["gradient"] = "gradient"
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """A distance, and a kurtosis with its target."""
+        return _names("gradient")
+
+    def check_grid(self, basis: Basis, n: int) -> None:
+        """Refuse grids without neighbours."""
+        if n < 2:
+            raise ValueError("takes differences of neighbouring nodes; use 2 nodes or more")
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The comparison of two sets of fields (N, channels, *grid)."""
@@ -112,8 +128,13 @@ def kurtosis(values: np.ndarray) -> float:
 
 def _compare(pairs: list[tuple[np.ndarray, np.ndarray]], name: str) -> dict[str, float]:
     """Averages over channels; each pair holds the ascending values of samples and reference."""
-    return {
-        f"{name}_w1": float(np.mean([wasserstein_1(x, y) for x, y in pairs])),
-        f"{name}_kurtosis": float(np.mean([kurtosis(x) for x, _ in pairs])),
-        f"{name}_kurtosis_reference": float(np.mean([kurtosis(y) for _, y in pairs])),
-    }
+    values = (
+        [wasserstein_1(x, y) for x, y in pairs],
+        [kurtosis(x) for x, _ in pairs],
+        [kurtosis(y) for _, y in pairs],
+    )
+    return {key: float(np.mean(value)) for key, value in zip(_names(name), values, strict=True)}
+
+
+def _names(name: str) -> tuple[str, ...]:
+    return f"{name}_w1", f"{name}_kurtosis", f"{name}_kurtosis_reference"

@@ -5,23 +5,25 @@ arXiv 2210.02410; orders other than 1: Pasarkar and Dieng (2023), arXiv 2310.129
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from fsdiff.bases import Basis
+from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import check_fields, gram
 
 
 @dataclass(frozen=True)
-class VendiScore:
+class VendiScore(Metric):
     """Exponential of the Rényi entropy of the eigenvalues w of K/N, K_ij = cos(u_i, u_j).
 
     Order 1: exp(−Σ w ln w); order q: (Σ w^q)^{1/(1−q)}. The value lies between 1 (all fields
     parallel) and N (all orthogonal) and grows with N. It measures diversity, not agreement: the
-    value wanted is that of as many fields of the reference.
+    value wanted is that of as many fields of the reference. Channels come without their mean, which
+    would make all fields nearly parallel.
 
     Returns ``vendi`` of the samples and ``vendi_reference`` of the first so many reference fields.
     """
@@ -29,11 +31,16 @@ class VendiScore:
     order: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     kind: Literal["vendi"] = "vendi"
 
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The score and its target."""
+        return self.kind, f"{self.kind}_reference"
+
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The scores of two sets of fields (N, channels, *grid)."""
         check_fields(samples, reference, basis)
         target = self.score(reference[: len(samples)])
-        return {"vendi": self.score(samples), "vendi_reference": target}
+        return dict(zip(self.results, (self.score(samples), target), strict=True))
 
     def score(self, fields: Tensor) -> float:
         """The score of one set; ValueError where a field is identically zero."""
@@ -48,3 +55,17 @@ class VendiScore:
         if self.order == 1:
             return float(torch.exp(-(weights * weights.log()).sum()))
         return float(weights.pow(self.order).sum() ** (1 / (1 - self.order)))
+
+
+@dataclass(frozen=True)
+class PhysicalVendiScore(VendiScore):
+    """The same of fields in physical units and with their mean, as it is published of images.
+
+    The larger the mean of a channel beside its deviation, the nearer it is to 1, and the channel of
+    the largest values hides all others.
+
+    Returns ``vendi_physical`` and ``vendi_physical_reference``.
+    """
+
+    physical: ClassVar[bool] = True
+    kind: Literal["vendi_physical"] = "vendi_physical"

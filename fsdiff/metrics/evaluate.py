@@ -2,19 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from typing import Protocol
 
 from torch import Tensor
 
 from fsdiff.bases import Basis
-
-
-class Metric(Protocol):
-    """A measure of how far samples (N, channels, *grid) are from reference fields on the grid."""
-
-    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
-        """Named numbers; the names are unique among all measures."""
-        ...
+from fsdiff.metrics.base import Metric
 
 
 def evaluate(

@@ -1,7 +1,8 @@
 """What all measures share: the check of their arguments, blocks of bounded memory, inner products.
 
-Sets of fields have shape (N, channels, *grid). The inner product of two fields is the mean over
-nodes of the sum over channels, so that numbers at different resolutions compare.
+Sets of fields have shape (N, channels, *grid), each channel in units of its own deviation and
+without its mean. The inner product of two fields is the mean over nodes of the sum over channels,
+so that numbers at different resolutions compare.
 """
 
 from collections.abc import Iterator

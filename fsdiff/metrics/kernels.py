@@ -1,23 +1,25 @@
 """Kernel two-sample measures: maximum mean discrepancy and energy distance, both unbiased.
 
 Gretton et al., "A kernel two-sample test", JMLR 13 (2012); Székely and Rizzo, "Energy statistics"
-(2013). Distances between fields are L² distances (mean over nodes, sum over channels).
+(2013). Distances between fields are L² distances: mean over nodes, sum over channels, each in units
+of its own deviation.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import NonNegativeInt
 from torch import Tensor
 
 from fsdiff.bases import Basis
+from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import check_fields, squared_distances
 from fsdiff.randomness import generator
 
 
 @dataclass(frozen=True)
-class GaussianKernelDiscrepancy:
+class GaussianKernelDiscrepancy(Metric):
     """Unbiased squared MMD with k(x, y) = exp(−‖x − y‖²/(2σ²)), and its permutation test.
 
     σ is the median distance between different fields of both sets pooled. This keeps the measure
@@ -33,11 +35,17 @@ class GaussianKernelDiscrepancy:
 
     permutations: NonNegativeInt = 0
     seed: NonNegativeInt = 0
+    at_least: ClassVar[int] = 2
     kind: Literal["rbf_mmd"] = "rbf_mmd"
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """A squared distance, and the p-value of its test where there is one."""
+        return ("rbf_mmd", "rbf_mmd_p_value") if self.permutations else ("rbf_mmd",)
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The discrepancy between two sets of at least two fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis, at_least=2)
+        check_fields(samples, reference, basis, at_least=self.at_least)
         squared = squared_distances(torch.cat([samples, reference]))
         bandwidth = median_distance(squared)
         if bandwidth == 0:
@@ -64,20 +72,21 @@ class GaussianKernelDiscrepancy:
 
 
 @dataclass(frozen=True)
-class EnergyDistance:
+class EnergyDistance(Metric):
     """2 E‖X − Y‖ − E‖X − X'‖ − E‖Y − Y'‖, unbiased: means over pairs of different fields.
 
     This is the squared MMD with the Riesz kernel −‖x − y‖; it has no width to choose and is zero
     exactly when the laws agree.
 
-    Returns ``energy_distance``, in the unit of the field.
+    Returns ``energy_distance``, in deviations of the channels.
     """
 
+    at_least: ClassVar[int] = 2
     kind: Literal["energy_distance"] = "energy_distance"
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The distance between two sets of at least two fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis, at_least=2)
+        check_fields(samples, reference, basis, at_least=self.at_least)
         kernel = -squared_distances(torch.cat([samples, reference])).sqrt()
         value = unbiased_discrepancy(kernel, _first(len(samples), kernel)[:, None])
         return {"energy_distance": float(value)}

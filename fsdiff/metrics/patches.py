@@ -10,13 +10,14 @@ from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from fsdiff.bases import Basis
+from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import blocks, check_fields
 from fsdiff.metrics.sliced import squared_wasserstein
 from fsdiff.randomness import generator
 
 
 @dataclass(frozen=True)
-class PatchSlicedWasserstein:
+class PatchSlicedWasserstein(Metric):
     """Sliced W₂ between the laws of a field's restriction to a random patch of the box.
 
     Each field is brought to ``divisions * points`` nodes per side (the same function where this
@@ -30,7 +31,7 @@ class PatchSlicedWasserstein:
     this, as the distance of whole fields does; choose ``divisions`` by the data. It takes the same
     value on every grid that resolves the fields.
 
-    Returns ``patch_sliced_wasserstein``, in the unit of the field.
+    Returns ``patch_sliced_wasserstein``, in deviations of the channels.
     """
 
     divisions: PositiveInt = 8

@@ -6,7 +6,7 @@ projections" (2021), arXiv 2106.15427.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -14,12 +14,13 @@ from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from fsdiff.bases import Basis
+from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import BLOCK, blocks, check_fields
 from fsdiff.randomness import generator
 
 
 @dataclass(frozen=True)
-class SlicedWasserstein:
+class SlicedWasserstein(Metric):
     """Sliced W₂ with white-noise directions: √ mean_g W₂²(⟨g, X⟩, ⟨g, Y⟩).
 
     g has independent N(0, 1) coefficients on the orthonormal basis and ⟨·, ·⟩ is the mean over
@@ -33,7 +34,7 @@ class SlicedWasserstein:
     Projections of fields with many modes are nearly Gaussian whatever the law of the fields: read
     this beside measures of structure, and beside its value between two sets of real data.
 
-    Returns ``sliced_wasserstein``, in the unit of the field.
+    Returns ``sliced_wasserstein``, in deviations of the channels.
     """
 
     projections: PositiveInt = 500
@@ -56,15 +57,16 @@ class SlicedWasserstein:
 
 
 @dataclass(frozen=True)
-class SlicedWassersteinGaussianApproximation:
+class SlicedWassersteinGaussianApproximation(Metric):
     """√(‖mean_X − mean_Y‖²/d + (√(V_X/d) − √(V_Y/d))²), V the mean squared deviation.
 
     Norms are Euclidean and d counts nodes times channels. This is the value of the sliced distance
     (over unit directions of the plain vectors) in the limit where all projections are Gaussian; it
     depends on the mean field and the total variance only and sees no covariance, spectrum or
-    density. For comparison with published numbers.
+    density.
 
-    Source: arXiv 2106.15427, where it is the proposed estimator. Returns ``sw_gaussian_approx``.
+    Source: arXiv 2106.15427, where it is the proposed estimator. Returns ``sw_gaussian_approx``, in
+    deviations of the channels.
     """
 
     kind: Literal["sw_gaussian_approx"] = "sw_gaussian_approx"
@@ -76,7 +78,19 @@ class SlicedWassersteinGaussianApproximation:
         mean_y, variance_y = _mean_and_variance(reference)
         shift = (mean_x - mean_y).square().mean()
         spread = (variance_x.sqrt() - variance_y.sqrt()).square()
-        return {"sw_gaussian_approx": float((shift + spread).sqrt())}
+        return {self.kind: float((shift + spread).sqrt())}
+
+
+@dataclass(frozen=True)
+class PhysicalSlicedWassersteinGaussianApproximation(SlicedWassersteinGaussianApproximation):
+    """The same of fields in physical units, for comparison with numbers published of such.
+
+    The channel of the largest deviation hides all others. Returns ``sw_gaussian_approx_physical``,
+    in the unit of the fields.
+    """
+
+    physical: ClassVar[bool] = True
+    kind: Literal["sw_gaussian_approx_physical"] = "sw_gaussian_approx_physical"
 
 
 def white_noise_directions(fields: Tensor, basis: Basis, indices: range, seed: int = 0) -> Tensor:

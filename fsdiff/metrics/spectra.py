@@ -1,19 +1,20 @@
 """Second moments: radial energy spectrum and autocovariance."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from fsdiff.bases import Basis
+from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import blocks, check_fields
 from fsdiff.shells import shell_energy, whole_shells
 
 
 @dataclass(frozen=True)
-class SpectrumError:
+class SpectrumError(Metric):
     """Root mean square over shells and channels of ln(E_samples/E_reference).
 
     Shells are those that the grid resolves whole (see ``whole_shells``). An energy below the
@@ -27,6 +28,16 @@ class SpectrumError:
 
     negligible: Annotated[float, Field(gt=0, lt=1)] = 1e-8
     kind: Literal["spectrum"] = "spectrum"
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """An error."""
+        return ("log_spectrum_error",)
+
+    def check_grid(self, basis: Basis, n: int) -> None:
+        """Refuse grids without a mode."""
+        if not basis.resolved(n).any():
+            raise ValueError(f"{n} nodes resolve no {basis.kind} mode; use more")
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The error between two sets of fields (N, channels, *grid)."""
@@ -42,17 +53,23 @@ class SpectrumError:
 
 
 @dataclass(frozen=True)
-class AutocovarianceError:
+class AutocovarianceError(Metric):
     """‖C_samples − C_reference‖ / ‖C_reference‖ in L² over lags, averaged over channels.
 
     Returns ``autocovariance_error``.
     """
 
+    at_least: ClassVar[int] = 2
     kind: Literal["autocovariance"] = "autocovariance"
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """An error."""
+        return ("autocovariance_error",)
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The error between two sets of at least two fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis, at_least=2)
+        check_fields(samples, reference, basis, at_least=self.at_least)
         found, expected = autocovariance(samples, basis), autocovariance(reference, basis)
         error = (found - expected).flatten(1).norm(dim=1) / expected.flatten(1).norm(dim=1)
         return {"autocovariance_error": float(error.mean())}

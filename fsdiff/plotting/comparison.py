@@ -44,9 +44,10 @@ def metric_by_resolution(rows: Rows, *, names: Sequence[str] | None = None) -> F
     drawn with it; for the others less is better, and the floor is real data against real data.
     """
     table = as_table(rows)
-    known = [column for column in columns(table) if column.family in METRICS]
+    found = columns(table)
+    known = [column for column in found if column.family in METRICS]
     structural = [column for column in known if column.family == STRUCTURE]
-    shown = [column for column in known if column.name in names] if names else structural or known
+    shown = [column for column in found if column.name in names] if names else structural or known
     if not shown:
         raise ValueError("the summary has none of the metrics to draw")
     across = min(len(shown), 3)

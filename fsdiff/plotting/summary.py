@@ -2,7 +2,8 @@
 
 A row of the table is one evaluation: ``row`` is "model", or one of the three references "real" (two
 disjoint sets of real data: the floor), "surrogate" (a Gaussian random field with the data's
-spectrum) and "white_noise". Columns may be absent.
+spectrum) and "white_noise". Columns may be absent. KEY is a result for all channels together and
+KEY[CHANNEL] that for one of several.
 """
 
 import re
@@ -32,7 +33,8 @@ class Column:
 
     ``target`` names the column that holds the value of perfect samples, which is zero without one.
     ``ranked`` is False where a value is neither near nor far from anything, such as a p-value, or
-    does not compare between experiments, such as the loss.
+    does not compare between experiments, such as the loss. A result of a single channel belongs to
+    the family of that channel, which is none of ``METRICS``: figures are of all channels together.
     """
 
     name: str
@@ -58,12 +60,14 @@ LOSS = "denoising loss"
 _KNOWN = {
     "sliced_wasserstein": ("sliced Wasserstein", "whole field"),
     "sw_gaussian_approx": ("sliced Wasserstein, Gaussian approximation", "whole field"),
+    "sw_gaussian_approx_physical": ("the same, in physical units", "whole field"),
     "rbf_mmd": ("MMD², Gaussian kernel", "whole field"),
     "rbf_mmd_p_value": ("MMD p-value", "whole field"),
     "energy_distance": ("energy distance", "whole field"),
     "log_spectrum_error": ("log-spectrum error", "whole field"),
     "autocovariance_error": ("autocovariance error", "whole field"),
     "vendi": ("Vendi score", "whole field"),
+    "vendi_physical": ("Vendi score of physical fields", "whole field"),
     "patch_sliced_wasserstein": ("sliced Wasserstein of patches", STRUCTURE),
     "one_point_w1": ("one-point W₁", STRUCTURE),
     "one_point_kurtosis": ("one-point kurtosis", STRUCTURE),
@@ -85,7 +89,10 @@ METRICS = (STRUCTURE, "whole field", "further metrics")
 
 _FAMILIES = (*METRICS, LOSS, "cost")
 
-_NEED_TARGET = ("vendi", "one_point_kurtosis", "gradient_kurtosis")
+LEVEL_SECONDS = "training_seconds_at_"
+"""What the columns about levels begin with; the resolution follows."""
+
+_NEED_TARGET = ("vendi", "vendi_physical", "one_point_kurtosis", "gradient_kurtosis")
 
 
 def as_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -112,22 +119,32 @@ def as_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def columns(table: pd.DataFrame) -> list[Column]:
-    """The results a table has, family by family; columns without any number are left out."""
+    """The results a table has, family by family, those of single channels behind all others.
+
+    Columns without any number are left out.
+    """
     numeric = [name for name in table.select_dtypes("number") if name not in IDENTITY]
     shown = [
         _column(name, numeric)
         for name in numeric
-        if not name.endswith("_reference") and table[name].notna().any()
+        if not _key(name)[0].endswith("_reference") and table[name].notna().any()
     ]
-    known = list(_KNOWN)
-    order = {name: known.index(name) if name in known else len(known) for name in numeric}
-    return sorted(shown, key=lambda c: (_FAMILIES.index(c.family), order[c.name]))
+    channels = list(dict.fromkeys(_key(name)[1] for name in numeric))
+    return sorted(shown, key=lambda column: _order(column.name, channels))
+
+
+def _order(name: str, channels: list[str]) -> tuple[bool, int, int, int]:
+    """Where a column stands: by channel, by family, and within this as in ``_KNOWN``."""
+    (key, channel), known = _key(name), list(_KNOWN)
+    place = known.index(key) if key in known else len(known)
+    return channel != "", channels.index(channel), _FAMILIES.index(_known(key)[1]), place
 
 
 def column_title(name: str) -> str:
     """What a result is called in figures."""
     column = _column(name, [])
-    return f"{LOSS}, {column.title}" if column.family == LOSS else column.title
+    single = _key(name)[1] or column.family == LOSS
+    return f"{column.family}, {column.title}" if single else column.title
 
 
 def models(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -142,10 +159,23 @@ def reference(table: pd.DataFrame, kind: str, column: Column) -> float:
 
 
 def _column(name: str, numeric: list[str]) -> Column:
-    title, family = _KNOWN.get(name, (name.replace("_", " "), "further metrics"))
-    if level := re.fullmatch(r"training_seconds_at_(\d+)", name):
-        return Column(name, f"training at {level[1]} [s]", "cost", ranked=False)
-    target = f"{name}_reference" if f"{name}_reference" in numeric else None
-    alone = name in _NEED_TARGET or name.endswith("_p_value") or family == LOSS
-    ranked = bool(target) or not alone
-    return Column(name, title, family, target, ranked)
+    key, channel = _key(name)
+    title, family = _known(key)
+    reference = f"{key}_reference{name.removeprefix(key)}"
+    target = reference if reference in numeric else None
+    alone = key in _NEED_TARGET or key.endswith("_p_value") or key.startswith(LEVEL_SECONDS)
+    ranked = bool(target) or not (alone or family == LOSS)
+    return Column(name, title, f"channel {channel}" if channel else family, target, ranked)
+
+
+def _known(key: str) -> tuple[str, str]:
+    """What a result is called, and its family."""
+    if key.startswith(LEVEL_SECONDS):
+        return f"training at {key.removeprefix(LEVEL_SECONDS)} [s]", "cost"
+    return _KNOWN.get(key, (key.replace("_", " "), "further metrics"))
+
+
+def _key(name: str) -> tuple[str, str]:
+    """A column's key, and the channel that it is about; empty if it is about all."""
+    parts = re.fullmatch(r"(.+)\[(.+)\]", name)
+    return (parts[1], parts[2]) if parts else (name, "")

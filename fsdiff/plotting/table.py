@@ -36,7 +36,8 @@ small { color: #666; font-weight: 400; }
 """
 
 _GUIDE = """
-<p>Mean ± standard deviation over seeds. <b>Bold</b>: the best experiment of a column
+<p>Distances are in units of each channel's standard deviation. Mean ± standard deviation over
+seeds. <b>Bold</b>: the best experiment of a column
 (not of losses, which depend on the prior and on what is predicted).
 <span class="key better">blue</span> closer to the data than the Gaussian surrogate,
 <span class="key worse">orange</span> not closer: second moments at best.

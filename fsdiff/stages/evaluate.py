@@ -1,8 +1,7 @@
 """Compare samples, and the three reference rows, with test data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 import xarray as xr
@@ -10,13 +9,12 @@ from torch import Tensor
 
 from fsdiff import models, storage
 from fsdiff.bases import Basis
-from fsdiff.metrics.evaluate import Metric, evaluate
 from fsdiff.models import Statistics
-from fsdiff.parts import build
 from fsdiff.priors.spectral import white_noise
 from fsdiff.randomness import generator, normals
 from fsdiff.spectrum import resample_spectrum
 from fsdiff.stages.files import Job, fields_of, normalised_split, split
+from fsdiff.stages.judge import Judge
 
 SURROGATE_STREAM, WHITE_NOISE_STREAM, FLOOR_STREAM = 21, 22, 23
 """Stream numbers of the two synthetic reference rows, and of the divisions of real data."""
@@ -42,8 +40,8 @@ def evaluate_samples(
     config = job["config"]
     model = models.load(weights)
     with storage.read(data, chunks="auto") as dataset:
-        target, _ = test_halves(dataset)
-    row = evaluate(metrics_of(config), fields_of(samples), target, model.denoiser.basis)
+        judge, (target, _) = Judge.of(config, dataset), test_halves(dataset)
+    row = judge(judge.normalise(fields_of(samples)), judge.normalise(target))
     description, spent = model.description, storage.read_json(cost)
     row |= {
         "loss": model.test_loss(normalised_split(data, "test")),
@@ -85,31 +83,28 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
     divisions; synthetic ones against its first half, like samples.
     """
     config = job["config"]
-    basis, metrics = build("basis", config["basis"]), metrics_of(config)
     with storage.read(data, chunks="auto") as dataset:
-        statistics = Statistics.of(dataset)
-        test = split(dataset, "test")
+        judge = Judge.of(config, dataset)
+        test = judge.normalise(split(dataset, "test"))
     target, _ = _halves(test)
-    count, n = config["count"], target.shape[-1]
+    count, (channels, n) = config["count"], target.shape[1:3]
     synthetic = {
-        "surrogate": gaussian_surrogate(statistics, basis, count, n),
-        "white_noise": node_noise(statistics, count, n),
+        "surrogate": gaussian_surrogate(judge.statistics, judge.basis, count, n),
+        "white_noise": node_noise(channels, count, n),
     }
-    table = [{"row": "real", **_floor(metrics, test, count, basis)}]
+    table = [{"row": "real", **_floor(judge, test, count)}]
     for name, fields in synthetic.items():
-        table.append({"row": name, **evaluate(metrics, fields, target, basis)})
+        table.append({"row": name, **judge(fields, target)})
     storage.write_json(output, table)
 
 
-def _floor(
-    metrics: Mapping[str, Metric], test: Tensor, count: int, basis: Basis
-) -> dict[str, float]:
+def _floor(judge: Judge, test: Tensor, count: int) -> dict[str, float]:
     """Distances of ``count`` test fields from half of the others, the mean over divisions."""
     found = []
     for division in range(DIVISIONS * (len(test) // 2) // count):
         order = torch.from_numpy(generator(0, FLOOR_STREAM, division).permutation(len(test)))
         one, other = _halves(test[order])
-        found.append(evaluate(metrics, other[:count], one, basis))
+        found.append(judge(other[:count], one))
     return {key: sum(row[key] for row in found) / len(found) for key in found[0]}
 
 
@@ -125,21 +120,14 @@ def _halves(fields: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def gaussian_surrogate(statistics: Statistics, basis: Basis, count: int, n: int) -> Tensor:
-    """Gaussian random fields with the training set's mean and spectrum, (count, channel, n, n)."""
+    """Normalised Gaussian fields with the training set's spectrum, (count, channel, n, n)."""
     channels = len(statistics.mean)
     spectrum = resample_spectrum(statistics.spectrum, basis, statistics.resolution, n)
     white = white_noise(basis, n, range(count), 0, SURROGATE_STREAM, channels=channels)
-    fields = statistics.denormalise(basis.inverse(white * spectrum.sqrt(), n))
-    return fields.to(statistics.precision)
+    return basis.inverse(white * spectrum.sqrt(), n).float()
 
 
-def node_noise(statistics: Statistics, count: int, n: int) -> Tensor:
-    """Independent Gaussian nodes with the training set's pointwise mean and variance."""
-    shape = (len(statistics.mean), n, n)
-    white = torch.from_numpy(normals(0, range(count), shape, WHITE_NOISE_STREAM))
-    return statistics.denormalise(white).to(statistics.precision)
-
-
-def metrics_of(config: Mapping[str, Any]) -> dict[str, Metric]:
-    """The metrics that a job's configuration names."""
-    return {name: build("metrics", block) for name, block in config["metrics"].items()}
+def node_noise(channels: int, count: int, n: int) -> Tensor:
+    """Independent N(0, 1) nodes, (count, channel, n, n): normalised fields without any order."""
+    shape = (channels, n, n)
+    return torch.from_numpy(normals(0, range(count), shape, WHITE_NOISE_STREAM)).float()

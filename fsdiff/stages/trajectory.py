@@ -11,10 +11,10 @@ from torch import Tensor
 
 from fsdiff import models, storage
 from fsdiff.devices import chosen_device
-from fsdiff.metrics.evaluate import evaluate
 from fsdiff.samplers.base import concatenate
-from fsdiff.stages.evaluate import metrics_of, test_halves
+from fsdiff.stages.evaluate import test_halves
 from fsdiff.stages.files import Job, provenance, state_path
+from fsdiff.stages.judge import Judge
 from fsdiff.stages.sample import Drawn, SamplingError, draw
 from fsdiff.training.kept import kept_weights
 
@@ -42,14 +42,15 @@ def trajectory(
     config = job["config"]
     model = models.load(weights, chosen_device())
     with storage.read(data, chunks="auto") as dataset:
-        target, _ = test_halves(dataset)
+        judge, (target, _) = Judge.of(config, dataset), test_halves(dataset)
+    target = judge.normalise(target)
     state = state_path(job, [weights, kept, data], states, f"trajectory-{config['resolution']}")
     finished = state.with_suffix(".json")
     rows: list[Row] = storage.read_json(finished) if finished.exists() else []
     for i, (epoch, seconds, parameters) in enumerate(kept_weights(kept, config["every"])):
         if i >= len(rows):
             models.set_parameters(model.denoiser.network, parameters)
-            found = _evaluated(model, config, target, state)
+            found = _evaluated(model, config, judge, target, state)
             rows.append({"epoch": epoch, "seconds": seconds, **found})
             state.unlink(missing_ok=True)  # samples of this epoch must not be taken for the next's
             storage.write_json(finished, rows)
@@ -60,15 +61,16 @@ def trajectory(
     finished.unlink(missing_ok=True)
 
 
-def _evaluated(model: models.Model, config: Mapping[str, Any], target: Tensor, state: Path) -> Row:
+def _evaluated(
+    model: models.Model, config: Mapping[str, Any], judge: Judge, target: Tensor, state: Path
+) -> Row:
     """The numbers of all metrics; none where samples are not finite, as they may be early on."""
     drawn = Drawn.load(state) if state.exists() else Drawn()
     try:
         draw(drawn, model, config, state)
     except SamplingError:
         return {}
-    fields = concatenate(drawn.parts).fields
-    return evaluate(metrics_of(config), fields, target, model.denoiser.basis)
+    return judge(judge.normalise(concatenate(drawn.parts).fields), target)
 
 
 def _seconds_before(histories: Sequence[Path]) -> float:

@@ -215,7 +215,9 @@ def test_series_are_evaluated(series):
 def test_figures_show_the_first_frame_and_say_which(series, single):
     with storage.read(series.path("16.nc")) as dataset:
         data, quantity = split(dataset, "test"), quantity_of(dataset)
-        surrogate = gaussian_surrogate(Statistics.of(dataset), series.basis, 4, 16)
+        statistics = Statistics.of(dataset)
+        surrogate = gaussian_surrogate(statistics, series.basis, 4, 16)
+        surrogate = statistics.denormalise(surrogate)
     assert quantity == "u at t = 0.25"
     samples = {"one": fields_of(series.path("samples-16.nc"))}
     figure = sample_grid(data, samples, surrogate=surrogate, quantity=quantity)

@@ -35,7 +35,7 @@ n = data.shape[-1]
 titles = [item["title"] for item in experiments]
 samples = dict(zip(titles, map(fields_of, map(Path, snakemake.input.samples)), strict=True))
 first = {title: fields[:, :1] for title, fields in samples.items()}
-surrogate = gaussian_surrogate(statistics, basis, len(data), n)
+surrogate = statistics.denormalise(gaussian_surrogate(statistics, basis, len(data), n))
 priors = [parts.build("prior", item["prior"]).eigenvalues(basis, n) for item in experiments]
 noise = [statistics.scale[0].square() * shell_energy(prior, basis, n) for prior in priors]
 

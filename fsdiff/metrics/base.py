@@ -1,0 +1,35 @@
+"""What every measure has in common: how it is called, and what it refuses before any job starts."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor
+
+from fsdiff.bases import Basis
+
+
+class Metric(ABC):
+    """A measure of how far samples (N, channels, *grid) are from reference fields on the grid.
+
+    Fields come in units of each channel's own deviation and without its mean, so that no channel
+    outweighs another by its unit. ``at_least`` is how many fields each set must have, ``physical``
+    marks published measures of fields in physical units, and ``results`` are the names of the
+    numbers, which are unique among all measures.
+    """
+
+    at_least: ClassVar[int] = 1
+    physical: ClassVar[bool] = False
+
+    kind: str
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The names of the numbers; that of a value to be matched ends in ``_reference``."""
+        return (self.kind,)
+
+    def check_grid(self, basis: Basis, n: int) -> None:  # noqa: B027 (most take any grid)
+        """Raise ValueError where fields on n nodes per axis have no such number."""
+
+    @abstractmethod
+    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
+        """The numbers by name; ValueError for fields that it cannot compare."""

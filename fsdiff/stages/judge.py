@@ -1,0 +1,75 @@
+"""Sets of fields compared as a study's metrics do: every channel counts, whatever its unit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import xarray as xr
+from torch import Tensor
+
+from fsdiff.bases import Basis
+from fsdiff.metrics.base import Metric
+from fsdiff.metrics.evaluate import evaluate
+from fsdiff.metrics.fields import blocks
+from fsdiff.models import Statistics
+from fsdiff.parts import build
+from fsdiff.stages.files import channels_of
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Compares sets of fields by all metrics, on all channels together and on each.
+
+    Metrics see *normalised* fields, in units of each channel's own deviation and without its mean,
+    both measured on the training split; those of physical fields see what these stand for.
+    ``channels`` has the numbers of each channel by its name, and none where there is but one: a
+    result KEY for one of them is called KEY[NAME].
+    """
+
+    metrics: Mapping[str, Metric]
+    basis: Basis
+    statistics: Statistics
+    channels: Mapping[str, Sequence[int]]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], dataset: xr.Dataset) -> "Judge":
+        """That of a job's configuration, for fields like those of a data set."""
+        metrics = {name: build("metrics", block) for name, block in config["metrics"].items()}
+        basis = build("basis", config["basis"])
+        return cls(metrics, basis, Statistics.of(dataset), channels_of(dataset))
+
+    def normalise(self, fields: Tensor) -> Tensor:
+        """Physical fields (N, channel, *grid) as metrics see them, rounded once, to float32."""
+        return torch.cat([self.statistics.normalise(block).float() for block in blocks(fields)])
+
+    def __call__(self, samples: Tensor, reference: Tensor) -> dict[str, float]:
+        """The numbers of all metrics for two sets of normalised fields (N, channel, *grid).
+
+        Raises ValueError, naming the metric and the channel, where some are not finite.
+        """
+        sets = {False: (samples, reference)}
+        if any(metric.physical for metric in self.metrics.values()):
+            sets[True] = self._physical(samples), self._physical(reference)
+        row, apart = self._row(sets, slice(None)), {}
+        for name, numbers in self.channels.items():
+            try:
+                found = self._row(sets, list(numbers))
+            except ValueError as error:
+                raise ValueError(f"channel {name}: {error}") from error
+            apart |= {f"{key}[{name}]": value for key, value in found.items()}
+        return row | apart
+
+    def _row(
+        self, sets: Mapping[bool, tuple[Tensor, Tensor]], chosen: slice | list[int]
+    ) -> dict[str, float]:
+        """The numbers for the chosen channels; those of physical fields come last."""
+        row: dict[str, float] = {}
+        for physical, (samples, reference) in sets.items():
+            own = {k: metric for k, metric in self.metrics.items() if metric.physical == physical}
+            row |= evaluate(own, samples[:, chosen], reference[:, chosen], self.basis)
+        return row
+
+    def _physical(self, fields: Tensor) -> Tensor:
+        """What normalised fields stand for, in double precision: means may be large."""
+        return self.statistics.denormalise(fields.double())
