@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, Strict, ValidationInfo, field_validator
 
 from fsdiff.blocks import Block, PartBlock, part_type
+from fsdiff.config.evaluation import too_few
 from fsdiff.config.fields import Count, Seed, increasing
 from fsdiff.explain import Problem, refuse
 
@@ -59,6 +60,10 @@ class Dataset(Block):
                 f"{split.total} samples in all, but the source holds {available}; use "
                 f"train + validation + test <= {available}"
             )
+        if wanted := too_few(split.test // 2, info):
+            metric, least = wanted
+            needs = f"half of them are the reference, and {metric} needs at least {least} fields"
+            refuse([(("test",), f"{needs}; use test >= {2 * least}")])
         return split
 
     @field_validator("shards")

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from fsdiff.blocks import Block, PartBlock, block_type, part_type
 from fsdiff.config.datasets import Dataset
+from fsdiff.config.evaluation import too_few, unfit
 from fsdiff.config.fields import Count, EvenCount, Name, Seed, distinct
 from fsdiff.explain import Problem, refuse, suggest
 from fsdiff.training.options import Level, TrainingOptions
@@ -152,7 +153,7 @@ class Experiment(Block):
     @classmethod
     def _check_samples(cls, samples: Samples, info: ValidationInfo) -> Samples:
         dataset, network = _dataset_of(info), info.data.get("network")
-        problems: list[Problem] = []
+        problems: list[Problem] = [*_too_few(samples.count, info)]
         if dataset and samples.count > dataset.split.test // 2:
             split = f"datasets.{info.data['dataset']}.split.test"
             message = (
@@ -165,6 +166,8 @@ class Experiment(Block):
                 at = ("resolutions", i)
                 problems += _unresolved_modes(network, dataset, n, "this resolution", at)
         problems += _useless_steps(info, samples)
+        if dataset:
+            problems += _unfit_grids(info, samples, dataset)
         refuse(problems)
         return samples
 
@@ -178,6 +181,7 @@ class Experiment(Block):
             finest, validate_every = info.data["levels"][-1], info.data["training"].validate_every
             refuse(_too_rare(trajectory, finest.epochs, finest.patience, validate_every))
             refuse(_impossible(trajectory, info.data["samples"], dataset))
+            refuse(_too_few(trajectory.count or info.data["samples"].count, info))
         return trajectory
 
 
@@ -185,6 +189,21 @@ def _dataset_of(info: ValidationInfo) -> Dataset | None:
     """The data set of an experiment that is being validated, if it is known and valid."""
     datasets = (info.context or {}).get("datasets", {})
     return datasets.get(info.data.get("dataset"))
+
+
+def _too_few(count: int, info: ValidationInfo) -> Iterator[Problem]:
+    """Metrics that need more samples than there will be."""
+    if wanted := too_few(count, info):
+        metric, least = wanted
+        yield ("count",), f"{metric} needs at least {least} fields; use count >= {least}"
+
+
+def _unfit_grids(info: ValidationInfo, samples: Samples, dataset: Dataset) -> Iterator[Problem]:
+    """Resolutions on which metrics cannot compare samples with the data that there are."""
+    for i, n in enumerate(samples.resolutions):
+        if n in dataset.resolutions:
+            for problem in unfit(dataset.source.part.basis, n, info):
+                yield ("resolutions", i), problem
 
 
 def _useless_steps(info: ValidationInfo, samples: Samples) -> Iterator[Problem]:

@@ -87,8 +87,10 @@ def _check(raw: Any, source: str) -> Configuration:
     reader = _Reader(raw)
     alone = "analyses" in raw and not raw.keys() & Shape.model_fields.keys() - {"analyses"}
     shape = reader.valid(AnalysesAlone if alone else Shape, raw, lambda location: location)
-    datasets = reader.datasets()
-    context = {"datasets": datasets, "names": list(reader.entries("datasets"))}
+    metrics = {} if shape is None or alone else shape.evaluation.metrics
+    datasets = reader.datasets({"metrics": metrics})
+    names = list(reader.entries("datasets"))
+    context = {"datasets": datasets, "names": names, "metrics": metrics}
     experiments = reader.experiments(context)
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
@@ -106,7 +108,8 @@ def _with_searches(
     study: Configuration, reader: "_Reader", context: Mapping[str, Any]
 ) -> Configuration:
     """The study with its searches, which vary experiments, and what they consist of."""
-    block, known = {"searches": reader.raw["searches"]}, {"experiments": list(study.experiments)}
+    block = {"searches": reader.raw["searches"]}
+    known = {"experiments": list(study.experiments), "metrics": context["metrics"]}
     read = reader.valid(SearchesAlone, block, lambda location: location, known)
     if read is None:
         return study
@@ -135,10 +138,10 @@ class _Reader:
         block = self.raw.get(key)
         return block if isinstance(block, Mapping) else {}
 
-    def datasets(self) -> dict[str, Dataset]:
+    def datasets(self, context: dict[str, Any]) -> dict[str, Dataset]:
         """The data sets that are valid."""
         found = {
-            name: self.valid(Dataset, block, _below("datasets", name))
+            name: self.valid(Dataset, block, _below("datasets", name), context)
             for name, block in self.entries("datasets").items()
         }
         return {name: dataset for name, dataset in found.items() if dataset}

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from fsdiff.blocks import Block
+from fsdiff.config.evaluation import Evaluation
 from fsdiff.config.fields import Name
 from fsdiff.config.searches import Search
 from fsdiff.config.slices import Configuration
-from fsdiff.config.study import Analyses, Claims, Dask, Device, Evaluation, Parallel
+from fsdiff.config.study import Analyses, Claims, Dask, Device, Parallel
 
 SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from fsdiff.blocks import Block, PartBlock, block_type, exact
+from fsdiff.config.evaluation import unknown_result
 from fsdiff.config.fields import Count, Name, Seed, distinct
 from fsdiff.explain import suggest
 from fsdiff.training.options import Level
@@ -43,8 +44,8 @@ class Search(Block):
     """The level that all combinations are trained on, and sampled at, first."""
     fine: block_type(Level)
     """The level that all are trained on, and sampled at, to see if they rank in the same order."""
-    metric: Name
-    """The column of results that ranks them; the least is the best."""
+    metric: Annotated[str, Field(min_length=1)]
+    """The column of results that ranks them, NAME or NAME[CHANNEL]; the least is the best."""
     count: Count | None = None
     """How many samples to draw from each model; as many as of the experiment's if absent."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(distinct)] | None = None
@@ -56,6 +57,14 @@ class Search(Block):
         known = (info.context or {}).get("experiments", [name])
         if name not in known:
             raise ValueError(f"no such experiment; known: {suggest(known, name)}")
+        return name
+
+    @field_validator("metric")
+    @classmethod
+    def _check_metric(cls, name: str, info: ValidationInfo) -> str:
+        metrics = (info.context or {}).get("metrics")
+        if metrics and (problem := unknown_result(name, metrics)):
+            raise ValueError(problem)
         return name
 
     @field_validator("fine")

@@ -11,17 +11,11 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 from fsdiff.blocks import Block, PartBlock, block_type, part_type
 from fsdiff.claims import Claim
 from fsdiff.config.datasets import Dataset
+from fsdiff.config.evaluation import OF_SEARCHES, Evaluation, unknown, unknown_result
 from fsdiff.config.experiments import Experiment
 from fsdiff.config.fields import Count, Name
 from fsdiff.config.searches import Search
 from fsdiff.explain import refuse, suggest
-
-
-class Evaluation(Block):
-    """The metrics that compare samples with test data."""
-
-    metrics: Annotated[dict[Name, part_type("metrics")], Field(min_length=1)]
-    """Each metric under a name of one's choice."""
 
 
 def _reachable_address(address: str) -> str:
@@ -75,6 +69,12 @@ def _about_the_study(claims: dict[str, PartBlock], info: ValidationInfo) -> dict
             for name, claim in claims.items()
             for experiment, resolution in claim.part.rows
             if (problem := study.lacks(experiment, resolution, claim.part.epoch))
+        )
+        refuse(
+            ((name, key), problem)
+            for name, claim in claims.items()
+            for key in ("metric", "against_metric")
+            if (problem := study.knows_no(getattr(claim, key), claim.experiment))
         )
     return claims
 
@@ -151,6 +151,14 @@ class Study(Block):
             if epoch not in epochs:
                 return f"no results of {name} after epoch {epoch}; it is {when} every {epochs.step}"
         return None
+
+    def knows_no(self, result: str | None, name: str) -> str | None:
+        """Why an experiment or a search will have no such result; or None."""
+        if result is None:
+            return None
+        if name in self.searches:
+            return unknown(result, OF_SEARCHES)
+        return unknown_result(result, self.evaluation.metrics)
 
     def drawn_analyses(self) -> dict[str, list[str]]:
         """The analyses in each figure, in the order of the configuration."""

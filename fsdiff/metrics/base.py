@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from fsdiff.bases import Basis
+from fsdiff.metrics.fields import check_fields
 
 
 class Metric(ABC):
@@ -17,10 +18,9 @@ class Metric(ABC):
     numbers, which are unique among all measures.
     """
 
+    kind: str
     at_least: ClassVar[int] = 1
     physical: ClassVar[bool] = False
-
-    kind: str
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -29,6 +29,11 @@ class Metric(ABC):
 
     def check_grid(self, basis: Basis, n: int) -> None:  # noqa: B027 (most take any grid)
         """Raise ValueError where fields on n nodes per axis have no such number."""
+
+    def check(self, samples: Tensor, reference: Tensor, basis: Basis) -> None:
+        """Raise ValueError for sets of fields that cannot be compared."""
+        check_fields(samples, reference, basis, at_least=self.at_least)
+        self.check_grid(basis, samples.shape[-1])
 
     @abstractmethod
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:

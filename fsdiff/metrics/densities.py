@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
-from fsdiff.metrics.fields import BLOCK, check_fields
+from fsdiff.metrics.fields import BLOCK
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class OnePointDensity(Metric):
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The comparison of two sets of fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis)
+        self.check(samples, reference, basis)
         pairs = [
             (sorted_values([samples[:, c]]), sorted_values([reference[:, c]]))
             for c in range(samples.shape[1])
@@ -66,7 +66,7 @@ class GradientDensity(Metric):
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The comparison of two sets of fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis)
+        self.check(samples, reference, basis)
         pairs = [
             (
                 sorted_values(partial_derivatives(samples[:, c], basis)),

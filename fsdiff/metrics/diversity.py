@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
-from fsdiff.metrics.fields import check_fields, gram
+from fsdiff.metrics.fields import gram
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class VendiScore(Metric):
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The scores of two sets of fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis)
+        self.check(samples, reference, basis)
         target = self.score(reference[: len(samples)])
         return dict(zip(self.results, (self.score(samples), target), strict=True))
 

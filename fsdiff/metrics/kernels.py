@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
-from fsdiff.metrics.fields import check_fields, squared_distances
+from fsdiff.metrics.fields import squared_distances
 from fsdiff.randomness import generator
 
 
@@ -45,7 +45,7 @@ class GaussianKernelDiscrepancy(Metric):
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The discrepancy between two sets of at least two fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis, at_least=self.at_least)
+        self.check(samples, reference, basis)
         squared = squared_distances(torch.cat([samples, reference]))
         bandwidth = median_distance(squared)
         if bandwidth == 0:
@@ -86,7 +86,7 @@ class EnergyDistance(Metric):
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The distance between two sets of at least two fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis, at_least=self.at_least)
+        self.check(samples, reference, basis)
         kernel = -squared_distances(torch.cat([samples, reference])).sqrt()
         value = unbiased_discrepancy(kernel, _first(len(samples), kernel)[:, None])
         return {"energy_distance": float(value)}

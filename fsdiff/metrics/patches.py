@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
-from fsdiff.metrics.fields import blocks, check_fields
+from fsdiff.metrics.fields import blocks
 from fsdiff.metrics.sliced import squared_wasserstein
 from fsdiff.randomness import generator
 
@@ -42,7 +42,7 @@ class PatchSlicedWasserstein(Metric):
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The distance between two sets of fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis)
+        self.check(samples, reference, basis)
         directions = self._directions(samples.shape[1], basis.dimension).to(samples.device)
         squared = squared_wasserstein(
             torch.cat([patch @ directions for patch in self.patches(samples, basis)]),

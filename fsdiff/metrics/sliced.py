@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
-from fsdiff.metrics.fields import BLOCK, blocks, check_fields
+from fsdiff.metrics.fields import BLOCK, blocks
 from fsdiff.randomness import generator
 
 
@@ -43,7 +43,7 @@ class SlicedWasserstein(Metric):
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The distance between two sets of fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis)
+        self.check(samples, reference, basis)
         size = max(1, BLOCK // samples[0].numel())
         total = 0.0
         for first in range(0, self.projections, size):
@@ -73,7 +73,7 @@ class SlicedWassersteinGaussianApproximation(Metric):
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The approximate distance between two sets of fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis)
+        self.check(samples, reference, basis)
         mean_x, variance_x = _mean_and_variance(samples)
         mean_y, variance_y = _mean_and_variance(reference)
         shift = (mean_x - mean_y).square().mean()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
-from fsdiff.metrics.fields import blocks, check_fields
+from fsdiff.metrics.fields import blocks
 from fsdiff.shells import shell_energy, whole_shells
 
 
@@ -41,7 +41,7 @@ class SpectrumError(Metric):
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The error between two sets of fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis)
+        self.check(samples, reference, basis)
         k, energy = radial_spectrum(samples, basis)
         _, expected = radial_spectrum(reference, basis)
         # A reference that is identically zero leaves the smallest positive number as the floor.
@@ -69,7 +69,7 @@ class AutocovarianceError(Metric):
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The error between two sets of at least two fields (N, channels, *grid)."""
-        check_fields(samples, reference, basis, at_least=self.at_least)
+        self.check(samples, reference, basis)
         found, expected = autocovariance(samples, basis), autocovariance(reference, basis)
         error = (found - expected).flatten(1).norm(dim=1) / expected.flatten(1).norm(dim=1)
         return {"autocovariance_error": float(error.mean())}

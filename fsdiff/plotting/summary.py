@@ -6,12 +6,13 @@ spectrum) and "white_noise". Columns may be absent. KEY is a result for all chan
 KEY[CHANNEL] that for one of several.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+
+from fsdiff.metrics.results import parsed
 
 REFERENCES = {
     "real": "real against real",
@@ -127,15 +128,15 @@ def columns(table: pd.DataFrame) -> list[Column]:
     shown = [
         _column(name, numeric)
         for name in numeric
-        if not _key(name)[0].endswith("_reference") and table[name].notna().any()
+        if not parsed(name)[0].endswith("_reference") and table[name].notna().any()
     ]
-    channels = list(dict.fromkeys(_key(name)[1] for name in numeric))
+    channels = list(dict.fromkeys(parsed(name)[1] for name in numeric))
     return sorted(shown, key=lambda column: _order(column.name, channels))
 
 
 def _order(name: str, channels: list[str]) -> tuple[bool, int, int, int]:
     """Where a column stands: by channel, by family, and within this as in ``_KNOWN``."""
-    (key, channel), known = _key(name), list(_KNOWN)
+    (key, channel), known = parsed(name), list(_KNOWN)
     place = known.index(key) if key in known else len(known)
     return channel != "", channels.index(channel), _FAMILIES.index(_known(key)[1]), place
 
@@ -143,7 +144,7 @@ def _order(name: str, channels: list[str]) -> tuple[bool, int, int, int]:
 def column_title(name: str) -> str:
     """What a result is called in figures."""
     column = _column(name, [])
-    single = _key(name)[1] or column.family == LOSS
+    single = parsed(name)[1] or column.family == LOSS
     return f"{column.family}, {column.title}" if single else column.title
 
 
@@ -159,7 +160,7 @@ def reference(table: pd.DataFrame, kind: str, column: Column) -> float:
 
 
 def _column(name: str, numeric: list[str]) -> Column:
-    key, channel = _key(name)
+    key, channel = parsed(name)
     title, family = _known(key)
     reference = f"{key}_reference{name.removeprefix(key)}"
     target = reference if reference in numeric else None
@@ -173,9 +174,3 @@ def _known(key: str) -> tuple[str, str]:
     if key.startswith(LEVEL_SECONDS):
         return f"training at {key.removeprefix(LEVEL_SECONDS)} [s]", "cost"
     return _KNOWN.get(key, (key.replace("_", " "), "further metrics"))
-
-
-def _key(name: str) -> tuple[str, str]:
-    """A column's key, and the channel that it is about; empty if it is about all."""
-    parts = re.fullmatch(r"(.+)\[(.+)\]", name)
-    return (parts[1], parts[2]) if parts else (name, "")

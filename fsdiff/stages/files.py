@@ -2,8 +2,6 @@
 
 import hashlib
 import math
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,6 @@ from fsdiff.models import Statistics
 from fsdiff.storage import AGAIN, StorageError
 
 Job = Mapping[str, Any]
-
-NAME_LENGTH = 40
-"""Characters of a channel's name that results have."""
 
 
 def provenance(job: Job, seed: int) -> storage.Provenance:
@@ -59,24 +54,6 @@ def _frames_as_channels(field: xr.DataArray) -> Tensor:
     """Fields (samples, channel, *grid); the frames of series are channels, time by time."""
     values = torch.from_numpy(field.values)
     return values.flatten(1, 2) if "time" in field.dims else values
-
-
-def channels_of(dataset: xr.Dataset) -> dict[str, list[int]]:
-    """The numbers that each channel has among those of fields, by name; none if there is but one.
-
-    The frames of series are channels, so that each channel has a number for each. Names are those
-    of the file, made safe for tables and files: what is no letter, digit, ``.``, ``-`` or ``_``
-    becomes ``_``, and equal names get numbers.
-    """
-    count, names = dataset.sizes["channel"], {}
-    frames = dataset.sizes["time"] if "time" in dataset["field"].dims else 1
-    for number, given in enumerate(dataset["channel"].values if count > 1 else ()):
-        name = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", str(given))).strip("_")
-        name = name[:NAME_LENGTH] or "channel"
-        while name in names:
-            name = f"{name}_{number}"
-        names[name] = [number + count * frame for frame in range(frames)]
-    return names
 
 
 class StoredSplit:

@@ -12,9 +12,9 @@ from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.evaluate import evaluate
 from fsdiff.metrics.fields import blocks
+from fsdiff.metrics.results import channel_names, of_channel
 from fsdiff.models import Statistics
 from fsdiff.parts import build
-from fsdiff.stages.files import channels_of
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Judge:
 
     Metrics see *normalised* fields, in units of each channel's own deviation and without its mean,
     both measured on the training split; those of physical fields see what these stand for.
-    ``channels`` has the numbers of each channel by its name, and none where there is but one: a
-    result KEY for one of them is called KEY[NAME].
+    ``channels`` has the numbers of each channel by its name, and none where there is but one; see
+    ``fsdiff.metrics.results`` for what their results are called.
     """
 
     metrics: Mapping[str, Metric]
@@ -51,14 +51,14 @@ class Judge:
         sets = {False: (samples, reference)}
         if any(metric.physical for metric in self.metrics.values()):
             sets[True] = self._physical(samples), self._physical(reference)
-        row, apart = self._row(sets, slice(None)), {}
+        apart: dict[str, float] = {}  # first, so that errors name the channel
         for name, numbers in self.channels.items():
             try:
-                found = self._row(sets, list(numbers))
+                row = self._row(sets, list(numbers))
             except ValueError as error:
                 raise ValueError(f"channel {name}: {error}") from error
-            apart |= {f"{key}[{name}]": value for key, value in found.items()}
-        return row | apart
+            apart |= {of_channel(key, name): value for key, value in row.items()}
+        return self._row(sets, slice(None)) | apart
 
     def _row(
         self, sets: Mapping[bool, tuple[Tensor, Tensor]], chosen: slice | list[int]
@@ -73,3 +73,14 @@ class Judge:
     def _physical(self, fields: Tensor) -> Tensor:
         """What normalised fields stand for, in double precision: means may be large."""
         return self.statistics.denormalise(fields.double())
+
+
+def channels_of(dataset: xr.Dataset) -> dict[str, list[int]]:
+    """The numbers of each channel among those of fields, by name; none if there is but one.
+
+    The frames of series are channels, time by time: each channel has a number for each of them.
+    """
+    count = dataset.sizes["channel"]
+    frames = dataset.sizes["time"] if "time" in dataset["field"].dims else 1
+    names = channel_names(dataset["channel"].values) if count > 1 else []
+    return {name: list(range(c, count * frames, count)) for c, name in enumerate(names)}

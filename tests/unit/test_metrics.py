@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from fsdiff.bases import Basis, CosineBasis, FourierBasis
-from fsdiff.metrics.evaluate import Metric, evaluate
+from fsdiff.bases import Basis, CosineBasis, FourierBasis, SineBasis
+from fsdiff.metrics.base import Metric
+from fsdiff.metrics.evaluate import evaluate
 from fsdiff.parts import build, kinds
 
 ALL = tuple(kinds("metrics"))
@@ -105,6 +106,34 @@ def test_structure_separates_a_gaussian_surrogate_that_projections_hardly_see(ba
     assert row["one_point_kurtosis"] == pytest.approx(3, abs=0.2)
     assert row["gradient_kurtosis"] == pytest.approx(3, abs=0.2)
     assert row["gradient_kurtosis_reference"] > 5
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_results_have_the_names_that_measures_say(kind):
+    basis = CosineBasis()
+    x, y = smooth(basis, 6, 8, 0), smooth(basis, 6, 8, 1)
+    for options in [{}, {"permutations": 9}] if kind == "rbf_mmd" else [{}]:
+        measure = metric(kind, **options)
+        assert tuple(measure(x, y, basis)) == measure.results
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_what_a_measure_refuses_is_what_it_says_beforehand(kind):
+    basis, measure = CosineBasis(), metric(kind)
+    x, y = smooth(basis, measure.at_least, 8, 0), smooth(basis, measure.at_least, 8, 1)
+    evaluate({kind: measure}, x, y, basis)
+    if measure.at_least > 1:
+        with pytest.raises(ValueError, match="needs at least"):
+            measure(x[1:], y, basis)
+    for n, basis in ((1, CosineBasis()), (1, SineBasis()), (2, SineBasis()), (2, FourierBasis())):
+        fields = [torch.randn(5, 2, n, n, dtype=torch.float64) for _ in range(2)]
+        try:
+            measure.check_grid(basis, n)
+        except ValueError:
+            with pytest.raises(ValueError, match="use"):
+                evaluate({kind: measure}, *fields, basis)
+        else:
+            evaluate({kind: measure}, *fields, basis)
 
 
 def test_keys_are_unique_among_all_measures():

@@ -6,10 +6,16 @@ import torch
 import xarray as xr
 
 from fsdiff import config, hierarchy, models, parts, storage, strict_yaml
+from fsdiff.config.evaluation import unknown_result
 from fsdiff.models import Statistics
 from fsdiff.plotting.fields import sample_grid
 from fsdiff.plotting.style import quantity_of
-from fsdiff.stages.evaluate import evaluate_references, evaluate_samples, gaussian_surrogate
+from fsdiff.stages.evaluate import (
+    evaluate_references,
+    evaluate_samples,
+    gaussian_surrogate,
+    node_noise,
+)
 from fsdiff.stages.files import fields_of, normalised_split, split
 from fsdiff.stages.sample import label, sample
 from fsdiff.stages.train import train
@@ -205,11 +211,32 @@ def test_fields_in_sines_go_through_every_stage(tmp_path):
     )
 
 
-def test_series_are_evaluated(series):
+def test_series_are_evaluated_for_all_channels_and_for_each(series):
     row, *_ = storage.read_json(series.path("metrics.json"))
     assert all(np.isfinite(value) for key, value in row.items() if key != "row")
     rows = storage.read_json(series.path("reference.json"))
     assert [item["row"] for item in rows] == ["real", "surrogate", "white_noise"]
+    metrics = series.study.evaluation.metrics
+    known = {key for block in metrics.values() for key in block.part.results}
+    of_channels = {f"{key}[{name}]" for key in known for name in ("u", "v")}
+    for item in rows:
+        assert item.keys() == {"row", *known, *of_channels}
+    assert row.keys() >= {*known, *of_channels}
+    assert [unknown_result(key, metrics) for key in row if key != "row"] == [None] * (len(row) - 1)
+
+
+def test_synthetic_references_are_normalised(series):
+    """The surrogate has the spectrum of each frame, whatever the frame's size; noise has none."""
+    with storage.read(series.path("16.nc")) as dataset:
+        statistics = Statistics.of(dataset)
+    surrogate = gaussian_surrogate(statistics, series.basis, 400, 16)
+    energy = series.basis.forward(surrogate).square().mean(0)
+    assert torch.allclose(energy.sum((1, 2)), torch.ones(6), rtol=0.2)
+    largest = statistics.spectrum[:, 0, 1]
+    assert torch.allclose(energy[:, 0, 1].double(), largest, rtol=0.3)
+    noise = node_noise(6, 50, 16)
+    assert noise.shape == (50, 6, 16, 16)
+    assert torch.allclose(noise.square().mean((0, 2, 3)), torch.ones(6), rtol=0.1)
 
 
 def test_figures_show_the_first_frame_and_say_which(series, single):
