@@ -193,6 +193,7 @@ training there, on finer grids.
 
 Numbers are distances as multiples of the distance between two sets of real data; *all* is the
 geometric mean over four metrics ({metrics}), data sets ({datasets}) and grids, less is better.
+Channels count alike, each in units of its own standard deviation.
 
 {ranking}
 ![Distances over the floor](quality.svg)

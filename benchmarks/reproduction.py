@@ -24,8 +24,9 @@ from fsdiff.atomic import atomic
 
 METRICS = DISTANCES | {
     "sliced_wasserstein": "sliced Wasserstein",
-    "sw_gaussian_approx": "published distance",
+    "sw_gaussian_approx_physical": "published distance",
     "vendi": "Vendi",
+    "vendi_physical": "published Vendi",
     "loss": "loss",
 }
 DATASETS = {"digits": "Digits", "published_patterns": "Reaction–diffusion patterns"}
@@ -74,9 +75,11 @@ LEGEND = """\
 Means over seeds, and half of their range. *Real data* are other fields of the test data, as many as
 the most samples that a model drew on that grid, the *Gaussian surrogate* as many with the data's
 mean and spectrum and no structure; models that drew fewer have larger distances and smaller Vendi
-scores, which are at most their number, by that alone. The *published distance* is what the paper's
-code computes under the name of sliced Wasserstein, from the mean field and the total variance
-alone.
+scores, which are at most their number, by that alone. Distances are in units of the data's standard
+deviation, and Vendi scores are of fields without the data's mean; two columns are as published, of
+fields in physical units with their mean: the *published distance* is what the paper's code computes
+under the name of sliced Wasserstein, from the mean field and the total variance alone, and the
+*published Vendi* score is that of the images themselves.
 """
 
 

@@ -31,9 +31,7 @@ from torch import Tensor
 
 from fsdiff import models, storage
 from fsdiff.atomic import atomic
-from fsdiff.bases import Basis
 from fsdiff.metrics.densities import GradientDensity, OnePointDensity
-from fsdiff.metrics.evaluate import evaluate
 from fsdiff.metrics.patches import PatchSlicedWasserstein
 from fsdiff.metrics.sliced import SlicedWasserstein
 from fsdiff.metrics.spectra import SpectrumError
@@ -48,6 +46,7 @@ from fsdiff.samplers.heun import Heun
 from fsdiff.samplers.multilevel import Multilevel
 from fsdiff.samplers.predictor_corrector import PredictorCorrector
 from fsdiff.stages.evaluate import test_halves
+from fsdiff.stages.judge import Judge
 
 BLOCKS = 8
 """Into how many blocks samples are divided: to take turns, and to tell sampling errors."""
@@ -131,10 +130,14 @@ def several_grids(quick: bool) -> dict[Setting, Sampler]:
 
 
 def measure(
-    model: models.Model, samplers: Mapping[Setting, Sampler], target: Tensor, count: int
+    model: models.Model,
+    samplers: Mapping[Setting, Sampler],
+    judge: Judge,
+    target: Tensor,
+    count: int,
 ) -> dict[Setting, Row]:
-    """Let all samplers draw ``count`` samples in turn, block by block."""
-    n, basis, blocks = target.shape[-1], model.denoiser.basis, range(0, count, count // BLOCKS)
+    """Let all samplers draw ``count`` samples in turn, block by block; ``target`` is normalised."""
+    n, blocks = target.shape[-1], range(0, count, count // BLOCKS)
     drawn: dict[Setting, list[Samples]] = {setting: [] for setting in samplers}
     seconds: dict[Setting, list[float]] = {setting: [] for setting in samplers}
     for first in blocks:
@@ -145,19 +148,19 @@ def measure(
             seconds[setting].append((time.process_time() - start) / len(indices))
         print(f"{n} x {n}: {indices.stop} of {count} samples", file=sys.stderr, flush=True)
     return {
-        setting: judged(parts, median(seconds[setting]), target, basis)
+        setting: judged(parts, median(seconds[setting]), judge, target)
         for setting, parts in drawn.items()
     }
 
 
-def judged(parts: Sequence[Samples], seconds: float, target: Tensor, basis: Basis) -> Row:
+def judged(parts: Sequence[Samples], seconds: float, judge: Judge, target: Tensor) -> Row:
     """Distances of all samples, and of all but those of one block."""
-    samples = concatenate(parts)
+    samples, fields = concatenate(parts), [judge.normalise(part.fields) for part in parts]
     without = [
-        evaluate(METRICS, concatenate([p for p in parts if p is not part]).fields, target, basis)
-        for part in parts
+        judge(torch.cat([other for other in fields if other is not part]), target)
+        for part in fields
     ]
-    return Row(samples, seconds, evaluate(METRICS, samples.fields, target, basis), without)
+    return Row(samples, seconds, judge(torch.cat(fields), target), without)
 
 
 def comparison(rows: Mapping[Setting, Row], floor: Mapping[str, float]) -> str:
@@ -212,7 +215,8 @@ process `{process}`, prediction `{prediction}`) against {tested} test fields it 
 Evaluations are those of the network per sample, *in fine ones* weighs them by their grid's number
 of nodes. † marks distances that are larger than those of the first sampler of the table by more
 than two standard errors (jackknife over {blocks} blocks of samples). *Real data* are other test
-fields: nothing can be closer than that but by chance.
+fields: nothing can be closer than that but by chance. Distances are in units of the data's standard
+deviation.
 
 {parts}
 ![Distances against cost]({name}.svg)
@@ -286,10 +290,10 @@ def measured(
     """For each data set its title, its samplers' rows, and the distances of real data."""
     for data, samplers in tasks.items():
         with storage.read(data) as dataset:
-            target, real = test_halves(dataset)
-        n = target.shape[-1]
-        floor = evaluate(METRICS, real[:count], target, model.denoiser.basis)
-        yield f"{n} × {n} nodes", measure(model, samplers, target, count), floor
+            judge = Judge(METRICS, model.denoiser.basis, models.Statistics.of(dataset), {})
+            target, real = map(judge.normalise, test_halves(dataset))
+        n, floor = target.shape[-1], judge(real[:count], target)
+        yield f"{n} × {n} nodes", measure(model, samplers, judge, target, count), floor
 
 
 if __name__ == "__main__":

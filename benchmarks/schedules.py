@@ -36,10 +36,10 @@ of training that are spent on different grids: at once on the finest one, or coa
 level started from the weights of the one before with a learning rate that starts anew. For each
 row and each of {seeds} seeds {count} samples were drawn and compared with {tested} fields that
 training has not seen: means, and half of their range. *Real data* are as many other such fields as
-samples, the *Gaussian surrogate* as many with the data's mean and spectrum and no structure. *Time*
-is that of training on all levels, without validation, and of drawing {wanted} samples, on one core;
-all schedules share network and sampler, so the median of their sampling times stands for all.
-Epochs are those of the finest level.
+samples, the *Gaussian surrogate* as many with the data's mean and spectrum and no structure.
+Distances are in units of the data's standard deviation. *Time* is that of training on all levels,
+without validation, and of drawing {wanted} samples, on one core; all schedules share network and
+sampler, so the median of their sampling times stands for all. Epochs are those of the finest level.
 
 ## What schedules change
 

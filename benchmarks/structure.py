@@ -27,8 +27,8 @@ PAGE = """\
 Reaction–diffusion states at 128 × 128 nodes, drawn by models that were trained on 32 × 32 and
 64 × 64 nodes alone: {count} samples of one seed, {tested} fields that training has not seen.
 *Floor* is the distance between two sets of real data of that size, the mean over four divisions of
-the test data; in brackets, distances as multiples of it. The *Gaussian surrogate* has the data's
-mean and spectrum and no structure.
+the test data; in brackets, distances as multiples of it. Distances are in units of the data's
+standard deviation. The *Gaussian surrogate* has the data's mean and spectrum and no structure.
 
 {rows}
 Made by `python benchmarks/structure.py` in one run: {environment}

@@ -32,9 +32,9 @@ time than those of the one it was published with: the published recipe is flatte
 *Time* is that of training and of drawing {wanted} samples, on one core. {count} samples were drawn
 for each row, of one seed, and compared with {tested} fields that training has not seen; *real data*
 are as many other such fields as samples, the *Gaussian surrogate* as many with the data's mean and
-spectrum and no structure. Spectra are those of the modes that the noise is made of: cosines for
-ours; Fourier modes for the published recipe (*published_patterns*), in which fields jump at the
-walls.
+spectrum and no structure. Distances are in units of the data's standard deviation. Spectra are
+those of the modes that the noise is made of: cosines for ours; Fourier modes for the published
+recipe (*published_patterns*), in which fields jump at the walls.
 
 {rows}
 {verdict}

@@ -253,5 +253,5 @@ def test_every_claim_is_on_the_page_with_a_verdict(reproduced: Checkout) -> None
     assert "one seed" in told["digits_fno_network_above_training"]
     # The scores of four samples are between 1 and 4, far from the published 7.8.
     line = told["digits_vendi_combined"]
-    assert "vendi: " in line
+    assert "vendi_physical: " in line
     assert "**not reproduced**" in line or "scatter of 2 seeds" in line
