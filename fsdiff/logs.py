@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from fsdiff.characters import BREAKS, HIDDEN
+
 
 def configure(path: str | Path) -> None:
     """Send log records, warnings and an uncaught exception to ``path`` and to standard error.
@@ -18,7 +20,7 @@ def configure(path: str | Path) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     record = logging.FileHandler(path, mode="w", encoding="utf-8")
-    record.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    record.setFormatter(_Indented("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     screen = logging.StreamHandler(sys.stderr)
     screen.setFormatter(_OneLine(path))
     screen.setLevel(logging.WARNING)
@@ -29,6 +31,13 @@ def configure(path: str | Path) -> None:
     sys.excepthook = _log_uncaught
 
 
+class _Indented(logging.Formatter):
+    """All lines of a record but the first are indented: no text in it looks like a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n    ".join(_lines(super().format(record)))
+
+
 class _OneLine(logging.Formatter):
     """The message alone; where an exception comes with it, the file that has the traceback."""
 
@@ -37,8 +46,14 @@ class _OneLine(logging.Formatter):
         self._details = details
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{record.levelname}: {record.getMessage()}"
+        line = " ".join(_lines(f"{record.levelname}: {record.getMessage()}"))
         return f"{line} (traceback in {self._details})" if record.exc_info else line
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text, without what would steer a terminal."""
+    shown = (HIDDEN.sub(lambda found: ascii(found[0])[1:-1], line) for line in BREAKS.split(text))
+    return [line.rstrip() for line in shown if line.strip()]
 
 
 def _log_uncaught(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fsdiff.claims import CONFIDENCE, Claim, Estimate, Finding, Verdict
+from fsdiff.plain_text import code, markdown
 
 VERDICTS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "not checkable")
 
@@ -42,32 +43,29 @@ _SETTINGS = ("experiment", "data", "trained", "sampled", "seeds")
 
 def _table(header: Sequence[str], rows: Any) -> list[str]:
     body = [header, ["---"] * len(header), *rows]
-    return ["| " + " | ".join(map(_cell, row)) + " |" for row in body]
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+    return [f"| {' | '.join(row)} |" for row in body]
 
 
 def _row(claim: Claim, finding: Finding) -> tuple[str, ...]:
     found = "<br>".join(map(_number, finding.estimates)) or "–"
     verdict = f"**{finding.verdict}**"
     if finding.reason:
-        verdict += f": {finding.reason}"
-    return claim.where, claim.statement, claim.published or "–", _check(claim), found, verdict
+        verdict += f": {markdown(finding.reason)}"
+    said = (markdown(text) for text in (claim.where, claim.statement, claim.published or "–"))
+    return *said, _check(claim), found, verdict
 
 
 def _check(claim: Claim) -> str:
     """What is compared with what, in words."""
     if claim.not_checkable:
         return "–"
-    what = f"`{claim.metric}` of `{claim.experiment}` at {claim.resolution}"
+    what = f"{code(claim.metric)} of {code(claim.experiment)} at {claim.resolution}"
     if claim.epoch:
         what += " at its best" if claim.epoch == "best" else f" after epoch {claim.epoch}"
     if claim.against:
-        others = ", ".join(f"`{name}`" for name in claim.against)
+        others = ", ".join(map(code, claim.against))
         at, metric = claim.against_resolution, claim.against_metric
-        that = f"`{metric}`" if metric else "that"
+        that = code(metric) if metric else "that"
         what += f" over {that} of {others}" + (f" at {at}" if at else "")
     low, high = claim.bounds
     if np.isfinite([low, high]).all():
@@ -78,7 +76,7 @@ def _check(claim: Claim) -> str:
 def _number(estimate: Estimate) -> str:
     unknown = np.isnan(estimate.low)
     interval = "one seed" if unknown else f"{estimate.low:.3g} to {estimate.high:.3g}"
-    return f"{estimate.label}: {estimate.value:.3g} ({interval})"
+    return f"{markdown(estimate.label)}: {estimate.value:.3g} ({interval})"
 
 
 def _setting(item: Mapping[str, Any]) -> tuple[str, ...]:
@@ -87,8 +85,8 @@ def _setting(item: Mapping[str, Any]) -> tuple[str, ...]:
         for level in item["levels"]
     )
     return (
-        f"`{item['name']}`: {item['title']}",
-        f"{item['dataset']}, {item['train']} for training",
+        f"{code(item['name'])}: {markdown(item['title'])}",
+        f"{markdown(item['dataset'])}, {item['train']} for training",
         levels,
         f"{item['count']} by {_sampler(item['sampler'])}",
         ", ".join(map(str, item["seeds"])),

@@ -10,6 +10,8 @@ import xarray as xr
 from pydantic import Field
 from torch import Tensor, nn
 
+from fsdiff.characters import Line
+
 Variables = Mapping[str, tuple[str | tuple[str, ...], Any, str]]
 """Name → (dimensions, values, what it is): a short text that may end with a unit in brackets."""
 
@@ -29,7 +31,7 @@ class Analysis(ABC):
     ``title`` is what figures call it, by default its name, which is also the default figure.
     """
 
-    title: str = ""
+    title: Line = ""
     figure: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*)?$")] = ""
 
     @abstractmethod

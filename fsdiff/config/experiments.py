@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from fsdiff.blocks import Block, PartBlock, block_type, part_type
+from fsdiff.characters import Line
 from fsdiff.config.datasets import Dataset
 from fsdiff.config.evaluation import too_few, unfit
 from fsdiff.config.fields import Count, EvenCount, Name, Seed, distinct
@@ -53,7 +54,7 @@ class Trajectory(Block):
 class Experiment(Block):
     """One model of one data set, trained coarse to fine, and the samples drawn from it."""
 
-    title: Annotated[str, Field(min_length=1)] | None = None
+    title: Annotated[Line, Field(min_length=1)] | None = None
     """What figures and tables call it; its name if absent."""
     dataset: Name
     """A name under ``datasets``."""

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fsdiff.plotting.labels import FLOOR, REFERENCES, TARGET, labels
 from fsdiff.plotting.panels import common_legend
 from fsdiff.plotting.style import (
     DATA,
@@ -22,13 +23,13 @@ from fsdiff.plotting.style import (
 )
 from fsdiff.plotting.summary import (
     METRICS,
-    REFERENCES,
     STRUCTURE,
     Column,
     as_table,
     columns,
     models,
     reference,
+    titles,
 )
 
 Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
@@ -73,21 +74,22 @@ def cost(
     """Training seconds of each level, stacked per experiment, beside quality against their sum.
 
     ``histories`` are those of ``loss_curves``, with the resolution of the level in the attribute
-    ``level``; ``rows`` are those of one data set in ``summary.csv``. Quality is ``metric`` at
-    ``resolution``, averaged over seeds.
+    ``level``; ``rows`` are those of one data set in ``summary.csv``, and have the titles. Quality
+    is ``metric`` at ``resolution``, averaged over seeds.
     """
     table = as_table(rows)
+    called = labels(histories, titles(table))
     table = table[table["resolution"] == resolution]
     found = [column for column in columns(table) if column.name == metric]
     if not found:
         raise ValueError(f"the summary has no metric '{metric}' at resolution {resolution}")
-    seconds = {label: _level_seconds(levels) for label, levels in histories.items()}
+    seconds = {name: _level_seconds(levels) for name, levels in histories.items()}
     figure = Figure(figsize=(10.5, 1.6 + 0.45 * max(len(seconds), 4)), layout="constrained")
     bars, scatter = figure.subplots(1, 2)
-    _stack(bars, seconds)
-    totals = {label: sum(spent.values()) for label, spent in seconds.items()}
+    _stack(bars, {called[name]: spent for name, spent in seconds.items()})
+    totals = {name: sum(spent.values()) for name, spent in seconds.items()}
     scatter.set_title(f"quality at {resolution} × {resolution}", loc="left")
-    _scatter(scatter, totals, table, found[0])
+    _scatter(scatter, totals, table, found[0], called)
     return figure
 
 
@@ -95,18 +97,19 @@ def _metric_panel(axes: Axes, table: pd.DataFrame, column: Column) -> None:
     """Values by resolution; on a logarithmic axis unless the metric has a target."""
     resolutions = sorted(table["resolution"].unique())
     for kind, label, style in (
-        ("real", "real against real (floor)", DATA),
-        ("surrogate", "Gaussian surrogate", SURROGATE),
+        ("real", FLOOR, DATA),
+        ("surrogate", REFERENCES["surrogate"], SURROGATE),
     ):
         means = table[table["row"] == kind].groupby("resolution")[column.name].mean()
         if means.notna().any():
             axes.plot(means.index, means, label=label, **style)
-    for (title, rows), style in zip(
-        models(table).items(), experiment_styles(models(table)).values(), strict=True
+    called = titles(table)
+    for (name, rows), style in zip(
+        models(table).items(), experiment_styles(called).values(), strict=True
     ):
         grouped = rows.groupby("resolution")
         means, spread = grouped[column.name].mean(), grouped[column.name].std().fillna(0.0)
-        axes.errorbar(means.index, means, spread, label=title, capsize=2, **style)
+        axes.errorbar(means.index, means, spread, label=called[name], capsize=2, **style)
         above = means[means.index > rows["trained_at"].max()]
         axes.plot(above.index, above, linestyle="", zorder=4, mfc="white", **style)
     axes.set_xscale("log", base=2)
@@ -118,7 +121,7 @@ def _metric_panel(axes: Axes, table: pd.DataFrame, column: Column) -> None:
         plain_ticks(axes.yaxis)
     else:
         goal = table.groupby("resolution")[column.target].mean()
-        axes.plot(goal.index, goal, ":", color="black", label="value of the data", linewidth=1.2)
+        axes.plot(goal.index, goal, ":", color="black", label=TARGET, linewidth=1.2)
 
 
 def _level_seconds(levels: Sequence[xr.Dataset]) -> dict[int, float]:
@@ -145,17 +148,23 @@ def _stack(axes: Axes, seconds: Mapping[str, Mapping[int, float]]) -> None:
     axes.set_title("training time by level (number: resolution)", loc="left")
 
 
-def _scatter(axes: Axes, totals: Mapping[str, float], table: pd.DataFrame, column: Column) -> None:
+def _scatter(
+    axes: Axes,
+    totals: Mapping[str, float],
+    table: pd.DataFrame,
+    column: Column,
+    called: Mapping[str, str],
+) -> None:
     """A point per experiment, bars over seeds; floor and surrogate as lines."""
     evaluated = models(table)
     longest = 1.1 * max(totals.values())
     lines = []
-    for label, style in experiment_styles(totals).items():
-        deviation = column.deviation(evaluated[label]) if label in evaluated else pd.Series()
+    for name, style in experiment_styles(totals).items():
+        deviation = column.deviation(evaluated[name]) if name in evaluated else pd.Series()
         mean, spread = deviation.mean(), deviation.std() if len(deviation) > 1 else 0.0
         if mean > 0:
-            lines += axes.plot(totals[label], mean, linestyle="", label=label, **style)
-            axes.errorbar(totals[label], mean, spread, capsize=2, color=style["color"])
+            lines += axes.plot(totals[name], mean, linestyle="", label=called[name], **style)
+            axes.errorbar(totals[name], mean, spread, capsize=2, color=style["color"])
     for kind, style in (("real", DATA), ("surrogate", SURROGATE)):
         level = reference(table, kind, column)
         if level > 0:

@@ -13,7 +13,7 @@ from scipy import stats
 from fsdiff.bases import Basis
 from fsdiff.metrics.spectra import radial_spectrum
 from fsdiff.plotting.panels import PANEL, colour_scale, name_row, show
-from fsdiff.plotting.style import SURROGATE, level_colours, styled
+from fsdiff.plotting.style import SURROGATE, level_colours, styled, unit_of
 from fsdiff.shells import whole_shells
 
 BINS = 100
@@ -93,7 +93,7 @@ def hierarchy_densities(fields: Mapping[int, xr.DataArray]) -> Figure:
     Moments are those of all values pooled; a Gaussian has skewness 0 and kurtosis 3.
     """
     views = {n: list(_views(values)) for n, values in fields.items()}
-    columns, unit = len(views[max(fields)]), fields[max(fields)].attrs.get("units", "1")
+    columns, unit = len(views[max(fields)]), unit_of(fields[max(fields)])
     figure = Figure(figsize=(1.0 + 4.4 * columns, 4.8), layout="constrained")
     panels = figure.subplots(1, columns, squeeze=False)[0]
     for i, axes in enumerate(panels):

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from fsdiff.bases import Basis
 from fsdiff.metrics.densities import partial_derivatives
+from fsdiff.plotting.labels import REFERENCES, TEST_DATA, labelled
 from fsdiff.plotting.style import DATA, SURROGATE, experiment_styles, styled
 
 BINS = 120
@@ -24,18 +25,21 @@ def densities(
     surrogate: ArrayLike | None = None,
     length: float = 1.0,
     quantity: str = "u",
+    titles: Mapping[str, str] | None = None,
 ) -> Figure:
     """Density of the values and of the first derivatives, on a logarithmic axis.
 
     Fields are (sample, channel, y, x) in physical units at one resolution, on a box of side
     ``length``; channels are pooled, so slice to draw one. Derivatives are differences of
     neighbouring nodes over their distance, along both axes. A Gaussian is a parabola here.
+    Experiments are given by name; ``titles`` are what they are called, if not that.
     """
+    experiments = labelled(experiments, titles)
     figure = Figure(figsize=(10.5, 4.2), layout="constrained")
     values, slopes = figure.subplots(1, 2)
-    curves = {"data (test)": (data, DATA)}
+    curves = {TEST_DATA: (data, DATA)}
     if surrogate is not None:
-        curves["Gaussian surrogate"] = (surrogate, SURROGATE)
+        curves[REFERENCES["surrogate"]] = (surrogate, SURROGATE)
     for label, style in experiment_styles(experiments).items():
         curves[label] = (experiments[label], {"color": style["color"]})
     fields = {label: np.asarray(array) for label, (array, _) in curves.items()}
@@ -57,7 +61,7 @@ def _derivatives(fields: np.ndarray, basis: Basis, length: float) -> np.ndarray:
 
 def _draw(axes: Axes, samples: Mapping[str, np.ndarray], styles: Mapping[str, dict]) -> None:
     """Histograms on common bins that hold the data and nearly all of everything else."""
-    reference = samples["data (test)"]
+    reference = samples[TEST_DATA]
     edges = [np.quantile(array, (1e-4, 1 - 1e-4)) for array in samples.values()]
     low, high = float(reference.min()), float(reference.max())
     margin = 0.5 * (high - low)

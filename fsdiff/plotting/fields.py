@@ -8,6 +8,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from fsdiff.plotting.labels import REFERENCES, TEST_DATA, labelled, labels
 from fsdiff.plotting.panels import PANEL, colour_scale, frame, name_row, show
 from fsdiff.plotting.style import WARNING, styled
 
@@ -21,27 +22,29 @@ def sample_grid(
     quantity: str = "u",
     channel: int = 0,
     columns: int = 6,
+    titles: Mapping[str, str] | None = None,
 ) -> Figure:
     """Fields of the data, of each experiment and of the Gaussian surrogate, one row each.
 
     All arrays are (sample, channel, y, x) in physical units, at one resolution; the first
     ``columns`` samples are shown. The colour scale is that of the data; values beyond it are shown
     in the end colours. ``quantity`` names the channel and its unit, e.g. "u" or "vorticity [1/s]".
+    Experiments are given by name; ``titles`` are what they are called, if not that.
     """
-    rows = {"data (test)": data, **experiments}
+    rows = {TEST_DATA: data, **labelled(experiments, titles)}
     if surrogate is not None:
-        rows["Gaussian surrogate"] = surrogate
+        rows[REFERENCES["surrogate"]] = surrogate
     fields = {label: _channel(label, values, channel) for label, values in rows.items()}
     columns = min(columns, *(len(values) for values in fields.values()))
     size = ((columns + 1.9) * PANEL, (len(fields) + 0.45) * PANEL)
     figure = Figure(figsize=size, layout="compressed")
     panels = figure.subplots(len(fields), columns, squeeze=False)
-    colours = colour_scale(fields["data (test)"])
+    colours = colour_scale(fields[TEST_DATA])
     for row, (label, values) in zip(panels, fields.items(), strict=True):
         for axes, field in zip(row, values, strict=False):
             _show(axes, field, colours)
         name_row(row[0], label)
-    resolution = fields["data (test)"].shape[-1]
+    resolution = fields[TEST_DATA].shape[-1]
     figure.suptitle(f"{quantity} at {resolution} × {resolution}", fontsize=10.5)
     _colour_bar(figure, panels, colours, list(fields.values()), quantity)
     return figure
@@ -65,8 +68,9 @@ def resolution_grid(
     training level, are framed. Data need not exist at every resolution.
     """
     resolutions = sorted({*samples, *data})
+    title = labels([title])[title]
     blocks = {
-        "data (test)": {n: _channel("data (test)", values, channel) for n, values in data.items()},
+        TEST_DATA: {n: _channel(TEST_DATA, values, channel) for n, values in data.items()},
         title: {n: _channel(title, values, channel) for n, values in samples.items()},
     }
     everything = [values for block in blocks.values() for values in block.values()]
@@ -74,7 +78,7 @@ def resolution_grid(
     size = ((len(resolutions) + 1.9) * PANEL, (2 * rows + 0.6) * PANEL)
     figure = Figure(figsize=size, layout="compressed")
     panels = figure.subplots(2 * rows, len(resolutions), squeeze=False)
-    colours = colour_scale(blocks["data (test)"][max(data)])
+    colours = colour_scale(blocks[TEST_DATA][max(data)])
     for number, (label, block) in enumerate(blocks.items()):
         band = panels[number * rows : (number + 1) * rows]
         for i, line in enumerate(band):

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fsdiff.plotting.labels import labelled
 from fsdiff.plotting.style import experiment_styles, plain_ticks, styled
 
 
@@ -27,14 +28,18 @@ class _Course:
 
 
 @styled
-def loss_curves(histories: Mapping[str, Sequence[xr.Dataset]]) -> Figure:
+def loss_curves(
+    histories: Mapping[str, Sequence[xr.Dataset]], titles: Mapping[str, str] | None = None
+) -> Figure:
     """Training loss, and validation loss at every resolution, against seconds and epochs.
 
-    ``histories`` maps an experiment's title to its histories in the order of its levels, as
+    ``histories`` maps an experiment's name to its histories in the order of its levels, as
     training returns them: ``training_loss(epoch)``, ``validation_loss(epoch, resolution)``,
     ``seconds(epoch)`` since the start of the level, and the attribute ``best_epoch``, a value of
     ``epoch``. Dotted vertical lines are the ends of levels, markers rows whose weights were kept.
+    ``titles`` are what experiments are called, if not by name.
     """
+    histories = labelled(histories, titles)
     courses = {label: _join(levels) for label, levels in histories.items()}
     resolutions = sorted({n for c in courses.values() for n in c.history.resolution.values})
     columns = 1 + len(resolutions)

@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fsdiff.plotting.labels import REFERENCES
 from fsdiff.plotting.panels import common_legend
 from fsdiff.plotting.style import DATA, SURROGATE, experiment_styles, plain_ticks, styled, wrapped
-from fsdiff.plotting.summary import REFERENCES, Column, as_table, columns, models, reference
+from fsdiff.plotting.summary import Column, as_table, columns, models, reference, titles
 
 SAMPLES = 1000
 """How many samples are to be paid for, after training."""
@@ -62,14 +63,14 @@ def _panel(
     cost: Callable[[pd.DataFrame], pd.Series],
     styles: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    points = {}
-    for title, rows in models(table).items():
+    points, called = {}, titles(table)
+    for name, rows in models(table).items():
         deviation, x = column.deviation(rows), float(cost(rows).mean())
         mean, low, high = deviation.mean(), deviation.min(), deviation.max()
         if mean > 0:
-            points[title] = (x, float(mean))
-            axes.plot(x, mean, linestyle="", label=title, **styles[title])
-            axes.plot([x, x], [low, high], color=styles[title]["color"], linewidth=1.0)
+            points[name] = (x, float(mean))
+            axes.plot(x, mean, linestyle="", label=called[name], **styles[name])
+            axes.plot([x, x], [low, high], color=styles[name]["color"], linewidth=1.0)
     axes.set(xscale="log", yscale="log")
     for kind, style in (("real", DATA), ("surrogate", SURROGATE)):
         level = reference(table, kind, column)

@@ -7,16 +7,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fsdiff.plotting.labels import REFERENCES
 from fsdiff.plotting.panels import common_legend
 from fsdiff.plotting.style import DATA, SURROGATE, experiment_styles, plain_ticks, styled, wrapped
 from fsdiff.plotting.summary import (
     METRICS,
-    REFERENCES,
     Column,
     as_table,
     columns,
     models,
     reference,
+    titles,
 )
 
 AXES = {"epoch": "epochs of the finest level", "seconds": "training time [s]"}
@@ -51,7 +52,7 @@ def metric_by_epoch(
     down = -(-len(cells) // across)
     figure = Figure(figsize=(1.0 + 3.1 * across, 0.8 + 2.1 * down), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False)
-    styles = experiment_styles(models(known))
+    styles, called = experiment_styles(models(known)), titles(known)
     for axes, (column, n) in zip(panels.ravel(), cells, strict=False):
         if n == resolutions[0]:
             first = axes
@@ -60,7 +61,7 @@ def metric_by_epoch(
         else:
             axes.sharey(first)
             axes.tick_params(labelleft=False)
-        _curves(axes, table[table["resolution"] == n], column, against, styles)
+        _curves(axes, table[table["resolution"] == n], column, against, styles, called)
         _references(axes, known[known["resolution"] == n], column)
         axes.set_yscale("log")
         if n == resolutions[-1]:
@@ -76,15 +77,20 @@ def metric_by_epoch(
 
 
 def _curves(
-    axes: Axes, table: pd.DataFrame, column: Column, against: str, styles: dict[str, dict]
+    axes: Axes,
+    table: pd.DataFrame,
+    column: Column,
+    against: str,
+    styles: dict[str, dict],
+    called: dict[str, str],
 ) -> None:
-    for title, rows in models(table).items():
+    for name, rows in models(table).items():
         trained = rows.groupby("epoch")["seed"].transform("nunique") == rows["seed"].nunique()
         deviations = rows.assign(deviation=column.deviation(rows))[trained].groupby("epoch")
         x = deviations[against].mean()
         low, mean, high = (deviations["deviation"].agg(how) for how in ("min", "mean", "max"))
-        style = {"markersize": 3.5, **styles[title]}
-        axes.plot(x, mean, label=title, **style)
+        style = {"markersize": 3.5, **styles[name]}
+        axes.plot(x, mean, label=called[name], **style)
         axes.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
 
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from fsdiff.bases import Basis
+from fsdiff.plotting.labels import REFERENCES, TEST_DATA, TRAINING_DATA, labelled
 from fsdiff.plotting.style import (
     DATA,
     SURROGATE,
@@ -45,19 +46,22 @@ def spectra(
     surrogate: ArrayLike | None = None,
     priors: Mapping[str, ArrayLike] | None = None,
     quantity: str = "u",
+    titles: Mapping[str, str] | None = None,
 ) -> Figure:
     """Energy spectra of data, experiments, surrogate and priors, and their ratio to the data's.
 
     Spectra are arrays over shells in the same units; those of the priors, by experiment, are to be
     scaled to the data's units, and equal ones are drawn once. Shells are shown as far as the grid
-    resolves them whole. Vertical lines mark the last such shell of each training level.
+    resolves them whole. Vertical lines mark the last such shell of each training level. ``titles``
+    are what experiments are called, if not by name.
     """
+    experiments, priors = labelled(experiments, titles), labelled(priors or {}, titles)
     shells = whole_shells(resolution, basis) + 1
     figure = Figure(figsize=(7.6, 6.2), layout="constrained")
     energy, ratio = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
     reference = _shells(data, shells)
     lines = []
-    for label, first, _ in _distinct(priors or {}):
+    for label, first, _ in _distinct(priors):
         shown = _shells(priors[first], shells)
         lines += energy.plot(np.arange(len(shown)), shown, label=f"noise of {label}", **NOISE)
     for label, (values, style) in _curves(experiments, surrogate).items():
@@ -65,7 +69,7 @@ def spectra(
         lines += energy.plot(np.arange(len(shown)), shown, label=label, **style)
         common = min(len(shown), len(reference))
         ratio.plot(np.arange(common), shown[:common] / reference[:common], **style)
-    lines += energy.plot(np.arange(len(reference)), reference, label="data (test)", **DATA)
+    lines += energy.plot(np.arange(len(reference)), reference, label=TEST_DATA, **DATA)
     ratio.axhline(1.0, **DATA)
     _format(energy, ratio, reference, quantity)
     _mark_levels(energy, ratio, basis, [n for n in levels if n <= resolution])
@@ -75,12 +79,16 @@ def spectra(
 
 
 @styled
-def prior_spectrum(comparisons: Mapping[str, Comparison]) -> Figure:
+def prior_spectrum(
+    comparisons: Mapping[str, Comparison], titles: Mapping[str, str] | None = None
+) -> Figure:
     """The priors' eigenvalue spectra beside the data's, the ratio data/prior, and the verdicts.
 
     Comparisons are of the same data, normalised as for training (zero mean, unit mean square), with
     the prior of each experiment. Wavenumbers at which a prior is smoother than the data are shaded.
+    ``titles`` are what experiments are called, if not by name.
     """
+    comparisons = labelled(comparisons, titles)
     reference = _visible(next(iter(comparisons.values())).data)
     distinct = _distinct({label: item.noise for label, item in comparisons.items()})
     verdicts = [_verdict(label, comparisons[first]) for label, first, _ in distinct]
@@ -90,7 +98,7 @@ def prior_spectrum(comparisons: Mapping[str, Comparison]) -> Figure:
     energy = figure.add_subplot(grid[0])
     ratio = figure.add_subplot(grid[1], sharex=energy)
     energy.tick_params(labelbottom=False)
-    lines = energy.plot(np.arange(len(reference)), reference, label="data (training)", **DATA)
+    lines = energy.plot(np.arange(len(reference)), reference, label=TRAINING_DATA, **DATA)
     for label, first, colour in distinct:
         item, drawn = comparisons[first], {"color": colour, "linestyle": (0, (6, 2))}
         noise = _visible(item.noise)
@@ -152,7 +160,7 @@ def _curves(
     """What is compared with the data: label → (spectrum, how to draw it)."""
     curves = {}
     if surrogate is not None:
-        curves["Gaussian surrogate"] = (surrogate, SURROGATE)
+        curves[REFERENCES["surrogate"]] = (surrogate, SURROGATE)
     for label, style in experiment_styles(experiments).items():
         curves[label] = (experiments[label], {"color": style["color"]})
     return curves

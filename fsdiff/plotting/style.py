@@ -17,9 +17,11 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, FuncFormatter, LogLocator, NullFormatter
 from scipy.optimize import isotonic_regression
 
+from fsdiff.characters import BREAKS, HIDDEN, visible
 from fsdiff.storage import atomic
 
 Arguments = ParamSpec("Arguments")
@@ -65,16 +67,39 @@ _SETTINGS = {
 
 
 def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Let a function that returns a figure draw it in the common style, whatever the user's."""
+    """Let a function that returns a figure draw it in the common style, whatever the user's.
+
+    Text is shown as it stands, without markup: a dollar is a dollar.
+    """
 
     @wraps(draw)
     def wrapper(*arguments: Arguments.args, **keywords: Arguments.kwargs) -> Figure:
         with mpl.rc_context():
             mpl.rcdefaults()
             mpl.rcParams.update(_SETTINGS)
-            return draw(*arguments, **keywords)
+            mpl.rcParams["text.parse_math"] = False
+            figure = draw(*arguments, **keywords)
+            _show_plainly(figure)
+            return figure
 
     return wrapper
+
+
+def _show_plainly(figure: Figure) -> None:
+    """Leave out characters that no file could hold, and let numbers at ticks have exponents."""
+    for text in figure.findobj(Text):
+        text.set_text(_printable(text.get_text()))
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        names = axis.get_major_formatter()
+        if isinstance(names, FixedFormatter):
+            names.seq = [_printable(name).replace("$", r"\$") for name in names.seq]
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+            tick.label1.set_parse_math(True)
+            tick.label2.set_parse_math(True)
+
+
+def _printable(text: str) -> str:
+    return "\n".join(HIDDEN.sub("�", line) for line in BREAKS.split(text))
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
@@ -97,12 +122,17 @@ def quantity_of(dataset: xr.Dataset) -> str:
 
     That of series is followed by the time of their first frame.
     """
-    channel, unit = str(dataset["channel"].values[0]), dataset["field"].attrs["units"]
+    channel, unit = visible(str(dataset["channel"].values[0])), unit_of(dataset["field"])
     named = channel if unit == "1" else f"{channel} [{unit}]"
     if "time" not in dataset["field"].dims:
         return named
-    unit = dataset["time"].attrs["units"]
+    unit = unit_of(dataset["time"])
     return f"{named} at t = {dataset['time'].values[0]:g}" + ("" if unit == "1" else f" {unit}")
+
+
+def unit_of(variable: xr.DataArray) -> str:
+    """The unit of a variable, "1" where it has none."""
+    return visible(str(variable.attrs.get("units", "1"))) or "1"
 
 
 def experiment_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -13,13 +13,7 @@ from typing import Any
 import pandas as pd
 
 from fsdiff.metrics.results import parsed
-
-REFERENCES = {
-    "real": "real against real",
-    "surrogate": "Gaussian surrogate",
-    "white_noise": "white noise",
-}
-"""Value of ``row`` → what the reader sees."""
+from fsdiff.plotting.labels import REFERENCES, labels
 
 IDENTITY = ("experiment", "title", "dataset", "row", "seed", "resolution", "trained_at")
 """Columns that say what was evaluated; all others are results."""
@@ -109,14 +103,9 @@ def as_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     if unknown:
         known = ", ".join(["model", *REFERENCES])
         raise ValueError(f"unknown kind of row {sorted(unknown)} in the summary; known: {known}")
-    defaults = {"dataset": "", "experiment": "", "trained_at": float("nan")}
-    for name, value in defaults.items():
-        if name not in table:
-            table[name] = value
-    if "title" not in table:
-        table["title"] = table["experiment"]
-    table["title"] = table["title"].where(table["title"].notna(), table["experiment"])
-    return table
+    title = table.get("title", "")
+    defaults = {"dataset": "", "experiment": title, "title": "", "trained_at": float("nan")}
+    return table.assign(**{name: value for name, value in defaults.items() if name not in table})
 
 
 def columns(table: pd.DataFrame) -> list[Column]:
@@ -149,9 +138,15 @@ def column_title(name: str) -> str:
 
 
 def models(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Rows of each experiment (all seeds and resolutions) by title, in the table's order."""
+    """Rows of each experiment (all seeds and resolutions) by name, in the table's order."""
     rows = table[table["row"] == "model"]
-    return dict(list(rows.groupby("title", sort=False)))
+    return dict(list(rows.groupby("experiment", sort=False)))
+
+
+def titles(table: pd.DataFrame) -> dict[str, str]:
+    """What the experiments of a table are called, by name."""
+    firsts = {name: rows["title"].iloc[0] for name, rows in models(table).items()}
+    return labels(firsts, {name: title for name, title in firsts.items() if pd.notna(title)})
 
 
 def reference(table: pd.DataFrame, kind: str, column: Column) -> float:

@@ -1,14 +1,15 @@
 """The summary table as one self-contained HTML page."""
 
 from collections.abc import Iterable, Mapping
-from html import escape
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fsdiff.plotting.summary import REFERENCES, Column, as_table, columns, models, reference
+from fsdiff.plain_text import html
+from fsdiff.plotting.labels import REFERENCES
+from fsdiff.plotting.summary import Column, as_table, columns, models, reference, titles
 
 BLIND = 1.5
 """A metric that puts the Gaussian surrogate within this many floors of the data is blind to it."""
@@ -65,22 +66,25 @@ def summary_html(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> str:
 
 def _section(dataset: str, table: pd.DataFrame) -> str:
     shown = columns(table)
-    blocks = [_block(int(n), part, shown) for n, part in table.groupby("resolution")]
-    heading = f"<h2>{escape(dataset)}</h2>" if dataset else ""
+    called = titles(table)
+    blocks = [_block(int(n), part, shown, called) for n, part in table.groupby("resolution")]
+    heading = f"<h2>{html(dataset)}</h2>" if dataset else ""
     return f'{heading}<div class="wide"><table>{_head(shown)}{"".join(blocks)}</table></div>\n'
 
 
 def _head(shown: list[Column]) -> str:
     families = [(name, len(list(group))) for name, group in groupby(shown, lambda c: c.family)]
-    groups = "".join(f'<th class="first" colspan="{n}">{escape(name)}</th>' for name, n in families)
+    groups = "".join(f'<th class="first" colspan="{n}">{html(name)}</th>' for name, n in families)
     firsts = _firsts(shown)
-    titles = "".join(
-        f"<th{_class(c.name in firsts and 'first')}>{escape(c.title)}</th>" for c in shown
+    names = "".join(
+        f"<th{_class(c.name in firsts and 'first')}>{html(c.title)}</th>" for c in shown
     )
-    return f"<thead><tr><th></th>{groups}</tr><tr><th></th>{titles}</tr></thead>"
+    return f"<thead><tr><th></th>{groups}</tr><tr><th></th>{names}</tr></thead>"
 
 
-def _block(resolution: int, table: pd.DataFrame, shown: list[Column]) -> str:
+def _block(
+    resolution: int, table: pd.DataFrame, shown: list[Column], called: Mapping[str, str]
+) -> str:
     """All rows at one resolution: references, then experiments."""
     heading = f'<th colspan="{1 + len(shown)}">{resolution} × {resolution}</th>'
     lines = [f'<tr class="resolution">{heading}</tr>\n']
@@ -89,9 +93,9 @@ def _block(resolution: int, table: pd.DataFrame, shown: list[Column]) -> str:
         if len(rows):
             cells = [_reference_cell(rows, table, kind, column) for column in shown]
             lines.append(_line(title, cells, shown, "reference"))
-    for title, rows in models(table).items():
+    for name, rows in models(table).items():
         cells = [_model_cell(rows, table, column) for column in shown]
-        lines.append(_line(_name(title, rows, resolution), cells, shown, ""))
+        lines.append(_line(_name(called[name], rows, resolution), cells, shown, ""))
     return f"<tbody>{''.join(lines)}</tbody>"
 
 
@@ -101,7 +105,7 @@ def _line(title: str, cells: list[tuple[str, str]], shown: list[Column], kind: s
         f"<td{_class(classes, column.name in firsts and 'first')}>{text}</td>"
         for column, (classes, text) in zip(shown, cells, strict=True)
     )
-    return f"<tr{_class(kind)}><th>{escape(title)}</th>{body}</tr>\n"
+    return f"<tr{_class(kind)}><th>{html(title)}</th>{body}</tr>\n"
 
 
 def _reference_cell(

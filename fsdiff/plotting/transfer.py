@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from fsdiff.plotting.style import styled, wrapped
-from fsdiff.plotting.summary import METRICS, Column, as_table, columns, models, reference
+from fsdiff.plotting.summary import METRICS, Column, as_table, columns, models, reference, titles
 
 FLOORS = (1.0, 30.0)
 """The ends of the colour scale, in units of real data against real data."""
@@ -51,7 +51,7 @@ def trained_by_sampled(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> Figu
         _panel(axes, column, dict(experiments), table, resolutions, colours)
     for axes in panels.ravel()[len(shown) :]:
         axes.set_axis_off()
-    _name_rows(panels[:, 0], dict(experiments))
+    _name_rows(panels[:, 0], dict(experiments), titles(table))
     bar = figure.colorbar(colours, ax=panels, aspect=30, pad=0.01, extend="both")
     bar.set_label("distance in units of real data against real data")
     return figure
@@ -106,10 +106,12 @@ def _short(value: float, digits: int) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.{digits}g}"
 
 
-def _name_rows(firsts: Iterable[Axes], experiments: Mapping[str, pd.DataFrame]) -> None:
+def _name_rows(
+    firsts: Iterable[Axes], experiments: Mapping[str, pd.DataFrame], called: Mapping[str, str]
+) -> None:
     labels = [
-        f"{wrapped(title, 34)}   {int(rows['trained_at'].max())}"
-        for title, rows in experiments.items()
+        f"{wrapped(called[name], 34)}   {int(rows['trained_at'].max())}"
+        for name, rows in experiments.items()
     ]
     for axes in firsts:
         axes.set_yticks(range(len(labels)), labels)

@@ -72,6 +72,16 @@ def code(script, reached):
     return fingerprint(script=path, modules=reached)
 
 
+class Parameter(dict):
+    """A rule's parameter. The report has its text in a script, which ``</script>`` must not end."""
+
+    def __repr__(self):
+        return super().__repr__().replace("<", r"\x3c")
+
+    def __reduce__(self):
+        return dict, (dict(self),)  # jobs do not know this class
+
+
 def described(script, configuration):
     """All that a job's result depends on, its inputs aside: configuration and code.
 
@@ -80,7 +90,7 @@ def described(script, configuration):
     text, so keys are sorted: their order in the configuration says nothing.
     """
     canonical = json.loads(canonical_json(configuration))
-    return {"code": code(script, frozenset(modules(canonical))), "config": canonical}
+    return Parameter(code=code(script, frozenset(modules(canonical))), config=canonical)
 
 
 def job(script, *names):
@@ -99,7 +109,7 @@ def job(script, *names):
 def merging(wildcards):
     """The parameter for merging shards, with what these must have been made from."""
     shard = described("simulate", STUDY.simulate_slice(wildcards.dataset))
-    return {**job("dataset", "dataset")(wildcards), "shard": shard}
+    return Parameter(job("dataset", "dataset")(wildcards), shard=shard)
 
 
 def growing(amount):

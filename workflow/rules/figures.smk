@@ -164,7 +164,7 @@ def drawing_analyses(wildcards):
     kind = kind_of(wildcards.figure)
     titles = [STUDY.analyses[name].title or name for name in names]
     drawn_by = frozenset({f"fsdiff.plotting.analyses.{kind}"})
-    return {
-        "code": code("analysis_figure", drawn_by),
-        "config": {"kind": kind, "titles": titles},
-    }
+    return Parameter(
+        code=code("analysis_figure", drawn_by),
+        config={"kind": kind, "names": names, "titles": titles},
+    )

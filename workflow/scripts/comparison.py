@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import torch
 import xarray as xr
 
-from fsdiff import logs, parts, storage
+from fsdiff import logs, parts, storage, tables
 from fsdiff.models import Statistics
 from fsdiff.plotting.comparison import cost, metric_by_resolution
 from fsdiff.plotting.history import loss_curves
@@ -26,22 +25,23 @@ torch.set_num_threads(snakemake.threads)
 
 config = snakemake.params.job["config"]
 basis = parts.build("basis", config["basis"])
+titles = {item["name"]: item["title"] for item in config["experiments"]}
 with storage.read(snakemake.input.data) as dataset:
     spectra, n = Statistics.of(dataset).spectrum, dataset.sizes["x"]
 priors = {
-    item["title"]: compare_prior(spectra, parts.build("prior", item["prior"]), basis, n)
+    item["name"]: compare_prior(spectra, parts.build("prior", item["prior"]), basis, n)
     for item in config["experiments"]
 }
-save(prior_spectrum(priors), snakemake.output.priors)
+save(prior_spectrum(priors, titles), snakemake.output.priors)
 
 paths = iter(snakemake.input.histories)
 histories = {
-    item["title"]: [xr.load_dataset(next(paths)) for _ in item["levels"]]
+    item["name"]: [xr.load_dataset(next(paths)) for _ in item["levels"]]
     for item in config["experiments"]
 }
-save(loss_curves(histories), snakemake.output.losses)
+save(loss_curves(histories, titles), snakemake.output.losses)
 
-summary = pd.read_csv(snakemake.input.summary)
+summary = tables.read(snakemake.input.summary)
 summary = summary[summary["dataset"] == snakemake.wildcards.dataset]
 save(metric_by_resolution(summary), snakemake.output.metrics)
 save(trained_by_sampled(summary), snakemake.output.transfer)

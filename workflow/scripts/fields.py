@@ -32,28 +32,29 @@ with storage.read(snakemake.input.data, chunks="auto") as dataset:
     )
     length = float(dataset["x"][1] - dataset["x"][0]) * dataset.sizes["x"]
 n = data.shape[-1]
-titles = [item["title"] for item in experiments]
+titles = {item["name"]: item["title"] for item in experiments}
 samples = dict(zip(titles, map(fields_of, map(Path, snakemake.input.samples)), strict=True))
-first = {title: fields[:, :1] for title, fields in samples.items()}
+first = {name: fields[:, :1] for name, fields in samples.items()}
 surrogate = statistics.denormalise(gaussian_surrogate(statistics, basis, len(data), n))
 priors = [parts.build("prior", item["prior"]).eigenvalues(basis, n) for item in experiments]
 noise = [statistics.scale[0].square() * shell_energy(prior, basis, n) for prior in priors]
 
-grid = sample_grid(data, samples, surrogate=surrogate, quantity=quantity)
+grid = sample_grid(data, samples, surrogate=surrogate, quantity=quantity, titles=titles)
 save(grid, snakemake.output.samples)
 
 energies = spectra(
     radial_spectrum(data, basis)[1][0],
-    {title: radial_spectrum(fields, basis)[1][0] for title, fields in samples.items()},
+    {name: radial_spectrum(fields, basis)[1][0] for name, fields in samples.items()},
     basis=basis,
     resolution=n,
     levels=sorted({level for item in experiments for level in item["levels"]}),
     surrogate=radial_spectrum(surrogate, basis)[1][0],
     priors=dict(zip(titles, noise, strict=True)),
     quantity=quantity,
+    titles=titles,
 )
 save(energies, snakemake.output.spectra)
 
-options = {"basis": basis, "length": length, "quantity": quantity}
+options = {"basis": basis, "length": length, "quantity": quantity, "titles": titles}
 histograms = densities(data[:, :1], first, surrogate=surrogate[:, :1], **options)
 save(histograms, snakemake.output.densities)

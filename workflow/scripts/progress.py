@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from fsdiff import logs
+from fsdiff import logs, tables
 from fsdiff.plotting.progress import metric_by_epoch
 from fsdiff.plotting.style import save
 
@@ -15,7 +13,7 @@ logs.configure(snakemake.log[0])
 
 summary, trajectories = (
     table[table["dataset"] == snakemake.wildcards.dataset]
-    for table in map(pd.read_csv, (snakemake.input.summary, snakemake.input.trajectories))
+    for table in map(tables.read, (snakemake.input.summary, snakemake.input.trajectories))
 )
 save(metric_by_epoch(trajectories, summary), snakemake.output.epochs)
 save(metric_by_epoch(trajectories, summary, against="seconds"), snakemake.output.seconds)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fsdiff import logs, storage
+from fsdiff import logs, storage, tables
 from fsdiff.claims import Claim, judge_all
 from fsdiff.reproduction import page
 
@@ -18,14 +18,14 @@ claims = {
     item["name"]: Claim(**{key: value for key, value in item.items() if key != "name"})
     for item in config["claims"]
 }
-trajectories = [pd.read_csv(path) for path in snakemake.input.trajectories]
+trajectories = [tables.read(path) for path in snakemake.input.trajectories]
 searches = [
     {**search, "row": "search", **agreement}
     for search, path in zip(config["searches"], snakemake.input.searches, strict=True)
     for agreement in storage.read_json(path)
     if agreement["seed"] is not None
 ]
-summary = pd.concat([pd.read_csv(snakemake.input.summary), pd.DataFrame(searches)])
+summary = pd.concat([tables.read(snakemake.input.summary), pd.DataFrame(searches)])
 findings = judge_all(claims, summary, *trajectories)
 with storage.atomic(snakemake.output.page) as temporary:
     temporary.write_text(page(claims, findings, config["experiments"]), encoding="utf-8")

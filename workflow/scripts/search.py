@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from fsdiff import logs, ranking
+from fsdiff import logs, ranking, tables
 from fsdiff.plotting.ranking import coarse_against_fine
 from fsdiff.plotting.style import save
-from fsdiff.storage import atomic, read_json, write_json
+from fsdiff.storage import read_json, write_json
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -20,5 +20,4 @@ write_json(snakemake.output.agreement, agreements)
 save(coarse_against_fine(table, agreements[0], metric=config["metric"]), snakemake.output.figure)
 kept = table[["mean", "std", "rank", "seconds"]]
 kept.columns = [f"{quantity}_at_{n}" for quantity, n in kept.columns]
-with atomic(snakemake.output.table) as temporary:
-    kept.to_csv(temporary)
+tables.write(kept.reset_index(), snakemake.output.table)

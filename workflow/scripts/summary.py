@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fsdiff import logs
-from fsdiff.storage import atomic, read_json
+from fsdiff import logs, tables
+from fsdiff.storage import read_json
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -22,7 +22,5 @@ if not evaluations:
 table = pd.DataFrame([identity | row for identity, path in evaluations for row in read_json(path)])
 identity = ["experiment", "title", "dataset", "row", "seed", "resolution", "trained_at"]
 whole_numbers = dict.fromkeys(["seed", "resolution", "trained_at"], "Int64")
-with atomic(snakemake.output.summary) as temporary:
-    table[[*identity, *table.columns.difference(identity, sort=False)]].astype(
-        whole_numbers
-    ).to_csv(temporary, index=False)
+table = table[[*identity, *table.columns.difference(identity, sort=False)]]
+tables.write(table.astype(whole_numbers), snakemake.output.summary)

@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from fsdiff import logs, storage
+from fsdiff import logs, storage, tables
 from fsdiff.plotting.table import summary_html
 
 if TYPE_CHECKING:
@@ -12,6 +10,6 @@ if TYPE_CHECKING:
 
 logs.configure(snakemake.log[0])
 
-page = summary_html(pd.read_csv(snakemake.input.summary))
+page = summary_html(tables.read(snakemake.input.summary))
 with storage.atomic(snakemake.output.table) as temporary:
     temporary.write_text(page, encoding="utf-8")

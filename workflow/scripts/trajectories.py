@@ -5,24 +5,21 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import xarray as xr
 
-from fsdiff import logs
-from fsdiff.storage import atomic
+from fsdiff import logs, tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 logs.configure(snakemake.log[0])
 
-tables = [
+evaluations = [
     xr.load_dataset(path).drop_vars("resolution").to_dataframe().reset_index().assign(**identity)
     for identity, path in zip(
         snakemake.params.job["config"]["models"], snakemake.input.trajectories, strict=True
     )
 ]
-table = pd.concat(tables)
+table = pd.concat(evaluations)
 identity = ["experiment", "title", "dataset", "row", "seed", "resolution", "trained_at"]
 identity += ["epoch", "seconds"]
-with atomic(snakemake.output.table) as temporary:
-    table[[*identity, *table.columns.difference(identity, sort=False)]].to_csv(
-        temporary, index=False
-    )
+table = table[[*identity, *table.columns.difference(identity, sort=False)]]
+tables.write(table, snakemake.output.table)

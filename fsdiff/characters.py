@@ -1,0 +1,33 @@
+"""What a text may be made of, and what can be seen of it."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+_CONTROLS = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
+_UNSEEN = r"\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+_INVALID = r"\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+HIDDEN = re.compile(f"[{_CONTROLS}{_UNSEEN}{_INVALID}]")
+"""What steers terminals or turns text round, what nobody sees, and what no XML file may have."""
+
+BREAKS = re.compile(r"\r\n|[\n\v\f\r\x1c-\x1f\x85\u2028\u2029]")
+"""Ends of lines, for any program."""
+
+
+def visible(text: str) -> str:
+    """One line with what can be seen: white space is a space, what is hidden is shown as �."""
+    return HIDDEN.sub("�", " ".join(text.split()))
+
+
+def _one_line(text: str) -> str:
+    if found := HIDDEN.search(text) or BREAKS.search(text) or re.search("\t", text):
+        code = f"U+{ord(found[0][0]):04X}"
+        raise ValueError(f"has the character {code} in it, which no figure can show: leave it out")
+    if text and not text.strip():
+        raise ValueError("has nothing but spaces: give a text")
+    return text
+
+
+Line = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+"""A title: a text that fits in a line, and all of which can be seen."""
