@@ -7,7 +7,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pandas.api.typing import DataFrameGroupBy
 from report import number
+from study import summary
 
+from fsdiff import tables
+from fsdiff.plain_text import markdown
 from fsdiff.plotting.style import experiment_styles, plain_ticks, styled
 
 WANTED = 100
@@ -29,9 +32,11 @@ HEADER = "training | training, s: | s per sample: | time, s:"
 
 def judged(results: Path, resolution: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A row for each model, seed and moment in training; and the rows of ``REFERENCES``."""
-    tables = [pd.read_csv(results / f"{name}.csv") for name in ("summary", "trajectories")]
-    summary, kept = (t[t["resolution"] == resolution] for t in tables)
-    ends = summary[summary["row"] == "model"]
+    ends, kept = summary(results), tables.read(results / "trajectories.csv")
+    called = dict(zip(ends["experiment"], ends["title"], strict=True))
+    kept["title"] = kept["experiment"].map(called)
+    known, kept = (t[t["resolution"] == resolution] for t in (ends, kept))
+    ends = known[known["row"] == "model"]
     cost = ends[["experiment", "seed", "seconds_per_sample"]]
     kept = kept.rename(columns={"seconds": "training_seconds"}).merge(cost)
     # The end of a training that was judged on the way is the last of its moments.
@@ -40,7 +45,7 @@ def judged(results: Path, resolution: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     order = {name: i for i, name in enumerate(cost["experiment"].unique())}
     found = found.assign(order=found["experiment"].map(order))
     found = found.sort_values(["dataset", "order", "time"], ignore_index=True)
-    references = summary[summary["row"].isin(REFERENCES)]
+    references = known[known["row"].isin(REFERENCES)]
     return found, references.sort_values(["dataset", "row"], ignore_index=True)
 
 
@@ -62,7 +67,7 @@ def lines(
         epochs = "" if pd.isna(epoch) else f" after {epoch:.0f} epoch{'s' * (epoch > 1)}"
         costs = ("training_seconds", "seconds_per_sample", "time")
         spent = [number(seeds[key].mean()) for key in costs]
-        yield [f"{title}{epochs}", *spent, *(cell(seeds[key]) for key in distances)]
+        yield [f"{markdown(title)}{epochs}", *spent, *(cell(seeds[key]) for key in distances)]
     several = references["dataset"].nunique() > 1
     for _, row in references.iterrows():
         name = f"*{REFERENCES[row['row']]}*" + f", {row['dataset']}" * several

@@ -24,6 +24,7 @@ from measuring import environment
 from report import table
 from study import ROOT, run
 
+from fsdiff import tables
 from fsdiff.atomic import atomic
 from fsdiff.plotting.style import save, styled
 
@@ -104,7 +105,7 @@ def summary_of(configuration: Mapping[str, Any], directory: Path, cores: int) ->
     file = directory / "study.yaml"
     file.write_text(yaml.safe_dump(dict(configuration), allow_unicode=True), encoding="utf-8")
     run([file], directory, cores, "results/summary.csv")
-    return pd.read_csv(directory / "results" / "summary.csv")
+    return tables.read(directory / "results" / "summary.csv")
 
 
 def ratios(summary: pd.DataFrame, dataset: str, metric: str) -> np.ndarray:

@@ -18,9 +18,10 @@ from measuring import environment
 from moments import DISTANCES, REFERENCES
 from PIL import Image
 from report import number, table
-from study import Study, run_as_told
+from study import Study, run_as_told, summary
 
 from fsdiff.atomic import atomic
+from fsdiff.plain_text import markdown
 
 METRICS = DISTANCES | {
     "sliced_wasserstein": "sliced Wasserstein",
@@ -108,16 +109,16 @@ def lines(rows: pd.DataFrame) -> Iterator[list[str]]:
         for _, seeds in models.groupby("experiment", sort=False):
             first = seeds.iloc[0]
             seconds = number(seeds["training_seconds"].mean())
-            yield [first["title"], seconds, f"{resolution}", *cells(seeds)]
+            yield [markdown(first["title"]), seconds, f"{resolution}", *cells(seeds)]
 
 
 def results(study: Study) -> Iterator[str]:
     """A table for each data set."""
     names = [f"{name}:" for name in METRICS.values()]
     header = " | ".join(["training", "s:", "sampled at:", *names])
-    summary = pd.read_csv(study.results / "summary.csv")
+    found = summary(study.results)
     for dataset, title in DATASETS.items():
-        rows = table(header, lines(summary[summary["dataset"] == dataset]))
+        rows = table(header, lines(found[found["dataset"] == dataset]))
         yield RESULTS.format(title=title, tested=study.tested(dataset), rows=rows)
 
 

@@ -19,6 +19,7 @@ from report import number, table
 from scipy import stats
 from study import run_as_told
 
+from fsdiff.plain_text import markdown
 from fsdiff.plotting.style import save
 
 RESOLUTION = 128
@@ -100,7 +101,7 @@ def sooner(found: pd.DataFrame, distances: dict[str, str]) -> Iterator[list[str]
     """A row for each schedule but the baselines: times sooner for each distance."""
     for experiment, rows in found.groupby("experiment", sort=False):
         if experiment not in BASELINES:
-            yield [rows["title"].iloc[0], *(times(rows, found, key) for key in distances)]
+            yield [markdown(rows["title"].iloc[0]), *(times(rows, found, key) for key in distances)]
 
 
 def times(rows: pd.DataFrame, found: pd.DataFrame, key: str) -> str:
@@ -117,7 +118,8 @@ def verdict(found: pd.DataFrame, distances: dict[str, str]) -> str:
     said = []
     for key, name in distances.items():
         ends = of_seeds(found, key, "last").mean(axis=1)
-        said.append(f"*{ends.idxmin()}* ends nearest to the data in {name}, at {ends.min():.3f}.")
+        nearest, distance = markdown(ends.idxmin()), ends.min()
+        said.append(f"*{nearest}* ends nearest to the data in {name}, at {distance:.3f}.")
     return " ".join(said)
 
 

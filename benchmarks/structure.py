@@ -14,7 +14,9 @@ import pandas as pd
 from measuring import environment
 from moments import DISTANCES, REFERENCES
 from report import number, table
-from study import run_as_told
+from study import run_as_told, summary
+
+from fsdiff.plain_text import markdown
 
 KURTOSES = {
     "one_point_kurtosis": "kurtosis of values",
@@ -43,7 +45,7 @@ def lines(rows: pd.DataFrame) -> Iterator[list[str]]:
         model = row["row"] == "model"
         distances = [f"{row[name]:.3f} ({row[name] / floor[name]:.1f})" for name in DISTANCES]
         yield [
-            row["title"] if model else f"*{references[row['row']]}*",
+            markdown(row["title"]) if model else f"*{references[row['row']]}*",
             number(row["training_seconds"]) if model else "",
             *distances,
             *(f"{row[name]:.2f}" for name in KURTOSES),
@@ -53,9 +55,9 @@ def lines(rows: pd.DataFrame) -> Iterator[list[str]]:
 def main() -> None:
     """Run the study, and write the page."""
     study = run_as_told(__doc__, ["structure"], "results/summary.csv")
-    summary = pd.read_csv(study.results / "summary.csv")
+    results = summary(study.results)
     names = [f"{name}:" for name in {**DISTANCES, **KURTOSES}.values()]
-    rows = summary[summary["row"].isin(["model", *REFERENCES])]
+    rows = results[results["row"].isin(["model", *REFERENCES])]
     page = PAGE.format(
         count=study.count,
         tested=study.tested(),

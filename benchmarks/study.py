@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
+from fsdiff import tables
 from fsdiff.atomic import atomic
 from fsdiff.config import Configuration, load
+from fsdiff.plotting.summary import as_table, titles
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,6 +39,13 @@ class Study:
         """Write its page."""
         with atomic(self.folder / name) as temporary:
             temporary.write_text(page, encoding="utf-8")
+
+
+def summary(results: Path) -> pd.DataFrame:
+    """The summary of a study; no two of its experiments have the same title."""
+    table = tables.read(results / "summary.csv")
+    called = {"": "", **titles(as_table(table))}
+    return table.assign(title=table["experiment"].map(called))
 
 
 def run(configurations: Sequence[Path], directory: Path, cores: int, *targets: str) -> None:

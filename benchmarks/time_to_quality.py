@@ -14,6 +14,7 @@ from measuring import environment
 from report import table
 from study import run_as_told
 
+from fsdiff.plain_text import markdown
 from fsdiff.plotting.style import save
 
 RESOLUTION = 128
@@ -50,15 +51,16 @@ def verdict(found: pd.DataFrame) -> str:
     published = found[found["dataset"] == "published_patterns"]
     said = []
     for _, ours in found[found["dataset"] == "cosine_patterns"].iterrows():
+        title = markdown(ours["title"])
         late = published[published["time"] >= 10 * ours["time"]]
         if late.empty:
-            said.append(f"No published row took ten times as long as *{ours['title']}*.")
+            said.append(f"No published row took ten times as long as *{title}*.")
             continue
         better = [name for key, name in DISTANCES.items() if (late[key] > ours[key]).all()]
         ratio = late["time"].min() / ours["time"]
         of_all = f"{len(better)} of {len(DISTANCES)} distances"
         said.append(
-            f"*{ours['title']}* is nearer to the data in {of_all} ({', '.join(better) or 'none'}) "
+            f"*{title}* is nearer to the data in {of_all} ({', '.join(better) or 'none'}) "
             f"than every published row that took ten times as long or more ({ratio:.0f} times)."
         )
     return "\n".join(f"* {line}" for line in said)

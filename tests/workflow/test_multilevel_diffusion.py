@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 from checkout import REPOSITORY, Checkout
 from snakemake.utils import update_config
 
+from fsdiff import tables
 from fsdiff.config import Configuration, load
 
 CONFIGS = REPOSITORY / "configs"
@@ -195,7 +195,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 @pytest.mark.workflow
 def test_digits_go_all_the_way_on_grids_that_are_no_powers_of_two(reproduced: Checkout) -> None:
-    table = pd.read_csv(reproduced.root / "results/summary.csv")
+    table = tables.read(reproduced.root / "results/summary.csv")
     rows = table[(table["experiment"] == "digits_unet") & (table["resolution"] == 22)]
     assert len(rows) == 1
     assert rows[["vendi", "sw_gaussian_approx", "one_point_w1", "loss"]].notna().all(axis=None)
@@ -204,7 +204,7 @@ def test_digits_go_all_the_way_on_grids_that_are_no_powers_of_two(reproduced: Ch
 
 @pytest.mark.workflow
 def test_a_search_ranks_the_same_candidates_on_both_grids(reproduced: Checkout) -> None:
-    table = pd.read_csv(reproduced.root / f"results/searches/{SEARCH}.csv")
+    table = tables.read(reproduced.root / f"results/searches/{SEARCH}.csv")
     assert sorted(table["modes"]) == [2, 4]
     for n in (16, 32):
         assert sorted(table[f"rank_at_{n}"]) == [1, 2]
@@ -215,12 +215,12 @@ def test_a_search_ranks_the_same_candidates_on_both_grids(reproduced: Checkout) 
 
 @pytest.mark.workflow
 def test_samples_during_training_are_evaluated(reproduced: Checkout) -> None:
-    table = pd.read_csv(reproduced.root / "results/trajectories.csv")
+    table = tables.read(reproduced.root / "results/trajectories.csv")
     assert table[["experiment", "seed", "resolution", "epoch"]].to_numpy().tolist() == [
         ["digits_unet", 0, 32, 1]
     ]
     # One epoch in all: what is kept after it is what is kept at the end.
-    summary = pd.read_csv(reproduced.root / "results/summary.csv")
+    summary = tables.read(reproduced.root / "results/summary.csv")
     end = summary[(summary["experiment"] == "digits_unet") & (summary["resolution"] == 32)]
     assert table["vendi"].to_list() == end["vendi"].to_list()
 

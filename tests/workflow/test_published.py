@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import yaml
 from checkout import REPOSITORY, Checkout
 
+from fsdiff import tables
 from fsdiff.config import load
 
 FILES = sorted((REPOSITORY / "configs").glob("*.yaml"))
@@ -107,7 +107,7 @@ def test_tiny_versions_go_from_data_to_the_summary_and_the_pages_about_the_data(
     pages += [f"results/figures/darcy_two_media/{figure}" for figure in FIGURES]
     published.snakemake("--cores", "2", "results/summary.csv", *pages)
     assert all((published.root / page).stat().st_size > 1000 for page in pages)
-    table = pd.read_csv(published.root / "results/summary.csv")
+    table = tables.read(published.root / "results/summary.csv")
     models = table[table["row"] == "model"]
     assert sorted(models["experiment"]) == sorted(study.experiments)
     assert sorted(models["dataset"]) == sorted(study.datasets)

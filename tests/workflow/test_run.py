@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 from checkout import Checkout
+
+from fsdiff import tables
 
 pytestmark = pytest.mark.workflow
 
@@ -43,7 +44,7 @@ def test_samples_are_finite_fields_on_the_nodes_of_the_data(
 
 
 def test_summary_has_a_row_for_each_model_and_reference(finished: Checkout) -> None:
-    table = pd.read_csv(finished.root / "results/summary.csv")
+    table = tables.read(finished.root / "results/summary.csv")
     models = table[table["row"] == "model"]
     assert sorted(zip(models["experiment"], models["resolution"], strict=True)) == [
         ("multilevel", 16),

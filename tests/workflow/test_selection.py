@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from checkout import Checkout
+
+from fsdiff import tables
 
 pytestmark = pytest.mark.workflow
 
@@ -43,7 +44,7 @@ def test_what_is_evaluated_is_summarised_beside_a_run(finished: Checkout, tmp_pa
     (locks / "0.output.lock").write_text("results/summary.csv\n")
     so_far = "results/summary_so_far.csv"
     running.snakemake("--cores", "1", "--nolock", "--allowed-rules", "so_far", "--", so_far)
-    table = pd.read_csv(running.root / so_far)
+    table = tables.read(running.root / so_far)
     models = table[table["row"] == "model"]
     assert sorted(zip(models["experiment"], models["resolution"], strict=True)) == [
         ("multilevel", 16),
