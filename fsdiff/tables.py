@@ -29,8 +29,16 @@ def read(path: str | os.PathLike[str], text: Iterable[str] = NAMES) -> pd.DataFr
 
     Empty cells are empty texts there and NaN in columns of numbers.
     """
-    table = pd.read_csv(path, converters=dict.fromkeys(text, of_cell), float_precision="round_trip")
-    return table.rename(columns=of_cell)
+    header = pd.read_csv(path, nrows=0).columns
+    names = [name for name in header if name in set(text)]
+    table = pd.read_csv(
+        path,
+        dtype=dict.fromkeys(names, str),
+        keep_default_na=False,
+        na_values={name: ["", "nan", "NaN"] for name in header.difference(names)},
+    )
+    texts = {name: table[name].map(of_cell) for name in names}
+    return table.assign(**texts).rename(columns=of_cell)
 
 
 def _written(value: object) -> object:
