@@ -18,7 +18,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, NullFormatter
 from scipy.optimize import isotonic_regression
 
 from fsdiff.characters import BREAKS, HIDDEN, visible
@@ -90,12 +90,10 @@ def _show_plainly(figure: Figure) -> None:
     for text in figure.findobj(Text):
         text.set_text(_printable(text.get_text()))
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        names = axis.get_major_formatter()
-        if isinstance(names, FixedFormatter):
-            names.seq = [_printable(name).replace("$", r"\$") for name in names.seq]
+        powers = isinstance(axis.get_major_formatter(), LogFormatter)
         for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
-            tick.label1.set_parse_math(True)
-            tick.label2.set_parse_math(True)
+            tick.label1.set_parse_math(powers)
+            tick.label2.set_parse_math(powers)
 
 
 def _printable(text: str) -> str:

@@ -51,7 +51,9 @@ def test_numbers_are_numbers_and_empty_cells_none(read):
 def test_no_experiment_is_lost_on_the_way_to_figures_and_claims(read):
     found = models(as_table(read))
     assert list(found) == NAMES
-    assert titles(as_table(read)) == dict(zip(NAMES, [*TITLES[:3], "true", *TITLES[4:]], strict=True))
+    assert titles(as_table(read)) == dict(
+        zip(NAMES, [*TITLES[:3], "true", *TITLES[4:]], strict=True)
+    )
     for i, name in enumerate(NAMES):
         claim = Claim(
             where="§1", statement="so", metric="distance", experiment=name, resolution=8, at_most=1
