@@ -11,7 +11,7 @@ _INVALID = r"\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
 HIDDEN = re.compile(f"[{_CONTROLS}{_UNSEEN}{_INVALID}]")
 """What steers terminals or turns text round, what nobody sees, and what no XML file may have."""
 
-BREAKS = re.compile(r"\r\n|[\n\v\f\r\x1c-\x1f\x85\u2028\u2029]")
+_BREAKS = re.compile(r"\r\n|[\n\v\f\r\x1c-\x1f\x85\u2028\u2029]")
 """Ends of lines, for any program."""
 
 
@@ -20,8 +20,19 @@ def visible(text: str) -> str:
     return HIDDEN.sub("�", " ".join(text.split()))
 
 
+def lines(text: str) -> list[str]:
+    """The lines of a text for a terminal or a log; what is hidden is shown as an escape."""
+    shown = (HIDDEN.sub(lambda found: ascii(found[0])[1:-1], line) for line in _BREAKS.split(text))
+    return [line.rstrip() for line in shown if line.strip()]
+
+
+def printable(text: str) -> str:
+    """The lines of a text in a figure, spaces and all; what is hidden is shown as �."""
+    return "\n".join(HIDDEN.sub("�", line) for line in _BREAKS.split(text))
+
+
 def _one_line(text: str) -> str:
-    if found := HIDDEN.search(text) or BREAKS.search(text) or re.search("\t", text):
+    if found := HIDDEN.search(text) or _BREAKS.search(text) or re.search("\t", text):
         code = f"U+{ord(found[0][0]):04X}"
         raise ValueError(f"has the character {code} in it, which no figure can show: leave it out")
     if text and not text.strip():
@@ -29,5 +40,5 @@ def _one_line(text: str) -> str:
     return text
 
 
-Line = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+Line = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
 """A title: a text that fits in a line, and all of which can be seen."""

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from fsdiff.characters import BREAKS, HIDDEN
+from fsdiff.characters import lines
 
 
 def configure(path: str | Path) -> None:
@@ -35,7 +35,7 @@ class _Indented(logging.Formatter):
     """All lines of a record but the first are indented: no text in it looks like a record."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return "\n    ".join(_lines(super().format(record)))
+        return "\n    ".join(lines(super().format(record)))
 
 
 class _OneLine(logging.Formatter):
@@ -46,14 +46,8 @@ class _OneLine(logging.Formatter):
         self._details = details
 
     def format(self, record: logging.LogRecord) -> str:
-        line = " ".join(_lines(f"{record.levelname}: {record.getMessage()}"))
+        line = " ".join(lines(f"{record.levelname}: {record.getMessage()}"))
         return f"{line} (traceback in {self._details})" if record.exc_info else line
-
-
-def _lines(text: str) -> list[str]:
-    """The lines of a text, without what would steer a terminal."""
-    shown = (HIDDEN.sub(lambda found: ascii(found[0])[1:-1], line) for line in BREAKS.split(text))
-    return [line.rstrip() for line in shown if line.strip()]
 
 
 def _log_uncaught(

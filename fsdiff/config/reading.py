@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from fsdiff.blocks import Block
+from fsdiff.characters import lines
 from fsdiff.config.datasets import Dataset
 from fsdiff.config.experiments import Experiment
 from fsdiff.config.schema import AnalysesAlone, ClaimsAlone, SearchesAlone, Shape, json_schema
@@ -23,7 +24,7 @@ class ConfigurationError(ValueError):
     """Everything that is wrong with a configuration, one line each in ``problems``."""
 
     def __init__(self, problems: Iterable[str], source: str = "the configuration") -> None:
-        self.problems = tuple(dict.fromkeys(problems))
+        self.problems = tuple(dict.fromkeys(" ".join(lines(problem)) for problem in problems))
         count = f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}"
         super().__init__("\n  ".join([f"{count} in {source}:", *self.problems]))
 

@@ -21,7 +21,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, NullFormatter
 from scipy.optimize import isotonic_regression
 
-from fsdiff.characters import BREAKS, HIDDEN, visible
+from fsdiff.characters import printable, visible
 from fsdiff.storage import atomic
 
 Arguments = ParamSpec("Arguments")
@@ -88,16 +88,12 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 def _show_plainly(figure: Figure) -> None:
     """Leave out characters that no file could hold, and let numbers at ticks have exponents."""
     for text in figure.findobj(Text):
-        text.set_text(_printable(text.get_text()))
+        text.set_text(printable(text.get_text()))
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         powers = isinstance(axis.get_major_formatter(), LogFormatter)
         for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
             tick.label1.set_parse_math(powers)
             tick.label2.set_parse_math(powers)
-
-
-def _printable(text: str) -> str:
-    return "\n".join(HIDDEN.sub("�", line) for line in BREAKS.split(text))
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import xml.etree.ElementTree as ElementTree
 from functools import partial
 
 import numpy as np
@@ -76,6 +77,15 @@ def test_figures_name_their_analyses(drawn, tmp_path):
     assert "First" in shown
     assert "Second one" in shown
     save(drawn[2], tmp_path / "figure.svg")
+
+
+def test_titles_are_drawn_as_they_stand(drawn, tmp_path):
+    kind, result, _ = drawn
+    draw = importlib.import_module(f"fsdiff.plotting.analyses.{kind}").draw
+    figure = draw({r"$\frac{$": result, "<b>&\x1b --": result})
+    save(figure, tmp_path / "figure.svg")
+    ElementTree.parse(tmp_path / "figure.svg")
+    assert r"$\frac{$" in " ".join(text.get_text() for text in figure.findobj(Text))
 
 
 SHOWN = {

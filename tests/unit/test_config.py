@@ -577,3 +577,20 @@ def test_the_module_is_a_command(tmp_path):
     assert run.returncode == 1
     assert "experiments.bessel.prior.kind" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_problems_do_not_steer_the_terminal():
+    with pytest.raises(ConfigurationError) as error:
+        config.load({"datasets": {}, "a\x1b[2J\nforged": 1})
+    assert r"a\x1b[2J forged" in str(error.value)
+    assert "\x1b" not in str(error.value)
+
+
+@pytest.mark.parametrize("title", ["a\tb", "a\x1bb", "   "])
+def test_titles_that_no_figure_can_show_are_refused_by_name(title):
+    document = strict_yaml.parse(STUDY)
+    document["experiments"]["bessel"]["title"] = title
+    with pytest.raises(ConfigurationError, match=r"experiments\.bessel\.title") as error:
+        load(document)
+    reason = "nothing but spaces" if title.isspace() else f"the character U+{ord(title[1]):04X}"
+    assert reason in str(error.value)

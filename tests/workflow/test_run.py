@@ -1,5 +1,6 @@
 """The whole tiny workflow: its results, its report, and what happens when it is killed."""
 
+import html
 import math
 import os
 import re
@@ -67,6 +68,17 @@ def test_report_holds_all_figures(finished: Checkout) -> None:
     text = (finished.root / "report.html").read_text()
     for name in ("samples-32.png", "spectra-16.svg", "loss_curves.svg", "summary.html"):
         assert name in text
+    assert "<script>alert" not in text
+    assert "/etc/passwd" in text
+    assert "root:" not in text
+
+
+def test_experiments_of_one_title_have_a_row_each_in_the_table(finished: Checkout) -> None:
+    table = tables.read(finished.root / "results/summary.csv")
+    (title,) = set(table.loc[table["row"] == "model", "title"])
+    page = (finished.root / "results/figures/summary.html").read_text(encoding="utf-8")
+    for name in ("multilevel", "single_level"):
+        assert page.count(f"<th>{html.escape(title)} ({name})</th>") == 2
 
 
 def test_failure_tells_the_reason_in_a_line_and_leaves_the_rest_to_the_log(
