@@ -1,13 +1,35 @@
-"""YAML whose mistakes are found: a key that comes twice is an error, and errors name the line."""
+"""YAML whose mistakes are found: a key that comes twice is an error, and errors name the line.
 
-from collections.abc import Hashable
+A document is refused before anything is made of it where it is too large, or would be: names of
+blocks that stand for others multiply, so that ten lines may mean 10⁹ values.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+CHARACTERS = 2**20
+"""Longest document: what takes some seconds to read."""
+VALUES = 100_000
+"""Most values that a document may mean, with each alias (``*name``) written out."""
+DEPTH = 50
+"""Most blocks and lists inside each other."""
+TEXT = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+"""What keys are: text, or ``<<``."""
+
+
+def read(path: str | Path) -> Any:
+    """The value of the document in a file; OSError, or ValueError where it is not YAML."""
+    with Path(path).open(encoding="utf-8") as file:
+        return parse(file.read(CHARACTERS + 1))
+
 
 def parse(text: str) -> Any:
     """The value of a YAML document; ValueError with line and column where it is not YAML."""
+    if len(text) > CHARACTERS:
+        raise ValueError(f"longer than {CHARACTERS} characters: no configuration")
     try:
         loader = _Loader(text)
         try:
@@ -19,22 +41,77 @@ def parse(text: str) -> Any:
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise ValueError(f"{where}{error.problem}") from error
     except yaml.YAMLError as error:
-        raise ValueError(f"not YAML: {error}") from error
+        raise ValueError(f"not YAML: {' '.join(str(error).split())}") from error
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values only, and distinct keys."""
+    """Plain values only, distinct keys that are text, and no more of it all than a person needs."""
+
+    depth = 0
+
+    def get_single_node(self) -> yaml.Node | None:
+        """The document, after a check of how much it means."""
+        node = super().get_single_node()
+        if node is not None and (found := excess(node, _parts)):
+            raise _refusal(*found)
+        return node
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+        """A value and what is in it, unless it is too deep in others."""
+        if self.depth > DEPTH:
+            event = self.peek_event()
+            raise _refusal(f"more than {DEPTH} blocks inside each other", event)
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """A value; what Python cannot make of it, such as a 99th day, is told with its line."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError) as error:
+            raise _refusal(str(error).partition(";")[0], node) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """A mapping, after a check that no key is given twice."""
-        lines: dict[Any, int] = {}
+        """A mapping, after a check that its keys are text and none is given twice."""
+        lines: dict[str, int] = {}
         for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if key.value in lines and isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(
-                    problem=f"'{key.value}' was already given in line {lines[key.value]}; keep one",
-                    problem_mark=key.start_mark,
-                )
-            if isinstance(key, yaml.ScalarNode):
-                lines[key.value] = line
+            if not isinstance(key, yaml.ScalarNode):
+                raise _refusal("keys are text, not blocks or lists", key)
+            if key.tag not in TEXT:
+                raise _refusal(f"keys are text: write '{key.value}' in quotes", key)
+            if key.value in lines:
+                first = lines[key.value]
+                raise _refusal(f"'{key.value}' was already given in line {first}; keep one", key)
+            lines[key.value] = key.start_mark.line + 1
         return super().construct_mapping(node, deep)
+
+
+def excess(value: Any, parts: Callable[[Any], Iterable[Any]]) -> tuple[str, Any] | None:
+    """What is too much in a value, and where in it; ``parts`` are those that a value consists of.
+
+    However often a part is met it counts, so what stands in many places is as large as it means.
+    """
+    met, ahead = 0, [(value, 1)]
+    while ahead:
+        item, depth = ahead.pop()
+        met += 1
+        if depth > DEPTH:
+            return f"more than {DEPTH} blocks inside each other, or one that is inside itself", item
+        if met > VALUES:
+            return f"more than {VALUES} values, aliases written out", item
+        ahead += [(part, depth + 1) for part in parts(item)]
+    return None
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    """What a node of a document consists of."""
+    if isinstance(node, yaml.MappingNode):
+        return [part for entry in node.value for part in entry]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
+
+
+def _refusal(problem: str, place: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)

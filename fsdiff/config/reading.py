@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from fsdiff import strict_yaml
 from fsdiff.blocks import Block
 from fsdiff.characters import lines
 from fsdiff.config.datasets import Dataset
@@ -15,7 +16,6 @@ from fsdiff.config.schema import AnalysesAlone, ClaimsAlone, SearchesAlone, Shap
 from fsdiff.config.searches import Search
 from fsdiff.config.slices import Configuration
 from fsdiff.explain import Explainer, Location, shown
-from fsdiff.strict_yaml import parse
 
 BlockType = TypeVar("BlockType", bound=Block)
 
@@ -38,7 +38,7 @@ def load(*sources: str | Path | Mapping[str, Any]) -> Configuration:
     Raises ConfigurationError with all problems, one line each: path = value: what is wrong, what
     is allowed.
     """
-    documents = [item if isinstance(item, Mapping) else _read(item) for item in sources]
+    documents = [_moderate(item) if isinstance(item, Mapping) else _read(item) for item in sources]
     names = [str(item) for item in sources if not isinstance(item, Mapping)]
     document = _without_removed(reduce(_merged, documents))
     return _check(document, " with ".join(names) or "the configuration")
@@ -47,11 +47,29 @@ def load(*sources: str | Path | Mapping[str, Any]) -> Configuration:
 def _read(path: str | Path) -> Any:
     """The document in a file."""
     try:
-        return parse(Path(path).read_text(encoding="utf-8"))
+        return strict_yaml.read(path)
     except OSError as error:
         raise ConfigurationError([f"cannot be read: {error.strerror}"], str(path)) from error
     except ValueError as error:
         raise ConfigurationError([str(error)], str(path)) from error
+
+
+def _moderate(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document, unless it is larger than one in a file may be."""
+    if found := strict_yaml.excess(document, _parts):
+        raise ConfigurationError([found[0]])
+    return document
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """What a value of a document consists of."""
+    return (
+        value.values()
+        if isinstance(value, Mapping)
+        else value
+        if isinstance(value, list | tuple)
+        else ()
+    )
 
 
 def _merged(first: Any, last: Any) -> Any:

@@ -24,8 +24,8 @@ from fsdiff.storage import canonical_json
 # Snakemake keeps the last of two entries of one name and says nothing.
 for file in workflow.configfiles:
     try:
-        strict_yaml.parse(Path(file).read_text(encoding="utf-8"))
-    except ValueError as error:
+        strict_yaml.read(file)
+    except (OSError, ValueError) as error:
         raise WorkflowError(f"{file}: {error}") from None
 
 try:
