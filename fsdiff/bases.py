@@ -14,15 +14,18 @@ projection onto the coarser space and ``prolong`` its adjoint.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from fsdiff.modes import apply_along, conjugate_pairs, cosine_matrix, ring_order, sine_matrix
 
 Dimension = Literal[1, 2, 3]
+Nodes = Annotated[int, Field(ge=1, le=2**14)]
+"""Number of nodes per axis; a field on more of them would not fit into memory with its network."""
 
 
 @dataclass(frozen=True)

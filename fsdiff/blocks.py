@@ -22,6 +22,9 @@ from pydantic import (
 
 from fsdiff import parts
 
+LARGEST = 2**53 - 1
+"""The largest integer up to which all are exact as floating-point numbers."""
+
 
 class Block(BaseModel):
     """A block of YAML: unknown keys are refused and numbers are numbers."""
@@ -108,12 +111,17 @@ def part_type(family: str, base: Any = None) -> Any:
 
 
 def exact(annotation: Any) -> Any:
-    """The same type, in which true is not 1, "2" is not 2 and 2.0 is not an integer."""
+    """The same type, in which true is not 1, "2" is not 2 and 2.0 is not an integer.
+
+    Integers are those that every file holds exactly, be it as a float.
+    """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is float or (origin is Annotated and arguments[0] is float):
         return Annotated[annotation, Strict(), BeforeValidator(_scientific)]
-    if annotation in (int, bool):
-        return Annotated[annotation, Strict()]
+    if annotation is int:
+        return Annotated[int, Strict(), Field(le=LARGEST)]
+    if annotation is bool:
+        return Annotated[bool, Strict()]
     if origin is Annotated:
         return Annotated[(exact(arguments[0]), *arguments[1:])]
     if origin in (Union, UnionType):

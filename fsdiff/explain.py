@@ -12,11 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from fsdiff.blocks import LARGEST
+
 Location = tuple[str | int, ...]
 Problem = tuple[Location, str]
 """Where something is wrong, relative to the value that is being validated, and what."""
 
-NAMES = "names are made of a-z, 0-9 and _, and start with a letter"
+NAMES = "names are made of a-z, 0-9 and _, and start with a letter; 100 characters at most"
 TYPES = {
     "integer": "an integer",
     "number": "a number",
@@ -103,6 +105,8 @@ class Explainer:
             return f"{_dotted((*path, 'kind'))}: missing; expected one of {', '.join(known)}"
         if kind == "missing":
             return f"{_dotted(path)}: missing; expected {self._words(node)}"
+        if kind == "less_than_equal" and self._resolved(node).get("maximum") == LARGEST:
+            return self._line(path, f"too large; integers are exact up to {LARGEST}, 2^53 - 1")
         return f"{_dotted(path)} = {shown(self._value(path))}: expected {self._words(node)}"
 
     def _own_words(self, path: Location, message: str) -> str:
@@ -162,7 +166,11 @@ class Explainer:
         if node.get("type") == "object":
             keys = ", ".join(node.get("properties", {}))
             return f"a block with keys {keys}" if keys else "a block with named entries"
-        bounds = [text.format(node[key]) for key, text in BOUNDS.items() if key in node]
+        bounds = [
+            text.format(node[key])
+            for key, text in BOUNDS.items()
+            if node.get(key, LARGEST) != LARGEST  # the bound of all integers goes without saying
+        ]
         return " ".join([TYPES.get(node.get("type", ""), "a value"), " and ".join(bounds)]).strip()
 
     def _words_of_list(self, node: Mapping[str, Any]) -> str:

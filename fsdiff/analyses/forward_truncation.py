@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.modes import check_uniform, resolved_by, squared_scales
-from fsdiff.bases import Basis, FourierBasis
+from fsdiff.bases import Basis, FourierBasis, Nodes
 from fsdiff.priors.convolution import Bessel
 from fsdiff.priors.spectral import SpectralPrior
 from fsdiff.processes.path import GaussianPath
@@ -41,8 +41,8 @@ class ForwardTruncation(Analysis):
     basis: Basis = field(default_factory=FourierBasis)
     prior: SpectralPrior = field(default_factory=Bessel)
     process: GaussianPath = field(default_factory=VariancePreserving)
-    finest: PositiveInt = 128
-    resolutions: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (4, 8, 16, 32, 64)
+    finest: Nodes = 128
+    resolutions: Annotated[tuple[Nodes, ...], Field(min_length=1)] = (4, 8, 16, 32, 64)
     times: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = TIMES
     paths: PositiveInt = 64
     steps: PositiveInt = 100

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 import torch
 import xarray as xr
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat
 from torch import Tensor
 from tqdm import tqdm
 
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.runs import sample_variance
-from fsdiff.bases import Basis, FourierBasis
+from fsdiff.bases import Basis, FourierBasis, Nodes
 from fsdiff.exact import ExactDenoiser, gaussian
 from fsdiff.metrics.spectra import radial_spectrum
 from fsdiff.priors.convolution import Bessel
@@ -38,7 +38,7 @@ class GaussianSampling(Analysis):
     basis: Basis = field(default_factory=lambda: FourierBasis(1))
     prior: SpectralPrior = field(default_factory=Bessel)
     process: GaussianPath = field(default_factory=VariancePreserving)
-    resolution: PositiveInt = 64
+    resolution: Nodes = 64
     kind: Literal["gaussian_sampling"] = "gaussian_sampling"
 
     def run(self) -> xr.Dataset:

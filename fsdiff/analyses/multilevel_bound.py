@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 import torch
 import xarray as xr
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.modes import check_uniform, resolved_by, squared_scales
-from fsdiff.bases import Basis, FourierBasis
+from fsdiff.bases import Basis, FourierBasis, Nodes
 from fsdiff.priors.convolution import Bessel
 from fsdiff.priors.spectral import SpectralPrior
 from fsdiff.processes.path import GaussianPath
@@ -37,8 +37,8 @@ class MultilevelBound(Analysis):
     basis: Basis = field(default_factory=FourierBasis)
     prior: SpectralPrior = field(default_factory=Bessel)
     process: GaussianPath = field(default_factory=VariancePreserving)
-    finest: PositiveInt = 128
-    levels: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (4, 8, 16, 32, 64)
+    finest: Nodes = 128
+    levels: Annotated[tuple[Nodes, ...], Field(min_length=1)] = (4, 8, 16, 32, 64)
     kind: Literal["multilevel_bound"] = "multilevel_bound"
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, NetworkFactory, results
 from fsdiff.analyses.fitting import fit, initialised
-from fsdiff.bases import Basis, FourierBasis
+from fsdiff.bases import Basis, FourierBasis, Nodes
 from fsdiff.denoiser import Denoiser
 from fsdiff.downsampling import Downsampling, Fourier
 from fsdiff.exact import ExactDenoiser, GaussianMixture, mixture
@@ -48,9 +48,9 @@ class ScoreError(Analysis):
     time_sampling: TimeSampling = field(default_factory=Uniform)
     downsampling: Downsampling = field(default_factory=Fourier)
     scale: PositiveFloat = 1.0
-    data_resolution: PositiveInt = 64
-    training_resolution: PositiveInt = 32
-    resolutions: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (32, 64)
+    data_resolution: Nodes = 64
+    training_resolution: Nodes = 32
+    resolutions: Annotated[tuple[Nodes, ...], Field(min_length=1)] = (32, 64)
     steps: PositiveInt = 3000
     batch_size: PositiveInt = 128
     learning_rate: PositiveFloat = 6e-4

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import torch
 import xarray as xr
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, results
-from fsdiff.bases import Basis, FourierBasis
+from fsdiff.bases import Basis, FourierBasis, Nodes
 from fsdiff.exact import ExactDenoiser, gaussian
 from fsdiff.priors.convolution import Bessel
 from fsdiff.priors.spectral import SpectralPrior
@@ -30,7 +30,7 @@ class ScoreLipschitz(Analysis):
     basis: Basis = field(default_factory=FourierBasis)
     prior: SpectralPrior = field(default_factory=Bessel)
     process: GaussianPath = field(default_factory=VariancePreserving)
-    resolutions: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (8, 16, 32, 64, 128)
+    resolutions: Annotated[tuple[Nodes, ...], Field(min_length=1)] = (8, 16, 32, 64, 128)
     times: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1e-3, 1e-2, 1e-1, 1.0)
     kind: Literal["score_lipschitz"] = "score_lipschitz"
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fsdiff.atomic import atomic
 from fsdiff.config.reading import ConfigurationError, load
 from fsdiff.config.schema import json_schema
+from fsdiff.config.sizes import told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,10 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             temporary.write_text(text + "\n", encoding="utf-8")
     if options.files:
         try:
-            load(*options.files)
+            study = load(*options.files)
         except ConfigurationError as error:
             print(error, file=sys.stderr)
             return 1
+        for line in told(study):
+            print(line)
     return 0
 
 

@@ -3,13 +3,21 @@
 import dataclasses
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, Strict, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    Strict,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from fsdiff.blocks import Block, PartBlock, part_type
 from fsdiff.config.evaluation import too_few
-from fsdiff.config.fields import Count, Seed, increasing
+from fsdiff.config.fields import Count, Nodes, Seed, increasing
+from fsdiff.config.sizes import unaffordable_data
 from fsdiff.explain import Problem, refuse
 
 
@@ -41,7 +49,7 @@ class Dataset(Block):
     """In how many jobs the samples are made; changes nothing in them."""
     downsampling: part_type("downsampling") = Field({"kind": "spectral"})
     """How fields are taken to coarser grids."""
-    resolutions: Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(increasing)]
+    resolutions: Annotated[tuple[Nodes, ...], Field(min_length=1), AfterValidator(increasing)]
     """Nodes per axis of the hierarchy, increasing, up to the resolution of the source."""
 
     @field_validator("source")
@@ -83,6 +91,11 @@ class Dataset(Block):
         if source:
             refuse(_unreachable(resolutions, source.part, downsampling))
         return resolutions
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        refuse(unaffordable_data(self))
+        return self
 
     @property
     def samples(self) -> int:

@@ -11,7 +11,14 @@ from fsdiff.blocks import Block, PartBlock, block_type, part_type
 from fsdiff.characters import Line
 from fsdiff.config.datasets import Dataset
 from fsdiff.config.evaluation import too_few, unfit
-from fsdiff.config.fields import Count, EvenCount, Name, Seed, distinct
+from fsdiff.config.fields import Count, Name, Nodes, Seed, distinct
+from fsdiff.config.sizes import (
+    MEMORY,
+    field_bytes,
+    shown_bytes,
+    unaffordable_batch,
+    unaffordable_network,
+)
 from fsdiff.explain import Problem, refuse, suggest
 from fsdiff.training.options import Level, TrainingOptions
 
@@ -26,7 +33,7 @@ def _levels_increase(levels: tuple[PartBlock, ...]) -> tuple[PartBlock, ...]:
     return levels
 
 
-Resolutions = Annotated[tuple[EvenCount, ...], Field(min_length=1), AfterValidator(distinct)]
+Resolutions = Annotated[tuple[Nodes, ...], Field(min_length=1), AfterValidator(distinct)]
 
 
 class Samples(Block):
@@ -35,7 +42,7 @@ class Samples(Block):
     count: Count
     """How many, at most half the test samples of the data set."""
     resolutions: Resolutions
-    """Nodes per axis, even numbers."""
+    """Nodes per axis."""
     batch_size: Count = 16
     """How many are drawn at a time: a matter of memory."""
 
@@ -112,6 +119,7 @@ class Experiment(Block):
         dataset = _dataset_of(info)
         if dataset:
             refuse(_unsuitable_network(network, dataset))
+            refuse(unaffordable_network(network, dataset.source.part.values))
             coarsest = dataset.resolutions[0]
             refuse(_unresolved_modes(network, dataset, coarsest, "the coarsest data", ("modes",)))
         return network
@@ -138,6 +146,7 @@ class Experiment(Block):
                 for i, level in enumerate(levels)
                 if level.resolution not in dataset.resolutions
             )
+            refuse(_unaffordable_levels(levels, info.data.get("network"), dataset))
         return levels
 
     @field_validator("sampler")
@@ -166,10 +175,11 @@ class Experiment(Block):
             for i, n in enumerate(samples.resolutions):
                 at = ("resolutions", i)
                 problems += _unresolved_modes(network, dataset, n, "this resolution", at)
-        problems += _useless_steps(info, samples)
-        if dataset:
-            problems += _unfit_grids(info, samples, dataset)
+            problems += _unaffordable_samples(samples, network, dataset)
         refuse(problems)
+        refuse(_useless_steps(info, samples))
+        if dataset:
+            refuse(_unfit_grids(info, samples, dataset))
         return samples
 
     @field_validator("trajectory")
@@ -205,6 +215,27 @@ def _unfit_grids(info: ValidationInfo, samples: Samples, dataset: Dataset) -> It
         if n in dataset.resolutions:
             for problem in unfit(dataset.source.part.basis, n, info):
                 yield ("resolutions", i), problem
+
+
+def _unaffordable_levels(
+    levels: tuple[PartBlock, ...], network: PartBlock | None, dataset: Dataset
+) -> Iterator[Problem]:
+    """Batches of training that no memory would hold."""
+    for i, level in enumerate(levels if network else ()):
+        if problem := unaffordable_batch(network, dataset, level.resolution, level.batch_size):
+            yield (i, "batch_size"), problem
+
+
+def _unaffordable_samples(
+    samples: Samples, network: PartBlock, dataset: Dataset
+) -> Iterator[Problem]:
+    """Batches of samples, and all samples of one grid, that no memory would hold."""
+    finest = max(samples.resolutions)
+    size = min(samples.batch_size, samples.count)
+    if problem := unaffordable_batch(network, dataset, finest, size):
+        yield ("batch_size",), problem
+    if (needed := samples.count * field_bytes(dataset, finest)) > MEMORY:
+        yield ("count",), f"they take {shown_bytes(needed)} of memory on {finest} nodes; use fewer"
 
 
 def _useless_steps(info: ValidationInfo, samples: Samples) -> Iterator[Problem]:

@@ -1,14 +1,32 @@
 """Names, counts and lists, as many blocks have them."""
 
+import re
 from itertools import pairwise
 from typing import Annotated
 
-from pydantic import Field, Strict
+from pydantic import AfterValidator, Field, Strict
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Seed = Annotated[int, Strict(), Field(ge=0)]
-Count = Annotated[int, Strict(), Field(gt=0)]
-EvenCount = Annotated[int, Strict(), Field(gt=0, multiple_of=2)]
+from fsdiff import bases
+from fsdiff.blocks import LARGEST, exact
+
+
+def _no_repetition(name: str) -> str:
+    """The name, unless Snakemake would take it for one that grows without end."""
+    if re.search(r"(.+)\1{19}$", name):
+        raise ValueError("it ends in a repetition of twenty or more, which Snakemake refuses")
+    return name
+
+
+Name = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100), AfterValidator(_no_repetition)
+]
+"""What files are called after; with suffixes it stays below the 255 bytes that they may have."""
+Seed = Annotated[int, Strict(), Field(ge=0, le=LARGEST)]
+"""What random numbers are named by: exact in every file, tables with gaps and JSON included."""
+Count = Annotated[int, Strict(), Field(gt=0, le=LARGEST)]
+"""A number of things."""
+Nodes = exact(bases.Nodes)
+"""Nodes per axis."""
 
 
 def increasing(resolutions: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """Reading configuration files: merged, validated block by block, every problem told."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from fsdiff.config.datasets import Dataset
 from fsdiff.config.experiments import Experiment
 from fsdiff.config.schema import AnalysesAlone, ClaimsAlone, SearchesAlone, Shape, json_schema
 from fsdiff.config.searches import Search
+from fsdiff.config.sizes import unaffordable_study
 from fsdiff.config.slices import Configuration
 from fsdiff.explain import Explainer, Location, shown
 
@@ -111,6 +112,7 @@ def _check(raw: Any, source: str) -> Configuration:
     names = list(reader.entries("datasets"))
     context = {"datasets": datasets, "names": names, "metrics": metrics}
     experiments = reader.experiments(context)
+    reader.problems += _taken(reader)
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
     independent = ("evaluation", "analyses", "dask", "device", "parallel")
@@ -121,6 +123,19 @@ def _check(raw: Any, source: str) -> Configuration:
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
     return _with_claims(study, reader, source)
+
+
+TAKEN = {"datasets": ("analyses", "searches"), "experiments": ("reference",)}
+"""Names that folders of results have beside those of data sets and experiments."""
+
+
+def _taken(reader: "_Reader") -> Iterator[str]:
+    """Names under which files of two things would be one."""
+    for key, names in TAKEN.items():
+        for name in reader.entries(key).keys() & names:
+            yield f"{key}.{name}: a folder of other results has this name; choose another one"
+    for name in reader.entries("searches").keys() & reader.entries("experiments").keys():
+        yield f"searches.{name}: an experiment has this name; choose another one"
 
 
 def _with_searches(
@@ -142,7 +157,10 @@ def _with_claims(study: Configuration, reader: "_Reader", source: str) -> Config
     claims = reader.valid(ClaimsAlone, block, lambda location: location, {"study": study})
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
-    return study.model_copy(update={"claims": claims.claims})
+    study = study.model_copy(update={"claims": claims.claims})
+    if problems := [*unaffordable_study(study)]:
+        raise ConfigurationError(problems, source)
+    return study
 
 
 class _Reader:

@@ -1,5 +1,6 @@
 """Blocks of searches for hyperparameters, and the experiments that they consist of."""
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Annotated, Any
@@ -12,7 +13,13 @@ from fsdiff.config.fields import Count, Name, Seed, distinct
 from fsdiff.explain import suggest
 from fsdiff.training.options import Level
 
-Value = exact(int | float) | Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+POINTS = 2000
+"""The most combinations of hyperparameters; each is an experiment, on two grids."""
+
+Value = (
+    exact(int | float)
+    | Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
+)
 
 
 def _several(values: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -30,6 +37,10 @@ def _different_names(parameters: dict[str, tuple[Value, ...]]) -> dict[str, tupl
         raise ValueError("name block and key, such as network.modes or level.learning_rate")
     if len(set(names)) < len(names):
         raise ValueError("two keys are the same after the dot, which is what tables call them")
+    if "at" in names:
+        raise ValueError("'at' is the resolution; a parameter of that name cannot be searched")
+    if (points := math.prod(map(len, parameters.values()))) > POINTS:
+        raise ValueError(f"{points:.4g} combinations; give fewer values, {POINTS} combine at most")
     return parameters
 
 

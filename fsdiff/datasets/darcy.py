@@ -10,7 +10,7 @@ import xarray as xr
 from pydantic import Field, FiniteFloat, PositiveFloat
 from torch import Tensor
 
-from fsdiff.bases import CosineBasis, SineBasis
+from fsdiff.bases import CosineBasis, Nodes, SineBasis
 from fsdiff.datasets.labels import label
 from fsdiff.datasets.source import Source, check_channels
 from fsdiff.pde.darcy import ConvergenceError, Darcy
@@ -32,7 +32,7 @@ class DarcyData(Source):
     of the energy that is left in cosines (measured, defaults).
     """
 
-    resolution: Annotated[int, Field(ge=2)] = 64
+    resolution: Annotated[Nodes, Field(ge=2)] = 64
     permeability: Permeability = field(default_factory=Threshold)
     forcing: FiniteFloat = 1.0
     channels: Annotated[tuple[Literal["permeability", "pressure"], ...], Field(min_length=1)] = (

@@ -14,7 +14,7 @@ import xarray as xr
 from pydantic import Field
 
 from fsdiff.atomic import StorageError
-from fsdiff.bases import Basis, FourierBasis
+from fsdiff.bases import Basis, FourierBasis, Nodes
 from fsdiff.datasets.digest import digest
 from fsdiff.datasets.idx import idx_shape, read_idx
 from fsdiff.datasets.labels import label
@@ -52,7 +52,7 @@ class DigitData(Source):
     first row of pixels is the top of the image, and y points upwards.
     """
 
-    resolution: Annotated[int, Field(ge=2)] = 64
+    resolution: Annotated[Nodes, Field(ge=2)] = 64
     basis: Basis = field(default_factory=FourierBasis)
     images: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()

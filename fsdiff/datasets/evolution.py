@@ -38,6 +38,11 @@ class Evolution(Source):
         """The times that are kept."""
         return self.time if isinstance(self.time, tuple) else (self.time,)
 
+    @property
+    def values(self) -> int:
+        """Channels, as often as there are times."""
+        return len(self.times) * len(self.channels)
+
     @abstractmethod
     def solve(self, index: int, seed: int) -> Tensor:
         """One sample (time, channel, y, x) on ``resolution`` nodes per axis."""

@@ -113,6 +113,11 @@ class FileData(Source):
         return self._header.resolution
 
     @property
+    def values(self) -> int:
+        """Channels, as often as there are frames."""
+        return len(self._frames) * len(self._channels)
+
+    @property
     def available(self) -> int:
         """How many samples the files hold."""
         return self._ends[-1]

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, FiniteFloat, NonNegativeFloat, PositiveInt
 from torch import Tensor
 
-from fsdiff.bases import FourierBasis
+from fsdiff.bases import FourierBasis, Nodes
 from fsdiff.datasets.evolution import Evolution
 from fsdiff.datasets.source import PositiveTime, Time
 from fsdiff.initial import FORCING_STREAM, INITIAL_STREAM, FieldLaw, PowerLawField, Zero
@@ -38,8 +38,8 @@ class NavierStokesData(Evolution):
     measured_from: ClassVar[str] = "corner"
     channels: ClassVar[tuple[str, ...]] = ("vorticity",)
 
-    resolution: Annotated[int, Field(ge=4)] = 64
-    solver_resolution: Annotated[int, Field(ge=4)] | None = None
+    resolution: Annotated[Nodes, Field(ge=4)] = 64
+    solver_resolution: Annotated[Nodes, Field(ge=4)] | None = None
     time: PositiveTime | tuple[Time, ...] = 50.0
     viscosity: NonNegativeFloat = 1e-3
     forcing: Forcing = "diagonal"

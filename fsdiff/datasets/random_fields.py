@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from pydantic import Field, PositiveFloat
 
-from fsdiff.bases import Basis, FourierBasis
+from fsdiff.bases import Basis, FourierBasis, Nodes
 from fsdiff.datasets.labels import label
 from fsdiff.datasets.source import Source, check_channels, check_plane
 from fsdiff.initial import FieldLaw, GaussianRandomField
@@ -23,7 +23,7 @@ class RandomFieldData(Source):
     the restrictions of those on a finer one, and the exact score of a diffusion model is known.
     """
 
-    resolution: Annotated[int, Field(ge=2)] = 64
+    resolution: Annotated[Nodes, Field(ge=2)] = 64
     basis: Basis = field(default_factory=FourierBasis)
     measure: FieldLaw = field(default_factory=GaussianRandomField)
     channels: Annotated[tuple[str, ...], Field(min_length=1)] = ("u",)

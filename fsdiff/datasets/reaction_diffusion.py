@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, FiniteFloat, PositiveFloat
 from torch import Tensor
 
-from fsdiff.bases import CosineBasis
+from fsdiff.bases import CosineBasis, Nodes
 from fsdiff.datasets.evolution import Evolution
 from fsdiff.datasets.source import PositiveTime, Time, check_channels
 from fsdiff.initial import FieldLaw, GaussianRandomField
@@ -27,7 +27,7 @@ class ReactionDiffusionData(Evolution):
     meaning: ClassVar[str] = "concentration"
     measured_from: ClassVar[str] = "centre"
 
-    resolution: Annotated[int, Field(ge=2)] = 128
+    resolution: Annotated[Nodes, Field(ge=2)] = 128
     time: PositiveTime | tuple[Time, ...] = 2.5
     channels: Annotated[tuple[Literal["u", "v"], ...], Field(min_length=1)] = ("u",)
     initial: FieldLaw = field(default_factory=GaussianRandomField)

@@ -39,6 +39,11 @@ class Source(ABC):
         ``progress`` is called with the number of samples finished since the last call.
         """
 
+    @property
+    def values(self) -> int:
+        """How many numbers a sample has at each node: one for each channel of each frame."""
+        return len(getattr(self, "channels", ("one",)))
+
     def check(self) -> None:  # noqa: B027 (what is drawn can always be had)
         """Raise ValueError where the data cannot be had; called before any job starts."""
 
