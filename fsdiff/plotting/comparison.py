@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsdiff.plotting.labels import FLOOR, REFERENCES, TARGET, labels
+from fsdiff.labels import FLOOR, REFERENCES, TARGET, labels
 from fsdiff.plotting.panels import common_legend
 from fsdiff.plotting.style import (
     DATA,

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from fsdiff.bases import Basis
+from fsdiff.labels import REFERENCES, TEST_DATA, labelled
 from fsdiff.metrics.densities import partial_derivatives
-from fsdiff.plotting.labels import REFERENCES, TEST_DATA, labelled
 from fsdiff.plotting.style import DATA, SURROGATE, experiment_styles, styled
 
 BINS = 120

@@ -8,7 +8,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from fsdiff.plotting.labels import REFERENCES, TEST_DATA, labelled, labels
+from fsdiff.labels import REFERENCES, TEST_DATA, labelled, labels
 from fsdiff.plotting.panels import PANEL, colour_scale, frame, name_row, show
 from fsdiff.plotting.style import WARNING, styled
 

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsdiff.plotting.labels import labelled
+from fsdiff.labels import labelled
 from fsdiff.plotting.style import experiment_styles, plain_ticks, styled
 
 

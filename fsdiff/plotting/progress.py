@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsdiff.plotting.labels import REFERENCES
+from fsdiff.labels import REFERENCES
 from fsdiff.plotting.panels import common_legend
 from fsdiff.plotting.style import DATA, SURROGATE, experiment_styles, plain_ticks, styled, wrapped
 from fsdiff.plotting.summary import (

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from fsdiff.bases import Basis
-from fsdiff.plotting.labels import REFERENCES, TEST_DATA, TRAINING_DATA, labelled
+from fsdiff.labels import REFERENCES, TEST_DATA, TRAINING_DATA, labelled
 from fsdiff.plotting.style import (
     DATA,
     SURROGATE,

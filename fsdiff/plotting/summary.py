@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from fsdiff.labels import REFERENCES, labels
 from fsdiff.metrics.results import parsed
-from fsdiff.plotting.labels import REFERENCES, labels
 
 IDENTITY = ("experiment", "title", "dataset", "row", "seed", "resolution", "trained_at")
 """Columns that say what was evaluated; all others are results."""

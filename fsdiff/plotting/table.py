@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fsdiff.labels import REFERENCES
 from fsdiff.plain_text import html
-from fsdiff.plotting.labels import REFERENCES
 from fsdiff.plotting.summary import Column, as_table, columns, models, reference, titles
 
 BLIND = 1.5

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from fsdiff.characters import HIDDEN, Line, visible
+from fsdiff.labels import TAKEN, labels
 from fsdiff.plain_text import cell, code, html, markdown, of_cell
-from fsdiff.plotting.labels import TAKEN, labels
 
 LINE = TypeAdapter(Line)
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,3}", fullmatch=True)

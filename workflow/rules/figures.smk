@@ -1,5 +1,7 @@
 """Figures of the report, and what is drawn in each."""
 
+from fsdiff.labels import labels
+
 
 def drawn(wildcards):
     """Experiments in a figure: those on its data set, sampled at its resolution if it has one."""
@@ -22,6 +24,12 @@ PORTRAIT = ("levels", "name", "seed", "title")
 """What every figure says of an experiment."""
 
 
+def label(experiment):
+    """What figures call an experiment, told apart from all others on its data set."""
+    names = experiments_on(STUDY.runs[experiment].dataset)
+    return labels(names, {name: title(name) for name in names})[experiment]
+
+
 def portrait(experiment):
     """What figures may say of an experiment."""
     item = STUDY.runs[experiment]
@@ -31,7 +39,7 @@ def portrait(experiment):
         "prior": item.prior.plain(),
         "resolutions": list(item.samples.resolutions),
         "seed": first_seed(experiment),
-        "title": title(experiment),
+        "title": label(experiment),
     }
 
 
@@ -162,9 +170,9 @@ def drawing_analyses(wildcards):
     """The parameter of a figure of analyses: their kind, what they are called, and the code."""
     names = STUDY.drawn_analyses()[wildcards.figure]
     kind = kind_of(wildcards.figure)
-    titles = [STUDY.analyses[name].title or name for name in names]
+    called = labels(names, {name: STUDY.analyses[name].title for name in names})
     drawn_by = frozenset({f"fsdiff.plotting.analyses.{kind}"})
     return Parameter(
         code=code("analysis_figure", drawn_by),
-        config={"kind": kind, "names": names, "titles": titles},
+        config={"kind": kind, "titles": list(called.values())},
     )

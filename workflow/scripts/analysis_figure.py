@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from fsdiff import logs
-from fsdiff.plotting.labels import labels
 from fsdiff.plotting.style import save
 
 if TYPE_CHECKING:
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 logs.configure(snakemake.log[0])
 
 config = snakemake.params.job["config"]
-called = labels(config["names"], dict(zip(config["names"], config["titles"], strict=True)))
-results = zip(called.values(), map(xr.load_dataset, snakemake.input.results), strict=True)
+results = zip(config["titles"], map(xr.load_dataset, snakemake.input.results), strict=True)
 drawing = importlib.import_module(f"fsdiff.plotting.analyses.{config['kind']}")
 save(drawing.draw(dict(results)), snakemake.output.figure)
