@@ -203,12 +203,13 @@ def history(level: int, epochs: list[int], seconds: float, best: int) -> xr.Data
 
 HISTORIES = {
     "multilevel": [history(16, [0, 2, 4], 10.0, 2), history(32, [0, 1, 2], 30.0, 2)],
-    "cold start": [history(32, [0, 1, 2, 3], 60.0, 3)],
+    "cold_start": [history(32, [0, 1, 2, 3], 60.0, 3)],
 }
+TITLES = {"cold_start": "cold start"}
 
 
 def test_loss_curves_count_time_and_epochs_through_the_levels():
-    axes = np.array(loss_curves(HISTORIES).axes).reshape(2, 3)
+    axes = np.array(loss_curves(HISTORIES, TITLES).axes).reshape(2, 3)
     seconds, loss = line(axes[0, 2], "multilevel").get_data()
     np.testing.assert_allclose(seconds, [0, 5, 10, 10, 25, 40])
     expected = [level.validation_loss.sel(resolution=32) for level in HISTORIES["multilevel"]]
@@ -228,6 +229,7 @@ def test_cost_stacks_the_seconds_of_the_levels():
     assert [patch.get_x() for patch in bars.patches] == [0.0, 10.0, 0.0]
     (x,), (y,) = line(scatter, "multilevel").get_data()
     assert (x, y) == (40.0, pytest.approx(0.03))
+    assert line(scatter, "cold start").get_xydata().tolist() == [[60.0, pytest.approx(0.3)]]
 
 
 # Tables
