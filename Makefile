@@ -4,11 +4,12 @@
 # make docs    the reference of the library, from its docstrings: build/api/index.html
 # make clean   remove results, logs and the report; the environment .venv stays
 #
-# Variables: PYTHON (3.11 or later), CORES, CONFIG (a file such as configs/*.yaml).
+# Variables: PYTHON (3.11 or later), CORES, CONFIG (a file such as configs/*.yaml, or several).
 
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config.yaml
+export CONFIG
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,22 +17,26 @@ SLURM := munge slurmctld slurmd slurm-client
 TINY := tests/workflow/tiny.yaml
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# The files that CONFIG names, as the shell's arguments: one whose name may have spaces, or several.
+FILES := if [ -e "$$CONFIG" ]; then set -- "$$CONFIG"; quote='"'; else set -- $$CONFIG; quote=; fi
+
 .PHONY: run report test test-cluster docs clean
 
 run: $(VENV)/installed
-	@$(BIN)/python -m fsdiff.config check $(CONFIG)
-	@$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) || { \
+	@$(FILES); $(BIN)/python -m fsdiff.config check "$$@"
+	@$(FILES); $(BIN)/snakemake --cores $(CORES) --configfile "$$@" || { \
 	  status=$$?; \
 	  if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ]; then \
 	    echo "If no other run is active here, a killed run has left its lock:"; \
-	    echo "remove it with '$(BIN)/snakemake --unlock --configfile $(CONFIG)', then 'make run'."; \
+	    echo "remove it with '$(BIN)/snakemake --unlock --configfile $$quote$$CONFIG$$quote'," \
+	      "then 'make run'."; \
 	  fi; \
 	  exit $$status; \
 	}
 	@$(MAKE) --no-print-directory report
 
 report: $(VENV)/installed
-	$(BIN)/snakemake --configfile $(CONFIG) --report report.html
+	@$(FILES); $(BIN)/snakemake --configfile "$$@" --report report.html
 
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -11,7 +11,12 @@ if not workflow.overwrite_configfiles:
     configfile: "config.yaml"
 
 
-report: "workflow/report/workflow.rst"
+# Used as a module, by another workflow that has a report and a start of its own.
+MAIN = workflow.modifier.is_main_snakefile()
+
+if MAIN:
+
+    report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
@@ -30,9 +35,12 @@ include: "workflow/rules/analyse.smk"
 
 
 onstart:
+    # Not called where another workflow uses this one as a module.
     gc.freeze()  # what is planned stays until the end, see common.smk
     gc.enable()
     look_seldom(workflow.scheduler)
+    for line in told(STUDY):
+        logger.warning(line)
 
 
 rule all:

@@ -23,7 +23,9 @@ from pydantic import (
 from fsdiff import parts
 
 LARGEST = 2**53 - 1
-"""The largest integer up to which all are exact as floating-point numbers."""
+"""The largest integer up to which all are exact as floating-point numbers: that of seeds."""
+MOST = 10**8
+"""The largest number of things that a part is given; more of them are out of reach."""
 
 
 class Block(BaseModel):
@@ -81,7 +83,7 @@ def block_type(described: type) -> type[PartBlock]:
             annotation = part_type(name, annotation)
         if dataclasses.is_dataclass(default):
             default = dataclasses.asdict(default)
-        fields[name] = (exact(annotation), default)
+        fields[name] = (exact(annotation, LARGEST if name == "seed" else MOST), default)
     if "kind" in fields:
         fields = {"kind": (fields.pop("kind")[0], ...)} | fields
     model = create_model(
@@ -110,24 +112,24 @@ def part_type(family: str, base: Any = None) -> Any:
     return Annotated[reduce(or_, types), Field(discriminator="kind")]
 
 
-def exact(annotation: Any) -> Any:
+def exact(annotation: Any, largest: int = LARGEST) -> Any:
     """The same type, in which true is not 1, "2" is not 2 and 2.0 is not an integer.
 
-    Integers are those that every file holds exactly, be it as a float.
+    Integers go up to ``largest``.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is float or (origin is Annotated and arguments[0] is float):
         return Annotated[annotation, Strict(), BeforeValidator(_scientific)]
     if annotation is int:
-        return Annotated[int, Strict(), Field(le=LARGEST)]
+        return Annotated[int, Strict(), Field(le=largest)]
     if annotation is bool:
         return Annotated[bool, Strict()]
     if origin is Annotated:
-        return Annotated[(exact(arguments[0]), *arguments[1:])]
+        return Annotated[(exact(arguments[0], largest), *arguments[1:])]
     if origin in (Union, UnionType):
-        return reduce(or_, map(exact, arguments))
+        return reduce(or_, (exact(argument, largest) for argument in arguments))
     if origin in (tuple, dict):
-        return origin[tuple(map(exact, arguments))]
+        return origin[tuple(exact(argument, largest) for argument in arguments)]
     return annotation
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from fsdiff.blocks import LARGEST
+from fsdiff.blocks import LARGEST, MOST
 
 Location = tuple[str | int, ...]
 Problem = tuple[Location, str]
@@ -34,6 +34,13 @@ BOUNDS = {
     "multipleOf": "a multiple of {}",
     "minLength": "of length >= {}",
 }
+
+
+UNSAID = {
+    LARGEST: f"too large; integers are exact up to {LARGEST}, 2^53 - 1",
+    MOST: f"out of reach; use at most {MOST}",
+}
+"""Bounds that integers have without more ado, and what is said of one beyond them."""
 
 
 def refuse(problems: Iterable[Problem]) -> None:
@@ -105,8 +112,8 @@ class Explainer:
             return f"{_dotted((*path, 'kind'))}: missing; expected one of {', '.join(known)}"
         if kind == "missing":
             return f"{_dotted(path)}: missing; expected {self._words(node)}"
-        if kind == "less_than_equal" and self._resolved(node).get("maximum") == LARGEST:
-            return self._line(path, f"too large; integers are exact up to {LARGEST}, 2^53 - 1")
+        if kind == "less_than_equal" and self._resolved(node).get("maximum") in UNSAID:
+            return self._line(path, UNSAID[self._resolved(node)["maximum"]])
         return f"{_dotted(path)} = {shown(self._value(path))}: expected {self._words(node)}"
 
     def _own_words(self, path: Location, message: str) -> str:
@@ -169,7 +176,7 @@ class Explainer:
         bounds = [
             text.format(node[key])
             for key, text in BOUNDS.items()
-            if node.get(key, LARGEST) != LARGEST  # the bound of all integers goes without saying
+            if key in node and node[key] not in UNSAID
         ]
         return " ".join([TYPES.get(node.get("type", ""), "a value"), " and ".join(bounds)]).strip()
 

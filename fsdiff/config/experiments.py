@@ -230,8 +230,7 @@ def _unaffordable_samples(
     samples: Samples, network: PartBlock, dataset: Dataset
 ) -> Iterator[Problem]:
     """Batches of samples, and all samples of one grid, that no memory would hold."""
-    finest = max(samples.resolutions)
-    size = min(samples.batch_size, samples.count)
+    finest, size = max(samples.resolutions), min(samples.batch_size, samples.count)
     if problem := unaffordable_batch(network, dataset, finest, size):
         yield ("batch_size",), problem
     if (needed := samples.count * field_bytes(dataset, finest)) > MEMORY:

@@ -46,13 +46,13 @@ def unaffordable_data(dataset: "Dataset") -> Iterator[Problem]:
     one = field_bytes(dataset, dataset.source.part.resolution)
     largest = max(("train", "validation", "test"), key=lambda name: getattr(dataset.split, name))
     if (size := disk_of_data(dataset)) > DISK:
-        yield ("split", largest), f"the data would take {shown_bytes(size)}; {_at_most(DISK)}"
+        yield ("split", largest), f"the data would take {_beyond(size, DISK, 'disk')}; use fewer"
     if (size := math.ceil(dataset.samples / dataset.shards) * one) > MEMORY:
         needed = math.ceil(dataset.samples * one / MEMORY)
-        yield ("shards",), f"each would take {shown_bytes(size)} of memory; use shards >= {needed}"
+        yield ("shards",), f"each takes {_beyond(size, MEMORY, 'memory')}; use shards >= {needed}"
     judged = dataset.split.test * field_bytes(dataset, dataset.resolutions[-1])
     if judged > MEMORY:
-        yield ("split", "test"), f"they would take {shown_bytes(judged)} of memory; use fewer"
+        yield ("split", "test"), f"they take {_beyond(judged, MEMORY, 'memory')}; use fewer"
 
 
 def disk_of_data(dataset: "Dataset") -> int:
@@ -70,8 +70,8 @@ def unaffordable_network(network: PartBlock, channels: int) -> Iterator[Problem]
         return
     count = parameters(json.dumps(network.plain(), sort_keys=True), channels)
     if count is None or 5 * BYTES * count > MEMORY:  # weights, their mean, gradient, two moments
-        said = "more parameters than can be counted" if count is None else f"{count:.2g} parameters"
-        yield (), f"{said}, more than {_at_most(MEMORY)} of memory can train"
+        number = "countless" if count is None else f"{count:.2g}"
+        yield (), f"{number} parameters, more than {shown_bytes(MEMORY)} of memory can train"
 
 
 def _too_large(numbers: list[tuple[str, Any]]) -> Iterator[Problem]:
@@ -105,22 +105,27 @@ def unaffordable_batch(network: PartBlock, dataset: "Dataset", n: int, size: int
     needed = BYTES * width * size * n ** dataset.basis["dimension"]
     if needed <= MEMORY:
         return None
-    return f"its features on {n} nodes take {shown_bytes(needed)} of memory; use fewer"
+    return f"its features on {n} nodes take {_beyond(needed, MEMORY, 'memory')}; use fewer"
 
 
 def unaffordable_study(study: "Configuration") -> Iterator[str]:
     """Problems of the study as a whole."""
-    if (number := jobs(study)) > JOBS:
-        yield f"the study has {number:,} jobs, more than {JOBS:,}: cut it into several"
+    found = jobs(study)
+    if (number := sum(found.values())) > JOBS:
+        most = max(found, key=found.__getitem__)
+        yield f"{most}: {found[most]:,} of {number:,} jobs; Snakemake can plan {JOBS:,}, use fewer"
     if (size := disk(study)) > DISK:
-        yield f"the study would take {shown_bytes(size)} of disk; {_at_most(DISK)}"
+        yield f"the study would take {_beyond(size, DISK, 'disk')}: cut it into several"
 
 
-def jobs(study: "Configuration") -> int:
-    """About how many jobs make a study, its figures not counted one by one."""
-    data = sum(item.shards + len(item.resolutions) + 3 for item in study.datasets.values())
-    models = sum(
-        len(item.seeds)
+def jobs(study: "Configuration") -> dict[str, int]:
+    """About how many jobs make a study, by what there are so many of."""
+    data = {
+        f"datasets.{name}.shards": item.shards + len(item.resolutions) + 3
+        for name, item in study.datasets.items()
+    }
+    models = {
+        f"experiments.{name}.seeds": len(item.seeds)
         * (
             sum(study.trained_as(name, level.resolution) == name for level in item.levels)
             + len(item.samples.resolutions)
@@ -128,8 +133,8 @@ def jobs(study: "Configuration") -> int:
             + len(study.on_the_way(name))
         )
         for name, item in study.runs.items()
-    )
-    return data + models + 2 * len(study.analyses) + len(study.searches) + len(study.experiments)
+    }
+    return {**data, **models, "analyses": 2 * len(study.analyses)}
 
 
 def disk(study: "Configuration") -> int:
@@ -145,7 +150,7 @@ def disk(study: "Configuration") -> int:
 
 def told(study: "Configuration", folder: str = ".") -> list[str]:
     """What to know before a large study begins: its size, and whether the disk has room for it."""
-    size, number = disk(study), jobs(study)
+    size, number = disk(study), sum(jobs(study).values())
     free = shutil.disk_usage(folder).free
     lines = []
     if size > LARGE_DISK or number > LARGE_JOBS:
@@ -164,5 +169,5 @@ def shown_bytes(size: float) -> str:
     return f"{size:,.3g} PB" if size < 1e5 else f"{size:.1e} PB"
 
 
-def _at_most(size: int) -> str:
-    return f"at most {shown_bytes(size)}"
+def _beyond(size: int, limit: int, place: str) -> str:
+    return f"{shown_bytes(size)} of {place}, more than {shown_bytes(limit)}"

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from fsdiff.bases import Basis
+from fsdiff.bases import Basis, Nodes
 from fsdiff.denoiser import Denoiser
 from fsdiff.processes.path import GaussianPath
 from fsdiff.samplers.base import Run, Sampler, State, Stepper, take_steps
@@ -29,7 +29,7 @@ class Multilevel(Sampler):
 
     sampler: Stepper = field(default_factory=DPMSolver)
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    coarsest: Annotated[int, Field(ge=4, multiple_of=2)] = 32
+    coarsest: Annotated[Nodes, Field(ge=4)] = 32
     kind: Literal["multilevel"] = "multilevel"
 
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:

@@ -296,11 +296,6 @@ WRONG = {
         "experiments.bessel.samples.count = 200: half of the 256 test samples are the reference; "
         "use count <= 128 or datasets.patterns.split.test >= 400",
     ),
-    "odd resolution of samples": (
-        (f"{EXPERIMENT}/samples/resolutions", [33]),
-        "experiments.bessel.samples.resolutions[0] = 33: expected an integer > 0 and a multiple "
-        "of 2",
-    ),
     "more modes than the data resolve": (
         (f"{EXPERIMENT}/network/modes", 20),
         "experiments.bessel.network.modes = 20: the coarsest data, 32 nodes, resolves 16 fourier "

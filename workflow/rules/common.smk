@@ -5,24 +5,32 @@ import inspect
 import json
 import os
 import re
+import shlex
+import sys
 from functools import cache
 from pathlib import Path
 
 # What is imported, and the plan of a study, are millions of objects that stay until the end. To
 # look through them for garbage again and again is a sixth of the time to plan. Garbage is collected
 # again from the start of the first job on, see Snakefile.
-gc.disable()
+if MAIN:
+    gc.disable()
 
 from snakemake.exceptions import WorkflowError
 
 from fsdiff import strict_yaml
 from fsdiff.config import ConfigurationError, load
+from fsdiff.config.sizes import told
 from fsdiff.parts import kinds, modules
 from fsdiff.provenance import fingerprint
 from fsdiff.storage import canonical_json
 
+# Snakemake puts the path of Python into commands of the shell as it is, spaces and quotes included.
+if os.path.exists(sys.executable):
+    sys.executable = shlex.quote(sys.executable)
+
 # Snakemake keeps the last of two entries of one name and says nothing.
-for file in workflow.configfiles:
+for file in workflow.configfiles if MAIN else ():
     try:
         strict_yaml.read(file)
     except (OSError, ValueError) as error:
@@ -65,11 +73,16 @@ wildcard_constraints:
     last=r"\d+",
 
 
+SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
+"""Where the scripts of rules are; another workflow that uses this one has a folder of its own."""
+placed = workflow.modifier.path_modifier.replace_prefix
+"""Where a file of results is: below the prefix of the module, if this is one that has a prefix."""
+
+
 @cache
 def code(script, reached):
     """Fingerprint of the code of a rule's script and of the parts that its configuration names."""
-    path = Path(workflow.basedir) / "workflow" / "scripts" / f"{script}.py"
-    return fingerprint(script=path, modules=reached)
+    return fingerprint(script=SCRIPTS / f"{script}.py", modules=reached)
 
 
 class Parameter(dict):

@@ -3,7 +3,9 @@
 
 def files_read(wildcards):
     """The files that a data set is read from, if it is."""
-    return [str(path) for path in STUDY.datasets[wildcards.dataset].source.part.files]
+    files = STUDY.datasets[wildcards.dataset].source.part.files
+    # They are no results: the prefix of a module, which absolute paths have not, is not theirs.
+    return [str(path if MAIN else path.absolute()) for path in files]
 
 
 def shards(wildcards):

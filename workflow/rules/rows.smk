@@ -77,9 +77,14 @@ def rows_so_far():
     """The rows of models and of references whose evaluations are there."""
     models, references = model_rows(STUDY.experiments), reference_rows(STUDY.datasets)
     return (
-        [row for row in models if all(map(os.path.exists, metrics_of([row])))],
-        [row for row in references if all(map(os.path.exists, references_of([row])))],
+        [row for row in models if all(map(exists, metrics_of([row])))],
+        [row for row in references if all(map(exists, references_of([row])))],
     )
+
+
+def exists(path):
+    """Whether a file of results is there."""
+    return os.path.exists(placed(path))
 
 
 def summarising(models, references):

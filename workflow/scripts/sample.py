@@ -7,6 +7,7 @@ import torch
 
 from fsdiff import logs
 from fsdiff.stages.sample import sample
+from fsdiff.stages.states import states_beside
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -19,5 +20,5 @@ sample(
     weights=Path(snakemake.input.weights),
     output=Path(snakemake.output.samples),
     cost=Path(snakemake.output.cost),
-    states=Path("results", "state"),
+    states=states_beside(Path(snakemake.output.samples)),
 )

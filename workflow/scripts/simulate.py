@@ -8,6 +8,7 @@ import torch
 
 from fsdiff import logs
 from fsdiff.stages.simulate import simulate
+from fsdiff.stages.states import states_beside
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 logs.configure(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 
-dataset = snakemake.wildcards.dataset
+dataset, shard = snakemake.wildcards.dataset, Path(snakemake.output.shard)
 first, last = int(snakemake.wildcards.first), int(snakemake.wildcards.last)
 logging.info("samples %d to %d of data set '%s'", first, last, dataset)
 simulate(
     snakemake.params.job,
     range(first, last + 1),
-    output=Path(snakemake.output.shard),
-    state=Path("results", "state", dataset, f"{first}-{last}"),
+    output=shard,
+    state=states_beside(shard) / dataset / f"{first}-{last}",
     title=f"{dataset}, samples {first} to {last}",
 )

@@ -9,6 +9,7 @@ import torch
 
 from fsdiff import logs
 from fsdiff.launching import first, processes, run_in_processes
+from fsdiff.stages.states import states_beside
 from fsdiff.stages.train import train
 
 if TYPE_CHECKING:
@@ -34,6 +35,6 @@ train(
     weights=Path(snakemake.output.weights),
     sidecar=Path(snakemake.output.sidecar),
     history=Path(snakemake.output.history),
-    states=Path("results", "state"),
+    states=states_beside(Path(snakemake.output.weights)),
     keep=keep,
 )

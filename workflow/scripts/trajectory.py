@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from fsdiff import logs
+from fsdiff.stages.states import states_beside
 from fsdiff.stages.trajectory import trajectory
 
 if TYPE_CHECKING:
@@ -21,5 +22,5 @@ trajectory(
     histories=[Path(path) for path in snakemake.input.histories],
     data=Path(snakemake.input.data),
     output=Path(snakemake.output.trajectory),
-    states=Path("results", "state"),
+    states=states_beside(Path(snakemake.output.trajectory)),
 )
