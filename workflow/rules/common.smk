@@ -17,6 +17,7 @@ if MAIN:
     gc.disable()
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from fsdiff import strict_yaml
 from fsdiff.config import ConfigurationError, load
@@ -36,8 +37,20 @@ for file in workflow.configfiles if MAIN else ():
     except (OSError, ValueError) as error:
         raise WorkflowError(f"{file}: {error}") from None
 
+
+
+def given():
+    """What the command line gives with ``--config``, of which Snakemake makes text: "0" of [0]."""
+    for entry in (workflow.config_settings.config_args or ()) if MAIN else ():
+        name, _, value = entry.partition("=")
+        try:
+            yield {name: strict_yaml.parse(value)}
+        except ValueError as error:
+            raise WorkflowError(f"--config {entry}: {error}") from None
+
+
 try:
-    STUDY = load(config)
+    STUDY = load(config, *given())
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
