@@ -17,6 +17,11 @@ SLURM := munge slurmctld slurmd slurm-client
 TINY := tests/workflow/tiny.yaml
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# Snakemake keeps a cache in the home folder: where there is none to write to, it is here.
+ifeq ($(shell test -n "$$HOME" && test -w "$$HOME" && echo writable),)
+export HOME := $(CURDIR)/.snakemake/home
+endif
+
 # The files that CONFIG names, as the shell's arguments: one whose name may have spaces, or several.
 FILES := if [ -e "$$CONFIG" ]; then set -- "$$CONFIG"; quote='"'; else set -- $$CONFIG; quote=; fi
 

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from torch.distributed import is_torchelastic_launched
-
 from fsdiff.interruption import Interrupted
 
 PROCESSES, LAUNCHER = "FSDIFF_PROCESSES", "FSDIFF_LAUNCHER"
@@ -20,9 +18,17 @@ def processes() -> int:
     return int(os.environ.get(PROCESSES, "1"))
 
 
+def together() -> bool:
+    """Whether this process is one of several that torchrun has started.
+
+    One variable alone is left over from something else: nobody would answer.
+    """
+    return {"TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
+
+
 def first() -> bool:
     """Whether this process is the only one, or the first of those that were started together."""
-    return not is_torchelastic_launched() or os.environ["RANK"] == "0"
+    return not together() or os.environ["RANK"] == "0"
 
 
 def run_in_processes(script: Path) -> None:
@@ -32,7 +38,7 @@ def run_in_processes(script: Path) -> None:
     ``srun … torchrun …`` for several machines, takes the place of this process; variables of the
     environment in it are replaced.
     """
-    if is_torchelastic_launched():
+    if together():
         return
     if command := os.environ.get(LAUNCHER):
         arguments = [*shlex.split(os.path.expandvars(command)), str(script)]

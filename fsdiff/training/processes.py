@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed, nn
 
+from fsdiff.launching import together
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -70,7 +72,7 @@ def joined(device: torch.device) -> Iterator[Processes]:
 
     They talk over gloo, and about what is on GPUs over nccl.
     """
-    if not distributed.is_torchelastic_launched():
+    if not together():
         yield ALONE
         return
     if device.type == "cuda":

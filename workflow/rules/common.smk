@@ -19,7 +19,7 @@ if MAIN:
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from fsdiff import strict_yaml
+from fsdiff import environment, strict_yaml
 from fsdiff.config import ConfigurationError, load
 from fsdiff.config.sizes import told
 from fsdiff.parts import kinds, modules
@@ -58,6 +58,7 @@ except ConfigurationError as error:
 if STUDY.dask.scheduler:
     os.environ.update(DASK_SCHEDULER_ADDRESS=STUDY.dask.scheduler)
 
+environment.prepare(os.environ)
 os.environ.update(
     FSDIFF_DEVICE=STUDY.device,
     FSDIFF_PROCESSES=str(STUDY.parallel.processes),
