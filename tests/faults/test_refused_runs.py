@@ -94,3 +94,30 @@ def test_an_experiment_that_is_there_twice_is_not_lost_in_silence(installed: Che
     assert code != 0
     assert "twice.yaml: line " in output
     assert "'multilevel' was already given in line 24; keep one" in output
+
+
+def test_files_whose_names_have_spaces_and_several_files(installed: Checkout) -> None:
+    """Both are refused here, each for what is in it: nothing runs, and no name is taken apart."""
+    good = installed.configuration.read_text()
+    name = "Anna's study.yaml"
+    (installed.root / name).write_text("datasets: [1, 2\n")
+    code, output = make(installed, "run", "CORES=1", f"CONFIG={name}")
+    assert code != 0
+    assert f"{name}:\n  line 2, column 1" in output
+    (installed.root / "first.yaml").write_text(good)
+    (installed.root / "second.yaml").write_text("device: abacus\n")
+    code, output = make(installed, "run", "CORES=1", "CONFIG=first.yaml second.yaml")
+    assert code != 0
+    assert 'first.yaml with second.yaml:\n  device = "abacus": expected one of' in output
+
+
+def test_values_of_the_command_line_are_what_they_are_in_files(installed: Checkout) -> None:
+    target = "results/samples/single_level/seed7/32.nc"
+    given = 'defaults={"seeds": [7], "training": {"average_decay": 0.9, "compile": false}}'
+    code, output = installed.attempt("--dry-run", target, "--config", given)
+    assert code == 0, output
+    assert target in output
+    given = 'datasets={"waves": {"seed": 9223372036854775808}}'
+    code, output = installed.attempt("--dry-run", "--config", given)
+    assert code != 0
+    assert "datasets.waves.seed = 9223372036854775808: too large" in output
