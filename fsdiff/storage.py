@@ -10,9 +10,10 @@ float32 fields and make reading three to four times slower, and no byte depends 
 which threads finish their chunks.
 """
 
+import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,6 +32,9 @@ CHUNK_BYTES = 2 * 2**20
 
 _CHUNKS_AT_A_TIME = 4
 """How many chunks are computed together and then written."""
+
+JSON_BYTES = 64 * 2**20
+"""The largest JSON file that is read."""
 
 AGAIN = "delete it and run the workflow again"
 
@@ -159,21 +163,53 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write JSON that people can read, atomically; ValueError for nan and inf."""
-    text = json.dumps(value, sort_keys=True, indent=2, allow_nan=False)
+def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
+    """Write a mapping as JSON that people can read, atomically; ValueError for nan and inf.
+
+    The key ``digest`` is added: the SHA-256 of the canonical JSON of all the rest. A table goes
+    under a key of its own, such as ``rows``.
+    """
+    plain = json.loads(canonical_json(content))  # keys are text, as they will be when read
+    text = json.dumps(plain | {"digest": _digest(plain)}, sort_keys=True, indent=2)
     with atomic(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read JSON; StorageError where the file is missing, truncated or not JSON."""
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read what ``write_json`` has written, the digest checked and left out.
+
+    Raises StorageError that names a file that is missing, damaged or was edited.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(_text(path), parse_constant=_no_number)
+        digest = content.pop("digest", None) if isinstance(content, dict) else None
+        expected = None if digest is None else _digest(content)
     except FileNotFoundError as error:
         raise StorageError(f"{path} does not exist; run the workflow to make it") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StorageError(f"{path} is not whole JSON ({error}); {AGAIN}") from error
+    if digest is None:
+        raise StorageError(f"{path} was not written by fsdiff: it has no digest; {AGAIN}")
+    if digest != expected:
+        raise StorageError(f"{path} is damaged or was edited: its digest does not fit; {AGAIN}")
+    return content
+
+
+def _text(path: str | os.PathLike[str]) -> str:
+    """The text of a file, unless it is larger than any that is written here."""
+    with open(path, "rb") as file:
+        content = file.read(JSON_BYTES + 1)
+    if len(content) > JSON_BYTES:
+        raise ValueError(f"larger than {JSON_BYTES >> 20} MB")
+    return content.decode()
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
 def _write_all_but_fields(dataset: xr.Dataset, path: Path) -> None:

@@ -52,7 +52,7 @@ def evaluate_samples(
         "fine_evaluations": spent["fine_evaluations"],
         "seconds_per_sample": spent["seconds"] / spent["count"],
     }
-    storage.write_json(output, [{"row": "model", **row}])
+    storage.write_json(output, {"rows": [{"row": "model", **row}]})
 
 
 def training_of(histories: Sequence[Path], resolution: int) -> dict[str, float]:
@@ -95,7 +95,7 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
     table = [{"row": "real", **_floor(judge, test, count)}]
     for name, fields in synthetic.items():
         table.append({"row": name, **judge(fields, target)})
-    storage.write_json(output, table)
+    storage.write_json(output, {"rows": table})
 
 
 def _floor(judge: Judge, test: Tensor, count: int) -> dict[str, float]:

@@ -46,14 +46,14 @@ def trajectory(
     target = judge.normalise(target)
     state = state_path(job, [weights, kept, data], states, f"trajectory-{config['resolution']}")
     finished = state.with_suffix(".json")
-    rows: list[Row] = storage.read_json(finished) if finished.exists() else []
+    rows: list[Row] = storage.read_json(finished)["rows"] if finished.exists() else []
     for i, (epoch, seconds, parameters) in enumerate(kept_weights(kept, config["every"])):
         if i >= len(rows):
             models.set_parameters(model.denoiser.network, parameters)
             found = _evaluated(model, config, judge, target, state)
             rows.append({"epoch": epoch, "seconds": seconds, **found})
             state.unlink(missing_ok=True)  # samples of this epoch must not be taken for the next's
-            storage.write_json(finished, rows)
+            storage.write_json(finished, {"rows": rows})
             logger.info("epoch %d: %s", epoch, found or "samples are not finite")
     result = _dataset(rows, _seconds_before(histories), config["resolution"])
     title = "quality of samples during training"

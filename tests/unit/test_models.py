@@ -1,13 +1,11 @@
 """Models on disk: the same outputs after a round trip, and clear refusals of damaged files."""
 
-import json
-
 import pytest
 import safetensors.torch
 import torch
 import xarray as xr
 
-from fsdiff import models
+from fsdiff import models, storage
 from fsdiff.bases import CosineBasis
 from fsdiff.models import Statistics
 from fsdiff.samplers import DDIM
@@ -142,9 +140,9 @@ def test_damaged_descriptions_are_named(saved, content):
 def test_a_description_of_another_network_is_refused(saved):
     _, path = saved
     sidecar = path.with_suffix(".json")
-    description = json.loads(sidecar.read_text())
+    description = storage.read_json(sidecar)
     description["config"]["network"]["width"] = 8
-    sidecar.write_text(json.dumps(description))
+    storage.write_json(sidecar, description)
     with pytest.raises(StorageError, match=r"model\.safetensors holds another network"):
         models.load(path)
 

@@ -206,15 +206,15 @@ def test_fields_in_sines_go_through_every_stage(tmp_path):
     np.testing.assert_allclose(data["field"], coarse, atol=1e-6)
     assert all(
         np.isfinite(v)
-        for v in storage.read_json(tmp_path / "metrics.json")[0].values()
+        for v in storage.read_json(tmp_path / "metrics.json")["rows"][0].values()
         if v != "model"
     )
 
 
 def test_series_are_evaluated_for_all_channels_and_for_each(series):
-    row, *_ = storage.read_json(series.path("metrics.json"))
+    row, *_ = storage.read_json(series.path("metrics.json"))["rows"]
     assert all(np.isfinite(value) for key, value in row.items() if key != "row")
-    rows = storage.read_json(series.path("reference.json"))
+    rows = storage.read_json(series.path("reference.json"))["rows"]
     assert [item["row"] for item in rows] == ["real", "surrogate", "white_noise"]
     metrics = series.study.evaluation.metrics
     known = {key for block in metrics.values() for key in block.part.results}

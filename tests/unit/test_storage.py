@@ -1,5 +1,7 @@
 """Files: whole or absent, the same bytes for the same data, refused by name when damaged."""
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -262,15 +264,56 @@ def test_json_is_canonical():
 
 def test_json_is_written_and_read(tmp_path):
     path = tmp_path / "a.json"
-    storage.write_json(path, {"b": 1, "a": [0.1]})
-    assert storage.read_json(path) == {"a": [0.1], "b": 1}
+    storage.write_json(path, {"b": 1, "a": [0.1], "c": {9: "nine", 10: "ten"}})
+    assert storage.read_json(path) == {"a": [0.1], "b": 1, "c": {"9": "nine", "10": "ten"}}
     assert path.read_text().startswith('{\n  "a"')
 
 
-def test_damaged_json_is_refused_by_name(tmp_path):
+def test_the_digest_of_json_is_that_of_its_canonical_text(tmp_path):
+    storage.write_json(tmp_path / "a.json", {"b": 1, "a": [0.1]})
+    digest = hashlib.sha256(b'{"a":[0.1],"b":1}').hexdigest()
+    assert json.loads((tmp_path / "a.json").read_text())["digest"] == digest
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is not whole JSON"),
+        (b'{"a": ', "is not whole JSON"),
+        (b"\xff\xfe", "is not whole JSON"),
+        (b'{"a": NaN, "digest": ""}', "NaN is no JSON"),
+        (b'{"a": 1e400, "digest": ""}', "is not whole JSON"),
+        (b"[" * 100_000 + b"]" * 100_000, "is not whole JSON"),
+        (b'{"a": ' + b"9" * 1_000_000 + b"}", "is not whole JSON"),
+        (b" " * (2**26 + 1), "larger than 64 MB"),
+        (b"[1, 2]", "has no digest"),
+        (b'{"a": 1}', "has no digest"),
+        (b'{"a": 1, "digest": {"a": 1}}', "its digest does not fit"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_json_that_is_not_what_was_written_is_refused_by_name(tmp_path, content, told):
     path = tmp_path / "a.json"
-    with pytest.raises(StorageError, match="does not exist"):
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match=rf"a\.json .*{told}.*; delete it and run") as caught:
         storage.read_json(path)
-    path.write_text('{"a": ')
-    with pytest.raises(StorageError, match="is not whole JSON"):
-        storage.read_json(path)
+    assert len(str(caught.value)) < 400
+
+
+def test_json_that_is_missing_is_refused(tmp_path):
+    with pytest.raises(StorageError, match="does not exist; run the workflow to make it"):
+        storage.read_json(tmp_path / "a.json")
+
+
+def test_every_edit_of_json_is_noticed(tmp_path):
+    path = tmp_path / "a.json"
+    content = {"rows": [{"seed": 0, "loss": 0.25}], "title": "a test"}
+    storage.write_json(path, content)
+    text = path.read_bytes()
+    for place in range(len(text)):
+        path.write_bytes(text[:place] + bytes([text[place] ^ 1]) + text[place + 1 :])
+        try:
+            found = storage.read_json(path)
+        except StorageError:
+            continue
+        assert found == content  # it was between numbers and words

@@ -1,7 +1,6 @@
 """Samples during training: weights kept on the way, evaluated as those of the end are."""
 
 import itertools
-import json
 
 import numpy as np
 import pandas as pd
@@ -166,7 +165,7 @@ def test_the_last_evaluation_is_that_of_the_end(run):
         cost=run.path("cost.json"),
         output=run.path("metrics.json"),
     )
-    (row,) = json.loads(run.path("metrics.json").read_text())
+    (row,) = storage.read_json(run.path("metrics.json"))["rows"]
     assert job["samples"]["count"] == 3
     for name in ("one_point_w1", "one_point_kurtosis"):
         assert row[name] == float(found[name].sel(epoch=4))

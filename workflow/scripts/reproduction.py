@@ -22,7 +22,7 @@ trajectories = [tables.read(path) for path in snakemake.input.trajectories]
 searches = [
     {**search, "row": "search", **agreement}
     for search, path in zip(config["searches"], snakemake.input.searches, strict=True)
-    for agreement in storage.read_json(path)
+    for agreement in storage.read_json(path)["rows"]
     if agreement["seed"] is not None
 ]
 summary = pd.concat([tables.read(snakemake.input.summary), pd.DataFrame(searches)])

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 logs.configure(snakemake.log[0])
 
 config = snakemake.params.job["config"]
-rows = [row for path in snakemake.input.metrics for row in read_json(path)]
+rows = [row for path in snakemake.input.metrics for row in read_json(path)["rows"]]
 found = ranking.outcomes(config["runs"], rows, config["metric"])
 table, agreements = ranking.compared(found), ranking.agreements(found)
-write_json(snakemake.output.agreement, agreements)
+write_json(snakemake.output.agreement, {"rows": agreements})
 save(coarse_against_fine(table, agreements[0], metric=config["metric"]), snakemake.output.figure)
 kept = table[["mean", "std", "rank", "seconds"]]
 kept.columns = [f"{quantity}_at_{n}" for quantity, n in kept.columns]

@@ -19,7 +19,9 @@ evaluations = [
 ]
 if not evaluations:
     raise ValueError("nothing has been evaluated yet: there is nothing to summarise")
-table = pd.DataFrame([identity | row for identity, path in evaluations for row in read_json(path)])
+table = pd.DataFrame(
+    [identity | row for identity, path in evaluations for row in read_json(path)["rows"]]
+)
 identity = ["experiment", "title", "dataset", "row", "seed", "resolution", "trained_at"]
 whole_numbers = dict.fromkeys(["seed", "resolution", "trained_at"], "Int64")
 table = table[[*identity, *table.columns.difference(identity, sort=False)]]
