@@ -1,18 +1,23 @@
 """Files that are whole or absent: written beside their target, flushed, then renamed."""
 
-import errno
-import glob
+import hashlib
 import os
 import platform
-import shutil
-import tempfile
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fsdiff.failures import DamagedError, StorageError, write_failure
 
-class StorageError(ValueError):
-    """A file that cannot be used or written; the message names it and the remedy."""
+__all__ = ["DamagedError", "StorageError", "atomic", "sweep"]
+
+ELSEWHERE = 24 * 3600.0
+"""How long, in seconds, a temporary file of another machine stays after its last change."""
+
+_TEMPORARY = re.compile(r"\..+\.fsdiff-(?P<machine>.+)-(?P<process>\d+)(\.[^.]*)?")
+"""Names of temporary files."""
 
 
 def _umask() -> int:
@@ -29,15 +34,15 @@ _UMASK = _umask()
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path beside ``path`` (same suffix) that takes its place when the block succeeds.
 
-    On any exception the temporary file is removed and what was at ``path`` stays; a file that a
-    killed process of this machine left for the same target is removed first. Errors of the
-    operating system become a StorageError with the path, the reason and the remedy.
+    On any exception the temporary file is removed and what was at ``path`` stays; files that
+    killed processes have left in the folder are removed first. Errors of the operating system
+    become a StorageError with the path, the reason and the remedy.
     """
     path = Path(path)
-    temporary = path.with_name(f"{_beginning(path)}{os.getpid()}{path.suffix}")
+    temporary = path.with_name(_temporary_name(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path)
+        sweep(path.parent)
         yield temporary
         os.chmod(temporary, 0o666 & ~_UMASK)  # some writers make private files
         _flush(temporary)
@@ -45,15 +50,34 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         with suppress(OSError):  # some network file systems cannot flush a folder
             _flush(path.parent)
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_failure(path, error, temporary) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def _beginning(path: Path) -> str:
-    """How the names of temporary files for ``path`` begin; the process id and the suffix follow."""
-    return f".{path.stem}.{_machine()}-"
+def sweep(folder: Path) -> None:
+    """Remove temporary files in a folder of processes that do not run any more.
+
+    Of what other machines left, nobody here can say whether it is being written; it is removed a
+    day after its last change.
+    """
+    for leftover in folder.glob(".*.fsdiff-*"):
+        found = _TEMPORARY.fullmatch(leftover.name)
+        if found is None:
+            continue
+        with suppress(OSError):
+            here = found["machine"] == _machine()
+            if _ended(int(found["process"])) if here else _is_old(leftover):
+                leftover.unlink()
+
+
+def _temporary_name(path: Path) -> str:
+    """A name beside ``path``, with this process's id; short enough where that of ``path`` is."""
+    end = f".fsdiff-{_machine()}-{os.getpid()}{path.suffix}"
+    if len(os.fsencode(f".{path.stem}{end}")) <= 255:
+        return f".{path.stem}{end}"
+    return f".{hashlib.sha256(os.fsencode(path.stem)).hexdigest()[:16]}{end}"
 
 
 def _machine() -> str:
@@ -65,27 +89,18 @@ def _machine() -> str:
     return f"{platform.node()}-{container}"
 
 
-def _remove_leftovers(path: Path) -> None:
-    """Remove temporary files for ``path`` of processes that do not run any more.
-
-    Only of this machine: of what others left beside it, nobody here can say if it is being written.
-    """
-    beginning = _beginning(path)
-    for leftover in path.parent.glob(f"{glob.escape(beginning)}*{glob.escape(path.suffix)}"):
-        process = leftover.name.removeprefix(beginning).removesuffix(path.suffix)
-        if process.isdecimal() and not _runs(int(process)):
-            with suppress(OSError):
-                leftover.unlink()
-
-
-def _runs(process: int) -> bool:
+def _ended(process: int) -> bool:
     try:
         os.kill(process, 0)  # sends nothing
-    except ProcessLookupError:
-        return False
+    except (ProcessLookupError, OverflowError):
+        return True
     except PermissionError:  # it is somebody else's
         pass
-    return True
+    return False
+
+
+def _is_old(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > ELSEWHERE
 
 
 def _flush(path: Path) -> None:
@@ -94,30 +109,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _refusal(folder: Path) -> OSError | None:
-    """Why nothing can be written to a folder, if so.
-
-    HDF5 loses the reason: on a full disk it reports a lack of permission or just an "HDF error".
-    """
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(2**20))
-    except OSError as error:
-        return OSError(error.errno, error.strerror)
-    return None
-
-
-def _write_error(path: Path, error: OSError) -> StorageError:
-    """What stopped a write, with what a person needs to know to make it possible."""
-    folder = next((folder for folder in path.parents if folder.is_dir()), Path())
-    error = _refusal(folder) or error
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        remedy = f"the folder {folder} is not writable: change its permissions or write "
-        return StorageError(f"cannot write {path} ({error}); {remedy}elsewhere")
-    free = shutil.disk_usage(folder).free / 2**20
-    return StorageError(
-        f"cannot write {path} ({error}); {free:.1f} MB are free there: make room, check quotas, "
-        "or write elsewhere. A file that was there before is untouched"
-    )

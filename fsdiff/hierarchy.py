@@ -21,11 +21,11 @@ from fsdiff.downsampling import Downsampling
 from fsdiff.precision import LOSS, rounding
 from fsdiff.storage import (
     Provenance,
-    check_finite,
     concatenate,
     read,
     samples_per_chunk,
 )
+from fsdiff.stored_fields import StoredFields
 from fsdiff.threads import single_thread
 
 SPLITS = ("train", "validation", "test")
@@ -47,7 +47,7 @@ def merge(
 
     ``split`` gives the number of samples of train, validation and test, in this order of sample
     index; ``expected`` is the provenance that every shard must have been written with. Raises
-    StorageError that lists every shard that is missing, damaged, foreign, doubled or not finite,
+    StorageError that lists every shard that is missing, damaged, foreign or doubled,
     and every range of samples that no shard holds.
     """
     opened: list[xr.Dataset] = []
@@ -214,7 +214,7 @@ def _coarse_nodes(fine: xr.DataArray, resolution: int, basis: Basis) -> xr.DataA
 
 
 def _open_shard(path: Path, expected: Provenance) -> xr.Dataset:
-    """A lazy shard that was made as expected and is finite throughout."""
+    """A lazy shard that was made as expected and is whole throughout."""
     shard = read(path, chunks="auto")
     attributes = expected.attributes()
     for name in ("fsdiff_config", "fsdiff_fingerprint", "fsdiff_seed"):
@@ -223,7 +223,7 @@ def _open_shard(path: Path, expected: Provenance) -> xr.Dataset:
                 f"{path} holds samples {_ranges(_indices(shard))} of another data set: {name} is "
                 f"{shard.attrs[name]}, expected {attributes[name]}; delete it"
             )
-    check_finite(shard["field"], path)
+    StoredFields.of(path).verify(samples_per_chunk(shard["field"]))
     return shard
 
 

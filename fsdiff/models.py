@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import safetensors.torch
 import torch
 import xarray as xr
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from fsdiff import descriptions, tensors
+from fsdiff.atomic import DamagedError
 from fsdiff.denoiser import Denoiser
 from fsdiff.devices import CPU
+from fsdiff.failures import first_line
 from fsdiff.parts import build
 from fsdiff.precision import sufficient_type
 from fsdiff.provenance import package_version
 from fsdiff.randomness import generator
-from fsdiff.storage import StorageError, atomic, read_json, write_json
+from fsdiff.storage import StorageError, read_json, write_json
 from fsdiff.validation import ValidationSet
 
 if TYPE_CHECKING:
@@ -32,9 +35,6 @@ INITIAL_WEIGHTS_STREAM = 10
 
 MOMENTS = ("mean", "scale", "spectrum")
 """What the weights' file holds of the data's statistics."""
-
-DESCRIBED = {"config", "spectrum_resolution"}
-"""What a description must say for its model to be rebuilt."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,19 @@ class Model:
 
 
 def describe(weights: Path) -> dict[str, Any]:
-    """A model's description, which stands beside its weights with suffix ``.json``."""
+    """A model's description, which stands beside its weights with suffix ``.json``.
+
+    Raises StorageError that names the file and the key where it describes no model, or not this
+    one.
+    """
     path = Path(weights).with_suffix(".json")
     description = read_json(path)
-    if not isinstance(description, dict) or not description.keys() >= DESCRIBED:
-        raise StorageError(f"{path} does not describe a model; delete it and train again")
+    descriptions.check(description, path)
+    if description["weights"] != tensors.read_header(weights).digest:
+        raise StorageError(
+            f"{weights} and {path} do not belong together: these are not the weights that are "
+            "described; delete both and run the workflow again"
+        )
     return description
 
 
@@ -140,60 +148,135 @@ def save(
     weights: Path,
     sidecar: Path,
 ) -> None:
-    """Write a model; ``description`` must hold the blocks of its parts under ``config``."""
-    tensors = {f"network.{k}": v.contiguous() for k, v in denoiser.network.state_dict().items()}
-    tensors |= {f"statistics.{name}": getattr(statistics, name) for name in MOMENTS}
-    with atomic(weights) as temporary:
-        safetensors.torch.save_file(tensors, temporary)
-    write_json(
-        sidecar,
-        {
-            **description,
-            "fsdiff_version": package_version(),
-            "spectrum_resolution": statistics.resolution,
-        },
-    )
+    """Write a model; ``description`` must hold the blocks of its parts under ``config``.
+
+    It also gets the digest of the weights, so that those of other models are not taken for them.
+    """
+    held = {f"network.{name}": tensor for name, tensor in denoiser.network.state_dict().items()}
+    held |= {f"statistics.{name}": getattr(statistics, name) for name in MOMENTS}
+    described = {
+        **description,
+        "fsdiff_version": package_version(),
+        "spectrum_resolution": statistics.resolution,
+        "weights": tensors.write(weights, held, {}),
+    }
+    write_json(sidecar, described)
 
 
 def load(weights: Path, device: torch.device | str = "cpu") -> Model:
-    """Read a model from its weights and the description beside them, and put it on a device."""
+    """Read a model from its weights and the description beside them, and put it on a device.
+
+    Raises StorageError that names the file where anything does not fit.
+    """
     description = describe(weights)
-    tensors = _read_tensors(weights)
-    moments = {name: tensors.pop(f"statistics.{name}") for name in MOMENTS}
+    network, moments = _read(weights)
     statistics = Statistics(**moments, resolution=description["spectrum_resolution"])
-    denoiser = make_denoiser(description["config"], statistics, seed=0)
-    _load_network(denoiser.network, tensors, weights)
+    _check_statistics(statistics, description, weights)
+    denoiser = _build(description, statistics, network, weights)
+    _load_network(denoiser.network, network, weights)
     return Model(denoiser.to(device), statistics, description, torch.device(device))
 
 
 def warm_start(network: nn.Module, weights: Path) -> None:
     """Start a network from the weights of a model trained on a coarser grid."""
-    tensors = {k: v for k, v in _read_tensors(weights).items() if k.startswith("network.")}
-    _load_network(network, tensors, weights)
+    _load_network(network, _read(weights)[0], weights)
 
 
 @torch.no_grad()
-def set_parameters(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Give a network weights that were kept of it, by the names of its parameters."""
-    for name, parameter in network.named_parameters():
+def set_parameters(network: nn.Module, weights: Mapping[str, Tensor], origin: Path) -> None:
+    """Give a network weights that were kept of it in a file, by the names of its parameters."""
+    parameters = dict(network.named_parameters())
+    _compare(tensors.shapes(weights), tensors.shapes(parameters), origin)
+    for name, parameter in parameters.items():
         parameter.copy_(weights[name])
 
 
-def _load_network(network: nn.Module, tensors: Mapping[str, Tensor], weights: Path) -> None:
-    state = {name.removeprefix("network."): tensor for name, tensor in tensors.items()}
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise StorageError(f"{weights} holds another network: {error}") from error
-
-
-def _read_tensors(weights: Path) -> dict[str, Tensor]:
-    remedy = "delete it and train again"
-    try:
-        tensors = safetensors.torch.load_file(weights)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise StorageError(f"{weights} is not a readable model ({error}); {remedy}") from error
-    missing = [name for name in MOMENTS if f"statistics.{name}" not in tensors]
+def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The network's weights in a file, and the moments of the data."""
+    held, _ = tensors.read(weights)
+    for name, tensor in held.items():
+        if not tensor.isfinite().all():
+            raise DamagedError(f"{weights} is no model: {name} is not finite")
+    missing = [name for name in MOMENTS if f"statistics.{name}" not in held]
     if missing:
-        raise StorageError(f"{weights} lacks the data's {', '.join(missing)}; {remedy}")
-    return tensors
+        raise DamagedError(f"{weights} is no model: it lacks the data's {', '.join(missing)}")
+    moments = {name: held.pop(f"statistics.{name}") for name in MOMENTS}
+    return {name.removeprefix("network."): tensor for name, tensor in held.items()}, moments
+
+
+def _check_statistics(
+    statistics: Statistics, description: Mapping[str, Any], weights: Path
+) -> None:
+    """Refuse moments that are not those of the data that are described."""
+    times = description["data"].get("times")
+    frames = len(times) if isinstance(times, list) else 1
+    channels = frames * len(description["data"]["channels"])
+    basis = build("basis", description["config"]["basis"])
+    spectrum = (channels, *basis.coefficient_shape(statistics.resolution))
+    expected = {"mean": (channels,), "scale": (channels,), "spectrum": spectrum}
+    for name, shape in expected.items():
+        moment = getattr(statistics, name)
+        if moment.shape != shape or not moment.is_floating_point():
+            raise DamagedError(
+                f"{weights}: the data's {name} has shape {tuple(moment.shape)}, where its "
+                f"description means {shape}"
+            )
+    if not (statistics.scale > 0).all() or not (statistics.spectrum >= 0).all():
+        raise DamagedError(f"{weights}: the data's scale or spectrum is not positive")
+
+
+def _build(
+    description: Mapping[str, Any],
+    statistics: Statistics,
+    network: Mapping[str, Tensor],
+    weights: Path,
+) -> Denoiser:
+    """The denoiser that is described, once its network is known to be that of the weights."""
+    try:
+        _compare(tensors.shapes(network), _shapes(description, statistics, len(network)), weights)
+        return make_denoiser(description["config"], statistics, seed=0)
+    except (RuntimeError, TypeError, ArithmeticError, MemoryError, ValueError) as error:
+        if isinstance(error, StorageError):
+            raise
+        raise DamagedError(
+            f"{Path(weights).with_suffix('.json')} does not describe a model: {first_line(error)}"
+        ) from error
+
+
+def _shapes(description: Mapping[str, Any], statistics: Statistics, most: int) -> tensors.Shapes:
+    """Those of the weights of the network that is described, made without memory for numbers."""
+    count = 0
+
+    def stop_at_most(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal count
+        count += 1
+        if count > 2 * most:
+            raise ValueError("its network has more weights than there are")
+
+    hook = register_module_parameter_registration_hook(stop_at_most)
+    try:
+        with torch.device("meta"):
+            block = description["config"]["network"]
+            network = build("network", block, len(statistics.mean))
+    finally:
+        hook.remove()
+    return tensors.shapes(network.state_dict())
+
+
+def _load_network(network: nn.Module, weights: Mapping[str, Tensor], origin: Path) -> None:
+    _compare(tensors.shapes(weights), tensors.shapes(network.state_dict()), origin)
+    network.load_state_dict(weights)
+
+
+def _compare(found: tensors.Shapes, expected: tensors.Shapes, origin: Path) -> None:
+    """Refuse weights of other names, types or shapes than a network's."""
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
+            raise DamagedError(
+                f"{origin} holds another network: {name} is {_shown(found.get(name))}, expected "
+                f"{_shown(expected.get(name))}"
+            )
+
+
+def _shown(shape: tuple[torch.dtype, tuple[int, ...]] | None) -> str:
+    return "absent" if shape is None else f"{str(shape[0]).removeprefix('torch.')} {shape[1]}"

@@ -17,7 +17,17 @@ PACKAGE = Path(__file__).parent
 FORBIDDEN = "config"
 """The package that imports every part: a job that reached it would depend on all code."""
 
-WITHOUT_EFFECT = ("logs", "parts", "provenance", "workers")
+WITHOUT_EFFECT = (
+    "blocks",
+    "descriptions",
+    "explain",
+    "failures",
+    "logs",
+    "parts",
+    "provenance",
+    "states",
+    "workers",
+)
 """Modules that every job reaches and whose code has no part in a result."""
 
 TYPE_CHECKS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")

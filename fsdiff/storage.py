@@ -3,14 +3,15 @@
 A NetCDF file of fields has one variable ``field`` with dimensions (sample, channel, y, x) or
 (sample, time, channel, y, x), the coordinates that go with them, and global attributes that say
 what made it. Everything is written with ``fsdiff.atomic``, so a file that exists is whole, and a
-failed write leaves the previous one as it was.
+failed write leaves the previous one as it was. What is read is what was written: the variable
+``checksum`` has the CRC-32 of each sample's bytes, the attribute ``fsdiff_digest`` the SHA-256 of
+all but the fields.
 
 Fields are stored contiguously and uncompressed: a sample is read alone, zlib would save a fifth on
 float32 fields and make reading three to four times slower, and no byte depends on the order in
 which threads finish their chunks.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -18,12 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import dask.array
 import netCDF4
 import numpy as np
 import xarray as xr
 
-from fsdiff.atomic import StorageError, atomic
+from fsdiff import checksums
+from fsdiff.atomic import DamagedError, StorageError, atomic
+from fsdiff.failures import AGAIN as AGAIN
+from fsdiff.failures import check_file, read_failure
 from fsdiff.provenance import package_version
+from fsdiff.stored_fields import StoredFields
 
 FIELD_DIMENSIONS = ("sample", "channel", "y", "x")
 SERIES_DIMENSIONS = ("sample", "time", "channel", "y", "x")
@@ -35,8 +41,6 @@ _CHUNKS_AT_A_TIME = 4
 
 JSON_BYTES = 64 * 2**20
 """The largest JSON file that is read."""
-
-AGAIN = "delete it and run the workflow again"
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ def write(
             _write_all_but_fields(dataset, temporary)
             if "field" in dataset:
                 _write_fields(dataset["field"], temporary, f"{path} was not written")
+            _seal(temporary)
         except RuntimeError as error:
             if not str(error).startswith("NetCDF:"):
                 raise
@@ -94,35 +99,29 @@ def read(
     *,
     chunks: int | Literal["auto"] | None = None,
 ) -> xr.Dataset:
-    """Open a file of fields or series after checking that it is a whole file of this package.
+    """Read a file of fields or series after checking that it is a whole file of this package.
 
-    Loaded into memory, or with ``chunks`` (samples per chunk, "auto" for ``samples_per_chunk``)
-    lazily; then each chunk is checked for values that are not finite when it is read.
-    Raises StorageError that names the file, what is wrong with it and the remedy.
+    The fields are in memory, or with ``chunks`` (samples per chunk, "auto" for
+    ``samples_per_chunk``) lazy; then each sample is compared with its checksum when it is read. No
+    file stays open. Raises StorageError that names the file, what is wrong with it and the remedy.
     """
-    dataset = _open(path)
-    try:
-        _check_header(dataset, path)
-        if chunks is not None:
-            size = samples_per_chunk(dataset["field"]) if chunks == "auto" else chunks
-            field = dataset["field"].chunk(sample=size)
-            lazy = dataset.assign(field=_guarded(field, path))
-            lazy.set_close(dataset.close)
-            return lazy
-        with dataset:
-            loaded = dataset.load()
-    except (OSError, RuntimeError) as error:
-        raise StorageError(f"{path} cannot be read ({error}); {AGAIN}") from error
-    check_finite(loaded["field"], path)
-    return loaded
+    stored = _read_all_but_fields(path)
+    _check_fields(stored, path)
+    fields, header = StoredFields.of(path), stored.variables["field"]
+    if chunks is None:
+        values = fields.read(range(header.shape[0]))
+    else:
+        size = samples_per_chunk(stored["field"]) if chunks == "auto" else chunks
+        pieces = (size, *header.shape[1:])
+        meta = np.empty((0,) * header.ndim, fields.dtype)
+        values = dask.array.from_array(fields, pieces, lock=False, fancy=False, meta=meta)
+    field = xr.Variable(header.dims, values, header.attrs)
+    return _decoded(stored.drop_vars("checksum").assign(field=field))
 
 
-def few_open_files() -> xr.set_options:
-    """A context in which lazy data sets from many files take little more memory than from one.
-
-    Otherwise up to 128 files stay open, each with one or two megabytes of HDF5's.
-    """
-    return xr.set_options(file_cache_maxsize=4)
+def read_results(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read a file without fields, such as loss curves, into memory, checked like by ``read``."""
+    return _decoded(_read_all_but_fields(path))
 
 
 def concatenate(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -151,13 +150,6 @@ def samples_per_chunk(field: xr.DataArray) -> int:
     return max(1, CHUNK_BYTES // (4 * nodes))
 
 
-def check_finite(field: xr.DataArray, path: str | os.PathLike[str]) -> None:
-    """Refuse values that are not finite, naming the samples; streams through a lazy field."""
-    others = [name for name in field.dims if name != "sample"]
-    finite = np.isfinite(field).all(others).compute()
-    _refuse(field["sample"].values[~finite.values], f"{path} is damaged; {AGAIN}")
-
-
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces, the same text for equal values; refuses nan and inf."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -170,7 +162,8 @@ def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None
     under a key of its own, such as ``rows``.
     """
     plain = json.loads(canonical_json(content))  # keys are text, as they will be when read
-    text = json.dumps(plain | {"digest": _digest(plain)}, sort_keys=True, indent=2)
+    plain["digest"] = checksums.of_text(canonical_json(plain))
+    text = json.dumps(plain, sort_keys=True, indent=2)
     with atomic(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
@@ -180,18 +173,17 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises StorageError that names a file that is missing, damaged or was edited.
     """
+    check_file(path)
     try:
         content = json.loads(_text(path), parse_constant=_no_number)
         digest = content.pop("digest", None) if isinstance(content, dict) else None
-        expected = None if digest is None else _digest(content)
-    except FileNotFoundError as error:
-        raise StorageError(f"{path} does not exist; run the workflow to make it") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise StorageError(f"{path} is not whole JSON ({error}); {AGAIN}") from error
+        expected = None if digest is None else checksums.of_text(canonical_json(content))
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        raise read_failure(path, error, "is not whole JSON") from error
     if digest is None:
-        raise StorageError(f"{path} was not written by fsdiff: it has no digest; {AGAIN}")
+        raise DamagedError(f"{path} was not written by fsdiff: it has no digest")
     if digest != expected:
-        raise StorageError(f"{path} is damaged or was edited: its digest does not fit; {AGAIN}")
+        raise DamagedError(f"{path} is damaged or was edited: its digest does not fit")
     return content
 
 
@@ -206,10 +198,6 @@ def _text(path: str | os.PathLike[str]) -> str:
 
 def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
 def _write_all_but_fields(dataset: xr.Dataset, path: Path) -> None:
@@ -231,15 +219,27 @@ def _write_fields(field: xr.DataArray, path: Path, consequence: str) -> None:
     """Add the fields to a file that has their dimensions, a few chunks at a time."""
     step = _CHUNKS_AT_A_TIME * samples_per_chunk(field)
     kind = np.result_type(field.dtype, np.float32)
+    how = {"contiguous": True, "fill_value": False}
     with netCDF4.Dataset(path, "r+") as file:
-        stored = file.createVariable("field", kind, field.dims, contiguous=True, fill_value=False)
+        stored = file.createVariable("field", kind, field.dims, **how)
         stored.setncatts(field.attrs)
         if auxiliary := _auxiliary(field):
             stored.coordinates = " ".join(auxiliary)
+        sums = file.createVariable("checksum", "u4", "sample", **how)
+        sums.long_name = "CRC-32 of the bytes of the sample in 'field'"
         for first in range(0, len(field), step):
             piece = field[first : first + step].astype(kind).compute()
-            _refuse_non_finite(piece.values, piece["sample"].values, consequence)
+            _refuse_non_finite(piece, consequence)
             stored[first : first + step] = piece.values
+            sums[first : first + step] = checksums.of_samples(piece.values)
+
+
+def _seal(path: Path) -> None:
+    """Add the digest of all but the fields to a file."""
+    with xr.open_dataset(path, engine="netcdf4", decode_cf=False) as stored:
+        digest = checksums.of_dataset(stored)
+    with netCDF4.Dataset(path, "r+") as file:
+        file.fsdiff_digest = digest
 
 
 def _auxiliary(field: xr.DataArray) -> list[str]:
@@ -247,63 +247,57 @@ def _auxiliary(field: xr.DataArray) -> list[str]:
     return [str(name) for name in field.coords if name not in field.dims]
 
 
-def _open(path: str | os.PathLike[str]) -> xr.Dataset:
-    if not Path(path).is_file():
-        raise StorageError(f"{path} does not exist; run the workflow to make it")
+def _read_all_but_fields(path: str | os.PathLike[str]) -> xr.Dataset:
+    """What is in a file as it is stored, of ``field`` no values, compared with its digest."""
+    check_file(path)
     try:
-        return xr.open_dataset(path, engine="netcdf4", decode_times=False)
-    except PermissionError as error:
-        raise StorageError(f"{path} cannot be read: permission denied") from error
-    except (OSError, RuntimeError, ValueError) as error:
-        raise StorageError(f"{path} is truncated or not NetCDF ({error}); {AGAIN}") from error
+        with xr.open_dataset(path, engine="netcdf4", decode_cf=False) as stored:
+            for name in stored.variables.keys() - {"field"}:
+                stored.variables[name].load()
+            digest = checksums.of_dataset(stored)
+    except Exception as error:  # of damaged files the libraries say anything
+        raise read_failure(path, error, "is truncated or not NetCDF") from error
+    _check_attributes(stored, path)
+    if stored.attrs.pop("fsdiff_digest") != digest:
+        raise DamagedError(
+            f"{path} is damaged or was edited: its digest does not fit its coordinates, numbers "
+            "and attributes"
+        )
+    return stored
 
 
-def _check_header(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
-    """Check what can be checked without reading values."""
-    expected = Provenance({}, "", 0).attributes()
-    missing = [name for name in expected if name not in dataset.attrs]
+def _decoded(stored: xr.Dataset) -> xr.Dataset:
+    return xr.decode_cf(stored, decode_times=False)
+
+
+def _check_attributes(stored: xr.Dataset, path: str | os.PathLike[str]) -> None:
+    """Refuse what this package has not written."""
+    expected = [*Provenance({}, "", 0).attributes(), "fsdiff_digest"]
+    missing = [name for name in expected if name not in stored.attrs]
     if missing:
-        raise StorageError(
-            f"{path} was not written by fsdiff, or was edited: it has no {', '.join(missing)}; "
-            f"{AGAIN}"
+        raise DamagedError(
+            f"{path} was not written by fsdiff, or was edited: it has no {', '.join(missing)}"
         )
-    if "field" not in dataset:
-        raise StorageError(f"{path} has no variable 'field'; {AGAIN}")
-    field = dataset["field"]
+
+
+def _check_fields(stored: xr.Dataset, path: str | os.PathLike[str]) -> None:
+    """Check what can be checked without reading the fields' values."""
+    if "field" not in stored:
+        raise DamagedError(f"{path} has no variable 'field'")
+    field = stored.variables["field"]
     if field.dims not in (FIELD_DIMENSIONS, SERIES_DIMENSIONS):
-        raise StorageError(
+        raise DamagedError(
             f"{path}: 'field' has dimensions ({', '.join(map(str, field.dims))}), expected "
-            f"({', '.join(FIELD_DIMENSIONS)}) or ({', '.join(SERIES_DIMENSIONS)}); {AGAIN}"
+            f"({', '.join(FIELD_DIMENSIONS)}) or ({', '.join(SERIES_DIMENSIONS)})"
         )
-    if field.dtype.kind != "f":
-        raise StorageError(f"{path}: 'field' is {field.dtype}, expected floating point; {AGAIN}")
-    absent = [name for name in field.dims if name not in dataset.coords]
-    if absent or field.size == 0:
-        what = f"no coordinate {', '.join(absent)}" if absent else "no values"
-        raise StorageError(f"{path}: 'field' has {what}; {AGAIN}")
 
 
-def _guarded(field: xr.DataArray, path: str | os.PathLike[str]) -> xr.DataArray:
-    """The lazy field, each chunk of which is checked for values that are not finite when used."""
-    samples = field["sample"].values
-
-    def check(block: np.ndarray, block_info: dict[int, Any]) -> np.ndarray:
-        held = samples[slice(*block_info[0]["array-location"][0])]
-        _refuse_non_finite(block, held, f"{path} is damaged; {AGAIN}")
-        return block
-
-    checked = field.data.map_blocks(check, dtype=field.dtype, meta=field.data._meta)
-    return field.copy(data=checked)
-
-
-def _refuse_non_finite(values: np.ndarray, samples: np.ndarray, consequence: str) -> None:
-    _refuse(samples[~np.isfinite(values).reshape(len(values), -1).all(1)], consequence)
-
-
-def _refuse(samples: np.ndarray, consequence: str) -> None:
-    if len(samples):
-        named = ", ".join(str(index) for index in samples[:10])
+def _refuse_non_finite(piece: xr.DataArray, consequence: str) -> None:
+    """Refuse samples that are not finite, by index."""
+    wrong = ~np.isfinite(piece.values).reshape(len(piece), -1).all(1)
+    if samples := [str(index) for index in piece["sample"].values[wrong]]:
         more = f" and {len(samples) - 10} more" if len(samples) > 10 else ""
         raise StorageError(
-            f"values of 'field' are not finite in sample {named}{more}: {consequence}"
+            f"values of 'field' are not finite in sample {', '.join(samples[:10])}{more}: "
+            f"{consequence}"
         )

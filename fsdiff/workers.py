@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import dask
 
 from fsdiff.provenance import fingerprint
-from fsdiff.storage import few_open_files
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -34,10 +33,10 @@ def workers(threads: int) -> Iterator[None]:
     """
     address = dask.config.get("scheduler-address", None)
     if address is None:
-        with few_open_files(), dask.config.set(scheduler="threads", num_workers=threads):
+        with dask.config.set(scheduler="threads", num_workers=threads):
             yield
     else:
-        with few_open_files(), _connected(address) as client:
+        with _connected(address) as client:
             _check_code(client)
             yield
 

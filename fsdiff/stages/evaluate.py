@@ -61,7 +61,7 @@ def training_of(histories: Sequence[Path], resolution: int) -> dict[str, float]:
     ``validation_loss`` is that of the weights that were kept; the others are those of weights
     before the first step and after the last.
     """
-    curves = [xr.load_dataset(path) for path in histories]
+    curves = [storage.read_results(path) for path in histories]
     first, last = (curves[i]["validation_loss"].sel(resolution=resolution) for i in (0, -1))
     seconds = {int(item.attrs["level"]): float(item["seconds"][-1]) for item in curves}
     return {

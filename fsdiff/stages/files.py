@@ -1,12 +1,10 @@
 """What the stages share: jobs, splits of a data set as tensors, provenance."""
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 import xarray as xr
@@ -14,7 +12,7 @@ from torch import Tensor
 
 from fsdiff import storage
 from fsdiff.models import Statistics
-from fsdiff.storage import AGAIN, StorageError
+from fsdiff.stored_fields import StoredFields
 
 Job = Mapping[str, Any]
 
@@ -60,44 +58,25 @@ class StoredSplit:
     """One split of a data set's file at zero mean and unit mean square, read as it is asked for.
 
     ``shape`` is (samples, channel, *grid); ``block`` samples are best read together. Any thread may
-    read, because HDF5's library, which would have to be locked, has no part in it.
+    read.
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        self.path = path
         with storage.read(path, chunks="auto") as dataset:
             chosen = np.flatnonzero(dataset["split"] == name)
-            self._indices = dataset["sample"].values[chosen]
             self._statistics = Statistics.of(dataset)
             field = dataset["field"]
             self.block = storage.samples_per_chunk(field)
             self.shape = (len(chosen), len(self._statistics.mean), *field.shape[-2:])
-            self._dimensions, self._sample_shape = field.dims, field.shape[1:]
-        with h5py.File(path) as file:
-            self._type, offset = file["field"].dtype, file["field"].id.get_offset()
-        if offset is None:
-            raise StorageError(f"{path}: 'field' is not stored in one piece; {AGAIN}")
-        # The samples of a split follow one another in the file.
-        self._first = offset + int(chosen[0]) * self._sample_bytes
+            self._dimensions = field.dims
+        self._fields = StoredFields.of(path)
+        self._first = int(chosen[0])  # the samples of a split follow one another in the file
 
     def read(self, samples: range) -> Tensor:
-        """Consecutive samples of the split, float32; StorageError where some are not finite."""
-        count, first = len(samples) * math.prod(self._sample_shape), samples.start
-        try:
-            offset = self._first + first * self._sample_bytes
-            values = np.fromfile(self.path, self._type, count, offset=offset)
-            values = values.reshape(len(samples), *self._sample_shape)
-        except (OSError, ValueError) as error:
-            raise StorageError(f"{self.path} cannot be read ({error}); {AGAIN}") from error
-        indices = self._indices[samples.start : samples.stop]
-        field = xr.DataArray(values, {"sample": indices}, self._dimensions)
-        if not np.isfinite(values).all():
-            storage.check_finite(field, self.path)
+        """Consecutive samples of the split, float32; StorageError where some are damaged."""
+        held = range(self._first + samples.start, self._first + samples.stop)
+        field = xr.DataArray(self._fields.read(held), dims=self._dimensions)
         return self._statistics.normalise(_frames_as_channels(field)).float()
-
-    @property
-    def _sample_bytes(self) -> int:
-        return math.prod(self._sample_shape) * self._type.itemsize
 
     def whole(self) -> Tensor:
         """All of it, with hardly more memory than it takes."""

@@ -1,6 +1,5 @@
 """Draw samples of a model on one grid."""
 
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -9,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import xarray as xr
-from safetensors import safe_open
+from pydantic import NonNegativeFloat, NonNegativeInt, TypeAdapter
 from torch import Tensor
 from tqdm import tqdm
 
-from fsdiff import models, storage
-from fsdiff.atomic import atomic
+from fsdiff import models, storage, tensors
+from fsdiff.atomic import DamagedError
 from fsdiff.devices import chosen_device
 from fsdiff.interruption import interruptible
 from fsdiff.parts import build
 from fsdiff.samplers.base import Samples, concatenate
 from fsdiff.stages.files import Job, provenance, state_path
+from fsdiff.states import saved
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -
     model = models.load(weights, chosen_device())
     n, seed = config["resolution"], config["seed"]
     state = state_path(job, [weights], states, f"sample-{n}")
-    drawn = Drawn.load(state) if state.exists() else Drawn()
+    drawn = drawn_so_far(state, model, config)
     draw(drawn, model, config, state)
     samples = concatenate(drawn.parts)
     title = f"samples of a diffusion model on {n} x {n} nodes"
@@ -66,23 +65,35 @@ class Drawn:
         """Write them to a file from which another process can go on."""
         samples = concatenate(self.parts)
         about = {"seconds": self.seconds, "evaluations": [*map(dict, samples.evaluations)]}
-        with atomic(path) as temporary:
-            safetensors.torch.save_file(
-                {"fields": samples.fields.contiguous()},
-                temporary,
-                metadata={"about": json.dumps(about)},
-            )
+        tensors.write(path, {"fields": samples.fields}, about)
 
     @classmethod
-    def load(cls, path: Path) -> "Drawn":
-        """Read what ``save`` has written."""
-        with safe_open(path, framework="pt") as file:
-            about, fields = json.loads(file.metadata()["about"]), file.get_tensor("fields")
-        # JSON has no keys but strings.
-        evaluations = [
-            {int(nodes): number for nodes, number in one.items()} for one in about["evaluations"]
-        ]
-        return cls([Samples(fields, evaluations)], about["seconds"])
+    def load(cls, path: Path, count: int, shape: tuple[int, ...]) -> "Drawn":
+        """Read what ``save`` has written: at most ``count`` fields (channel, *grid) of a shape.
+
+        Raises DamagedError where it is something else.
+        """
+        held, about = tensors.read(path)
+        try:
+            seconds = _SECONDS.validate_python(about["seconds"])
+            evaluations = _EVALUATIONS.validate_python(about["evaluations"])
+            fields = held["fields"]
+        except (KeyError, ValueError) as error:
+            raise DamagedError(f"{path} holds no samples") from error
+        if not 0 < len(fields) == len(evaluations) <= count or fields.shape[1:] != shape:
+            raise DamagedError(f"{path} holds samples of another job")
+        return cls([Samples(fields, evaluations)], seconds)
+
+
+_SECONDS = TypeAdapter(NonNegativeFloat)
+_EVALUATIONS = TypeAdapter(list[dict[NonNegativeInt, NonNegativeInt]])
+
+
+def drawn_so_far(state: Path, model: models.Model, config: Mapping[str, Any]) -> Drawn:
+    """The samples that an interrupted attempt has left."""
+    n, count = config["resolution"], config["samples"]["count"]
+    shape = (model.denoiser.channels, *[n] * model.denoiser.basis.dimension)
+    return saved(state, lambda path: Drawn.load(path, count, shape)) or Drawn()
 
 
 def draw(drawn: Drawn, model: models.Model, config: Mapping[str, Any], state: Path) -> None:

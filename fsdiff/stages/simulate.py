@@ -3,16 +3,15 @@
 import logging
 import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from fsdiff import storage
-from fsdiff.atomic import StorageError
 from fsdiff.interruption import interruptible
 from fsdiff.parts import build
+from fsdiff.states import saved
 from fsdiff.storage import Provenance
 
 logger = logging.getLogger(__name__)
@@ -33,25 +32,25 @@ def simulate(
         state / f"{part[0]}-{part[-1]}.nc": part
         for part in (indices[i : i + PART] for i in range(0, len(indices), PART))
     }
-    missing = {path: part for path, part in parts.items() if not _is_there(path, made)}
+    missing = {path: part for path, part in parts.items() if not _is_there(path, part, made)}
     if len(missing) < len(parts):
         logger.info("resumed with %d of %d parts in %s", len(missing), len(parts), state)
     with tqdm(total=len(indices), desc="simulate", unit="sample", disable=None) as bar:
         bar.update(len(indices) - sum(map(len, missing.values())))
         _make(missing, made, title, bar)
-    with ExitStack() as files:
-        files.enter_context(storage.few_open_files())
-        opened = [files.enter_context(storage.read(path, chunks="auto")) for path in parts]
-        storage.write(storage.concatenate(opened), output, title=title, provenance=made)
+    made_parts = [storage.read(path, chunks="auto") for path in parts]
+    storage.write(storage.concatenate(made_parts), output, title=title, provenance=made)
     shutil.rmtree(state)
 
 
-def _is_there(path: Path, made: Provenance) -> bool:
+def _is_there(path: Path, part: range, made: Provenance) -> bool:
     """Whether an earlier attempt at the same samples has left this part, and it is whole."""
-    try:
-        return Provenance.of(storage.read(path)) == made
-    except StorageError:
-        return False
+    found = saved(path, storage.read)
+    return (
+        found is not None
+        and Provenance.of(found) == made
+        and found["sample"].values.tolist() == list(part)
+    )
 
 
 def _make(parts: Mapping[Path, range], made: Provenance, title: str, bar: tqdm) -> None:

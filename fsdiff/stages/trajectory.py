@@ -7,20 +7,24 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from fsdiff import models, storage
+from fsdiff.atomic import DamagedError
 from fsdiff.devices import chosen_device
 from fsdiff.samplers.base import concatenate
 from fsdiff.stages.evaluate import test_halves
 from fsdiff.stages.files import Job, provenance, state_path
 from fsdiff.stages.judge import Judge
-from fsdiff.stages.sample import Drawn, SamplingError, draw
+from fsdiff.stages.sample import SamplingError, draw, drawn_so_far
+from fsdiff.states import saved
 from fsdiff.training.kept import kept_weights
 
 logger = logging.getLogger(__name__)
 
 Row = dict[str, float]
+_ROWS = TypeAdapter(list[Row])
 
 
 def trajectory(
@@ -46,13 +50,15 @@ def trajectory(
     target = judge.normalise(target)
     state = state_path(job, [weights, kept, data], states, f"trajectory-{config['resolution']}")
     finished = state.with_suffix(".json")
-    rows: list[Row] = storage.read_json(finished)["rows"] if finished.exists() else []
-    for i, (epoch, seconds, parameters) in enumerate(kept_weights(kept, config["every"])):
-        if i >= len(rows):
-            models.set_parameters(model.denoiser.network, parameters)
-            found = _evaluated(model, config, judge, target, state)
+    rows = saved(finished, _rows_of) or []
+    for epoch, seconds, parameters in kept_weights(kept, config["every"]):
+        if epoch not in [row["epoch"] for row in rows]:
+            models.set_parameters(model.denoiser.network, parameters, kept)
+            # Samples of one epoch must not be taken for those of another.
+            drawn = state.with_stem(f"{state.stem}-epoch{epoch}")
+            found = _evaluated(model, config, judge, target, drawn)
             rows.append({"epoch": epoch, "seconds": seconds, **found})
-            state.unlink(missing_ok=True)  # samples of this epoch must not be taken for the next's
+            drawn.unlink(missing_ok=True)
             storage.write_json(finished, {"rows": rows})
             logger.info("epoch %d: %s", epoch, found or "samples are not finite")
     result = _dataset(rows, _seconds_before(histories), config["resolution"])
@@ -61,11 +67,22 @@ def trajectory(
     finished.unlink(missing_ok=True)
 
 
+def _rows_of(path: Path) -> list[Row]:
+    """The rows that an interrupted attempt has left; DamagedError where they are none."""
+    try:
+        rows = _ROWS.validate_python(storage.read_json(path).get("rows"))
+    except ValidationError as error:
+        raise DamagedError(f"{path} holds no rows of a trajectory") from error
+    if not all({"epoch", "seconds"} <= row.keys() for row in rows):
+        raise DamagedError(f"{path} holds rows without epochs")
+    return rows
+
+
 def _evaluated(
     model: models.Model, config: Mapping[str, Any], judge: Judge, target: Tensor, state: Path
 ) -> Row:
     """The numbers of all metrics; none where samples are not finite, as they may be early on."""
-    drawn = Drawn.load(state) if state.exists() else Drawn()
+    drawn = drawn_so_far(state, model, config)
     try:
         draw(drawn, model, config, state)
     except SamplingError:
@@ -75,7 +92,7 @@ def _evaluated(
 
 def _seconds_before(histories: Sequence[Path]) -> float:
     """How long training on coarser grids took."""
-    return sum(float(xr.load_dataset(path)["seconds"][-1]) for path in histories[:-1])
+    return sum(float(storage.read_results(path)["seconds"][-1]) for path in histories[:-1])
 
 
 def _dataset(rows: Sequence[Row], before: float, resolution: int) -> xr.Dataset:

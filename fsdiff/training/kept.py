@@ -1,15 +1,13 @@
 """Weights that are kept on the way, to see how samples change while a network is trained."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors.torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from fsdiff.atomic import StorageError, atomic
+from fsdiff import tensors
+from fsdiff.atomic import DamagedError
 
 
 @dataclass(frozen=True)
@@ -25,27 +23,34 @@ class KeptWeights:
 
     def keep(self, epoch: int, seconds: float, weights: Mapping[str, Tensor]) -> None:
         """Write the weights after an epoch; ``seconds`` are those of training so far."""
-        tensors = {name: tensor.detach().contiguous() for name, tensor in weights.items()}
-        with atomic(self._path(epoch)) as temporary:
-            metadata = {"seconds": json.dumps(seconds)}
-            safetensors.torch.save_file(tensors, temporary, metadata=metadata)
+        tensors.write(self._path(epoch), weights, {"seconds": seconds})
+
+    def check(self, epochs: int, like: Mapping[str, Tensor]) -> None:
+        """Refuse what was kept in so many epochs unless there is all of it, with these shapes."""
+        for path in map(self._path, self._epochs(epochs)):
+            if not path.exists():
+                raise DamagedError(f"{path} is missing")
+            weights, _ = tensors.read(path)
+            if tensors.shapes(weights) != tensors.shapes(like):
+                raise DamagedError(f"{path} holds weights of another network")
 
     def gather(self, epochs: int, path: Path) -> None:
         """Put the weights of a level that took so many epochs into one file at ``path``."""
-        tensors, seconds = {}, {}
-        for epoch in range(self.every, epochs + 1, self.every):
-            with safe_open(self._path(epoch), framework="pt") as file:
-                seconds[epoch] = json.loads(file.metadata()["seconds"])
-                for name in file.keys():  # noqa: SIM118
-                    tensors[f"{epoch}/{name}"] = file.get_tensor(name)
-        with atomic(path) as temporary:
-            metadata = {"seconds": json.dumps(seconds)}
-            safetensors.torch.save_file(tensors, temporary, metadata=metadata)
+        gathered, seconds = {}, {}
+        for epoch in self._epochs(epochs):
+            weights, about = tensors.read(self._path(epoch))
+            seconds[epoch] = about["seconds"]
+            gathered |= {f"{epoch}/{name}": tensor for name, tensor in weights.items()}
+        tensors.write(path, gathered, {"seconds": seconds})
 
     def remove(self) -> None:
         """Delete the files of epochs."""
         for path in self.file.parent.glob(f"{self.file.stem}-epoch*.safetensors"):
             path.unlink()
+
+    def _epochs(self, epochs: int) -> range:
+        """Those after which weights are kept."""
+        return range(self.every, epochs + 1, self.every)
 
     def _path(self, epoch: int) -> Path:
         return self.file.with_name(f"{self.file.stem}-epoch{epoch}.safetensors")
@@ -56,15 +61,11 @@ def kept_weights(path: Path, every: int) -> Iterator[tuple[int, float, dict[str,
 
     Raises StorageError where the file is damaged.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            # JSON has no keys but strings.
-            for epoch, seconds in json.loads(file.metadata()["seconds"]).items():
-                if int(epoch) % every == 0:
-                    names = [name for name in file.keys() if name.startswith(f"{epoch}/")]  # noqa: SIM118
-                    weights = {name.partition("/")[2]: file.get_tensor(name) for name in names}
-                    yield int(epoch), seconds, weights
-    except (OSError, TypeError, KeyError, SafetensorError) as error:
-        raise StorageError(
-            f"{path} holds no weights that were kept ({error}); delete it and train again"
-        ) from error
+    seconds = tensors.read_header(path).about.get("seconds")
+    if not isinstance(seconds, dict):
+        raise DamagedError(f"{path} holds no weights that were kept")
+    for epoch in map(int, seconds):  # JSON has no keys but strings
+        if epoch % every == 0:
+            weights, _ = tensors.read(path, f"{epoch}/")
+            named = {name.partition("/")[2]: tensor for name, tensor in weights.items()}
+            yield epoch, seconds[str(epoch)], named

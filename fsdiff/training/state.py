@@ -1,34 +1,37 @@
 """Everything that changes while a network is trained, saved to a file and taken up from there."""
 
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 import xarray as xr
-from safetensors import safe_open
+from pydantic import NonNegativeFloat, NonNegativeInt, TypeAdapter
 from torch import Tensor, nn
 
-from fsdiff.storage import atomic
+from fsdiff import tensors
+from fsdiff.atomic import DamagedError
+
+Row = dict[str, int | float | list[float]]
+"""Of the loss curves; validation losses are those at each resolution."""
+
+ROW = {"epoch", "training_loss", "validation_loss", "learning_rate", "seconds"}
 
 
 @dataclass
 class Progress:
     """What changes besides tensors; ``rows`` are those of the loss curves."""
 
-    step: int = 0
-    seconds: float = 0.0
+    step: NonNegativeInt = 0
+    seconds: NonNegativeFloat = 0.0
     loss_sum: float = 0.0
-    loss_count: int = 0
+    loss_count: NonNegativeInt = 0
     best_loss: float = math.inf
-    best_epoch: int = 0
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: NonNegativeInt = 0
+    rows: list[Row] = field(default_factory=list)
 
     def record(self, loss: float) -> None:
         """Add the loss of a step to the mean of the next row."""
@@ -40,6 +43,20 @@ class Progress:
         mean = self.loss_sum / self.loss_count if self.loss_count else math.nan
         self.loss_sum, self.loss_count = 0.0, 0
         return mean
+
+    def fits(self, steps: int, steps_per_epoch: int, resolutions: int) -> bool:
+        """Whether training of so many steps can be here."""
+        if any(row.keys() != ROW or not isinstance(row["epoch"], int) for row in self.rows):
+            return False
+        epochs = [row["epoch"] for row in self.rows]
+        return (
+            self.step <= steps
+            and epochs == sorted(set(epochs))
+            and epochs[:1] == [0]
+            and epochs[-1] <= self.step // steps_per_epoch
+            and self.best_epoch in epochs
+            and all(np.shape(row["validation_loss"]) == (resolutions,) for row in self.rows)
+        )
 
     def curves(self) -> xr.Dataset:
         """The rows by epoch, with the losses' resolutions to be named as a coordinate."""
@@ -97,34 +114,55 @@ class TrainingState:
 
     def save(self, path: Path) -> None:
         """Write everything to a file."""
-        tensors = {}
+        saved = {}
         for name, parameter in self.parameters.items():
-            tensors[f"weights/{name}"] = parameter.detach()
-            tensors[f"average/{name}"] = self.average[name]
-            tensors[f"best/{name}"] = self.best[name]
+            saved[f"weights/{name}"] = parameter
+            saved[f"average/{name}"] = self.average[name]
+            saved[f"best/{name}"] = self.best[name]
             for key, value in self.optimizer.state[parameter].items():
-                tensors[f"optimizer.{key}/{name}"] = value
-        metadata = {"progress": json.dumps(asdict(self.progress))}
-        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        with atomic(path) as temporary:
-            safetensors.torch.save_file(tensors, temporary, metadata=metadata)
+                saved[f"optimizer.{key}/{name}"] = value
+        tensors.write(path, saved, {"progress": asdict(self.progress)})
+
+    def read(self, path: Path) -> tuple[Progress, dict[str, Tensor]]:
+        """What ``save`` has written; DamagedError where it is not of this network."""
+        saved, about = tensors.read(path)
+        try:
+            progress = _PROGRESS.validate_python(about["progress"])
+        except (KeyError, ValueError) as error:
+            raise DamagedError(f"{path} is no state of training") from error
+        if self._shapes(saved) != tensors.shapes(saved):
+            raise DamagedError(f"{path} is the state of another network")
+        return progress, saved
+
+    def _shapes(self, saved: Iterable[str]) -> tensors.Shapes:
+        """Types and shapes that must be in a file; the optimiser knows what had gradients only."""
+        stepped = {name.partition("/")[2] for name in saved if name.startswith("optimizer.")}
+        expected = {}
+        for name, shape in tensors.shapes(self.parameters).items():
+            kinds = dict.fromkeys(("weights", "average", "best"), shape)
+            if name in stepped:
+                kinds |= dict.fromkeys(("optimizer.exp_avg", "optimizer.exp_avg_sq"), shape)
+                kinds["optimizer.step"] = torch.float32, ()
+            expected |= {f"{kind}/{name}": of_it for kind, of_it in kinds.items()}
+        return expected
 
     @torch.no_grad()
-    def load(self, path: Path) -> None:
-        """Read what ``save`` has written."""
-        with safe_open(path, framework="pt") as file:
-            self.progress = Progress(**json.loads(file.metadata()["progress"]))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    def take(self, progress: Progress, saved: Mapping[str, Tensor]) -> None:
+        """Go on from what ``read`` has returned."""
+        self.progress = progress
         for name, parameter in self.parameters.items():
-            parameter.copy_(tensors[f"weights/{name}"])
-            self.average[name].copy_(tensors[f"average/{name}"])
-            self.best[name].copy_(tensors[f"best/{name}"])
+            parameter.copy_(saved[f"weights/{name}"])
+            self.average[name].copy_(saved[f"average/{name}"])
+            self.best[name].copy_(saved[f"best/{name}"])
             self.optimizer.state[parameter] = {
                 group.removeprefix("optimizer."): tensor.to(parameter.device)
-                for key, tensor in tensors.items()
+                for key, tensor in saved.items()
                 for group, _, of in [key.partition("/")]
                 if of == name and group.startswith("optimizer.")
             }
+
+
+_PROGRESS = TypeAdapter(Progress)
 
 
 def _copies(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

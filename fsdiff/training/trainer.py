@@ -17,9 +17,11 @@ import xarray as xr
 from torch import Tensor
 from tqdm import tqdm
 
+from fsdiff.atomic import DamagedError
 from fsdiff.denoiser import Denoiser
 from fsdiff.interruption import interruptible
 from fsdiff.randomness import generator
+from fsdiff.states import saved
 from fsdiff.training.augmentation import random_square_symmetry
 from fsdiff.training.fields import InMemory, TrainingFields
 from fsdiff.training.kept import KeptWeights
@@ -105,9 +107,8 @@ class Trainer:
         ``validation_loss`` (epoch, resolution), ``learning_rate`` and cumulative ``seconds``.
         SIGTERM and SIGUSR1 end it between two steps, with Interrupted.
         """
-        if self.state_file is not None and self.state_file.exists():
-            self.state.load(self.state_file)
-            logger.info("resumed at step %d from %s", self.progress.step, self.state_file)
+        if self.state_file is not None:
+            self._resume(self.state_file)
         if not self.progress.rows:
             self._validate()
         save = None
@@ -131,6 +132,23 @@ class Trainer:
             logger.info("no lower loss since epoch %d: ended early", self.progress.best_epoch)
         self.state.set_weights(self.state.best)
         return self._history()
+
+    def _resume(self, path: Path) -> None:
+        """Go on from what an interrupted run has left, if all processes find it whole."""
+        left = saved(path, self._read_state)
+        if self.processes.largest(int(left is None)) or left is None:
+            return
+        self.state.take(*left)
+        logger.info("resumed at step %d from %s", self.progress.step, path)
+
+    def _read_state(self, path: Path) -> tuple[Progress, dict[str, Tensor]]:
+        """The state in a file, and DamagedError unless this training can go on from there."""
+        progress, tensors = self.state.read(path)
+        if not progress.fits(self.steps, self.steps_per_epoch, len(self.validation)):
+            raise DamagedError(f"{path} is the state of another training")
+        if self.kept is not None:
+            self.kept.check(progress.step // self.steps_per_epoch, self.state.average)
+        return progress, tensors
 
     def _check_batches(self) -> None:
         """Every process must have something to do."""

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -49,12 +50,30 @@ def test_a_folder_that_cannot_be_one_is_reported(tmp_path):
         atomic(tmp_path / "file" / "a.json"),
     ):
         pass
-    assert "MB are free" in str(caught.value)
+    assert f"{tmp_path / 'file'} is in the way of a folder: move it away" in str(caught.value)
 
 
-def test_permissions_are_named(tmp_path):
-    error = atomic_files._write_error(tmp_path / "a.nc", PermissionError(13, "Permission denied"))
-    assert f"the folder {tmp_path} is not writable" in str(error)
+def test_a_folder_in_the_place_of_a_file_is_reported(tmp_path):
+    (tmp_path / "a.txt").mkdir()
+    with (
+        pytest.raises(StorageError, match="a folder is in the way of the file: move it away"),
+        atomic(tmp_path / "a.txt") as temporary,
+    ):
+        temporary.write_text("all")
+
+
+def test_a_name_as_long_as_the_file_system_takes_is_written(tmp_path):
+    path = tmp_path / ("é" * 125 + ".txt")
+    with atomic(path) as temporary:
+        temporary.write_text("all")
+    assert path.read_text() == "all"
+    longer = path.with_stem(path.stem + "é")
+    with (
+        pytest.raises(StorageError, match="does not take names so long: choose shorter names"),
+        atomic(longer) as temporary,
+    ):
+        temporary.write_text("all")
+    assert [item.name for item in tmp_path.iterdir()] == [path.name]
 
 
 # What killed writers leave
@@ -96,12 +115,20 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
     assert entries(tmp_path) == ["a.txt"]
 
 
-def test_what_was_left_for_other_files_stays(tmp_path):
-    leftover = killed_writer(tmp_path / "a.txt")
-    for name in ("b.txt", "a.json", "a.b.txt"):
-        with atomic(tmp_path / name) as temporary:
-            temporary.write_text("whole")
-    assert leftover in entries(tmp_path)
+def test_what_was_left_for_a_file_that_is_never_written_again_is_removed(tmp_path):
+    killed_writer(tmp_path / "a.txt")
+    killed_writer(tmp_path / "a.b.safetensors")
+    with atomic(tmp_path / "b.json") as temporary:
+        temporary.write_text("whole")
+    assert entries(tmp_path) == ["b.json"]
+
+
+def test_hidden_files_of_other_programs_stay(tmp_path):
+    names = [".a.txt.swp", ".gitignore", ".a.fsdiff-notes.txt", ".nfs000012"]
+    for name in names:
+        (tmp_path / name).touch()
+    atomic_files.sweep(tmp_path)
+    assert entries(tmp_path) == sorted(names)
 
 
 def test_a_living_writer_keeps_its_file(tmp_path):
@@ -117,7 +144,7 @@ def test_a_living_writer_keeps_its_file(tmp_path):
 
 
 @pytest.mark.parametrize("elsewhere", ["another machine", "another container"])
-def test_nobody_elsewhere_loses_a_file(tmp_path, monkeypatch, elsewhere):
+def test_nobody_elsewhere_loses_a_file_within_a_day(tmp_path, monkeypatch, elsewhere):
     leftover = killed_writer(tmp_path / "a.txt")
     here = atomic_files._machine()
     node, _, container = here.rpartition("-")
@@ -126,3 +153,6 @@ def test_nobody_elsewhere_loses_a_file(tmp_path, monkeypatch, elsewhere):
     with atomic(tmp_path / "a.txt") as temporary:
         temporary.write_text("whole")
     assert leftover in entries(tmp_path)
+    os.utime(tmp_path / leftover, (time.time() - 25 * 3600,) * 2)
+    atomic_files.sweep(tmp_path)
+    assert entries(tmp_path) == ["a.txt"]

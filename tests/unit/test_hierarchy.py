@@ -131,12 +131,12 @@ def test_shards_of_another_data_set_are_refused(tmp_path, foreign, named):
 def test_everything_that_is_wrong_is_listed(tmp_path):
     paths = shards(tmp_path, (0, 4, 8, 12, 16, 20))
     with netCDF4.Dataset(paths[0], "a") as file:
-        file["field"][2] = np.nan
+        file["field"][2, 0, 0, 0] = 0
     paths[1].write_bytes(paths[1].read_bytes()[:1000])
     shard(tmp_path, range(8, 12), Provenance({}, "", 0))
     paths[3].unlink()
     message = refused(paths)
-    assert "not finite in sample 2" in message
+    assert "does not fit in sample 2" in message
     assert f"{paths[1]} is truncated" in message
     assert f"{paths[2]} holds samples 8-11 of another data set" in message
     assert f"{paths[3]} does not exist" in message

@@ -135,7 +135,7 @@ def test_sampling_goes_on_after_the_last_finished_batch(tmp_path, caplog):
     with pytest.raises(Interrupted):
         draw(Drawn(), Model(at=2), config, state)
     assert "interrupted at sample 4 of 7 by SIGTERM" in caplog.text
-    resumed, model = Drawn.load(state), Model()
+    resumed, model = Drawn.load(state, 7, (1, 4, 4)), Model()
     assert resumed.seconds > 0
     draw(resumed, model, config, state)
     assert model.drawn == [4, 5, 6]

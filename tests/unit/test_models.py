@@ -1,11 +1,16 @@
 """Models on disk: the same outputs after a round trip, and clear refusals of damaged files."""
 
+import copy
+import functools
+import time
+
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 import xarray as xr
 
-from fsdiff import models, storage
+from fsdiff import models, storage, tensors
 from fsdiff.bases import CosineBasis
 from fsdiff.models import Statistics
 from fsdiff.samplers import DDIM
@@ -20,6 +25,20 @@ BLOCKS = {
     "network": {"kind": "fno", "width": 6, "modes": 3, "layers": 2, "projection": 8},
 }
 N = 12
+DESCRIPTION = {
+    "config": BLOCKS,
+    "data": {
+        "channels": ["height", "speed"],
+        "length": 2.0,
+        "origin": {"y": 0.0, "x": -1.0},
+        "field": {"units": "m"},
+        "x": {"units": "m"},
+        "y": {"units": "m"},
+    },
+    "parameters": 1000,
+    "training_seconds": 1.5,
+    "validation_loss": 0.25,
+}
 
 
 @pytest.fixture
@@ -39,7 +58,7 @@ def saved(tmp_path, statistics):
     models.save(
         denoiser,
         statistics,
-        {"config": BLOCKS, "data": {"units": "m"}},
+        DESCRIPTION,
         weights=path,
         sidecar=path.with_suffix(".json"),
     )
@@ -69,7 +88,7 @@ def test_a_round_trip_gives_identical_outputs(saved, statistics):
     assert model.statistics.mean.equal(statistics.mean)
     assert model.statistics.scale.equal(statistics.scale)
     assert model.statistics.resolution == N
-    assert model.description["data"] == {"units": "m"}
+    assert model.description["data"] == DESCRIPTION["data"]
     assert model.denoiser.prior == denoiser.prior
     assert model.denoiser.time_sampling == denoiser.time_sampling
 
@@ -80,7 +99,7 @@ def test_the_same_model_gives_the_same_bytes(saved, statistics, tmp_path):
     models.save(
         denoiser,
         statistics,
-        {"config": BLOCKS, "data": {"units": "m"}},
+        DESCRIPTION,
         weights=other,
         sidecar=other.with_suffix(".json"),
     )
@@ -106,7 +125,7 @@ def test_truncated_weights_are_refused_by_name(saved, kept):
     _, path = saved
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept) if isinstance(kept, float) else kept])
-    with pytest.raises(StorageError, match=r"model\.safetensors.*train again"):
+    with pytest.raises(StorageError, match=r"model\.safetensors.*; delete it and run"):
         models.load(path)
 
 
@@ -137,14 +156,160 @@ def test_damaged_descriptions_are_named(saved, content):
         models.load(path)
 
 
-def test_a_description_of_another_network_is_refused(saved):
+def test_weights_of_another_model_are_not_taken_for_those_that_are_described(
+    saved, statistics, tmp_path
+):
+    _, path = saved
+    other = models.make_denoiser(BLOCKS, statistics, seed=4)
+    files = {"weights": tmp_path / "other.safetensors", "sidecar": tmp_path / "other.json"}
+    models.save(other, statistics, DESCRIPTION, **files)
+    path.write_bytes(files["weights"].read_bytes())
+    for use in (models.load, models.describe):
+        with pytest.raises(
+            StorageError, match=r"model\.safetensors and .*model\.json do not belong"
+        ):
+            use(path)
+
+
+@pytest.mark.parametrize("part", ["weights", "description"])
+def test_no_flipped_bit_of_a_model_is_overlooked(saved, part):
+    denoiser, path = saved
+    file = path if part == "weights" else path.with_suffix(".json")
+    content = file.read_bytes()
+    header = int.from_bytes(content[:8], "little") if part == "weights" else len(content)
+    spread = np.random.default_rng(0).integers(len(content), size=60)
+    for place in [*range(0, 8 + header, 29), *spread, len(content) - 1]:
+        damaged = bytearray(content)
+        damaged[place % len(content)] ^= 1 << (place % 8)
+        file.write_bytes(damaged)
+        try:
+            model = models.load(path)
+        except StorageError as error:
+            assert file.name in str(error)  # noqa: PT017 (or it is as it was)
+        else:
+            assert same_weights(model.denoiser.network, denoiser.network)
+
+
+def changed(description, key, value):
+    """A description with another value at a dotted key, or without it."""
+    description = copy.deepcopy(description)
+    *blocks, last = key.split(".")
+    block = description
+    for name in blocks:
+        block = block[name]
+    if value is MISSING:
+        del block[last]
+    else:
+        block[last] = value
+    return description
+
+
+MISSING = object()
+NESTED = functools.reduce(lambda inner, _: [inner], range(400), [])
+
+FOREIGN = [
+    ("config", MISSING, "config: missing"),
+    ("config", [], "config = []: expected"),
+    ("config.prior", MISSING, "config.prior = null: expected a block with a kind"),
+    ("config.prior", "bessel", 'config.prior = "bessel": expected a block with a kind'),
+    ("config.prior.kind", "os", "config.prior.kind: unknown prior 'os'; known: bessel, "),
+    ("config.prior.kind", ["bessel"], "expected a block with a kind"),
+    ("config.prior.power", "0.5; import os", "config.prior.power = "),
+    ("config.prior.power", -1.0, "config.prior.power = -1.0: expected a number > 0"),
+    ("config.prior.power", True, "config.prior.power = true: expected a number > 0"),
+    ("config.prior.reference_resolution", 10**9, "config.prior.reference_resolution = 1000000000"),
+    ("config.prior.reference_resolution", 10**400, "config.prior.reference_resolution = 1000"),
+    ("config.prior.unknown", 1, "config.prior.unknown = 1: unknown key; allowed: "),
+    ("config.basis.kind", "gram", "config.basis.points: missing"),
+    ("config.network.kind", "resnet", "config.network.kind: unknown network 'resnet'"),
+    ("config.network.width", 8, "model.safetensors holds another network: "),
+    ("config.network.width", 10**12, "does not describe a model: "),
+    ("config.network.width", 10**30, "does not describe a model: "),
+    ("config.network.width", NESTED, "config.network.width = [[[["),
+    ("config.network.layers", 10**9, "its network has more weights than there are"),
+    ("config.network.layers", 2.5, "config.network.layers = 2.5: expected an integer > 0"),
+    ("config.network.modes", 10**6, "model.safetensors holds another network: "),
+    ("data", None, "data = null: expected"),
+    ("data.channels", ["a", "b", "c"], "the data's mean has shape (2,)"),
+    ("data.channels", [], "data.channels = []: expected a list with at least 1 entry"),
+    ("data.channels", [1, {}], "data.channels[0] = 1: expected text"),
+    ("data.times", [0.0, 1.0], "the data's mean has shape (2,)"),
+    ("data.times", "now", "data.times = "),
+    ("data.length", 0.0, "data.length = 0.0: expected a number > 0"),
+    ("data.origin.x", MISSING, "data.origin.x: missing"),
+    ("data.field", {"units": {}}, "data.field.units = "),
+    ("parameters", -1, "parameters = -1: expected an integer >= 0"),
+    ("training_seconds", "long", 'training_seconds = "long": expected a number >= 0'),
+    ("spectrum_resolution", 13, "the data's spectrum has shape (2, 12, 12)"),
+    ("spectrum_resolution", 10**18, "spectrum_resolution = 1000000000000000000: expected"),
+    ("spectrum_resolution", 0, "spectrum_resolution = 0: expected an integer >= 1"),
+    ("weights", 5, "weights = 5: expected text"),
+    ("weights", "0" * 64, "do not belong together"),
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"), FOREIGN, ids=lambda value: str(value)[:30].replace("\n", " ")
+)
+def test_a_description_from_elsewhere_is_checked_like_a_configuration(saved, key, value, told):
+    """One line that names the file and the key, at once, whatever it says."""
     _, path = saved
     sidecar = path.with_suffix(".json")
-    description = storage.read_json(sidecar)
-    description["config"]["network"]["width"] = 8
-    storage.write_json(sidecar, description)
-    with pytest.raises(StorageError, match=r"model\.safetensors holds another network"):
+    storage.write_json(sidecar, changed(storage.read_json(sidecar), key, value))
+    started = time.monotonic()
+    with pytest.raises(StorageError) as caught:
         models.load(path)
+    assert time.monotonic() - started < 20
+    message = str(caught.value)
+    assert told in message
+    assert "model.json" in message or "model.safetensors" in message
+    assert "\n" not in message
+    assert len(message) < 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("statistics.scale", torch.tensor([1.0, 0.0]), "scale or spectrum is not positive"),
+        ("statistics.mean", torch.tensor([1.0, np.nan]), "statistics.mean is not finite"),
+        ("statistics.mean", torch.tensor([1, 2]), "the data's mean has shape (2,)"),
+        ("statistics.spectrum", torch.ones(2, 3), "the data's spectrum has shape (2, 3)"),
+        ("network.lift.bias", torch.full((6,), np.inf), "network.lift.bias is not finite"),
+        ("network.lift.bias", torch.ones(7), "lift.bias is float32 (7,), expected float32 (6,)"),
+        ("network.more", torch.ones(7), "more is float32 (7,), expected absent"),
+        ("statistics.scale", None, "it lacks the data's scale"),
+        ("network.lift.bias", None, "lift.bias is absent, expected float32 (6,)"),
+    ],
+)
+def test_weights_from_elsewhere_are_compared_with_their_description(saved, name, value, told):
+    _, path = saved
+    held, _ = tensors.read(path)
+    held[name] = value
+    held = {name: tensor for name, tensor in held.items() if tensor is not None}
+    description = storage.read_json(path.with_suffix(".json"))
+    description["weights"] = tensors.write(path, held, {})
+    storage.write_json(path.with_suffix(".json"), description)
+    with pytest.raises(StorageError) as caught:
+        models.load(path)
+    assert told in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+NETWORKS = [
+    {"kind": "fno", "width": 4, "modes": 3, "basis": "cosine", "stencil_cells": 8},
+    {"kind": "unet", "width": 8, "blocks": 1},
+    {"kind": "mlp", "width": 8},
+]
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda block: block["kind"])
+def test_every_network_is_read_back(statistics, tmp_path, network):
+    blocks = BLOCKS | {"network": network}
+    denoiser = models.make_denoiser(blocks, statistics, seed=1)
+    path = tmp_path / "model.safetensors"
+    description = DESCRIPTION | {"config": blocks}
+    models.save(denoiser, statistics, description, weights=path, sidecar=tmp_path / "model.json")
+    assert same_weights(models.load(path).denoiser.network, denoiser.network)
 
 
 # Warm start

@@ -175,15 +175,16 @@ def test_a_split_is_read_piece_by_piece(path, name):
     assert normalised_split(path, name).equal(expected)
 
 
-def test_samples_that_are_not_finite_are_named(path, tmp_path):
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_samples_that_are_damaged_are_named(path, tmp_path, value):
     damaged = tmp_path / "damaged.nc"
     damaged.write_bytes(path.read_bytes())
     place = damaged.read_bytes().find(storage.read(path)["field"].values[1305].tobytes())
     with damaged.open("r+b") as file:
         file.seek(place)
-        file.write(np.float32(np.nan).tobytes())
+        file.write(np.float32(value).tobytes())
     assert StoredSplit(damaged, "train").whole().isfinite().all()
-    with pytest.raises(StorageError, match=r"not finite in sample 1305: .*damaged.nc is damaged"):
+    with pytest.raises(StorageError, match=r"damaged.nc is damaged .* in sample 1305;"):
         StoredSplit(damaged, "validation").read(range(10))
 
 

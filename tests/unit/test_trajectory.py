@@ -129,7 +129,7 @@ def test_what_is_kept_are_the_averaged_weights_that_are_validated(run):
     curve = xr.load_dataset(run.histories[-1])["validation_loss"].sel(resolution=16)
     model = models.load(run.path("16.safetensors"))
     for epoch, _, weights in kept_weights(run.path("kept.safetensors"), 2):
-        models.set_parameters(model.denoiser.network, weights)
+        models.set_parameters(model.denoiser.network, weights, run.path("kept.safetensors"))
         fields = normalised_split(run.path("16.nc"), "validation")
         assert model.test_loss(fields) == pytest.approx(float(curve.sel(epoch=epoch)), rel=1e-6)
 
@@ -145,7 +145,7 @@ def test_the_last_evaluation_is_that_of_the_end(run):
     job = run.study.trajectory_slice("one", 16, SEED)
     _, _, weights = list(kept_weights(run.path("kept.safetensors"), 4))[-1]
     last = models.load(run.path("16.safetensors"))
-    models.set_parameters(last.denoiser.network, weights)
+    models.set_parameters(last.denoiser.network, weights, run.path("kept.safetensors"))
     description = last.description
     files = {"weights": run.path("last.safetensors"), "sidecar": run.path("last.json")}
     models.save(last.denoiser, last.statistics, description, **files)
@@ -224,8 +224,13 @@ def test_samples_that_are_not_finite_leave_a_gap(run, monkeypatch):
 def test_what_holds_no_kept_weights_is_refused(tmp_path, run):
     damaged = tmp_path / "kept.safetensors"
     damaged.write_bytes(run.path("kept.safetensors").read_bytes()[:100])
-    for path in (damaged, run.path("16.safetensors"), tmp_path / "absent.safetensors"):
-        with pytest.raises(StorageError, match=r"holds no weights that were kept .*train again"):
+    told = {
+        damaged: "is truncated or no safetensors file",
+        run.path("16.safetensors"): "holds no weights that were kept",
+        tmp_path / "absent.safetensors": "does not exist",
+    }
+    for path, message in told.items():
+        with pytest.raises(StorageError, match=f"{path} {message}.*; .*run the workflow"):
             list(kept_weights(path, 2))
 
 

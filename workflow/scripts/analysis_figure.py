@@ -3,9 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING
 
-import xarray as xr
-
-from fsdiff import logs
+from fsdiff import logs, storage
 from fsdiff.plotting.style import save
 
 if TYPE_CHECKING:
@@ -14,6 +12,6 @@ if TYPE_CHECKING:
 logs.configure(snakemake.log[0])
 
 config = snakemake.params.job["config"]
-results = zip(config["titles"], map(xr.load_dataset, snakemake.input.results), strict=True)
+results = zip(config["titles"], map(storage.read_results, snakemake.input.results), strict=True)
 drawing = importlib.import_module(f"fsdiff.plotting.analyses.{config['kind']}")
 save(drawing.draw(dict(results)), snakemake.output.figure)

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 import torch
-import xarray as xr
 
 from fsdiff import logs, parts, storage, tables
 from fsdiff.models import Statistics
@@ -36,7 +35,7 @@ save(prior_spectrum(priors, titles), snakemake.output.priors)
 
 paths = iter(snakemake.input.histories)
 histories = {
-    item["name"]: [xr.load_dataset(next(paths)) for _ in item["levels"]]
+    item["name"]: [storage.read_results(next(paths)) for _ in item["levels"]]
     for item in config["experiments"]
 }
 save(loss_curves(histories, titles), snakemake.output.losses)

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 import pandas as pd
-import xarray as xr
 
 from fsdiff import logs, tables
+from fsdiff.storage import read_results
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 logs.configure(snakemake.log[0])
 
 evaluations = [
-    xr.load_dataset(path).drop_vars("resolution").to_dataframe().reset_index().assign(**identity)
+    read_results(path).drop_vars("resolution").to_dataframe().reset_index().assign(**identity)
     for identity, path in zip(
         snakemake.params.job["config"]["models"], snakemake.input.trajectories, strict=True
     )
