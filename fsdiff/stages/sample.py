@@ -80,7 +80,8 @@ class Drawn:
             fields = held["fields"]
         except (KeyError, ValueError) as error:
             raise DamagedError(f"{path} holds no samples") from error
-        if not 0 < len(fields) == len(evaluations) <= count or fields.shape[1:] != shape:
+        drawn = len(evaluations)
+        if fields.shape != (drawn, *shape) or not 0 < drawn <= count:
             raise DamagedError(f"{path} holds samples of another job")
         return cls([Samples(fields, evaluations)], seconds)
 

@@ -164,10 +164,14 @@ class Folder:
             if path.is_file() and path.relative_to(results).parts[0] != "state"
         }
 
+    def states(self) -> list[Path]:
+        """Whole states of interrupted jobs."""
+        found = self.path("results/state").rglob("[!.]*")
+        return sorted(path for path in found if path.is_file())
+
     def remains(self) -> list[Path]:
         """States of interrupted jobs and temporary files."""
-        states = (path for path in self.path("results/state").rglob("*") if path.is_file())
-        return [*states, *self.root.rglob(".*")]
+        return [*self.states(), *self.root.rglob(".*")]
 
 
 class Job:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import safetensors.torch
-from study import WEIGHTS, Folder
+from study import SIDECAR, WEIGHTS, Folder
+
+from fsdiff import storage, tensors
 
 pytestmark = pytest.mark.faults
 
@@ -41,8 +42,10 @@ def test_a_solution_that_cannot_be_followed(folder: Folder) -> None:
 
 
 def test_samples_of_a_model_that_was_never_finite(folder: Folder) -> None:
-    path = folder.path(WEIGHTS)
-    weights = safetensors.torch.load_file(path)
-    safetensors.torch.save_file({key: 1e30 * value for key, value in weights.items()}, path)
+    path, sidecar = folder.path(WEIGHTS), folder.path(SIDECAR)
+    held, about = tensors.read(path)
+    large = {key: 1e30 * value for key, value in held.items()}
+    description = storage.read_json(sidecar) | {"weights": tensors.write(path, large, about)}
+    storage.write_json(sidecar, description)
     message = stopped(folder, "sample")
     assert "are not finite on 16 x 16 nodes: use more sampler steps" in message

@@ -74,10 +74,12 @@ def test_a_full_disk(disk: Folder, rule: str) -> None:
 
 @pytest.mark.parametrize("rule", ["simulate", "dataset", "hierarchy", "sample"])
 def test_a_file_that_may_not_grow(folder: Folder, rule: str) -> None:
-    """What a quota does; needs no rights. The other jobs write files that are smaller."""
+    """A limit that needs no rights to set. The other jobs write files that are smaller."""
     message = without_room(folder, rule, largest_file=16384)
-    check_full(message)
-    assert "File too large" in message
+    assert message.startswith("cannot write results/")
+    assert "File too large); files may not become so large there: raise the limit" in message
+    assert "make room" not in message
+    assert "A file that was there before is untouched" in message
 
 
 @needs_root
@@ -88,5 +90,5 @@ def test_a_disk_that_is_read_only(disk: Folder, rule: str) -> None:
     message = without_room(disk, rule)
     mount("-o", "remount,rw", results)
     assert message.startswith("cannot write results/")
-    assert "is not writable: change its permissions or write elsewhere" in message
+    assert "is read-only: mount it for writing, or write elsewhere" in message
     disk.finish(rule)
