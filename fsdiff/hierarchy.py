@@ -22,11 +22,13 @@ from fsdiff.precision import LOSS, rounding
 from fsdiff.storage import (
     Provenance,
     concatenate,
+    environment_of,
     read,
     samples_per_chunk,
 )
 from fsdiff.stored_fields import StoredFields
 from fsdiff.threads import single_thread
+from fsdiff.versions import environment, warn_of_changes
 
 SPLITS = ("train", "validation", "test")
 SPACE = ("z", "y", "x")
@@ -62,6 +64,8 @@ def merge(
     problems += _gaps_and_overlaps(held, sum(split.values()))
     if problems:
         raise StorageError("the shards cannot be merged:\n  " + "\n  ".join(problems))
+    for (path, _), shard in zip(held, opened, strict=True):
+        warn_of_changes(path, environment_of(shard), environment())
     merged = concatenate(sorted(opened, key=lambda shard: _indices(shard)[0]))
     names = np.repeat(SPLITS, [split[name] for name in SPLITS])
     about = {"long_name": "what the sample is used for"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from fsdiff.characters import lines
+from fsdiff.versions import environment
 
 
 def configure(path: str | Path) -> None:
@@ -29,6 +30,8 @@ def configure(path: str | Path) -> None:
     logging.raiseExceptions = False  # or tracebacks of the failing log would bury the message
     faulthandler.enable(record.stream)
     sys.excepthook = _log_uncaught
+    versions = ", ".join(f"{name} {value}" for name, value in environment().items())
+    logging.getLogger(__name__).info("made with %s", versions)
 
 
 class _Indented(logging.Formatter):

@@ -26,6 +26,7 @@ from fsdiff.provenance import package_version
 from fsdiff.randomness import generator
 from fsdiff.storage import StorageError, read_json, write_json
 from fsdiff.validation import ValidationSet
+from fsdiff.versions import environment
 
 if TYPE_CHECKING:
     from fsdiff.samplers.base import Sampler, Samples
@@ -154,9 +155,11 @@ def save(
     """
     held = {f"network.{name}": tensor for name, tensor in denoiser.network.state_dict().items()}
     held |= {f"statistics.{name}": getattr(statistics, name) for name in MOMENTS}
+    device = next(denoiser.network.parameters()).device.type
     described = {
         **description,
         "fsdiff_version": package_version(),
+        "environment": environment(device=device, threads=torch.get_num_threads()),
         "spectrum_resolution": statistics.resolution,
         "weights": tensors.write(weights, held, {}),
     }

@@ -30,6 +30,7 @@ from fsdiff.failures import AGAIN as AGAIN
 from fsdiff.failures import check_file, read_failure
 from fsdiff.provenance import package_version
 from fsdiff.stored_fields import StoredFields
+from fsdiff.versions import environment
 
 FIELD_DIMENSIONS = ("sample", "channel", "y", "x")
 SERIES_DIMENSIONS = ("sample", "time", "channel", "y", "x")
@@ -81,7 +82,8 @@ def write(
     """
     name = f"fsdiff {package_version()}"
     described = {"Conventions": "CF-1.11", "title": title, "source": name, "history": name}
-    dataset = dataset.assign_attrs(described | provenance.attributes())
+    made_with = {"fsdiff_environment": canonical_json(environment())}
+    dataset = dataset.assign_attrs(described | provenance.attributes() | made_with)
     with atomic(path) as temporary:
         try:
             _write_all_but_fields(dataset, temporary)
@@ -122,6 +124,11 @@ def read(
 def read_results(path: str | os.PathLike[str]) -> xr.Dataset:
     """Read a file without fields, such as loss curves, into memory, checked like by ``read``."""
     return _decoded(_read_all_but_fields(path))
+
+
+def environment_of(dataset: xr.Dataset) -> dict[str, str]:
+    """The versions that a data set was written with; none where that is not recorded."""
+    return json.loads(dataset.attrs.get("fsdiff_environment", "{}"))
 
 
 def concatenate(datasets: Sequence[xr.Dataset]) -> xr.Dataset:

@@ -21,6 +21,7 @@ from fsdiff.parts import build
 from fsdiff.samplers.base import Samples, concatenate
 from fsdiff.stages.files import Job, provenance, state_path
 from fsdiff.states import saved
+from fsdiff.versions import environment, warn_of_changes
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -
     draw(drawn, model, config, state)
     samples = concatenate(drawn.parts)
     title = f"samples of a diffusion model on {n} x {n} nodes"
-    dataset = label(samples.fields, model)
+    dataset = label(samples.fields, model).assign_attrs(fsdiff_device=model.device.type)
     storage.write(dataset, output, title=title, provenance=provenance(job, seed))
     described = {"seconds": drawn.seconds, "count": drawn.count}
     storage.write_json(cost, {**samples.cost(), **described})
@@ -64,7 +65,11 @@ class Drawn:
     def save(self, path: Path) -> None:
         """Write them to a file from which another process can go on."""
         samples = concatenate(self.parts)
-        about = {"seconds": self.seconds, "evaluations": [*map(dict, samples.evaluations)]}
+        about = {
+            "seconds": self.seconds,
+            "evaluations": [*map(dict, samples.evaluations)],
+            "environment": _environment(),
+        }
         tensors.write(path, {"fields": samples.fields}, about)
 
     @classmethod
@@ -77,17 +82,24 @@ class Drawn:
         try:
             seconds = _SECONDS.validate_python(about["seconds"])
             evaluations = _EVALUATIONS.validate_python(about["evaluations"])
-            fields = held["fields"]
+            fields, made_with = held["fields"], _VERSIONS.validate_python(about["environment"])
         except (KeyError, ValueError) as error:
             raise DamagedError(f"{path} holds no samples") from error
         drawn = len(evaluations)
         if fields.shape != (drawn, *shape) or not 0 < drawn <= count:
             raise DamagedError(f"{path} holds samples of another job")
+        warn_of_changes(path, made_with, _environment())
         return cls([Samples(fields, evaluations)], seconds)
 
 
 _SECONDS = TypeAdapter(NonNegativeFloat)
 _EVALUATIONS = TypeAdapter(list[dict[NonNegativeInt, NonNegativeInt]])
+_VERSIONS = TypeAdapter(dict[str, str])
+
+
+def _environment() -> dict[str, str]:
+    """What the rounding of a sample depends on."""
+    return environment(device=chosen_device().type)
 
 
 def drawn_so_far(state: Path, model: models.Model, config: Mapping[str, Any]) -> Drawn:

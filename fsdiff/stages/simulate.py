@@ -13,6 +13,7 @@ from fsdiff.interruption import interruptible
 from fsdiff.parts import build
 from fsdiff.states import saved
 from fsdiff.storage import Provenance
+from fsdiff.versions import environment, warn_of_changes
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ def simulate(
     missing = {path: part for path, part in parts.items() if not _is_there(path, part, made)}
     if len(missing) < len(parts):
         logger.info("resumed with %d of %d parts in %s", len(missing), len(parts), state)
+        with storage.read(next(path for path in parts if path not in missing), chunks=1) as part:
+            warn_of_changes(state, storage.environment_of(part), environment())
     with tqdm(total=len(indices), desc="simulate", unit="sample", disable=None) as bar:
         bar.update(len(indices) - sum(map(len, missing.values())))
         _make(missing, made, title, bar)

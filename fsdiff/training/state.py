@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fsdiff import tensors
 from fsdiff.atomic import DamagedError
+from fsdiff.versions import environment, warn_of_changes
 
 Row = dict[str, int | float | list[float]]
 """Of the loss curves; validation losses are those at each resolution."""
@@ -121,17 +122,20 @@ class TrainingState:
             saved[f"best/{name}"] = self.best[name]
             for key, value in self.optimizer.state[parameter].items():
                 saved[f"optimizer.{key}/{name}"] = value
-        tensors.write(path, saved, {"progress": asdict(self.progress)})
+        about = {"progress": asdict(self.progress), "environment": self._environment()}
+        tensors.write(path, saved, about)
 
     def read(self, path: Path) -> tuple[Progress, dict[str, Tensor]]:
         """What ``save`` has written; DamagedError where it is not of this network."""
         saved, about = tensors.read(path)
         try:
             progress = _PROGRESS.validate_python(about["progress"])
+            made_with = _VERSIONS.validate_python(about["environment"])
         except (KeyError, ValueError) as error:
             raise DamagedError(f"{path} is no state of training") from error
         if self._shapes(saved) != tensors.shapes(saved):
             raise DamagedError(f"{path} is the state of another network")
+        warn_of_changes(path, made_with, self._environment())
         return progress, saved
 
     def _shapes(self, saved: Iterable[str]) -> tensors.Shapes:
@@ -161,8 +165,14 @@ class TrainingState:
                 if of == name and group.startswith("optimizer.")
             }
 
+    def _environment(self) -> dict[str, str]:
+        """What the rounding of a step depends on."""
+        device = next(iter(self.parameters.values())).device.type
+        return environment(device=device, threads=torch.get_num_threads())
+
 
 _PROGRESS = TypeAdapter(Progress)
+_VERSIONS = TypeAdapter(dict[str, str])
 
 
 def _copies(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

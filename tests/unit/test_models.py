@@ -226,7 +226,7 @@ FOREIGN = [
     ("config.network.width", 10**12, "does not describe a model: "),
     ("config.network.width", 10**30, "does not describe a model: "),
     ("config.network.width", NESTED, "config.network.width = [[[["),
-    ("config.network.layers", 10**9, "its network has more weights than there are"),
+    ("config.network.layers", 10**8, "its network has more weights than there are"),
     ("config.network.layers", 2.5, "config.network.layers = 2.5: expected an integer > 0"),
     ("config.network.modes", 10**6, "model.safetensors holds another network: "),
     ("data", None, "data = null: expected"),
