@@ -147,34 +147,40 @@ def restrict(
 
 def _refuse_constants(mean: xr.DataArray, scale: xr.DataArray) -> None:
     """Refuse channels, or frames of them, that vary by no more than their mean's rounding error."""
-    varies = scale.values > np.finfo(np.float64).eps * np.abs(mean.values)
-    constant = [_name(scale, place) for place in np.argwhere(~varies)]
-    if constant:
-        names = ", ".join(constant)
+    constant = ~(scale.values > np.finfo(np.float64).eps * np.abs(mean.values))
+    if constant.any():
+        names = _names(scale, constant)
         raise ValueError(f"channel {names} is constant over all training samples: leave it out")
 
 
 def _tell_rounding(mean: xr.DataArray, scale: xr.DataArray, kind: np.dtype) -> None:
     """Warn of channels, or frames of them, that vary by little more than their values' rounding."""
     lost = rounding(mean.values, scale.values, kind)
-    for place in map(tuple, np.argwhere(lost > LOSS)):
-        deviation, size = scale.values[place], abs(mean.values[place]) + scale.values[place]
-        told = (
-            f"channel {_name(scale, place)}: the rounding of its values ({kind} of size {size:.7g})"
-            f" is up to {lost[place]:.1%} of its deviation ({deviation:.2g})"
+    noise = lost > NOISE
+    if noise.any():
+        logger.warning(
+            "channel %s: values are %s, the rounding of which is %.2g or more of their deviation: "
+            "what is learned of it is mostly noise; leave it out, or store it in double precision "
+            "or without its mean",
+            *(_names(scale, noise), kind, lost[noise].min()),
         )
-        if lost[place] > NOISE:
-            remedy = "leave it out, or store it in double precision or without its mean"
-            logger.warning("%s, so that what is learned of it is mostly noise: %s", told, remedy)
-        else:
-            logger.info(told)
+    if (less := (lost > LOSS) & ~noise).any():
+        logger.info(
+            "channel %s: values are %s, the rounding of which is %.2g or less of their deviation",
+            *(_names(scale, less), kind, lost[less].max()),
+        )
 
 
-def _name(of: xr.DataArray, place: Sequence[int]) -> str:
-    """The channel at a place and, of series, the time."""
-    item = of[tuple(place)]
-    time = f" at time {item['time'].item():g}" if "time" in of.dims else ""
-    return f"{item['channel'].item()}{time}"
+def _names(of: xr.DataArray, chosen: np.ndarray) -> str:
+    """The channels at these places and, of series, their times; the first ten."""
+    items = [of[tuple(place)] for place in np.argwhere(chosen)]
+    names = [
+        f"{item['channel'].item()}"
+        + (f" at time {item['time'].item():g}" if "time" in of.dims else "")
+        for item in items[:10]
+    ]
+    more = f" and {len(items) - 10} more" if len(items) > 10 else ""
+    return ", ".join(names) + more
 
 
 def _energy(field: xr.DataArray, basis: Basis) -> xr.DataArray:

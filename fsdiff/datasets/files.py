@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -145,7 +146,8 @@ class FileData(Source):
         n, frames, channels = self.resolution, self._frames, self._channels
         fields = np.empty((len(indices), len(frames), len(channels), n, n), self._type)
         for path, here, there in self._blocks(indices):
-            part = self._read(path, there)
+            with self._opened(path) as (arrays, header):
+                part = self._fields(arrays, header, there)
             with np.errstate(over="ignore"):  # what becomes infinite is refused
                 fields[here] = part
             _check_finite(fields[here], indices[here], path, there.start)
@@ -153,28 +155,25 @@ class FileData(Source):
                 progress(len(part))
         return self._label(fields, indices)
 
-    def _read(self, path: Path, samples: slice) -> np.ndarray:
-        """Fields (sample, time, channel, y, x) of a file as precise as they stand there."""
-        with self._opened(path) as (arrays, header):
-            fields = read_fields(arrays, header, samples, self._frames)
-            return fields[:, :, list(self._channels.values())]
+    def _fields(self, arrays: Arrays, header: Header, samples: slice) -> np.ndarray:
+        """Fields (sample, time, channel, y, x) of a file, as precise as they stand there."""
+        fields = read_fields(arrays, header, samples, self._frames)
+        return fields[:, :, list(self._channels.values())]
 
     @cached_property
     def _type(self) -> np.dtype:
         """Of the fields of the data set, whatever samples are read: a few of them decide."""
         positions = np.linspace(0, self.available - 1, PROBES).astype(int).tolist()
-        places = sorted({self._place(index) for index in positions})
-        precise = [place for place in places if self._is_precise(self.files[place[0]])]
-        if not precise:
+        places, probes = sorted({self._place(index) for index in positions}), []
+        for file, samples in groupby(places, itemgetter(0)):
+            with self._opened(self.files[file]) as (arrays, header):
+                types = [np.dtype(arrays[name].values.dtype) for name in header.variables]
+                # Values in single precision need not be read.
+                if any(item.kind != "f" or item.itemsize > 4 for item in types):
+                    probes += [self._fields(arrays, header, slice(i, i + 1)) for _, i in samples]
+        if not probes:
             return np.dtype(np.float32)
-        probes = [self._read(self.files[file], slice(i, i + 1)) for file, i in precise]
         return stored_type(np.concatenate(probes), tuple(self._channels))
-
-    def _is_precise(self, path: Path) -> bool:
-        """Whether a file may hold what float32 cannot."""
-        with self._opened(path) as (arrays, header):
-            types = [np.dtype(arrays[name].values.dtype) for name in header.variables]
-        return any(item.kind != "f" or item.itemsize > 4 for item in types)
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[tuple[Arrays, Header]]:
