@@ -18,7 +18,7 @@ import xarray as xr
 from fsdiff.atomic import StorageError
 from fsdiff.bases import Basis
 from fsdiff.downsampling import Downsampling
-from fsdiff.precision import LOSS, rounding
+from fsdiff.precision import LOSS, rounding, sufficient_type
 from fsdiff.storage import (
     Provenance,
     concatenate,
@@ -124,11 +124,14 @@ def restrict(
     space = SPACE[-basis.dimension :]
     field = dataset["field"]
     downsampling.check(field.sizes["x"], resolution)
+    kind = field.dtype
+    if "mean" in dataset:  # averages of rounded values have more digits than these
+        kind = np.promote_types(kind, sufficient_type(dataset["mean"], dataset["scale"]))
 
     def to_coarse(values: np.ndarray) -> np.ndarray:
         fine = torch.from_numpy(values.astype(np.float64))
         with single_thread():  # chunks run in parallel instead
-            return downsampling(fine, resolution, basis).numpy().astype(values.dtype)
+            return downsampling(fine, resolution, basis).numpy().astype(kind)
 
     restricted = xr.apply_ufunc(
         to_coarse,
@@ -137,7 +140,7 @@ def restrict(
         output_core_dims=[space],
         exclude_dims=set(space),
         dask="parallelized",
-        output_dtypes=[field.dtype],
+        output_dtypes=[kind],
         dask_gufunc_kwargs={"output_sizes": dict.fromkeys(space, resolution)},
         keep_attrs=True,
     )

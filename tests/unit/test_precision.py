@@ -118,6 +118,15 @@ def test_coarse_grids_keep_small_deviations(tmp_path):
     np.testing.assert_allclose((coarse[:, 0] - 101325) / 0.01, exact, atol=1e-6)
 
 
+def test_coarse_grids_have_more_digits_than_rounded_values(tmp_path):
+    values = np.round(2.45e6 + 0.5 * NOISE).astype(np.float32)
+    with storage.read(data_set(tmp_path, values), chunks="auto") as dataset:
+        assert dataset["field"].dtype == np.float32
+        coarse = hierarchy.restrict(dataset, N // 2, Spectral(), BASIS)["field"].values
+    exact = BASIS.restrict(torch.from_numpy(values).double() - 2.45e6, N // 2).numpy()
+    np.testing.assert_allclose(coarse[:, 0] - 2.45e6, exact, atol=1e-8)
+
+
 def test_reference_rows_keep_small_deviations(tmp_path):
     with storage.read(data_set(tmp_path, 101325 + 0.01 * NOISE)) as dataset:
         statistics = Statistics.of(dataset)
