@@ -4,8 +4,8 @@ A NetCDF file of fields has one variable ``field`` with dimensions (sample, chan
 (sample, time, channel, y, x), the coordinates that go with them, and global attributes that say
 what made it. Everything is written with ``fsdiff.atomic``, so a file that exists is whole, and a
 failed write leaves the previous one as it was. What is read is what was written: the variable
-``checksum`` has the CRC-32 of each sample's bytes, the attribute ``fsdiff_digest`` the SHA-256 of
-all but the fields.
+``checksum`` is that of each sample's bytes, the attribute ``fsdiff_digest`` the SHA-256 of all but
+the fields.
 
 Fields are stored contiguously and uncompressed: a sample is read alone, zlib would save a fifth on
 float32 fields and make reading three to four times slower, and no byte depends on the order in
@@ -232,8 +232,8 @@ def _write_fields(field: xr.DataArray, path: Path, consequence: str) -> None:
         stored.setncatts(field.attrs)
         if auxiliary := _auxiliary(field):
             stored.coordinates = " ".join(auxiliary)
-        sums = file.createVariable("checksum", "u4", "sample", **how)
-        sums.long_name = "CRC-32 of the bytes of the sample in 'field'"
+        sums = file.createVariable("checksum", "u8", "sample", **how)
+        sums.long_name = "multilinear checksum of the bytes of the sample in 'field'"
         for first in range(0, len(field), step):
             piece = field[first : first + step].astype(kind).compute()
             _refuse_non_finite(piece, consequence)
