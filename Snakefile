@@ -5,18 +5,22 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 
+include: "workflow/rules/reading.smk"
+
+
+# Used as a module, by another workflow that has a configuration, report and start of its own.
+MAIN = workflow.modifier.is_main_snakefile()
+
+if MAIN:
+    look_at(workflow.configfiles or filter(os.path.exists, ["config.yaml"]))
+
+    report: "workflow/report/workflow.rst"
+
+
 # A configuration given on the command line replaces this one; Snakemake alone would mix them.
 if not workflow.overwrite_configfiles:
 
     configfile: "config.yaml"
-
-
-# Used as a module, by another workflow that has a report and a start of its own.
-MAIN = workflow.modifier.is_main_snakefile()
-
-if MAIN:
-
-    report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"

@@ -40,5 +40,5 @@ def _one_line(text: str) -> str:
     return text
 
 
-Line = Annotated[str, Field(max_length=1000), AfterValidator(_one_line)]
+Line = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 """A title: a text that fits in a line, and all of which can be seen."""

@@ -33,6 +33,7 @@ BOUNDS = {
     "maximum": "<= {}",
     "multipleOf": "a multiple of {}",
     "minLength": "of length >= {}",
+    "maxLength": "of length <= {}",
 }
 
 

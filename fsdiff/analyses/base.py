@@ -32,7 +32,7 @@ class Analysis(ABC):
     """
 
     title: Line = ""
-    figure: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*)?$")] = ""
+    figure: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*)?$", max_length=100)] = ""
 
     @abstractmethod
     def run(self) -> xr.Dataset:

@@ -9,11 +9,17 @@ from pydantic import AfterValidator, Field, Strict
 from fsdiff import bases
 from fsdiff.blocks import LARGEST, exact
 
+REPETITION = "it ends in a repetition of twenty or more, which Snakemake refuses"
+
+
+def repeats_itself(name: str) -> bool:
+    """Whether Snakemake would take a name for one that grows without end."""
+    return re.search(r"(.+)\1{19}$", name) is not None
+
 
 def _no_repetition(name: str) -> str:
-    """The name, unless Snakemake would take it for one that grows without end."""
-    if re.search(r"(.+)\1{19}$", name):
-        raise ValueError("it ends in a repetition of twenty or more, which Snakemake refuses")
+    if repeats_itself(name):
+        raise ValueError(REPETITION)
     return name
 
 

@@ -13,7 +13,7 @@ from fsdiff.claims import Claim
 from fsdiff.config.datasets import Dataset
 from fsdiff.config.evaluation import OF_SEARCHES, Evaluation, unknown, unknown_result
 from fsdiff.config.experiments import Experiment
-from fsdiff.config.fields import Count, Name
+from fsdiff.config.fields import REPETITION, Count, Name, repeats_itself
 from fsdiff.config.searches import Search
 from fsdiff.explain import refuse, suggest
 
@@ -39,7 +39,7 @@ Device = Literal["cpu", "cuda"]
 class Parallel(Block):
     """Several processes that train one network together; it changes rounding only."""
 
-    processes: Count = 1
+    processes: Annotated[Count, Field(le=1024)] = 1
     """How many on each machine, each on a GPU of its own where ``device`` is cuda."""
     launcher: Annotated[str, Field(min_length=1)] | None = None
     """What starts them on several machines, ``srun … torchrun …``; none for one machine."""
@@ -51,6 +51,11 @@ def _figures_of_one_kind(analyses: dict[str, PartBlock]) -> dict[str, PartBlock]
         ((name,), f"its figure '{figure}' shows {kinds[figure]}; figures show analyses of one kind")
         for name, item in analyses.items()
         if kinds.setdefault(figure := item.figure or name, item.kind) != item.kind
+    )
+    refuse(
+        ((name, "figure"), REPETITION)
+        for name, item in analyses.items()
+        if repeats_itself(item.figure)
     )
     return analyses
 

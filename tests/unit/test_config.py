@@ -192,7 +192,8 @@ WRONG = {
     ),
     "number for text": (
         (f"{EXPERIMENT}/title", 3),
-        "experiments.bessel.title = 3: expected text of length >= 1 or null",
+        "experiments.bessel.title = 3: expected text of length >= 1 and of length <= 200 or "
+        "null",
     ),
     "not a choice": (
         (f"{EXPERIMENT}/training", {"schedule": "step"}),

@@ -172,3 +172,20 @@ def test_the_check_tells_of_a_large_study_and_of_a_disk_that_is_too_small(
 )
 def test_bytes_in_words(size, told):
     assert sizes.shown_bytes(size) == told
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (
+            f"{EXPERIMENT}/title",
+            "x" * 201,
+            f'experiments.bessel.title = "{"x" * 56}...: expected text of length >= 1 and of '
+            "length <= 200",
+        ),
+        ("parallel", {"processes": 10**15}, "parallel.processes = 1000000000000000: expected"),
+    ],
+)
+def test_texts_and_processes_have_bounds(path, value, told):
+    (found,) = problems((path, value))
+    assert found.startswith(told)

@@ -30,14 +30,6 @@ from fsdiff.storage import canonical_json
 if os.path.exists(sys.executable):
     sys.executable = shlex.quote(sys.executable)
 
-# Snakemake keeps the last of two entries of one name and says nothing.
-for file in workflow.configfiles if MAIN else ():
-    try:
-        strict_yaml.read(file)
-    except (OSError, ValueError) as error:
-        raise WorkflowError(f"{file}: {error}") from None
-
-
 
 def given():
     """What the command line gives with ``--config``, of which Snakemake makes text: "0" of [0]."""
