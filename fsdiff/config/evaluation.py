@@ -1,5 +1,6 @@
 """The block of metrics, and whether these suit what the study has them compare."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
@@ -8,9 +9,10 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from fsdiff.bases import Basis
 from fsdiff.blocks import Block, PartBlock, part_type
 from fsdiff.config.fields import Name
+from fsdiff.datasets.source import Source
 from fsdiff.explain import refuse, suggest
 from fsdiff.metrics.base import Metric
-from fsdiff.metrics.results import parsed
+from fsdiff.metrics.results import channel_names, of_channel, parsed
 
 OTHER_RESULTS = (
     "loss",
@@ -72,15 +74,35 @@ def unfit(basis: Basis, n: int, info: ValidationInfo) -> Iterator[str]:
             yield f"{path} {error}"
 
 
-def unknown_result(name: str, metrics: Mapping[str, PartBlock]) -> str | None:
-    """Why no evaluation will have such a result; or None."""
+def unknown_result(
+    name: str, metrics: Mapping[str, PartBlock], channels: Sequence[str] | None
+) -> str | None:
+    """Why no evaluation of fields of such channels will have a result of that name; or None."""
     of_metrics = [result for block in metrics.values() for result in block.part.results]
-    known = [*of_metrics, *OTHER_RESULTS]
-    if parsed(name)[0] in of_metrics or name.startswith("training_seconds_at_"):
+    key, channel = parsed(name)
+    if channel and key in of_metrics:
+        return _unknown_channel(key, channel, channels)
+    if re.fullmatch(r"training_seconds_at_\d+", name):
         return None
-    return unknown(name, known)
+    return unknown(name, [*of_metrics, *OTHER_RESULTS])
 
 
 def unknown(name: str, known: Sequence[str]) -> str | None:
     """Why a result is none of those that there will be; or None."""
     return None if name in known else f"no such result; known: {suggest(known, name)}"
+
+
+def named_channels(source: Source) -> list[str] | None:
+    """What results call the channels of a source; None where its files have all the say."""
+    given = getattr(source, "channels", ())
+    if isinstance(given, Mapping) and not given:
+        return None
+    return channel_names(given)
+
+
+def _unknown_channel(key: str, channel: str, channels: Sequence[str] | None) -> str | None:
+    if channels is None or (channel in channels and len(channels) > 1):
+        return None
+    if len(channels) < 2:
+        return f"the data have one channel; use {key}"
+    return f"no such channel; known: {suggest([of_channel(key, one) for one in channels], channel)}"

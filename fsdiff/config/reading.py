@@ -143,7 +143,7 @@ def _with_searches(
 ) -> Configuration:
     """The study with its searches, which vary experiments, and what they consist of."""
     block = {"searches": reader.raw["searches"]}
-    known = {"experiments": list(study.experiments), "metrics": context["metrics"]}
+    known = {"experiments": list(study.experiments), "study": study}
     read = reader.valid(SearchesAlone, block, lambda location: location, known)
     if read is None:
         return study

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from fsdiff.blocks import Block, PartBlock, block_type, exact
-from fsdiff.config.evaluation import unknown_result
 from fsdiff.config.fields import Count, Name, Seed, distinct
 from fsdiff.explain import suggest
 from fsdiff.training.options import Level
@@ -73,8 +72,8 @@ class Search(Block):
     @field_validator("metric")
     @classmethod
     def _check_metric(cls, name: str, info: ValidationInfo) -> str:
-        metrics = (info.context or {}).get("metrics")
-        if metrics and (problem := unknown_result(name, metrics)):
+        study, experiment = (info.context or {}).get("study"), info.data.get("experiment")
+        if study and (problem := study.knows_no(name, experiment)):
             raise ValueError(problem)
         return name
 

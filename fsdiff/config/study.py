@@ -11,7 +11,13 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 from fsdiff.blocks import Block, PartBlock, block_type, part_type
 from fsdiff.claims import Claim
 from fsdiff.config.datasets import Dataset
-from fsdiff.config.evaluation import OF_SEARCHES, Evaluation, unknown, unknown_result
+from fsdiff.config.evaluation import (
+    OF_SEARCHES,
+    Evaluation,
+    named_channels,
+    unknown,
+    unknown_result,
+)
 from fsdiff.config.experiments import Experiment
 from fsdiff.config.fields import REPETITION, Count, Name, repeats_itself
 from fsdiff.config.searches import Search
@@ -159,11 +165,12 @@ class Study(Block):
 
     def knows_no(self, result: str | None, name: str) -> str | None:
         """Why an experiment or a search will have no such result; or None."""
-        if result is None:
-            return None
-        if name in self.searches:
+        if name in self.searches and result:
             return unknown(result, OF_SEARCHES)
-        return unknown_result(result, self.evaluation.metrics)
+        if name not in self.experiments or not result:
+            return None
+        source = self.datasets[self.experiments[name].dataset].source.part
+        return unknown_result(result, self.evaluation.metrics, named_channels(source))
 
     def drawn_analyses(self) -> dict[str, list[str]]:
         """The analyses in each figure, in the order of the configuration."""

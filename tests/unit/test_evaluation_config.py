@@ -91,6 +91,18 @@ def study(*edits):
             'searches.table.metric = "energy_distance[pressure]": no such result; known: one_point',
         ),
         (
+            [("searches/table/metric", "one_point_w1[presure]")],
+            'searches.table.metric = "one_point_w1[presure]": no such channel; known: '
+            "one_point_w1[permeability], one_point_w1[pressure]",
+        ),
+        (
+            [
+                ("searches/table/metric", "one_point_w1[u]"),
+                ("datasets/media/source", {"kind": "random_field", "resolution": 16}),
+            ],
+            'searches.table.metric = "one_point_w1[u]": the data have one channel; use one_poi',
+        ),
+        (
             [("claims/first/metric", "rbf_mdm")],
             'claims.first.metric = "rbf_mdm": no such result; known: one_point_w1, ',
         ),
