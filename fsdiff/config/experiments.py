@@ -147,6 +147,7 @@ class Experiment(Block):
                 if level.resolution not in dataset.resolutions
             )
             refuse(_unaffordable_levels(levels, info.data.get("network"), dataset))
+            refuse(_idle_processes(levels, dataset, info))
         return levels
 
     @field_validator("sampler")
@@ -200,6 +201,20 @@ def _dataset_of(info: ValidationInfo) -> Dataset | None:
     """The data set of an experiment that is being validated, if it is known and valid."""
     datasets = (info.context or {}).get("datasets", {})
     return datasets.get(info.data.get("dataset"))
+
+
+def _idle_processes(
+    levels: tuple[PartBlock, ...], dataset: Dataset, info: ValidationInfo
+) -> Iterator[Problem]:
+    """Batches that cannot be divided among the processes that train together."""
+    processes = (info.context or {}).get("processes", 1)
+    for i, level in enumerate(levels):
+        if (batch := min(level.batch_size, dataset.split.train)) < processes:
+            message = (
+                f"batches of {batch} samples cannot be divided among parallel.processes = "
+                f"{processes}; use batch_size and split.train >= {processes}"
+            )
+            yield (i,), message
 
 
 def _too_few(count: int, info: ValidationInfo) -> Iterator[Problem]:

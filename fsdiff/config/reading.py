@@ -110,7 +110,8 @@ def _check(raw: Any, source: str) -> Configuration:
     metrics = {} if shape is None or alone else shape.evaluation.metrics
     datasets = reader.datasets({"metrics": metrics})
     names = list(reader.entries("datasets"))
-    context = {"datasets": datasets, "names": names, "metrics": metrics}
+    processes = shape.parallel.processes if shape and not alone else 1
+    context = {"datasets": datasets, "names": names, "metrics": metrics, "processes": processes}
     experiments = reader.experiments(context)
     reader.problems += _taken(reader)
     if reader.problems:

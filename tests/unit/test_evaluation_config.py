@@ -118,6 +118,16 @@ def test_what_metrics_would_refuse_is_refused_before_any_job(edits, problem):
     assert any(line.startswith(problem) for line in caught.value.problems), caught.value.problems
 
 
+def test_batches_smaller_than_the_number_of_processes_are_refused():
+    edits = [("parallel", {"processes": 9}), ("searches", {})]
+    with pytest.raises(ConfigurationError) as caught:
+        load(study(*edits))
+    assert caught.value.problems == (
+        "experiments.one.levels[0]: batches of 8 samples cannot be divided among "
+        "parallel.processes = 9; use batch_size and split.train >= 9",
+    )
+
+
 def test_grids_on_which_a_metric_is_nothing_are_refused(monkeypatch):
     """Where there are data: samples on 32 nodes are compared with none."""
 

@@ -98,7 +98,7 @@ def test_titles_with_characters_that_cannot_be_shown_are_refused(character):
 def test_titles_of_nothing_and_of_too_much_are_refused():
     with pytest.raises(ValidationError, match="nothing but spaces"):
         LINE.validate_python("  ")
-    with pytest.raises(ValidationError, match="at most 1000"):
+    with pytest.raises(ValidationError, match="at most 200"):
         LINE.validate_python("a" * 1001)
 
 
