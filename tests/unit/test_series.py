@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from scipy.stats import wasserstein_distance
 
 from fsdiff import config, hierarchy, models, parts, storage, strict_yaml
 from fsdiff.config.evaluation import unknown_result
@@ -224,6 +225,29 @@ def test_series_are_evaluated_for_all_channels_and_for_each(series):
     assert row.keys() >= {*known, *of_channels}
     del row["row"]
     assert [key for key in row if unknown_result(key, metrics, ["u", "v"])] == []
+
+
+def test_results_are_of_frames_in_units_of_their_own_deviation(series):
+    """Recomputed from the files by SciPy, frame by frame and channel by channel."""
+    row, *_ = storage.read_json(series.path("metrics.json"))
+    with storage.read(series.path("16.nc")) as dataset:
+        target = dataset["field"].values[8:10].astype(float)
+        scale = dataset["scale"].values
+    samples = storage.read(series.path("samples-16.nc"))["field"].values.astype(float)
+    assert scale.max() > 2 * scale.min()
+    apart = np.array(
+        [
+            [
+                wasserstein_distance(samples[:, i, j].ravel(), target[:, i, j].ravel())
+                for j in range(2)
+            ]
+            for i in range(3)
+        ]
+    )
+    expected = apart / scale
+    assert row["one_point_w1"] == pytest.approx(expected.mean(), rel=1e-4)
+    assert row["one_point_w1[u]"] == pytest.approx(expected[:, 0].mean(), rel=1e-4)
+    assert row["one_point_w1[v]"] == pytest.approx(expected[:, 1].mean(), rel=1e-4)
 
 
 def test_synthetic_references_are_normalised(series):
