@@ -1,12 +1,16 @@
 """What every measure has in common: how it is called, and what it refuses before any job starts."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from pydantic import Field
 from torch import Tensor
 
 from fsdiff.bases import Basis
 from fsdiff.metrics.fields import check_fields
+
+Draws = Annotated[int, Field(ge=1, le=100_000)]
+"""How many random directions or the like: more cost days and tell no more."""
 
 
 class Metric(ABC):

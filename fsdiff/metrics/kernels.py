@@ -6,10 +6,10 @@ of its own deviation.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 from torch import Tensor
 
 from fsdiff.bases import Basis
@@ -33,7 +33,7 @@ class GaussianKernelDiscrepancy(Metric):
     Returns ``rbf_mmd`` (squared) and, with permutations, ``rbf_mmd_p_value``.
     """
 
-    permutations: NonNegativeInt = 0
+    permutations: Annotated[int, Field(ge=0, le=100_000)] = 0
     seed: NonNegativeInt = 0
     at_least: ClassVar[int] = 2
     kind: Literal["rbf_mmd"] = "rbf_mmd"

@@ -10,10 +10,13 @@ from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from fsdiff.bases import Basis
-from fsdiff.metrics.base import Metric
+from fsdiff.metrics.base import Draws, Metric
 from fsdiff.metrics.fields import blocks
 from fsdiff.metrics.sliced import squared_wasserstein
 from fsdiff.randomness import generator
+
+LARGEST = 4096
+"""Nodes per side that fields are brought to at most."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,16 @@ class PatchSlicedWasserstein(Metric):
 
     divisions: PositiveInt = 8
     points: PositiveInt = 8
-    projections: PositiveInt = 100
+    projections: Draws = 100
     seed: NonNegativeInt = 0
     kind: Literal["patch_sliced_wasserstein"] = "patch_sliced_wasserstein"
+
+    def __post_init__(self) -> None:
+        if (nodes := self.divisions * self.points) > LARGEST:
+            raise ValueError(
+                f"divisions = {self.divisions}: patches of {self.points} points are {nodes} nodes "
+                f"per side; use divisions * points <= {LARGEST}"
+            )
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The distance between two sets of fields (N, channels, *grid)."""

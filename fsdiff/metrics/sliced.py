@@ -10,11 +10,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt
 from torch import Tensor
 
 from fsdiff.bases import Basis
-from fsdiff.metrics.base import Metric
+from fsdiff.metrics.base import Draws, Metric
 from fsdiff.metrics.fields import BLOCK, blocks
 from fsdiff.randomness import generator
 
@@ -37,7 +37,7 @@ class SlicedWasserstein(Metric):
     Returns ``sliced_wasserstein``, in deviations of the channels.
     """
 
-    projections: PositiveInt = 500
+    projections: Draws = 500
     seed: NonNegativeInt = 0
     kind: Literal["sliced_wasserstein"] = "sliced_wasserstein"
 

@@ -83,6 +83,23 @@ def study(*edits):
             "evaluation.metrics.more: gives the same results as 'mmd', which is of kind rbf_mmd",
         ),
         (
+            [("evaluation/metrics/mmd/permutations", 10**9)],
+            "evaluation.metrics.mmd.permutations = 1000000000: expected an integer >= 0 and",
+        ),
+        (
+            [("evaluation/metrics/w2", {"kind": "sliced_wasserstein", "projections": 10**9})],
+            "evaluation.metrics.w2.projections = 1000000000: expected an integer >= 1 and",
+        ),
+        (
+            [
+                (
+                    "evaluation/metrics/patches",
+                    {"kind": "patch_sliced_wasserstein", "divisions": 999, "points": 9},
+                )
+            ],
+            "evaluation.metrics.patches.divisions = 999: patches of 9 points are 8991 nodes",
+        ),
+        (
             [("searches/table/metric", "one_point_w2")],
             'searches.table.metric = "one_point_w2": no such result; known: one_point_w1, ',
         ),
