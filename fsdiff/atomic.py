@@ -5,7 +5,7 @@ import os
 import platform
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,6 +29,21 @@ def _umask() -> int:
 
 _UMASK = _umask()
 
+_guards: dict[Path, Callable[[], None]] = {}
+"""What is called before a file takes its place."""
+
+
+@contextmanager
+def guarded(paths: Iterable[str | os.PathLike[str]], guard: Callable[[], None]) -> Iterator[None]:
+    """Call ``guard`` inside the block before one of these files takes its place; it may raise."""
+    ours = dict.fromkeys((Path(path).absolute() for path in paths), guard)
+    _guards.update(ours)
+    try:
+        yield
+    finally:
+        for path in ours:
+            del _guards[path]
+
 
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -46,6 +61,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         os.chmod(temporary, 0o666 & ~_UMASK)  # some writers make private files
         _flush(temporary)
+        if guard := _guards.get(path.absolute()):
+            guard()
         os.replace(temporary, path)
         with suppress(OSError):  # some network file systems cannot flush a folder
             _flush(path.parent)
@@ -67,20 +84,20 @@ def sweep(folder: Path) -> None:
         if found is None:
             continue
         with suppress(OSError):
-            here = found["machine"] == _machine()
+            here = found["machine"] == machine()
             if _ended(int(found["process"])) if here else _is_old(leftover):
                 leftover.unlink()
 
 
 def _temporary_name(path: Path) -> str:
     """A name beside ``path``, with this process's id; short enough where that of ``path`` is."""
-    end = f".fsdiff-{_machine()}-{os.getpid()}{path.suffix}"
+    end = f".fsdiff-{machine()}-{os.getpid()}{path.suffix}"
     if len(os.fsencode(f".{path.stem}{end}")) <= 255:
         return f".{path.stem}{end}"
     return f".{hashlib.sha256(os.fsencode(path.stem)).hexdigest()[:16]}{end}"
 
 
-def _machine() -> str:
+def machine() -> str:
     """Where process ids mean what they mean here: this machine and, on Linux, this container."""
     try:
         container = os.stat("/proc/self/ns/pid").st_ino

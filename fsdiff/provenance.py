@@ -18,17 +18,11 @@ FORBIDDEN = "config"
 """The package that imports every part: a job that reached it would depend on all code."""
 
 WITHOUT_EFFECT = (
-    "blocks",
-    "descriptions",
-    "explain",
-    "failures",
-    "logs",
-    "parts",
-    "provenance",
-    "states",
+    *("blocks", "descriptions", "environment", "explain", "failures", "interruption", "jobs"),
+    *("lineage", "locks", "logs", "parts", "provenance", "states", "supervision", "versions"),
     "workers",
 )
-"""Modules that every job reaches and whose code has no part in a result."""
+"""Modules that jobs reach and whose code has no part in a result: they watch, check and tell."""
 
 TYPE_CHECKS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 

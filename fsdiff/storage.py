@@ -46,18 +46,24 @@ JSON_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a file was made from: a slice of configuration, a code fingerprint and a seed."""
+    """What a file was made from: a slice of configuration, a code fingerprint and a seed.
+
+    ``lineage`` tells it from files made of other inputs, see ``fsdiff.lineage``; it is empty where
+    no workflow has planned the file.
+    """
 
     config: dict[str, Any]
     fingerprint: str
     seed: int
+    lineage: str = ""
 
     def attributes(self) -> dict[str, str | int]:
-        """The global attributes ``fsdiff_config``, ``_fingerprint``, ``_seed`` and ``_version``."""
+        """What files record, as global attributes or keys of JSON; names begin with ``fsdiff_``."""
         return {
             "fsdiff_config": canonical_json(self.config),
             "fsdiff_fingerprint": self.fingerprint,
             "fsdiff_seed": self.seed,
+            "fsdiff_lineage": self.lineage,
             "fsdiff_version": package_version(),
         }
 
@@ -65,8 +71,19 @@ class Provenance:
     def of(cls, dataset: xr.Dataset) -> "Provenance":
         """The provenance that a data set's attributes record; KeyError where they do not."""
         attributes = dataset.attrs
-        config = json.loads(attributes["fsdiff_config"])
-        return cls(config, attributes["fsdiff_fingerprint"], int(attributes["fsdiff_seed"]))
+        return cls(
+            json.loads(attributes["fsdiff_config"]),
+            attributes["fsdiff_fingerprint"],
+            int(attributes["fsdiff_seed"]),
+            attributes["fsdiff_lineage"],
+        )
+
+    @classmethod
+    def of_job(cls, job: Mapping[str, Any], seed: int | None = None) -> "Provenance":
+        """What a file of a job says of its making; the seed is by default the configuration's."""
+        config = job["config"]
+        seed = config.get("seed", 0) if seed is None else seed
+        return cls(config, job["code"], seed, job.get("lineage", ""))
 
 
 def write(

@@ -15,6 +15,7 @@ from fsdiff.randomness import generator, normals
 from fsdiff.spectrum import resample_spectrum
 from fsdiff.stages.files import Job, fields_of, normalised_split, split
 from fsdiff.stages.judge import Judge
+from fsdiff.storage import Provenance
 
 SURROGATE_STREAM, WHITE_NOISE_STREAM, FLOOR_STREAM = 21, 22, 23
 """Stream numbers of the two synthetic reference rows, and of the divisions of real data."""
@@ -52,7 +53,8 @@ def evaluate_samples(
         "fine_evaluations": spent["fine_evaluations"],
         "seconds_per_sample": spent["seconds"] / spent["count"],
     }
-    storage.write_json(output, {"rows": [{"row": "model", **row}]})
+    made = Provenance.of_job(job)
+    storage.write_json(output, {"rows": [{"row": "model", **row}], **made.attributes()})
 
 
 def training_of(histories: Sequence[Path], resolution: int) -> dict[str, float]:
@@ -95,7 +97,7 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
     table = [{"row": "real", **_floor(judge, test, count)}]
     for name, fields in synthetic.items():
         table.append({"row": name, **judge(fields, target)})
-    storage.write_json(output, {"rows": table})
+    storage.write_json(output, {"rows": table, **Provenance.of_job(job).attributes()})
 
 
 def _floor(judge: Judge, test: Tensor, count: int) -> dict[str, float]:

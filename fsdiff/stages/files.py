@@ -1,4 +1,4 @@
-"""What the stages share: jobs, splits of a data set as tensors, provenance."""
+"""What the stages share: jobs, their states, splits of a data set as tensors."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,21 +17,18 @@ from fsdiff.stored_fields import StoredFields
 Job = Mapping[str, Any]
 
 
-def provenance(job: Job, seed: int) -> storage.Provenance:
-    """What a file of this job says of its making."""
-    return storage.Provenance(config=job["config"], fingerprint=job["code"], seed=seed)
-
-
 def state_path(job: Job, inputs: Sequence[Path], folder: Path, name: str) -> Path:
     """Where an interrupted job keeps its state: another job or other inputs, another name.
 
-    What is left of a job is of no use once its configuration, its code or what it read changed.
+    What is left of a job is of no use once its configuration, its code or what it read changed. The
+    lineage stands in the name, so that what a study no longer needs can be told.
     """
     digest = hashlib.sha256(storage.canonical_json(job).encode())
     for path in inputs:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    return Path(folder) / f"{name}-{digest.hexdigest()[:16]}.safetensors"
+    lineage = job.get("lineage", "")
+    return Path(folder) / f"{name}-{lineage}-{digest.hexdigest()[:16]}.safetensors"
 
 
 def fields_of(path: Path) -> Tensor:

@@ -19,8 +19,9 @@ from fsdiff.devices import chosen_device
 from fsdiff.interruption import interruptible
 from fsdiff.parts import build
 from fsdiff.samplers.base import Samples, concatenate
-from fsdiff.stages.files import Job, provenance, state_path
+from fsdiff.stages.files import Job, state_path
 from fsdiff.states import saved
+from fsdiff.storage import Provenance
 from fsdiff.versions import environment, warn_of_changes
 
 logger = logging.getLogger(__name__)
@@ -37,16 +38,17 @@ def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -
     """
     config = job["config"]
     model = models.load(weights, chosen_device())
-    n, seed = config["resolution"], config["seed"]
+    n = config["resolution"]
     state = state_path(job, [weights], states, f"sample-{n}")
     drawn = drawn_so_far(state, model, config)
     draw(drawn, model, config, state)
     samples = concatenate(drawn.parts)
     title = f"samples of a diffusion model on {n} x {n} nodes"
     dataset = label(samples.fields, model).assign_attrs(fsdiff_device=model.device.type)
-    storage.write(dataset, output, title=title, provenance=provenance(job, seed))
+    made = Provenance.of_job(job)
+    storage.write(dataset, output, title=title, provenance=made)
     described = {"seconds": drawn.seconds, "count": drawn.count}
-    storage.write_json(cost, {**samples.cost(), **described})
+    storage.write_json(cost, {**samples.cost(), **described, **made.attributes()})
     state.unlink(missing_ok=True)
 
 

@@ -28,7 +28,7 @@ def simulate(
 
     An interrupted run leaves finished parts in the folder ``state`` and is continued from there.
     """
-    made = Provenance(job["config"], job["code"], job["config"]["seed"])
+    made = Provenance.of_job(job)
     parts = {
         state / f"{part[0]}-{part[-1]}.nc": part
         for part in (indices[i : i + PART] for i in range(0, len(indices), PART))

@@ -14,7 +14,8 @@ from fsdiff.devices import chosen_device
 from fsdiff.models import Statistics
 from fsdiff.parts import build
 from fsdiff.roughness import compare_prior
-from fsdiff.stages.files import Job, StoredSplit, normalised_split, provenance, state_path
+from fsdiff.stages.files import Job, StoredSplit, normalised_split, state_path
+from fsdiff.storage import Provenance
 from fsdiff.training.fields import training_fields
 from fsdiff.training.kept import KeptWeights
 from fsdiff.training.options import Level, TrainingOptions
@@ -96,10 +97,11 @@ def train(
         curves = trainer.run()
     if not processes.first:
         return
-    storage.write(curves, history, title="loss curves", provenance=provenance(job, config["seed"]))
+    made = Provenance.of_job(job)
+    storage.write(curves, history, title="loss curves", provenance=made)
     description = {
         "config": config,
-        "code": job["code"],
+        **made.attributes(),
         "data": meaning,
         "parameters": curves.attrs["parameters"],
         "training_seconds": spent + float(curves["seconds"][-1]),

@@ -15,10 +15,11 @@ from fsdiff.atomic import DamagedError
 from fsdiff.devices import chosen_device
 from fsdiff.samplers.base import concatenate
 from fsdiff.stages.evaluate import test_halves
-from fsdiff.stages.files import Job, provenance, state_path
+from fsdiff.stages.files import Job, state_path
 from fsdiff.stages.judge import Judge
 from fsdiff.stages.sample import SamplingError, draw, drawn_so_far
 from fsdiff.states import saved
+from fsdiff.storage import Provenance
 from fsdiff.training.kept import kept_weights
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def trajectory(
             logger.info("epoch %d: %s", epoch, found or "samples are not finite")
     result = _dataset(rows, _seconds_before(histories), config["resolution"])
     title = "quality of samples during training"
-    storage.write(result, output, title=title, provenance=provenance(job, config["seed"]))
+    storage.write(result, output, title=title, provenance=Provenance.of_job(job))
     finished.unlink(missing_ok=True)
 
 

@@ -16,6 +16,7 @@ rule analyse:
         runtime=growing(240),
     params:
         job=job("analyse", "analysis"),
+        lineage=lineage_of_job,
     script:
         "../scripts/analyse.py"
 
@@ -50,5 +51,6 @@ for kind in sorted({item.kind for item in STUDY.analyses.values()}):
             runtime=growing(10),
         params:
             job=drawing_analyses,
+            lineage=lineage_of_job,
         script:
             "../scripts/analysis_figure.py"

@@ -25,6 +25,7 @@ from fsdiff.config.sizes import told
 from fsdiff.parts import kinds, modules
 from fsdiff.provenance import fingerprint
 from fsdiff.storage import canonical_json
+from fsdiff.supervision import announce
 
 # Snakemake puts the path of Python into commands of the shell as it is, spaces and quotes included.
 if os.path.exists(sys.executable):
@@ -51,6 +52,7 @@ if STUDY.dask.scheduler:
     os.environ.update(DASK_SCHEDULER_ADDRESS=STUDY.dask.scheduler)
 
 environment.prepare(os.environ)
+announce()  # jobs that outlive this process write nothing
 os.environ.update(
     FSDIFF_DEVICE=STUDY.device,
     FSDIFF_PROCESSES=str(STUDY.parallel.processes),

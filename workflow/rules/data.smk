@@ -21,6 +21,7 @@ rule simulate:
         runtime=growing(120),
     params:
         job=job("simulate", "dataset"),
+        lineage=lineage_of_job,
     script:
         "../scripts/simulate.py"
 
@@ -42,6 +43,7 @@ rule dataset:
         runtime=growing(30),
     params:
         job=merging,
+        lineage=lineage_of_job,
     script:
         "../scripts/dataset.py"
 
@@ -63,5 +65,6 @@ rule hierarchy:
         runtime=growing(30),
     params:
         job=job("hierarchy", "dataset", "resolution"),
+        lineage=lineage_of_job,
     script:
         "../scripts/hierarchy.py"

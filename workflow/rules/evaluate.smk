@@ -23,6 +23,7 @@ rule evaluate:
         runtime=growing(120),
     params:
         job=job("evaluate", "experiment", "resolution", "seed"),
+        lineage=lineage_of_job,
     script:
         "../scripts/evaluate.py"
 
@@ -44,6 +45,7 @@ rule reference:
         runtime=growing(120),
     params:
         job=job("reference", "dataset", "resolution"),
+        lineage=lineage_of_job,
     script:
         "../scripts/reference.py"
 
@@ -66,6 +68,7 @@ rule summary:
         runtime=growing(10),
     params:
         job=summarising(model_rows(STUDY.experiments), reference_rows(STUDY.datasets)),
+        lineage=lineage_of_job,
     script:
         "../scripts/summary.py"
 
@@ -85,6 +88,7 @@ use rule summary as experiment with:
         job=lambda wildcards: summarising(
             model_rows([wildcards.experiment]), references_beside(wildcards)
         ),
+        lineage=lineage_of_job,
 
 
 # What is evaluated already, also while another run goes on (see docs/cluster.md).
@@ -100,3 +104,4 @@ use rule summary as so_far with:
         "results/benchmarks/summary_so_far.tsv"
     params:
         job=lambda wildcards: summarising(*rows_so_far()),
+        lineage=lineage_of_job,

@@ -53,12 +53,16 @@ def histories_of_one(wildcards):
     return histories_of(wildcards.experiment, wildcards.seed)
 
 
-@asked_often
-def coarser_weights(wildcards):
-    """Weights of the level below, or none at the coarsest level."""
-    experiment, seed = wildcards.experiment, wildcards.seed
-    coarser = [n for n in levels_of(experiment) if n < int(wildcards.resolution)]
-    return [model_file(experiment, seed, n, ".safetensors") for n in coarser[-1:]]
+def coarser(suffix):
+    """A file of the level below, or none at the coarsest level."""
+
+    @asked_often
+    def path(wildcards):
+        experiment, seed = wildcards.experiment, wildcards.seed
+        below = [n for n in levels_of(experiment) if n < int(wildcards.resolution)]
+        return [model_file(experiment, seed, n, suffix) for n in below[-1:]]
+
+    return path
 
 
 def weights(suffix):

@@ -38,6 +38,7 @@ rule data_pages:
         runtime=growing(20),
     params:
         job=job("data_pages", "dataset"),
+        lineage=lineage_of_job,
     script:
         "../scripts/data_pages.py"
 
@@ -70,6 +71,7 @@ rule balances:
         runtime=growing(60),
     params:
         job=job("balances", "dataset"),
+        lineage=lineage_of_job,
     script:
         "../scripts/balances.py"
 
@@ -112,6 +114,7 @@ rule fields:
         runtime=growing(20),
     params:
         job=drawing("fields", "prior"),
+        lineage=lineage_of_job,
     script:
         "../scripts/fields.py"
 
@@ -140,6 +143,7 @@ rule resolutions:
         runtime=growing(20),
     params:
         job=drawing("resolutions", "resolutions"),
+        lineage=lineage_of_job,
     script:
         "../scripts/resolutions.py"
 
@@ -204,6 +208,7 @@ rule comparison:
         runtime=growing(10),
     params:
         job=drawing("comparison", "prior"),
+        lineage=lineage_of_job,
     script:
         "../scripts/comparison.py"
 
@@ -230,6 +235,7 @@ rule table:
         runtime=growing(10),
     params:
         job=described("table", {}),
+        lineage=lineage_of_job,
     script:
         "../scripts/table.py"
 
@@ -258,5 +264,6 @@ rule reproduction:
         runtime=growing(10),
     params:
         job=described("reproduction", STUDY.reproduction_slice()),
+        lineage=lineage_of_job,
     script:
         "../scripts/reproduction.py"

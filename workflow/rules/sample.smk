@@ -21,5 +21,6 @@ rule sample:
         runtime=240,
     params:
         job=job("sample", "experiment", "resolution", "seed"),
+        lineage=lineage_of_job,
     script:
         "../scripts/sample.py"

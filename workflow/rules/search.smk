@@ -30,5 +30,6 @@ rule search:
         runtime=growing(10),
     params:
         job=searching,
+        lineage=lineage_of_job,
     script:
         "../scripts/search.py"

@@ -9,7 +9,9 @@ for every, names in kept_alike().items():
             f"train_keeping_every_{every}" if every else "train"
         input:
             data=training_data,
-            warm_start=coarser_weights,
+            warm_start=coarser(".safetensors"),
+            # Two trainings may end with the same weights; what was trained before differs.
+            warm_start_sidecar=coarser(".json"),
         output:
             **trained(every),
         log:
@@ -29,5 +31,6 @@ for every, names in kept_alike().items():
             runtime=720,
         params:
             job=job("train", "experiment", "resolution", "seed"),
+            lineage=lineage_of_job,
         script:
             "../scripts/train.py"

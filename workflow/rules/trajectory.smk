@@ -23,6 +23,7 @@ rule trajectory:
         runtime=240,
     params:
         job=job("trajectory", "experiment", "resolution", "seed"),
+        lineage=lineage_of_job,
     script:
         "../scripts/trajectory.py"
 
@@ -44,6 +45,7 @@ rule trajectories:
         runtime=growing(10),
     params:
         job=described("trajectories", {"models": ON_THE_WAY}),
+        lineage=lineage_of_job,
     script:
         "../scripts/trajectories.py"
 
@@ -79,5 +81,6 @@ rule progress:
         runtime=growing(10),
     params:
         job=described("progress", {}),
+        lineage=lineage_of_job,
     script:
         "../scripts/progress.py"

@@ -3,15 +3,16 @@
 import importlib
 from typing import TYPE_CHECKING
 
-from fsdiff import logs, storage
+from fsdiff import storage
+from fsdiff.jobs import job_of
 from fsdiff.plotting.style import save
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-
 config = snakemake.params.job["config"]
-results = zip(config["titles"], map(storage.read_results, snakemake.input.results), strict=True)
-drawing = importlib.import_module(f"fsdiff.plotting.analyses.{config['kind']}")
-save(drawing.draw(dict(results)), snakemake.output.figure)
+drawn_by = f"fsdiff.plotting.analyses.{config['kind']}"
+with job_of(snakemake, __file__, modules=[drawn_by]):
+    results = zip(config["titles"], map(storage.read_results, snakemake.input.results), strict=True)
+    drawing = importlib.import_module(drawn_by)
+    save(drawing.draw(dict(results)), snakemake.output.figure)

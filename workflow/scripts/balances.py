@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import logs, parts
+from fsdiff import parts
 from fsdiff.diagnostics.balance import closure, joined
+from fsdiff.jobs import job_of
 from fsdiff.plotting.balances import balances
 from fsdiff.plotting.solutions import evolution, steady_states
 from fsdiff.plotting.style import save
@@ -16,17 +17,17 @@ if TYPE_CHECKING:
 
 SAMPLES = range(3)
 
-logs.configure(snakemake.log[0])
-torch.set_num_threads(snakemake.threads)
+with job_of(snakemake, __file__) as job:
+    torch.set_num_threads(snakemake.threads)
 
-config = snakemake.params.job["config"]
-source = parts.build("source", config["source"])
-diagnostics = parts.build("diagnostics", config["diagnostics"])
-found = joined([diagnostics.examine(source, i, config["seed"]) for i in SAMPLES], SAMPLES)
-for balance in found.balances:
-    worst = float(closure(balance).max())
-    logging.info("balance of %s closes to %.1e of its turnover", balance.long_name, worst)
+    config = job["config"]
+    source = parts.build("source", config["source"])
+    diagnostics = parts.build("diagnostics", config["diagnostics"])
+    found = joined([diagnostics.examine(source, i, config["seed"]) for i in SAMPLES], SAMPLES)
+    for balance in found.balances:
+        worst = float(closure(balance).max())
+        logging.info("balance of %s closes to %.1e of its turnover", balance.long_name, worst)
 
-show = evolution if "time" in found.fields.dims else steady_states
-save(show(found.fields), snakemake.output.solutions)
-save(balances(found.balances, found.residual), snakemake.output.balances)
+    show = evolution if "time" in found.fields.dims else steady_states
+    save(show(found.fields), snakemake.output.solutions)
+    save(balances(found.balances, found.residual), snakemake.output.balances)

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import logs, parts, storage, tables
+from fsdiff import parts, storage, tables
+from fsdiff.jobs import job_of
 from fsdiff.models import Statistics
 from fsdiff.plotting.comparison import cost, metric_by_resolution
 from fsdiff.plotting.history import loss_curves
@@ -18,36 +19,35 @@ from fsdiff.roughness import compare_prior
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+with job_of(snakemake, __file__) as job:
+    torch.set_num_threads(snakemake.threads)
 
-logs.configure(snakemake.log[0])
-torch.set_num_threads(snakemake.threads)
+    config = job["config"]
+    basis = parts.build("basis", config["basis"])
+    titles = {item["name"]: item["title"] for item in config["experiments"]}
+    with storage.read(snakemake.input.data) as dataset:
+        spectra, n = Statistics.of(dataset).spectrum, dataset.sizes["x"]
+    priors = {
+        item["name"]: compare_prior(spectra, parts.build("prior", item["prior"]), basis, n)
+        for item in config["experiments"]
+    }
+    save(prior_spectrum(priors, titles), snakemake.output.priors)
 
-config = snakemake.params.job["config"]
-basis = parts.build("basis", config["basis"])
-titles = {item["name"]: item["title"] for item in config["experiments"]}
-with storage.read(snakemake.input.data) as dataset:
-    spectra, n = Statistics.of(dataset).spectrum, dataset.sizes["x"]
-priors = {
-    item["name"]: compare_prior(spectra, parts.build("prior", item["prior"]), basis, n)
-    for item in config["experiments"]
-}
-save(prior_spectrum(priors, titles), snakemake.output.priors)
+    paths = iter(snakemake.input.histories)
+    histories = {
+        item["name"]: [storage.read_results(next(paths)) for _ in item["levels"]]
+        for item in config["experiments"]
+    }
+    save(loss_curves(histories, titles), snakemake.output.losses)
 
-paths = iter(snakemake.input.histories)
-histories = {
-    item["name"]: [storage.read_results(next(paths)) for _ in item["levels"]]
-    for item in config["experiments"]
-}
-save(loss_curves(histories, titles), snakemake.output.losses)
+    summary = tables.read(snakemake.input.summary)
+    summary = summary[summary["dataset"] == snakemake.wildcards.dataset]
+    save(metric_by_resolution(summary), snakemake.output.metrics)
+    save(trained_by_sampled(summary), snakemake.output.transfer)
 
-summary = tables.read(snakemake.input.summary)
-summary = summary[summary["dataset"] == snakemake.wildcards.dataset]
-save(metric_by_resolution(summary), snakemake.output.metrics)
-save(trained_by_sampled(summary), snakemake.output.transfer)
-
-resolution = int(summary["resolution"].max())
-metric = columns(as_table(summary))[0].name
-figure = cost(histories, summary, metric=metric, resolution=resolution)
-save(figure, snakemake.output.cost)
-figure = quality_against_cost(summary, metric=metric, resolution=resolution)
-save(figure, snakemake.output.pareto)
+    resolution = int(summary["resolution"].max())
+    metric = columns(as_table(summary))[0].name
+    figure = cost(histories, summary, metric=metric, resolution=resolution)
+    save(figure, snakemake.output.cost)
+    figure = quality_against_cost(summary, metric=metric, resolution=resolution)
+    save(figure, snakemake.output.pareto)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import logs, parts, storage
+from fsdiff import parts, storage
+from fsdiff.jobs import job_of
 from fsdiff.plotting.data import gallery, hierarchy_densities, hierarchy_spectra
 from fsdiff.plotting.solutions import evolution
 from fsdiff.plotting.style import save
@@ -16,26 +17,26 @@ if TYPE_CHECKING:
 
 SAMPLES, ROWS = 64, 3
 
-logs.configure(snakemake.log[0])
-torch.set_num_threads(snakemake.threads)
+with job_of(snakemake, __file__) as job:
+    torch.set_num_threads(snakemake.threads)
 
-config = snakemake.params.job["config"]
-fields = {}
-for path in map(Path, snakemake.input.data):
-    dataset = storage.read(path, chunks="auto")
-    fields[int(path.stem)] = dataset["field"].isel(sample=slice(SAMPLES))
-finest = fields[max(fields)]
+    config = job["config"]
+    fields = {}
+    for path in map(Path, snakemake.input.data):
+        dataset = storage.read(path, chunks="auto")
+        fields[int(path.stem)] = dataset["field"].isel(sample=slice(SAMPLES))
+    finest = fields[max(fields)]
 
-source, initial = parts.build("source", config["source"]), None
-if hasattr(source, "initial"):
-    start = replace(source, time=(0.0,))
-    initial = start.generate(range(SAMPLES), config["seed"])["field"].isel(time=0)
+    source, initial = parts.build("source", config["source"]), None
+    if hasattr(source, "initial"):
+        start = replace(source, time=(0.0,))
+        initial = start.generate(range(SAMPLES), config["seed"])["field"].isel(time=0)
 
-series = "time" in finest.dims
-save(
-    evolution(finest.isel(sample=slice(ROWS))) if series else gallery(finest),
-    snakemake.output.fields,
-)
-basis = parts.build("basis", config["basis"])
-save(hierarchy_spectra(fields, initial, basis=basis), snakemake.output.spectra)
-save(hierarchy_densities(fields), snakemake.output.densities)
+    series = "time" in finest.dims
+    save(
+        evolution(finest.isel(sample=slice(ROWS))) if series else gallery(finest),
+        snakemake.output.fields,
+    )
+    basis = parts.build("basis", config["basis"])
+    save(hierarchy_spectra(fields, initial, basis=basis), snakemake.output.spectra)
+    save(hierarchy_densities(fields), snakemake.output.densities)

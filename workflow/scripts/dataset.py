@@ -3,26 +3,23 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsdiff import hierarchy, logs, parts, storage
+from fsdiff import hierarchy, parts, storage
+from fsdiff.jobs import job_of
 from fsdiff.workers import workers
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
+with job_of(snakemake, __file__) as job:
+    shard = storage.Provenance.of_job(job["shard"])
+    basis = parts.build("source", shard.config["source"]).basis
 
-job = snakemake.params.job
-shard = storage.Provenance(
-    job["shard"]["config"], job["shard"]["code"], job["shard"]["config"]["seed"]
-)
-basis = parts.build("source", shard.config["source"]).basis
-
-shards = [Path(path) for path in snakemake.input.shards]
-with workers(snakemake.threads):
-    merged = hierarchy.merge(shards, split=job["config"]["split"], expected=shard)
-    storage.write(
-        merged.assign(hierarchy.statistics(merged, basis)),
-        snakemake.output.dataset,
-        title=f"{snakemake.wildcards.dataset}, all samples",
-        provenance=storage.Provenance(job["config"], job["code"], shard.seed),
-    )
+    shards = [Path(path) for path in snakemake.input.shards]
+    with workers(snakemake.threads):
+        merged = hierarchy.merge(shards, split=job["config"]["split"], expected=shard)
+        storage.write(
+            merged.assign(hierarchy.statistics(merged, basis)),
+            snakemake.output.dataset,
+            title=f"{snakemake.wildcards.dataset}, all samples",
+            provenance=storage.Provenance.of_job(job, shard.seed),
+        )

@@ -5,21 +5,21 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import logs
+from fsdiff.jobs import job_of
 from fsdiff.stages.evaluate import evaluate_samples
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-torch.set_num_threads(snakemake.threads)
+with job_of(snakemake, __file__) as job:
+    torch.set_num_threads(snakemake.threads)
 
-evaluate_samples(
-    snakemake.params.job,
-    samples=Path(snakemake.input.samples),
-    data=Path(snakemake.input.data),
-    weights=Path(snakemake.input.weights),
-    histories=[Path(path) for path in snakemake.input.histories],
-    cost=Path(snakemake.input.cost),
-    output=Path(snakemake.output.metrics),
-)
+    evaluate_samples(
+        job,
+        samples=Path(snakemake.input.samples),
+        data=Path(snakemake.input.data),
+        weights=Path(snakemake.input.weights),
+        histories=[Path(path) for path in snakemake.input.histories],
+        cost=Path(snakemake.input.cost),
+        output=Path(snakemake.output.metrics),
+    )

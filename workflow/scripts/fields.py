@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import logs, parts, storage
+from fsdiff import parts, storage
+from fsdiff.jobs import job_of
 from fsdiff.metrics.spectra import radial_spectrum
 from fsdiff.models import Statistics
 from fsdiff.plotting.distributions import densities
@@ -19,42 +20,42 @@ from fsdiff.stages.files import fields_of, split
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-torch.set_num_threads(snakemake.threads)
+with job_of(snakemake, __file__) as job:
+    torch.set_num_threads(snakemake.threads)
 
-config = snakemake.params.job["config"]
-experiments, basis = config["experiments"], parts.build("basis", config["basis"])
-with storage.read(snakemake.input.data, chunks="auto") as dataset:
-    data, statistics, quantity = (
-        split(dataset, "test"),
-        Statistics.of(dataset),
-        quantity_of(dataset),
+    config = job["config"]
+    experiments, basis = config["experiments"], parts.build("basis", config["basis"])
+    with storage.read(snakemake.input.data, chunks="auto") as dataset:
+        data, statistics, quantity = (
+            split(dataset, "test"),
+            Statistics.of(dataset),
+            quantity_of(dataset),
+        )
+        length = float(dataset["x"][1] - dataset["x"][0]) * dataset.sizes["x"]
+    n = data.shape[-1]
+    titles = {item["name"]: item["title"] for item in experiments}
+    samples = dict(zip(titles, map(fields_of, map(Path, snakemake.input.samples)), strict=True))
+    first = {name: fields[:, :1] for name, fields in samples.items()}
+    surrogate = statistics.denormalise(gaussian_surrogate(statistics, basis, len(data), n))
+    priors = [parts.build("prior", item["prior"]).eigenvalues(basis, n) for item in experiments]
+    noise = [statistics.scale[0].square() * shell_energy(prior, basis, n) for prior in priors]
+
+    grid = sample_grid(data, samples, surrogate=surrogate, quantity=quantity, titles=titles)
+    save(grid, snakemake.output.samples)
+
+    energies = spectra(
+        radial_spectrum(data, basis)[1][0],
+        {name: radial_spectrum(fields, basis)[1][0] for name, fields in samples.items()},
+        basis=basis,
+        resolution=n,
+        levels=sorted({level for item in experiments for level in item["levels"]}),
+        surrogate=radial_spectrum(surrogate, basis)[1][0],
+        priors=dict(zip(titles, noise, strict=True)),
+        quantity=quantity,
+        titles=titles,
     )
-    length = float(dataset["x"][1] - dataset["x"][0]) * dataset.sizes["x"]
-n = data.shape[-1]
-titles = {item["name"]: item["title"] for item in experiments}
-samples = dict(zip(titles, map(fields_of, map(Path, snakemake.input.samples)), strict=True))
-first = {name: fields[:, :1] for name, fields in samples.items()}
-surrogate = statistics.denormalise(gaussian_surrogate(statistics, basis, len(data), n))
-priors = [parts.build("prior", item["prior"]).eigenvalues(basis, n) for item in experiments]
-noise = [statistics.scale[0].square() * shell_energy(prior, basis, n) for prior in priors]
+    save(energies, snakemake.output.spectra)
 
-grid = sample_grid(data, samples, surrogate=surrogate, quantity=quantity, titles=titles)
-save(grid, snakemake.output.samples)
-
-energies = spectra(
-    radial_spectrum(data, basis)[1][0],
-    {name: radial_spectrum(fields, basis)[1][0] for name, fields in samples.items()},
-    basis=basis,
-    resolution=n,
-    levels=sorted({level for item in experiments for level in item["levels"]}),
-    surrogate=radial_spectrum(surrogate, basis)[1][0],
-    priors=dict(zip(titles, noise, strict=True)),
-    quantity=quantity,
-    titles=titles,
-)
-save(energies, snakemake.output.spectra)
-
-options = {"basis": basis, "length": length, "quantity": quantity, "titles": titles}
-histograms = densities(data[:, :1], first, surrogate=surrogate[:, :1], **options)
-save(histograms, snakemake.output.densities)
+    options = {"basis": basis, "length": length, "quantity": quantity, "titles": titles}
+    histograms = densities(data[:, :1], first, surrogate=surrogate[:, :1], **options)
+    save(histograms, snakemake.output.densities)

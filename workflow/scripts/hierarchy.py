@@ -2,28 +2,27 @@
 
 from typing import TYPE_CHECKING
 
-from fsdiff import hierarchy, logs, parts, storage
+from fsdiff import hierarchy, parts, storage
+from fsdiff.jobs import job_of
 from fsdiff.workers import workers
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-
-job = snakemake.params.job
-config = job["config"]
-fine = storage.read(snakemake.input.dataset, chunks="auto")
-coarse = hierarchy.restrict(
-    fine,
-    config["resolution"],
-    parts.build("downsampling", config["downsampling"]),
-    parts.build("basis", config["basis"]),
-)
-with workers(snakemake.threads):
-    storage.write(
-        coarse,
-        snakemake.output.data,
-        title=f"{snakemake.wildcards.dataset} on a grid of {config['resolution']} × "
-        f"{config['resolution']}",
-        provenance=storage.Provenance(config, job["code"], storage.Provenance.of(fine).seed),
+with job_of(snakemake, __file__) as job:
+    config = job["config"]
+    fine = storage.read(snakemake.input.dataset, chunks="auto")
+    coarse = hierarchy.restrict(
+        fine,
+        config["resolution"],
+        parts.build("downsampling", config["downsampling"]),
+        parts.build("basis", config["basis"]),
     )
+    with workers(snakemake.threads):
+        storage.write(
+            coarse,
+            snakemake.output.data,
+            title=f"{snakemake.wildcards.dataset} on a grid of {config['resolution']} × "
+            f"{config['resolution']}",
+            provenance=storage.Provenance.of_job(job, storage.Provenance.of(fine).seed),
+        )

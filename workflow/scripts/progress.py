@@ -2,18 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from fsdiff import logs, tables
+from fsdiff import tables
+from fsdiff.jobs import job_of
 from fsdiff.plotting.progress import metric_by_epoch
 from fsdiff.plotting.style import save
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-
-summary, trajectories = (
-    table[table["dataset"] == snakemake.wildcards.dataset]
-    for table in map(tables.read, (snakemake.input.summary, snakemake.input.trajectories))
-)
-save(metric_by_epoch(trajectories, summary), snakemake.output.epochs)
-save(metric_by_epoch(trajectories, summary, against="seconds"), snakemake.output.seconds)
+with job_of(snakemake, __file__):
+    summary, trajectories = (
+        table[table["dataset"] == snakemake.wildcards.dataset]
+        for table in map(tables.read, (snakemake.input.summary, snakemake.input.trajectories))
+    )
+    save(metric_by_epoch(trajectories, summary), snakemake.output.epochs)
+    save(metric_by_epoch(trajectories, summary, against="seconds"), snakemake.output.seconds)

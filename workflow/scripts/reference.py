@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import logs
+from fsdiff.jobs import job_of
 from fsdiff.stages.evaluate import evaluate_references
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-torch.set_num_threads(snakemake.threads)
+with job_of(snakemake, __file__) as job:
+    torch.set_num_threads(snakemake.threads)
 
-evaluate_references(
-    snakemake.params.job,
-    data=Path(snakemake.input.data),
-    output=Path(snakemake.output.metrics),
-)
+    evaluate_references(
+        job,
+        data=Path(snakemake.input.data),
+        output=Path(snakemake.output.metrics),
+    )

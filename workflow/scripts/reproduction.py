@@ -4,28 +4,28 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fsdiff import logs, storage, tables
+from fsdiff import storage, tables
 from fsdiff.claims import Claim, judge_all
+from fsdiff.jobs import job_of
 from fsdiff.reproduction import page
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-
-config = snakemake.params.job["config"]
-claims = {
-    item["name"]: Claim(**{key: value for key, value in item.items() if key != "name"})
-    for item in config["claims"]
-}
-trajectories = [tables.read(path) for path in snakemake.input.trajectories]
-searches = [
-    {**search, "row": "search", **agreement}
-    for search, path in zip(config["searches"], snakemake.input.searches, strict=True)
-    for agreement in storage.read_json(path)["rows"]
-    if agreement["seed"] is not None
-]
-summary = pd.concat([tables.read(snakemake.input.summary), pd.DataFrame(searches)])
-findings = judge_all(claims, summary, *trajectories)
-with storage.atomic(snakemake.output.page) as temporary:
-    temporary.write_text(page(claims, findings, config["experiments"]), encoding="utf-8")
+with job_of(snakemake, __file__) as job:
+    config = job["config"]
+    claims = {
+        item["name"]: Claim(**{key: value for key, value in item.items() if key != "name"})
+        for item in config["claims"]
+    }
+    trajectories = [tables.read(path) for path in snakemake.input.trajectories]
+    searches = [
+        {**search, "row": "search", **agreement}
+        for search, path in zip(config["searches"], snakemake.input.searches, strict=True)
+        for agreement in storage.read_json(path)["rows"]
+        if agreement["seed"] is not None
+    ]
+    summary = pd.concat([tables.read(snakemake.input.summary), pd.DataFrame(searches)])
+    findings = judge_all(claims, summary, *trajectories)
+    with storage.atomic(snakemake.output.page) as temporary:
+        temporary.write_text(page(claims, findings, config["experiments"]), encoding="utf-8")

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsdiff import logs, storage
+from fsdiff import storage
+from fsdiff.jobs import job_of
 from fsdiff.plotting.fields import resolution_grid
 from fsdiff.plotting.style import quantity_of, save
 from fsdiff.stages.files import fields_of, split
@@ -11,22 +12,21 @@ from fsdiff.stages.files import fields_of, split
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
+with job_of(snakemake, __file__) as job:
+    experiment = job["config"]["experiments"][0]
+    data, samples = {}, {}
+    for path in map(Path, snakemake.input.data):
+        with storage.read(path, chunks="auto") as dataset:
+            data[int(path.stem)] = split(dataset, "test")
+            quantity = quantity_of(dataset)
+    for path in map(Path, snakemake.input.samples):
+        samples[int(path.stem)] = fields_of(path)
 
-experiment = snakemake.params.job["config"]["experiments"][0]
-data, samples = {}, {}
-for path in map(Path, snakemake.input.data):
-    with storage.read(path, chunks="auto") as dataset:
-        data[int(path.stem)] = split(dataset, "test")
-        quantity = quantity_of(dataset)
-for path in map(Path, snakemake.input.samples):
-    samples[int(path.stem)] = fields_of(path)
-
-figure = resolution_grid(
-    samples,
-    data,
-    title=experiment["title"],
-    finest_trained=experiment["levels"][-1],
-    quantity=quantity,
-)
-save(figure, snakemake.output.figure)
+    figure = resolution_grid(
+        samples,
+        data,
+        title=experiment["title"],
+        finest_trained=experiment["levels"][-1],
+        quantity=quantity,
+    )
+    save(figure, snakemake.output.figure)

@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import logs
+from fsdiff.jobs import job_of
 from fsdiff.stages.sample import sample
 from fsdiff.stages.states import states_beside
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-torch.set_num_threads(snakemake.threads)
+with job_of(snakemake, __file__) as job:
+    torch.set_num_threads(snakemake.threads)
 
-sample(
-    snakemake.params.job,
-    weights=Path(snakemake.input.weights),
-    output=Path(snakemake.output.samples),
-    cost=Path(snakemake.output.cost),
-    states=states_beside(Path(snakemake.output.samples)),
-)
+    sample(
+        job,
+        weights=Path(snakemake.input.weights),
+        output=Path(snakemake.output.samples),
+        cost=Path(snakemake.output.cost),
+        states=states_beside(Path(snakemake.output.samples)),
+    )

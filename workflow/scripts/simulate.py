@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import logs
+from fsdiff.jobs import job_of
 from fsdiff.stages.simulate import simulate
 from fsdiff.stages.states import states_beside
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-torch.set_num_threads(snakemake.threads)
+with job_of(snakemake, __file__) as job:
+    torch.set_num_threads(snakemake.threads)
 
-dataset, shard = snakemake.wildcards.dataset, Path(snakemake.output.shard)
-first, last = int(snakemake.wildcards.first), int(snakemake.wildcards.last)
-logging.info("samples %d to %d of data set '%s'", first, last, dataset)
-simulate(
-    snakemake.params.job,
-    range(first, last + 1),
-    output=shard,
-    state=states_beside(shard) / dataset / f"{first}-{last}",
-    title=f"{dataset}, samples {first} to {last}",
-)
+    dataset, shard = snakemake.wildcards.dataset, Path(snakemake.output.shard)
+    first, last = int(snakemake.wildcards.first), int(snakemake.wildcards.last)
+    logging.info("samples %d to %d of data set '%s'", first, last, dataset)
+    simulate(
+        job,
+        range(first, last + 1),
+        output=shard,
+        state=states_beside(shard) / f"simulate-{dataset}-{first}-{last}-{job['lineage']}",
+        title=f"{dataset}, samples {first} to {last}",
+    )

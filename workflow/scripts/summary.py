@@ -4,25 +4,25 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fsdiff import logs, tables
+from fsdiff import tables
+from fsdiff.jobs import job_of
 from fsdiff.storage import read_json
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-
-config = snakemake.params.job["config"]
-evaluations = [
-    *zip(config["references"], snakemake.input.references, strict=True),
-    *zip(config["models"], snakemake.input.metrics, strict=True),
-]
-if not evaluations:
-    raise ValueError("nothing has been evaluated yet: there is nothing to summarise")
-table = pd.DataFrame(
-    [identity | row for identity, path in evaluations for row in read_json(path)["rows"]]
-)
-identity = ["experiment", "title", "dataset", "row", "seed", "resolution", "trained_at"]
-whole_numbers = dict.fromkeys(["seed", "resolution", "trained_at"], "Int64")
-table = table[[*identity, *table.columns.difference(identity, sort=False)]]
-tables.write(table.astype(whole_numbers), snakemake.output.summary)
+with job_of(snakemake, __file__) as job:
+    config = job["config"]
+    evaluations = [
+        *zip(config["references"], snakemake.input.references, strict=True),
+        *zip(config["models"], snakemake.input.metrics, strict=True),
+    ]
+    if not evaluations:
+        raise ValueError("nothing has been evaluated yet: there is nothing to summarise")
+    table = pd.DataFrame(
+        [identity | row for identity, path in evaluations for row in read_json(path)["rows"]]
+    )
+    identity = ["experiment", "title", "dataset", "row", "seed", "resolution", "trained_at"]
+    whole_numbers = dict.fromkeys(["seed", "resolution", "trained_at"], "Int64")
+    table = table[[*identity, *table.columns.difference(identity, sort=False)]]
+    tables.write(table.astype(whole_numbers), snakemake.output.summary)

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from fsdiff import logs, storage, tables
+from fsdiff import storage, tables
+from fsdiff.jobs import job_of
 from fsdiff.plotting.table import summary_html
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-
-page = summary_html(tables.read(snakemake.input.summary))
-with storage.atomic(snakemake.output.table) as temporary:
-    temporary.write_text(page, encoding="utf-8")
+with job_of(snakemake, __file__):
+    page = summary_html(tables.read(snakemake.input.summary))
+    with storage.atomic(snakemake.output.table) as temporary:
+        temporary.write_text(page, encoding="utf-8")

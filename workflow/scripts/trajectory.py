@@ -5,22 +5,22 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import logs
+from fsdiff.jobs import job_of
 from fsdiff.stages.states import states_beside
 from fsdiff.stages.trajectory import trajectory
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-logs.configure(snakemake.log[0])
-torch.set_num_threads(snakemake.threads)
+with job_of(snakemake, __file__) as job:
+    torch.set_num_threads(snakemake.threads)
 
-trajectory(
-    snakemake.params.job,
-    weights=Path(snakemake.input.weights),
-    kept=Path(snakemake.input.kept),
-    histories=[Path(path) for path in snakemake.input.histories],
-    data=Path(snakemake.input.data),
-    output=Path(snakemake.output.trajectory),
-    states=states_beside(Path(snakemake.output.trajectory)),
-)
+    trajectory(
+        job,
+        weights=Path(snakemake.input.weights),
+        kept=Path(snakemake.input.kept),
+        histories=[Path(path) for path in snakemake.input.histories],
+        data=Path(snakemake.input.data),
+        output=Path(snakemake.output.trajectory),
+        states=states_beside(Path(snakemake.output.trajectory)),
+    )

@@ -1,0 +1,124 @@
+"""What files were made from, all the way back, and the refusal of those made from something else.
+
+The lineage of a file is a hash of the job that made it, which is configuration (seed included) and
+code, and of the lineages of all that the job read. The workflow works it out for every file before
+anything runs; files record it; and jobs compare the two in what they read.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+
+from fsdiff.atomic import StorageError
+
+RECORDING = (".nc", ".json", ".safetensors")
+"""Suffixes of files that record what they were made from; figures and tables do not."""
+
+_ABSENT = object()
+
+
+def lineage(job: Mapping[str, Any], inputs: Iterable[str] = ()) -> str:
+    """The lineage of the files of a job that reads files of these lineages, 16 hex digits.
+
+    In how many files something comes, and in which order, is of no account: how samples are divided
+    into shards says nothing of them.
+    """
+    made = {"job": job, "inputs": sorted(set(inputs))}
+    text = json.dumps(made, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def records(path: str | Path) -> bool:
+    """Whether files of this kind record what they were made from."""
+    return Path(path).suffix in RECORDING
+
+
+def recorded(path: str | Path) -> dict[str, Any]:
+    """What a file says of its making: ``fsdiff_lineage`` and others; empty if it says nothing.
+
+    Weights say it in the description beside them. Nothing is raised for files that are damaged or
+    missing: who reads them says what is wrong.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        path = path.with_name(f"{path.name.partition('.')[0]}.json")
+    try:
+        found = _of_json(path) if path.suffix == ".json" else _of_netcdf(path)
+    except (OSError, RuntimeError, ValueError, RecursionError):
+        return {}
+    return {name: value for name, value in found.items() if name.startswith("fsdiff_")}
+
+
+def check(expected: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse files that were made from something else than expected; StorageError names them all.
+
+    ``expected`` is {path: {"config", "code", "lineage"}}. Files that are missing are no concern.
+    """
+    wrong = [
+        f"{path} {difference}"
+        for path, planned in expected.items()
+        if records(path) and Path(path).exists()
+        for difference in [difference_of(recorded(path), planned)]
+        if difference
+    ]
+    if wrong:
+        more = f"\n  and {len(wrong) - 10} more" if len(wrong) > 10 else ""
+        shown = "\n  ".join(wrong[:10])
+        raise StorageError(
+            f"files were made from something else than this study asks for:\n  {shown}{more}\n"
+            "delete them and run the workflow again, or make them again with 'snakemake "
+            "--forcerun' and their names"
+        )
+
+
+def difference_of(found: Mapping[str, Any], planned: Mapping[str, Any]) -> str | None:
+    """What tells a file that records ``found`` from the one that is planned; None for nothing."""
+    if found.get("fsdiff_lineage") == planned["lineage"]:
+        return None
+    if not found.get("fsdiff_lineage"):
+        return "does not record what it was made from"
+    try:
+        config = json.loads(found["fsdiff_config"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return "records no configuration"
+    if differences := list(islice(_differences(config, planned["config"]), 4)):
+        more = ", …" if len(differences) > 3 else ""
+        return f"was made with another configuration: {', '.join(differences[:3])}{more}"
+    code = found.get("fsdiff_fingerprint")
+    if code != planned["code"]:
+        return f"was made by other code: fingerprint {code}, expected {planned['code']}"
+    return "was made from other files: something before it had another configuration or other code"
+
+
+def _differences(found: Any, expected: Any, name: str = "") -> Iterator[str]:
+    """Where two configurations differ, in words such as "seed is 3, expected 4"."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in sorted({*found, *expected}):
+            both = (block.get(key, _ABSENT) for block in (found, expected))
+            yield from _differences(*both, f"{name}.{key}" if name else key)
+    elif found is _ABSENT:
+        yield f"{name} is not given, expected {_short(expected)}"
+    elif expected is _ABSENT:
+        yield f"{name} is {_short(found)}, expected not to be given"
+    elif found != expected:
+        yield f"{name} is {_short(found)}, expected {_short(expected)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) < 60 else f"{text[:57]}…"
+
+
+def _of_json(path: Path) -> dict[str, Any]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return content if isinstance(content, dict) else {}
+
+
+def _of_netcdf(path: Path) -> dict[str, Any]:
+    with netCDF4.Dataset(path) as file:
+        return {name: file.getncattr(name) for name in file.ncattrs()}
