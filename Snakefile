@@ -37,6 +37,7 @@ include: "workflow/rules/trajectory.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/analyse.smk"
+include: "workflow/rules/outdated.smk"
 
 
 onstart:
@@ -48,11 +49,12 @@ onstart:
         logger.warning(line)
 
 
+tell_plans()
+make_outdated_again(workflow)
+
+
 rule all:
     default_target: True
     input:
-        summary=["results/summary.csv"] if STUDY.experiments else [],
-        figures=figures(),
-        analyses=analysis_figures(),
-        claims=["results/reproduction.md"] if STUDY.claims else [],
+        **ends(),
     localrule: True

@@ -23,7 +23,14 @@ def plan_of(made_by):
     job = job(wildcards) if callable(job) else job or {}
     inputs = [str(path) for path in item.expand_input(wildcards)[0]]
     before = [plan["lineage"] for path in inputs if (plan := planned(path))]
-    return {**job, "lineage": lineage(job, before), "inputs": inputs}
+    beside = [*item.expand_log(wildcards), item.expand_benchmark(wildcards)]
+    return {
+        **job,
+        "lineage": lineage(job, before),
+        "inputs": inputs,
+        "outputs": [str(path) for path in item.expand_output(wildcards)[0]],
+        "beside": [str(path) for path in beside if path],
+    }
 
 
 def planned(path):
@@ -38,12 +45,57 @@ def lineage_of_job(wildcards, output):
     This function has ``output`` among its arguments, and so nothing runs again because of it: what
     is in it are parameters of this job and of those before it, which are looked at themselves.
     """
-    plan = planned(output[0])
-    inputs = {path: made for path in plan["inputs"] if (made := planned(path))}
-    kept = ("config", "code", "lineage")
+    return WhenHandedOver(output[0])
+
+
+class WhenHandedOver:
+    """Worked out when a job starts: a study of many models is planned without it."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        plan = planned(self.path)
+        inputs = {path: made for path in plan["inputs"] if (made := planned(path))}
+        kept = ("config", "code", "lineage")
+        return dict, (
+            {
+                "own": plan["lineage"],
+                "inputs": {
+                    path: {name: made[name] for name in kept}
+                    for path, made in inputs.items()
+                },
+            },
+        )
+
+
+def ends():
+    """The files that a study is run for."""
     return {
-        "own": plan["lineage"],
-        "inputs": {
-            path: {name: made[name] for name in kept} for path, made in inputs.items()
-        },
+        "summary": ["results/summary.csv"] if STUDY.experiments else [],
+        "figures": figures(),
+        "analyses": analysis_figures(),
+        "claims": ["results/reproduction.md"] if STUDY.claims else [],
     }
+
+
+def plans():
+    """The plans of all jobs that the study may need, and the tables that are made when asked for."""
+    waiting = [path for paths in ends().values() for path in paths]
+    waiting += [f"results/summaries/{name}.csv" for name in STUDY.runs]
+    waiting += ["results/summary_so_far.csv"] if STUDY.experiments else []
+    seen, found = set(), []
+    while waiting:
+        path = waiting.pop()
+        plan = None if path in seen else planned(path)
+        if plan:
+            seen.update(plan["outputs"])
+            found.append(plan)
+            waiting += plan["inputs"]
+    return found
+
+
+def tell_plans():
+    """Write the plans to the file that ``python -m fsdiff.results`` asks for."""
+    if asked := os.environ.get("FSDIFF_PLANS"):
+        Path(asked).write_text(json.dumps(plans()), encoding="utf-8")
