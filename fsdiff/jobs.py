@@ -87,6 +87,8 @@ def check_code(script: Path, modules: Iterable[str], planned: str) -> None:
 def _made(outputs: Iterable[Path], expected: str) -> bool:
     """Whether all results are there and record that they are what is wanted."""
     return all(
-        path.exists() and lineage.recorded(path).get("fsdiff_lineage") == expected
+        lineage.records(path)
+        and (lineage.recorded(path) or {}).get("fsdiff_lineage") == expected
+        and path.exists()
         for path in outputs
     )

@@ -38,11 +38,10 @@ def records(path: str | Path) -> bool:
     return Path(path).suffix in RECORDING
 
 
-def recorded(path: str | Path) -> dict[str, Any]:
-    """What a file says of its making: ``fsdiff_lineage`` and others; empty if it says nothing.
+def recorded(path: str | Path) -> dict[str, Any] | None:
+    """What a file says of its making: ``fsdiff_lineage`` and others; None if it cannot be read.
 
-    Weights say it in the description beside them. Nothing is raised for files that are damaged or
-    missing: who reads them says what is wrong.
+    Weights say it in the description beside them.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
@@ -50,38 +49,41 @@ def recorded(path: str | Path) -> dict[str, Any]:
     try:
         found = _of_json(path) if path.suffix == ".json" else _of_netcdf(path)
     except (OSError, RuntimeError, ValueError, RecursionError):
-        return {}
+        return None
     return {name: value for name, value in found.items() if name.startswith("fsdiff_")}
 
 
 def check(expected: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse files that were made from something else than expected; StorageError names them all.
+    """Refuse files that were made from something else than expected; StorageError names them.
 
-    ``expected`` is {path: {"config", "code", "lineage"}}. Files that are missing are no concern.
+    ``expected`` is {path: {"config", "code", "lineage"}}. Files that are missing or cannot be read
+    are left to their readers, who say what is wrong.
     """
-    wrong = [
-        f"{path} {difference}"
-        for path, planned in expected.items()
-        if records(path) and Path(path).exists()
-        for difference in [difference_of(recorded(path), planned)]
-        if difference
-    ]
-    if wrong:
-        more = f"\n  and {len(wrong) - 10} more" if len(wrong) > 10 else ""
-        shown = "\n  ".join(wrong[:10])
-        raise StorageError(
-            f"files were made from something else than this study asks for:\n  {shown}{more}\n"
-            "delete them and run the workflow again, or make them again with 'snakemake "
-            "--forcerun' and their names"
-        )
+    found = {path: recorded(path) for path in filter(records, expected)}
+    differences = {
+        path: difference_of(attributes, expected[path])
+        for path, attributes in found.items()
+        if attributes is not None
+    }
+    wrong = [f"{path} {difference}" for path, difference in differences.items() if difference]
+    if not wrong:
+        return
+    it = "it" if len(wrong) == 1 else "them"
+    more = f"; and {len(wrong) - 10} more" if len(wrong) > 10 else ""
+    raise StorageError(
+        f"{'; '.join(wrong[:10])}{more}; delete {it} and run the workflow again, or make {it} "
+        "again with 'snakemake --forcerun' and the file's name"
+    )
 
 
-def difference_of(found: Mapping[str, Any], planned: Mapping[str, Any]) -> str | None:
+def difference_of(found: Mapping[str, Any] | None, planned: Mapping[str, Any]) -> str | None:
     """What tells a file that records ``found`` from the one that is planned; None for nothing."""
+    if found is None:
+        return "cannot be read"
     if found.get("fsdiff_lineage") == planned["lineage"]:
         return None
     if not found.get("fsdiff_lineage"):
-        return "does not record what it was made from"
+        return "was not written by fsdiff, or was edited: it has no fsdiff_lineage"
     try:
         config = json.loads(found["fsdiff_config"])
     except (KeyError, TypeError, ValueError, RecursionError):

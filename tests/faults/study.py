@@ -5,6 +5,7 @@ starts at once and can be killed, starved of room and asked to stop.
 """
 
 import hashlib
+import json
 import multiprocessing
 import os
 import resource
@@ -21,8 +22,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import yaml
+from snakemake.iocontainers import Namedlist
 
 from fsdiff.config import Configuration, load
+from fsdiff.lineage import lineage
+from fsdiff.parts import modules
+from fsdiff.provenance import fingerprint
+from fsdiff.storage import canonical_json
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
@@ -97,7 +103,7 @@ SAME_BYTES = {"simulate": SHARD, "train": WEIGHTS, "sample": SAMPLES}
 
 
 def parameter(study: Configuration, rule: str, resolution: int) -> dict[str, Any]:
-    """What Snakemake would give to the script as its parameter, with a code that is no digest."""
+    """What Snakemake would give to the script as its parameter."""
     slices = {
         "simulate": lambda: study.simulate_slice("rocks"),
         "dataset": lambda: study.dataset_slice("rocks"),
@@ -106,8 +112,31 @@ def parameter(study: Configuration, rule: str, resolution: int) -> dict[str, Any
         "sample": lambda: study.sample_slice("small", resolution, 0),
         "evaluate": lambda: study.evaluate_slice("small", resolution, 0),
     }
-    job = {"code": "0123456789abcdef", "config": slices[rule]()}
-    return job | ({"shard": parameter(study, "simulate", 0)} if rule == "dataset" else {})
+    config = json.loads(canonical_json(slices[rule]()))
+    code = fingerprint(script=SCRIPTS / f"{rule}.py", modules=modules(config))
+    shard = {"shard": parameter(study, "simulate", 0)} if rule == "dataset" else {}
+    return {"code": code, "config": config, **shard}
+
+
+MADE_BY = {
+    SHARD: ("simulate", 0),
+    DATASET: ("dataset", 0),
+    COARSE: ("hierarchy", 8),
+    DATA: ("hierarchy", 16),
+    **dict.fromkeys([WEIGHTS, SIDECAR, HISTORY], ("train", 16)),
+    **dict.fromkeys([SAMPLES, COST], ("sample", 16)),
+}
+"""The rule that makes a file, and the resolution."""
+
+
+def planned(study: Configuration, rule: str, resolution: int) -> dict[str, Any]:
+    """A job's parameter, with the lineage of its files and the same of what it reads by path."""
+    job = parameter(study, rule, resolution)
+    given = RULES[rule].input.values()
+    read = (path for item in given for path in ([item] if isinstance(item, str) else item))
+    inputs = {path: planned(study, *MADE_BY[path]) for path in read}
+    own = lineage(job, [made["lineage"] for made in inputs.values()])
+    return {**job, "lineage": own, "inputs": inputs}
 
 
 @dataclass
@@ -132,13 +161,18 @@ class Folder:
         output = files.output
         if rule == "hierarchy":
             output = {"data": f"results/data/rocks/{resolution}.nc"}
-        files_of_it = self.root / "logs" / f"{rule}-{resolution}"
+        study = load(self.configuration)
+        plan = planned(study, rule, resolution)
+        files_of_it = self.root / "logs" / f"{how.pop('name', rule)}-{resolution}"
         files_of_it.parent.mkdir(exist_ok=True)
         given = {
             "input": files.input,
             "output": output,
             "wildcards": files.wildcards,
-            "params": {"job": parameter(load(self.configuration), rule, resolution)},
+            "params": {
+                "job": parameter(study, rule, resolution),
+                "lineage": {"own": plan["lineage"], "inputs": plan["inputs"]},
+            },
         }
         return Job(self.root, rule, given, files_of_it, how)
 
@@ -170,8 +204,9 @@ class Folder:
         return sorted(path for path in found if path.is_file())
 
     def remains(self) -> list[Path]:
-        """States of interrupted jobs and temporary files."""
-        return [*self.states(), *self.root.rglob(".*")]
+        """States of interrupted jobs and temporary files; the locks of jobs that run are none."""
+        hidden = (path for path in self.root.rglob(".*") if path.suffix != ".lock")
+        return [*self.states(), *hidden]
 
 
 class Job:
@@ -238,7 +273,7 @@ def run_script(
     if largest_file is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-    names = {key: SimpleNamespace(**value) for key, value in given.items()}
+    names = {key: Namedlist(fromdict=value) for key, value in given.items()}
     job = SimpleNamespace(**names, log=[str(log)], threads=1)
     try:
         runpy.run_path(str(script), init_globals={"snakemake": job}, run_name="__main__")

@@ -72,7 +72,7 @@ READ = [
 DAMAGES = {
     cut_off: "is truncated or not NetCDF",
     empty: "is truncated or not NetCDF",
-    foreign: "was not written by fsdiff, or was edited: it has no fsdiff_config",
+    foreign: "was not written by fsdiff, or was edited: it has no fsdiff_",
     edited: "is damaged or was edited: the checksum of 'field' does not fit in sample 5",
     bit_flipped: "is damaged or was edited: the checksum of 'field' does not fit in sample 5",
     foreign_coordinates: "is damaged or was edited: its digest does not fit its coordinates",

@@ -146,10 +146,10 @@ def test_a_living_writer_keeps_its_file(tmp_path):
 @pytest.mark.parametrize("elsewhere", ["another machine", "another container"])
 def test_nobody_elsewhere_loses_a_file_within_a_day(tmp_path, monkeypatch, elsewhere):
     leftover = killed_writer(tmp_path / "a.txt")
-    here = atomic_files._machine()
+    here = atomic_files.machine()
     node, _, container = here.rpartition("-")
     there = f"x{node}-{container}" if elsewhere == "another machine" else f"{node}-{container}1"
-    monkeypatch.setattr(atomic_files, "_machine", lambda: there)
+    monkeypatch.setattr(atomic_files, "machine", lambda: there)
     with atomic(tmp_path / "a.txt") as temporary:
         temporary.write_text("whole")
     assert leftover in entries(tmp_path)
