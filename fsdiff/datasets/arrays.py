@@ -6,9 +6,9 @@ can only be read as a whole, once one of its values is needed. Nothing is ever u
 """
 
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,22 @@ import numpy as np
 import scipy.io
 
 from fsdiff.atomic import StorageError
+from fsdiff.datasets.formats.attributes import plain
+from fsdiff.datasets.formats.decoding import decode
 
 
 @dataclass(frozen=True)
 class Stored:
     """An array in a file: ``values`` has a shape and a dtype, and is read by slices.
 
-    ``dimensions`` are the names of its axes where the file gives them, ``missing`` is the value
-    that stands for none, and ``where`` says in messages what array this is.
+    ``dimensions`` are the names of its axes where the file gives them, ``attributes`` what else it
+    says of the array, as plain numbers, text and lists of them. ``where`` says in messages what
+    array this is.
     """
 
     values: Any
     dimensions: tuple[str, ...] | None = None
-    units: str | None = None
-    missing: float | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
 
     @property
@@ -40,23 +42,35 @@ class Stored:
         """Number of entries along each axis."""
         return tuple(self.values.shape)
 
+    @property
+    def units(self) -> str | None:
+        """The units, None where the file gives none."""
+        units = self.attributes.get("units")
+        return None if units is None or isinstance(units, list) else str(units).strip() or None
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """Names of the arrays that the attribute ``coordinates`` of the CF conventions lists."""
+        names = self.attributes.get("coordinates")
+        return tuple(names.split()) if isinstance(names, str) else ()
+
     def check(self, dtype: np.dtype | type | None = None) -> None:
         """Raise StorageError where the values, or those of a part of this type, are not real."""
         dtype = np.dtype(self.values.dtype if dtype is None else dtype)
-        if dtype.kind not in "fiu":
+        if dtype.kind not in "fiub":
             raise StorageError(
                 f"{self.where} holds values of type {dtype}: write real numbers, such as float32 "
                 "(real and imaginary parts as two channels)"
             )
 
     def read(self, index: Any = ...) -> np.ndarray:
-        """A part of the array in floating point, NaN where it has no value."""
+        """A part of the array in floating point, NaN where it has no value.
+
+        Double precision wherever single precision would change values of the file.
+        """
         part = self.values[index]
         self.check(part.dtype)
-        real = np.ma.asarray(part, np.result_type(part.dtype, np.float32))
-        if self.missing is not None:
-            real = np.ma.masked_equal(real, self.missing)
-        return real.filled(np.nan)
+        return decode(np.ma.asanyarray(part), self.attributes, self.where)
 
 
 Arrays = dict[str, Stored]
@@ -82,8 +96,9 @@ def opened(path: Path, *, grouped: bool = False) -> Iterator[Arrays]:
 
 def _netcdf(path: Path, stack: ExitStack) -> Arrays:
     file = stack.enter_context(netCDF4.Dataset(path))
+    file.set_auto_maskandscale(False)
     return {
-        name: Stored(variable, variable.dimensions, getattr(variable, "units", None))
+        name: Stored(variable, variable.dimensions, plain(variable.__dict__))
         for name, variable in file.variables.items()
     }
 
@@ -101,12 +116,7 @@ def _hdf5(path: Path, stack: ExitStack) -> Arrays:
 
 
 def _of_hdf5(values: h5py.Dataset) -> Stored:
-    missing, units = values.attrs.get("_FillValue"), values.attrs.get("units")
-    return Stored(
-        values,
-        units=units.decode() if isinstance(units, bytes) else units,
-        missing=None if missing is None else float(np.ravel(missing)[0]),
-    )
+    return Stored(values, attributes=plain(values.attrs))
 
 
 def _groups(path: Path, stack: ExitStack) -> Arrays:

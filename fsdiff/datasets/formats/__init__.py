@@ -1,0 +1,1 @@
+"""The formats of files whose arrays can be read, a module for each."""
