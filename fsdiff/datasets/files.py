@@ -17,7 +17,7 @@ from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat
 
 from fsdiff.atomic import StorageError
 from fsdiff.bases import Basis
-from fsdiff.datasets.arrays import FORMATS, Arrays, opened
+from fsdiff.datasets.arrays import SUFFIXES, Arrays, opened, readable
 from fsdiff.datasets.digest import digest
 from fsdiff.datasets.headers import Dimension, Header, read_fields, read_header
 from fsdiff.datasets.labels import label
@@ -94,12 +94,12 @@ class FileData(Source):
         path = Path(self.path)
         inside = f"{glob.escape(self.path)}/*" if path.is_dir() else self.path
         found = [path] if path.is_file() else sorted(map(Path, glob.glob(inside)))
-        known = [file for file in found if file.is_file() and file.suffix in FORMATS]
+        known = [file for file in found if file.is_file() and readable(file)]
         if not known:
             what = f"none of {len(found)} entries has one" if found else "there is no such file"
             raise StorageError(
                 f"path = '{self.path}': {what} (from {Path.cwd()}); expected a file, a folder or a "
-                f"pattern of files with a suffix among {', '.join(FORMATS)}"
+                f"pattern of files with a suffix among {', '.join(SUFFIXES)}"
             )
         return tuple(known)
 

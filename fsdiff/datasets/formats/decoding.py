@@ -4,12 +4,19 @@ The conventions hold wherever a file has their attributes, so one decoder serves
 netCDF4 decodes only its own files, and xarray knows neither valid ranges nor native fill values.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import numpy as np
 
 from fsdiff.atomic import StorageError
+
+CONVENTIONS = {
+    *("scale_factor", "add_offset", "_Unsigned"),
+    *("_FillValue", "missing_value", "valid_range", "valid_min", "valid_max"),
+}
+"""Attributes that say what the values in a file stand for."""
 
 EXACT_IN_SINGLE = 2
 """Bytes of the largest integers that single precision holds exactly."""
@@ -25,17 +32,14 @@ def decode(raw: np.ndarray, attributes: Mapping[str, Any], where: str) -> np.nda
     unpacked values that single precision holds.
     """
 
-    def numbers(name: str) -> list[float]:
-        return _numbers(attributes, name, where)
-
+    numbers = _Numbers(attributes, where)
     raw = _sign(raw, attributes)
     missing = np.ma.getmaskarray(raw) | _missing(raw, numbers) | _out_of_range(raw, numbers)
     values = np.ma.getdata(raw).astype(_floating(raw.dtype, attributes))
     for name, apply in (("scale_factor", np.multiply), ("add_offset", np.add)):
-        if factor := numbers(name):
+        if factor := numbers(name, most=1):
             values = apply(values, factor[0])
-    values[missing] = np.nan
-    return values
+    return np.where(missing, np.nan, values)
 
 
 def _sign(raw: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
@@ -52,49 +56,53 @@ def _floating(kept: np.dtype, attributes: Mapping[str, Any]) -> np.dtype:
     return np.dtype(np.float32 if exact and not packed else np.float64)
 
 
-def _missing(raw: np.ndarray, numbers: Callable[[str], list[float]]) -> np.ndarray:
+def _missing(raw: np.ndarray, numbers: "_Numbers") -> np.ndarray:
     """Where values are among those that stand for none."""
     data, found = np.ma.getdata(raw), np.zeros(raw.shape, bool)
     for marker in (*numbers("_FillValue"), *numbers("missing_value")):
-        found |= data == _like(marker, data.dtype)
+        found |= data == numbers.like(marker, data.dtype)
     return found
 
 
-def _like(marker: float, kept: np.dtype) -> Any:
-    """A marker as the file keeps values: 1e20 is another number in single precision."""
-    if kept.kind == "f":
-        with np.errstate(over="ignore"):
-            return kept.type(marker)
-    if kept.kind in "iu" and marker == int(marker):
-        bits = 8 * kept.itemsize  # markers of the type with the other sign are meant bit by bit
-        lowest = -(2 ** (bits - 1)) if kept.kind == "i" else 0
-        if -(2 ** (bits - 1)) <= marker < 2**bits:
-            return (int(marker) - lowest) % 2**bits + lowest
-    return marker
-
-
-def _out_of_range(raw: np.ndarray, numbers: Callable[[str], list[float]]) -> np.ndarray:
+def _out_of_range(raw: np.ndarray, numbers: "_Numbers") -> np.ndarray:
     """Where values are outside the range that is said to be valid."""
-    data = np.ma.getdata(raw)
-    lowest, highest = numbers("valid_min"), numbers("valid_max")
-    if len(both := numbers("valid_range")) == 2:
-        lowest, highest = both[:1], both[1:]
-    outside = np.zeros(raw.shape, bool)
-    if lowest:
-        outside |= data < _like(lowest[0], data.dtype)
-    if highest:
-        outside |= data > _like(highest[0], data.dtype)
+    data, outside = np.ma.getdata(raw), np.zeros(raw.shape, bool)
+    both = numbers("valid_range", most=2)
+    for lowest in (*both[:1], *numbers("valid_min", most=1)):
+        outside |= data < numbers.like(lowest, data.dtype)
+    for highest in (*both[1:], *numbers("valid_max", most=1)):
+        outside |= data > numbers.like(highest, data.dtype)
     return outside
 
 
-def _numbers(attributes: Mapping[str, Any], name: str, where: str) -> list[float]:
-    """The numbers in an attribute; none if it is absent."""
-    given = attributes.get(name, ())
-    try:
-        items = np.ravel(np.array(given, object)).tolist()
-        return [item if isinstance(item, int) else float(item) for item in items]
-    except (TypeError, ValueError):
-        raise StorageError(
-            f"{where}: its attribute {name} = {str(given)[:40]!r} is not a number; "
-            "correct or remove it"
-        ) from None
+@dataclass(frozen=True)
+class _Numbers:
+    """The numbers in attributes."""
+
+    attributes: Mapping[str, Any]
+    where: str
+
+    def __call__(self, name: str, most: int | None = None) -> list[float]:
+        """Those in an attribute, ``most`` at most; none if it is absent."""
+        given = self.attributes.get(name, ())
+        items = given if isinstance(given, list | tuple) else [given]
+        try:
+            found = [item if isinstance(item, int) else float(item) for item in items]
+        except ValueError:
+            self._refuse(name, "is not a number")
+        if most is not None and len(found) > most:
+            self._refuse(name, f"has more than {most}")
+        return found
+
+    def like(self, number: float, kept: np.dtype) -> Any:
+        """A number as the file keeps values: 1e20 is another one in single precision."""
+        if kept.kind == "f":
+            with np.errstate(over="ignore"):
+                return kept.type(number)
+        if kept.kind == "u" and number < 0 and "_Unsigned" in self.attributes:
+            return number + 2 ** (8 * kept.itemsize)  # kept with the sign of the type
+        return number
+
+    def _refuse(self, name: str, what: str) -> NoReturn:
+        shown = str(self.attributes[name])[:40]
+        raise StorageError(f"{self.where}: its attribute {name} = {shown} {what}; correct it")

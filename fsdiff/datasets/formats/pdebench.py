@@ -1,0 +1,115 @@
+"""PDEBench's layout of HDF5: a group for each sample, with ``data`` and its coordinates."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from fsdiff.atomic import StorageError
+from fsdiff.datasets.formats import hdf5
+from fsdiff.datasets.formats.decoding import CONVENTIONS
+from fsdiff.datasets.formats.stored import Arrays, Stored
+from fsdiff.datasets.formats.views import Readable, complete
+
+
+def arrays(path: Path, stack: ExitStack) -> Arrays:
+    """``data`` of groups 0000, 0001, … as one array, and their ``grid/x``, ``grid/y``, ``grid/t``.
+
+    Samples are in the order of the names of the groups.
+    """
+    file = hdf5.opened(path, stack)
+    groups = sorted(name for name, item in file.items() if isinstance(item, h5py.Group))
+    if not groups:
+        raise StorageError(
+            f"{path} has no group for each sample but arrays ({', '.join(file)}): say layout: array"
+        )
+    return _Samples(path, file, tuple(groups), frozenset(hdf5.names(file))).arrays()
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Groups of a file that must have arrays alike."""
+
+    path: Path
+    file: h5py.File
+    groups: tuple[str, ...]
+    names: frozenset[str]
+
+    def arrays(self) -> Arrays:
+        """Those of all groups."""
+        return {"data": self._data(), **self._grid()}
+
+    def _data(self) -> Stored:
+        parts = [self._array(group, "data") for group in self.groups]
+        for what in ("shape", "units", "dimensions"):
+            for group, part in zip(self.groups, parts, strict=True):
+                self._check_alike("data", group, what, getattr(part, what), getattr(parts[0], what))
+        values = _Stack(parts)
+        names = parts[0].dimensions
+        attributes = {k: v for k, v in parts[0].attributes.items() if k not in CONVENTIONS}
+        return Stored(values, names and ("sample", *names), attributes)
+
+    def _grid(self) -> Arrays:
+        inside = f"{self.groups[0]}/grid/"
+        axes = sorted(name.removeprefix(inside) for name in self.names if name.startswith(inside))
+        found = {axis: self._array(self.groups[0], f"grid/{axis}") for axis in axes}
+        return {
+            axis: replace(array, values=_Checked(array.values, partial(self._check_axis, axis)))
+            for axis, array in found.items()
+        }
+
+    def _check_axis(self, axis: str) -> None:
+        """Refuse groups with other coordinates than the first."""
+        name = f"grid/{axis}"
+        values = self._array(self.groups[0], name).read()
+        for group in self.groups[1:]:
+            if f"{group}/{name}" in self.names:
+                its = self._array(group, name).read()
+                if not np.array_equal(values, its, equal_nan=True):
+                    self._check_alike(name, group, "values", its.tolist(), values.tolist())
+
+    def _array(self, group: str, name: str) -> Stored:
+        if f"{group}/{name}" not in self.names:
+            raise StorageError(
+                f"{self.path}: group '{group}' has no array '{name}'; fetch it again"
+            )
+        found = hdf5.stored(hdf5.data_set(self.file, f"{group}/{name}"))
+        return replace(found, where=f"{self.path}: '{group}/{name}'", path=self.path)
+
+    def _check_alike(self, name: str, group: str, what: str, its: Any, first: Any) -> None:
+        if its != first:
+            raise StorageError(
+                f"{self.path}: '{name}' has {what} {str(its)[:60]} in group '{group}' and "
+                f"{str(first)[:60]} in '{self.groups[0]}'; all samples must be alike"
+            )
+
+
+class _Checked:
+    """Values that are checked before they are read."""
+
+    def __init__(self, values: Readable, check: Callable[[], None]) -> None:
+        self._values, self._check = values, check
+        self.shape, self.dtype = tuple(values.shape), values.dtype
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        self._check()
+        return self._values[index]
+
+
+class _Stack:
+    """Arrays of one shape, decoded and stacked along a new first axis."""
+
+    def __init__(self, arrays: list[Stored]) -> None:
+        self._arrays = arrays
+        self.shape, self.dtype = (len(arrays), *arrays[0].shape), arrays[0].values.dtype
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        first, *others = complete(index, len(self.shape))
+        chosen = np.atleast_1d(np.arange(len(self._arrays))[first])
+        parts = np.stack([self._arrays[number].read(tuple(others)) for number in chosen])
+        return parts if np.ndim(np.arange(len(self._arrays))[first]) else parts[0]
