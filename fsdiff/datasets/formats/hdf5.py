@@ -130,7 +130,8 @@ def _attributes(values: h5py.Dataset) -> dict[str, Any]:
     for name in values.attrs:
         if name in STRUCTURE or name.startswith(("_Netcdf4", "_NCProperties")):
             continue
-        if values.attrs.get_id(name).get_storage_size() > LARGEST_ATTRIBUTE:
+        item = values.attrs.get_id(name)
+        if item.get_space().get_select_npoints() * item.get_type().get_size() > LARGEST_ATTRIBUTE:
             raise ValueError(f"the attribute '{name}' of '{values.name}' claims over 16 MB")
         try:
             found[name] = values.attrs[name]
