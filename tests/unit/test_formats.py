@@ -1,5 +1,6 @@
 """Arrays in files: the right values in every format, whatever the suffix."""
 
+import json
 from contextlib import contextmanager
 
 import h5py
@@ -468,15 +469,18 @@ def test_chunks_of_zarr_that_are_not_there_are_missing(tmp_path, zarr, version):
     np.testing.assert_array_equal(read(tmp_path / "b", "field"), 3)
 
 
-def test_stores_of_pickles_are_refused(tmp_path, zarr):
-    import json
-
-    group = zarr.open_group(tmp_path / "a", mode="w", zarr_format=2)
+@pytest.mark.parametrize("version", [2, 3])
+def test_stores_of_pickles_are_refused(tmp_path, zarr, version):
+    """By zarr, if it knows no such values, or else here."""
+    group = zarr.open_group(tmp_path / "a", mode="w", zarr_format=version)
     group.create_array("u", shape=(4,), chunks=(4,), dtype="f4")[:] = 1
-    metadata = json.loads((tmp_path / "a/u/.zarray").read_text())
-    metadata["compressor"] = {"id": "pickle"}
-    (tmp_path / "a/u/.zarray").write_text(json.dumps(metadata))
-    refused(tmp_path / "a", "a/u is kept as pickles, which are not read")
+    path = tmp_path / "a/u" / {2: ".zarray", 3: "zarr.json"}[version]
+    pickled = {
+        2: {"compressor": {"id": "pickle"}},
+        3: {"codecs": [{"name": "numcodecs.pickle", "configuration": {}}]},
+    }
+    path.write_text(json.dumps(json.loads(path.read_text()) | pickled[version]))
+    refused(tmp_path / "a", "a( cannot be read .*pickle|/u is kept as pickles)")
 
 
 def test_without_the_package_a_store_says_how_to_get_it(tmp_path, monkeypatch):
