@@ -287,6 +287,21 @@ def test_groups_and_dimensions_of_netcdf(tmp_path):
         np.testing.assert_array_equal(arrays["run/first/u"].read(), VALUES)
 
 
+def test_what_was_not_written_yet_along_an_unlimited_dimension_is_missing(tmp_path):
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("time", None)
+        file.createDimension("x", 3)
+        file.createVariable("time", "f8", ("time",))[:] = np.arange(5)
+        file.createVariable("u", "f8", ("time", "x"))[:3] = np.arange(9).reshape(3, 3)
+    with netCDF4.Dataset(tmp_path / "a.nc") as file:
+        expected = file["u"][:].filled(np.nan)
+    assert np.isnan(expected[3:]).all()
+    with array(tmp_path / "a.nc") as stored:
+        assert stored.shape == (5, 3)
+        for index in (..., 1, 4, slice(2, 5), [0, 1, 4], (slice(1, 4), 2), (slice(None), [0, 2])):
+            np.testing.assert_array_equal(stored.read(index), expected[index])
+
+
 def test_dimensions_of_hdf5_are_those_of_its_scales_or_labels(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["fields/u"], file["lat"], file["v"] = VALUES, np.arange(N), VALUES

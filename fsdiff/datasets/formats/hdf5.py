@@ -19,7 +19,7 @@ from fsdiff.atomic import StorageError
 from fsdiff.datasets.formats.attributes import plain
 from fsdiff.datasets.formats.decoding import CONVENTIONS
 from fsdiff.datasets.formats.stored import Arrays, Stored
-from fsdiff.datasets.formats.views import Chunked, Opaque, Readable, Reversed, Text, named
+from fsdiff.datasets.formats.views import Chunked, Longer, Opaque, Readable, Reversed, Text, named
 
 FILTERS = Path(netCDF4.__file__).parent / "plugins"
 """Filters that netCDF4 brings along, such as Zstandard and Blosc, and that serve h5py as well."""
@@ -100,6 +100,8 @@ def stored(values: h5py.Dataset) -> Stored:
     if not values.attrs:
         return Stored(readable, None, fill)
     axes = _dimensions(values)
+    if (shape := _shape(values)) != readable.shape and not isinstance(readable, Text | Opaque):
+        readable = Longer(readable, shape)
     return Stored(readable, axes and axes[: len(readable.shape)], fill | _attributes(values))
 
 
@@ -160,6 +162,14 @@ def _dimensions(values: h5py.Dataset) -> tuple[str, ...] | None:
     if own is not None:
         return own
     return named([_axis_name(axis) for axis in values.dims])
+
+
+def _shape(values: h5py.Dataset) -> tuple[int, ...]:
+    """Lengths of the axes, those of coordinates that have grown where the values have not."""
+    unlimited = [length is None for length in values.maxshape]
+    scales = ([scale.shape[0] for scale in axis.values() if scale.shape] for axis in values.dims)
+    lengths = zip(values.shape, unlimited, scales if any(unlimited) else unlimited, strict=True)
+    return tuple(max(n, *along) if grows and along else n for n, grows, along in lengths)
 
 
 def _own_dimensions(values: h5py.Dataset) -> tuple[str, ...] | None:

@@ -125,3 +125,35 @@ class Chunked:
             chunk = (int(met[i]) for met, i in zip(numbers, position, strict=True))
             grid[position] = self._written(tuple(chunk))
         return grid[np.ix_(*places)]
+
+
+class Longer:
+    """An array with missing values after those it has, as along NetCDF's unlimited dimensions."""
+
+    def __init__(self, values: Readable, shape: tuple[int, ...]) -> None:
+        self._values, self.shape, self.dtype = values, shape, values.dtype
+        self.chunks = getattr(values, "chunks", None)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        chosen = [
+            np.arange(length)[entry]
+            for length, entry in zip(self.shape, complete(index, len(self.shape)), strict=True)
+        ]
+        there = [
+            np.atleast_1d(along) < length
+            for along, length in zip(chosen, self._values.shape, strict=True)
+        ]
+        found = np.ma.masked_all([len(along) for along in there], self.dtype)
+        if all(along.any() for along in there):
+            parts = (np.atleast_1d(c)[t] for c, t in zip(chosen, there, strict=True))
+            found[np.ix_(*there)] = self._values[tuple(map(_span, parts))]
+        return found.reshape([len(along) for along in chosen if along.ndim])
+
+
+def _span(positions: np.ndarray) -> slice | list[int]:
+    """Positions as a slice, which is read at once, if they are equally spaced."""
+    steps = np.diff(positions)
+    if len(steps) and ((steps != steps[0]).any() or steps[0] < 1):
+        return positions.tolist()
+    step = int(steps[0]) if len(steps) else 1
+    return slice(int(positions[0]), int(positions[-1]) + 1, step)
