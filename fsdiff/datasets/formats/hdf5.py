@@ -16,10 +16,10 @@ import h5py
 import netCDF4
 
 from fsdiff.atomic import StorageError
-from fsdiff.datasets.formats.attributes import plain
-from fsdiff.datasets.formats.decoding import CONVENTIONS
+from fsdiff.datasets.formats.hdf5_attributes import attributes, text
+from fsdiff.datasets.formats.hdf5_axes import NOT_A_COORDINATE, Axes
 from fsdiff.datasets.formats.stored import Arrays, Stored
-from fsdiff.datasets.formats.views import Chunked, Longer, Opaque, Readable, Reversed, Text, named
+from fsdiff.datasets.formats.views import Chunked, Longer, Opaque, Readable, Reversed, Text
 
 FILTERS = Path(netCDF4.__file__).parent / "plugins"
 """Filters that netCDF4 brings along, such as Zstandard and Blosc, and that serve h5py as well."""
@@ -27,17 +27,8 @@ FILTERS = Path(netCDF4.__file__).parent / "plugins"
 if FILTERS.is_dir():
     h5py.h5pl.prepend(os.fsencode(FILTERS))
 
-STRUCTURE = {"CLASS", "NAME", "DIMENSION_LIST", "DIMENSION_LABELS", "REFERENCE_LIST"}
-"""Attributes that say how data sets belong together, not what they hold."""
-
 ONLY_A_DIMENSION = "This is a netCDF dimension but not a netCDF variable"
 """Beginning of the attribute NAME of a data set that only gives a dimension its length."""
-
-NOT_A_COORDINATE = "_nc4_non_coord_"
-"""Prefix of a NetCDF variable that has the name of a dimension by chance."""
-
-LARGEST_ATTRIBUTE = 2**24
-"""Bytes of an attribute beyond which it is put down to damage."""
 
 PACKED = 1.25
 """Bytes in the file for each byte of a chunk, at most: packing may fail, but not by more."""
@@ -47,10 +38,11 @@ def arrays(path: Path, stack: ExitStack) -> Arrays:
     """All arrays of a file, those of MATLAB with their axes in MATLAB's order."""
     file = opened(path, stack)
     items = {name: data_set(file, name) for name in names(file)}
+    axes = Axes(file, list(items))
     found = {
-        name.replace(NOT_A_COORDINATE, ""): stored(values)
+        name.replace(NOT_A_COORDINATE, ""): stored(values, axes)
         for name, values in items.items()
-        if not _text(values, "NAME").startswith(ONLY_A_DIMENSION)
+        if not text(values, "NAME").startswith(ONLY_A_DIMENSION)
     }
     if path.suffix.lower() != ".mat" and not _is_matlab(path, found):
         return found
@@ -93,21 +85,18 @@ def data_set(file: h5py.File, name: str) -> h5py.Dataset:
     return values
 
 
-def stored(values: h5py.Dataset) -> Stored:
+def stored(values: h5py.Dataset, axes: Axes) -> Stored:
     """An array with what the file says of it."""
     readable = _readable(values)
     fill = _fill_value(values) if readable.dtype.kind in "iuf" else {}
     if not values.attrs:
         return Stored(readable, None, fill)
-    axes = _dimensions(values)
-    if (shape := _shape(values)) != readable.shape and not isinstance(readable, Text | Opaque):
+    if (shape := axes.shape(values)) != readable.shape and readable.dtype.kind != "O":
         readable = Longer(readable, shape)
-    return Stored(readable, axes and axes[: len(readable.shape)], fill | _attributes(values))
-
-
-def _text(values: h5py.Dataset, name: str) -> str:
-    value = values.attrs.get(name, "")
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    dimensions = axes.names(values)
+    if dimensions is not None:  # there is none along the characters of text
+        dimensions = dimensions[: len(readable.shape)]
+    return Stored(readable, dimensions, fill | attributes(values))
 
 
 def _check_inside(path: str, name: str, values: h5py.Dataset) -> None:
@@ -126,23 +115,6 @@ def _check_inside(path: str, name: str, values: h5py.Dataset) -> None:
         )
 
 
-def _attributes(values: h5py.Dataset) -> dict[str, Any]:
-    """What the file says of the values; what only h5py cannot make sense of is left out."""
-    found = {}
-    for name in values.attrs:
-        if name in STRUCTURE or name.startswith(("_Netcdf4", "_NCProperties")):
-            continue
-        item = values.attrs.get_id(name)
-        if item.get_space().get_select_npoints() * item.get_type().get_size() > LARGEST_ATTRIBUTE:
-            raise ValueError(f"the attribute '{name}' of '{values.name}' claims over 16 MB")
-        try:
-            found[name] = values.attrs[name]
-        except (OSError, TypeError, ValueError):
-            if name in CONVENTIONS:
-                raise
-    return plain(found)
-
-
 def _fill_value(values: h5py.Dataset) -> dict[str, Any]:
     """The value of entries that were not written, where it cannot be one that was.
 
@@ -154,48 +126,6 @@ def _fill_value(values: h5py.Dataset) -> dict[str, Any]:
     defined = values.id.get_create_plist().fill_value_defined()
     chosen = defined == h5py.h5d.FILL_VALUE_USER_DEFINED and values.fillvalue != 0
     return {"_FillValue": values.fillvalue.item()} if chosen else {}
-
-
-def _dimensions(values: h5py.Dataset) -> tuple[str, ...] | None:
-    """Names of the axes: those of dimension scales, as NetCDF has it, or else their labels."""
-    own = _own_dimensions(values)
-    if own is not None:
-        return own
-    return named([_axis_name(axis) for axis in values.dims])
-
-
-def _shape(values: h5py.Dataset) -> tuple[int, ...]:
-    """Lengths of the axes, those of coordinates that have grown where the values have not."""
-    unlimited = [length is None for length in values.maxshape]
-    scales = ([scale.shape[0] for scale in axis.values() if scale.shape] for axis in values.dims)
-    lengths = zip(values.shape, unlimited, scales if any(unlimited) else unlimited, strict=True)
-    return tuple(max(n, *along) if grows and along else n for n, grows, along in lengths)
-
-
-def _own_dimensions(values: h5py.Dataset) -> tuple[str, ...] | None:
-    """Those of a coordinate: itself or, along several axes of NetCDF, those it has the numbers of.
-
-    Coordinates are not attached to themselves.
-    """
-    if not values.is_scale:
-        return None
-    if values.ndim == 1:
-        return (_last(values.name),)
-    scales = ((name, values.file[name].attrs.get("_Netcdf4Dimid")) for name in names(values.file))
-    numbers = {int(number): _last(name) for name, number in scales if number is not None}
-    own = [numbers.get(int(i)) for i in values.attrs.get("_Netcdf4Coordinates", ())]
-    return tuple(map(str, own)) if own and None not in own else None
-
-
-def _axis_name(axis: Any) -> str:
-    for scale in axis.values():
-        if scale.name is not None:
-            return _last(scale.name)
-    return axis.label
-
-
-def _last(path: str) -> str:
-    return path.rpartition("/")[2].removeprefix(NOT_A_COORDINATE)
 
 
 def _readable(values: h5py.Dataset) -> Readable:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from fsdiff.atomic import StorageError
 from fsdiff.datasets.formats import hdf5
 from fsdiff.datasets.formats.decoding import CONVENTIONS
+from fsdiff.datasets.formats.hdf5_axes import Axes
 from fsdiff.datasets.formats.stored import Arrays, Stored
 from fsdiff.datasets.formats.views import Readable, complete
 
@@ -28,7 +29,7 @@ def arrays(path: Path, stack: ExitStack) -> Arrays:
         raise StorageError(
             f"{path} has no group for each sample but arrays ({', '.join(file)}): say layout: array"
         )
-    return _Samples(path, file, tuple(groups), frozenset(hdf5.names(file))).arrays()
+    return _Samples(path, file, tuple(groups), tuple(hdf5.names(file))).arrays()
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,17 @@ class _Samples:
     path: Path
     file: h5py.File
     groups: tuple[str, ...]
-    names: frozenset[str]
+    names: tuple[str, ...]
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Paths of the arrays."""
+        return frozenset(self.names)
+
+    @cached_property
+    def axes(self) -> Axes:
+        """The axes of the arrays."""
+        return Axes(self.file, list(self.names))
 
     def arrays(self) -> Arrays:
         """Those of all groups."""
@@ -68,17 +79,17 @@ class _Samples:
         name = f"grid/{axis}"
         values = self._array(self.groups[0], name).read()
         for group in self.groups[1:]:
-            if f"{group}/{name}" in self.names:
+            if f"{group}/{name}" in self.known:
                 its = self._array(group, name).read()
                 if not np.array_equal(values, its, equal_nan=True):
                     self._check_alike(name, group, "values", its.tolist(), values.tolist())
 
     def _array(self, group: str, name: str) -> Stored:
-        if f"{group}/{name}" not in self.names:
+        if f"{group}/{name}" not in self.known:
             raise StorageError(
                 f"{self.path}: group '{group}' has no array '{name}'; fetch it again"
             )
-        found = hdf5.stored(hdf5.data_set(self.file, f"{group}/{name}"))
+        found = hdf5.stored(hdf5.data_set(self.file, f"{group}/{name}"), self.axes)
         return replace(found, where=f"{self.path}: '{group}/{name}'", path=self.path)
 
     def _check_alike(self, name: str, group: str, what: str, its: Any, first: Any) -> None:
