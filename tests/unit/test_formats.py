@@ -99,7 +99,10 @@ def test_parts_are_decoded_like_the_whole(tmp_path, kind):
         ({"missing_value": "4"}, [4]),
         ({"valid_range": np.int16([2, 4])}, [0, 1, 5]),
         ({"valid_min": np.int16(1), "valid_max": np.int16(4)}, [0, 5]),
-        ({"valid_max": 3.5, "scale_factor": 2.0}, [4, 5]),
+        ({"valid_max": np.int16(3), "scale_factor": 2.0}, [4, 5]),
+        # Limits in floating point of packed integers are those of what they are unpacked to.
+        ({"valid_max": 3.5, "scale_factor": 2.0}, [2, 3, 4, 5]),
+        ({"valid_range": [0.1, 0.3], "scale_factor": 0.1}, [0, 4, 5]),
     ],
 )
 def test_what_the_attributes_exclude_is_missing(tmp_path, kind, attributes, missing):

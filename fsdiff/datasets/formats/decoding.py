@@ -12,11 +12,16 @@ import numpy as np
 
 from fsdiff.atomic import StorageError
 
-CONVENTIONS = {
-    *("scale_factor", "add_offset", "_Unsigned"),
-    *("_FillValue", "missing_value", "valid_range", "valid_min", "valid_max"),
+PACKING = {"scale_factor", "add_offset"}
+"""Attributes of values that were packed into fewer bits."""
+
+CONVENTIONS = PACKING | {
+    *("_FillValue", "missing_value", "valid_range", "valid_min", "valid_max", "_Unsigned"),
 }
 """Attributes that say what the values in a file stand for."""
+
+RESOLUTION = 1e-6
+"""How exactly values are unpacked, in steps of the packed ones."""
 
 EXACT_IN_SINGLE = 2
 """Bytes of the largest integers that single precision holds exactly."""
@@ -26,19 +31,18 @@ def decode(raw: np.ndarray, attributes: Mapping[str, Any], where: str) -> np.nda
     """The values in floating point, NaN where the attributes say that there is none.
 
     Missing are masked entries, ``_FillValue``, ``missing_value`` (one or several) and what is
-    outside ``valid_range``, ``valid_min`` or ``valid_max``, all in terms of the values in the file;
-    what is left is multiplied by ``scale_factor``, and ``add_offset`` is added. ``_Unsigned`` says
-    that integers have no sign though their type has. Double precision, unless the file keeps
-    unpacked values that single precision holds.
+    outside ``valid_range``, ``valid_min`` or ``valid_max``, in terms of the values in the file but
+    for limits in floating point of packed integers; what is left is multiplied by ``scale_factor``,
+    and ``add_offset`` is added. ``_Unsigned`` says that integers have no sign though their type
+    has. Double precision, unless the file keeps unpacked values that single precision holds.
     """
-
     numbers = _Numbers(attributes, where)
     raw = _sign(raw, attributes)
-    missing = np.ma.getmaskarray(raw) | _missing(raw, numbers) | _out_of_range(raw, numbers)
     values = np.ma.getdata(raw).astype(_floating(raw.dtype, attributes))
     for name, apply in (("scale_factor", np.multiply), ("add_offset", np.add)):
         if factor := numbers(name, most=1):
             values = apply(values, factor[0])
+    missing = np.ma.getmaskarray(raw) | _missing(raw, numbers) | _invalid(raw, values, numbers)
     return np.where(missing, np.nan, values)
 
 
@@ -52,7 +56,7 @@ def _sign(raw: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
 def _floating(kept: np.dtype, attributes: Mapping[str, Any]) -> np.dtype:
     """Single precision where it holds the values exactly, double precision otherwise."""
     exact = kept.itemsize <= (4 if kept.kind == "f" else EXACT_IN_SINGLE)
-    packed = {"scale_factor", "add_offset"} & attributes.keys()
+    packed = PACKING & attributes.keys()
     return np.dtype(np.float32 if exact and not packed else np.float64)
 
 
@@ -64,15 +68,22 @@ def _missing(raw: np.ndarray, numbers: "_Numbers") -> np.ndarray:
     return found
 
 
-def _out_of_range(raw: np.ndarray, numbers: "_Numbers") -> np.ndarray:
+def _invalid(raw: np.ndarray, values: np.ndarray, numbers: "_Numbers") -> np.ndarray:
     """Where values are outside the range that is said to be valid."""
-    data, outside = np.ma.getdata(raw), np.zeros(raw.shape, bool)
+    kept, found = np.ma.getdata(raw), np.zeros(raw.shape, bool)
+    unpacked = raw.dtype.kind in "iu" and PACKING & numbers.attributes.keys()
+    rounding = RESOLUTION * abs((*numbers("scale_factor"), 1.0)[0])
     both = numbers("valid_range", most=2)
-    for lowest in (*both[:1], *numbers("valid_min", most=1)):
-        outside |= data < numbers.like(lowest, data.dtype)
-    for highest in (*both[1:], *numbers("valid_max", most=1)):
-        outside |= data > numbers.like(highest, data.dtype)
-    return outside
+    lowest = [(limit, np.less, -rounding) for limit in (*both[:1], *numbers("valid_min", most=1))]
+    highest = [
+        (limit, np.greater, rounding) for limit in (*both[1:], *numbers("valid_max", most=1))
+    ]
+    for limit, beyond, margin in lowest + highest:
+        if unpacked and isinstance(limit, float):
+            found |= beyond(values, limit + margin)
+        else:
+            found |= beyond(kept, numbers.like(limit, kept.dtype))
+    return found
 
 
 @dataclass(frozen=True)
