@@ -56,7 +56,7 @@ def readable(path: Path) -> bool:
     """
     if path.suffix.lower() in SUFFIXES:
         return True
-    with suppress(OSError):
+    with suppress(Exception):  # what cannot even be looked at promises nothing
         return signatures.format_of(path) in FORMATS
     return False
 

@@ -476,15 +476,25 @@ def test_what_xarray_writes_to_zarr_comes_back(tmp_path, zarr, version):
 @pytest.mark.parametrize("version", [2, 3])
 def test_chunks_of_zarr_that_are_not_there_are_missing(tmp_path, zarr, version):
     group = zarr.open_group(tmp_path / "a", mode="w", zarr_format=version)
-    run = group.create_group("run").create_array("u", shape=(5, N), chunks=(2, 3), dtype="f8")
+    options = {"shape": (5, N), "chunks": (2, 3), "dtype": "f8", "fill_value": np.nan}
+    run = group.create_group("run").create_array("u", **options)
     run[:2], run[2:, :3] = 1, 2
     found = read(tmp_path / "a", "run/u")
     np.testing.assert_array_equal(found[:2], 1)
     np.testing.assert_array_equal(found[2:, :3], 2)
     assert np.isnan(found[2:, 3:]).all()
-    alone = zarr.open_array(tmp_path / "b", mode="w", shape=(4,), chunks=(2,), dtype="f4")
-    alone[:] = 3
-    np.testing.assert_array_equal(read(tmp_path / "b", "field"), 3)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_chunks_of_zarr_that_may_be_zero_or_lost_are_refused(tmp_path, zarr, version):
+    options = {"shape": (4,), "chunks": (2,), "dtype": "f4", "zarr_format": version}
+    zarr.create_array(tmp_path / "a", **options)[:2] = 3
+    with array(tmp_path / "a", "field") as stored:
+        np.testing.assert_array_equal(stored.read(slice(0, 2)), 3)
+    named = r"a: chunk .1,. is not there, so that it is zero, .* or lost: write the store with"
+    refused(tmp_path / "a", named, "field")
+    zarr.create_array(tmp_path / "b", config={"write_empty_chunks": True}, **options)[:] = 0
+    np.testing.assert_array_equal(read(tmp_path / "b", "field"), 0)
 
 
 @pytest.mark.parametrize("version", [2, 3])

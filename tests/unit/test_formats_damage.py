@@ -146,6 +146,13 @@ def test_archives_that_would_fill_the_memory_are_refused(tmp_path):
     refused(tmp_path / "b.npz", "u.npy' has 128 bytes and says that it has 8000000000128; fetch")
 
 
+def test_headers_that_would_fill_the_memory_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        length = 2**27
+        archive.writestr("u.npy", b"\x93NUMPY\2\0" + struct.pack("<I", length) + b" " * length)
+    refused(tmp_path / "a.npz", "cannot be read as a file of format NumPy archive .*EOF")
+
+
 def test_small_arrays_may_be_packed_to_nothing(tmp_path):
     np.savez_compressed(tmp_path / "a.npz", u=np.zeros((1000, 1000)))
     assert read(tmp_path / "a.npz").shape == (1000, 1000)

@@ -1,5 +1,6 @@
 """NumPy's files: an array in ``.npy``, several in ``.npz``."""
 
+import io
 import zipfile
 from collections import Counter
 from contextlib import ExitStack
@@ -18,6 +19,9 @@ HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+
+LARGEST_HEADER = 2**16
+"""Bytes in which the header of an array of numbers must fit."""
 
 
 def array(path: Path, stack: ExitStack) -> Arrays:
@@ -38,8 +42,9 @@ def arrays(path: Path, stack: ExitStack) -> Arrays:
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Readable:
     with archive.open(member) as file:
-        shape, _, kind = _header(file)
-        length = file.tell() + prod(shape) * kind.itemsize
+        beginning = io.BytesIO(file.read(LARGEST_HEADER))
+    shape, _, kind = _header(beginning)
+    length = beginning.tell() + prod(shape) * kind.itemsize
     if kind.hasobject:
         return Opaque(shape, "object")
     if length != member.file_size:

@@ -76,14 +76,20 @@ def _fill_value(array: Any) -> dict[str, Any]:
 
 
 def _readable(folder: Path, array: Any) -> Readable:
-    if array.dtype.kind not in "fiubcTUS":
+    if array.dtype.kind not in "fiubcmMTUS":
         return Opaque(array.shape, str(array.dtype))
     values = _Values(array)
     if array.dtype.kind in "TUS":
         return Text(values)
 
     def written(chunk: tuple[int, ...]) -> bool:
-        return (folder / array.metadata.encode_chunk_key(chunk)).is_file()
+        there = (folder / array.metadata.encode_chunk_key(chunk)).is_file()
+        if not there and not _fill_value(array):
+            raise StorageError(
+                f"{folder}: chunk {chunk} is not there, so that it is zero, which zarr leaves out, "
+                "or lost: write the store with config={'write_empty_chunks': True}"
+            )
+        return there
 
     return Chunked(values, array.shards or array.chunks, written)
 
