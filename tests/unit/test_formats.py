@@ -12,7 +12,9 @@ import xarray as xr
 from safetensors.numpy import save_file
 
 from fsdiff.atomic import StorageError
+from fsdiff.bases import CosineBasis
 from fsdiff.datasets.arrays import opened, readable
+from fsdiff.datasets.files import FileData
 
 N = 4
 VALUES = np.random.default_rng(0).normal(279, 5, (3, N, N))
@@ -79,6 +81,12 @@ def test_packed_values_are_unpacked_whatever_the_suffix(tmp_path, kind, suffix):
     assert found.dtype == np.float64
     np.testing.assert_array_equal(found, UNPACKED)
     assert abs(found.mean() - 279) < 2
+
+
+def test_data_sets_are_of_the_unpacked_values(tmp_path, kind):
+    path = write(tmp_path / "a.h5", PACKED, kind, scale_factor=SCALE, add_offset=OFFSET)
+    data = FileData(str(path), CosineBasis(), dimensions=("sample", "y", "x")).generate(range(3), 0)
+    np.testing.assert_allclose(data.field[:, 0], UNPACKED, rtol=1e-7)
 
 
 def test_parts_are_decoded_like_the_whole(tmp_path, kind):
@@ -356,6 +364,23 @@ def test_matlab_7_3_is_known_by_its_content(tmp_path, suffix):
         np.testing.assert_array_equal(arrays["mask"].read(), VALUES > 279)
         with pytest.raises(StorageError, match="type char: write real numbers"):
             arrays["name"].check()
+
+
+def test_axes_are_turned_round_with_all_that_is_known_of_them(tmp_path):
+    """Names, packing, and chunks that were never written."""
+    with h5py.File(tmp_path / "a.mat", "w") as file:
+        values = file.create_dataset("u", PACKED.T.shape, "i2", chunks=(4, 4, 1))
+        values[:, :, :2] = PACKED[:2].T
+        values.attrs.update(scale_factor=SCALE, missing_value=PACKED[1, 2, 3], units="K")
+        for axis, name in enumerate(("x", "y", "time")):
+            values.dims[axis].label = name
+    with array(tmp_path / "a.mat") as stored:
+        assert (stored.dimensions, stored.units) == (("time", "y", "x"), "K")
+        found = stored.read()
+        assert np.isnan(found[2]).all()
+        expected = np.where(PACKED[1, 2, 3] == PACKED, np.nan, PACKED * SCALE)
+        np.testing.assert_array_equal(found[:2], expected[:2])
+        np.testing.assert_array_equal(stored.read((slice(1, 3), 0)), found[1:3, 0])
 
 
 NUMBERS = {
