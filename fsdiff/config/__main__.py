@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         for line in told(study):
             print(line)
+        for name, dataset in study.datasets.items():
+            for remark in dataset.source.part.remarks:
+                print(f"datasets.{name}.source: {remark}", file=sys.stderr)
     return 0
 
 

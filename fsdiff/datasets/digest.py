@@ -9,15 +9,25 @@ HASHED_BYTES = 2**28
 
 
 def digest(files: Iterable[Path]) -> str:
-    """A digest of names and contents, or names, sizes and times of modification."""
+    """A digest of names and contents, or names, sizes and times of modification.
+
+    A folder, as zarr stores are, stands for all files below it.
+    """
     total = hashlib.sha256()
-    status = {path: path.stat() for path in files}
+    status = {path: path.stat() for file in files for path in _parts(file)}
     small = sum(item.st_size for item in status.values()) <= HASHED_BYTES
     for path, item in status.items():
-        total.update(f"\n{path} {item.st_size} ".encode())
+        total.update(f"\n{path} {item.st_size} ".encode(errors="surrogateescape"))
         if small:
             with path.open("rb") as file:
                 total.update(hashlib.file_digest(file, "sha256").digest())
         else:
             total.update(str(item.st_mtime_ns).encode())
     return total.hexdigest()[:16]
+
+
+def _parts(path: Path) -> list[Path]:
+    """A file, or all files below a folder in the order of their names."""
+    if not path.is_dir():
+        return [path]
+    return sorted(found for found in path.rglob("*") if found.is_file())

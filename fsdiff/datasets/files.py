@@ -1,13 +1,12 @@
 """Fields that are read from files: one's own data, PDEBench's, those of neural operators."""
 
-import glob
-from bisect import bisect_right
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, groupby
-from operator import itemgetter
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,21 +16,31 @@ from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat
 
 from fsdiff.atomic import StorageError
 from fsdiff.bases import Basis
-from fsdiff.datasets.arrays import SUFFIXES, Arrays, opened, readable
+from fsdiff.datasets.arrays import Arrays, opened, readable
+from fsdiff.datasets.axes import Dimension
+from fsdiff.datasets.blocks import Block, Places
+from fsdiff.datasets.coordinates import Positions
 from fsdiff.datasets.digest import digest
-from fsdiff.datasets.headers import Dimension, Header, read_fields, read_header
-from fsdiff.datasets.labels import label
+from fsdiff.datasets.headers import Header, Request, read_header
+from fsdiff.datasets.labels import label, listed, printable
+from fsdiff.datasets.paths import find_files
+from fsdiff.datasets.reading import equal_ends, read_fields
 from fsdiff.datasets.rounding import stored_type
 from fsdiff.datasets.source import Source, check_plane, check_times
+
+logger = logging.getLogger(__name__)
 
 BLOCK = 2**25
 """Numbers that are read at a time."""
 
+
 PROBES = 4
 """How many samples, far apart, are looked at for the precision that a data set needs."""
 
-ROUNDING = 1e-3
-"""How far a time may be from that of a frame, as a share of the least interval of frames."""
+MOST_REMARKS = 20
+"""Entries that are named when they are not read."""
+
+PathText = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -53,33 +62,41 @@ LAYOUTS = {
 class FileData(Source):
     """Fields read from a file, a folder or the files that match a pattern such as ``runs/*.nc``.
 
-    Suffixes tell formats: NetCDF (``.nc``, ``.nc4``), HDF5 (``.h5``, ``.hdf5``), NumPy (``.npy``,
-    ``.npz``) and MATLAB (``.mat``). Files count in the order of their names, samples in the order
-    in which they stand there; a relative ``path`` is one from the working directory.
+    ``path`` may be several of these, as a list; ``**`` stands for any number of folders, and a
+    relative path is one from the working directory. Files count in the order of the list and of
+    their names, samples in the order in which they stand there. Formats are told by the contents of
+    files: NetCDF, HDF5, NumPy (``.npy``, ``.npz``), MATLAB, zarr and safetensors.
 
     ``layout`` says how fields are arranged: in arrays with the given ``dimensions``, in order,
-    which a NetCDF file may name itself (``array``); in arrays ``u`` of (sample, y, x, time), as in
-    the MATLAB files of Li et al. (``fno``); or in a group for each sample, as in PDEBench's HDF5
-    files of two-dimensional systems (``pdebench``). ``variables`` are the arrays to read, each a
-    channel or several. ``channels`` chooses among all these and names them: {name: position},
-    counted from 0. ``time`` is one time, for fields, or several, for series; all if absent. Where
-    files give no times, frames count from 0.
+    which a file may name itself (``array``); in arrays ``u`` of (sample, y, x, time), as in the
+    MATLAB files of Li et al. (``fno``); or in a group for each sample, as in PDEBench's HDF5 files
+    of two-dimensional systems (``pdebench``). ``dimensions`` are those of all ``variables``, which
+    are the arrays to read, each a channel or several, or {variable: dimensions}. ``channels``
+    chooses among all these and names them: {name: position}, counted from 0.
+
+    ``time`` is one time, for fields, or several, for series; all if absent. Where files give no
+    times, frames count from 0. With ``frames: samples`` each frame of each run is a sample of its
+    own, run by run.
 
     Nodes are where the file has its coordinates x and y, or those of ``basis`` on a square of side
-    ``length``: cell centres in the cosine and sine bases, left ends of cells in the Fourier basis.
+    ``length``, 1 if absent: cell centres in the cosine and sine bases, left ends of cells in the
+    Fourier basis. ``coordinates`` names the arrays with times and positions, {time, y, x: array},
+    where neither attributes nor names say it.
 
     Data are read again when their files change: when their contents do or, if they are larger than
     256 MB together, when a size or a time of modification does.
     """
 
-    path: Annotated[str, Field(min_length=1)]
+    path: PathText | Annotated[tuple[PathText, ...], Field(min_length=1)]
     basis: Basis
     layout: Literal["array", "fno", "pdebench"] = "array"
     variables: tuple[str, ...] = ()
-    dimensions: tuple[Dimension, ...] = ()
+    dimensions: tuple[Dimension, ...] | dict[str, tuple[Dimension, ...]] = ()
+    coordinates: dict[str, str] = field(default_factory=dict)
     channels: dict[str, NonNegativeInt] = field(default_factory=dict)
     time: FiniteFloat | tuple[FiniteFloat, ...] | None = None
-    length: PositiveFloat = 1.0
+    frames: Literal["series", "samples"] = "series"
+    length: PositiveFloat | None = None
     units: str | None = None
     kind: Literal["files"] = "files"
 
@@ -87,21 +104,21 @@ class FileData(Source):
         check_plane(self.basis)
         if isinstance(self.time, tuple):
             check_times(self.time)
+        if others := self.coordinates.keys() - {"time", "y", "x"}:
+            raise ValueError(
+                f"coordinates = {self.coordinates}: '{min(others)}' is none of time, y, x"
+            )
 
     @cached_property
+    def _found(self) -> tuple[tuple[Path, ...], dict[Path, str]]:
+        """The files, and what is named besides with the reason why it is not read."""
+        paths = (self.path,) if isinstance(self.path, str) else self.path
+        return find_files(paths, _may_be_read)
+
+    @property
     def files(self) -> tuple[Path, ...]:
-        """The files, in the order of their names."""
-        path = Path(self.path)
-        inside = f"{glob.escape(self.path)}/*" if path.is_dir() else self.path
-        found = [path] if path.is_file() else sorted(map(Path, glob.glob(inside)))
-        known = [file for file in found if file.is_file() and readable(file)]
-        if not known:
-            what = f"none of {len(found)} entries has one" if found else "there is no such file"
-            raise StorageError(
-                f"path = '{self.path}': {what} (from {Path.cwd()}); expected a file, a folder or a "
-                f"pattern of files with a suffix among {', '.join(SUFFIXES)}"
-            )
-        return tuple(known)
+        """The files, in the order of the paths and of their names."""
+        return self._found[0]
 
     @cached_property
     def content(self) -> str:
@@ -116,19 +133,28 @@ class FileData(Source):
     @property
     def values(self) -> int:
         """Channels, as often as there are frames."""
-        return len(self._frames) * len(self._channels)
+        return (1 if self._apart else len(self._places.frames[0])) * len(self._channels)
 
     @property
     def available(self) -> int:
         """How many samples the files hold."""
-        return self._ends[-1]
+        return self._places.ends[-1]
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What is not read, and what is read otherwise than it stands in the files."""
+        skipped = self._found[1]
+        reasons = [f"{path} is not read: {reason}" for path, reason in skipped.items()]
+        more = [f"{len(reasons) - MOST_REMARKS} more entries are not read"]
+        shown = reasons[:MOST_REMARKS] + (more if len(reasons) > MOST_REMARKS else [])
+        return (*shown, *self._header.remarks)
 
     def check(self) -> None:
         """Raise ValueError where files, or what is to be read of them, are not as they should be.
 
         Reads no values. Files of single samples are compared with the first when they are read.
         """
-        _ = self._ends, self._frames, self._channels
+        _ = self._places, self._channels
 
     def generate(
         self,
@@ -143,44 +169,63 @@ class FileData(Source):
         would take too much. ``progress`` is called with the number of samples finished since the
         last call. Raises StorageError that names the file and the sample where values are missing.
         """
-        n, frames, channels = self.resolution, self._frames, self._channels
-        fields = np.empty((len(indices), len(frames), len(channels), n, n), self._type)
-        for path, here, there in self._blocks(indices):
-            with self._opened(path) as (arrays, header):
-                part = self._fields(arrays, header, there)
+        n, channels = self.resolution, len(self._channels)
+        times, most = self.values // channels, BLOCK // (n**2 * len(self._header.channels))
+        fields = np.empty((len(indices), times, channels, n, n), self._type)
+        ends = []
+        for block in self._places.blocks(self._known(indices), most):
+            with self._opened(block.path) as (arrays, header):
+                part = self._fields(arrays, header, block)
+                kept = np.result_type(*header.types(arrays))
             with np.errstate(over="ignore"):  # what becomes infinite is refused
-                fields[here] = part
-            _check_finite(fields[here], indices[here], path, there.start)
+                fields[block.here] = part
+            _check_finite(fields[block.here], indices[block.here], block)
+            ends.append(equal_ends(part, kept).all())
             if progress is not None:
                 progress(len(part))
+        told = self.basis.periodic and not self._header.both_ends
+        if told and all(ends) and np.ptp(fields) > 0:
+            logger.warning("%s: %s", self.path, BOTH_ENDS)
         return self._label(fields, indices)
 
-    def _fields(self, arrays: Arrays, header: Header, samples: slice) -> np.ndarray:
+    def _fields(self, arrays: Arrays, header: Header, block: Block) -> np.ndarray:
         """Fields (sample, time, channel, y, x) of a file, as precise as they stand there."""
-        fields = read_fields(arrays, header, samples, self._frames)
-        return fields[:, :, list(self._channels.values())]
+        fields = read_fields(arrays, header, block.runs, block.frames)
+        fields = fields[:, :, list(self._channels.values())]
+        return fields.swapaxes(0, 1) if self._apart else fields
 
     @cached_property
     def _type(self) -> np.dtype:
         """Of the fields of the data set, whatever samples are read: a few of them decide."""
-        positions = np.linspace(0, self.available - 1, PROBES).astype(int).tolist()
-        places, probes = sorted({self._place(index) for index in positions}), []
-        for file, samples in groupby(places, itemgetter(0)):
-            with self._opened(self.files[file]) as (arrays, header):
-                types = [np.dtype(arrays[name].values.dtype) for name in header.variables]
+        positions = sorted(set(np.linspace(0, self.available - 1, PROBES).astype(int).tolist()))
+        probes = []
+        for path, blocks in groupby(self._places.blocks(positions, 1), attrgetter("path")):
+            with self._opened(path) as (arrays, header):
                 # Values in single precision need not be read.
-                if any(item.kind != "f" or item.itemsize > 4 for item in types):
-                    probes += [self._fields(arrays, header, slice(i, i + 1)) for _, i in samples]
+                if any(t.kind != "f" or t.itemsize > 4 for t in header.types(arrays)):
+                    probes += [self._fields(arrays, header, block) for block in blocks]
         if not probes:
             return np.dtype(np.float32)
         return stored_type(np.concatenate(probes), tuple(self._channels))
+
+    def _known(self, indices: Sequence[int]) -> Sequence[int]:
+        """The indices, after a check that there are such samples."""
+        for index in indices:
+            if not 0 <= index < self.available:
+                raise ValueError(f"no sample {index}: '{self.path}' holds {self.available}")
+        return indices
+
+    @property
+    def _apart(self) -> bool:
+        """Whether frames are samples of their own."""
+        return self.frames == "samples"
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[tuple[Arrays, Header]]:
         """The arrays of a file and its header, which must be like that of the first file."""
         with opened(path, grouped=self.layout == "pdebench") as arrays:
             header = self._header if path == self.files[0] else self._read_header(path, arrays)
-            header.check_like(self._header, path, self.files[0])
+            header.check_like(self._header, path, self.files[0], times=not self._apart)
             yield arrays, header
 
     @cached_property
@@ -191,109 +236,116 @@ class FileData(Source):
 
     def _read_header(self, path: Path, arrays: Arrays) -> Header:
         usual = LAYOUTS[self.layout]
-        return read_header(
-            path,
-            arrays,
+        request = Request(
+            basis=self.basis,
             variables=self.variables or usual.variables,
             dimensions=self.dimensions or usual.dimensions,
+            coordinates=self.coordinates,
             units=self.units,
+            length=self.length,
         )
+        return read_header(path, arrays, request)
 
     @cached_property
-    def _ends(self) -> tuple[int, ...]:
-        """Number of samples in each file and those before it."""
-        if "sample" not in self._header.dimensions:
-            return tuple(range(1, len(self.files) + 1))
-        counts = []
-        for path in self.files:
-            with self._opened(path) as (_, header):
-                counts.append(header.samples)
-        return tuple(accumulate(counts))
+    def _places(self) -> Places:
+        """Where samples stand in the files, each of which is opened where they are counted."""
+        first = self._frames(self._header, self.files[0])
+        runs, frames = [1] * len(self.files), [first] * len(self.files)
+        if "sample" in self._header.dimensions or self._apart:
+            for position, path in enumerate(self.files):
+                with self._opened(path) as (_, header):
+                    runs[position] = header.samples
+                    frames[position] = self._frames(header, path) if self._apart else first
+        return Places(self.files, runs, frames, self._apart)
 
     @cached_property
     def _channels(self) -> dict[str, int]:
         """Name and position of the channels that are kept, in the order of the positions."""
         known = self._header.channels
+        if not self.channels and len(set(known)) < len(known):
+            numbered = ", ".join(f"{name}_{i}: {i}" for i, name in enumerate(known[:3]))
+            raise ValueError(
+                f"channels of one name in {self.files[0]}, {listed(known)}: name them, "
+                f"e.g. channels: {{{numbered}}}"
+            )
         chosen = self.channels or {name: position for position, name in enumerate(known)}
+        for name in chosen:
+            what = (
+                "channels: a name" if self.channels else f"{self.files[0]}: the name of a channel"
+            )
+            if printable(name, what) != name:
+                raise ValueError(f"channels: {name!r} has control characters; leave them out")
         positions = sorted(chosen.values())
         if positions[-1] >= len(known) or len(set(positions)) < len(positions):
             raise ValueError(
                 f"channels = {self.channels}: give positions from 0 to {len(known) - 1}, each "
-                f"once; {self.files[0]} has {', '.join(known)}"
+                f"once; {self.files[0]} has {listed(known)}"
             )
         return dict(sorted(chosen.items(), key=lambda item: item[1]))
 
-    @cached_property
-    def _frames(self) -> tuple[int, ...]:
-        """Positions of the times that are kept."""
-        times = self._header.times
-        if times is None:
-            if self.time is not None:
-                raise ValueError(
-                    f"time = {self.time}: {self.files[0]} has no dimension 'time'; leave it out"
-                )
+    def _frames(self, header: Header, path: Path) -> tuple[int, ...]:
+        """Positions in a file of the times that are kept."""
+        if header.times is None:
+            if self.time is not None or self._apart:
+                given = f"time = {self.time}" if self.time is not None else "frames = samples"
+                raise ValueError(f"{given}: {path} has no dimension 'time'; leave it out")
             return (0,)
         if self.time is None:
-            return tuple(range(len(times)))
-        return tuple(self._frame(time, np.array(times)) for time in np.atleast_1d(self.time))
-
-    def _frame(self, time: float, times: np.ndarray) -> int:
-        """The position of a time, rounding aside."""
-        nearest = int(np.abs(times - time).argmin())
-        spacing = np.diff(times).min() if len(times) > 1 else 1.0
-        if abs(times[nearest] - time) > ROUNDING * spacing:
-            shown = ", ".join(f"{value:g}" for value in times[:3])
-            raise ValueError(
-                f"time = {time:g}: no such time in {self.files[0]}, which has {len(times)}, "
-                f"{shown} … {times[-1]:g}; the nearest is {times[nearest]:g}"
-            )
-        return nearest
-
-    def _blocks(self, indices: Sequence[int]) -> Iterator[tuple[Path, slice, slice]]:
-        """Samples that stand side by side in a file: where they go, and where they are there."""
-        header, start = self._header, 0
-        size = max(1, BLOCK // (header.resolution**2 * len(self._frames) * len(header.channels)))
-        places = [self._place(index) for index in indices]
-        for stop in range(1, len(places) + 1):
-            file, first = places[start]
-            beside = (file, first + stop - start)
-            if stop < len(places) and stop - start < size and places[stop] == beside:
-                continue
-            yield self.files[file], slice(start, stop), slice(first, first + stop - start)
-            start = stop
-
-    def _place(self, index: int) -> tuple[int, int]:
-        """Number of the file that holds a sample, and of the sample in it."""
-        if not 0 <= index < self.available:
-            raise ValueError(f"no sample {index}: '{self.path}' holds {self.available}")
-        file = bisect_right(self._ends, index)
-        return file, index - (self._ends[file - 1] if file else 0)
+            return tuple(range(len(header.times.values)))
+        return tuple(_frame(time, header.times, path) for time in np.atleast_1d(self.time))
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        header, nodes = self._header, self.basis.nodes(self.resolution) * self.length
-        time = header.times if self.time is None else self.time
+        header = self._header
+        nodes = self.basis.nodes(self.resolution) * (self.length or 1.0)
+        time = header.times and header.times.values if self.time is None else self.time
+        time = None if self._apart and np.ndim(time) else time
         return label(
             fields if np.ndim(time) else fields[:, 0],
             indices,
             basis=self.basis,
-            y=nodes if header.y is None else np.array(header.y),
-            x=nodes if header.x is None else np.array(header.x),
+            y=nodes if header.y is None else np.array(header.y.values),
+            x=nodes if header.x is None else np.array(header.x.values),
             measured_from="origin",
             channels=tuple(self._channels),
-            meaning=", ".join(header.variables),
+            meaning=", ".join(header.axes),
             time=time,
             units=header.units,
         )
 
 
-def _check_finite(fields: np.ndarray, indices: Sequence[int], path: Path, first: int) -> None:
+BOTH_ENDS = (
+    "the last nodes along y and x have the values of the first ones in all samples that were read; "
+    "if they are the same nodes a period later, leave them out, or say length: the period, where "
+    "files have coordinates"
+)
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether a file, or a folder that is one data set, is of a format that is read."""
+    return (path.is_file() or path.is_dir()) and readable(path)
+
+
+def _frame(time: float, times: Positions, path: Path) -> int:
+    """The position of a time, rounding aside."""
+    values = np.array(times.values)
+    nearest = int(np.abs(values - time).argmin())
+    if abs(values[nearest] - time) > times.tolerance:
+        shown = ", ".join(f"{value:g}" for value in values[:3])
+        raise ValueError(
+            f"time = {time:g}: no such time in {path}, which has {len(values)}, {shown} … "
+            f"{values[-1]:g}; the nearest is {values[nearest]:g}"
+        )
+    return nearest
+
+
+def _check_finite(fields: np.ndarray, indices: Sequence[int], block: Block) -> None:
     """Refuse missing values, and those beyond float32's range, naming the sample."""
     usable = np.abs(fields) <= np.finfo(np.float32).max
     missing = np.count_nonzero(~usable, axis=(1, 2, 3, 4))
     if missing.any():
         position = int(missing.argmax())
         raise StorageError(
-            f"{path}: {missing[position]} values of sample {first + position} there (sample "
+            f"{block.path}: {missing[position]} values of {block.place(position)} there (sample "
             f"{indices[position]} of the data set) are missing or not finite: fill them in or "
             "leave the sample out"
         )

@@ -1,236 +1,311 @@
 """What a file says of the fields in it before their values are read, and the checks on that."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from fsdiff.atomic import StorageError
-from fsdiff.datasets.arrays import Arrays, Stored
+from fsdiff.bases import Basis
+from fsdiff.datasets.arrays import Arrays
+from fsdiff.datasets.axes import STATIC, Axes, Dimension, Dimensions, axes_of, fields_among
+from fsdiff.datasets.coordinates import (
+    NUMBERS,
+    UNEVEN,
+    Finder,
+    Positions,
+    Unusable,
+    evenly_spaced,
+    increasing,
+    texts,
+)
+from fsdiff.datasets.labels import listed, one_line, printable
+from fsdiff.datasets.placement import has_both_ends
+from fsdiff.datasets.units import same_units
 from fsdiff.storage import SERIES_DIMENSIONS
 
-Dimension = Literal["sample", "time", "channel", "y", "x"]
+MOST_CHANNELS = 10_000
+MOST_FRAMES = 10_000_000
 
-UNEVEN = 1e-3
-"""Deviation from equal spacing, as a share of it, that is put down to rounding."""
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be read of a file, and in which domain it is to be."""
+
+    basis: Basis
+    variables: tuple[str, ...] = ()
+    dimensions: Dimensions | Mapping[str, Dimensions] = ()
+    coordinates: Mapping[str, str] = field(default_factory=dict)
+    units: str | None = None
+    length: float | None = None
 
 
 @dataclass(frozen=True)
 class Header:
     """The fields in one file: how many, on which nodes, at which times, in which units.
 
-    ``dimensions`` are those of the axes of each of the ``variables``. ``times`` is None where there
-    is no such axis, ``y`` and ``x`` where the file does not say where its nodes are.
+    ``dimensions`` are those of the fields, ``axes`` what those of each variable are. ``times`` is
+    None where there is no such axis, ``y`` and ``x`` where the file does not say where its nodes
+    are. Axes ``reversed`` are turned round on reading, and with ``both_ends`` the last nodes, which
+    are the first ones again, are left out. ``remarks`` are for people.
     """
 
     samples: int
     resolution: int
-    variables: tuple[str, ...]
-    dimensions: tuple[str, ...]
+    dimensions: Dimensions
+    axes: Mapping[str, Axes]
     channels: tuple[str, ...]
-    times: tuple[float, ...] | None
-    y: tuple[float, ...] | None
-    x: tuple[float, ...] | None
+    times: Positions | None
+    y: Positions | None
+    x: Positions | None
     units: Mapping[str, str]
+    reversed: Dimensions
+    both_ends: bool
+    remarks: tuple[str, ...]
 
-    def check_like(self, other: "Header", path: Path, others: Path) -> None:
-        """Raise StorageError where the files differ in more than the number of samples."""
-        for item in fields(self):
-            mine, its = getattr(self, item.name), getattr(other, item.name)
-            if item.name != "samples" and mine != its:
+    def types(self, arrays: Arrays) -> list[np.dtype]:
+        """Types in which the file keeps the variables."""
+        return [np.dtype(arrays[name].values.dtype) for name in self.axes]
+
+    def check_like(self, other: "Header", path: Path, others: Path, *, times: bool = True) -> None:
+        """Raise StorageError where the files differ in more than the number of samples.
+
+        Rounding, and how units are spelt, make no difference; nor do times if these are not asked
+        for.
+        """
+        for name, mine, its, alike in self._compared(other, times):
+            if not alike:
                 raise StorageError(
-                    f"{path}: {item.name} = {_short(mine)}, but {others} has {_short(its)}; the "
-                    "files of a data set must agree"
+                    f"{path}: {name} = {_short(mine)}, but {others} has {_short(its)}; the files "
+                    "of a data set must agree"
                 )
 
+    def _compared(self, other: "Header", times: bool) -> Iterator[tuple[str, object, object, bool]]:
+        """Name, both values and whether they are the same, of all that files must agree in."""
+        for name in ("resolution", "dimensions", "channels"):
+            mine, its = getattr(self, name), getattr(other, name)
+            yield name, mine, its, mine == its
+        yield "variables", tuple(self.axes), tuple(other.axes), [*self.axes] == [*other.axes]
+        for quantity in sorted(self.units.keys() | other.units.keys()):
+            mine, its = self.units.get(quantity), other.units.get(quantity)
+            yield f"units of {quantity}", mine, its, same_units(mine, its)
+        for name in (*(["times"] if times else []), "y", "x"):
+            mine, its = getattr(self, name), getattr(other, name)
+            if mine is None or its is None:
+                yield name, mine and mine.values, its and its.values, mine is its
+            else:
+                yield name, mine.values, its.values, mine.agree(its)
 
-def read_header(
-    path: Path,
-    arrays: Arrays,
-    *,
-    variables: Sequence[str] = (),
-    dimensions: Sequence[str] = (),
-    units: str | None = None,
-) -> Header:
+
+def read_header(path: Path, arrays: Arrays, request: Request) -> Header:
     """The header of a file, or StorageError with what is wrong with it and the remedy.
 
-    Without ``variables`` the file has one array that can hold fields, without ``dimensions`` it
-    names those of its arrays. ``units`` stands in for those that the file has for the fields.
+    Without variables in the request the file has one array that can hold fields, without dimensions
+    it names those of its arrays.
     """
-    variables = tuple(variables) or (_only_variable(path, arrays),)
+    variables = request.variables or (_only_variable(path, arrays),)
     for name in variables:
         if name not in arrays:
-            raise StorageError(f"{path} has no array '{name}', only {', '.join(arrays)}")
+            raise StorageError(f"{path} has no array '{name}', only {listed(arrays)}")
         arrays[name].check()
-    contents = _Contents(arrays, variables, _dimensions(arrays[variables[0]], dimensions))
-    sizes = contents.sizes()
-    return Header(
-        samples=sizes.get("sample", 1),
-        resolution=sizes["x"],
-        variables=variables,
-        dimensions=contents.dimensions,
-        channels=tuple(contents.channels()),
-        times=contents.times(),
-        **contents.nodes(path),
-        units=contents.units(units),
-    )
-
-
-def read_fields(
-    arrays: Arrays, header: Header, samples: slice, frames: Sequence[int]
-) -> np.ndarray:
-    """Fields (sample, time, channel, y, x) of some samples at some of the times, in floating point.
-
-    The axes ``time`` and ``channel`` have length one where the file has no such dimension.
-    """
-    first, last = frames[0], frames[-1]
-    # Slices are read at once, where a list of positions takes a step for each.
-    beside = last - first + 1 == len(frames)
-    chosen = {"sample": samples, "time": slice(first, last + 1) if beside else list(frames)}
-    index = tuple(chosen.get(name, slice(None)) for name in header.dimensions)
-    order = [header.dimensions.index(d) for d in SERIES_DIMENSIONS if d in header.dimensions]
-    absent = [i for i, d in enumerate(SERIES_DIMENSIONS) if d not in header.dimensions]
-    parts = [arrays[name].read(index).transpose(order) for name in header.variables]
-    return np.concatenate([np.expand_dims(part, absent) for part in parts], axis=2)
+    if len(set(variables)) < len(variables):
+        raise StorageError(f"variables: [{', '.join(variables)}]: name each once")
+    axes = axes_of(arrays, variables, request.dimensions)
+    return _Contents(path, arrays, axes, request).header()
 
 
 @dataclass(frozen=True)
 class _Contents:
     """The arrays of a file, some of which are fields, and what their axes are."""
 
+    path: Path
     arrays: Arrays
-    variables: tuple[str, ...]
-    dimensions: tuple[str, ...]
+    axes: Mapping[str, Axes]
+    request: Request
 
-    @property
-    def first(self) -> Stored:
-        """The first of the fields."""
-        return self.arrays[self.variables[0]]
+    def header(self) -> Header:
+        """All that is to be known before values are read."""
+        sizes, remarks = self.sizes, []
+        for axis in self.request.coordinates.keys() - sizes.keys():
+            raise StorageError(f"coordinates.{axis}: fields have no dimension {axis}; leave it out")
+        times = self._times(remarks) if "time" in sizes else None
+        nodes, turned = self._nodes(remarks)
+        both_ends = self._both_ends(nodes)
+        if both_ends:
+            nodes = {axis: found.without_last() for axis, found in nodes.items()}
+            where = nodes["x"].where
+            remarks.append(f"{where}: the last nodes are the first ones again and are left out")
+        return Header(
+            samples=sizes.get("sample", 1),
+            resolution=sizes["x"] - both_ends,
+            dimensions=tuple(name for name in SERIES_DIMENSIONS if name in sizes),
+            axes=self.axes,
+            channels=tuple(self._channels()),
+            times=times,
+            **nodes,
+            units=self._units(times, nodes),
+            reversed=turned,
+            both_ends=both_ends,
+            remarks=tuple(dict.fromkeys(remarks)),
+        )
 
-    def sizes(self) -> dict[str, int]:
-        """Length of each dimension."""
-        first = self.first
-        for stored in map(self.arrays.__getitem__, self.variables):
-            if stored.shape != first.shape:
+    @cached_property
+    def sizes(self) -> dict[Dimension, int]:
+        """Length of each dimension, in which variables must agree."""
+        found: dict[Dimension, int] = {}
+        for name, axes in self.axes.items():
+            for axis, length in zip(axes, self.arrays[name].shape, strict=True):
+                if axis is not None and axis not in STATIC:
+                    self._agreed(found.setdefault(axis, length), name, axis, length)
+                elif axis is not None:
+                    found[axis] = max(found.get(axis, 1), length)
+        self._check(found)
+        return found
+
+    def _agreed(self, expected: int, name: str, axis: Dimension, length: int) -> None:
+        if length != expected:
+            raise StorageError(
+                f"{self.arrays[name].where} has {length} entries along {axis}, and "
+                f"'{next(iter(self.axes))}' {expected}; read variables that agree"
+            )
+
+    def _check(self, sizes: Mapping[Dimension, int]) -> None:
+        """Refuse fields on other domains than squares, fields without samples, too many frames."""
+        first = self.arrays[next(iter(self.axes))]
+        for name, axes in self.axes.items():
+            stored = self.arrays[name]
+            if "sample" in sizes and "sample" not in axes:
                 raise StorageError(
-                    f"{stored.where} has shape {stored.shape}, and '{self.variables[0]}' "
-                    f"{first.shape}; read variables of one shape"
+                    f"{stored.where} is the same for all samples: there is nothing to learn about "
+                    "it; leave it out of the variables"
                 )
-        sizes = dict(zip(self.dimensions, first.shape, strict=True))
+            if "time" in axes and stored.shape[axes.index("time")] not in (1, sizes["time"]):
+                self._agreed(sizes["time"], name, "time", stored.shape[axes.index("time")])
         if sizes["y"] != sizes["x"] or sizes["x"] < 2:
             raise StorageError(
                 f"{first.where} is on {sizes['y']} x {sizes['x']} nodes (y, x): fields must be on "
                 "squares with two or more nodes per axis; cut or interpolate them"
             )
-        return sizes
+        for axis, most in (("time", MOST_FRAMES), ("channel", MOST_CHANNELS)):
+            if sizes.get(axis, 1) > most:
+                raise StorageError(
+                    f"{first.where} has {sizes[axis]} entries along {axis}, and more than {most} "
+                    "cannot be read; say what its axes are, e.g. dimensions: [sample, y, x]"
+                )
+        if 0 in sizes.values():
+            raise StorageError(f"{first.where} is empty; its shape is {first.shape}")
 
-    def channels(self) -> list[str]:
+    def _channels(self) -> list[str]:
         """Names of all channels: those of the file, or of variables, numbered along an axis."""
-        if "channel" not in self.dimensions:
-            return list(self.variables)
-        count = self.first.shape[self.dimensions.index("channel")]
-        given = self._coordinate("channel")
-        named = given is not None and np.dtype(given.values.dtype).kind not in "fiu"
-        labels = [str(label) for label in (given.values[:] if named else range(count))]
-        if named and len(self.variables) == 1:
-            return labels
-        return [f"{name}_{label}" for name in self.variables for label in labels]
+        found = []
+        for name, axes in self.axes.items():
+            if "channel" not in axes:
+                found.append(name)
+                continue
+            count = self.arrays[name].shape[axes.index("channel")]
+            given = self._names_of_channels(name, count)
+            labels = given or map(str, range(count))
+            alone = given and len(self.axes) == 1
+            found += labels if alone else [f"{name}_{label}" for label in labels]
+        return [one_line(name) for name in found]
 
-    def times(self) -> tuple[float, ...] | None:
+    def _names_of_channels(self, variable: str, count: int) -> list[str] | None:
+        """The names that the file gives the channels along the axis of a variable, if any."""
+        for name in self._finder({variable: self.axes[variable]}).candidates("channel"):
+            stored = self.arrays[name]
+            if np.dtype(stored.values.dtype).kind not in NUMBERS and len(stored.shape) <= 2:
+                with suppress(Unusable):
+                    names = texts(stored)
+                    if names.shape == (count,):
+                        return names.tolist()
+        return None
+
+    def _times(self, remarks: list[str]) -> Positions:
         """Times of the frames; their numbers where the file gives none."""
-        if "time" not in self.dimensions:
-            return None
-        given = self._coordinate("time")
-        if given is None:
-            return tuple(map(float, range(self.first.shape[self.dimensions.index("time")])))
-        times = given.read().ravel().astype(float)
-        if not (np.diff(times) > 0).all():
-            raise StorageError(f"{given.where}: times do not increase; sort the frames")
-        return tuple(times.tolist())
+        count = self.sizes["time"]
+        found, said = self._finder().find("time", count)
+        remarks += said
+        if found is None:
+            return Positions(tuple(map(float, range(count))), 0.0)
+        return increasing(found)
 
-    def nodes(self, path: Path) -> dict[str, tuple[float, ...] | None]:
-        """Positions of the nodes along y and x, equally spaced and increasing."""
-        found = {}
+    def _nodes(self, remarks: list[str]) -> tuple[dict[str, Positions | None], Dimensions]:
+        """Positions of the nodes along y and x, increasing in equal steps; axes turned round."""
+        found: dict[str, Positions | None] = {}
+        turned: list[Dimension] = []
         for axis in ("y", "x"):
-            given = self._coordinate(axis)
-            found[axis] = None if given is None else _evenly_spaced(given)
-        extents = [nodes[-1] - nodes[0] for nodes in found.values() if nodes]
-        if not np.allclose(extents, extents[:1], rtol=UNEVEN):
-            raise StorageError(
-                f"{path}: nodes span {extents[0]:g} along y and {extents[1]:g} along x; cut or "
-                "interpolate the fields to a square with one spacing"
-            )
-        return found
+            found[axis], said = self._finder().find(axis, self.sizes[axis])
+            remarks += said
+            if found[axis] is not None:
+                found[axis], reverse = evenly_spaced(found[axis])
+                turned += [axis] if reverse else []
+        known = [nodes for nodes in found.values() if nodes is not None]
+        if len(known) == 1:
+            remarks.append(f"{self.path}: only {known[0].where} says where nodes are, on both axes")
+        self._check_square(known)
+        return {axis: nodes or (known[0] if known else None) for axis, nodes in found.items()}, (
+            tuple(turned)
+        )
 
-    def units(self, given: str | None) -> dict[str, str]:
+    def _check_square(self, known: Sequence[Positions]) -> None:
+        """Refuse spacings that differ along y and x."""
+        extents = [nodes.extent for nodes in known]
+        tolerance = max((UNEVEN * n.extent + 4 * n.rounding for n in known), default=0.0)
+        if known and abs(extents[0] - extents[-1]) > tolerance:
+            raise StorageError(
+                f"{self.path}: nodes span {extents[0]:g} along y and {extents[1]:g} along x; cut "
+                "or interpolate the fields to a square with one spacing"
+            )
+        units = [(nodes.units or "1").replace("_north", "").replace("_east", "") for nodes in known]
+        if known and not same_units(units[0], units[-1]):
+            raise StorageError(
+                f"{self.path}: nodes are in {units[0]} along y and in {units[1]} along x; convert "
+                "one of them"
+            )
+
+    def _both_ends(self, nodes: Mapping[str, Positions | None]) -> bool:
+        if nodes["x"] is None:
+            return False
+        basis, length = self.request.basis, self.request.length
+        return all(has_both_ends(found, basis, length) for found in nodes.values() if found)
+
+    def _units(
+        self, times: Positions | None, nodes: Mapping[str, Positions | None]
+    ) -> dict[str, str]:
         """Units of the fields, the times and the nodes, as far as they are known."""
-        own = {name: self.arrays[name].units or "1" for name in self.variables}
-        if given is None and len(set(own.values())) > 1:
+        given = self.request.units
+        own = {name: self.arrays[name].units or "1" for name in self.axes}
+        first = next(iter(own.values()))
+        if given is None and not all(same_units(first, other) for other in own.values()):
             pairs = ", ".join(f"{name} [{unit}]" for name, unit in own.items())
             raise StorageError(
-                f"{self.first.where}: channels have different units, {pairs}; convert them, or "
-                "give one unit for all, e.g. units: '1'"
+                f"{self.path}: channels have different units, {pairs}; convert them, or give one "
+                "unit for all, e.g. units: '1'"
             )
-        units = {"field": given or own[self.variables[0]]}
-        for quantity, dimension in (("time", "time"), ("nodes", "x")):
-            coordinate = self._coordinate(dimension)
-            if coordinate is not None and coordinate.units:
-                # "days since 2000-01-01" counts from a date; the numbers stay as they are.
-                units[quantity] = coordinate.units.partition(" since ")[0]
-        return units
+        positions = {"time": times, **nodes}
+        units = {name: found.units for name, found in positions.items() if found and found.units}
+        return {
+            name: printable(text, f"{self.path}: the unit of {name}")
+            for name, text in {"field": given or first, **units}.items()
+        }
 
-    def _coordinate(self, dimension: str) -> Stored | None:
-        """The array of positions along a dimension, which has the name of its axis."""
-        if dimension not in self.dimensions:
-            return None
-        first, axis = self.first, self.dimensions.index(dimension)
-        names = [dimension, *(["t"] if dimension == "time" else [])]
-        for name in [*(first.dimensions[axis : axis + 1] if first.dimensions else ()), *names]:
-            shape = self.arrays[name].shape if name in self.arrays else ()
-            if max(shape, default=0) == np.prod(shape) == first.shape[axis]:
-                return self.arrays[name]
-        return None
+    def _finder(self, axes: Mapping[str, Axes] | None = None) -> Finder:
+        return Finder(self.arrays, self.axes if axes is None else axes, self.request.coordinates)
 
 
 def _only_variable(path: Path, arrays: Arrays) -> str:
-    found = [name for name, a in arrays.items() if sum(length > 1 for length in a.shape) > 1]
+    """The array that can hold fields, if there is one."""
+    found = fields_among(arrays)
     if len(found) != 1:
+        likely = max(found, key=lambda name: len(arrays[name].shape), default="field")
         raise StorageError(
             f"{path} has {len(found)} arrays of two or more dimensions; say which to read, e.g. "
-            f"variables: [{(found or ['field'])[0]}] (there are {', '.join(arrays) or 'none'})"
+            f"variables: [{likely}] (there are {listed(arrays) or 'none'})"
         )
     return found[0]
-
-
-def _dimensions(stored: Stored, given: Sequence[str]) -> tuple[str, ...]:
-    """What the axes of an array are."""
-    shape, remedy = stored.shape, "say what they are, e.g. dimensions: [sample, y, x]"
-    names = tuple(given) or stored.dimensions
-    if names is None:
-        raise StorageError(f"{stored.where} has shape {shape} and axes without names; {remedy}")
-    shown, known = ", ".join(names), ", ".join(SERIES_DIMENSIONS)
-    if len(names) != len(shape):
-        raise StorageError(f"{stored.where} has shape {shape}, but dimensions: [{shown}]")
-    if not set(names) <= set(SERIES_DIMENSIONS) or len(set(names)) != len(names):
-        raise StorageError(
-            f"{stored.where} has dimensions ({shown}), which are not all among {known}; {remedy}"
-        )
-    if not {"y", "x"} <= set(names):
-        raise StorageError(f"{stored.where} has dimensions ({shown}) without y or x; {remedy}")
-    return names
-
-
-def _evenly_spaced(coordinate: Stored) -> tuple[float, ...]:
-    """Positions that increase in equal steps."""
-    nodes = coordinate.read().ravel().astype(float)
-    spacing = (nodes[-1] - nodes[0]) / (len(nodes) - 1)
-    if not spacing > 0:
-        raise StorageError(f"{coordinate.where} does not increase; turn the axis round")
-    if not np.abs(np.diff(nodes) - spacing).max() <= UNEVEN * spacing:
-        raise StorageError(f"{coordinate.where} is not equally spaced; interpolate to an even grid")
-    return tuple(nodes.tolist())
 
 
 def _short(value: object) -> str:

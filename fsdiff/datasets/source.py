@@ -53,6 +53,11 @@ class Source(ABC):
         return None
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should know of the data although it is no reason to refuse them."""
+        return ()
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The files that the samples are read from."""
         return ()

@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from fsdiff import storage
+from fsdiff.atomic import StorageError
 from fsdiff.interruption import interruptible
 from fsdiff.parts import build
 from fsdiff.states import saved
@@ -40,7 +41,13 @@ def simulate(
             warn_of_changes(state, storage.environment_of(part), environment())
     with tqdm(total=len(indices), desc="simulate", unit="sample", disable=None) as bar:
         bar.update(len(indices) - sum(map(len, missing.values())))
+        _check_files(made)
         _make(missing, made, title, bar)
+        try:
+            _check_files(made)
+        except StorageError:
+            shutil.rmtree(state)  # parts may be of the files as they are now
+            raise
     made_parts = [storage.read(path, chunks="auto") for path in parts]
     storage.write(storage.concatenate(made_parts), output, title=title, provenance=made)
     shutil.rmtree(state)
@@ -56,9 +63,21 @@ def _is_there(path: Path, part: range, made: Provenance) -> bool:
     )
 
 
+def _check_files(made: Provenance) -> None:
+    """Refuse files whose contents are not those that the job is about."""
+    planned = made.config.get("content")
+    if planned is not None and build("source", made.config["source"]).content != planned:
+        path = made.config["source"].get("path", "the data set")
+        raise StorageError(
+            f"files of {path} have changed since the workflow was planned; run it again"
+        )
+
+
 def _make(parts: Mapping[Path, range], made: Provenance, title: str, bar: tqdm) -> None:
     """Make and write each part."""
     source = build("source", made.config["source"])
+    for remark in source.remarks:
+        logger.warning("%s", remark)
 
     def advance(count: int) -> None:
         bar.update(count)

@@ -9,6 +9,7 @@ import pytest
 
 from fsdiff import parts, storage
 from fsdiff.datasets.darcy import DarcyData
+from fsdiff.datasets.files import FileData
 from fsdiff.stages.simulate import PART, simulate
 from fsdiff.storage import Provenance
 
@@ -109,3 +110,33 @@ def test_memory_is_that_of_a_part(tmp_path, monkeypatch):
         shard(tmp_path, job, range(PART))  # imports what it needs
         few, many = peak(8 * PART), peak(16 * PART)
     assert many - few < 0.25 * 8 * PART * sample
+
+
+def of_files(path):
+    source = {"kind": "files", "path": str(path), "basis": {"kind": "cosine"}}
+    config = {"source": source | {"dimensions": ["sample", "y", "x"]}, "seed": 0}
+    content = parts.build("source", config["source"]).content
+    return {"config": {**config, "content": content}, "code": "0123456789abcdef"}
+
+
+def test_files_that_changed_since_the_job_was_planned_are_refused(tmp_path, monkeypatch, caplog):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "notes.txt").touch()
+    np.save(data / "a.npy", np.zeros((40, 4, 4)))
+    job, read = of_files(data), FileData.generate
+    shard(tmp_path, job, range(40))
+    assert f"{data}/notes.txt is not read" in caplog.text
+    np.save(data / "b.npy", np.ones((40, 4, 4)))
+    with pytest.raises(ValueError, match=r"data have changed since the workflow was planned; run"):
+        shard(tmp_path, job, range(40))
+
+    def edited(self, indices, seed, progress=None):
+        np.save(data / "a.npy", np.full((40, 4, 4), indices[0]))
+        return read(self, indices, seed, progress)
+
+    monkeypatch.setattr(FileData, "generate", edited)
+    job = of_files(data)
+    with pytest.raises(ValueError, match="have changed since"):
+        shard(tmp_path, job, range(40))
+    assert not (tmp_path / "state").exists()

@@ -24,19 +24,22 @@ def checkout(tmp_path: Path) -> Checkout:
 
 def test_files_are_read_and_read_again_when_their_contents_change(checkout: Checkout) -> None:
     fields = np.random.default_rng(0).standard_normal((60, 32, 32)).astype(np.float32)
-    path = checkout.root / "mine.npy"
+    path = checkout.root / "mine {experiment}" / "runs" / "a.npy"
+    path.parent.mkdir(parents=True)
     np.save(path, fields)
+    (path.parent / "notes.txt").touch()
 
     def read_files(configuration: dict[str, Any]) -> None:
         configuration["datasets"]["waves"]["source"] = {
             "kind": "files",
-            "path": "mine.npy",
+            "path": "mine {experiment}/**",
             "dimensions": ["sample", "y", "x"],
             "basis": {"kind": "fourier"},
         }
 
     with checkout.configured(read_files):
-        checkout.snakemake("--cores", "2", DATASET)
+        output = checkout.snakemake("--cores", "2", DATASET)
+        assert "mine {experiment}/runs/notes.txt is not read: it holds no arrays" in output
         stored = xr.load_dataset(checkout.root / DATASET)["field"]
         np.testing.assert_array_equal(stored[:, 0], fields[:56])
 
@@ -49,7 +52,10 @@ def test_files_are_read_and_read_again_when_their_contents_change(checkout: Chec
         path.unlink()
         code, output = checkout.attempt("--cores", "2", DATASET)
         assert code != 0
-        assert "datasets.waves.source.path = 'mine.npy': there is no such file" in output
+        assert (
+            "datasets.waves.source.path = 'mine {experiment}/**': none of 1 entries is data"
+            in output
+        )
 
 
 def test_killed_simulation_starts_again_and_ends_with_the_same_data(

@@ -2,10 +2,14 @@
 
 
 def files_read(wildcards):
-    """The files that a data set is read from, if it is."""
+    """The files that a data set is read from, if it is.
+
+    Without those that have braces in their paths: Snakemake takes these for wildcards.
+    """
     files = STUDY.datasets[wildcards.dataset].source.part.files
     # They are no results: the prefix of a module, which absolute paths have not, is not theirs.
-    return [str(path if MAIN else path.absolute()) for path in files]
+    paths = [str(path if MAIN else path.absolute()) for path in files]
+    return [path for path in paths if not re.search("[{}]", path)]
 
 
 def shards(wildcards):

@@ -1,0 +1,66 @@
+"""Where the samples of a data set stand in its files: runs as they are, or each of their frames."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Block:
+    """Frames of runs that stand side by side in a file, and where their samples go."""
+
+    path: Path
+    here: slice
+    runs: slice
+    frames: tuple[int, ...]
+    apart: bool
+
+    def place(self, position: int) -> str:
+        """Where one of the samples of the block stands in the file, for messages."""
+        if self.apart:
+            return f"frame {self.frames[position]} of sample {self.runs.start}"
+        return f"sample {self.runs.start + position}"
+
+
+@dataclass(frozen=True)
+class Places:
+    """The samples in files: ``runs`` counts those in each, ``frames`` are what is read of them.
+
+    Samples are runs or, if frames are taken ``apart``, the frames of all runs, one run after the
+    other.
+    """
+
+    files: Sequence[Path]
+    runs: Sequence[int]
+    frames: Sequence[tuple[int, ...]]
+    apart: bool
+
+    @cached_property
+    def ends(self) -> tuple[int, ...]:
+        """Number of samples in each file and those before it."""
+        each = map(len, self.frames) if self.apart else [1] * len(self.runs)
+        return tuple(accumulate(runs * count for runs, count in zip(self.runs, each, strict=True)))
+
+    def of(self, index: int) -> tuple[int, int, int]:
+        """Number of the file that holds a sample, of the run in it and of the frame of this."""
+        file = bisect_right(self.ends, index)
+        position = index - (self.ends[file - 1] if file else 0)
+        return file, *divmod(position, len(self.frames[file]) if self.apart else 1)
+
+    def blocks(self, indices: Sequence[int], numbers: int) -> Iterator[Block]:
+        """Samples that stand side by side, in blocks of so many frames at most."""
+        start, places = 0, [self.of(index) for index in indices]
+        for stop in range(1, len(places) + 1):
+            file, run, frame = places[start]
+            count, frames = stop - start, self.frames[file]
+            beside = (file, run, frame + count) if self.apart else (file, run + count, frame)
+            most = max(1, numbers // (1 if self.apart else len(frames)))
+            if stop < len(places) and count < most and places[stop] == beside:
+                continue
+            last = run + 1 if self.apart else run + count
+            kept = frames[frame : frame + count] if self.apart else frames
+            yield Block(self.files[file], slice(start, stop), slice(run, last), kept, self.apart)
+            start = stop
