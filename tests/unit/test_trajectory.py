@@ -207,6 +207,59 @@ def test_an_interrupted_trajectory_goes_on_where_it_was(run, monkeypatch):
     xr.testing.assert_identical(found, expected)
 
 
+def stopped_after_an_epoch(run, monkeypatch):
+    """Kill a trajectory in its second epoch, with samples drawn; the two files that it leaves."""
+    drawn = stage.draw
+
+    def killed(samples, model, config, state):
+        if state.stem.endswith("epoch4"):
+            drawn(samples, model, config, state)
+            samples.save(state)
+            raise Killed
+        drawn(samples, model, config, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "draw", killed)
+        with pytest.raises(Killed):
+            run.trajectory()
+    (rows,) = run.folder.glob("trajectory-16-*.json")
+    (samples,) = run.folder.glob("trajectory-16-*-epoch4.safetensors")
+    return rows, samples
+
+
+STATES = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-30]),
+    "empty": lambda path: path.write_bytes(b""),
+    "edited": lambda path: path.write_bytes(path.read_bytes().replace(b"0.", b"1.", 1)),
+    "no rows": lambda path: storage.write_json(path, {"rows": None}),
+    "rows of words": lambda path: storage.write_json(path, {"rows": [{"epoch": "two"}]}),
+    "rows without epochs": lambda path: storage.write_json(path, {"rows": [{"seconds": 1.0}]}),
+}
+
+
+@pytest.mark.parametrize("damage", STATES.values(), ids=STATES)
+def test_a_trajectory_starts_afresh_where_its_rows_are_damaged(run, monkeypatch, caplog, damage):
+    """And samples of its second epoch are not taken for those of the first."""
+    expected = run.trajectory()
+    rows, _ = stopped_after_an_epoch(run, monkeypatch)
+    damage(rows)
+    found = run.trajectory()
+    xr.testing.assert_identical(found, expected)
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert rows.name in warning.getMessage()
+    assert not list(run.folder.glob("trajectory-16-*"))
+
+
+def test_a_trajectory_draws_again_where_its_samples_are_damaged(run, monkeypatch, caplog):
+    expected = run.trajectory()
+    _, samples = stopped_after_an_epoch(run, monkeypatch)
+    samples.write_bytes(samples.read_bytes()[:-3])
+    xr.testing.assert_identical(run.trajectory(), expected)
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert samples.name in warning.getMessage()
+    assert not list(run.folder.glob("trajectory-16-*"))
+
+
 def test_samples_that_are_not_finite_leave_a_gap(run, monkeypatch):
     draw = stage.draw
     calls = itertools.count()
