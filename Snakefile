@@ -42,6 +42,7 @@ include: "workflow/rules/outdated.smk"
 
 onstart:
     # Not called where another workflow uses this one as a module.
+    sweep(Path("results"), below=True)
     gc.freeze()  # what is planned stays until the end, see common.smk
     gc.enable()
     look_seldom(workflow.scheduler)

@@ -73,13 +73,13 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove temporary files in a folder of processes that do not run any more.
+def sweep(folder: Path, *, below: bool = False) -> None:
+    """Remove temporary files in a folder, or ``below`` it too, of processes that have ended.
 
     Of what other machines left, nobody here can say whether it is being written; it is removed a
     day after its last change.
     """
-    for leftover in folder.glob(".*.fsdiff-*"):
+    for leftover in folder.glob(f"{'**/' if below else ''}.*.fsdiff-*"):
         found = _TEMPORARY.fullmatch(leftover.name)
         if found is None:
             continue

@@ -123,6 +123,16 @@ def test_what_was_left_for_a_file_that_is_never_written_again_is_removed(tmp_pat
     assert entries(tmp_path) == ["b.json"]
 
 
+def test_what_was_left_in_a_folder_where_nothing_is_written_is_removed_when_a_run_starts(tmp_path):
+    killed_writer(tmp_path / "results" / "models" / "a.safetensors")
+    (tmp_path / "results" / "b.json").touch()
+    atomic_files.sweep(tmp_path / "results")
+    assert len(list(tmp_path.rglob(".*"))) == 1
+    atomic_files.sweep(tmp_path / "results", below=True)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["b.json"]
+    atomic_files.sweep(tmp_path / "nowhere", below=True)
+
+
 def test_hidden_files_of_other_programs_stay(tmp_path):
     names = [".a.txt.swp", ".gitignore", ".a.fsdiff-notes.txt", ".nfs000012"]
     for name in names:

@@ -20,6 +20,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from fsdiff import environment, strict_yaml
+from fsdiff.atomic import sweep
 from fsdiff.config import ConfigurationError, load
 from fsdiff.config.sizes import told
 from fsdiff.parts import kinds, modules
