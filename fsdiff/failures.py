@@ -1,12 +1,14 @@
 """What stopped a file from being read or written, with what a person can do about that cause."""
 
 import errno
+import fcntl
 import os
 import shutil
 import stat
 import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 class StorageError(ValueError):
@@ -71,6 +73,7 @@ REMEDIES = {
     errno.EEXIST: "{obstacle} is in the way of a folder: move it away",
     errno.EISDIR: "a folder is in the way of the file: move it away",
     errno.EBUSY: "another program holds it: end that and run the workflow again",
+    errno.EAGAIN: "another program writes to it: end that and run the workflow again",
     errno.ETXTBSY: "another program holds it: end that and run the workflow again",
 }
 """What to do about an error of the operating system, by its number."""
@@ -94,7 +97,7 @@ def read_failure(path: str | os.PathLike[str], error: Exception, damaged: str) -
     """
     path = Path(path)
     error = _obstacle_to_reading(path) or error
-    if isinstance(error, MemoryError) or "memory" in str(error).lower():
+    if isinstance(error, MemoryError) or "memory" in str(error).replace(str(path), "").lower():
         return StorageError(f"cannot read {path} (not enough memory); {REMEDIES[errno.ENOMEM]}")
     if isinstance(error, FileNotFoundError) and not os.path.lexists(path):
         return StorageError(f"{path} does not exist; run the workflow to make it")
@@ -152,7 +155,19 @@ def _obstacle_to_reading(path: Path) -> Exception | None:
     try:
         with ExitStack() as files:
             for _ in range(8):  # libraries open more than one
-                files.enter_context(path.open("rb")).read(2**20)
+                file = files.enter_context(path.open("rb"))
+                file.read(2**20)
+            return _lock_of_another(file)
     except (OSError, MemoryError) as error:
         return error
+
+
+def _lock_of_another(file: BinaryIO) -> BlockingIOError | None:
+    """What HDF5 meets where another program has opened a file to write to it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        return error
+    except OSError:  # there are no locks on this file system, and none are asked for
+        pass
     return None

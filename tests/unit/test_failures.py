@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 
+import h5py
 import pytest
 
 from fsdiff import failures, storage
@@ -144,6 +145,23 @@ def test_memory_that_is_short_is_no_damage(tmp_path):
     path, _ = written(tmp_path, "fields.nc")
     error = failures.read_failure(path, MemoryError(), "is truncated")
     assert str(error).startswith(f"cannot read {path} (not enough memory); memory is short")
+
+
+@pytest.mark.parametrize("kind", ["fields.nc", "results.nc"])
+def test_a_file_that_another_program_writes_to_is_not_blamed(tmp_path, kind):
+    path, read = written(tmp_path, kind)
+    with h5py.File(path, "r+"), pytest.raises(StorageError) as caught:
+        read(path)
+    assert "another program writes to it: end that" in str(caught.value)
+    assert "delete" not in str(caught.value)
+    read(path)
+
+
+def test_a_name_says_nothing_about_the_cause(tmp_path):
+    path = tmp_path / "memory.json"
+    path.write_text("{")
+    with pytest.raises(DamagedError, match=r"memory\.json is not whole JSON"):
+        storage.read_json(path)
 
 
 def test_a_limit_on_the_size_of_files_is_named(tmp_path):
