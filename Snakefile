@@ -46,8 +46,17 @@ onstart:
     gc.freeze()  # what is planned stays until the end, see common.smk
     gc.enable()
     look_seldom(workflow.scheduler)
+    tell_jobs(workflow)
     for line in told(STUDY):
         logger.warning(line)
+
+
+onsuccess:
+    forget_jobs()
+
+
+onerror:
+    forget_jobs()
 
 
 tell_plans()

@@ -21,8 +21,8 @@ from fsdiff.supervision import desertion
 logger = logging.getLogger(__name__)
 
 
-class CodeChangedError(RuntimeError):
-    """The code of a job is not the one that it was planned with."""
+class PlanChangedError(RuntimeError):
+    """The code or the configuration of a job is not the one that it was planned with."""
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def job_of(
 
     ``modules`` are those that the configuration names and the script does not import, by default
     those of its parts. Of processes that work together, all but the ``first`` keep silent and leave
-    files alone. Raises CodeChangedError, StorageError for inputs that were made from something
+    files alone. Raises PlanChangedError, StorageError for inputs that were made from something
     else, and Interrupted where a result must not be written any more. Where another job made the
     same results meanwhile, the process ends well.
     """
@@ -43,6 +43,11 @@ def job_of(
         logging.disable()
     job, planned = dict(snakemake.params.job), snakemake.params.lineage
     reached = parts.modules(job["config"]) if modules is None else modules
+    if planned.get("asked", planned["own"]) != planned["own"]:
+        raise PlanChangedError(
+            "the configuration or the code was edited after this job was planned: nothing was "
+            "written, run again"
+        )
     check_code(Path(script), reached, job["code"])
     job |= {"lineage": planned["own"]}
     if not first:
@@ -77,7 +82,7 @@ def check_code(script: Path, modules: Iterable[str], planned: str) -> None:
         importlib.import_module(name)
     found = provenance.fingerprint(script=script, modules=modules)
     if found != planned:
-        raise CodeChangedError(
+        raise PlanChangedError(
             f"the code was edited after this job was planned, or is another than Snakemake has "
             f"(fingerprint {found} in {provenance.PACKAGE} and {script}, planned {planned}): "
             "nothing was written, run again"

@@ -9,7 +9,7 @@ import pytest
 from fsdiff import jobs, locks, storage
 from fsdiff.atomic import StorageError, atomic
 from fsdiff.interruption import Interrupted, interruptible
-from fsdiff.jobs import CodeChangedError, job_of
+from fsdiff.jobs import PlanChangedError, job_of
 from fsdiff.locks import lock_of
 from fsdiff.provenance import fingerprint
 from fsdiff.storage import Provenance
@@ -75,7 +75,14 @@ def test_a_job_does_not_work_with_other_code_than_was_planned_with(given, tmp_pa
         given.script.write_text(SCRIPT.replace("randomness", "modes"))
     else:
         given.snakemake.params.job["code"] = "0" * 16
-    with pytest.raises(CodeChangedError, match=r"edited after this job was planned.* run again"):
+    with pytest.raises(PlanChangedError, match=r"edited after this job was planned.* run again"):
+        run(given)
+    assert not given.a.exists()
+
+
+def test_a_job_that_was_planned_from_another_configuration_does_not_work(given):
+    given.snakemake.params.lineage["asked"] = "4" * 16
+    with pytest.raises(PlanChangedError, match="the configuration or the code was edited after"):
         run(given)
     assert not given.a.exists()
 

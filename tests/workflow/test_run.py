@@ -1,6 +1,7 @@
 """The whole tiny workflow: its results, its report, and what happens when it is killed."""
 
 import html
+import json
 import math
 import os
 import re
@@ -174,6 +175,30 @@ def training_process(checkout: Checkout) -> int:
     match = re.search(rf"^ *(\d+) \S*python\S* {script}", table.stdout, re.MULTILINE)
     assert match, table.stdout
     return int(match[1])
+
+
+def test_training_whose_snakemake_was_killed_saves_its_state_and_writes_no_weights(
+    slow: Checkout,
+) -> None:
+    log = slow.root / "logs/train/multilevel/seed0/16.log"
+    run = start_training(slow, "--forcerun", "train")
+    run.kill()
+    run.wait()
+    for _ in range(1200):
+        if "the Snakemake that started this job" in log.read_text():
+            break
+        time.sleep(0.1)
+    assert "has ended; state saved; the next attempt continues" in log.read_text()
+    assert not (slow.root / WEIGHTS).exists()
+
+    def shorten(configuration: dict) -> None:
+        configuration["experiments"]["multilevel"]["levels"][0]["epochs"] = 2
+
+    slow.snakemake("--unlock")
+    with slow.configured(shorten):
+        slow.snakemake("--cores", "2", WEIGHTS)
+    sidecar = (slow.root / WEIGHTS).with_suffix(".json")
+    assert json.loads(sidecar.read_text())["config"]["level"]["epochs"] == 2
 
 
 def test_training_that_is_asked_to_stop_is_continued_by_a_retry(slow: Checkout) -> None:

@@ -58,15 +58,47 @@ class WhenHandedOver:
         plan = planned(self.path)
         inputs = {path: made for path in plan["inputs"] if (made := planned(path))}
         kept = ("config", "code", "lineage")
-        return dict, (
-            {
-                "own": plan["lineage"],
-                "inputs": {
-                    path: {name: made[name] for name in kept}
-                    for path, made in inputs.items()
-                },
+        told = {
+            "own": plan["lineage"],
+            "asked": asked_for().get(self.path, plan["lineage"]),
+            "inputs": {
+                path: {name: made[name] for name in kept}
+                for path, made in inputs.items()
             },
-        )
+        }
+        return dict, (told,)
+
+
+ASKED_FOR = "FSDIFF_ASKED_FOR"
+"""Environment variable: the file with the lineages that the run has planned with."""
+
+
+def tell_jobs(workflow):
+    """Write down what is asked for, for jobs of a scheduler: they read configuration and code anew.
+
+    Both may be edited until they start. Local jobs have their parameters from this process.
+    """
+    if not workflow.executor_plugin.common_settings.non_local_exec:
+        return
+    first = (job.output[0] for job in workflow.dag.needrun_jobs() if job.output)
+    asked = {str(path): planned(path)["lineage"] for path in first}
+    file = Path("results", "state", f"asked-for-{os.getpid()}.json").absolute()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(asked), encoding="utf-8")
+    os.environ[ASKED_FOR] = str(file)
+
+
+@cache
+def asked_for():
+    """The lineages that the run had planned with which has submitted this job, if one has."""
+    file = Path(os.environ.get(ASKED_FOR, "."))
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def forget_jobs():
+    """Remove what was written for jobs of a scheduler."""
+    if ASKED_FOR in os.environ:
+        Path(os.environ[ASKED_FOR]).unlink(missing_ok=True)
 
 
 def ends():

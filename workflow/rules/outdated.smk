@@ -18,8 +18,16 @@ def unrecorded(persistence):
         for folder, _, names in os.walk("results")
         for path in (f"{folder}/{name}" for name in names if not name.startswith("."))
         if not path.startswith(("results/state/", "results/benchmarks/"))
-        and persistence.metadata(IOFile(path)) is None
+        and not has_record(persistence, path)
     }
+
+
+def has_record(persistence, path):
+    """Whether Snakemake has a record of a file; where these are files, none is read."""
+    where = getattr(persistence, "_record_path", None)
+    if where is None:
+        return persistence.metadata(IOFile(path)) is not None
+    return os.path.exists(where(persistence._metadata_path, path))
 
 
 def outdated(persistence):
