@@ -70,24 +70,20 @@ class Lock:
         return None if self._is_the_file_there() else f"its lock {self.path} was removed"
 
     def _try_to_take(self) -> None:
-        """Take the lock, or say once who has it and wait a little."""
+        """Take the lock, or say once who has it and what is wanted, and wait a little."""
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        holder, self._file = _content(file), file
-        try:
-            if not self.waited:
-                _write(file, self._about)
-            if _lock(file) and self._is_the_file_there():
+        if _lock(file):
+            self._file = file
+            if self._is_the_file_there():
                 _write(file, self._about)
                 return
-        except BaseException:
-            self.__exit__(None, None, None)
             self._file = None
-            raise
+        elif not self.waited:
+            logger.warning("waiting for %s, which makes %s", _name(_content(file)), self._target)
+            with suppress(OSError):
+                _write(file, self._about)
+            self.waited = True
         os.close(file)
-        self._file = None
-        if not self.waited:
-            logger.warning("waiting for %s, which makes %s", _name(holder), self._target)
-        self.waited = True
         time.sleep(PATIENCE)
 
     def _is_the_file_there(self) -> bool:

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from test_training import make_trainer
 
-from fsdiff.interruption import Interrupted, interruptible
+from fsdiff.interruption import UNWANTED, Interrupted, interruptible, watched
 from fsdiff.samplers.base import Samples, concatenate
 from fsdiff.stages.sample import Drawn, draw
 from fsdiff.threads import single_thread
@@ -58,6 +58,38 @@ def test_work_that_cannot_be_saved_says_that_it_starts_again(caplog):
     assert caplog.messages == [
         "interrupted at step 3 of 8 by SIGTERM; the next attempt starts again"
     ]
+
+
+def test_work_that_is_unwanted_ends_after_the_step_and_is_saved(caplog):
+    work, reasons = Work(), iter([None, "nobody waits for it"])
+    with watched(lambda: next(reasons)):
+        work.run(1)
+        with pytest.raises(Interrupted) as stopped:
+            work.run(8)
+    assert stopped.value.code == 75
+    assert work.saved == [1]
+    assert caplog.messages == [
+        "interrupted at step 1 of 8 because nobody waits for it; state saved; the next attempt "
+        "continues"
+    ]
+    work.run(8)
+
+
+def test_looking_whether_work_is_wanted_costs_nothing():
+    looks = []
+    with watched(lambda: looks.append(1)):
+        Work().run(1000)
+    assert len(looks) <= 2
+
+
+@pytest.mark.parametrize(("number", "told"), [(signal.SIGTERM, "by SIGTERM"), (UNWANTED, "at the")])
+def test_processes_stop_for_what_another_of_them_was_told(caplog, number, told):
+    asked = iter([0, number, number])
+    with interruptible(lambda: None, agree=lambda _: next(asked)) as work:
+        work.check("step 1")
+        with pytest.raises(Interrupted):
+            work.check("step 2")
+    assert f"interrupted at step 2 {told}" in caplog.text
 
 
 def test_work_is_saved_as_often_as_asked():
