@@ -1,13 +1,21 @@
 """Studies that nothing would hold are refused with the key and the number; large ones are told."""
 
+import json
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
+import xarray as xr
+import yaml
 from test_config import EXPERIMENT, PATTERNS, problems, study
 
+from fsdiff.blocks import LARGEST
 from fsdiff.config import load, sizes
 from fsdiff.config.__main__ import main
+from fsdiff.randomness import generator
 
 STANDARD = study()["experiments"]["standard"]
 REFUSED = {
@@ -150,8 +158,6 @@ def test_the_size_of_a_study():
 def test_the_check_tells_of_a_large_study_and_of_a_disk_that_is_too_small(
     tmp_path, capsys, monkeypatch
 ):
-    import yaml
-
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump(study()))
     assert main(["check", str(path)]) == 0
@@ -189,3 +195,18 @@ def test_bytes_in_words(size, told):
 def test_texts_and_processes_have_bounds(path, value, told):
     (found,) = problems((path, value))
     assert found.startswith(told)
+
+
+def test_the_largest_seed_is_the_same_in_every_file(tmp_path):
+    """Two seeds that differ by one stay two, in tables with gaps, which are of floats, as well."""
+    largest = load(study((f"{PATTERNS}/seed", LARGEST))).datasets["patterns"].seed
+    seeds = [largest - 1, largest]
+    xr.Dataset({"x": 0}, attrs={"seed": np.int64(largest)}).to_netcdf(tmp_path / "seed.nc")
+    assert int(xr.load_dataset(tmp_path / "seed.nc").attrs["seed"]) == largest
+    (tmp_path / "seeds.csv").write_text("seed,row\n" + "\n".join(map(str, seeds)) + "\n,data\n")
+    assert [int(seed) for seed in pd.read_csv(tmp_path / "seeds.csv")["seed"].dropna()] == seeds
+    assert [int(float(json.dumps(seed))) for seed in seeds] == seeds
+    drawn = [generator(seed, 3).integers(2**63 - 1) for seed in seeds]
+    assert drawn[0] != drawn[1]
+    for number in (*seeds, *map(int, drawn)):
+        torch.manual_seed(number)
