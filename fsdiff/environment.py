@@ -16,8 +16,11 @@ THREADS = (
 )
 """Numbers of threads; what is no number stops some libraries and is ignored by others."""
 
-CHUNKS = ("DASK_ARRAY__", "DASK_OPTIMIZATION__")
-"""Beginnings of settings of dask that decide how fields are cut, and so how sums are rounded."""
+CLUSTER = (
+    *("DASK_SCHEDULER_ADDRESS", "DASK_DISTRIBUTED__", "DASK_LOGGING__"),
+    *("DASK_TEMPORARY_DIRECTORY", "DASK_CONFIG"),
+)
+"""Beginnings of the settings of dask that are a cluster's; others cut fields and choose threads."""
 
 
 def prepare(environment: MutableMapping[str, str]) -> None:
@@ -34,7 +37,7 @@ def _harmful(name: str, value: str) -> bool:
     return (
         name in TOGETHER
         or (name in THREADS and not (threads.isdecimal() and int(threads)))
-        or name.startswith(CHUNKS)
+        or (name.startswith("DASK_") and not name.startswith(CLUSTER))
     )
 
 

@@ -18,10 +18,13 @@ HARMFUL = {
     "OMP_NUM_THREADS": "garbage",
     "MKL_NUM_THREADS": "0",
     "DASK_ARRAY__CHUNK_SIZE": "garbage",
+    "DASK_NUM_WORKERS": "garbage",
+    "DASK_SCHEDULER": "garbage",
 }
 KEPT = {
     "OMP_NUM_THREADS": "4,2",
     "DASK_SCHEDULER_ADDRESS": "tcp://node12:8786",
+    "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "60s",
     "LANG": "xx_YY",
     "PATH": "/bin",
 }
