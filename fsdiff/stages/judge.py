@@ -21,8 +21,9 @@ from fsdiff.parts import build
 class Judge:
     """Compares sets of fields by all metrics, on all channels together and on each.
 
-    Metrics see *normalised* fields, in units of each channel's own deviation and without its mean,
-    both measured on the training split; those of physical fields see what these stand for.
+    Metrics see *normalised* fields, in units of each channel's own deviation and without its mean
+    (which is zero in a basis without constants), both measured on the training split; those of
+    physical fields see what these stand for.
     ``channels`` has the numbers of each channel by its name, and none where there is but one; see
     ``fsdiff.metrics.results`` for what their results are called.
     """
