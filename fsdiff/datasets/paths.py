@@ -46,20 +46,22 @@ def find_files(paths: Sequence[str], wanted: Wanted) -> tuple[tuple[Path, ...], 
     for path in paths:
         place = os.path.expanduser(path)
         named = sorted(map(Path, _named(place, wanted)))
-        meant = [f for f in named if os.path.isfile(place) or (wanted(f) and not _unfinished(f))]
+        meant = {f for f in named if os.path.isfile(place) or (wanted(f) and not _unfinished(f))}
         if not meant:
             what = f"none of {len(named)} entries is data" if named else "there is no such file"
             raise StorageError(
                 f"path = '{path}': {what} (from {Path.cwd()}); give a file, a folder of files, or "
                 "a pattern such as runs/**/*.nc"
             )
-        for found in meant:
-            first = read.setdefault(found.resolve(), found)
-            if first != found:
+        for found in named:
+            if found not in meant:
+                skipped[found] = _reason(found)
+            elif (first := read.setdefault(found.resolve(), found)) != found:
                 skipped[found] = f"it is the same file as {first}"
-        skipped |= {found: _reason(found) for found in named if found not in meant}
-    _refuse_fields([found for found in skipped if found not in read.values()], wanted)
-    return tuple(read.values()), skipped
+    files = tuple(read.values())
+    left = {found: skipped[found] for found in sorted(skipped.keys() - set(files))}
+    _refuse_fields(left, wanted)
+    return files, left
 
 
 def _refuse_fields(skipped: Iterable[Path], wanted: Wanted) -> None:

@@ -111,6 +111,15 @@ def test_several_paths_count_in_their_order(tree):
         source((*paths, f"{tree}/none")).check()
 
 
+def test_what_one_path_leaves_out_another_may_name(tmp_path):
+    fill(tmp_path / "a.npy", 0)
+    fill(tmp_path / "b.npy~", 1)
+    (tmp_path / "c.txt").touch()
+    both = (str(tmp_path), f"{tmp_path}/b.npy~")
+    assert numbers(both) == [0, 1]
+    assert source(both).remarks == (f"{tmp_path}/c.txt is not read: it holds no arrays",)
+
+
 def test_home_and_braces_are_part_of_paths(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     fill(tmp_path / "data {x}" / "a[1].npy", 7)
