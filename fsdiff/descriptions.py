@@ -74,8 +74,12 @@ class Description(_Open):
 
 def check(description: Any, path: Path) -> None:
     """Refuse what does not describe a model; the message names the file and the key."""
-    problems = _problems(Description, description)
-    if first := next(problems, None) or next(_problems_of_parts(description["config"]), None):
+    try:
+        first = next(_problems(Description, description), None)
+        first = first or next(_problems_of_parts(description["config"]), None)
+    except RecursionError:
+        first = "its blocks are nested too deeply"
+    if first:
         raise DamagedError(f"{path} does not describe a model: {first}")
 
 

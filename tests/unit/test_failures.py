@@ -9,8 +9,9 @@ import sys
 
 import h5py
 import pytest
+import torch
 
-from fsdiff import failures, storage
+from fsdiff import failures, storage, tensors
 from fsdiff.atomic import DamagedError, StorageError, atomic
 
 WRITING = {
@@ -62,6 +63,9 @@ def written(folder, name):
     if name == "a.json":
         storage.write_json(path, {"a": 1})
         return path, storage.read_json
+    if name == "a.safetensors":
+        tensors.write(path, {"a": torch.zeros(2)}, {})
+        return path, tensors.read
     if name == "results.nc":
         return test_storage.saved(path, test_storage.results()), storage.read_results
     return test_storage.saved(path), storage.read
@@ -76,7 +80,7 @@ def message(action):
     return ""
 
 
-KINDS = ["a.json", "fields.nc", "results.nc"]
+KINDS = ["a.json", "a.safetensors", "fields.nc", "results.nc"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

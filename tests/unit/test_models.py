@@ -2,6 +2,8 @@
 
 import copy
 import functools
+import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -262,6 +264,23 @@ def test_a_description_from_elsewhere_is_checked_like_a_configuration(saved, key
     assert "model.json" in message or "model.safetensors" in message
     assert "\n" not in message
     assert len(message) < 1000
+
+
+@pytest.mark.parametrize("depth", [300, 700, 850, 990, 2000])
+@pytest.mark.parametrize("key", ["config.network.width", "config.prior.more", "more"])
+def test_no_depth_of_nesting_ends_in_a_traceback(saved, key, depth):
+    _, path = saved
+    sidecar = path.with_suffix(".json")
+    content = changed(storage.read_json(sidecar), key, "HERE")
+    text = storage.canonical_json(content).replace('"HERE"', "[" * depth + "]" * depth)
+    whole = json.dumps({"digest": hashlib.sha256(text.encode()).hexdigest()})
+    sidecar.write_text(whole[:-1] + "," + text[1:])
+    if key == "more" and depth < 900:  # nobody looks at it
+        models.load(path)
+        return
+    with pytest.raises(StorageError, match=r"model\.json") as caught:
+        models.load(path)
+    assert len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize(
