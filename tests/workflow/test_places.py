@@ -28,9 +28,15 @@ def test_a_job_runs_in_a_folder_with_spaces_and_quotes(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_snakemake_cannot_name_is_refused(tmp_path: Path) -> None:
-    code, output = Checkout.create(tmp_path / "study {1}").attempt("--dry-run", SHARD)
+    checkout, elsewhere = Checkout.create(tmp_path / "study {1}"), tmp_path / "{results}"
+    code, output = checkout.attempt("--dry-run", SHARD)
     assert code != 0
     assert "study {1}: Snakemake takes braces in the names of folders for wildcards" in output
+    elsewhere.mkdir()
+    checkout = Checkout.create(tmp_path / "study")
+    code, output = checkout.attempt("--dry-run", SHARD, "--directory", str(elsewhere))
+    assert code != 0
+    assert "{results}: Snakemake takes braces in the names of folders for wildcards" in output
 
 
 def test_a_job_runs_for_any_user_of_the_container(tmp_path: Path) -> None:

@@ -84,11 +84,6 @@ wildcard_constraints:
 
 SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 """Where the scripts of rules are; another workflow that uses this one has a folder of its own."""
-if set("{}") & set(str(SCRIPTS)):
-    raise WorkflowError(
-        f"{SCRIPTS.parents[1]}: Snakemake takes braces in the names of folders for wildcards; "
-        "move the checkout to a folder without them"
-    )
 placed = workflow.modifier.path_modifier.replace_prefix
 """Where a file of results is: below the prefix of the module, if this is one that has a prefix."""
 

@@ -1,10 +1,18 @@
-"""Configuration files, looked at before Snakemake makes anything of them."""
+"""Folders and configuration files, looked at before Snakemake makes anything of them."""
 
 import os
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from fsdiff import strict_yaml
+
+for folder in (Path(str(workflow.current_basedir)).parents[1], Path.cwd()):
+    if {"{", "}"} & {*str(folder)}:
+        raise WorkflowError(
+            f"{folder}: Snakemake takes braces in the names of folders for wildcards; choose a "
+            "folder without them"
+        )
 
 
 def look_at(files):
