@@ -229,7 +229,7 @@ def test_series_are_evaluated_for_all_channels_and_for_each(series):
 
 def test_results_are_of_frames_in_units_of_their_own_deviation(series):
     """Recomputed from the files by SciPy, frame by frame and channel by channel."""
-    row, *_ = storage.read_json(series.path("metrics.json"))
+    row, *_ = storage.read_json(series.path("metrics.json"))["rows"]
     with storage.read(series.path("16.nc")) as dataset:
         target = dataset["field"].values[8:10].astype(float)
         scale = dataset["scale"].values

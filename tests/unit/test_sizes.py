@@ -34,8 +34,8 @@ REFUSED = {
     ),
     "a number of projections": (
         ("evaluation/metrics/sliced/projections", 10**15),
-        "evaluation.metrics.sliced.projections = 1000000000000000: out of reach; "
-        "use at most 100000000",
+        "evaluation.metrics.sliced.projections = 1000000000000000: expected an integer >= 1 "
+        "and <= 100000",
     ),
     "samples for no disk": (
         (f"{PATTERNS}/split/train", 10**12),

@@ -43,7 +43,8 @@ def test_progress_goes_to_the_log_and_warnings_to_both(log: Path) -> None:
 
 def test_no_text_looks_like_a_record_or_steers_a_terminal(log: Path) -> None:
     done = run(r"logging.warning('file %s', 'a\n2026-01-01 INFO forged\r\x1b[2J\ud800')", log)
-    first, *others = log.read_text(encoding="utf-8").splitlines()
+    made_with, first, *others = log.read_text(encoding="utf-8").splitlines()
+    assert "made with fsdiff" in made_with
     assert first.endswith("WARNING root: file a")
     assert others == ["    2026-01-01 INFO forged", r"    \x1b[2J\ud800"]
     assert done.stderr == "WARNING: file a 2026-01-01 INFO forged " + r"\x1b[2J\ud800" + "\n"
