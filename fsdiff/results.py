@@ -19,11 +19,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+import netCDF4
 
-from fsdiff import storage
+from fsdiff import models, storage, tensors
+from fsdiff.atomic import StorageError
 from fsdiff.lineage import difference_of, recorded, records
 from fsdiff.locks import is_held
 
@@ -49,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plans = [plan for study in options.studies for plan in plans_of(study)]
         run = running()
         if run and (options.delete or options.command == "adopt"):
-            raise storage.StorageError(f"a run is active here ({run}): wait for its end")
-    except storage.StorageError as error:
+            raise StorageError(f"a run is active here ({run}): wait for its end")
+    except StorageError as error:
         print(error, file=sys.stderr)
         return 1
     adopt(plans) if options.command == "adopt" else clean(plans, delete=options.delete)
@@ -69,7 +68,7 @@ def plans_of(study: str) -> list[Plan]:
             check=False,
         )
         if done.returncode or not file.exists():
-            raise storage.StorageError(f"{study} cannot be planned:\n{done.stderr}")
+            raise StorageError(f"{study} cannot be planned:\n{done.stderr}")
         return json.loads(file.read_text(encoding="utf-8"))
 
 
@@ -132,19 +131,26 @@ def adopt(plans: Iterable[Plan]) -> None:
 
 
 def _damage(path: Path) -> str | None:
-    """What is wrong with the contents of a file, if they cannot be used."""
+    """What is wrong with the contents of a file, all of which are compared with their digests."""
     try:
         if path.suffix == ".json":
             storage.read_json(path)
         elif path.suffix == ".safetensors":
-            load_file(path)
-        elif "field" in xr.open_dataset(path, engine="netcdf4", decode_times=False):
-            storage.check_finite(storage.read(path, chunks="auto")["field"], path)
+            tensors.read(path)
+            if path.with_suffix(".json").exists():
+                models.describe(path)
+        elif _has_fields(path):
+            storage.read(path, chunks="auto")["field"].sum().compute()
         else:
-            xr.load_dataset(path, engine="netcdf4", decode_times=False)
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+            storage.read_results(path)
+    except (OSError, StorageError) as error:
         return f"is damaged ({error})"
     return None
+
+
+def _has_fields(path: Path) -> bool:
+    with netCDF4.Dataset(path) as file:
+        return "field" in file.variables
 
 
 def _files(folder: Path) -> list[Path]:
