@@ -1,6 +1,7 @@
 """What surrounds each job: it works with the planned code, on the planned files, while wanted."""
 
 import json
+import logging
 import sys
 from types import SimpleNamespace
 
@@ -25,6 +26,8 @@ INPUT = {"config": {"seed": 3}, "code": "c" * 16, "lineage": BEFORE}
 def quiet(monkeypatch):
     monkeypatch.setattr("fsdiff.logs.configure", lambda path: None)
     monkeypatch.setattr(locks, "PATIENCE", 0.01)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture
