@@ -175,8 +175,7 @@ def test_what_another_job_has_made_meanwhile_is_not_made_again(given, monkeypatc
     assert given.b.exists()
 
 
-def test_processes_that_help_touch_nothing(given, monkeypatch):
-    monkeypatch.setattr("logging.disable", lambda: None)  # the tests after this one have logs
+def test_processes_that_help_touch_nothing(given):
     with job_of(given.snakemake, given.script, first=False) as job:
         assert job["lineage"] == OWN
         assert not lock_of(given.a).exists()
