@@ -8,6 +8,7 @@ import numpy as np
 from fsdiff.atomic import StorageError
 from fsdiff.datasets.arrays import Arrays, Stored
 from fsdiff.datasets.axes import USUAL, Axes, Dimension, beside, meaning, plain, said_by_attributes
+from fsdiff.datasets.dates import seconds_from_first
 from fsdiff.datasets.formats.failures import damage_named
 from fsdiff.datasets.labels import listed
 
@@ -16,6 +17,8 @@ UNEVEN = 1e-3
 
 NUMBERS = "fiu"
 """Kinds of types that are real numbers."""
+
+SECONDS = ("dates: times count in seconds from the first", "durations: times are in seconds")
 
 LARGEST = 2**24
 """Numbers that an array of positions has at most."""
@@ -152,9 +155,9 @@ def _positions(stored: Stored, dimension: Dimension, length: int) -> tuple[Posit
         remark = f"{stored.where} holds faces of cells: nodes are taken to be between them"
         values = (values[1:] + values[:-1]) / 2
     units = stored.units
-    if np.dtype(stored.values.dtype).kind not in NUMBERS:
+    if (kind := np.dtype(stored.values.dtype).kind) not in NUMBERS:
         units = "s"
-        remark = f"{stored.where} holds dates: times count in seconds from the first"
+        remark = f"{stored.where} holds {SECONDS[kind == 'm']}"
     # "days since 2000-01-01" counts from a date; the numbers stay as they are.
     units = units.partition(" since ")[0] if units else None
     return Positions(tuple(values.tolist()), rounding, units, stored.where), remark
@@ -188,16 +191,22 @@ def _numbers(stored: Stored, dimension: Dimension) -> np.ndarray:
         raise Unusable("it holds complex numbers")
     if dimension != "time":
         raise Unusable("it holds no numbers")
+    if kind == "m":
+        return _durations(stored)
     written = texts(stored)
-    dates = [item.strip().removesuffix("Z") for item in written.ravel()]
     try:
-        times = np.array(dates, "datetime64[ns]")
+        return seconds_from_first(written.ravel().tolist()).reshape(written.shape)
     except ValueError:
         raise Unusable(
-            f"it holds text such as '{dates[0][:30]}'; write numbers, or dates such as 2000-01-31"
+            f"it holds text such as '{written.ravel()[0].strip()[:30]}'; write numbers, or dates "
+            "such as 2000-01-31"
         ) from None
-    # NaT becomes NaN.
-    return ((times - times[:1]) / np.timedelta64(1, "s")).reshape(written.shape)
+
+
+def _durations(stored: Stored) -> np.ndarray:
+    """Durations in seconds, NaN where there is none."""
+    with damage_named(f"{stored.where} cannot be read"):
+        return np.asarray(stored.values[...]) / np.timedelta64(1, "s")
 
 
 def _rounding(stored: Stored, values: np.ndarray) -> float:

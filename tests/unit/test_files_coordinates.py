@@ -189,6 +189,10 @@ def test_latitude_from_north_to_south_is_turned_round(tmp_path):
         [b"2000-01-01", b"2000-01-01T06:00:00", b"2000-01-02T00:00Z"],
         np.array(["2000-01-01", "2000-01-01T06", "2000-01-02"], "datetime64[ns]"),
         np.array([[*b"2000-01-01T00"], [*b"2000-01-01T06"], [*b"2000-01-02T00"]], "u1").view("S1"),
+        ["20000101", "20000101 06", "20000102T000000"],
+        ["2000-01-01_00:00:00", "2000-01-01_06:00:00", "2000-01-02_00:00:00"],
+        ["2000-01-01T00:00:00+00:00", "2000-01-01T07:30+01:30", "2000-01-01T23:00:00.0-0100"],
+        ["0001-01-01", "0001-01-01 06:00", "0001-01-02"],
     ],
 )
 def test_dates_count_in_seconds_from_the_first(tmp_path, times):
@@ -201,10 +205,20 @@ def test_dates_count_in_seconds_from_the_first(tmp_path, times):
     np.testing.assert_array_equal(single.field[:, 0], U[[4, 0], 1].astype(np.float32))
 
 
+def test_durations_are_in_seconds(tmp_path):
+    np.savez(tmp_path / "a.npz", u=U, time=np.array([0, 30, 90], "timedelta64[m]"))
+    data, (remark,) = read(str(tmp_path / "a.npz"))
+    assert data.time.values.tolist() == [0, 1800, 5400]
+    assert data.time.attrs["units"] == "s"
+    assert remark.endswith("'time' holds durations: times are in seconds")
+
+
 def test_other_text_is_told_in_right_words(tmp_path):
     path = hdf5(tmp_path, time=[b"noon", b"dusk", b"night"])
     _, (remark,) = read(path)
     assert "it holds text such as 'noon'; write numbers, or dates such as 2000-01-31" in remark
+    for text in (["0001", "0002", "0003"], ["1999", "2000", "2001"], ["20001301"] * 3):
+        assert f"it holds text such as '{text[0]}'" in read(hdf5(tmp_path, time=text))[1][0]
     path = hdf5(tmp_path, time=TIMES * 1j)
     assert "it holds complex numbers" in read(path)[1][0]
 
