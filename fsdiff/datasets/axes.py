@@ -15,12 +15,17 @@ Axes = tuple[Dimension | None, ...]
 """What each axis of an array is, None for one of length one that is left out."""
 
 USUAL = {
-    "sample": "sample samples n batch ensemble member number realization realisation run runs "
-    "trajectory trajectories simulation case index n_samples n_traj",
-    "time": "time times t frame frames step steps timestep valid_time t_coordinate time_counter nt",
-    "channel": "channel channels component components variable feature features field c",
-    "y": "y lat latitude y_coordinate yc ny rlat south_north grid_y row rows",
-    "x": "x lon long longitude x_coordinate xc nx rlon west_east grid_x column columns",
+    "sample": "sample samples n batch ensemble ens member member_id ensemble_member number "
+    "realization realisation run runs trajectory trajectories simulation case index nsample "
+    "nsamples n_samples num_samples n_traj init_time",
+    "time": "time times t frame frames step steps timestep valid_time t_coordinate time_counter "
+    "lead_time lead prediction_timedelta date year month nt",
+    "channel": "channel channels component components variable variables var feature features "
+    "field level levels pressure_level plev isobaricinhpa c nc",
+    "y": "y lat latitude y_coordinate yc ny nlat nav_lat xlat rlat south_north grid_y row rows "
+    "j nj",
+    "x": "x lon long longitude x_coordinate xc nx nlon nav_lon xlong rlon west_east grid_x column "
+    "columns i ni",
 }
 """Names that axes and arrays of positions usually have, the most usual first."""
 
@@ -41,6 +46,9 @@ DEGREES = {"east": "x", "e": "x", "north": "y", "n": "y"}
 
 STATIC = ("time", "channel")
 """What an array may lack that others beside it have: it is the same at all times, one channel."""
+
+LIKELY = {2: ("y", "x"), 3: ("sample", "y", "x"), 4: ("sample", "time", "y", "x")}
+"""Number of axes → what they are most often, for messages."""
 
 
 def meaning(name: str, stored: Stored | None = None) -> Dimension | None:
@@ -67,11 +75,12 @@ def said_by_attributes(stored: Stored) -> Dimension | None:
 def fields_among(arrays: Arrays) -> list[str]:
     """Names of arrays that may be fields: neither positions nor bounds of cells, if others are."""
     found = [name for name, a in arrays.items() if sum(length > 1 for length in a.shape) > 1]
-    bounds = {str(stored.attributes.get("bounds")) for stored in arrays.values()}
+    others = {str(stored.attributes.get("bounds")) for stored in arrays.values()}
+    others.update(name for stored in arrays.values() for name in stored.coordinates)
 
     def is_position(name: str) -> bool:
         grid = len(arrays[name].shape) == 2 and meaning(name, arrays[name]) is not None
-        return grid or name.rpartition("/")[2] in bounds
+        return grid or name.rpartition("/")[2] in others
 
     return [name for name in found if not is_position(name)] or found
 
@@ -142,7 +151,9 @@ def _firm(stored: Stored, own: Axes) -> Axes:
 
 def _named(stored: Stored, own: Axes) -> Axes:
     """Axes as the file names them."""
-    shape, remedy = stored.shape, "say what they are, e.g. dimensions: [sample, y, x]"
+    shape = stored.shape
+    likely = LIKELY.get(len(shape), SERIES_DIMENSIONS)
+    remedy = f"say what they are, e.g. dimensions: [{', '.join(likely)}]"
     if stored.dimensions is None:
         raise StorageError(f"{stored.where} has shape {shape} and axes without names; {remedy}")
     shown = f"{stored.where} has dimensions ({', '.join(stored.dimensions)})"

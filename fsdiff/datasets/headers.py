@@ -206,22 +206,29 @@ class _Contents:
                 found.append(name)
                 continue
             count = self.arrays[name].shape[axes.index("channel")]
-            given = self._names_of_channels(name, count)
-            labels = given or map(str, range(count))
-            alone = given and len(self.axes) == 1
+            labels, alone = self._labels_of_channels(name, count)
+            alone = alone and len(self.axes) == 1
             found += labels if alone else [f"{name}_{label}" for label in labels]
         return [one_line(name) for name in found]
 
-    def _names_of_channels(self, variable: str, count: int) -> list[str] | None:
-        """The names that the file gives the channels along the axis of a variable, if any."""
+    def _labels_of_channels(self, variable: str, count: int) -> tuple[list[str], bool]:
+        """What tells the channels along the axis of a variable apart, and whether it is names.
+
+        Names, or numbers such as those of levels, are those that the file gives them, if any.
+        """
         for name in self._finder({variable: self.axes[variable]}).candidates("channel"):
             stored = self.arrays[name]
-            if np.dtype(stored.values.dtype).kind not in NUMBERS and len(stored.shape) <= 2:
+            is_text = np.dtype(stored.values.dtype).kind not in NUMBERS
+            if is_text and len(stored.shape) <= 2:
                 with suppress(Unusable):
                     names = texts(stored)
                     if names.shape == (count,):
-                        return names.tolist()
-        return None
+                        return names.tolist(), True
+            elif stored.shape == (count,):
+                numbers = [f"{number:g}" for number in stored.read()]
+                if len(set(numbers)) == count:
+                    return numbers, False
+        return list(map(str, range(count))), False
 
     def _times(self, remarks: list[str]) -> Positions:
         """Times of the frames; their numbers where the file gives none."""
@@ -259,10 +266,12 @@ class _Contents:
                 f"{self.path}: nodes span {extents[0]:g} along y and {extents[1]:g} along x; cut "
                 "or interpolate the fields to a square with one spacing"
             )
-        units = [(nodes.units or "1").replace("_north", "").replace("_east", "") for nodes in known]
-        if known and not same_units(units[0], units[-1]):
+        units = [
+            nodes.units.replace("_north", "").replace("_east", "") for nodes in known if nodes.units
+        ]
+        if units and not same_units(units[0], units[-1]):
             raise StorageError(
-                f"{self.path}: nodes are in {units[0]} along y and in {units[1]} along x; convert "
+                f"{self.path}: nodes are in {units[0]} along y and in {units[-1]} along x; convert "
                 "one of them"
             )
 
@@ -287,6 +296,9 @@ class _Contents:
             )
         positions = {"time": times, **nodes}
         units = {name: found.units for name, found in positions.items() if found and found.units}
+        for axis, other in (("y", "x"), ("x", "y")):
+            if other in units:
+                units.setdefault(axis, units[other])
         return {
             name: printable(text, f"{self.path}: the unit of {name}")
             for name, text in {"field": given or first, **units}.items()

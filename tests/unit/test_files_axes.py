@@ -1,5 +1,7 @@
 """Axes of arrays in files: each variable has its own, told by names, by order or by lengths."""
 
+import re
+
 import h5py
 import numpy as np
 import pytest
@@ -193,3 +195,55 @@ def test_positions_and_bounds_are_no_fields(tmp_path):
     xr.Dataset(named).to_netcdf(tmp_path / "a.nc")
     data = FileData(str(tmp_path / "a.nc"), COSINE).generate(range(SAMPLES), 0)
     np.testing.assert_array_equal(data.field[:, 0], A.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("member_id", "time", "nlat", "nlon"),
+        ("ens", "lead_time", "j", "i"),
+        ("init_time", "lead_time", "lat", "lon"),
+        ("nsamples", "month", "ny", "nx"),
+    ],
+)
+def test_usual_names_of_axes(tmp_path, names):
+    xr.Dataset({"u": (names[::-1], U.T)}).to_netcdf(tmp_path / "a.nc")
+    data = read(str(tmp_path / "a.nc"), ())
+    np.testing.assert_array_equal(data.field[:, :, 0], U.astype(np.float32))
+
+
+def test_levels_are_channels_called_by_their_numbers(tmp_path):
+    levels = xr.Dataset(
+        {"z": (("time", "pressure_level", "lat", "lon"), U)}, {"pressure_level": [500, 850, 1000.5]}
+    )
+    levels.to_netcdf(tmp_path / "a.nc")
+    data = read(str(tmp_path / "a.nc"), (), frames="samples")
+    assert data.channel.values.tolist() == ["z_500", "z_850", "z_1000.5"]
+    np.testing.assert_array_equal(data.field, U.astype(np.float32))
+    levels.assign_coords(pressure_level=[0, 0, 1]).to_netcdf(tmp_path / "b.nc")
+    data = read(str(tmp_path / "b.nc"), (), frames="samples")
+    assert data.channel.values.tolist() == ["z_0", "z_1", "z_2"]
+
+
+def test_coordinates_of_other_arrays_are_no_fields(tmp_path):
+    """As on the curved grids of ocean models."""
+    named = {
+        "u": (("sample", "y", "x"), A, {"coordinates": "TLAT TLONG"}),
+        "TLAT": (("y", "x"), A[0]),
+        "TLONG": (("y", "x"), A[1]),
+    }
+    xr.Dataset(named).to_netcdf(tmp_path / "a.nc")
+    np.testing.assert_array_equal(
+        read(str(tmp_path / "a.nc"), ()).field[:, 0], A.astype(np.float32)
+    )
+
+
+def test_the_remedy_has_as_many_axes_as_the_array(tmp_path):
+    for values, remedy in (
+        (A[0], "[y, x]"),
+        (A, "[sample, y, x]"),
+        (U, "[sample, time, y, x]"),
+        (U[:, :, None], "[sample, time, channel, y, x]"),
+    ):
+        path = npz(tmp_path, u=values)
+        refused(path, (), rf"axes without names; .* dimensions: {re.escape(remedy)}$")

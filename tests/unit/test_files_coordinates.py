@@ -507,6 +507,17 @@ def test_a_length_that_contradicts_the_nodes_is_refused(tmp_path):
         found.check()
 
 
+def test_units_along_one_axis_hold_for_both(tmp_path):
+    for axis, other in ("xy", "yx"):
+        positions = {axis: (axis, 1 + X, {"units": "km"}), other: (other, X)}
+        fields = {"u": (("sample", "time", "y", "x"), U)}
+        xr.Dataset(fields, positions).to_netcdf(tmp_path / f"{axis}.nc")
+        data, _ = read(str(tmp_path / f"{axis}.nc"), dimensions=())
+        assert data.y.attrs["units"] == data.x.attrs["units"] == "km"
+        np.testing.assert_array_equal(data[axis], 1 + X)
+        np.testing.assert_array_equal(data[other], X)
+
+
 def test_positions_along_one_axis_hold_for_both(tmp_path):
     np.savez(tmp_path / "a.npz", u=periodic(COSINE.nodes(4)), x=X)
     found = FileData(
