@@ -18,6 +18,9 @@ UNEVEN = 1e-3
 NUMBERS = "fiu"
 """Kinds of types that are real numbers."""
 
+CIRCLE = 360.0
+"""Degrees of longitude that are a period."""
+
 SECONDS = ("dates: times count in seconds from the first", "durations: times are in seconds")
 
 LARGEST = 2**24
@@ -218,6 +221,7 @@ def _rounding(stored: Stored, values: np.ndarray) -> float:
 
 def evenly_spaced(nodes: Positions) -> tuple[Positions, bool]:
     """Positions in equal increasing steps, and whether the file has them from last to first."""
+    nodes = _across_meridian(nodes)
     values = np.array(nodes.values)
     spacing = (values[-1] - values[0]) / (len(values) - 1)
     if not abs(spacing) > nodes.rounding:
@@ -227,6 +231,14 @@ def evenly_spaced(nodes: Positions) -> tuple[Positions, bool]:
         raise StorageError(f"{nodes.where} is not equally spaced; interpolate to an even grid")
     descending = spacing < 0
     return replace(nodes, values=nodes.values[::-1]) if descending else nodes, bool(descending)
+
+
+def _across_meridian(nodes: Positions) -> Positions:
+    """Longitudes that start again at 0 or -180 within a region, as if they went on."""
+    steps = np.diff(nodes.values)
+    if not (nodes.units or "").startswith("degree") or steps.min() > 0 or steps.max() < 0:
+        return nodes
+    return replace(nodes, values=tuple(np.unwrap(nodes.values, period=CIRCLE).tolist()))
 
 
 def increasing(times: Positions) -> Positions:

@@ -10,10 +10,7 @@ import numpy as np
 
 from fsdiff.atomic import StorageError
 from fsdiff.bases import Basis
-from fsdiff.datasets.coordinates import UNEVEN, Positions
-
-CIRCLE = 360.0
-"""Degrees of longitude that are a period."""
+from fsdiff.datasets.coordinates import CIRCLE, UNEVEN, Positions
 
 MOST_DIGITS = 6
 

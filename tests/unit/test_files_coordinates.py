@@ -483,6 +483,26 @@ def test_nodes_on_walls_are_refused_in_bases_of_cell_centres(tmp_path, basis):
         planar(tmp_path, values[:, :32, :32], x, basis=chosen).check()
 
 
+@pytest.mark.parametrize("kept", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("longitude", "first"), [([359.5, 0, 0.5, 1], 359.5), ([179, 179.5, -180, -179.5], 179)]
+)
+def test_regions_across_a_meridian(tmp_path, kept, longitude, first):
+    for way in (1, -1):
+        lon = np.array(longitude[::way]).astype(kept)
+        positions = {
+            "lat": ("lat", 40 + 0.5 * np.arange(4), {"units": "degrees_north"}),
+            "lon": ("lon", lon, {"units": "degrees_east"}),
+        }
+        fields = {"u": (("sample", "time", "lat", "lon"), U[..., ::way])}
+        xr.Dataset(fields, positions).to_netcdf(tmp_path / f"{way}.nc")
+        data, _ = read(str(tmp_path / f"{way}.nc"), dimensions=())
+        expected = first + 0.5 * np.arange(4)
+        np.testing.assert_allclose((data.x - expected) % 360 % 360, 0, atol=1e-4)
+        np.testing.assert_allclose(np.diff(data.x), 0.5)
+        np.testing.assert_array_equal(data.field[:, :, 0], U[[4, 0]].astype(np.float32))
+
+
 def test_degrees_end_at_no_walls(tmp_path):
     for start, step in ((0, 0.25), (10, 0.25), (-5, 1.25)):
         positions = {
