@@ -4,7 +4,7 @@ Whatever the format, a file is a collection of named arrays whose parts are read
 content says which format it has, its suffix nothing. Nothing is ever unpickled.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,8 +62,8 @@ def readable(path: Path) -> bool:
 
 
 @contextmanager
-def opened(path: Path, *, grouped: bool = False) -> Iterator[Arrays]:
-    """The arrays of a file, by name; ``grouped`` if it has a group for each sample.
+def opened(path: Path, *, grouped: Sequence[str] = ()) -> Iterator[Arrays]:
+    """The arrays of a file, by name; those ``grouped`` if it has a group for each sample.
 
     Arrays in groups have their path for a name, such as ``dimensions/time``. Raises StorageError
     where the file is damaged, of no format that is read here, or leads to data in other files.
@@ -76,7 +76,10 @@ def opened(path: Path, *, grouped: bool = False) -> Iterator[Arrays]:
         if grouped and kind != "HDF5":
             raise StorageError(f"{path} is a {kind} file without groups: say layout: array")
         with damage_named(f"{path} cannot be read as a file of format {kind}"):
-            arrays = (pdebench.arrays if grouped else FORMATS[kind].arrays)(path, stack)
+            if grouped:
+                arrays = pdebench.arrays(path, stack, grouped)
+            else:
+                arrays = FORMATS[kind].arrays(path, stack)
         yield {
             name: replace(stored, where=f"{path}: '{name}'", path=path)
             for name, stored in arrays.items()

@@ -220,10 +220,19 @@ class FileData(Source):
         """Whether frames are samples of their own."""
         return self.frames == "samples"
 
+    @property
+    def _grouped(self) -> tuple[str, ...]:
+        """Arrays that stand in a group for each sample."""
+        return self._variables if self.layout == "pdebench" else ()
+
+    @property
+    def _variables(self) -> tuple[str, ...]:
+        return self.variables or LAYOUTS[self.layout].variables
+
     @contextmanager
     def _opened(self, path: Path) -> Iterator[tuple[Arrays, Header]]:
         """The arrays of a file and its header, which must be like that of the first file."""
-        with opened(path, grouped=self.layout == "pdebench") as arrays:
+        with opened(path, grouped=self._grouped) as arrays:
             header = self._header if path == self.files[0] else self._read_header(path, arrays)
             header.check_like(self._header, path, self.files[0], times=not self._apart)
             yield arrays, header
@@ -231,15 +240,14 @@ class FileData(Source):
     @cached_property
     def _header(self) -> Header:
         """That of the first file."""
-        with opened(self.files[0], grouped=self.layout == "pdebench") as arrays:
+        with opened(self.files[0], grouped=self._grouped) as arrays:
             return self._read_header(self.files[0], arrays)
 
     def _read_header(self, path: Path, arrays: Arrays) -> Header:
-        usual = LAYOUTS[self.layout]
         request = Request(
             basis=self.basis,
-            variables=self.variables or usual.variables,
-            dimensions=self.dimensions or usual.dimensions,
+            variables=self._variables,
+            dimensions=self.dimensions or LAYOUTS[self.layout].dimensions,
             coordinates=self.coordinates,
             units=self.units,
             length=self.length,
@@ -346,6 +354,6 @@ def _check_finite(fields: np.ndarray, indices: Sequence[int], block: Block) -> N
         position = int(missing.argmax())
         raise StorageError(
             f"{block.path}: {missing[position]} values of {block.place(position)} there (sample "
-            f"{indices[position]} of the data set) are missing or not finite: fill them in or "
-            "leave the sample out"
+            f"{indices[position]} of the data set) are missing, not finite or beyond "
+            f"{np.finfo(np.float32).max:.2g}: fill them in, scale them or leave the sample out"
         )

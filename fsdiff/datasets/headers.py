@@ -78,9 +78,10 @@ class Header:
         """
         for name, mine, its, alike in self._compared(other, times):
             if not alike:
+                remedy = ", or be read with frames: samples" if name == "times" else ""
                 raise StorageError(
                     f"{path}: {name} = {_short(mine)}, but {others} has {_short(its)}; the files "
-                    "of a data set must agree"
+                    f"of a data set must agree{remedy}"
                 )
 
     def _compared(self, other: "Header", times: bool) -> Iterator[tuple[str, object, object, bool]]:
@@ -311,11 +312,19 @@ class _Contents:
 def _only_variable(path: Path, arrays: Arrays) -> str:
     """The array that can hold fields, if there is one."""
     found = fields_among(arrays)
-    if len(found) != 1:
-        likely = max(found, key=lambda name: len(arrays[name].shape), default="field")
+    if not found:
+        shapes = (f"{name} of shape {stored.shape}" for name, stored in arrays.items())
+        raise StorageError(
+            f"{path} has no array of two or more dimensions, but {listed(shapes) or 'none'}; write "
+            "fields as arrays with axes y and x"
+        )
+    if len(found) > 1:
+        likely = max(found, key=lambda name: len(arrays[name].shape))
+        repeated = len({name.rpartition("/")[2] for name in found}) < len(found)
+        remedy = ", or layout: pdebench where each group is a sample" if repeated else ""
         raise StorageError(
             f"{path} has {len(found)} arrays of two or more dimensions; say which to read, e.g. "
-            f"variables: [{likely}] (there are {listed(arrays) or 'none'})"
+            f"variables: [{likely}]{remedy} (there are {listed(arrays)})"
         )
     return found[0]
 

@@ -48,7 +48,10 @@ def find_files(paths: Sequence[str], wanted: Wanted) -> tuple[tuple[Path, ...], 
         named = sorted(map(Path, _named(place, wanted)))
         meant = {f for f in named if os.path.isfile(place) or (wanted(f) and not _unfinished(f))}
         if not meant:
-            what = f"none of {len(named)} entries is data" if named else "there is no such file"
+            what = "there is no such file"
+            if named:
+                reason = f"{named[0]} is not: {_reason(named[0])}"
+                what = f"none of {len(named)} entries is data, e.g. {reason}"
             raise StorageError(
                 f"path = '{path}': {what} (from {Path.cwd()}); give a file, a folder of files, or "
                 "a pattern such as runs/**/*.nc"

@@ -312,7 +312,7 @@ def test_missing_values_name_the_file_and_the_sample(tmp_path):
         file["0004/data"][1, 0, 2, 0] = np.nan
         file["0004/data"][2, 0, 2, 0] = np.inf
     source = FileData(str(tmp_path), COSINE, layout="pdebench")
-    message = refused(source, "missing or not finite", lambda s: s.generate(range(2, 6), 0))
+    message = refused(source, "missing, not finite or beyond", lambda s: s.generate(range(2, 6), 0))
     assert f"{tmp_path / 'b.h5'}: 2 values of sample 1 there (sample 4 of" in message
 
 
@@ -365,7 +365,7 @@ def test_damaged_files_are_named(tmp_path, name):
 def test_a_path_without_files_is_refused(tmp_path):
     refused(FileData(str(tmp_path / "no.nc"), COSINE), "path = '.*no.nc': there is no such file")
     (tmp_path / "a.txt").touch()
-    refused(FileData(str(tmp_path), COSINE), r"none of 1 entries is data.*a pattern such as")
+    refused(FileData(str(tmp_path), COSINE), r"none of 1 entries is data, e.g. .*: it .*a pattern")
 
 
 def test_files_that_disagree_are_named(tmp_path):
@@ -398,6 +398,14 @@ def test_arrays_without_names_for_their_axes_need_them(tmp_path):
 def test_several_arrays_need_a_choice(tmp_path):
     source = FileData(str(npz(tmp_path / "a.npz")), COSINE, dimensions=ALL)
     refused(source, r"2 arrays of two or more dimensions; say.*variables: \[velocity\]")
+
+
+def test_a_file_without_fields_says_what_it_has(tmp_path):
+    scipy.io.savemat(tmp_path / "a.mat", {"run": {"u": SERIES}})
+    np.save(tmp_path / "b.npy", SERIES[0, 0, 0, 0])
+    for name, has in (("a.mat", r"run of shape \(1, 1\)"), ("b.npy", r"field of shape \(4,\)")):
+        source = FileData(str(tmp_path / name), COSINE)
+        refused(source, rf"has no array of two or more dimensions, but {has}; write fields as")
 
 
 def test_settings_are_checked(tmp_path):

@@ -554,7 +554,7 @@ def test_groups_with_their_own_packing_are_one_array(tmp_path):
             group["grid/x"] = np.arange(N)
     expected = PACKED * np.array([1.0, 2.0, 4.0])[:, None, None]
     expected[PACKED[0, 0, 0] == PACKED] = np.nan
-    with opened(tmp_path / "a.h5", grouped=True) as arrays:
+    with opened(tmp_path / "a.h5", grouped=["data"]) as arrays:
         assert sorted(arrays) == ["data", "x"]
         stored = arrays["data"]
         assert stored.units == "K"
@@ -582,7 +582,29 @@ def test_groups_must_be_alike(tmp_path, change, named):
             file[f"{number:04}/data"], file[f"{number:04}/grid/x"] = PACKED[number], np.arange(N)
             file[f"{number:04}/data"].attrs["units"] = "K"
         change(file)
-    refused(tmp_path / "a.h5", named, "x", grouped=True)
+    refused(tmp_path / "a.h5", named, "x", grouped=["data"])
+
+
+def test_groups_of_samples_with_other_names(tmp_path):
+    draw = np.random.default_rng(0).standard_normal
+    u, v = draw((3, N, N)), draw((3, 2, N, N))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for number in range(3):
+            group = file.create_group(f"run {number}")
+            group["fields/u"], group["v"] = u[number], v[number]
+            group["t"], group["seed"], group["note"] = [0.5, 2.0], number, "text"
+    options = {"layout": "pdebench", "variables": ("v", "fields/u")}
+    dimensions = ("sample", "time", "y", "x")
+    source = FileData(str(tmp_path), CosineBasis(), **options, dimensions=dimensions)
+    data = source.generate(range(3), 0)
+    assert data.time.values.tolist() == [0.5, 2.0]
+    for channel, expected in ((0, v), (1, u[:, None].repeat(2, 1))):
+        np.testing.assert_array_equal(data.field[:, :, channel], expected.astype(np.float32))
+    named = r"group 'run 0' has no array 'data'.*say which to read: variables: \[...\]"
+    with pytest.raises(StorageError, match=named):
+        FileData(str(tmp_path), CosineBasis(), layout="pdebench").check()
+    with pytest.raises(StorageError, match="or layout: pdebench where each group is a sample"):
+        FileData(str(tmp_path), CosineBasis()).check()
 
 
 # Which files are read

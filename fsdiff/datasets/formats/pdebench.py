@@ -1,6 +1,6 @@
-"""PDEBench's layout of HDF5: a group for each sample, with ``data`` and its coordinates."""
+"""PDEBench's layout of HDF5: a group for each sample, with its fields and their coordinates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -21,10 +21,11 @@ ROUNDING = 1e-5
 """How far coordinates of groups may be apart, as a share of their range."""
 
 
-def arrays(path: Path, stack: ExitStack) -> Arrays:
-    """``data`` of groups 0000, 0001, … as one array, and their ``grid/x``, ``grid/y``, ``grid/t``.
+def arrays(path: Path, stack: ExitStack, names: Sequence[str]) -> Arrays:
+    """Arrays of these names in groups 0000, 0001, … as one each, and ``grid/x``, ``grid/t``, ….
 
-    Samples are in the order of the names of the groups.
+    PDEBench calls them ``data``. Other arrays of one dimension may be coordinates as well. Samples
+    are in the order of the names of the groups.
     """
     file = hdf5.opened(path, stack)
     groups = sorted(name for name, item in file.items() if isinstance(item, h5py.Group))
@@ -32,7 +33,8 @@ def arrays(path: Path, stack: ExitStack) -> Arrays:
         raise StorageError(
             f"{path} has no group for each sample but arrays ({', '.join(file)}): say layout: array"
         )
-    return _Samples(path, file, tuple(groups), tuple(hdf5.names(file))).arrays()
+    samples = _Samples(path, file, tuple(groups), tuple(hdf5.names(file)))
+    return samples.positions() | {name: samples.stacked(name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -54,32 +56,31 @@ class _Samples:
         """The axes of the arrays."""
         return Axes(self.file, list(self.names))
 
-    def arrays(self) -> Arrays:
-        """Those of all groups."""
-        return {"data": self._data(), **self._grid()}
-
-    def _data(self) -> Stored:
-        parts = [self._array(group, "data") for group in self.groups]
+    def stacked(self, name: str) -> Stored:
+        """The arrays of one name in all groups as one."""
+        parts = [self._array(group, name) for group in self.groups]
         for what in ("shape", "units", "dimensions"):
             for group, part in zip(self.groups, parts, strict=True):
-                self._check_alike("data", group, what, getattr(part, what), getattr(parts[0], what))
-        values = _Stack(parts)
+                self._check_alike(name, group, what, getattr(part, what), getattr(parts[0], what))
         names = parts[0].dimensions
         attributes = {k: v for k, v in parts[0].attributes.items() if k not in CONVENTIONS}
-        return Stored(values, names and ("sample", *names), attributes)
+        return Stored(_Stack(parts), names and ("sample", *names), attributes)
 
-    def _grid(self) -> Arrays:
-        inside = f"{self.groups[0]}/grid/"
-        axes = sorted(name.removeprefix(inside) for name in self.names if name.startswith(inside))
-        found = {axis: self._array(self.groups[0], f"grid/{axis}") for axis in axes}
+    def positions(self) -> Arrays:
+        """What may be coordinates, checked to be the same in all groups when they are read."""
+        inside = f"{self.groups[0]}/"
+        names = [name.removeprefix(inside) for name in self.names if name.startswith(inside)]
+        first = {name: self._array(self.groups[0], name) for name in names}
         return {
-            axis: replace(array, values=_Checked(array.values, partial(self._check_axis, axis)))
-            for axis, array in found.items()
+            name.removeprefix("grid/"): replace(
+                array, values=_Checked(array.values, partial(self._check_axis, name))
+            )
+            for name, array in first.items()
+            if len(array.shape) == 1 and array.values.dtype != object
         }
 
-    def _check_axis(self, axis: str) -> None:
+    def _check_axis(self, name: str) -> None:
         """Refuse groups with other coordinates than the first, rounding aside."""
-        name = f"grid/{axis}"
         values = self._array(self.groups[0], name).read()
         for group in self.groups[1:]:
             if f"{group}/{name}" in self.known:
@@ -94,7 +95,8 @@ class _Samples:
     def _array(self, group: str, name: str) -> Stored:
         if f"{group}/{name}" not in self.known:
             raise StorageError(
-                f"{self.path}: group '{group}' has no array '{name}'; fetch it again"
+                f"{self.path}: group '{group}' has no array '{name}'; fetch it again, or "
+                "say which to read: variables: [...]"
             )
         found = hdf5.stored(hdf5.data_set(self.file, f"{group}/{name}"), self.axes)
         return replace(found, where=f"{self.path}: '{group}/{name}'", path=self.path)
