@@ -18,7 +18,7 @@ import xarray as xr
 from fsdiff.atomic import StorageError
 from fsdiff.bases import Basis
 from fsdiff.downsampling import Downsampling
-from fsdiff.precision import LOSS, rounding, sufficient_type
+from fsdiff.precision import LOSS, NOISE, rounding, sufficient_type
 from fsdiff.storage import (
     Provenance,
     concatenate,
@@ -32,9 +32,6 @@ from fsdiff.versions import environment, warn_of_changes
 
 SPLITS = ("train", "validation", "test")
 SPACE = ("z", "y", "x")
-
-NOISE = 0.05
-"""The share of a channel's deviation from which on its rounding is no longer a detail."""
 
 logger = logging.getLogger(__name__)
 

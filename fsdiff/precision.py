@@ -6,6 +6,9 @@ from numpy.typing import ArrayLike
 LOSS = 1e-4
 """The share of a channel's deviation that rounding may take."""
 
+NOISE = 0.05
+"""The share of a channel's deviation from which on its rounding is no longer a detail."""
+
 
 def rounding(mean: ArrayLike, scale: ArrayLike, kind: np.dtype | type = np.float32) -> np.ndarray:
     """The largest rounding error of numbers mean ± scale of this type, as a share of the scale.

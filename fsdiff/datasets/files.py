@@ -21,11 +21,12 @@ from fsdiff.datasets.axes import Dimension
 from fsdiff.datasets.blocks import Block, Places
 from fsdiff.datasets.coordinates import Positions
 from fsdiff.datasets.digest import digest
+from fsdiff.datasets.doubts import Doubts
 from fsdiff.datasets.headers import Header, Request, read_header
 from fsdiff.datasets.labels import label, listed, printable
 from fsdiff.datasets.paths import find_files
-from fsdiff.datasets.reading import equal_ends, read_fields
-from fsdiff.datasets.rounding import stored_type
+from fsdiff.datasets.reading import read_fields
+from fsdiff.datasets.rounding import stored_type, warn_of_noise
 from fsdiff.datasets.source import Source, check_plane, check_times
 
 logger = logging.getLogger(__name__)
@@ -34,8 +35,11 @@ BLOCK = 2**25
 """Numbers that are read at a time."""
 
 
-PROBES = 4
-"""How many samples, far apart, are looked at for the precision that a data set needs."""
+PROBES = (4, 16)
+"""How many samples, far apart, are looked at for the precision that a data set needs.
+
+At least and, where samples are small, at most.
+"""
 
 MOST_REMARKS = 20
 """Entries that are named when they are not read."""
@@ -172,20 +176,20 @@ class FileData(Source):
         n, channels = self.resolution, len(self._channels)
         times, most = self.values // channels, BLOCK // (n**2 * len(self._header.channels))
         fields = np.empty((len(indices), times, channels, n, n), self._type)
-        ends = []
+        header = self._header
+        doubts = Doubts(self.basis, tuple(self._channels), placed=header.x is not None)
         for block in self._places.blocks(self._known(indices), most):
-            with self._opened(block.path) as (arrays, header):
-                part = self._fields(arrays, header, block)
-                kept = np.result_type(*header.types(arrays))
+            with self._opened(block.path) as (arrays, own):
+                part = self._fields(arrays, own, block)
+                kept = np.result_type(*own.types(arrays))
             with np.errstate(over="ignore"):  # what becomes infinite is refused
                 fields[block.here] = part
             _check_finite(fields[block.here], indices[block.here], block)
-            ends.append(equal_ends(part, kept).all())
+            doubts.see(part, kept, block)
             if progress is not None:
                 progress(len(part))
-        told = self.basis.periodic and not self._header.both_ends
-        if told and all(ends) and np.ptp(fields) > 0:
-            logger.warning("%s: %s", self.path, BOTH_ENDS)
+        for doubt in doubts.told(n, header.both_ends):
+            logger.warning("%s: %s", self.path, doubt)
         return self._label(fields, indices)
 
     def _fields(self, arrays: Arrays, header: Header, block: Block) -> np.ndarray:
@@ -197,16 +201,23 @@ class FileData(Source):
     @cached_property
     def _type(self) -> np.dtype:
         """Of the fields of the data set, whatever samples are read: a few of them decide."""
-        positions = sorted(set(np.linspace(0, self.available - 1, PROBES).astype(int).tolist()))
-        probes = []
+        count = np.clip(BLOCK // (self.values * self.resolution**2), *PROBES)
+        positions = sorted(set(np.linspace(0, self.available - 1, count).astype(int).tolist()))
+        probes, chosen = [], list(self._channels.values())
+        types = [np.dtype(np.float32)] * len(chosen)
         for path, blocks in groupby(self._places.blocks(positions, 1), attrgetter("path")):
             with self._opened(path) as (arrays, header):
+                own = header.types(arrays)
                 # Values in single precision need not be read.
-                if any(t.kind != "f" or t.itemsize > 4 for t in header.types(arrays)):
+                if any(kind != np.float32 for kind in own):
                     probes += [self._fields(arrays, header, block) for block in blocks]
+                    types = [own[position] for position in chosen]
         if not probes:
             return np.dtype(np.float32)
-        return stored_type(np.concatenate(probes), tuple(self._channels))
+        fields, names = np.concatenate(probes), tuple(self._channels)
+        stored = stored_type(fields, names)
+        warn_of_noise(fields, names, types, stored)
+        return stored
 
     def _known(self, indices: Sequence[int]) -> Sequence[int]:
         """The indices, after a check that there are such samples."""
@@ -319,13 +330,6 @@ class FileData(Source):
             time=time,
             units=header.units,
         )
-
-
-BOTH_ENDS = (
-    "the last nodes along y and x have the values of the first ones in all samples that were read; "
-    "if they are the same nodes a period later, leave them out, or say length: the period, where "
-    "files have coordinates"
-)
 
 
 def _may_be_read(path: Path) -> bool:

@@ -67,8 +67,12 @@ class Header:
     remarks: tuple[str, ...]
 
     def types(self, arrays: Arrays) -> list[np.dtype]:
-        """Types in which the file keeps the variables."""
-        return [np.dtype(arrays[name].values.dtype) for name in self.axes]
+        """For each channel, the type in which the file keeps it."""
+        return [
+            np.dtype(arrays[name].values.dtype)
+            for name, axes in self.axes.items()
+            for _ in range(arrays[name].shape[axes.index("channel")] if "channel" in axes else 1)
+        ]
 
     def check_like(self, other: "Header", path: Path, others: Path, *, times: bool = True) -> None:
         """Raise StorageError where the files differ in more than the number of samples.

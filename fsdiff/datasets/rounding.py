@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fsdiff.precision import LOSS, rounding
+from fsdiff.precision import LOSS, NOISE, rounding
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,37 @@ def stored_type(fields: np.ndarray, channels: Sequence[str]) -> np.dtype:
     done = "fields stay in float64: float32 would take" if double else "float32 takes"
     logger.info("%s these shares of the channels' deviations: %s", done, shares)
     return np.dtype(np.float64 if double else np.float32)
+
+
+def warn_of_noise(
+    fields: np.ndarray, channels: Sequence[str], types: Sequence[np.dtype], stored: np.dtype
+) -> None:
+    """Warn of channels that vary by little more than their rounding in files.
+
+    ``fields`` are a few samples of the data set (sample, time, channel, y, x), ``types`` those in
+    which files keep the channels. Those of the type in which they are ``stored`` are looked at when
+    all samples are there.
+    """
+    for i, (name, kept) in enumerate(zip(channels, types, strict=True)):
+        if kept.kind != "f" or kept.itemsize >= stored.itemsize:
+            continue
+        frames = fields[:, :, i].swapaxes(0, 1)
+        lost = max(_noise(frame, kept) for frame in frames)
+        if lost > NOISE:
+            logger.warning(
+                "channel %s: values in files are %s, the rounding of which is %.2g of their "
+                "deviation: what is learned of it is mostly noise; leave it out, or write it in "
+                "double precision or without its mean",
+                *(name, kept, lost),
+            )
+
+
+def _noise(values: np.ndarray, kept: np.dtype) -> float:
+    """The share of their deviation that rounding in files took; none where they are all equal."""
+    values = values[np.isfinite(values)].astype(np.float64)
+    if values.size == 0 or np.ptp(values) == 0:
+        return 0.0
+    return float(rounding(values.mean(), values.std(), kept))
 
 
 def _lost(values: np.ndarray) -> float:

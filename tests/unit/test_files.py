@@ -266,6 +266,26 @@ def test_only_the_samples_asked_for_are_read(tmp_path, monkeypatch):
     assert read == [slice(1, 3), slice(4, 5)]
 
 
+@pytest.mark.parametrize(
+    ("frames", "place"), [("series", "sample 1 of"), ("samples", "frame 1 of sample 1 of")]
+)
+def test_samples_that_end_with_zeros_are_told(tmp_path, caplog, frames, place):
+    """As in files whose writer was stopped; that runs start from zero is usual."""
+    values = SERIES[:, :, 0].copy()
+    values[:, 0] = 0
+    options = {"dimensions": ("sample", "time", "y", "x"), "frames": frames}
+    np.save(tmp_path / "a.npy", values)
+    source = FileData(str(tmp_path / "a.npy"), COSINE, **options)
+    source.generate(range(source.available), 0)
+    assert caplog.text == ""
+    values[1, 1:] = values[4, 2] = 0
+    np.save(tmp_path / "a.npy", values)
+    source = FileData(str(tmp_path / "a.npy"), COSINE, **options)
+    source.generate(range(source.available), 0)
+    count = {"series": 2, "samples": 3}[frames]
+    assert f"{count} samples end with zeros alone, the first of them {place}" in caplog.text
+
+
 # What is wrong
 
 

@@ -424,7 +424,7 @@ def test_nodes_at_both_ends_of_a_period_count_once(tmp_path, kept, ends, length)
 
 def test_values_that_differ_at_both_ends_are_refused(tmp_path):
     x = np.linspace(0, 1, 33)
-    values = periodic(x)
+    values = periodic(x).astype(np.float32)
     values[3, 5, -1] += 1e-3
     found = planar(tmp_path, values, x)
     found.generate([0, 1, 2, 4], 0)
@@ -461,6 +461,22 @@ def test_equal_values_at_both_ends_are_told(tmp_path, caplog, positions):
     caplog.clear()
     planar(tmp_path, periodic(np.arange(32) / 32)).generate([0, 1], 0)
     planar(tmp_path, np.ones((2, 4, 4))).generate([0, 1], 0)
+    assert caplog.text == ""
+
+
+def test_zeros_on_walls_are_told_where_the_basis_has_none(tmp_path, caplog):
+    values = np.zeros((3, 2, 9, 9))
+    values[:, 0, 1:-1, 1:-1] = np.random.default_rng(0).random((3, 7, 7))
+    values[:, 1] = 1 + values[:, 0]
+    options = {"dimensions": ("sample", "channel", "y", "x"), "channels": {"sol": 0, "coeff": 1}}
+    planar(tmp_path, values, basis=SineBasis(), **options).generate(range(3), 0)
+    assert "channel sol is zero at the first and the last nodes along y and x" in caplog.text
+    assert "the centres of 9 cells" in caplog.text
+    caplog.clear()
+    planar(tmp_path, values, basis=COSINE, **options).generate(range(3), 0)
+    planar(tmp_path, values, SineBasis().nodes(9), basis=SineBasis(), **options).generate([0], 0)
+    values[2, 0, 3, 0] = 1
+    planar(tmp_path, values, basis=SineBasis(), **options).generate(range(3), 0)
     assert caplog.text == ""
 
 

@@ -200,6 +200,26 @@ def test_packed_values_are_as_precise_as_what_they_stand_for(tmp_path):
     np.testing.assert_allclose(data["field"][:, 0] - 101325, 0.01 * NOISE, atol=5.1e-6)
 
 
+def test_a_few_samples_without_variation_do_not_decide(tmp_path):
+    values = 101325 + 0.01 * np.resize(NOISE, (100, N, N))
+    values[::33] = 101325
+    assert source(tmp_path, values).generate([0], 0)["field"].dtype == np.float64
+
+
+@pytest.mark.parametrize("kept", [np.float16, np.float32])
+def test_channels_that_files_rounded_to_noise_are_told(tmp_path, caplog, kept):
+    """Whatever the precision in which they, and others beside them, are stored."""
+    noisy = (1 + 5 * np.finfo(kept).eps * NOISE).astype(kept)
+    arrays = {"p": noisy, "q": 101325 + 0.01 * NOISE, "r": NOISE.astype(kept)}
+    np.savez(tmp_path / "a.npz", **arrays)
+    options = {"variables": ("p", "q", "r"), "dimensions": ("sample", "y", "x")}
+    FileData(str(tmp_path / "a.npz"), BASIS, **options).generate([0], 0)
+    warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    kind = np.dtype(kept)
+    assert len(warned) == 1
+    assert f"channel p: values in files are {kind}, the rounding of which is 0." in warned[0]
+
+
 def test_the_log_says_what_rounding_takes(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     source(tmp_path, 101325 + 0.01 * NOISE).generate([0], 0)
