@@ -9,6 +9,7 @@ from fsdiff.atomic import StorageError
 from fsdiff.datasets.arrays import Arrays, Stored
 from fsdiff.datasets.axes import USUAL, Axes, Dimension, beside, meaning, plain, said_by_attributes
 from fsdiff.datasets.dates import seconds_from_first
+from fsdiff.datasets.formats.attributes import decoded
 from fsdiff.datasets.formats.failures import damage_named
 from fsdiff.datasets.labels import listed
 
@@ -271,4 +272,4 @@ def texts(stored: Stored) -> np.ndarray:
 
 
 def _text(item: object) -> str:
-    return item.decode(errors="replace") if isinstance(item, bytes) else str(item)
+    return decoded(item) if isinstance(item, bytes) else str(item)

@@ -249,6 +249,22 @@ def test_units_are_text_whatever_their_type(tmp_path, kind, units, expected):
         assert stored.units == expected
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("kind", ["fixed", "variable", "NETCDF3_CLASSIC"])
+def test_letters_of_older_programs_in_units(tmp_path, kind, encoding):
+    path, units = tmp_path / "a.nc", "µm °".encode(encoding).ljust(7)
+    if kind == "NETCDF3_CLASSIC":
+        write(path, PACKED, kind, units="replaced"[:7])
+        path.write_bytes(path.read_bytes().replace(b"replace", units))
+    else:
+        with h5py.File(path, "w") as file:
+            file["u"] = PACKED
+            dtype = h5py.string_dtype("ascii", None if kind == "variable" else len(units))
+            file["u"].attrs.create("units", units, dtype=dtype)
+    with array(path) as stored:
+        assert stored.units == "µm °"
+
+
 def test_attributes_are_plain_values(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["u"] = PACKED

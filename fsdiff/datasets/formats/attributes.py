@@ -19,10 +19,20 @@ def _plain(value: Any) -> Any:
     return items[0] if len(items) == 1 else items
 
 
+def decoded(text: bytes | str) -> str:
+    """Text in UTF-8 or, where it is none, in Latin-1, as older programs write µ and °."""
+    given = text.encode(errors="surrogateescape") if isinstance(text, str) else text
+    given = given.rstrip(b"\0")
+    try:
+        return given.decode()
+    except UnicodeDecodeError:
+        return given.decode("latin-1")
+
+
 def _item(item: Any) -> bool | int | float | str | None:
     """One number or text, None for what is neither."""
-    if isinstance(item, bytes):
-        return item.decode(errors="replace").rstrip("\0")
+    if isinstance(item, bytes | str):
+        return decoded(item)
     if isinstance(item, np.generic):
         item = item.item()
-    return item if isinstance(item, bool | int | float | str) else None
+    return item if isinstance(item, bool | int | float) else None

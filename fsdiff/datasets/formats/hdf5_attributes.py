@@ -4,7 +4,7 @@ from typing import Any
 
 import h5py
 
-from fsdiff.datasets.formats.attributes import plain
+from fsdiff.datasets.formats.attributes import decoded, plain
 
 STRUCTURE = {"CLASS", "NAME", "DIMENSION_LIST", "DIMENSION_LABELS", "REFERENCE_LIST"}
 """Attributes that say how data sets belong together, not what they hold."""
@@ -50,4 +50,4 @@ def attribute(
 def text(values: h5py.Dataset, name: str) -> str:
     """An attribute as text, empty if there is none."""
     value = attribute(values, name, "")
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return decoded(value) if isinstance(value, bytes) else str(value)

@@ -34,11 +34,18 @@ def _check(path: Path) -> None:
 
 
 def _stored(variable: Any) -> Stored:
-    attributes, names = plain(variable.__dict__), variable.dimensions
+    given = {name: _attribute(variable, name) for name in variable.ncattrs()}
+    attributes, names = plain(given), variable.dimensions
     if variable.dtype.kind == "S":
         text = Text(variable, characters=len(names) > 1)
         return Stored(text, names[: len(text.shape)], attributes)
     return Stored(variable, names, _fill_value(variable) | attributes)
+
+
+def _attribute(variable: Any, name: str) -> Any:
+    """An attribute, text as the bytes that are in the file."""
+    value = variable.getncattr(name, encoding="latin-1")
+    return value.encode("latin-1") if isinstance(value, str) else value
 
 
 def _fill_value(variable: Any) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fsdiff.datasets.formats.attributes import decoded
+
 
 class Readable(Protocol):
     """What an array in a file has."""
@@ -72,11 +74,8 @@ class Text:
         part = np.asarray(self._values[complete(index, len(self.shape))])
         if self._characters:
             part = np.ascontiguousarray(part).view(f"S{part.shape[-1]}")[..., 0]
-        decoded = [
-            item.decode(errors="replace").rstrip("\0") if isinstance(item, bytes) else str(item)
-            for item in part.ravel()
-        ]
-        return np.array(decoded, object).reshape(part.shape)
+        words = [decoded(item) if isinstance(item, bytes) else str(item) for item in part.ravel()]
+        return np.array(words, object).reshape(part.shape)
 
 
 class Reversed:
