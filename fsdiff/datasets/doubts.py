@@ -26,6 +26,20 @@ UNWRITTEN = (
     "never written, leave them out"
 )
 
+MARKED = (
+    "channel {name} has values of exactly {marker:g}, far from all others, e.g. in {place} of "
+    "{path}; if they stand for none, fill them in or say so in the file: _FillValue = {marker:g}"
+)
+
+MARKERS = (
+    *(-99, -999, -9999, -99999, -999999, -32767, -32768, 9999, 99999),
+    *(1e10, 1e15, 1e20, 1e30, 1e36, 9.969209968386869e36),
+)
+"""Values that are written for missing ones, often without a word; as they are in float32."""
+
+FAR = 2
+"""How many times as large as all others such a value must be."""
+
 
 @dataclass
 class Doubts:
@@ -38,6 +52,7 @@ class Doubts:
     _varied: bool = False
     _edges: np.ndarray | None = None
     _unwritten: list[tuple[Block, int]] = field(default_factory=list)
+    _marked: dict[str, str] = field(default_factory=dict)
 
     def see(self, fields: np.ndarray, kept: np.dtype, block: Block) -> None:
         """Look at fields (sample, time, channel, y, x) that a file keeps in this type."""
@@ -51,9 +66,25 @@ class Doubts:
         for position in np.flatnonzero(~fields[:, -1].any((1, 2, 3))):
             if not (block.apart and block.frames[position] == 0):  # which many runs start from
                 self._unwritten.append((block, int(position)))
+        for channel, name in enumerate(self.channels):
+            self._look_for_markers(fields[:, :, channel], name, block)
+
+    def _look_for_markers(self, values: np.ndarray, name: str, block: Block) -> None:
+        """Look at one channel (sample, time, y, x) for values that may stand for none."""
+        ends = np.float32([values.min(), values.max()])
+        for marker in MARKERS:
+            if name in self._marked or np.float32(marker) not in ends:
+                continue
+            marks = values.astype(np.float32) == np.float32(marker)
+            if FAR * np.abs(values[~marks]).max(initial=0) < abs(marker) and not marks.all():
+                place = block.place(int(marks.any((1, 2, 3)).argmax()))
+                self._marked[name] = MARKED.format(
+                    name=name, marker=marker, place=place, path=block.path
+                )
 
     def told(self, resolution: int, both_ends: bool) -> Iterator[str]:
         """What there is to say of all that was seen."""
+        yield from self._marked.values()
         if self._unwritten and self._varied:
             block, position = self._unwritten[0]
             count, place = len(self._unwritten), block.place(position)

@@ -48,6 +48,7 @@ def find_files(paths: Sequence[str], wanted: Wanted) -> tuple[tuple[Path, ...], 
         named = sorted(map(Path, _named(place, wanted)))
         meant = {f for f in named if os.path.isfile(place) or (wanted(f) and not _unfinished(f))}
         if not meant:
+            _refuse_fields(named, wanted)
             what = "there is no such file"
             if named:
                 reason = f"{named[0]} is not: {_reason(named[0])}"

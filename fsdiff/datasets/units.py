@@ -14,6 +14,7 @@ SPELLINGS = {
     "K": "kelvin kelvins degk deg_k degree_kelvin degrees_kelvin",
     "degC": "celsius deg_c degree_celsius degrees_celsius degree_c degrees_c",
     "Pa": "pascal pascals",
+    "hPa": "hectopascal hectopascals mbar millibar millibars",
     "kg": "kilogram kilograms",
     "degree": "degrees deg",
     "degree_north": "degrees_north degree_n degrees_n",

@@ -286,6 +286,31 @@ def test_samples_that_end_with_zeros_are_told(tmp_path, caplog, frames, place):
     assert f"{count} samples end with zeros alone, the first of them {place}" in caplog.text
 
 
+def test_values_that_often_stand_for_none_are_told(tmp_path, caplog):
+    """Where the file says nothing of them, and they are far from all others of a channel."""
+    values = np.stack([SERIES[:, 0, 0], 5000 + SERIES[:, 0, 1]], 1)
+    options = {"dimensions": ("sample", "channel", "y", "x"), "channels": {"u": 0, "p": 1}}
+
+    def told():
+        caplog.clear()
+        np.save(tmp_path / "a.npy", values)
+        FileData(str(tmp_path / "a.npy"), COSINE, **options).generate(range(SAMPLES), 0)
+        return caplog.text
+
+    values[2, 1, 0, 0] = -999  # nothing unusual among values of this size
+    assert told() == ""
+    values[4, 0, 1, 1] = values[5, 0, 2, 2] = -9999
+    text = told()
+    assert "channel u has values of exactly -9999" in text
+    assert f"e.g. in sample 4 of {tmp_path / 'a.npy'}" in text
+    assert text.count("stand for none") == 1
+    values[[4, 5], 0] = np.float32(1e20)
+    assert "channel u has values of exactly 1e+20" in told()
+    values[:, 0] = 99
+    values[0, 0, 0, 0] = 100
+    assert told() == ""
+
+
 # What is wrong
 
 

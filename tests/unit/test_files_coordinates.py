@@ -270,6 +270,8 @@ def test_positions_that_differ_are_refused(tmp_path):
         ("dimensionless", "-", True),
         ("degrees_east", "degree_E", True),
         ("W/m^2", "W m-2", True),
+        ("hPa", "millibars", True),
+        ("hPa", "Pa", False),
         ("m", "km", False),
         ("m/s", "m s", False),
         ("K", "degC", False),

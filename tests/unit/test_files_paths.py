@@ -169,6 +169,9 @@ def test_what_may_hold_fields_and_cannot_be_read_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match=rf"{name} may hold fields.*convert it.*or give a pattern"):
         source(tmp_path).check()
     assert numbers(tmp_path / "*.npy") == [0]
+    (tmp_path / "a.npy").unlink()
+    with pytest.raises(ValueError, match=rf"{name} may hold fields.*convert it"):
+        source(tmp_path).check()
 
 
 def test_a_path_to_a_file_means_that_file(tmp_path):
