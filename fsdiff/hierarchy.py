@@ -215,12 +215,13 @@ def _energy(field: xr.DataArray, basis: Basis) -> xr.DataArray:
 def _coarse_nodes(fine: xr.DataArray, resolution: int, basis: Basis) -> xr.DataArray:
     """Coordinates of the coarse nodes of the box whose fine nodes are given, in the same units."""
     n = fine.size
-    unit = basis.nodes(n)
-    length = float(fine[-1] - fine[0]) / (unit[-1] - unit[0])
-    start = float(fine[0]) - length * unit[0]
-    # Rounding puts sums such as −1 + 2·0.5 exactly where they belong.
-    nodes = np.round(start + length * basis.nodes(resolution), 12)
-    return xr.DataArray(nodes, dims=fine.dims, attrs=fine.attrs)
+    own = basis.nodes(n)
+    length = float(fine[-1] - fine[0]) / (own[-1] - own[0])
+    start = float(fine[0]) - length * own[0]
+    nodes = start + length * basis.nodes(resolution)
+    # Rounding puts sums such as −1 + 2·0.5 exactly where they belong, whatever the unit of length.
+    unit = np.exp2(np.ceil(np.log2(np.abs(nodes).max())))
+    return xr.DataArray(np.round(nodes / unit, 12) * unit, dims=fine.dims, attrs=fine.attrs)
 
 
 def _open_shard(path: Path, expected: Provenance) -> xr.Dataset:

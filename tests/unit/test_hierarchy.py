@@ -345,6 +345,13 @@ def test_resolutions_that_cannot_be_reached_are_refused_at_once():
         restrict(dataset, 16, Spectral(), COSINE)
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e-9, 1e6])
+def test_coordinates_keep_their_digits_whatever_their_unit(unit):
+    dataset = fields(range(1)).assign_coords(x=unit * COSINE.nodes(8))
+    coarse = restrict(dataset, 4, Average(), COSINE)
+    np.testing.assert_allclose(coarse["x"], unit * COSINE.nodes(4), rtol=1e-11)
+
+
 def test_a_coordinate_that_starts_elsewhere_keeps_its_box():
     dataset = fields(range(1), n=4).assign_coords(x=10 + 3 * COSINE.nodes(4))
     coarse = restrict(dataset, 2, Spectral(), COSINE)
