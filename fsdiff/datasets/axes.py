@@ -44,11 +44,14 @@ STANDARD_NAMES = {
 }
 DEGREES = {"east": "x", "e": "x", "north": "y", "n": "y"}
 
+LEADS = ("step", "lead_time", "lead", "prediction_timedelta")
+"""Axes of forecasts along which time passes; those called time have the beginnings."""
+
 STATIC = ("time", "channel")
 """What an array may lack that others beside it have: it is the same at all times, one channel."""
 
 LIKELY = {2: ("y", "x"), 3: ("sample", "y", "x"), 4: ("sample", "time", "y", "x")}
-"""Number of axes → what they are most often, for messages."""
+"""Number of axes longer than one → what they are most often, for messages."""
 
 
 def meaning(name: str, stored: Stored | None = None) -> Dimension | None:
@@ -134,6 +137,11 @@ def _own_names(arrays: Arrays, variable: str) -> Axes:
         meaning(name, arrays[path] if path else None)
         for name, path in zip(names, paths, strict=True)
     ]
+    if said.count("time") == 2 and sum(plain(name) in LEADS for name in names) == 1:
+        return tuple(
+            "sample" if found == "time" and plain(name) not in LEADS else found
+            for name, found in zip(names, said, strict=True)
+        )
     return tuple(
         None if said.count(found) > 1 and name != found else found
         for name, found in zip(names, said, strict=True)
@@ -152,7 +160,7 @@ def _firm(stored: Stored, own: Axes) -> Axes:
 def _named(stored: Stored, own: Axes) -> Axes:
     """Axes as the file names them."""
     shape = stored.shape
-    likely = LIKELY.get(len(shape), SERIES_DIMENSIONS)
+    likely = LIKELY.get(sum(length > 1 for length in shape), SERIES_DIMENSIONS)
     remedy = f"say what they are, e.g. dimensions: [{', '.join(likely)}]"
     if stored.dimensions is None:
         raise StorageError(f"{stored.where} has shape {shape} and axes without names; {remedy}")

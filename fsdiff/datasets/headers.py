@@ -317,7 +317,11 @@ def _only_variable(path: Path, arrays: Arrays) -> str:
     """The array that can hold fields, if there is one."""
     found = fields_among(arrays)
     if not found:
-        shapes = (f"{name} of shape {stored.shape}" for name, stored in arrays.items())
+        shapes = (
+            f"{name} ({getattr(stored.values, 'kind', stored.values.dtype)} of shape "
+            f"{stored.shape})"
+            for name, stored in arrays.items()
+        )
         raise StorageError(
             f"{path} has no array of two or more dimensions, but {listed(shapes) or 'none'}; write "
             "fields as arrays with axes y and x"

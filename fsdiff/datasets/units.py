@@ -35,6 +35,7 @@ def _canonical(units: str | None) -> tuple[str, ...]:
     """Factors with their powers, e.g. "m/s", "m s**-1" and "metre second-1" alike."""
     text = (units or "").strip() or "1"
     text = re.sub(r"\*\*|\^", "", _MEANING.get(text.casefold(), text))
+    text = re.sub(r"\(([^()/\s.*]+)\)", r"\1", text)  # one factor, as in W/(m^2)
     factors = []
     for sign, factor in re.findall(r"([/\s.*]?)\s*([^/\s.*]+)", re.sub(r"\s*/\s*", "/", text)):
         name, power = re.fullmatch(r"(.*?)([+-]?\d*)", factor).groups()

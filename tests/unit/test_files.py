@@ -448,7 +448,10 @@ def test_several_arrays_need_a_choice(tmp_path):
 def test_a_file_without_fields_says_what_it_has(tmp_path):
     scipy.io.savemat(tmp_path / "a.mat", {"run": {"u": SERIES}})
     np.save(tmp_path / "b.npy", SERIES[0, 0, 0, 0])
-    for name, has in (("a.mat", r"run of shape \(1, 1\)"), ("b.npy", r"field of shape \(4,\)")):
+    for name, has in (
+        ("a.mat", r"run \(struct of shape \(1, 1\)\)"),
+        ("b.npy", r"field \(float32 of shape \(4,\)\)"),
+    ):
         source = FileData(str(tmp_path / name), COSINE)
         refused(source, rf"has no array of two or more dimensions, but {has}; write fields as")
 

@@ -212,6 +212,16 @@ def test_usual_names_of_axes(tmp_path, names):
     np.testing.assert_array_equal(data.field[:, :, 0], U.astype(np.float32))
 
 
+@pytest.mark.parametrize("names", [("time", "step"), ("prediction_timedelta", "time")])
+def test_forecasts_are_samples_from_their_beginnings(tmp_path, names):
+    values = U if names[0] == "time" else U.swapaxes(0, 1)
+    hours = {"time": 6.0 * np.arange(SAMPLES)} | {set(names).difference({"time"}).pop(): [1, 2, 4]}
+    xr.Dataset({"u": ((*names, "lat", "lon"), values)}, hours).to_netcdf(tmp_path / "a.nc")
+    data = read(str(tmp_path / "a.nc"), ())
+    np.testing.assert_array_equal(data.field[:, :, 0], U.astype(np.float32))
+    assert data.time.values.tolist() == [1, 2, 4]
+
+
 def test_levels_are_channels_called_by_their_numbers(tmp_path):
     levels = xr.Dataset(
         {"z": (("time", "pressure_level", "lat", "lon"), U)}, {"pressure_level": [500, 850, 1000.5]}
@@ -243,7 +253,8 @@ def test_the_remedy_has_as_many_axes_as_the_array(tmp_path):
         (A[0], "[y, x]"),
         (A, "[sample, y, x]"),
         (U, "[sample, time, y, x]"),
-        (U[:, :, None], "[sample, time, channel, y, x]"),
+        (A[:, None], "[sample, y, x]"),
+        (np.stack([U, U], 2), "[sample, time, channel, y, x]"),
     ):
         path = npz(tmp_path, u=values)
         refused(path, (), rf"axes without names; .* dimensions: {re.escape(remedy)}$")
