@@ -44,6 +44,9 @@ STANDARD_NAMES = {
 }
 DEGREES = {"east": "x", "e": "x", "north": "y", "n": "y"}
 
+ABOUT = ("bounds", "climatology", "coordinates", "cell_measures", "ancillary_variables")
+"""Attributes that name arrays about the one that has them, by the CF conventions."""
+
 LEADS = ("step", "lead_time", "lead", "prediction_timedelta")
 """Axes of forecasts along which time passes; those called time have the beginnings."""
 
@@ -76,10 +79,14 @@ def said_by_attributes(stored: Stored) -> Dimension | None:
 
 
 def fields_among(arrays: Arrays) -> list[str]:
-    """Names of arrays that may be fields: neither positions nor bounds of cells, if others are."""
+    """Names of arrays that may be fields: neither positions nor about other arrays, if any are."""
     found = [name for name, a in arrays.items() if sum(length > 1 for length in a.shape) > 1]
-    others = {str(stored.attributes.get("bounds")) for stored in arrays.values()}
-    others.update(name for stored in arrays.values() for name in stored.coordinates)
+    others = {
+        name
+        for stored in arrays.values()
+        for attribute in ABOUT
+        for name in str(stored.attributes.get(attribute, "")).split()
+    }
 
     def is_position(name: str) -> bool:
         grid = len(arrays[name].shape) == 2 and meaning(name, arrays[name]) is not None

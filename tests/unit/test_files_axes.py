@@ -248,6 +248,20 @@ def test_coordinates_of_other_arrays_are_no_fields(tmp_path):
     )
 
 
+def test_arrays_about_others_are_no_fields(tmp_path):
+    about = {"cell_measures": "area: cells", "ancillary_variables": "flag"}
+    named = {
+        "u": (("time", "y", "x"), A, about),
+        "cells": (("y", "x"), A[0]),
+        "flag": (("time", "y", "x"), A > 0),
+        "months": (("time", "corner"), np.ones((SAMPLES, 2))),
+        "time": ("time", np.arange(SAMPLES), {"climatology": "months"}),
+    }
+    xr.Dataset(named).to_netcdf(tmp_path / "a.nc")
+    data = read(str(tmp_path / "a.nc"), (), frames="samples")
+    np.testing.assert_array_equal(data.field[:, 0], A.astype(np.float32))
+
+
 def test_the_remedy_has_as_many_axes_as_the_array(tmp_path):
     for values, remedy in (
         (A[0], "[y, x]"),

@@ -536,6 +536,42 @@ def test_chunks_of_zarr_that_may_be_zero_or_lost_are_refused(tmp_path, zarr, ver
     refused(tmp_path / "a", named, "field")
     zarr.create_array(tmp_path / "b", config={"write_empty_chunks": True}, **options)[:] = 0
     np.testing.assert_array_equal(read(tmp_path / "b", "field"), 0)
+    zarr.create_array(tmp_path / "c", shape=(), dtype="f8", zarr_format=version)[...] = 5
+    assert read(tmp_path / "c", "field") == 5
+
+
+@pytest.mark.parametrize("place", ["start", "end"])
+def test_chunks_within_shards_of_zarr_that_are_not_there(tmp_path, zarr, place):
+    shards = {"shape": (6, N), "index_location": place}
+    options = {"shape": (6, 2 * N), "chunks": (2, N), "shards": shards, "dtype": "f8"}
+    for fill in (np.nan, 0):
+        values = zarr.create_array(tmp_path / f"{fill}", **options, fill_value=fill)
+        values[:2], values[4:, :N] = 1, 2
+    expected = np.full((6, 2 * N), np.nan)
+    expected[:2], expected[4:, :N] = 1, 2
+    np.testing.assert_array_equal(read(tmp_path / "nan", "field"), expected)
+    with array(tmp_path / "0", "field") as stored:
+        np.testing.assert_array_equal(stored.read((slice(4, 6), slice(0, N))), 2)
+    refused(tmp_path / "0", r"chunk \(1, 0\) is not there", "field")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_chunks_of_zarr_in_other_places_are_refused(tmp_path, zarr, whole):
+    options = {"shape": (4,), "chunks": (2,), "dtype": "u1", "compressors": None, "fill_value": 9}
+    zarr.open_group(tmp_path / "a", mode="w").create_array("u", **options)[:] = 1
+    (tmp_path / "secret").write_bytes(b"ab")
+    chunk = tmp_path / "a/u/c/1"
+    if whole:
+        (tmp_path / "a/u").rename(tmp_path / "elsewhere")
+        (tmp_path / "a/u").symlink_to(tmp_path / "elsewhere")
+    else:
+        chunk.unlink()
+        chunk.symlink_to(tmp_path / "secret")
+    refused(tmp_path / "a", r"is a link out of the store, to .*; copy that into it")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    if not whole:
+        with array(tmp_path / "link") as stored:
+            np.testing.assert_array_equal(stored.read(slice(0, 2)), 1)
 
 
 @pytest.mark.parametrize("version", [2, 3])

@@ -12,6 +12,7 @@ from fsdiff.atomic import StorageError
 from fsdiff.datasets.formats.attributes import plain
 from fsdiff.datasets.formats.stored import Arrays, Stored
 from fsdiff.datasets.formats.views import Chunked, Opaque, Readable, Text, complete, named
+from fsdiff.datasets.formats.zarr_chunks import Written
 
 METADATA = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 """Files of which a store has at least one."""
@@ -35,12 +36,14 @@ def arrays(path: Path, stack: ExitStack) -> Arrays:
             "pip install 'fsdiff[zarr]'"
         ) from None
     if _is_array(path):
-        return {"field": _stored(path, zarr.open_array(path, mode="r"))}
+        return {"field": _stored(path, path, zarr.open_array(path, mode="r"))}
     # What was consolidated once may not be what the store holds now.
     group = zarr.open_group(path, mode="r", use_consolidated=False)
     members = group.members(None, use_consolidated_for_children=False)
     return {
-        name: _stored(path / name, item) for name, item in members if isinstance(item, zarr.Array)
+        name: _stored(path / name, path, item)
+        for name, item in members
+        if isinstance(item, zarr.Array)
     }
 
 
@@ -50,7 +53,7 @@ def _is_array(path: Path) -> bool:
     return (path / ".zarray").is_file()
 
 
-def _stored(folder: Path, array: Any) -> Stored:
+def _stored(folder: Path, store: Path, array: Any) -> Stored:
     _check_codecs(folder, array)
     attributes = plain(array.attrs.asdict())
     names = array.attrs.get(DIMENSIONS) or getattr(array.metadata, "dimension_names", None)
@@ -58,7 +61,9 @@ def _stored(folder: Path, array: Any) -> Stored:
     if isinstance(attributes.get("_FillValue"), str):  # xarray's way to keep it in JSON
         given = FillValueCoder.decode(attributes["_FillValue"], array.dtype.str)
         attributes["_FillValue"] = np.asarray(given).item()
-    return Stored(_readable(folder, array), named(names or ()), _fill_value(array) | attributes)
+    return Stored(
+        _readable(folder, store, array), named(names or ()), _fill_value(array) | attributes
+    )
 
 
 def _check_codecs(folder: Path, array: Any) -> None:
@@ -75,23 +80,24 @@ def _fill_value(array: Any) -> dict[str, Any]:
     return {"_FillValue": np.asarray(fill).item()} if chosen else {}
 
 
-def _readable(folder: Path, array: Any) -> Readable:
+def _readable(folder: Path, store: Path, array: Any) -> Readable:
     if array.dtype.kind not in "fiubcmMTUS":
         return Opaque(array.shape, str(array.dtype))
-    values = _Values(array)
+    values, written = _Values(array), Written(folder, store, array)
     if array.dtype.kind in "TUS":
         return Text(values)
+    if _fill_value(array):
+        return Chunked(values, array.chunks, written)
 
-    def written(chunk: tuple[int, ...]) -> bool:
-        there = (folder / array.metadata.encode_chunk_key(chunk)).is_file()
-        if not there and not _fill_value(array):
+    def certain(chunk: tuple[int, ...]) -> bool:
+        if not written(chunk):
             raise StorageError(
                 f"{folder}: chunk {chunk} is not there, so that it is zero, which zarr leaves out, "
                 "or lost: write the store with config={'write_empty_chunks': True}"
             )
-        return there
+        return True
 
-    return Chunked(values, array.shards or array.chunks, written)
+    return Chunked(values, array.chunks, certain)
 
 
 class _Values:
