@@ -19,7 +19,7 @@ USUAL = {
     "realization realisation run runs trajectory trajectories simulation case index nsample "
     "nsamples n_samples num_samples n_traj init_time",
     "time": "time times t frame frames step steps timestep valid_time t_coordinate time_counter "
-    "lead_time lead prediction_timedelta date year month nt",
+    "lead_time lead prediction_timedelta nt",
     "channel": "channel channels component components variable variables var feature features "
     "field level levels pressure_level plev isobaricinhpa c nc",
     "y": "y lat latitude y_coordinate yc ny nlat nav_lat xlat rlat south_north grid_y row rows "

@@ -43,14 +43,15 @@ FAR = 2
 
 @dataclass
 class Doubts:
-    """Gathers what is doubtful in blocks of fields; nodes are those of the basis or ``placed``."""
+    """Gathers what is doubtful in blocks of fields; the file says where nodes are if ``placed``."""
 
     basis: Basis
     channels: tuple[str, ...]
     placed: bool
     _equal: bool = True
     _varied: bool = False
-    _edges: np.ndarray | None = None
+    _at_edges: np.ndarray | float = 0.0
+    _anywhere: np.ndarray | float = 0.0
     _unwritten: list[tuple[Block, int]] = field(default_factory=list)
     _marked: dict[str, str] = field(default_factory=dict)
 
@@ -58,16 +59,20 @@ class Doubts:
         """Look at fields (sample, time, channel, y, x) that a file keeps in this type."""
         self._equal &= bool(equal_ends(fields, kept).all())
         self._varied |= bool(np.ptp(fields) > 0)
-        edges = (fields[..., [0, -1], :], fields[..., [0, -1]])
-        largest = [np.abs(part).max((0, 1, 3, 4)) for part in (*edges, fields)]
-        # Of each channel, at the edges and anywhere.
-        seen = np.array([np.maximum(*largest[:2]), largest[2]])
-        self._edges = seen if self._edges is None else np.maximum(self._edges, seen)
+        if self.basis.kind == "sine" and not self.placed:
+            self._look_at_edges(fields)
         for position in np.flatnonzero(~fields[:, -1].any((1, 2, 3))):
             if not (block.apart and block.frames[position] == 0):  # which many runs start from
                 self._unwritten.append((block, int(position)))
         for channel, name in enumerate(self.channels):
             self._look_for_markers(fields[:, :, channel], name, block)
+
+    def _look_at_edges(self, fields: np.ndarray) -> None:
+        """The largest absolute value of each channel at the outermost nodes, and anywhere."""
+        along_y, along_x = fields[..., [0, -1], :], fields[..., [0, -1]]
+        largest = [np.abs(part).max((0, 1, 3, 4)) for part in (along_y, along_x, fields)]
+        self._at_edges = np.maximum(self._at_edges, np.maximum(*largest[:2]))
+        self._anywhere = np.maximum(self._anywhere, largest[2])
 
     def _look_for_markers(self, values: np.ndarray, name: str, block: Block) -> None:
         """Look at one channel (sample, time, y, x) for values that may stand for none."""
@@ -91,8 +96,7 @@ class Doubts:
             yield UNWRITTEN.format(count=count, place=place, path=block.path)
         if self.basis.periodic and not both_ends and self._equal and self._varied:
             yield BOTH_ENDS
-        if self.basis.kind == "sine" and not self.placed and self._edges is not None:
-            walls = (self._edges[0] == 0) & (self._edges[1] > 0)
-            if walls.any():
-                names = ", ".join(np.array(self.channels)[walls])
-                yield ON_WALLS.format(names=names, count=resolution)
+        walls = np.atleast_1d((self._at_edges == 0) & (self._anywhere > 0))
+        if walls.any():
+            names = ", ".join(np.array(self.channels)[walls])
+            yield ON_WALLS.format(names=names, count=resolution)

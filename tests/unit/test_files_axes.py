@@ -203,7 +203,7 @@ def test_positions_and_bounds_are_no_fields(tmp_path):
         ("member_id", "time", "nlat", "nlon"),
         ("ens", "lead_time", "j", "i"),
         ("init_time", "lead_time", "lat", "lon"),
-        ("nsamples", "month", "ny", "nx"),
+        ("nsamples", "lead", "ny", "nx"),
     ],
 )
 def test_usual_names_of_axes(tmp_path, names):
