@@ -10,6 +10,7 @@ from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -26,6 +27,8 @@ LARGEST = 2**53 - 1
 """The largest integer up to which all are exact as floating-point numbers: that of seeds."""
 MOST = 10**8
 """The largest number of things that a part is given; more of them are out of reach."""
+SIZES = (1e-30, 1e15)
+"""How small and how large a number may be, so that its square and its inverse are numbers too."""
 
 
 class Block(BaseModel):
@@ -119,7 +122,8 @@ def exact(annotation: Any, largest: int = LARGEST) -> Any:
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is float or (origin is Annotated and arguments[0] is float):
-        return Annotated[annotation, Strict(), BeforeValidator(_scientific)]
+        moderate = AfterValidator(_moderate)
+        return Annotated[annotation, Strict(), BeforeValidator(_scientific), moderate]
     if annotation is int:
         return Annotated[int, Strict(), Field(le=largest)]
     if annotation is bool:
@@ -166,4 +170,11 @@ def _scientific(value: Any) -> Any:
     """Numbers such as 1e-3, which YAML 1.1 takes for text."""
     if isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value):
         return float(value)
+    return value
+
+
+def _moderate(value: float) -> float:
+    smallest, largest = SIZES
+    if value and not smallest <= abs(value) <= largest:
+        raise ValueError(f"out of reach; use 0 or sizes from {smallest:g} to {largest:g}")
     return value

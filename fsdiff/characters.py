@@ -31,7 +31,8 @@ def printable(text: str) -> str:
     return "\n".join(HIDDEN.sub("�", line) for line in _BREAKS.split(text))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The text; ValueError where it is no line, or not all of it can be seen."""
     if found := HIDDEN.search(text) or _BREAKS.search(text) or re.search("\t", text):
         code = f"U+{ord(found[0][0]):04X}"
         raise ValueError(f"has the character {code} in it, which no figure can show: leave it out")
@@ -40,5 +41,5 @@ def _one_line(text: str) -> str:
     return text
 
 
-Line = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+Line = Annotated[str, Field(max_length=200), AfterValidator(one_line)]
 """A title: a text that fits in a line, and all of which can be seen."""

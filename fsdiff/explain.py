@@ -60,7 +60,10 @@ def suggest(known: Iterable[str], given: Any) -> str:
 
 def shown(value: Any) -> str:
     """A value as YAML would have it, shortened."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:  # Python writes no integers of more than 4300 digits
+        return "(a number without end)"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -94,7 +97,7 @@ class Explainer:
                     yield self._line((*path, *inside), message)
             elif kind == "value_error":
                 yield self._own_words(path, str(item["ctx"]["error"]))
-            elif location[-1] == "[key]":
+            elif location[-1:] == ("[key]",):
                 yield f"{_dotted(path)}: {NAMES}"
             elif kind in ("extra_forbidden", "invalid_key"):
                 block = self._resolved(_required(self._walk(location[:-1])[1]))
@@ -173,7 +176,8 @@ class Explainer:
             return self._words_of_list(node)
         if node.get("type") == "object":
             keys = ", ".join(node.get("properties", {}))
-            return f"a block with keys {keys}" if keys else "a block with named entries"
+            least = "at least one named entry" if node.get("minProperties") else "named entries"
+            return f"a block with {f'keys {keys}' if keys else least}"
         bounds = [
             text.format(node[key])
             for key, text in BOUNDS.items()

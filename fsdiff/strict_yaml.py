@@ -16,14 +16,21 @@ VALUES = 100_000
 """Most values that a document may mean, with each alias (``*name``) written out."""
 DEPTH = 50
 """Most blocks and lists inside each other."""
+DIGITS = 400
+"""Longest number: what has more digits is none that a computer calculates with."""
 TEXT = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 """What keys are: text, or ``<<``."""
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def read(path: str | Path) -> Any:
     """The value of the document in a file; OSError, or ValueError where it is not YAML."""
-    with Path(path).open(encoding="utf-8") as file:
-        return parse(file.read(CHARACTERS + 1))
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(CHARACTERS + 1)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not text in UTF-8 ({error.reason}): save it in this encoding") from error
+    return parse(text)
 
 
 def parse(text: str) -> Any:
@@ -69,13 +76,19 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """A value; what Python cannot make of it, such as a 99th day, is told with its line."""
+        if isinstance(node, yaml.ScalarNode):
+            _check_scalar(node)
         try:
             return super().construct_object(node, deep)
         except (ValueError, OverflowError) as error:
             raise _refusal(str(error).partition(";")[0], node) from error
+        except (AttributeError, LookupError) as error:  # a tag such as !!bool says what it is not
+            raise _refusal(f"'{node.value}' is no {node.tag.rpartition(':')[2]}", node) from error
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping, after a check that its keys are text and none is given twice."""
+        if not isinstance(node, yaml.MappingNode):
+            raise _refusal("the tag says that it is a block, which it is not", node)
         lines: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -87,6 +100,14 @@ class _Loader(yaml.SafeLoader):
                 raise _refusal(f"'{key.value}' was already given in line {first}; keep one", key)
             lines[key.value] = key.start_mark.line + 1
         return super().construct_mapping(node, deep)
+
+
+def _check_scalar(node: yaml.ScalarNode) -> None:
+    """Refuse numbers that take long to read, and halves of characters, which no file may have."""
+    if node.tag in NUMBERS and len(node.value) > DIGITS:
+        raise _refusal(f"a number of more than {DIGITS} digits", node)
+    if any("\ud800" <= character <= "\udfff" for character in node.value):
+        raise _refusal("an escape in the text is half of a character: give it whole", node)
 
 
 def excess(value: Any, parts: Callable[[Any], Iterable[Any]]) -> tuple[str, Any] | None:

@@ -12,6 +12,7 @@ from fsdiff.characters import Line
 from fsdiff.config.datasets import Dataset
 from fsdiff.config.evaluation import too_few, unfit
 from fsdiff.config.fields import Count, Name, Nodes, Seed, distinct
+from fsdiff.config.ranges import unusable_prior, unusable_process
 from fsdiff.config.sizes import (
     MEMORY,
     field_bytes,
@@ -103,7 +104,18 @@ class Experiment(Block):
         dataset = _dataset_of(info)
         if dataset:
             prior.part.check(dataset.basis["dimension"])
+            basis, coarsest = dataset.source.part.basis, dataset.resolutions[0]
+            refuse(unusable_prior(prior.part, basis, coarsest))
         return prior
+
+    @field_validator("process")
+    @classmethod
+    def _check_scales(cls, process: PartBlock, info: ValidationInfo) -> PartBlock:
+        dataset = _dataset_of(info)
+        if dataset:
+            basis, finest = dataset.source.part.basis, dataset.resolutions[-1]
+            refuse(unusable_process(process.part, basis, finest))
+        return process
 
     @field_validator("prediction", "time_sampling", "sampler")
     @classmethod

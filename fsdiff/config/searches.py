@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, f
 
 from fsdiff.blocks import Block, PartBlock, block_type, exact
 from fsdiff.config.fields import Count, Name, Seed, distinct
-from fsdiff.explain import suggest
+from fsdiff.explain import refuse, suggest
 from fsdiff.training.options import Level
 
 POINTS = 2000
@@ -30,10 +30,42 @@ def _several(values: tuple[Value, ...]) -> tuple[Value, ...]:
 Values = Annotated[tuple[Value, ...], AfterValidator(_several), AfterValidator(distinct)]
 
 
+VARIED = (
+    "prior",
+    "process",
+    "prediction",
+    "network",
+    "time_sampling",
+    "training",
+    "sampler",
+    "level",
+)
+"""Blocks whose keys can be searched: the rest is the same for all candidates."""
+
+
+def _varied(parameters: dict[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]]:
+    """Refuse keys that would change nothing, or what the search sets itself."""
+    refuse(
+        ((key,), problem)
+        for key in parameters
+        if (problem := _never_varied(*key.partition(".")[::2]))
+    )
+    return parameters
+
+
+def _never_varied(block: str, name: str) -> str | None:
+    """Why a key of a block cannot be searched; or None."""
+    if not name:
+        return "name block and key, such as network.modes or level.learning_rate"
+    if block not in VARIED:
+        return f"no block that is searched; known: {suggest(VARIED, block)}"
+    if (block, name) == ("level", "resolution"):
+        return "resolutions are those of coarse and fine"
+    return None
+
+
 def _different_names(parameters: dict[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]]:
     names = [key.partition(".")[2] for key in parameters]
-    if not all(names):
-        raise ValueError("name block and key, such as network.modes or level.learning_rate")
     if len(set(names)) < len(names):
         raise ValueError("two keys are the same after the dot, which is what tables call them")
     if "at" in names:
@@ -48,7 +80,12 @@ class Search(Block):
 
     experiment: Name
     """The experiment whose parameters are varied; all but its levels is taken from it."""
-    parameters: Annotated[dict[str, Values], Field(min_length=1), AfterValidator(_different_names)]
+    parameters: Annotated[
+        dict[str, Values],
+        Field(min_length=1),
+        AfterValidator(_varied),
+        AfterValidator(_different_names),
+    ]
     """Values by block and key, such as network.modes; level.batch_size for that of the level."""
     coarse: block_type(Level)
     """The level that all combinations are trained on, and sampled at, first."""

@@ -1,6 +1,7 @@
 """The top level of a configuration, and its smaller blocks."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.util import find_spec
@@ -9,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
 from fsdiff.blocks import Block, PartBlock, block_type, part_type
+from fsdiff.characters import one_line
 from fsdiff.claims import Claim
 from fsdiff.config.datasets import Dataset
 from fsdiff.config.evaluation import (
@@ -42,12 +44,20 @@ class Dask(Block):
 Device = Literal["cpu", "cuda"]
 
 
+def _command(text: str) -> str:
+    try:
+        shlex.split(one_line(text))
+    except ValueError as error:
+        raise ValueError(f"no command: {str(error)[0].lower()}{str(error)[1:]}") from error
+    return text
+
+
 class Parallel(Block):
     """Several processes that train one network together; it changes rounding only."""
 
     processes: Annotated[Count, Field(le=1024)] = 1
     """How many on each machine, each on a GPU of its own where ``device`` is cuda."""
-    launcher: Annotated[str, Field(min_length=1)] | None = None
+    launcher: Annotated[str, Field(min_length=1), AfterValidator(_command)] | None = None
     """What starts them on several machines, ``srun … torchrun …``; none for one machine."""
 
 

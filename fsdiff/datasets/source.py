@@ -11,8 +11,8 @@ from pydantic import Field, FiniteFloat
 
 from fsdiff.bases import Basis
 
-Time = Annotated[FiniteFloat, Field(ge=0)]
-PositiveTime = Annotated[FiniteFloat, Field(gt=0)]
+Time = Annotated[FiniteFloat, Field(ge=0, le=10**6)]
+PositiveTime = Annotated[FiniteFloat, Field(gt=0, le=10**6)]
 
 
 class Source(ABC):

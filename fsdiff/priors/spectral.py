@@ -15,10 +15,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
 from torch import Tensor
 
-from fsdiff.bases import Basis
+from fsdiff.bases import Basis, Nodes
 from fsdiff.gram import GramBasis
 from fsdiff.randomness import normals
 from fsdiff.threads import single_thread
@@ -38,7 +37,7 @@ class SpectralPrior(ABC):
     """
 
     normalize: bool = True
-    reference_resolution: PositiveInt = 64
+    reference_resolution: Nodes = 64
     symbol: Literal["continuous", "five_point"] = "continuous"
     allow_non_trace_class: bool = False
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from fsdiff.bases import Basis
 from fsdiff.marginal import noise_grows
 from fsdiff.processes.path import GaussianPath
 from fsdiff.samplers.base import Method, State, Step, Update
-from fsdiff.samplers.times import on_every_frequency
+from fsdiff.samplers.times import Corrections, Steps, on_every_frequency
 
 StepSize = Annotated[float, Field(gt=0, lt=2)]
 """α/r², a Langevin step in units of the variance of the noise; from 2 on it is unstable."""
@@ -25,8 +25,8 @@ class AnnealedLangevin(Method):
     at each and ε = 6·10⁻⁶ are a step_size of 0.06.
     """
 
-    steps: Annotated[int, Field(ge=2)] = 500
-    corrections: PositiveInt = 3
+    steps: Steps = 500
+    corrections: Corrections = 3
     step_size: StepSize = 0.06
     kind: Literal["annealed_langevin"] = "annealed_langevin"
 

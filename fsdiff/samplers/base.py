@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import chain, pairwise
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from fsdiff.bases import Basis
@@ -21,7 +20,7 @@ from fsdiff.denoiser import Denoiser, Estimate
 from fsdiff.marginal import Marginal
 from fsdiff.priors.spectral import PRIOR_STREAM, SpectralPrior, white_noise
 from fsdiff.processes.path import GaussianPath
-from fsdiff.samplers.times import Spacing, time_grid
+from fsdiff.samplers.times import Spacing, Steps, time_grid
 from fsdiff.threads import side_by_side, single_thread
 
 STEP_STREAM = 2
@@ -242,7 +241,7 @@ class Stepper(Sampler):
 class Method(Stepper):
     """A stepper with ``steps`` steps, the last of which is the one to the data."""
 
-    steps: Annotated[int, Field(ge=2)] = 20
+    steps: Steps = 20
     spacing: Spacing = "log_snr"
 
     def times(self, process: GaussianPath) -> Tensor:

@@ -1,14 +1,12 @@
 """Euler–Maruyama on the reverse stochastic differential equation."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from fsdiff.bases import Basis
 from fsdiff.processes.path import GaussianPath
 from fsdiff.samplers.base import Method, State, Step, Update
-from fsdiff.samplers.times import Spacing, on_every_frequency
+from fsdiff.samplers.times import Spacing, Steps, on_every_frequency
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +17,7 @@ class EulerMaruyama(Method):
     estimate of the data, without which the noise of the smallest time would stay.
     """
 
-    steps: Annotated[int, Field(ge=2)] = 200
+    steps: Steps = 200
     spacing: Spacing = "uniform"
     kind: Literal["euler_maruyama"] = "euler_maruyama"
 

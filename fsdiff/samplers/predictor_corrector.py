@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import PositiveInt
 from torch import Tensor
 
 from fsdiff.bases import Basis
@@ -11,6 +10,7 @@ from fsdiff.processes.path import GaussianPath
 from fsdiff.samplers.annealed_langevin import StepSize, langevin
 from fsdiff.samplers.base import Method, State, Step, Stepper, Update
 from fsdiff.samplers.ddim import DDIM
+from fsdiff.samplers.times import Corrections
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class PredictorCorrector(Stepper):
     """
 
     sampler: Method = field(default_factory=DDIM)
-    corrections: PositiveInt = 1
+    corrections: Corrections = 1
     step_size: StepSize = 0.05
     kind: Literal["predictor_corrector"] = "predictor_corrector"
 

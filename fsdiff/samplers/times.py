@@ -1,14 +1,19 @@
 """Grids of times that samplers walk down, from the end of a process to its smallest time."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from fsdiff.bases import Basis
 from fsdiff.processes.path import GaussianPath
 
 Spacing = Literal["uniform", "quadratic", "exponential", "log_snr"]
+Steps = Annotated[int, Field(ge=2, le=100_000)]
+"""How many times there are on the way: more of them take days and lie closer than rounding."""
+Corrections = Annotated[int, Field(ge=1, le=1000)]
+"""How many Langevin steps are taken at one time."""
 
 
 def time_grid(process: GaussianPath, points: int, spacing: Spacing) -> Tensor:

@@ -201,7 +201,8 @@ WRONG = {
     ),
     "alternatives": (
         (f"{PATTERNS}/source/time", [1.0, "late"]),
-        'datasets.patterns.source.time = [1.0, "late"]: expected a number > 0 or a list, each a '
+        'datasets.patterns.source.time = [1.0, "late"]: expected a number > 0 and <= 1000000 '
+        'or a list, each a '
         "number >= 0",
     ),
     "value for a block": (
@@ -222,15 +223,15 @@ WRONG = {
     ),
     "value for all experiments": (
         ("experiments", [1]),
-        "experiments = [1]: expected a block with named entries",
+        "experiments = [1]: expected a block with at least one named entry",
     ),
     "no experiments": (
         ("experiments", {}),
-        "experiments = {}: expected a block with named entries",
+        "experiments = {}: expected a block with at least one named entry",
     ),
     "no metrics": (
         ("evaluation/metrics", {}),
-        "evaluation.metrics = {}: expected a block with named entries",
+        "evaluation.metrics = {}: expected a block with at least one named entry",
     ),
     "no seeds": (
         (f"{EXPERIMENT}/seeds", []),
@@ -306,6 +307,39 @@ WRONG = {
         (f"{EXPERIMENT}/samples/resolutions", [16, 32]),
         "experiments.bessel.samples.resolutions[0] = 16: this resolution, 16 nodes, resolves 8 "
         "fourier modes and the network has 12; use modes <= 8 or higher resolutions",
+    ),
+    "a number whose square is none": (
+        (f"{EXPERIMENT}/prior/shift", 1e300),
+        "experiments.bessel.prior.shift = 1e+300: out of reach; use 0 or sizes from 1e-30 to 1e+15",
+    ),
+    "a prior that is zero everywhere": (
+        (f"{EXPERIMENT}/prior/power", 1e6),
+        "experiments.bessel.prior: its eigenvalues on 32 nodes are zero or infinite: use less",
+    ),
+    "a prior on a grid that no memory holds": (
+        (f"{EXPERIMENT}/prior/reference_resolution", 16384),
+        "experiments.bessel.prior.reference_resolution = 16384: out of reach in 2-D; use at most "
+        "8192",
+    ),
+    "a process with nothing but noise": (
+        (f"{EXPERIMENT}/process", {"kind": "vp", "beta_max": 1e14}),
+        "experiments.bessel.process: its scales on 128 nodes are zero or infinite: use less",
+    ),
+    "a simulation without end": (
+        (f"{PATTERNS}/source/time", 1e12),
+        "datasets.patterns.source.time = 1000000000000.0: expected a number > 0 and <= 1000000",
+    ),
+    "steps without end": (
+        (f"{EXPERIMENT}/sampler", {"kind": "euler_maruyama", "steps": 10**7}),
+        "experiments.bessel.sampler.steps = 10000000: expected an integer >= 2 and <= 100000",
+    ),
+    "a command that no shell could split": (
+        ("parallel", {"launcher": "srun 'torchrun"}),
+        """parallel.launcher = "srun 'torchrun": no command: no closing quotation""",
+    ),
+    "a command with a hidden character": (
+        ("parallel", {"launcher": "srun\0torchrun"}),
+        'parallel.launcher = "srun\\u0000torchrun": no command: has the character U+0000 in it',
     ),
     "what a part refuses": (
         (f"{PATTERNS}/source/channels", ["u", "u"]),

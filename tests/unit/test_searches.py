@@ -93,11 +93,23 @@ def test_fewer_samples_and_other_seeds():
         ),
         (
             {"parameters": {"modes": [2, 4]}},
-            "searches.table.parameters: name block and key, such as network.modes",
+            "searches.table.parameters.modes = [2, 4]: name block and key, such as network.modes",
         ),
         (
-            {"parameters": {"prior.power": [1, 2], "other.power": [1, 2]}},
+            {"parameters": {"prior.power": [1, 2], "process.power": [1, 2]}},
             "searches.table.parameters: two keys are the same after the dot",
+        ),
+        (
+            {"parameters": {"seeds.first": [1, 2]}},
+            "searches.table.parameters.seeds.first = [1, 2]: no block that is searched; known:",
+        ),
+        (
+            {"parameters": {"samples.count": [2, 4]}},
+            "searches.table.parameters.samples.count = [2, 4]: no block that is searched; known:",
+        ),
+        (
+            {"parameters": {"level.resolution": [8, 16]}},
+            "searches.table.parameters.level.resolution = [8, 16]: resolutions are those of coarse",
         ),
         (
             {"parameters": {"network.modes": [2]}},

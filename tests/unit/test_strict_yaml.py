@@ -41,7 +41,15 @@ REFUSED = {
     "null as a key": ("null: x", "line 1, column 1: keys are text: write 'null' in quotes"),
     "true as a key": ("on: x", "line 1, column 1: keys are text: write 'on' in quotes"),
     "a day that is none": ("a: 2020-99-99", "line 1, column 4: month must be in 1..12"),
-    "an endless number": ("a: " + "9" * 5000, "line 1, column 4: Exceeds the limit (4300 digits)"),
+    "an endless number": ("a: " + "9" * 5000, "line 1, column 4: a number of more than 400 digits"),
+    "one in base 16": ("a: 0x" + "f" * 5000, "line 1, column 4: a number of more than 400 digits"),
+    "one in base 60": ("a: 1" + ":59" * 200, "line 1, column 4: a number of more than 400 digits"),
+    "a tag that is not so": ("a: !!bool maybe", "line 1, column 4: 'maybe' is no bool"),
+    "a tag of nothing": ("a: !!int ''", "line 1, column 4: '' is no int"),
+    "a tag of a date": ("a: !!timestamp x", "line 1, column 4: 'x' is no timestamp"),
+    "a list as a block": ("!!map [1, 2]", "line 1, column 1: the tag says that it is a block"),
+    "half of a character": ('a: "\\ud800"', "line 1, column 4: an escape in the text is half"),
+    "half of one as a key": ('"\\ud800": 1', "line 1, column 1: an escape in the text is half"),
     "a character that is none": ("a: \0", "unacceptable character #x0000"),
 }
 
@@ -74,3 +82,18 @@ def test_mappings_have_the_limits_of_files():
     for document, told in ((itself, ITSELF), ({"datasets": shared}, TOO_MANY)):
         with pytest.raises(ConfigurationError, match=told):
             load(document)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
+def test_files_in_other_encodings_are_refused_with_the_remedy(encoding, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_bytes("a: é".encode(encoding))
+    with pytest.raises(ConfigurationError, match=r"not text in UTF-8 .*: save it in this encoding"):
+        load(path)
+
+
+def test_mappings_with_what_no_file_can_hold_are_refused_in_words():
+    with pytest.raises(ConfigurationError, match="expected a block with keys datasets"):
+        load({"\ud800": 1})
+    with pytest.raises(ConfigurationError, match=r"seed = \(a number without end\)"):
+        load({"datasets": {"waves": {"seed": 1 << 20_000}}})
