@@ -43,12 +43,11 @@ class VendiScore(Metric):
         return dict(zip(self.results, (self.score(samples), target), strict=True))
 
     def score(self, fields: Tensor) -> float:
-        """The score of one set; ValueError where a field is identically zero."""
+        """The score of one set; NaN where a field is identically zero and so has no direction."""
         products = gram(fields)
         norms = products.diagonal().sqrt()
         if not (norms > 0).all():
-            zero = int((norms == 0).nonzero()[0])
-            raise ValueError(f"field {zero} is identically zero and has no direction: leave it out")
+            return float("nan")
         weights = torch.linalg.eigvalsh(products / norms[:, None] / norms / len(fields))
         # Zero eigenvalues come out as ± roundoff; they carry no entropy.
         weights = weights[weights > len(fields) * torch.finfo(weights.dtype).eps]

@@ -1,5 +1,6 @@
 """Several measures of the same two sets of fields, in one flat row."""
 
+import logging
 import math
 from collections.abc import Mapping
 
@@ -8,13 +9,17 @@ from torch import Tensor
 from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
 
+logger = logging.getLogger(__name__)
+
 
 def evaluate(
     metrics: Mapping[str, Metric], samples: Tensor, reference: Tensor, basis: Basis
 ) -> dict[str, float]:
     """The numbers of all measures in one row, in the order of ``metrics``.
 
-    Raises ValueError, naming the measure, where two give the same key or a number is not finite.
+    What is not defined (NaN), such as the kurtosis of samples that are constant, is left out with a
+    warning. Raises ValueError, naming the measure, where two give the same key, where a number is
+    infinite, and where it is the reference that leaves one undefined.
     """
     row: dict[str, float] = {}
     owner: dict[str, str] = {}
@@ -25,11 +30,14 @@ def evaluate(
                     f"metrics '{owner[key]}' and '{name}' both give '{key}': "
                     "evaluate them separately or remove one"
                 )
+            owner[key] = name
+            if math.isnan(value) and not key.endswith("_reference"):
+                logger.warning("metric '%s' gives no %s: fields are constant", name, key)
+                continue
             if not math.isfinite(value):
                 raise ValueError(
-                    f"metric '{name}' gives {key} = {value}: are the fields of one set constant, "
-                    "or far out of the data's range?"
+                    f"metric '{name}' gives {key} = {value}: are data constant, or samples far out "
+                    "of their range?"
                 )
-            owner[key] = name
             row[key] = float(value)
     return row

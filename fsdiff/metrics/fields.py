@@ -74,7 +74,8 @@ def _symmetric_product(matrix: Tensor) -> Tensor:
 
 def squared_distances(fields: Tensor) -> Tensor:
     """‖u_i − u_j‖² of all pairs of a set, shape (N, N), float64, exactly 0 on the diagonal."""
-    # Distances do not change when all fields are shifted; small ones then lose fewer digits.
-    products = gram(fields - fields.mean(0))
+    # Distances do not change when all fields are shifted; small ones then lose fewer digits. The
+    # median, unlike the mean, stays with most of the fields however far away a few of them are.
+    products = gram(fields - fields.median(0).values)
     norms = products.diagonal()
     return (norms[:, None] + norms[None, :] - 2 * products).clamp(min=0).fill_diagonal_(0)

@@ -2,11 +2,11 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from fsdiff.bases import Basis
@@ -92,7 +92,7 @@ class FNO(ConvolutionPrior):
     entry of ``modes`` serves all further axes.
     """
 
-    modes: tuple[PositiveInt, ...] = (32, 16)
+    modes: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (32, 16)
     seed: NonNegativeInt = 0
     kind: Literal["fno"] = "fno"
 
@@ -107,7 +107,7 @@ class Combined(_LaplacianPower):
 
     fno_scale: NonNegativeFloat = 0.5
     laplacian_scale: PositiveFloat = 10.0
-    modes: tuple[PositiveInt, ...] = (32, 16)
+    modes: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (32, 16)
     seed: NonNegativeInt = 0
     kind: Literal["combined"] = "combined"
 

@@ -47,7 +47,8 @@ class Judge:
     def __call__(self, samples: Tensor, reference: Tensor) -> dict[str, float]:
         """The numbers of all metrics for two sets of normalised fields (N, channel, *grid).
 
-        Raises ValueError, naming the metric and the channel, where some are not finite.
+        Those that are not defined for these samples are left out. Raises ValueError, naming the
+        metric and the channel, where some are infinite, or not defined for the reference.
         """
         sets = {False: (samples, reference)}
         if any(metric.physical for metric in self.metrics.values()):

@@ -103,9 +103,19 @@ def test_every_metric_sees_that_the_small_channel_is_spoiled(sets, kind, spoil):
 def test_a_channel_without_a_law_is_named(sets):
     compare = judge("one_point", channels={"permeability": [0], "pressure": [1]})
     samples, target = (compare.normalise(u) for u in sets)
-    samples[:, 1] = 0.0
+    target[:, 1] = 0.0
     with pytest.raises(ValueError, match="channel pressure: metric 'one_point' gives"):
         compare(samples, target)
+
+
+def test_a_channel_that_is_constant_in_samples_only_leaves_out_what_it_does_not_have(sets):
+    compare = two_channels()
+    samples, target = (compare.normalise(u) for u in sets)
+    whole = compare(samples, target)
+    samples[:, 1] = 0.0
+    lacking = {"one_point_kurtosis", "gradient_kurtosis"}
+    lacking |= {of_channel(key, "pressure") for key in (*lacking, "vendi")}
+    assert whole.keys() - compare(samples, target).keys() == lacking
 
 
 @settings(max_examples=8, deadline=None)

@@ -154,11 +154,20 @@ def test_evaluate_names_the_measures_whose_keys_collide():
         evaluate(metrics, x, x, basis)
 
 
-def test_evaluate_names_the_measure_that_is_not_finite():
+def test_evaluate_leaves_out_what_constant_samples_do_not_have(caplog):
+    constant, varied = torch.full((4, 1, 8, 8), 0.1), torch.randn(4, 1, 8, 8)
+    metrics = {"values": metric("one_point"), "different": metric("vendi")}
+    row = evaluate(metrics, constant, varied, CosineBasis())
+    assert set(row) == {"one_point_w1", "one_point_kurtosis_reference", "vendi", "vendi_reference"}
+    assert "metric 'values' gives no one_point_kurtosis" in caplog.text
+    assert "vendi" not in evaluate(metrics, 0 * constant, varied, CosineBasis())
+
+
+def test_evaluate_names_the_measure_that_the_reference_leaves_undefined():
     constant = torch.full((4, 1, 8, 8), 0.1)
     metrics = {"values": metric("one_point")}
-    with pytest.raises(ValueError, match="'values' gives one_point_kurtosis = nan"):
-        evaluate(metrics, constant, torch.randn(4, 1, 8, 8), CosineBasis())
+    with pytest.raises(ValueError, match="'values' gives one_point_kurtosis_reference = nan"):
+        evaluate(metrics, torch.randn(4, 1, 8, 8), constant, CosineBasis())
 
 
 @pytest.mark.parametrize(

@@ -69,11 +69,20 @@ def test_vendi_of_two_fields_at_an_angle():
     assert VendiScore(order=1 + 1e-6).score(e) == pytest.approx(expected, rel=1e-5)
 
 
-def test_vendi_refuses_a_zero_field():
+def test_vendi_is_not_defined_where_a_field_has_no_direction():
     u = random_fields(3, 4, 0)
     u[1] = 0
-    with pytest.raises(ValueError, match="field 1 is identically zero"):
-        VendiScore().score(u)
+    assert math.isnan(VendiScore().score(u))
+
+
+@pytest.mark.parametrize("size", [1e6, 1e12, 1e30])
+def test_a_field_far_away_hides_no_distance_between_the_others(size):
+    u = random_fields(9, 4, 0).float()
+    expected = squared_distances(u)[:8, :8]
+    u[8] = size
+    found = squared_distances(u)
+    assert torch.allclose(found[:8, :8], expected, rtol=1e-6)
+    assert torch.allclose(found[8, :8].sqrt() / size, torch.ones(8).double(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("counts", [(6, 6), (5, 8)])
