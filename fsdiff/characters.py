@@ -6,9 +6,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 _CONTROLS = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
-_UNSEEN = r"\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+_UNSEEN = r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u3164\uffa0\U000e0000-\U000e0fff"
+_TURNED = r"\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
 _INVALID = r"\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
-HIDDEN = re.compile(f"[{_CONTROLS}{_UNSEEN}{_INVALID}]")
+HIDDEN = re.compile(f"[{_CONTROLS}{_UNSEEN}{_TURNED}{_INVALID}]")
 """What steers terminals or turns text round, what nobody sees, and what no XML file may have."""
 
 _BREAKS = re.compile(r"\r\n|[\n\v\f\r\x1c-\x1f\x85\u2028\u2029]")

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
+from unicodedata import normalize
 
 from fsdiff.characters import visible
 
@@ -48,5 +49,6 @@ def labelled(
 
 def _doubtful(found: Mapping[str, str]) -> set[str]:
     """Names of the experiments whose labels others have, too."""
-    counts = Counter(found.values())
-    return {name for name, text in found.items() if text in TAKEN or counts[text] > 1}
+    seen = {name: normalize("NFKC", text) for name, text in found.items()}
+    counts = Counter(seen.values())
+    return {name for name, text in seen.items() if text in TAKEN or counts[text] > 1}

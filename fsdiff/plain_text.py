@@ -11,9 +11,9 @@ from html import escape
 
 from fsdiff.characters import visible
 
-_MARKUP = re.compile(r"[\\`*\[\]~$&<>|]|(?<![^\W_])_|_(?![^\W_])")
+_MARKUP = re.compile(r"[\\`*\[\]~$&<>|]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.")
 _ENTITIES = {"\\": "&#92;", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠']")
+_FORMULA = re.compile(r"(^|[;\t])(?=[=+\-@\t\r\n＝＋－＠'])")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -33,11 +33,13 @@ def code(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """A text in a table that spreadsheets open: an apostrophe keeps it from being a formula."""
-    harmless = not _FORMULA.match(text) or _NUMBER.fullmatch(text)
-    return text if harmless else f"'{text}"
+    """A text in a table that spreadsheets open: an apostrophe keeps it from being a formula.
+
+    So does one behind a semicolon or tab, with which some spreadsheets begin a new cell.
+    """
+    return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1'", text)
 
 
 def of_cell(text: str) -> str:
     """The text that ``cell`` was given."""
-    return text.removeprefix("'")
+    return re.sub(r"(^|[;\t])'", r"\1", text)

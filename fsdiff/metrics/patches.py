@@ -1,6 +1,6 @@
 """Sliced Wasserstein-2 distance between the laws of local patches, which sees structure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,8 @@ from fsdiff.metrics.fields import blocks
 from fsdiff.metrics.sliced import squared_wasserstein
 from fsdiff.randomness import generator
 
+PROJECTED = 2**26
+"""Numbers that are projected at once: the patches of all fields, by some of the directions."""
 LARGEST = 4096
 """Nodes per side that fields are brought to at most."""
 
@@ -53,12 +55,32 @@ class PatchSlicedWasserstein(Metric):
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The distance between two sets of fields (N, channels, *grid)."""
         self.check(samples, reference, basis)
-        directions = self._directions(samples.shape[1], basis.dimension).to(samples.device)
-        squared = squared_wasserstein(
-            torch.cat([patch @ directions for patch in self.patches(samples, basis)]),
-            torch.cat([patch @ directions for patch in self.patches(reference, basis)]),
-        )
-        return {"patch_sliced_wasserstein": float(squared.mean().sqrt())}
+        channels, patches = samples.shape[1], self.divisions**basis.dimension
+        rows = max(patches * max(len(samples), len(reference)), channels * self._nodes(basis))
+        total, size = 0.0, max(1, PROJECTED // rows)
+        for first in range(0, self.projections, size):
+            indices = range(first, min(first + size, self.projections))
+            directions = self._directions(indices, channels, basis).to(samples.device)
+            squared = squared_wasserstein(
+                torch.cat([patch @ directions for patch in self.patches(samples, basis)]),
+                torch.cat([patch @ directions for patch in self.patches(reference, basis)]),
+            )
+            total += float(squared.sum())
+        return {"patch_sliced_wasserstein": (total / self.projections) ** 0.5}
+
+    def check_grid(self, basis: Basis, n: int) -> None:
+        """Refuse patches of volumes so fine that one field would fill the memory."""
+        side = self.divisions * self.points
+        if side**basis.dimension > LARGEST**2:
+            most = round(LARGEST ** (2 / basis.dimension))
+            raise ValueError(
+                f"brings fields to {side} nodes per side, which is out of reach in "
+                f"{basis.dimension}-D; use divisions * points <= {most}"
+            )
+
+    def _nodes(self, basis: Basis) -> int:
+        """Nodes of a patch."""
+        return self.points**basis.dimension
 
     def patches(self, fields: Tensor, basis: Basis) -> Iterator[Tensor]:
         """Blocks (patches, channels * points**d) of the patches of all fields, float64."""
@@ -70,11 +92,10 @@ class PatchSlicedWasserstein(Metric):
             u = u.movedim(1, 1 + basis.dimension)
             yield u.flatten(1 + basis.dimension).flatten(0, basis.dimension)
 
-    def _directions(self, channels: int, dimension: int) -> Tensor:
-        """Directions as columns, (channels * points**d, projections)."""
-        nodes = self.points**dimension
+    def _directions(self, indices: Sequence[int], channels: int, basis: Basis) -> Tensor:
+        """Directions as columns, (channels * points**d, len(indices))."""
+        nodes = self._nodes(basis)
         columns = [
-            generator(self.seed, index).standard_normal(channels * nodes)
-            for index in range(self.projections)
+            generator(self.seed, index).standard_normal(channels * nodes) for index in indices
         ]
         return torch.from_numpy(np.stack(columns, axis=1)) / nodes**0.5

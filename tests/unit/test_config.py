@@ -329,6 +329,10 @@ WRONG = {
         (f"{PATTERNS}/source/time", 1e12),
         "datasets.patterns.source.time = 1000000000000.0: expected a number > 0 and <= 1000000",
     ),
+    "a prior without modes": (
+        (f"{EXPERIMENT}/prior", {"kind": "fno", "modes": []}),
+        "experiments.bessel.prior.modes = []: expected a list with at least 1 entry, each an",
+    ),
     "steps without end": (
         (f"{EXPERIMENT}/sampler", {"kind": "euler_maruyama", "steps": 10**7}),
         "experiments.bessel.sampler.steps = 10000000: expected an integer >= 2 and <= 100000",

@@ -153,3 +153,18 @@ def test_gaussian_approximation_is_the_limit_for_white_noise():
     row = SlicedWassersteinGaussianApproximation()(x, y, CosineBasis())
     # The mean shift 0.5 is one direction of many: the approximation holds on average over them.
     assert distance(x, y) == pytest.approx(row["sw_gaussian_approx"], rel=0.03)
+
+
+def test_patches_are_projected_part_by_part_where_memory_asks_for_it(monkeypatch):
+    x, y = smooth(CosineBasis(), 5, 16, 0, 2), smooth(CosineBasis(), 7, 16, 1, 2)
+    options = {"divisions": 2, "points": 4, "projections": 10}
+    whole = patch_distance(x, y, **options)
+    monkeypatch.setattr("fsdiff.metrics.patches.PROJECTED", 100)
+    assert patch_distance(x, y, **options) == pytest.approx(whole, rel=1e-12)
+
+
+def test_patches_of_volumes_have_a_limit_of_their_own():
+    metric = PatchSlicedWasserstein(divisions=64, points=8)
+    metric.check_grid(CosineBasis(), 16)
+    with pytest.raises(ValueError, match=r"512 nodes .* in 3-D; use divisions \* points <= 256"):
+        metric.check_grid(CosineBasis(3), 16)

@@ -51,6 +51,7 @@ def test_quotes_do_not_end_an_attribute():
         ("<img src=x> & [a](b) ~c~ $d$", r"&lt;img src=x&gt; &amp; \[a\](b) \~c\~ \$d\$"),
         ("log_spectrum_error of _it_ __all__", r"log_spectrum_error of \_it\_ \_\_all\_\_"),
         ("a\n\n# heading", "a # heading"),
+        ("http://a.b or www.a.b: c", r"http\://a.b or www\.a.b: c"),
     ],
 )
 def test_markdown_is_escaped(text, written):
@@ -89,7 +90,9 @@ def test_what_is_hidden_is_shown_as_missing():
     assert visible("ν ≤ 0.1 — ⚠ 中文 e\u0301 👩\u200d🔬") == "ν ≤ 0.1 — ⚠ 中文 e\u0301 👩\u200d🔬"
 
 
-@pytest.mark.parametrize("character", ["\x1b", "\x00", "\n", "\t", "\u202e", "\uffff"])
+@pytest.mark.parametrize(
+    "character", ["\u3164", "\U000e0041", "\x1b", "\x00", "\n", "\t", "\u202e", "\uffff"]
+)
 def test_titles_with_characters_that_cannot_be_shown_are_refused(character):
     with pytest.raises(ValidationError, match=f"U\\+{ord(character):04X} in it, which no figure"):
         LINE.validate_python(f"a{character}b")
@@ -119,6 +122,19 @@ def test_equal_titles_are_told_apart_by_name():
         "b": "x (b)",
         "c": "x (a) (c)",
     }
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("\xe9", "e\u0301"), ("\ufb01ne", "fine"), ("2²", "2²")]
+)
+def test_titles_that_look_alike_are_told_apart_by_name(one, other):
+    assert labels(["a", "b"], {"a": one, "b": other}) == {"a": f"{one} (a)", "b": f"{other} (b)"}
+
+
+def test_no_cell_of_another_dialect_is_a_formula():
+    assert cell("x;=1+1") == "x;'=1+1"
+    assert cell("x\t@y; z") == "x\t'@y; z"
+    assert of_cell(cell("x;'=1;''\t-1")) == "x;'=1;''\t-1"
 
 
 def test_no_experiment_is_called_what_data_are():
