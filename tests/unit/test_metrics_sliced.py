@@ -156,7 +156,7 @@ def test_gaussian_approximation_is_the_limit_for_white_noise():
 
 
 def test_patches_are_projected_part_by_part_where_memory_asks_for_it(monkeypatch):
-    x, y = smooth(CosineBasis(), 5, 16, 0, 2), smooth(CosineBasis(), 7, 16, 1, 2)
+    x, y = random_fields(5, 16, 0, 2), random_fields(7, 16, 1, 2)
     options = {"divisions": 2, "points": 4, "projections": 10}
     whole = patch_distance(x, y, **options)
     monkeypatch.setattr("fsdiff.metrics.patches.PROJECTED", 100)
