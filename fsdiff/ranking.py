@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from scipy.stats import kendalltau, spearmanr
 
 GRID = "at"
 """The coordinate of a point that is no hyperparameter: the resolution."""
+OUTCOME = ("seed", "value", "training_seconds")
+"""What a row of outcomes has beside its point."""
 
 
 def outcomes(
@@ -57,18 +58,22 @@ def agreement(coarse: Sequence[float], fine: Sequence[float]) -> dict[str, float
     ``kendall_tau`` with its two-sided ``kendall_p_value`` for independent rankings (exact where no
     two values are equal), ``spearman_rho``, and ``regret``: the fine value of the best on the
     coarse grid over the best fine value, one where it is the best there as well. None stands for
-    what is undefined: correlations where all values of a grid are equal.
+    what is undefined: correlations where all values of a grid are equal, and ratios of what is not
+    positive, such as an unbiased squared distance.
     """
+    from scipy.stats import kendalltau, spearmanr  # a second that only those pay who need it
+
     values = pd.DataFrame({"coarse": coarse, "fine": fine})
     tau = kendalltau(values["coarse"], values["fine"])
     chosen = values["fine"][values["coarse"].idxmin()]
     varied = (values.nunique() > 1).all()
     rho = spearmanr(values["coarse"], values["fine"]).statistic if varied else math.nan
+    best = values["fine"].min()
     found = {
         "kendall_tau": float(tau.statistic),
         "kendall_p_value": float(tau.pvalue),
         "spearman_rho": float(rho),
-        "regret": float(chosen / values["fine"].min()),
+        "regret": float(chosen / best) if best > 0 else math.nan,
     }
     defined = {name: None if math.isnan(value) else value for name, value in found.items()}
     return {**defined, "candidates": len(values)}
@@ -88,4 +93,4 @@ def agreements(found: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _hyperparameters(found: pd.DataFrame) -> list[str]:
     """The columns of outcomes that say which candidate it is."""
-    return [name for name in found if name not in (GRID, "seed", "value", "training_seconds")]
+    return [name for name in found if name not in (GRID, *OUTCOME)]

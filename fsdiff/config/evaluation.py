@@ -1,7 +1,6 @@
 """The block of metrics, and whether these suit what the study has them compare."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
@@ -9,10 +8,9 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from fsdiff.bases import Basis
 from fsdiff.blocks import Block, PartBlock, part_type
 from fsdiff.config.fields import Name
-from fsdiff.datasets.source import Source
 from fsdiff.explain import refuse, suggest
 from fsdiff.metrics.base import Metric
-from fsdiff.metrics.results import channel_names, of_channel, parsed
+from fsdiff.metrics.results import of_channel, parsed
 
 OTHER_RESULTS = (
     "loss",
@@ -25,7 +23,10 @@ OTHER_RESULTS = (
     "fine_evaluations",
     "seconds_per_sample",
 )
-"""What evaluations have beside the results of metrics; ``training_seconds_at_N`` is of levels."""
+"""What evaluations have beside the results of metrics, and the seconds on each grid."""
+
+ON_THE_WAY = ("seconds",)
+"""What evaluations during training have beside the results of metrics."""
 
 OF_SEARCHES = ("kendall_tau", "kendall_p_value", "spearman_rho", "regret", "candidates")
 """The results of searches."""
@@ -74,17 +75,37 @@ def unfit(basis: Basis, n: int, info: ValidationInfo) -> Iterator[str]:
             yield f"{path} {error}"
 
 
+def other_results(resolutions: Iterable[int]) -> tuple[str, ...]:
+    """What evaluations of models of data on such grids have beside the results of metrics."""
+    return (*OTHER_RESULTS, *(f"training_seconds_at_{n}" for n in resolutions))
+
+
 def unknown_result(
-    name: str, metrics: Mapping[str, PartBlock], channels: Sequence[str] | None
+    name: str,
+    metrics: Mapping[str, PartBlock],
+    channels: Sequence[str],
+    others: Sequence[str] = OTHER_RESULTS,
 ) -> str | None:
     """Why no evaluation of fields of such channels will have a result of that name; or None."""
-    of_metrics = [result for block in metrics.values() for result in block.part.results]
+    of_metrics = _results(metrics)
     key, channel = parsed(name)
     if channel and key in of_metrics:
         return _unknown_channel(key, channel, channels)
-    if re.fullmatch(r"training_seconds_at_\d+", name):
-        return None
-    return unknown(name, [*of_metrics, *OTHER_RESULTS])
+    return unknown(name, [*of_metrics, *others])
+
+
+def without_best(name: str, metrics: Mapping[str, PartBlock]) -> str | None:
+    """Why the least value of a result is not the best; or None."""
+    key = parsed(name)[0]
+    if key.endswith(("_reference", "_p_value")):
+        return "says of nothing how good it is; choose a distance"
+    if (target := f"{key}_reference") in _results(metrics):
+        return f"is best where it is {target}, not where it is least; choose a distance"
+    return None
+
+
+def _results(metrics: Mapping[str, PartBlock]) -> list[str]:
+    return [result for block in metrics.values() for result in block.part.results]
 
 
 def unknown(name: str, known: Sequence[str]) -> str | None:
@@ -92,16 +113,8 @@ def unknown(name: str, known: Sequence[str]) -> str | None:
     return None if name in known else f"no such result; known: {suggest(known, name)}"
 
 
-def named_channels(source: Source) -> list[str] | None:
-    """What results call the channels of a source; None where its files have all the say."""
-    given = getattr(source, "channels", ())
-    if isinstance(given, Mapping) and not given:
-        return None
-    return channel_names(given)
-
-
-def _unknown_channel(key: str, channel: str, channels: Sequence[str] | None) -> str | None:
-    if channels is None or (channel in channels and len(channels) > 1):
+def _unknown_channel(key: str, channel: str, channels: Sequence[str]) -> str | None:
+    if channel in channels and len(channels) > 1:
         return None
     if len(channels) < 2:
         return f"the data have one channel; use {key}"

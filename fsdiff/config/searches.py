@@ -8,8 +8,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from fsdiff.blocks import Block, PartBlock, block_type, exact
+from fsdiff.config.evaluation import without_best
 from fsdiff.config.fields import Count, Name, Seed, distinct
 from fsdiff.explain import refuse, suggest
+from fsdiff.ranking import GRID, OUTCOME
 from fsdiff.training.options import Level
 
 POINTS = 2000
@@ -68,8 +70,8 @@ def _different_names(parameters: dict[str, tuple[Value, ...]]) -> dict[str, tupl
     names = [key.partition(".")[2] for key in parameters]
     if len(set(names)) < len(names):
         raise ValueError("two keys are the same after the dot, which is what tables call them")
-    if "at" in names:
-        raise ValueError("'at' is the resolution; a parameter of that name cannot be searched")
+    if taken := {GRID, *OUTCOME} & {*names}:
+        raise ValueError(f"tables call something else '{min(taken)}': it cannot be searched")
     if (points := math.prod(map(len, parameters.values()))) > POINTS:
         raise ValueError(f"{points:.4g} combinations; give fewer values, {POINTS} combine at most")
     return parameters
@@ -110,8 +112,10 @@ class Search(Block):
     @classmethod
     def _check_metric(cls, name: str, info: ValidationInfo) -> str:
         study, experiment = (info.context or {}).get("study"), info.data.get("experiment")
-        if study and (problem := study.knows_no(name, experiment)):
-            raise ValueError(problem)
+        if study:
+            problem = study.knows_no(name, experiment)
+            if problem := problem or without_best(name, study.evaluation.metrics):
+                raise ValueError(problem)
         return name
 
     @field_validator("fine")

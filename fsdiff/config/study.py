@@ -15,15 +15,18 @@ from fsdiff.claims import Claim
 from fsdiff.config.datasets import Dataset
 from fsdiff.config.evaluation import (
     OF_SEARCHES,
+    ON_THE_WAY,
     Evaluation,
-    named_channels,
+    other_results,
     unknown,
     unknown_result,
+    without_best,
 )
 from fsdiff.config.experiments import Experiment
 from fsdiff.config.fields import REPETITION, Count, Name, repeats_itself
 from fsdiff.config.searches import Search
 from fsdiff.explain import refuse, suggest
+from fsdiff.metrics.results import channel_names
 
 
 def _reachable_address(address: str) -> str:
@@ -95,7 +98,7 @@ def _about_the_study(claims: dict[str, PartBlock], info: ValidationInfo) -> dict
             ((name, key), problem)
             for name, claim in claims.items()
             for key in ("metric", "against_metric")
-            if (problem := study.knows_no(getattr(claim, key), claim.experiment))
+            if (problem := study.knows_no(getattr(claim, key), claim.experiment, claim.epoch))
         )
     return claims
 
@@ -173,14 +176,17 @@ class Study(Block):
                 return f"no results of {name} after epoch {epoch}; it is {when} every {epochs.step}"
         return None
 
-    def knows_no(self, result: str | None, name: str) -> str | None:
-        """Why an experiment or a search will have no such result; or None."""
+    def knows_no(self, result: str | None, name: str, epoch: int | str | None = None) -> str | None:
+        """Why an experiment or a search will have no such result, after that epoch; or None."""
         if name in self.searches and result:
             return unknown(result, OF_SEARCHES)
         if name not in self.experiments or not result:
             return None
-        source = self.datasets[self.experiments[name].dataset].source.part
-        return unknown_result(result, self.evaluation.metrics, named_channels(source))
+        dataset, metrics = self.datasets[self.experiments[name].dataset], self.evaluation.metrics
+        others = other_results(dataset.resolutions) if epoch is None else ON_THE_WAY
+        channels = channel_names(dataset.source.part.names)
+        problem = unknown_result(result, metrics, channels, others)
+        return problem or (without_best(result, metrics) if epoch == "best" else None)
 
     def drawn_analyses(self) -> dict[str, list[str]]:
         """The analyses in each figure, in the order of the configuration."""

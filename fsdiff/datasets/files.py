@@ -140,6 +140,11 @@ class FileData(Source):
         return (1 if self._apart else len(self._places.frames[0])) * len(self._channels)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the channels that are kept."""
+        return tuple(self._channels)
+
+    @property
     def available(self) -> int:
         """How many samples the files hold."""
         return self._places.ends[-1]

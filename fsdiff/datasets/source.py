@@ -44,6 +44,11 @@ class Source(ABC):
         """How many numbers a sample has at each node: one for each channel of each frame."""
         return len(getattr(self, "channels", ("one",)))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the channels, in their order; none where there is but one."""
+        return tuple(getattr(self, "channels", ()))
+
     def check(self) -> None:  # noqa: B027 (what is drawn can always be had)
         """Raise ValueError where the data cannot be had; called before any job starts."""
 

@@ -37,14 +37,17 @@ def coarse_against_fine(
     axes.plot(
         best["mean", coarse], best["mean", fine], "o", mfc="none", color="black", markersize=11
     )
-    axes.set(xscale="log", yscale="log")
-    for axis in (axes.xaxis, axes.yaxis):
-        plain_ticks(axis)
+    if (table["low"] > 0).all(axis=None):
+        axes.set(xscale="log", yscale="log")
+        for axis in (axes.xaxis, axes.yaxis):
+            plain_ticks(axis)
     title = column_title(metric)
     axes.set_xlabel(f"{title}, trained and sampled at {coarse} × {coarse}")
     axes.set_ylabel(f"at {fine} × {fine}")
-    worse = 100 * (agreement["regret"] - 1)
-    distance = f"{worse:.1f} % worse than the best" if worse else "the best"
+    same = table["mean", fine].iloc[0] == table["mean", fine].min()
+    distance = "the best" if same else "not the best"
+    if not same and agreement["regret"] is not None:
+        distance = f"{100 * (agreement['regret'] - 1):.1f} % worse than the best"
     ranks = "no ranks: all are equal"
     if agreement["kendall_tau"] is not None:
         ranks = (

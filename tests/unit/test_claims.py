@@ -294,9 +294,24 @@ def test_claims_about_epochs_without_samples_are_refused():
     (problem,) = caught.value.problems
     assert problem.startswith("claims.first: no results of a after epoch 3; it is evaluated")
     assert problem.endswith("during training every 2")
-    for epoch in (2, 8, "best"):
+    for epoch in (2, 8):
         raw["claims"]["first"]["epoch"] = epoch
         assert config.load(raw).claims["first"].epoch == epoch
+
+
+def test_the_best_on_the_way_is_the_least_of_a_distance():
+    raw = study(resolution=8, epoch="best", metric="energy_distance")
+    raw["experiments"]["a"] |= {"trajectory": {"every": 1}}
+    raw["evaluation"]["metrics"]["energy"] = {"kind": "energy_distance"}
+    assert config.load(raw).claims["first"].epoch == "best"
+    for metric, problem in {
+        "vendi": "is best where it is vendi_reference, not where it is least; choose a distance",
+        "loss": "no such result; known: vendi, vendi_reference, energy_distance, seconds",
+    }.items():
+        raw["claims"]["first"]["metric"] = metric
+        with pytest.raises(config.ConfigurationError) as caught:
+            config.load(raw)
+        assert caught.value.problems == (f'claims.first.metric = "{metric}": {problem}',)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,15 @@ def study(*edits):
             'searches.table.metric = "one_point_w1[u]": the data have one channel; use one_poi',
         ),
         (
+            [("searches/table/metric", "one_point_kurtosis")],
+            'searches.table.metric = "one_point_kurtosis": is best where it is '
+            "one_point_kurtosis_reference, not where it is least; choose a distance",
+        ),
+        (
+            [("searches/table/metric", "training_seconds_at_99")],
+            'searches.table.metric = "training_seconds_at_99": no such result; known: one_point',
+        ),
+        (
             [("claims/first/metric", "rbf_mdm")],
             'claims.first.metric = "rbf_mdm": no such result; known: one_point_w1, ',
         ),

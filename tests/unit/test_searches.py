@@ -112,6 +112,10 @@ def test_fewer_samples_and_other_seeds():
             "searches.table.parameters.level.resolution = [8, 16]: resolutions are those of coarse",
         ),
         (
+            {"parameters": {"prior.seed": [1, 2], "prior.kind": ["fno", "combined"]}},
+            "searches.table.parameters: tables call something else 'seed': it cannot be searched",
+        ),
+        (
             {"parameters": {"network.modes": [2]}},
             "searches.table.parameters.network.modes = [2]: there is nothing to choose from",
         ),
@@ -214,6 +218,17 @@ def test_candidates_that_are_all_equal_have_no_ranks():
     table, (means, *_) = ranking.compared(both), ranking.agreements(both)
     (axes,) = coarse_against_fine(table, means, metric="w1").axes
     assert axes.get_title(loc="left").startswith("no ranks: all are equal\nthe best at")
+
+
+@pytest.mark.parametrize("fine", [[0.0, 1.0, 2.0], [-1.0, 1.0, 2.0]])
+def test_values_that_are_not_positive_have_no_regret(fine):
+    assert ranking.agreement([3.0, 1.0, 2.0], fine)["regret"] is None
+    rows = [3.0, 3.0, 1.0, 1.0, 2.0, 2.0, *(value for value in fine for _ in range(2))]
+    both = ranking.outcomes(*runs_and_rows((COARSE, FINE)), "w1").assign(value=rows)
+    table, (means, *_) = ranking.compared(both), ranking.agreements(both)
+    (axes,) = coarse_against_fine(table, means, metric="w1").axes
+    assert axes.get_title(loc="left").endswith("is not the best at 16")
+    assert axes.get_xscale() == axes.get_yscale() == "linear"
 
 
 def test_the_p_value_is_the_share_of_orders_that_agree_as_much():

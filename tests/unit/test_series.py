@@ -7,7 +7,7 @@ import xarray as xr
 from scipy.stats import wasserstein_distance
 
 from fsdiff import config, hierarchy, models, parts, storage, strict_yaml
-from fsdiff.config.evaluation import unknown_result
+from fsdiff.config.evaluation import other_results, unknown_result
 from fsdiff.models import Statistics
 from fsdiff.plotting.fields import sample_grid
 from fsdiff.plotting.style import quantity_of
@@ -224,7 +224,8 @@ def test_series_are_evaluated_for_all_channels_and_for_each(series):
         assert item.keys() == {"row", *known, *of_channels}
     assert row.keys() >= {*known, *of_channels}
     del row["row"]
-    assert [key for key in row if unknown_result(key, metrics, ["u", "v"])] == []
+    others = other_results(series.study.datasets["waves"].resolutions)
+    assert [key for key in row if unknown_result(key, metrics, ["u", "v"], others)] == []
 
 
 def test_results_are_of_frames_in_units_of_their_own_deviation(series):
