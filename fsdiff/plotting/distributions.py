@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from fsdiff.bases import Basis
 from fsdiff.labels import REFERENCES, TEST_DATA, labelled
 from fsdiff.metrics.densities import partial_derivatives
-from fsdiff.plotting.style import DATA, SURROGATE, experiment_styles, styled
+from fsdiff.plotting.style import DATA, SURROGATE, experiment_styles, styled, wrapped
 
 BINS = 120
 
@@ -50,7 +50,7 @@ def densities(
     values.set(xlabel=quantity, ylabel="probability density", title="one-point density")
     slopes.set(xlabel=f"derivative of {quantity} along x and y", title="density of derivatives")
     handles, labels = values.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center")
+    figure.legend(handles, map(wrapped, labels), loc="outside right center")
     return figure
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fsdiff.plotting.style import experiment_styles, plain_ticks, styled
+from fsdiff.plotting.style import experiment_styles, plain_ticks, styled, wrapped
 from fsdiff.plotting.summary import column_title
 
 
@@ -32,6 +32,7 @@ def coarse_against_fine(
             for n in (coarse, fine)
         ]
         label = f"{name} (places {row['rank', coarse]:.0f}, {row['rank', fine]:.0f})"
+        label = wrapped(label, 40)
         axes.errorbar(x, y, spread[1], spread[0], linestyle="", capsize=2, label=label, **style)
     best = table.iloc[0]
     axes.plot(

@@ -147,8 +147,12 @@ def level_colours(levels: Sequence[int]) -> dict[int, Any]:
 
 
 def wrapped(label: str, width: int = 24) -> str:
-    """A label broken into lines of at most ``width`` characters where it has spaces."""
-    return textwrap.fill(label, width, break_long_words=False)
+    """A label broken into lines of at most ``width`` characters where it has spaces.
+
+    Words twice as long, which would leave no room for the figure, are broken, too.
+    """
+    endless = any(len(word) > 2 * width for word in label.split())
+    return textwrap.fill(label, width, break_long_words=endless)
 
 
 def plain_ticks(axis: Axis) -> None:

@@ -24,7 +24,7 @@ from fsdiff.plotting.progress import metric_by_epoch
 from fsdiff.plotting.ranking import coarse_against_fine
 from fsdiff.plotting.solutions import evolution, steady_states
 from fsdiff.plotting.spectra import prior_spectrum, spectra
-from fsdiff.plotting.style import quantity_of, save
+from fsdiff.plotting.style import quantity_of, save, wrapped
 from fsdiff.plotting.table import summary_html
 from fsdiff.plotting.transfer import trained_by_sampled
 from fsdiff.roughness import Comparison
@@ -114,6 +114,15 @@ COMPARED = {
 def test_experiments_of_one_title_are_both_in_every_figure(draw):
     said = " ".join(texts(draw(SAME)).split())
     assert all(label in said for label in LABELS)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("draw", COMPARED.values(), ids=COMPARED)
+def test_the_longest_titles_leave_room_for_what_is_drawn(draw, tmp_path):
+    figure = draw({name: letter * 200 for name, letter in zip(SAME, "xe", strict=True)})
+    save(figure, tmp_path / "figure.svg")
+    sizes = [axes.get_position().size for axes in figure.axes if axes.axison]
+    assert min(map(min, sizes)) > 0.005
 
 
 def test_results_of_experiments_of_one_title_are_not_averaged():
@@ -278,3 +287,10 @@ def test_the_description_includes_nothing_and_has_no_elements_of_titles(title):
 @pytest.mark.filterwarnings("ignore:Argument")
 def test_docutils_would_include_what_is_not_escaped():
     assert "<script>" in publish_parts(DIRECTIVES[0], writer_name="html")["body"]
+
+
+def test_words_without_end_are_broken_and_others_are_not():
+    assert wrapped("x" * 49, 24) == f"{'x' * 24}\n{'x' * 24}\nx"
+    assert wrapped("two_words_that_belong_together here", 24) == (
+        "two_words_that_belong_together\nhere"
+    )
