@@ -64,7 +64,7 @@ make_outdated_again(workflow)
 
 
 rule all:
-    default_target: True
+    default_target: MAIN
     input:
         **ends(),
     localrule: True

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from checkout import Checkout
 
+from fsdiff import storage
 from fsdiff.lineage import recorded
 
 pytestmark = pytest.mark.workflow
@@ -70,6 +71,28 @@ def test_files_that_do_not_fit_are_not_taken_for_current(unrecorded: Checkout) -
         code, output = unrecorded.attempt("--cores", "1", "--touch")
     assert code != 0
     assert "python -m fsdiff.results adopt" in output
+
+
+def test_an_edit_is_not_touched_away(finished: Checkout, tmp_path: Path) -> None:
+    checkout = finished.copy(tmp_path / "checkout")
+    with checkout.configured(another_seed):
+        code, output = checkout.attempt("--cores", "1", "--touch", "--", DATASET)
+    assert code != 0
+    assert f"{DATASET} was made with another configuration: simulate.seed is 3" in output
+    assert checkout.planned("--", METRICS) == {}
+
+
+def test_a_result_that_is_replaced_by_that_of_another_study_is_made_again(
+    finished: Checkout, tmp_path: Path
+) -> None:
+    checkout = finished.copy(tmp_path / "checkout")
+    metrics = checkout.root / METRICS
+    status, content = metrics.stat(), storage.read_json(metrics)
+    content |= {"fsdiff_config": "{}", "fsdiff_lineage": "0" * 16}
+    storage.write_json(metrics, content)
+    os.utime(metrics, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert f"{METRICS} was made with another config" in checkout.snakemake("--dry-run", METRICS)
+    assert checkout.planned("--", METRICS) == {"evaluate": 1}
 
 
 def test_copied_results_that_fit_are_kept_when_asked_and_tables_are_made_again(

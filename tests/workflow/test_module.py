@@ -1,6 +1,7 @@
 """The workflow as a module of another one, in its own place and with a prefix."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,9 +66,18 @@ def test_another_workflow_uses_the_rules(other: tuple[Path, str]) -> None:
     planned = snakemake(folder, "--dry-run")
     assert "fsdiff_train" in planned
     assert f"{prefix}results/data/waves/dataset.nc" in planned
-    snakemake(folder, f"{prefix}results/data/waves/16.nc")
+    assert "fsdiff_summary" not in planned  # what is to be made is for the other workflow to say
+    coarse = f"{prefix}results/data/waves/16.nc"
+    snakemake(folder, coarse)
     data = folder / f"{prefix}results/data/waves"
     assert sorted(path.name for path in data.iterdir()) == ["16.nc", "dataset.nc"]
     # The state of the job has been beside the results, and nothing is anywhere else.
     assert (folder / f"{prefix}results/state/waves").is_dir()
     assert bool(prefix) != (folder / "results").exists()
+    # Its records of results lost, Snakemake is told of edits.
+    shutil.rmtree(folder / ".snakemake")
+    assert "Nothing to be done" in snakemake(folder, "--dry-run", coarse)
+    study = folder / "study.yaml"
+    study.write_text(study.read_text().replace("seed: 3", "seed: 4"))
+    told = f"{prefix}results/data/waves/dataset.nc was made with another configuration: simulate.se"
+    assert told in snakemake(folder, "--dry-run", coarse)

@@ -111,11 +111,12 @@ def ends():
     }
 
 
-def plans():
-    """The plans of all jobs that the study may need, and the tables that are made when asked for."""
-    waiting = [path for paths in ends().values() for path in paths]
-    waiting += [f"results/summaries/{name}.csv" for name in STUDY.runs]
-    waiting += ["results/summary_so_far.csv"] if STUDY.experiments else []
+def plans(targets=()):
+    """The plans of all jobs that the study may need, or that some files need.
+
+    The tables that are made when asked for are among the former.
+    """
+    waiting = [str(path) for path in targets] or everything()
     seen, found = set(), []
     while waiting:
         path = waiting.pop()
@@ -125,6 +126,14 @@ def plans():
             found.append(plan)
             waiting += plan["inputs"]
     return found
+
+
+def everything():
+    """All files that the study is run for, or that people may ask for."""
+    paths = [path for paths in ends().values() for path in paths]
+    paths += [f"results/summaries/{name}.csv" for name in STUDY.runs]
+    paths += ["results/summary_so_far.csv"] if STUDY.experiments else []
+    return [placed(path) for path in paths]
 
 
 def tell_plans():

@@ -1,8 +1,10 @@
-"""Files that were made from something else, where Snakemake cannot know it: without its records.
+"""Files that were made from something else, where Snakemake cannot know it by its records.
 
-What Snakemake knows of a file is in its folder .snakemake. Where that was lost, or files were
-copied from elsewhere, it only asks whether they are there and which are younger.
+What Snakemake knows of a file is in its folder .snakemake. Where that was lost, or files were put
+there from elsewhere, it only asks whether they are there and which are younger.
 """
+
+import math
 
 from snakemake.io import IOFile
 from snakemake.logging import logger
@@ -11,42 +13,52 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 from fsdiff.lineage import difference_of, recorded, records
 
 
-def unrecorded(persistence):
-    """Results that are there and that Snakemake has no record of."""
-    return {
-        path
-        for folder, _, names in os.walk("results")
-        for path in (f"{folder}/{name}" for name in names if not name.startswith("."))
-        if not path.startswith(("results/state/", "results/benchmarks/"))
-        and not has_record(persistence, path)
-    }
+def doubtful(persistence, touch):
+    """Results that may not be those of Snakemake's records, and whether there are any of them.
 
-
-def has_record(persistence, path):
-    """Whether Snakemake has a record of a file; where these are files, none is read."""
-    where = getattr(persistence, "_record_path", None)
-    if where is None:
-        return persistence.metadata(IOFile(path)) is not None
-    return os.path.exists(where(persistence._metadata_path, path))
-
-
-def outdated(persistence):
-    """What is wrong with files of the study that Snakemake has no record of, by their names.
-
-    Figures and tables do not say what they were made from, and take no time: they are made again.
+    A file that was put in its place after the record was written, such as by a copy, may be any;
+    and what is to be touched need not be what the study says.
     """
-    found = unrecorded(persistence)
+    top = placed("results")
+    found = {}
+    for folder, _, names in os.walk(top):
+        if folder.startswith((f"{top}/state", f"{top}/benchmarks")):
+            continue
+        for path in (f"{folder}/{name}" for name in names if not name.startswith(".")):
+            written = time_of_record(persistence, path)
+            if touch or written is None or os.lstat(path).st_ctime > written:
+                found[path] = written is not None
+    return found
+
+
+def time_of_record(persistence, path):
+    """When Snakemake wrote its record of a file; None where it has none. None of them is read."""
+    where = getattr(persistence, "_record_path", None)
+    if where is None:  # records are in a data base
+        known = persistence.metadata(IOFile(path)) is not None
+        return math.inf if known else None
+    try:
+        return os.stat(where(persistence._metadata_path, path)).st_mtime
+    except OSError:
+        return None
+
+
+def outdated(persistence, touch, targets):
+    """What is wrong with doubtful files, by their names; of all, or of those that targets need.
+
+    Figures and tables do not say what they were made from, and take no time: they are made again
+    where there is no record of them.
+    """
+    found = doubtful(persistence, touch)
     if not found:
         return {}
-    named = {path: plan for plan in plans() for path in plan["outputs"]}
-    reasons = {
-        path: (
-            difference_of(recorded(path), named[path])
-            if records(path)
-            else "does not record what it was made from"
-        )
-        for path in sorted(found & named.keys())
-    }
+    named = {path: plan for plan in plans(targets) for path in plan["outputs"]}
+    reasons = {}
+    for path in sorted(found.keys() & named.keys()):
+        if records(path):
+            reasons[path] = difference_of(recorded(path), named[path])
+        elif not found[path]:
+            reasons[path] = "does not record what it was made from"
     return {path: reason for path, reason in reasons.items() if reason}
 
 
@@ -61,11 +73,14 @@ def make_outdated_again(workflow):
         prepare(*args, **kwargs)
         if workflow.exec_mode != ExecMode.DEFAULT:
             return
-        found = outdated(workflow.persistence)
-        if found and workflow.touch and not workflow.dag.targetfiles:
+        touch = workflow.touch
+        targets = workflow.dag.targetfiles if touch else ()
+        found = outdated(workflow.persistence, touch, targets)
+        if found and touch:
             raise WorkflowError(
-                f"{listed(found)}\n--touch would take these files for current: use "
-                "'python -m fsdiff.results adopt', which keeps those that fit"
+                f"{listed(found)}\n--touch would take these files for current: run the workflow "
+                "without it, after 'python -m fsdiff.results adopt' if records of files that fit "
+                "were lost"
             )
         if found:
             logger.warning(listed(found))
@@ -76,12 +91,9 @@ def make_outdated_again(workflow):
 
 def listed(found):
     """Files and what is wrong with them, for people."""
+    told = (
+        "Snakemake did not make these files as they are; they are made again if needed:"
+    )
     lines = [f"  {path} {reason}" for path, reason in found.items()]
     more = [f"  and {len(lines) - 10} more"] if len(lines) > 10 else []
-    return "\n".join(
-        [
-            "Snakemake has no record of these files; they are made again where they are needed:"
-        ]
-        + lines[:10]
-        + more
-    )
+    return "\n".join([told, *lines[:10], *more])
