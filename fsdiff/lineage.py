@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import netCDF4
+from safetensors import SafetensorError, safe_open
 
-from fsdiff.atomic import StorageError
+from fsdiff.failures import StorageError, check_file
 
 RECORDING = (".nc", ".json", ".safetensors")
 """Suffixes of files that record what they were made from; figures and tables do not."""
@@ -41,14 +42,16 @@ def records(path: str | Path) -> bool:
 def recorded(path: str | Path) -> dict[str, Any] | None:
     """What a file says of its making: ``fsdiff_lineage`` and others; None if it cannot be read.
 
-    Weights say it in the description beside them.
+    Weights say it in the description beside them, those that are kept on the way in themselves.
     """
     path = Path(path)
-    if path.suffix == ".safetensors":
-        path = path.with_name(f"{path.name.partition('.')[0]}.json")
+    if path.suffixes == [".safetensors"]:
+        path = path.with_suffix(".json")
+    read = {".json": _of_json, ".safetensors": _of_safetensors}.get(path.suffix, _of_netcdf)
     try:
-        found = _of_json(path) if path.suffix == ".json" else _of_netcdf(path)
-    except (OSError, RuntimeError, ValueError, RecursionError):
+        check_file(path)
+        found = read(path)
+    except (OSError, RuntimeError, ValueError, RecursionError, SafetensorError):
         return None
     return {name: value for name, value in found.items() if name.startswith("fsdiff_")}
 
@@ -119,6 +122,13 @@ def _short(value: Any) -> str:
 def _of_json(path: Path) -> dict[str, Any]:
     content = json.loads(path.read_text(encoding="utf-8"))
     return content if isinstance(content, dict) else {}
+
+
+def _of_safetensors(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework="numpy") as file:
+        header = json.loads((file.metadata() or {}).get("fsdiff", "{}"))
+    about = header.get("about") if isinstance(header, dict) else None
+    return about if isinstance(about, dict) else {}
 
 
 def _of_netcdf(path: Path) -> dict[str, Any]:

@@ -56,8 +56,9 @@ class Lock:
         traceback: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            if self._is_the_file_there():
-                self.path.unlink(missing_ok=True)
+            with suppress(OSError):  # the result is there, whatever becomes of the lock's file
+                if self._is_the_file_there():
+                    self.path.unlink(missing_ok=True)
             os.close(self._file)
 
     def superseded(self) -> str | None:

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plans = [plan for study in options.studies for plan in plans_of(study)]
         run = running()
         if run and (options.delete or options.command == "adopt"):
-            raise StorageError(f"a run is active here ({run}): wait for its end")
+            raise StorageError(f"a run is active here: {run}")
     except StorageError as error:
         print(error, file=sys.stderr)
         return 1
@@ -73,10 +73,13 @@ def plans_of(study: str) -> list[Plan]:
 
 
 def running() -> str | None:
-    """What shows that jobs are running here, or that Snakemake is."""
-    locks = [path for path in Path("results").rglob(".*.lock") if is_held(path)]
-    locks += Path(".snakemake", "locks").glob("*")
-    return str(locks[0]) if locks else None
+    """What shows that jobs are running here, or that Snakemake is, and what to do."""
+    for path in Path("results").rglob(".*.lock"):
+        if is_held(path):
+            return f"a job holds {path}; wait for its end"
+    for path in Path(".snakemake", "locks").glob("*"):
+        return f"there is {path}; wait for its end or, if it was killed, run 'snakemake --unlock'"
+    return None
 
 
 def clean(plans: Iterable[Plan], *, delete: bool) -> None:

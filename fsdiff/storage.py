@@ -26,7 +26,6 @@ import xarray as xr
 
 from fsdiff import checksums
 from fsdiff.atomic import DamagedError, StorageError, atomic
-from fsdiff.failures import AGAIN as AGAIN
 from fsdiff.failures import check_file, read_failure
 from fsdiff.provenance import package_version
 from fsdiff.stored_fields import StoredFields

@@ -109,6 +109,6 @@ def train(
     }
     models.save(denoiser, statistics, description, weights=weights, sidecar=sidecar)
     if kept:
-        kept.gather(int(curves["epoch"][-1]), keep[1])
+        kept.gather(int(curves["epoch"][-1]), keep[1], made.attributes())
         kept.remove()
     state.unlink(missing_ok=True)

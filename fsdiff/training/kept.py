@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -34,14 +35,17 @@ class KeptWeights:
             if tensors.shapes(weights) != tensors.shapes(like):
                 raise DamagedError(f"{path} holds weights of another network")
 
-    def gather(self, epochs: int, path: Path) -> None:
-        """Put the weights of a level that took so many epochs into one file at ``path``."""
+    def gather(self, epochs: int, path: Path, made: Mapping[str, Any]) -> None:
+        """Put the weights of a level that took so many epochs into one file at ``path``.
+
+        ``made`` says in it what it was made from.
+        """
         gathered, seconds = {}, {}
         for epoch in self._epochs(epochs):
             weights, about = tensors.read(self._path(epoch))
             seconds[epoch] = about["seconds"]
             gathered |= {f"{epoch}/{name}": tensor for name, tensor in weights.items()}
-        tensors.write(path, gathered, {"seconds": seconds})
+        tensors.write(path, gathered, {"seconds": seconds, **made})
 
     def remove(self) -> None:
         """Delete the files of epochs."""

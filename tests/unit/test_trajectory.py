@@ -8,7 +8,7 @@ import pytest
 import torch
 import xarray as xr
 
-from fsdiff import config, hierarchy, models, parts, storage, strict_yaml
+from fsdiff import config, hierarchy, models, parts, storage, strict_yaml, tensors
 from fsdiff.plotting.progress import metric_by_epoch
 from fsdiff.stages import trajectory as stage
 from fsdiff.stages.evaluate import evaluate_samples, training_of
@@ -292,10 +292,11 @@ def test_epochs_that_are_made_again_replace_those_before(tmp_path):
     kept = KeptWeights(tmp_path / "state.safetensors", 1)
     for value in (1.0, 2.0):
         kept.keep(1, value, {"w": torch.full((2,), value)})
-    kept.gather(1, tmp_path / "kept.safetensors")
+    kept.gather(1, tmp_path / "kept.safetensors", {"fsdiff_lineage": "0123"})
     kept.remove()
     ((epoch, seconds, weights),) = kept_weights(tmp_path / "kept.safetensors", 1)
     assert (epoch, seconds, weights["w"].tolist()) == (1, 2.0, [2.0, 2.0])
+    assert tensors.read_header(tmp_path / "kept.safetensors").about["fsdiff_lineage"] == "0123"
     assert [path.name for path in tmp_path.iterdir()] == ["kept.safetensors"]
 
 
