@@ -22,6 +22,12 @@ NUMBERS = "fiu"
 CIRCLE = 360.0
 """Degrees of longitude that are a period."""
 
+DEGREES = "degree"
+"""In the units of longitudes and latitudes, however they are spelt."""
+
+ON_SPHERE = ("lat", "latitude", "lon", "long", "longitude")
+"""Names of these where they have no units."""
+
 SECONDS = ("dates: times count in seconds from the first", "durations: times are in seconds")
 
 LARGEST = 2**24
@@ -30,12 +36,16 @@ LARGEST = 2**24
 
 @dataclass(frozen=True)
 class Positions:
-    """Positions along an axis, each within ``rounding`` of where it is."""
+    """Positions along an axis, each within ``rounding`` of where it is.
+
+    ``degrees`` if they are longitudes or latitudes, by their unit or else by their name.
+    """
 
     values: tuple[float, ...]
     rounding: float
     units: str | None = None
     where: str = ""
+    degrees: bool = False
 
     @property
     def extent(self) -> float:
@@ -89,6 +99,8 @@ class Finder:
                     raise StorageError(message) from None
                 remarks.append(message)
             else:
+                known = found.units or (DEGREES if plain(name) in ON_SPHERE else "")
+                found = replace(found, degrees=DEGREES in known)
                 return found, [*remarks, *([remark] if remark else [])]
         return None, [*remarks, *self._perhaps(dimension, length)]
 
@@ -237,7 +249,7 @@ def evenly_spaced(nodes: Positions) -> tuple[Positions, bool]:
 def _across_meridian(nodes: Positions) -> Positions:
     """Longitudes that start again at 0 or -180 within a region, as if they went on."""
     steps = np.diff(nodes.values)
-    if not (nodes.units or "").startswith("degree") or steps.min() > 0 or steps.max() < 0:
+    if not nodes.degrees or steps.min() > 0 or steps.max() < 0:
         return nodes
     return replace(nodes, values=tuple(np.unwrap(nodes.values, period=CIRCLE).tolist()))
 

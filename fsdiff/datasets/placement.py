@@ -57,7 +57,7 @@ def _said(nodes: Positions, length: float, side: float) -> bool:
 
 def _has_ends(nodes: Positions, start: float, step: float) -> bool:
     """Whether positions look like those of nodes at both ends."""
-    if _on_sphere(nodes):
+    if nodes.degrees:
         return abs(nodes.extent - CIRCLE) <= UNEVEN * step + 4 * nodes.rounding
     side = nodes.extent + step
     centred = abs(start - step / 2) <= UNEVEN * step
@@ -66,12 +66,7 @@ def _has_ends(nodes: Positions, start: float, step: float) -> bool:
 
 def _starts_on_wall(nodes: Positions, start: float, step: float) -> bool:
     """Whether positions are lengths that start at zero, where centres of cells do not."""
-    return not _on_sphere(nodes) and not _numbers(step) and abs(start) <= UNEVEN * step
-
-
-def _on_sphere(nodes: Positions) -> bool:
-    """Whether positions are longitudes or latitudes, which end at no walls."""
-    return "degree" in (nodes.units or "")
+    return not nodes.degrees and not _numbers(step) and abs(start) <= UNEVEN * step
 
 
 def _numbers(step: float) -> bool:

@@ -524,11 +524,12 @@ def test_regions_across_a_meridian(tmp_path, kept, longitude, first):
         np.testing.assert_array_equal(data.field[:, :, 0], U[[4, 0]].astype(np.float32))
 
 
-def test_degrees_end_at_no_walls(tmp_path):
+@pytest.mark.parametrize("units", [{"lat": "degrees_north", "lon": "degrees_east"}, {}])
+def test_degrees_end_at_no_walls(tmp_path, units):
     for start, step in ((0, 0.25), (10, 0.25), (-5, 1.25)):
         positions = {
-            name: (name, start + step * np.arange(9), {"units": units})
-            for name, units in (("lat", "degrees_north"), ("lon", "degrees_east"))
+            name: (name, start + step * np.arange(9), {"units": units[name]} if units else {})
+            for name in ("lat", "lon")
         }
         fields = {"t2m": (("time", "lat", "lon"), np.random.default_rng(0).random((2, 9, 9)))}
         xr.Dataset(fields, positions).to_netcdf(tmp_path / "a.nc")
