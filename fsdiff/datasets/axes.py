@@ -206,7 +206,9 @@ def _assigned(
         )
     different = {_key(stored.shape, axes): axes for axes in fitting}
     if not different:
-        raise StorageError(f"{stored.where} has shape {stored.shape}, but {shown}")
+        raise StorageError(
+            f"{stored.where} has shape {stored.shape}, but {shown}{_disagreement(known)}"
+        )
     if len(different) > 1:
         raise StorageError(
             f"{stored.where} has shape {stored.shape}, to which {shown} fit in several ways; say "
@@ -243,6 +245,14 @@ def _fits(stored: Stored, axes: Axes, known: Iterable[Mapping[str, int]]) -> boo
         if name != "channel"
     )
     return min(sizes["y"], sizes["x"]) > 1 and all(alike)
+
+
+def _disagreement(known: Sequence[Mapping[str, int]]) -> str:
+    """How long other variables are along their axes, and the remedy, for a message."""
+    if not known:
+        return "; say what its axes are, each once"
+    lengths = ", ".join(f"{name} {length}" for name, length in known[0].items())
+    return f", which other variables have with {lengths}; read variables that agree"
 
 
 def _agrees(axes: Axes, own: Axes) -> bool:

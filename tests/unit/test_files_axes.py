@@ -135,7 +135,11 @@ def test_what_is_the_same_for_all_samples_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("other", "named"),
     [
-        (draw((SAMPLES - 1, FRAMES, N, N)), r"shape \(4, 3, 4, 4\), but dimensions"),
+        (
+            draw((SAMPLES - 1, FRAMES, N, N)),
+            r"shape \(4, 3, 4, 4\), but dimensions: \[sample, time, y, x\], which other variables "
+            r"have with sample 5, time 3, y 4, x 4; read variables that agree",
+        ),
         (draw((SAMPLES, FRAMES + 1, N, N)), r"shape \(5, 4, 4, 4\), but dimensions"),
         (draw((SAMPLES, FRAMES, N + 1, N + 1)), r"shape \(5, 3, 5, 5\), but dimensions"),
         (draw((SAMPLES, 2, FRAMES, N, N)), r"shape \(5, 2, 3, 4, 4\), but dimensions"),
