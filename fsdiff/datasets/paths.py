@@ -86,7 +86,17 @@ def _named(path: str, wanted: Wanted) -> Iterable[str]:
     """What a path names: itself, what is in it, or what fits it."""
     if os.path.isdir(path) and not wanted(Path(path)):
         return [os.path.join(path, name) for name in _listing(path) if not name.startswith(".")]
-    return [path] if os.path.exists(path) else _fitting(path, wanted)
+    return [path] if os.path.exists(path) else _fitting(_as_written(path), wanted)
+
+
+def _as_written(pattern: str) -> str:
+    """The pattern where folders that are there by the very name, such as ``run[1]``, mean these."""
+    parts = pattern.split("/")
+    for count in range(len(parts) - 1, 0, -1):
+        folder = "/".join(parts[:count])
+        if os.path.isdir(folder):
+            return "/".join([glob.escape(folder), *parts[count:]])
+    return pattern
 
 
 def _fitting(pattern: str, wanted: Wanted) -> Iterator[str]:

@@ -127,6 +127,14 @@ def test_home_and_braces_are_part_of_paths(tmp_path, monkeypatch):
         assert numbers(path) == [7]
 
 
+def test_folders_with_brackets_are_those_of_the_name(tmp_path):
+    fill(tmp_path / "run[1]" / "inside" / "a.npy", 5)
+    fill(tmp_path / "run1" / "inside" / "a.npy", 6)
+    for pattern in ("*/*.npy", "**/a.npy", "insid[e]/a.npy"):
+        assert numbers(tmp_path / "run[1]" / pattern) == [5]
+    assert numbers(tmp_path / "run[12]" / "*/*.npy") == [6]
+
+
 def test_what_is_named_and_not_read_is_listed(tree):
     for name in ("README.md", "notes.txt", "parameters.json", "a.py"):
         (tree / name).write_text("no data")
