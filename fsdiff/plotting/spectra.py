@@ -151,7 +151,16 @@ def _write(axes: Axes, verdicts: Sequence[tuple[str, str]]) -> None:
     rows = [text.count("\n") + 1 for text, _ in verdicts]
     heights = 1 - np.cumsum([0, *rows[:-1]]) / sum(rows)
     for (text, colour), height in zip(verdicts, heights, strict=True):
-        axes.text(0, height, text, color=colour, fontsize=8, va="top", transform=axes.transAxes)
+        axes.text(
+            0,
+            height,
+            text,
+            color=colour,
+            fontsize=8,
+            va="top",
+            transform=axes.transAxes,
+            in_layout=False,
+        )
 
 
 def _curves(
