@@ -274,6 +274,21 @@ def test_samples_that_are_not_finite_leave_a_gap(run, monkeypatch):
     assert np.isnan(found["one_point_w1"].values).tolist() == [True, False]
 
 
+def test_constant_samples_leave_a_gap_in_what_they_do_not_have(run, monkeypatch):
+    """As those of a network are whose last layer starts from zero."""
+    joined = stage.concatenate
+    calls = itertools.count()
+
+    def constant_at_first(parts):
+        samples = joined(parts)
+        return samples if next(calls) else samples._replace(fields=0 * samples.fields)
+
+    monkeypatch.setattr(stage, "concatenate", constant_at_first)
+    found = run.trajectory()
+    assert np.isnan(found["one_point_kurtosis"].values).tolist() == [True, False]
+    assert np.isfinite(found["one_point_w1"].values).all()
+
+
 def test_what_holds_no_kept_weights_is_refused(tmp_path, run):
     damaged = tmp_path / "kept.safetensors"
     damaged.write_bytes(run.path("kept.safetensors").read_bytes()[:100])
