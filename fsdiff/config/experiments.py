@@ -48,6 +48,10 @@ class Samples(Block):
     """How many are drawn at a time: a matter of memory."""
 
 
+EVALUATIONS = 10_000
+"""The most evaluations during one training."""
+
+
 class Trajectory(Block):
     """Samples on the way, drawn with the weights that training had after every so many epochs."""
 
@@ -285,6 +289,9 @@ def _too_rare(
         yield ("every",), f"the finest level has {epochs} epochs; use every <= {epochs}"
     elif patience and trajectory.every > (first := patience * validate_every):
         yield ("every",), f"the finest level may end after {first} epochs; use every <= {first}"
+    elif (times := epochs // trajectory.every) > EVALUATIONS:
+        least = -(-epochs // EVALUATIONS)
+        yield ("every",), f"{times} evaluations, each with weights of its own; use every >= {least}"
 
 
 def _impossible(trajectory: Trajectory, samples: Samples, dataset: Dataset) -> Iterator[Problem]:

@@ -30,7 +30,8 @@ from fsdiff.metrics.results import channel_names
 
 
 def _reachable_address(address: str) -> str:
-    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://[^\s/]+:\d+", address):
+    found = re.fullmatch(r"(?:tcp|tls|ws|wss|ucx)://[\w.:\[\]-]+:(\d{1,5})", address, re.ASCII)
+    if not found or int(found[1]) >= 2**16:
         raise ValueError("expected protocol://host:port, such as tcp://node12:8786")
     if find_spec("distributed") is None:
         raise ValueError("needs the package distributed: pip install 'fsdiff[cluster]'")

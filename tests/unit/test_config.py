@@ -333,6 +333,21 @@ WRONG = {
         (f"{EXPERIMENT}/prior", {"kind": "fno", "modes": []}),
         "experiments.bessel.prior.modes = []: expected a list with at least 1 entry, each an",
     ),
+    "evaluations without end": (
+        (EXPERIMENT, study()["experiments"]["bessel"] | {
+            "levels": [{"resolution": 32, "epochs": 10**6}], "trajectory": {"every": 7},
+        }),
+        "experiments.bessel.trajectory.every = 7: 142857 evaluations, each with weights of its "
+        "own; use every >= 100",
+    ),
+    "a port that is none": (
+        ("dask", {"scheduler": "tcp://node:70000"}),
+        'dask.scheduler = "tcp://node:70000": expected protocol://host:port',
+    ),
+    "a host with hidden characters": (
+        ("dask", {"scheduler": "tcp://no\x1bde:80"}),
+        'dask.scheduler = "tcp://no\\u001bde:80": expected protocol://host:port',
+    ),
     "steps without end": (
         (f"{EXPERIMENT}/sampler", {"kind": "euler_maruyama", "steps": 10**7}),
         "experiments.bessel.sampler.steps = 10000000: expected an integer >= 2 and <= 100000",
