@@ -348,6 +348,10 @@ WRONG = {
         ("dask", {"scheduler": "tcp://no\x1bde:80"}),
         'dask.scheduler = "tcp://no\\u001bde:80": expected protocol://host:port',
     ),
+    "a tolerance below rounding": (
+        (f"{EXPERIMENT}/sampler", {"kind": "adaptive_heun", "tolerance": 1e-12}),
+        "experiments.bessel.sampler.tolerance = 1e-12: expected a number >= 1e-06 and < 1",
+    ),
     "steps without end": (
         (f"{EXPERIMENT}/sampler", {"kind": "euler_maruyama", "steps": 10**7}),
         "experiments.bessel.sampler.steps = 10000000: expected an integer >= 2 and <= 100000",
