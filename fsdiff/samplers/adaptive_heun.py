@@ -21,9 +21,8 @@ class AdaptiveHeun(Sampler):
 
     The error is that of the first-order guess in the norm of fields, relative to the size of X_s
     (as Lu et al., arXiv 2206.00927, App. C); the corrected value is kept. Errors of the result are
-    proportional to ``tolerance``, evaluations to its inverse square root; rounding leaves none of
-    less than 10⁻⁶. Steps are measured on
-    the grid that ``spacing`` makes uniform.
+    proportional to ``tolerance``, evaluations to its inverse square root; below 10⁻⁶ there is
+    nothing but rounding. Steps are measured on the grid that ``spacing`` makes uniform.
     """
 
     tolerance: Annotated[float, Field(ge=1e-6, lt=1)] = 0.01
