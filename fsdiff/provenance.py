@@ -18,11 +18,14 @@ FORBIDDEN = "config"
 """The package that imports every part: a job that reached it would depend on all code."""
 
 WITHOUT_EFFECT = (
-    *("blocks", "descriptions", "environment", "explain", "failures", "interruption", "jobs"),
-    *("lineage", "locks", "logs", "parts", "provenance", "states", "supervision", "versions"),
-    "workers",
+    *("atomic", "blocks", "descriptions", "environment", "explain", "failures", "interruption"),
+    *("jobs", "launching", "lineage", "locks", "logs", "parts", "provenance", "stages.states"),
+    *("states", "supervision", "versions", "workers"),
 )
-"""Modules that jobs reach and whose code has no part in a result: they watch, check and tell."""
+"""Modules that jobs reach and whose code has no part in a result.
+
+They watch, check, tell, start processes and put files in their places.
+"""
 
 TYPE_CHECKS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 

@@ -5,7 +5,13 @@ import textwrap
 import pytest
 
 from fsdiff import provenance
-from fsdiff.provenance import dependencies, fingerprint, package_version
+from fsdiff.provenance import (
+    PACKAGE,
+    WITHOUT_EFFECT,
+    dependencies,
+    fingerprint,
+    package_version,
+)
 
 FILES = {
     "__init__.py": '__version__ = "1.0"\n',
@@ -167,6 +173,18 @@ def test_what_changes_no_result_changes_no_fingerprint(root, name, old, new):
     before = of_script(root)
     edit(root / name, old, new)
     assert of_script(root) == before
+
+
+@pytest.mark.parametrize("name", WITHOUT_EFFECT)
+def test_what_only_watches_and_tells_changes_no_fingerprint(root, name):
+    path = root.joinpath(*name.split(".")).with_suffix(".py")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x = 1\n")
+    (root.parent / "script.py").write_text(f"import toy.{name}\n")
+    before = of_script(root)
+    edit(path, "x = 1", "x = 2")
+    assert of_script(root) == before
+    assert PACKAGE.joinpath(*name.split(".")).with_suffix(".py").exists()
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_another_workflow_uses_the_rules(other: tuple[Path, str]) -> None:
     data = folder / f"{prefix}results/data/waves"
     assert sorted(path.name for path in data.iterdir()) == ["16.nc", "dataset.nc"]
     # The state of the job has been beside the results, and nothing is anywhere else.
-    assert (folder / f"{prefix}results/state/waves").is_dir()
+    assert (folder / f"{prefix}results/state").is_dir()
     assert bool(prefix) != (folder / "results").exists()
     # Its records of results lost, Snakemake is told of edits.
     shutil.rmtree(folder / ".snakemake")

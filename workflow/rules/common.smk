@@ -20,12 +20,12 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from fsdiff import environment, strict_yaml
-from fsdiff.atomic import sweep
+from fsdiff.atomic import machine, sweep
 from fsdiff.config import ConfigurationError, load
 from fsdiff.config.sizes import told
 from fsdiff.parts import kinds, modules
 from fsdiff.provenance import fingerprint
-from fsdiff.storage import canonical_json
+from fsdiff.storage import canonical_json, read_json, write_json
 from fsdiff.supervision import announce
 
 # Snakemake puts the path of Python into commands of the shell as it is, spaces and quotes included.

@@ -82,9 +82,9 @@ def tell_jobs(workflow):
         return
     first = (job.output[0] for job in workflow.dag.needrun_jobs() if job.output)
     asked = {str(path): planned(path)["lineage"] for path in first}
-    file = Path("results", "state", f"asked-for-{os.getpid()}.json").absolute()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asked), encoding="utf-8")
+    name = f"asked-for-{machine()}-{os.getpid()}.json"
+    file = Path("results", "state", name).absolute()
+    write_json(file, {"asked": asked})
     os.environ[ASKED_FOR] = str(file)
 
 
@@ -92,7 +92,7 @@ def tell_jobs(workflow):
 def asked_for():
     """The lineages that the run had planned with which has submitted this job, if one has."""
     file = Path(os.environ.get(ASKED_FOR, "."))
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return read_json(file)["asked"] if file.is_file() else {}
 
 
 def forget_jobs():
