@@ -58,6 +58,9 @@ def another_seed(configuration: dict[str, Any]) -> None:
 
 def test_records_that_are_lost_hide_no_edit(unrecorded: Checkout) -> None:
     assert unrecorded.planned("--", METRICS) == {}
+    data = unrecorded.root / "results" / "data"
+    elsewhere = data.rename(unrecorded.root / "another disk")
+    data.symlink_to(elsewhere)
     with unrecorded.configured(another_seed):
         output = unrecorded.snakemake("--dry-run", "--", DATASET)
         told = f"{DATASET} was made with another configuration: simulate.seed is 3, expected 4"

@@ -5,6 +5,7 @@ there from elsewhere, it only asks whether they are there and which are younger.
 """
 
 import math
+from contextlib import suppress
 
 from snakemake.io import IOFile
 from snakemake.logging import logger
@@ -19,16 +20,26 @@ def doubtful(persistence, touch):
     A file that was put in its place after the record was written, such as by a copy, may be any;
     and what is to be touched need not be what the study says.
     """
-    top = placed("results")
     found = {}
-    for folder, _, names in os.walk(top):
-        if folder.startswith((f"{top}/state", f"{top}/benchmarks")):
-            continue
-        for path in (f"{folder}/{name}" for name in names if not name.startswith(".")):
-            written = time_of_record(persistence, path)
-            if touch or written is None or os.lstat(path).st_ctime > written:
-                found[path] = written is not None
+    for path, changed in results_there():
+        written = time_of_record(persistence, path)
+        if touch or written is None or changed > written:
+            found[path] = written is not None
     return found
+
+
+def results_there():
+    """Files of results, also where folders are links to other disks, and when they were changed."""
+    top, seen = placed("results"), set()
+    for folder, below, names in os.walk(top, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen or folder in (f"{top}/state", f"{top}/benchmarks"):
+            below.clear()
+            continue
+        seen.add(real)
+        for path in (f"{folder}/{name}" for name in names if not name.startswith(".")):
+            with suppress(OSError):  # links that lead nowhere, files that go
+                yield path, os.stat(path).st_ctime
 
 
 def time_of_record(persistence, path):
