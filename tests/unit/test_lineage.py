@@ -1,6 +1,7 @@
 """What files were made from: hashes that tell it, and words for what is different."""
 
 import json
+import os
 
 import netCDF4
 import pytest
@@ -117,3 +118,9 @@ def test_attributes_of_any_type_are_put_up_with(tmp_path):
     with netCDF4.Dataset(path, "a") as file:
         file.fsdiff_config = json.dumps([1])
     assert "another configuration" in difference_of(recorded(path), PLANNED)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    path = tmp_path / "16.json"
+    os.mkfifo(path)
+    assert recorded(path) is None
