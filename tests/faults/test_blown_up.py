@@ -22,20 +22,20 @@ def stopped(folder: Folder, rule: str, **how: Path) -> str:
 
 
 def test_a_diverging_loss(folder: Folder) -> None:
-    folder.configuration["experiments"]["small"]["levels"][0]["learning_rate"] = 1e30
+    folder.configuration["experiments"]["small"]["levels"][0]["learning_rate"] = 1e15
     message = stopped(folder, "train")
     assert "the loss is " in message
-    assert " of 60 at 16²: lower the level's learning_rate (now 1e+30)" in message
+    assert " of 60 at 16²: lower the level's learning_rate (now 1e+15)" in message
 
 
 def test_a_log_that_cannot_be_written_does_not_hide_the_message(folder: Folder) -> None:
-    folder.configuration["experiments"]["small"]["levels"][0]["learning_rate"] = 1e30
+    folder.configuration["experiments"]["small"]["levels"][0]["learning_rate"] = 1e15
     assert "the loss is " in stopped(folder, "train", log=Path("/dev/full"))
 
 
 def test_a_solution_that_cannot_be_followed(folder: Folder) -> None:
-    source: dict[str, Any] = {"kind": "navier_stokes", "resolution": 16, "time": 0.1}
-    source["initial"] = {"kind": "power_law_field", "scale": 1e300}
+    source: dict[str, Any] = {"kind": "navier_stokes", "resolution": 16, "time": 1000.0}
+    source["initial"] = {"kind": "power_law_field", "scale": 1e15}
     folder.configuration["datasets"]["rocks"]["source"] = source
     message = stopped(folder, "simulate")
     assert "sample 0 of seed 0" in message

@@ -147,7 +147,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     "parallel: two processes": (setting("parallel", value={"processes": 2}), NOTHING),
     "experiment: title": (
         setting(*MULTILEVEL, "title", value="Another title"),
-        {"fields": 2, "resolutions": 1, **ENDS},
+        {"fields": 2, "resolutions": 2, **ENDS},  # the other is not told apart by name any more
     ),
     "experiment: added": (
         configured(add_experiment),
@@ -170,7 +170,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     ),
     "experiment: removed": (
         configured(remove_experiment),
-        {"fields": 2, **ENDS},
+        {"fields": 2, "resolutions": 1, **ENDS},  # as with its title
     ),
     "balances: code": (
         edited("fsdiff/diagnostics/reaction_diffusion.py", "_GRADING = 97", "_GRADING = 99"),
