@@ -91,7 +91,8 @@ def test_a_damaged_file_is_refused_by_name(
 
 def last_bit_flipped(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    content[-4] ^= 1
+    # Another last digit may be the same number, another name is another one.
+    content[content.rfind(b'"') - 1 if path.suffix == ".json" else -4] ^= 1
     path.write_bytes(content)
 
 
