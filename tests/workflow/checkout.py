@@ -19,6 +19,13 @@ Change = Callable[[dict[str, Any]], None]
 """Changes a configuration in place."""
 
 
+def flip_a_bit(path: Path) -> None:
+    """Flip one in the middle: among the fields, so that what a file was made from can be read."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 class Checkout:
     """The repository's code and the tiny configuration in a folder of their own.
 
