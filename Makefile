@@ -28,7 +28,7 @@ FILES := if [ -e "$$CONFIG" ]; then set -- "$$CONFIG"; quote='"'; else set -- $$
 .PHONY: run report test test-cluster docs clean
 
 run: $(VENV)/installed
-	@$(FILES); $(BIN)/python -m fsdiff.config check "$$@"
+	@$(FILES); $(BIN)/python -m fsdiff.study check "$$@"
 	@$(FILES); $(BIN)/snakemake --cores $(CORES) --configfile "$$@" || { \
 	  status=$$?; \
 	  if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ]; then \

@@ -20,7 +20,7 @@ from measuring import environment
 from report import number, table
 from torch import Tensor, nn
 
-from fsdiff.atomic import atomic
+from fsdiff.jobs.atomic import atomic
 from fsdiff.networks.fno import FNO
 
 BATCH, NODES = 16, 32

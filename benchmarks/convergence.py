@@ -23,15 +23,15 @@ from measuring import environment, relative
 from report import table
 from torch import Tensor
 
-from fsdiff.bases import Basis, CosineBasis, FourierBasis
-from fsdiff.initial import GaussianRandomField, PowerLawField, WhiteNoise
+from fsdiff.data.storage import atomic
+from fsdiff.measures.initial import GaussianRandomField, PowerLawField, WhiteNoise
+from fsdiff.measures.permeability import LogNormal, Permeability, Threshold
 from fsdiff.pde import integrators, navier_stokes
 from fsdiff.pde.darcy import Darcy
 from fsdiff.pde.navier_stokes import NavierStokes
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
-from fsdiff.permeability import LogNormal, Permeability, Threshold
-from fsdiff.plotting.style import experiment_styles, plain_ticks, save, styled
-from fsdiff.storage import atomic
+from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, save, styled
+from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis
 
 TOLERANCES = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 TIGHT = 1e-12

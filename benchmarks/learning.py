@@ -27,18 +27,18 @@ from networks import NETWORKS, PACKAGE, PUBLISHED
 from report import number, table
 from torch import Tensor
 
-from fsdiff import storage
-from fsdiff.atomic import atomic
-from fsdiff.bases import CosineBasis
-from fsdiff.denoiser import Denoiser
-from fsdiff.models import Statistics
+from fsdiff.data import storage
+from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.models import Statistics
+from fsdiff.diffusion.predictions import Wiener
+from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
+from fsdiff.diffusion.time_sampling import Spectral
+from fsdiff.jobs.atomic import atomic
+from fsdiff.measures.priors.convolution import Standard
 from fsdiff.networks.fno import FNO
-from fsdiff.plotting.style import experiment_styles, plain_ticks, save, styled
-from fsdiff.predictions import Wiener
-from fsdiff.priors.convolution import Standard
-from fsdiff.processes.variance_preserving import VariancePreserving
+from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, save, styled
+from fsdiff.spaces.bases import CosineBasis
 from fsdiff.stages.files import normalised_split
-from fsdiff.time_sampling import Spectral
 from fsdiff.training import Level, Trainer, TrainingOptions
 
 FOURIER, COSINE = "fsdiff, Fourier modes and differences", "fsdiff, cosine modes and differences"

@@ -89,7 +89,9 @@ def peak_megabytes(run: Callable[[Input], Any], first: Input) -> float | None:
     if platform.system() != "Linux":
         return None
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["fsdiff.plotting.style", "fsdiff.pde", "scipy.integrate"])
+    context.set_forkserver_preload(
+        ["fsdiff.reports.plotting.style", "fsdiff.pde", "scipy.integrate"]
+    )
     with context.Pool(1) as pool:
         return pool.apply(_peak_megabytes, (run, first))
 

@@ -23,7 +23,7 @@ from typing import Any
 from measuring import environment
 from report import number, table
 
-from fsdiff.atomic import atomic
+from fsdiff.jobs.atomic import atomic
 
 REPOSITORY = Path(__file__).parents[1]
 RESOLUTION = 128

@@ -24,11 +24,11 @@ import torch
 from measuring import environment, peak_megabytes, race
 from report import number, table
 
-from fsdiff.atomic import atomic
-from fsdiff.bases import FourierBasis
+from fsdiff.jobs.atomic import atomic
+from fsdiff.measures.priors import Bessel
 from fsdiff.metrics.diversity import VendiScore
 from fsdiff.metrics.sliced import SlicedWasserstein, white_noise_directions
-from fsdiff.priors import Bessel
+from fsdiff.spaces.bases import FourierBasis
 
 REPOSITORY = Path(__file__).parents[1]
 BASIS = FourierBasis()

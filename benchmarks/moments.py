@@ -9,9 +9,9 @@ from pandas.api.typing import DataFrameGroupBy
 from report import number
 from study import summary
 
-from fsdiff import tables
-from fsdiff.plain_text import markdown
-from fsdiff.plotting.style import experiment_styles, plain_ticks, styled
+from fsdiff.reports import tables
+from fsdiff.reports.plain_text import markdown
+from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled
 
 WANTED = 100
 """How many samples the time to samples is for."""

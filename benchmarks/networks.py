@@ -25,8 +25,8 @@ from peers.networks import PackagedFNO, PublishedFNO
 from report import number, table
 from torch import Tensor, nn
 
+from fsdiff.data.storage import atomic
 from fsdiff.networks.fno import FNO
-from fsdiff.storage import atomic
 
 OURS, COSINE, PACKAGE, PUBLISHED = "fsdiff, Fourier", "fsdiff, cosine", "neuralop", "published"
 COMPILED = "fsdiff, Fourier, compiled"

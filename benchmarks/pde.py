@@ -23,8 +23,8 @@ from problems.batches import Batch, batches
 from problems.darcy import Growth
 from report import batch_table, details, draw, exponents, growth_table, summary
 
-from fsdiff.plotting.style import save
-from fsdiff.storage import atomic
+from fsdiff.data.storage import atomic
+from fsdiff.reports.plotting.style import save
 
 METHOD = """\
 Made by `{command}` in one run on one thread: {environment}

@@ -24,9 +24,9 @@ from measuring import environment
 from report import table
 from study import ROOT, run
 
-from fsdiff import tables
-from fsdiff.atomic import atomic
-from fsdiff.plotting.style import save, styled
+from fsdiff.jobs.atomic import atomic
+from fsdiff.reports import tables
+from fsdiff.reports.plotting.style import save, styled
 
 PREDICTIONS: dict[str, dict[str, Any]] = {
     "noise": {"kind": "noise"},

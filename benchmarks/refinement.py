@@ -20,12 +20,18 @@ import xarray as xr
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
-from fsdiff.datasets.reaction_diffusion import ReactionDiffusionData
+from fsdiff.data.sources.reaction_diffusion import ReactionDiffusionData
+from fsdiff.data.storage import atomic
 from fsdiff.diagnostics.refinement import change_of_paths, statistics
-from fsdiff.initial import GaussianRandomField, WhiteNoise
-from fsdiff.plotting.panels import colour_scale, name_row, show
-from fsdiff.plotting.style import experiment_styles, level_colours, plain_ticks, save, styled
-from fsdiff.storage import atomic
+from fsdiff.measures.initial import GaussianRandomField, WhiteNoise
+from fsdiff.reports.plotting.panels import colour_scale, name_row, show
+from fsdiff.reports.plotting.style import (
+    experiment_styles,
+    level_colours,
+    plain_ticks,
+    save,
+    styled,
+)
 
 LAWS = {"Gaussian random field": GaussianRandomField(), "white noise on the grid": WhiteNoise()}
 TIME = 2.5

@@ -9,7 +9,7 @@ from measuring import Comparison
 from problems.batches import Batch
 from problems.darcy import Growth
 
-from fsdiff.plotting.style import experiment_styles, plain_ticks, styled
+from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled
 
 _COLUMNS = 4
 _PEER = {"color": "#767676", "linestyle": (0, (4, 2))}

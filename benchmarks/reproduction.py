@@ -20,8 +20,8 @@ from PIL import Image
 from report import number, table
 from study import Study, run_as_told, summary
 
-from fsdiff.atomic import atomic
-from fsdiff.plain_text import markdown
+from fsdiff.jobs.atomic import atomic
+from fsdiff.reports.plain_text import markdown
 
 METRICS = DISTANCES | {
     "sliced_wasserstein": "sliced Wasserstein",

@@ -29,22 +29,23 @@ from measuring import environment
 from report import number, table
 from torch import Tensor
 
-from fsdiff import models, storage
-from fsdiff.atomic import atomic
+from fsdiff.data import storage
+from fsdiff.diffusion import models
+from fsdiff.diffusion.samplers.adaptive_heun import AdaptiveHeun
+from fsdiff.diffusion.samplers.annealed_langevin import AnnealedLangevin
+from fsdiff.diffusion.samplers.base import Sampler, Samples, concatenate
+from fsdiff.diffusion.samplers.ddim import DDIM
+from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
+from fsdiff.diffusion.samplers.euler_maruyama import EulerMaruyama
+from fsdiff.diffusion.samplers.heun import Heun
+from fsdiff.diffusion.samplers.multilevel import Multilevel
+from fsdiff.diffusion.samplers.predictor_corrector import PredictorCorrector
+from fsdiff.jobs.atomic import atomic
 from fsdiff.metrics.densities import GradientDensity, OnePointDensity
 from fsdiff.metrics.patches import PatchSlicedWasserstein
 from fsdiff.metrics.sliced import SlicedWasserstein
 from fsdiff.metrics.spectra import SpectrumError
-from fsdiff.plotting.style import experiment_styles, plain_ticks, save, styled
-from fsdiff.samplers.adaptive_heun import AdaptiveHeun
-from fsdiff.samplers.annealed_langevin import AnnealedLangevin
-from fsdiff.samplers.base import Sampler, Samples, concatenate
-from fsdiff.samplers.ddim import DDIM
-from fsdiff.samplers.dpm_solver import DPMSolver
-from fsdiff.samplers.euler_maruyama import EulerMaruyama
-from fsdiff.samplers.heun import Heun
-from fsdiff.samplers.multilevel import Multilevel
-from fsdiff.samplers.predictor_corrector import PredictorCorrector
+from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, save, styled
 from fsdiff.stages.evaluate import test_halves
 from fsdiff.stages.judge import Judge
 

@@ -19,8 +19,8 @@ from report import number, table
 from scipy import stats
 from study import run_as_told
 
-from fsdiff.plain_text import markdown
-from fsdiff.plotting.style import save
+from fsdiff.reports.plain_text import markdown
+from fsdiff.reports.plotting.style import save
 
 RESOLUTION = 128
 BASELINES = ("only_128", "small_batches")

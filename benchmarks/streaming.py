@@ -29,17 +29,17 @@ import xarray as xr
 from measuring import environment, memory
 from report import number, table
 
-from fsdiff import hierarchy, storage
-from fsdiff.atomic import atomic
-from fsdiff.bases import CosineBasis
-from fsdiff.denoiser import Denoiser
-from fsdiff.models import Statistics
+from fsdiff.data import hierarchy, storage
+from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.models import Statistics
+from fsdiff.diffusion.predictions import Wiener
+from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
+from fsdiff.diffusion.time_sampling import Spectral
+from fsdiff.jobs.atomic import atomic
+from fsdiff.measures.priors.convolution import Bessel
 from fsdiff.networks.fno import FNO
-from fsdiff.predictions import Wiener
-from fsdiff.priors.convolution import Bessel
-from fsdiff.processes.variance_preserving import VariancePreserving
+from fsdiff.spaces.bases import CosineBasis
 from fsdiff.stages.files import StoredSplit, normalised_split
-from fsdiff.time_sampling import Spectral
 from fsdiff.training.fields import training_fields
 from fsdiff.training.options import Level, TrainingOptions
 from fsdiff.training.trainer import Trainer

@@ -16,7 +16,7 @@ from moments import DISTANCES, REFERENCES
 from report import number, table
 from study import run_as_told, summary
 
-from fsdiff.plain_text import markdown
+from fsdiff.reports.plain_text import markdown
 
 KURTOSES = {
     "one_point_kurtosis": "kurtosis of values",

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from fsdiff import tables
-from fsdiff.atomic import atomic
-from fsdiff.config import Configuration, load
-from fsdiff.plotting.summary import as_table, titles
+from fsdiff.jobs.atomic import atomic
+from fsdiff.reports import tables
+from fsdiff.reports.plotting.summary import as_table, titles
+from fsdiff.study import Configuration, load
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,8 +14,8 @@ from measuring import environment
 from report import table
 from study import run_as_told
 
-from fsdiff.plain_text import markdown
-from fsdiff.plotting.style import save
+from fsdiff.reports.plain_text import markdown
+from fsdiff.reports.plotting.style import save
 
 RESOLUTION = 128
 DISTANCES = moments.DISTANCES | {"sw_gaussian_approx": "Gaussian surrogate of SW"}

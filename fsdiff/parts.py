@@ -18,24 +18,24 @@ from typing import Any
 PACKAGE = Path(__file__).parent
 
 FAMILIES = {
-    "basis": "bases gram",
-    "prior": "priors",
-    "process": "processes",
+    "basis": "spaces.bases spaces.gram",
+    "prior": "measures.priors",
+    "process": "diffusion.processes",
     "network": "networks",
-    "prediction": "predictions",
-    "time_sampling": "time_sampling",
-    "sampler": "samplers",
-    "source": "datasets",
-    "downsampling": "downsampling",
-    "measure": "initial",
-    "initial": "initial",
-    "random_forcing": "initial",
-    "permeability": "permeability",
+    "prediction": "diffusion.predictions",
+    "time_sampling": "diffusion.time_sampling",
+    "sampler": "diffusion.samplers",
+    "source": "data.sources",
+    "downsampling": "spaces.downsampling",
+    "measure": "measures.initial",
+    "initial": "measures.initial",
+    "random_forcing": "measures.initial",
+    "permeability": "measures.permeability",
     "metrics": "metrics",
     "diagnostics": "diagnostics",
     "analysis": "analyses",
-    "covariance": "priors",
-    "law": "planar",
+    "covariance": "measures.priors",
+    "law": "measures.planar",
 }
 """Key in the configuration → modules or packages below ``fsdiff`` that hold its parts."""
 

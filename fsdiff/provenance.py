@@ -1,8 +1,9 @@
 """What a result was made with: a fingerprint of the code that a job runs, and the package version.
 
-The fingerprint is a hash of syntax trees, so comments, docstrings and formatting do not count; and
-it covers exactly the modules that a script reaches, so an edit elsewhere in the package leaves it
-as it is. Imports are found in the source; nothing is imported.
+The fingerprint is a hash of syntax trees, so comments, docstrings and formatting do not count, nor
+does the wording of errors, warnings and logs; and it covers exactly the modules that a script
+reaches, so an edit elsewhere in the package leaves it as it is. Imports are found in the source;
+nothing is imported.
 """
 
 import ast
@@ -14,15 +15,11 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 
-FORBIDDEN = "config"
+FORBIDDEN = "study"
 """The package that imports every part: a job that reached it would depend on all code."""
 
-WITHOUT_EFFECT = (
-    *("atomic", "blocks", "descriptions", "environment", "explain", "failures", "interruption"),
-    *("jobs", "launching", "lineage", "locks", "logs", "parts", "provenance", "stages.states"),
-    *("states", "supervision", "versions", "workers"),
-)
-"""Modules that jobs reach and whose code has no part in a result.
+WITHOUT_EFFECT = ("blocks", "jobs", "parts", "provenance")
+"""Modules, and packages as a whole, that jobs reach and whose code has no part in a result.
 
 They watch, check, tell, start processes and put files in their places.
 """
@@ -35,7 +32,7 @@ def fingerprint(
 ) -> str:
     """Hash of the code of a script and of modules, with all that they import, 16 hex digits.
 
-    ``modules`` are dotted names such as ``fsdiff.priors``; ``root`` is the folder of the package.
+    ``modules`` are dotted names such as ``fsdiff.networks.fno``; ``root`` is the package's folder.
     Imports count wherever they stand, inside functions too, except under ``if TYPE_CHECKING``;
     a package's ``__init__`` that hands a name on is looked through, not followed.
     Raises ValueError for a module that does not exist, and where ``config`` is reached.
@@ -43,9 +40,9 @@ def fingerprint(
     digest = hashlib.sha256()
     if script is not None:
         digest.update(_syntax(_text(Path(script))).encode())
-    ignored = {f"{root.name}.{name}" for name in WITHOUT_EFFECT}
+    ignored = tuple(f"{root.name}.{name}." for name in WITHOUT_EFFECT)
     for module in dependencies(script=script, modules=modules, root=root):
-        if module in ignored:
+        if f"{module}.".startswith(ignored):
             continue
         digest.update(f"\n{module}\n{_syntax(_text(_file(module, root)))}".encode())
     return digest.hexdigest()[:16]
@@ -130,13 +127,13 @@ def _text(path: Path) -> str:
 
 @lru_cache(maxsize=1024)
 def _tree(source: str) -> ast.Module:
-    """The syntax tree, without docstrings."""
-    return _WithoutDocstrings().visit(ast.parse(source))
+    """The syntax tree, without what is only read by people."""
+    return _WithoutProse().visit(ast.parse(source))
 
 
 @lru_cache(maxsize=1024)
 def _syntax(source: str) -> str:
-    """The syntax tree as text, without docstrings and positions."""
+    """The syntax tree as text, without positions and what is only read by people."""
     return ast.dump(_tree(source))
 
 
@@ -179,10 +176,39 @@ def _executed(node: ast.AST) -> Iterator[ast.AST]:
         yield from _executed(child)
 
 
-class _WithoutDocstrings(ast.NodeTransformer):
-    """Drops strings that stand alone as statements: of modules, classes, functions, attributes."""
+class _WithoutProse(ast.NodeTransformer):
+    """Drops docstrings and the wording of errors, warnings and log messages.
+
+    A string that stands alone as a statement is a docstring. Values in a message stay: what
+    calculates them is code.
+    """
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """Nothing in place of a string."""
-        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if is_text else self.generic_visit(node)
+        """Nothing in place of a string; calls that tell something without their wording."""
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            return None
+        return (_WithoutWording() if _tells(node.value) else self).generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """An error without its wording."""
+        return _WithoutWording().generic_visit(node)
+
+
+class _WithoutWording(ast.NodeTransformer):
+    """Empties literal strings, and drops those between the values of a formatted one."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """An empty string in place of any other."""
+        return ast.Constant("") if isinstance(node.value, str) else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        """Its values alone."""
+        values = [item for item in node.values if isinstance(item, ast.FormattedValue)]
+        return self.generic_visit(ast.JoinedStr(values))
+
+
+def _tells(call: ast.AST) -> bool:
+    """Whether an expression is a call of a logger's method or of ``warnings.warn``."""
+    function = call.func if isinstance(call, ast.Call) else None
+    owner = function.value if isinstance(function, ast.Attribute) else None
+    return isinstance(owner, ast.Name) and owner.id in ("logger", "logging", "warnings")

@@ -11,9 +11,9 @@ from measuring import Comparison, Point, Trial, peak_megabytes, race, relative
 from peers import darcy as direct
 from torch import Tensor
 
-from fsdiff.bases import CosineBasis
+from fsdiff.measures.permeability import LogNormal, Permeability, Threshold
 from fsdiff.pde.darcy import Darcy, solve_unit
-from fsdiff.permeability import LogNormal, Permeability, Threshold
+from fsdiff.spaces.bases import CosineBasis
 
 LAWS: dict[str, Permeability] = {
     "two media 12 : 3": Threshold(),

@@ -10,9 +10,9 @@ from peers import navier_stokes as published
 from peers.navier_stokes import CrankNicolsonEuler
 from torch import Tensor
 
-from fsdiff.bases import FourierBasis
-from fsdiff.initial import PowerLawField
+from fsdiff.measures.initial import PowerLawField
 from fsdiff.pde.navier_stokes import NavierStokes
+from fsdiff.spaces.bases import FourierBasis
 
 PUBLISHED_STEP, BATCH = 1e-4, 20
 STEPS = (PUBLISHED_STEP, 1e-3, 1e-2)

@@ -10,9 +10,9 @@ from measuring import Comparison, Point, peak_megabytes, race, relative
 from peers import reaction_diffusion as published
 from torch import Tensor
 
-from fsdiff.bases import CosineBasis
-from fsdiff.initial import FieldLaw, GaussianRandomField, WhiteNoise
+from fsdiff.measures.initial import FieldLaw, GaussianRandomField, WhiteNoise
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
+from fsdiff.spaces.bases import CosineBasis
 
 SYSTEM = ReactionDiffusion()
 TIMES = np.linspace(0, 5, 101).tolist()

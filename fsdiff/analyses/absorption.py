@@ -11,12 +11,12 @@ from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.runs import Recorder, ensemble
-from fsdiff.exact import STANDARD_NORMAL, ExactDenoiser
-from fsdiff.planar import PlanarLaw
-from fsdiff.processes.path import GaussianPath
-from fsdiff.processes.variance_preserving import OrnsteinUhlenbeck
-from fsdiff.samplers.base import Sampler
-from fsdiff.samplers.euler_maruyama import EulerMaruyama
+from fsdiff.diffusion.exact import STANDARD_NORMAL, ExactDenoiser
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.processes.variance_preserving import OrnsteinUhlenbeck
+from fsdiff.diffusion.samplers.base import Sampler
+from fsdiff.diffusion.samplers.euler_maruyama import EulerMaruyama
+from fsdiff.measures.planar import PlanarLaw
 
 SHOWN = 1000
 """How many samples are kept for figures."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fsdiff.analyses.base import NetworkFactory
-from fsdiff.denoiser import Denoiser
+from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.randomness import generator
 
 DATA_STREAM, LOSS_STREAM, WEIGHTS_STREAM = 34, 35, 36

@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.modes import check_uniform, resolved_by, squared_scales
-from fsdiff.bases import Basis, FourierBasis, Nodes
-from fsdiff.priors.convolution import Bessel
-from fsdiff.priors.spectral import SpectralPrior
-from fsdiff.processes.path import GaussianPath
-from fsdiff.processes.variance_preserving import VariancePreserving
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
+from fsdiff.measures.priors.convolution import Bessel
+from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.randomness import generator
+from fsdiff.spaces.bases import Basis, FourierBasis, Nodes
 
 PATH_STREAM = 32
 """Stream number of simulated paths."""

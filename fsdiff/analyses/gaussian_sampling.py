@@ -12,14 +12,14 @@ from tqdm import tqdm
 
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.runs import sample_variance
-from fsdiff.bases import Basis, FourierBasis, Nodes
-from fsdiff.exact import ExactDenoiser, gaussian
+from fsdiff.diffusion.exact import ExactDenoiser, gaussian
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
+from fsdiff.diffusion.samplers.base import Sampler
+from fsdiff.measures.priors.convolution import Bessel
+from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.metrics.spectra import radial_spectrum
-from fsdiff.priors.convolution import Bessel
-from fsdiff.priors.spectral import SpectralPrior
-from fsdiff.processes.path import GaussianPath
-from fsdiff.processes.variance_preserving import VariancePreserving
-from fsdiff.samplers.base import Sampler
+from fsdiff.spaces.bases import Basis, FourierBasis, Nodes
 
 
 @dataclass(frozen=True, kw_only=True)

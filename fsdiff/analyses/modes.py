@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fsdiff.bases import Basis
-from fsdiff.processes.path import GaussianPath
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.spaces.bases import Basis
 
 
 def resolved_by(basis: Basis, coarse: int, fine: int) -> Tensor:

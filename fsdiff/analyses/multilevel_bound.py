@@ -10,11 +10,11 @@ from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.modes import check_uniform, resolved_by, squared_scales
-from fsdiff.bases import Basis, FourierBasis, Nodes
-from fsdiff.priors.convolution import Bessel
-from fsdiff.priors.spectral import SpectralPrior
-from fsdiff.processes.path import GaussianPath
-from fsdiff.processes.variance_preserving import VariancePreserving
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
+from fsdiff.measures.priors.convolution import Bessel
+from fsdiff.measures.priors.spectral import SpectralPrior
+from fsdiff.spaces.bases import Basis, FourierBasis, Nodes
 
 NODES = 4000
 """Times at which integrals over time are evaluated."""

@@ -12,17 +12,17 @@ from torch import Tensor
 from fsdiff.analyses.base import Analysis, NetworkFactory, results
 from fsdiff.analyses.fitting import fit, initialised
 from fsdiff.analyses.runs import Recorder, ensemble
-from fsdiff.denoiser import Denoiser, Estimate
-from fsdiff.exact import POINTS, STANDARD_NORMAL, ExactDenoiser
-from fsdiff.planar import PlanarLaw
-from fsdiff.predictions import Data, Prediction
-from fsdiff.processes.path import GaussianPath
-from fsdiff.processes.variance_preserving import OrnsteinUhlenbeck
+from fsdiff.diffusion.denoiser import Denoiser, Estimate
+from fsdiff.diffusion.exact import POINTS, STANDARD_NORMAL, ExactDenoiser
+from fsdiff.diffusion.predictions import Data, Prediction
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.processes.variance_preserving import OrnsteinUhlenbeck
+from fsdiff.diffusion.samplers.base import Sampler
+from fsdiff.diffusion.samplers.euler_maruyama import EulerMaruyama
+from fsdiff.diffusion.samplers.times import time_grid
+from fsdiff.diffusion.time_sampling import TimeSampling, Uniform
+from fsdiff.measures.planar import PlanarLaw
 from fsdiff.randomness import generator
-from fsdiff.samplers.base import Sampler
-from fsdiff.samplers.euler_maruyama import EulerMaruyama
-from fsdiff.samplers.times import time_grid
-from fsdiff.time_sampling import TimeSampling, Uniform
 
 TEST_STREAM = 38
 """Stream number of the points that networks are judged on."""

@@ -10,10 +10,10 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from fsdiff.denoiser import Denoiser, Estimate
-from fsdiff.exact import ExactDenoiser
+from fsdiff.diffusion.denoiser import Denoiser, Estimate
+from fsdiff.diffusion.exact import ExactDenoiser
+from fsdiff.diffusion.samplers.base import Run, Sampler, State
 from fsdiff.randomness import generator
-from fsdiff.samplers.base import Run, Sampler, State
 
 ENSEMBLE_STREAM = 31
 """Stream number of the noise of an ensemble."""

@@ -11,17 +11,17 @@ from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, NetworkFactory, results
 from fsdiff.analyses.fitting import fit, initialised
-from fsdiff.bases import Basis, FourierBasis, Nodes
-from fsdiff.denoiser import Denoiser
-from fsdiff.downsampling import Downsampling, Fourier
-from fsdiff.exact import ExactDenoiser, GaussianMixture, mixture
-from fsdiff.predictions import Prediction, Score
-from fsdiff.priors.convolution import Combined
-from fsdiff.priors.spectral import SpectralPrior
-from fsdiff.processes.path import GaussianPath
-from fsdiff.processes.variance_preserving import VariancePreserving
+from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.exact import ExactDenoiser, GaussianMixture, mixture
+from fsdiff.diffusion.predictions import Prediction, Score
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
+from fsdiff.diffusion.time_sampling import TimeSampling, Uniform
+from fsdiff.measures.priors.convolution import Combined
+from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.randomness import generator
-from fsdiff.time_sampling import TimeSampling, Uniform
+from fsdiff.spaces.bases import Basis, FourierBasis, Nodes
+from fsdiff.spaces.downsampling import Downsampling, Fourier
 
 TEST_STREAM = 37
 """Stream number of the data and the noise that errors are measured on."""

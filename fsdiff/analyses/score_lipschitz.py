@@ -9,12 +9,12 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, results
-from fsdiff.bases import Basis, FourierBasis, Nodes
-from fsdiff.exact import ExactDenoiser, gaussian
-from fsdiff.priors.convolution import Bessel
-from fsdiff.priors.spectral import SpectralPrior
-from fsdiff.processes.path import GaussianPath
-from fsdiff.processes.variance_preserving import VariancePreserving
+from fsdiff.diffusion.exact import ExactDenoiser, gaussian
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
+from fsdiff.measures.priors.convolution import Bessel
+from fsdiff.measures.priors.spectral import SpectralPrior
+from fsdiff.spaces.bases import Basis, FourierBasis, Nodes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.modes import squared_scales
-from fsdiff.exact import STANDARD_NORMAL, ExactDenoiser
-from fsdiff.planar import PlanarLaw
-from fsdiff.processes.path import GaussianPath
-from fsdiff.processes.variance_preserving import OrnsteinUhlenbeck
+from fsdiff.diffusion.exact import STANDARD_NORMAL, ExactDenoiser
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.processes.variance_preserving import OrnsteinUhlenbeck
+from fsdiff.diffusion.samplers.times import time_grid
+from fsdiff.measures.planar import PlanarLaw
 from fsdiff.randomness import generator
-from fsdiff.samplers.times import time_grid
 
 SAMPLE_STREAM = 33
 """Stream number of samples of X_0 and of the noise that makes X_t of them."""

@@ -7,10 +7,10 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.bases import CosineBasis
-from fsdiff.datasets.darcy import DarcyData
+from fsdiff.data.sources.darcy import DarcyData
 from fsdiff.diagnostics.balance import Examination, steady
 from fsdiff.pde.darcy import Darcy
+from fsdiff.spaces.bases import CosineBasis
 
 EQUATIONS = "discrete equations"
 """The residual of the linear system, as the finite volumes have it."""

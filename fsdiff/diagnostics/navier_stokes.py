@@ -8,10 +8,10 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.bases import FourierBasis
-from fsdiff.datasets.navier_stokes import NavierStokesData
+from fsdiff.data.sources.navier_stokes import NavierStokesData
 from fsdiff.diagnostics.balance import Examination, evolving, frames
-from fsdiff.initial import FORCING_STREAM
+from fsdiff.measures.initial import FORCING_STREAM
+from fsdiff.spaces.bases import FourierBasis
 
 BASIS = FourierBasis()
 

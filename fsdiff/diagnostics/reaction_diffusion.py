@@ -9,10 +9,10 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.bases import CosineBasis
-from fsdiff.datasets.reaction_diffusion import SPECIES, ReactionDiffusionData
+from fsdiff.data.sources.reaction_diffusion import SPECIES, ReactionDiffusionData
 from fsdiff.diagnostics.balance import INTERIOR, Examination, derivative, evolving, frames
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
+from fsdiff.spaces.bases import CosineBasis
 
 BASIS = CosineBasis()
 

@@ -7,9 +7,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.bases import Basis
 from fsdiff.metrics.spectra import radial_spectrum
-from fsdiff.shells import whole_shells
+from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.shells import whole_shells
 
 
 def statistics(fields: Tensor, basis: Basis, length: float = 1.0) -> xr.Dataset:

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from fsdiff.bases import Basis
 from fsdiff.metrics.fields import check_fields
+from fsdiff.spaces.bases import Basis
 
 Draws = Annotated[int, Field(ge=1, le=100_000)]
 """How many random directions or the like: more cost days and tell no more."""

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import BLOCK
+from fsdiff.spaces.bases import Basis
 
 
 @dataclass(frozen=True)

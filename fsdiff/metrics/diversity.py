@@ -11,9 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import gram
+from fsdiff.spaces.bases import Basis
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
+from fsdiff.spaces.bases import Basis
 
 logger = logging.getLogger(__name__)
 

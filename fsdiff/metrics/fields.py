@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from fsdiff.bases import Basis
+from fsdiff.spaces.bases import Basis
 
 BLOCK = 2**22
 """Numbers held at once in double precision when a large set is worked through."""

@@ -12,10 +12,10 @@ import torch
 from pydantic import Field, NonNegativeInt
 from torch import Tensor
 
-from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import squared_distances
 from fsdiff.randomness import generator
+from fsdiff.spaces.bases import Basis
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import torch
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 
-from fsdiff.bases import Basis
 from fsdiff.metrics.base import Draws, Metric
 from fsdiff.metrics.fields import blocks
 from fsdiff.metrics.sliced import squared_wasserstein
 from fsdiff.randomness import generator
+from fsdiff.spaces.bases import Basis
 
 PROJECTED = 2**26
 """Numbers that are projected at once: the patches of all fields, by some of the directions."""

@@ -13,10 +13,10 @@ import torch
 from pydantic import NonNegativeInt
 from torch import Tensor
 
-from fsdiff.bases import Basis
 from fsdiff.metrics.base import Draws, Metric
 from fsdiff.metrics.fields import BLOCK, blocks
 from fsdiff.randomness import generator
+from fsdiff.spaces.bases import Basis
 
 
 @dataclass(frozen=True)

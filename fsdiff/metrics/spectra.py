@@ -7,10 +7,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from fsdiff.bases import Basis
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import blocks
-from fsdiff.shells import shell_energy, whole_shells
+from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.shells import shell_energy, whole_shells
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def radial_spectrum(fields: Tensor, basis: Basis) -> tuple[Tensor, Tensor]:
     """Energy of a set of fields by shells of wavenumber: (k, energy), shapes (S,), (channels, S).
 
     The energy of a shell is the sum over its modes of the mean square over the set, see
-    ``fsdiff.shells.shell_energy``; Fourier Nyquist modes are no part of it.
+    ``fsdiff.spaces.shells.shell_energy``; Fourier Nyquist modes are no part of it.
     """
     squares = sum(basis.forward(block).abs().square().sum(0) for block in blocks(fields))
     energy = shell_energy(squares / len(fields), basis, fields.shape[-1])

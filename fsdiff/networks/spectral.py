@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from fsdiff.modes import cosine_matrix
+from fsdiff.spaces.modes import cosine_matrix
 
 
 class Transform(NamedTuple):

@@ -6,8 +6,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from fsdiff.bases import FourierBasis
 from fsdiff.pde.exponential import Weights
+from fsdiff.spaces.bases import FourierBasis
 
 _EDGE = 0.85
 """Modes beyond this share of the cutoff are the highest."""

@@ -7,15 +7,16 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff import models, storage
-from fsdiff.bases import Basis
-from fsdiff.models import Statistics
-from fsdiff.priors.spectral import white_noise
+from fsdiff.data import storage
+from fsdiff.data.storage import Provenance
+from fsdiff.diffusion import models
+from fsdiff.diffusion.models import Statistics
+from fsdiff.measures.priors.spectral import white_noise
 from fsdiff.randomness import generator, normals
-from fsdiff.spectrum import resample_spectrum
+from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.spectrum import resample_spectrum
 from fsdiff.stages.files import Job, fields_of, normalised_split, split
 from fsdiff.stages.judge import Judge
-from fsdiff.storage import Provenance
 
 SURROGATE_STREAM, WHITE_NOISE_STREAM, FLOOR_STREAM = 21, 22, 23
 """Stream numbers of the two synthetic reference rows, and of the divisions of real data."""

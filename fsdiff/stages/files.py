@@ -10,9 +10,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff import storage
-from fsdiff.models import Statistics
-from fsdiff.stored_fields import StoredFields
+from fsdiff.data import storage
+from fsdiff.data.stored_fields import StoredFields
+from fsdiff.diffusion.models import Statistics
 
 Job = Mapping[str, Any]
 

@@ -8,13 +8,13 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.bases import Basis
+from fsdiff.diffusion.models import Statistics
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.evaluate import evaluate
 from fsdiff.metrics.fields import blocks
 from fsdiff.metrics.results import channel_names, of_channel
-from fsdiff.models import Statistics
 from fsdiff.parts import build
+from fsdiff.spaces.bases import Basis
 
 
 @dataclass(frozen=True)

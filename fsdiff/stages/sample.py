@@ -13,16 +13,17 @@ from pydantic import NonNegativeFloat, NonNegativeInt, TypeAdapter
 from torch import Tensor
 from tqdm import tqdm
 
-from fsdiff import models, storage, tensors
-from fsdiff.atomic import DamagedError
-from fsdiff.devices import chosen_device
-from fsdiff.interruption import interruptible
+from fsdiff.data import storage, tensors
+from fsdiff.data.storage import Provenance
+from fsdiff.diffusion import models
+from fsdiff.diffusion.samplers.base import Samples, concatenate
+from fsdiff.jobs.atomic import DamagedError
+from fsdiff.jobs.devices import chosen_device
+from fsdiff.jobs.interruption import interruptible
+from fsdiff.jobs.states import saved
+from fsdiff.jobs.versions import environment, warn_of_changes
 from fsdiff.parts import build
-from fsdiff.samplers.base import Samples, concatenate
 from fsdiff.stages.files import Job, state_path
-from fsdiff.states import saved
-from fsdiff.storage import Provenance
-from fsdiff.versions import environment, warn_of_changes
 
 logger = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from fsdiff import storage
-from fsdiff.atomic import StorageError
-from fsdiff.interruption import interruptible
+from fsdiff.data import storage
+from fsdiff.data.storage import Provenance
+from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.interruption import interruptible
+from fsdiff.jobs.states import saved
+from fsdiff.jobs.versions import environment, warn_of_changes
 from fsdiff.parts import build
-from fsdiff.states import saved
-from fsdiff.storage import Provenance
-from fsdiff.versions import environment, warn_of_changes
 
 logger = logging.getLogger(__name__)
 

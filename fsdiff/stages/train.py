@@ -7,15 +7,16 @@ from typing import Any
 
 import xarray as xr
 
-from fsdiff import models, storage
-from fsdiff.bases import Basis
-from fsdiff.denoiser import Denoiser
-from fsdiff.devices import chosen_device
-from fsdiff.models import Statistics
+from fsdiff.data import storage
+from fsdiff.data.storage import Provenance
+from fsdiff.diffusion import models
+from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.models import Statistics
+from fsdiff.jobs.devices import chosen_device
+from fsdiff.measures.roughness import compare_prior
 from fsdiff.parts import build
-from fsdiff.roughness import compare_prior
+from fsdiff.spaces.bases import Basis
 from fsdiff.stages.files import Job, StoredSplit, normalised_split, state_path
-from fsdiff.storage import Provenance
 from fsdiff.training.fields import training_fields
 from fsdiff.training.kept import KeptWeights
 from fsdiff.training.options import Level, TrainingOptions

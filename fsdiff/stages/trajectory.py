@@ -10,16 +10,17 @@ import xarray as xr
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from fsdiff import models, storage
-from fsdiff.atomic import DamagedError
-from fsdiff.devices import chosen_device
-from fsdiff.samplers.base import concatenate
+from fsdiff.data import storage
+from fsdiff.data.storage import Provenance
+from fsdiff.diffusion import models
+from fsdiff.diffusion.samplers.base import concatenate
+from fsdiff.jobs.atomic import DamagedError
+from fsdiff.jobs.devices import chosen_device
+from fsdiff.jobs.states import saved
 from fsdiff.stages.evaluate import test_halves
 from fsdiff.stages.files import Job, state_path
 from fsdiff.stages.judge import Judge
 from fsdiff.stages.sample import SamplingError, draw, drawn_so_far
-from fsdiff.states import saved
-from fsdiff.storage import Provenance
 from fsdiff.training.kept import kept_weights
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from fsdiff import tensors
-from fsdiff.atomic import DamagedError
+from fsdiff.data import tensors
+from fsdiff.jobs.atomic import DamagedError
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed, nn
 
-from fsdiff.launching import together
+from fsdiff.jobs.launching import together
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import xarray as xr
 from pydantic import NonNegativeFloat, NonNegativeInt, TypeAdapter
 from torch import Tensor, nn
 
-from fsdiff import tensors
-from fsdiff.atomic import DamagedError
-from fsdiff.versions import environment, warn_of_changes
+from fsdiff.data import tensors
+from fsdiff.jobs.atomic import DamagedError
+from fsdiff.jobs.versions import environment, warn_of_changes
 
 Row = dict[str, int | float | list[float]]
 """Of the loss curves; validation losses are those at each resolution."""

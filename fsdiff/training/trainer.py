@@ -17,18 +17,18 @@ import xarray as xr
 from torch import Tensor
 from tqdm import tqdm
 
-from fsdiff.atomic import DamagedError
-from fsdiff.denoiser import Denoiser
-from fsdiff.interruption import interruptible
+from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.validation import ValidationSet
+from fsdiff.jobs.atomic import DamagedError
+from fsdiff.jobs.interruption import interruptible
+from fsdiff.jobs.states import saved
 from fsdiff.randomness import generator
-from fsdiff.states import saved
 from fsdiff.training.augmentation import random_square_symmetry
 from fsdiff.training.fields import InMemory, TrainingFields
 from fsdiff.training.kept import KeptWeights
 from fsdiff.training.options import Level, TrainingOptions
 from fsdiff.training.processes import ALONE, Processes
 from fsdiff.training.state import Progress, TrainingState
-from fsdiff.validation import ValidationSet
 
 logger = logging.getLogger(__name__)
 

@@ -24,16 +24,16 @@ from typing import Any
 import yaml
 from snakemake.iocontainers import Namedlist
 
-from fsdiff.config import Configuration, load
-from fsdiff.lineage import lineage
+from fsdiff.data.storage import canonical_json
+from fsdiff.jobs.lineage import lineage
 from fsdiff.parts import modules
 from fsdiff.provenance import fingerprint
-from fsdiff.storage import canonical_json
+from fsdiff.study import Configuration, load
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     [f"fsdiff.stages.{name}" for name in ("simulate", "train", "sample", "evaluate")]
-    + ["fsdiff.hierarchy", "fsdiff.workers", "fsdiff.config"]
+    + ["fsdiff.data.hierarchy", "fsdiff.jobs.workers", "fsdiff.study"]
 )
 """Forks of one process that has imported what the scripts need."""
 
@@ -284,7 +284,7 @@ def run_script(
 
 def save_at_every_check() -> None:
     """Save the state of work at each of its checks."""
-    from fsdiff.interruption import Interruption
+    from fsdiff.jobs.interruption import Interruption
 
     original = Interruption.__init__
     Interruption.__init__ = lambda self, save, every, agree: original(self, save, 0.0, agree)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from study import SIDECAR, WEIGHTS, Folder
 
-from fsdiff import storage, tensors
+from fsdiff.data import storage, tensors
 
 pytestmark = pytest.mark.faults
 

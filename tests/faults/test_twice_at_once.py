@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 from study import DATA, HISTORY, RULES, SAMPLES, SHARD, SIDECAR, WEIGHTS, Folder, Job, changed
 
-from fsdiff import models, storage
-from fsdiff.lineage import recorded
+from fsdiff.data import storage
+from fsdiff.diffusion import models
+from fsdiff.jobs.lineage import recorded
 
 pytestmark = pytest.mark.faults
 

@@ -9,13 +9,13 @@ import torch
 from hypothesis import settings
 from torch import nn
 
-from fsdiff.bases import CosineBasis, FourierBasis
-from fsdiff.denoiser import Denoiser
-from fsdiff.predictions import Data, Noise, Preconditioned, Score, Velocity, Wiener
-from fsdiff.priors.convolution import Bessel
-from fsdiff.processes.heat import StochasticHeat
-from fsdiff.processes.variance_preserving import VariancePreserving
-from fsdiff.time_sampling import Uniform
+from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.predictions import Data, Noise, Preconditioned, Score, Velocity, Wiener
+from fsdiff.diffusion.processes.heat import StochasticHeat
+from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
+from fsdiff.diffusion.time_sampling import Uniform
+from fsdiff.measures.priors.convolution import Bessel
+from fsdiff.spaces.bases import CosineBasis, FourierBasis
 
 # Continuous integration tries the same examples every time; at a desk, new ones are looked for.
 settings.register_profile("ci", derandomize=True)
@@ -208,7 +208,7 @@ def drawn_spectrum(sampler, basis, n, dtype=torch.float64, **parts):
         channels = DRAWS[sampler]
         denoiser = ideal_denoiser(basis, n, channels, **parts)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("fsdiff.samplers.base.white_noise", impulses := Impulses())
+            patch.setattr("fsdiff.diffusion.samplers.base.white_noise", impulses := Impulses())
             samples = sampler(denoiser, denoiser.prior, n, [0], 0, dtype=dtype)
         DRAWS[sampler] = len(impulses.draws)
     return basis.forward(samples.fields[0].double()).abs().square().sum(0), samples

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from fsdiff import parts
-from fsdiff.bases import CosineBasis, FourierBasis
-from fsdiff.initial import WhiteNoise
-from fsdiff.priors.convolution import Bessel, Combined
+from fsdiff.measures.initial import WhiteNoise
+from fsdiff.measures.priors.convolution import Bessel, Combined
+from fsdiff.spaces.bases import CosineBasis, FourierBasis
 
 
 @pytest.mark.parametrize("family", parts.FAMILIES)
@@ -88,7 +88,7 @@ def test_modules_of_a_slice_are_those_of_all_parts_in_it():
 def test_finding_parts_imports_none_of_them():
     script = (
         "import sys; from fsdiff import parts; [parts.kinds(family) for family in parts.FAMILIES];"
-        "print('torch' in sys.modules, 'fsdiff.priors' in sys.modules)"
+        "print('torch' in sys.modules, 'fsdiff.measures.priors' in sys.modules)"
     )
     run = subprocess.run(
         [sys.executable, "-c", script],

@@ -49,11 +49,21 @@ FILES = {
     "pde/heat.py": "from ..bases import grid\n\nclass Heat: pass\n",
     "pde/waves.py": "class Wave: pass\n",
     "pde/burgers.py": "class Burgers: pass\n",
-    "light.py": "x = 1\n",
+    "light.py": """
+        import logging
+
+        logger = logging.getLogger(__name__)
+        x = 1
+
+        def check(y):
+            logger.warning("%s done", y)
+            if y > 2:
+                raise ValueError(f"it broke at {y + 1}" + " so far")
+    """,
     "heavy.py": "class Heavy: pass\n",
     "other.py": "y = 2\n",
-    "config/__init__.py": "import toy.heavy\n",
-    "config/blocks.py": "z = 3\n",
+    "study/__init__.py": "import toy.heavy\n",
+    "study/searches.py": "z = 3\n",
 }
 
 SCRIPT = """
@@ -130,7 +140,7 @@ def test_modules_count_as_a_script_s_imports_do(root):
     assert dependencies(modules=["toy.pde.heat"], root=root) == ("toy.bases", "toy.pde.heat")
 
 
-@pytest.mark.parametrize("module", ["toy.config", "toy.config.blocks"])
+@pytest.mark.parametrize("module", ["toy.study", "toy.study.searches"])
 def test_the_configuration_must_not_be_reached(root, module):
     edit(root / "bases.py", "def grid", f"import {module}\n\ndef grid")
     with pytest.raises(ValueError, match=f"toy.bases imports {module}"):
@@ -165,7 +175,10 @@ def test_a_fingerprint_is_16_hexadecimal_digits(root):
         ("pde/waves.py", "pass", "speed = 3"),
         ("pde/__init__.py", "1.0", "2.0"),
         ("__init__.py", "1.0", "2.0"),
-        ("config/__init__.py", "toy.heavy", "toy.light"),
+        ("study/__init__.py", "toy.heavy", "toy.light"),
+        ("light.py", "it broke at", "it  broke, alas, at"),
+        ("light.py", "so far", "until now: "),
+        ("light.py", "%s done", "%s is done"),
         ("../script.py", "    import toy.other", "    # late\n    import toy.other"),
     ],
 )  # fmt: skip
@@ -177,14 +190,16 @@ def test_what_changes_no_result_changes_no_fingerprint(root, name, old, new):
 
 @pytest.mark.parametrize("name", WITHOUT_EFFECT)
 def test_what_only_watches_and_tells_changes_no_fingerprint(root, name):
-    path = root.joinpath(*name.split(".")).with_suffix(".py")
+    here = PACKAGE / name
+    path = root / name / "any.py" if here.is_dir() else (root / name).with_suffix(".py")
     path.parent.mkdir(exist_ok=True)
     path.write_text("x = 1\n")
-    (root.parent / "script.py").write_text(f"import toy.{name}\n")
+    module = ".".join(path.relative_to(root.parent).with_suffix("").parts)
+    (root.parent / "script.py").write_text(f"import {module}\n")
     before = of_script(root)
     edit(path, "x = 1", "x = 2")
     assert of_script(root) == before
-    assert PACKAGE.joinpath(*name.split(".")).with_suffix(".py").exists()
+    assert here.is_dir() or here.with_suffix(".py").exists()
 
 
 @pytest.mark.parametrize(
@@ -194,6 +209,9 @@ def test_what_only_watches_and_tells_changes_no_fingerprint(root, name):
         ("bases.py", "def grid(n)", "def grid(n, m=1)"),
         ("light.py", "x = 1", 'x = "1"'),
         ("light.py", "x = 1", "x = 1.0"),
+        ("light.py", "{y + 1}", "{y + 2}"),
+        ("light.py", "ValueError", "TypeError"),
+        ("light.py", 'done", y', 'done", 2 * y'),
         ("pde/heat.py", "pass", "k = 1"),
         ("other.py", "2", "3"),
         ("../script.py", "numpy as np", "numpy"),
@@ -230,12 +248,15 @@ def test_version():
 
 
 def test_modules_of_this_package_reach_what_they_use():
-    assert "fsdiff.bases" in dependencies(modules=["fsdiff.priors.convolution"])
-    assert dependencies(modules=["fsdiff.bases"]) == ("fsdiff.bases", "fsdiff.modes")
-    assert "fsdiff.provenance" in dependencies(modules=["fsdiff.storage"])
+    assert "fsdiff.spaces.bases" in dependencies(modules=["fsdiff.measures.priors.convolution"])
+    assert dependencies(modules=["fsdiff.spaces.bases"]) == (
+        "fsdiff.spaces.bases",
+        "fsdiff.spaces.modes",
+    )
+    assert "fsdiff.provenance" in dependencies(modules=["fsdiff.data.storage"])
 
 
 def test_no_script_reaches_the_configuration():
     scripts = sorted((provenance.PACKAGE.parent / "workflow" / "scripts").glob("*.py"))
     for script in scripts:
-        assert not [name for name in dependencies(script=script) if "fsdiff.config" in name]
+        assert not [name for name in dependencies(script=script) if "fsdiff.study" in name]

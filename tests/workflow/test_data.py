@@ -64,7 +64,7 @@ def test_killed_simulation_starts_again_and_ends_with_the_same_data(
     # A delay in a module that is no part of the fingerprint: the data stay those of this code.
     start = "def configure("
     delay = "import time\n\ntime.sleep(60)\n\n\n"
-    with checkout.edited("fsdiff/logs.py", start, delay + start):
+    with checkout.edited("fsdiff/jobs/logs.py", start, delay + start):
         run = subprocess.Popen(
             **checkout.command("--cores", "2", DATASET),
             stdout=subprocess.DEVNULL,

@@ -96,11 +96,11 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
         {"analyse": 2, **STEEPNESS},
     ),
     "code of a law": (
-        edited("fsdiff/planar.py", "NODES = 5000", "NODES = 5001"),
+        edited("fsdiff/measures/planar.py", "NODES = 5000", "NODES = 5001"),
         {"analyse": 1, "draw_singularity": 1, "all": 1},
     ),
     "code of a figure": (
-        edited("fsdiff/plotting/analyses/singularity.py", "0.3", "0.31"),
+        edited("fsdiff/reports/plotting/analyses/singularity.py", "0.3", "0.31"),
         {"draw_singularity": 1, "all": 1},
     ),
     "removed": (

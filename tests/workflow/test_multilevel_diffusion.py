@@ -11,8 +11,8 @@ import yaml
 from checkout import REPOSITORY, Checkout
 from snakemake.utils import update_config
 
-from fsdiff import tables
-from fsdiff.config import Configuration, load
+from fsdiff.reports import tables
+from fsdiff.study import Configuration, load
 
 CONFIGS = REPOSITORY / "configs"
 PAPER = CONFIGS / "multilevel_diffusion.yaml"

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from checkout import REPOSITORY, Checkout
 
-from fsdiff import tables
-from fsdiff.config import load
+from fsdiff.reports import tables
+from fsdiff.study import load
 
 FILES = sorted((REPOSITORY / "configs").glob("*.yaml"))
 DATA_SETS = (

@@ -102,7 +102,9 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     ),
     "sampler: steps": (setting("defaults", "sampler", "steps", value=5), SAMPLES),
     "sampler: code": (
-        edited("fsdiff/samplers/ddim.py", "eta: Annotated[", "omega = 1\n    eta: Annotated["),
+        edited(
+            "fsdiff/diffusion/samplers/ddim.py", "eta: Annotated[", "omega = 1\n    eta: Annotated["
+        ),
         SAMPLES,
     ),
     "training: epochs of the fine level": (
@@ -177,7 +179,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
         {"balances": 1, "all": 1},
     ),
     "figure: code of the table": (
-        edited("fsdiff/plotting/table.py", "BLIND = 1.5", "BLIND = 1.6"),
+        edited("fsdiff/reports/plotting/table.py", "BLIND = 1.5", "BLIND = 1.6"),
         {"table": 1, "all": 1},
     ),
 }

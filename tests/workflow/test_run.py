@@ -17,7 +17,7 @@ import pytest
 import xarray as xr
 from checkout import Checkout, flip_a_bit
 
-from fsdiff import tables
+from fsdiff.reports import tables
 
 pytestmark = pytest.mark.workflow
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from checkout import Checkout
 
-from fsdiff import tables
+from fsdiff.reports import tables
 
 pytestmark = pytest.mark.workflow
 

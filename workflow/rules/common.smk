@@ -19,14 +19,16 @@ if MAIN:
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from fsdiff import environment, strict_yaml
-from fsdiff.atomic import machine, sweep
-from fsdiff.config import ConfigurationError, load
-from fsdiff.config.sizes import told
+from fsdiff.jobs import environment
+
+from fsdiff.study import strict_yaml
+from fsdiff.jobs.atomic import machine, sweep
+from fsdiff.study import ConfigurationError, load
+from fsdiff.study.sizes import told
 from fsdiff.parts import kinds, modules
 from fsdiff.provenance import fingerprint
-from fsdiff.storage import canonical_json, read_json, write_json
-from fsdiff.supervision import announce
+from fsdiff.data.storage import canonical_json, read_json, write_json
+from fsdiff.jobs.supervision import announce
 
 # Snakemake puts the path of Python into commands of the shell as it is, spaces and quotes included.
 if os.path.exists(sys.executable):

@@ -1,6 +1,6 @@
 """Figures of the report, and what is drawn in each."""
 
-from fsdiff.labels import labels
+from fsdiff.reports.labels import labels
 
 
 def drawn(wildcards):
@@ -171,7 +171,7 @@ def drawing_analyses(wildcards):
     names = STUDY.drawn_analyses()[wildcards.figure]
     kind = kind_of(wildcards.figure)
     called = labels(names, {name: STUDY.analyses[name].title for name in names})
-    drawn_by = frozenset({f"fsdiff.plotting.analyses.{kind}"})
+    drawn_by = frozenset({f"fsdiff.reports.plotting.analyses.{kind}"})
     return Parameter(
         code=code("analysis_figure", drawn_by),
         config={"kind": kind, "titles": list(called.values())},

@@ -2,7 +2,7 @@
 
 from snakemake.iocontainers import Wildcards
 
-from fsdiff.lineage import lineage
+from fsdiff.jobs.lineage import lineage
 
 
 @cache
@@ -137,6 +137,6 @@ def everything():
 
 
 def tell_plans():
-    """Write the plans to the file that ``python -m fsdiff.results`` asks for."""
+    """Write the plans to the file that ``python -m fsdiff.study.results`` asks for."""
     if asked := os.environ.get("FSDIFF_PLANS"):
         Path(asked).write_text(json.dumps(plans()), encoding="utf-8")

@@ -11,7 +11,7 @@ from snakemake.io import IOFile
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from fsdiff.lineage import difference_of, recorded, records
+from fsdiff.jobs.lineage import difference_of, recorded, records
 
 
 def doubtful(persistence, touch):
@@ -90,7 +90,7 @@ def make_outdated_again(workflow):
         if found and touch:
             raise WorkflowError(
                 f"{listed(found)}\n--touch would take these files for current: run the workflow "
-                "without it, after 'python -m fsdiff.results adopt' if records of files that fit "
+                "without it, after 'python -m fsdiff.study.results adopt' if records of files that fit "
                 "were lost"
             )
         if found:

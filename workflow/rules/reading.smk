@@ -5,7 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from fsdiff import strict_yaml
+from fsdiff.study import strict_yaml
 
 for folder in (Path(str(workflow.current_basedir)).parents[1], Path.cwd()):
     if {"{", "}"} & {*str(folder)}:

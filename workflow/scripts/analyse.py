@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import parts, storage
-from fsdiff.jobs import job_of
+from fsdiff import parts
+from fsdiff.data import storage
+from fsdiff.jobs.job import job_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

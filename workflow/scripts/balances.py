@@ -7,10 +7,10 @@ import torch
 
 from fsdiff import parts
 from fsdiff.diagnostics.balance import closure, joined
-from fsdiff.jobs import job_of
-from fsdiff.plotting.balances import balances
-from fsdiff.plotting.solutions import evolution, steady_states
-from fsdiff.plotting.style import save
+from fsdiff.jobs.job import job_of
+from fsdiff.reports.plotting.balances import balances
+from fsdiff.reports.plotting.solutions import evolution, steady_states
+from fsdiff.reports.plotting.style import save
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,17 +4,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import parts, storage, tables
-from fsdiff.jobs import job_of
-from fsdiff.models import Statistics
-from fsdiff.plotting.comparison import cost, metric_by_resolution
-from fsdiff.plotting.history import loss_curves
-from fsdiff.plotting.pareto import quality_against_cost
-from fsdiff.plotting.spectra import prior_spectrum
-from fsdiff.plotting.style import save
-from fsdiff.plotting.summary import as_table, columns
-from fsdiff.plotting.transfer import trained_by_sampled
-from fsdiff.roughness import compare_prior
+from fsdiff import parts
+from fsdiff.data import storage
+from fsdiff.diffusion.models import Statistics
+from fsdiff.jobs.job import job_of
+from fsdiff.measures.roughness import compare_prior
+from fsdiff.reports import tables
+from fsdiff.reports.plotting.comparison import cost, metric_by_resolution
+from fsdiff.reports.plotting.history import loss_curves
+from fsdiff.reports.plotting.pareto import quality_against_cost
+from fsdiff.reports.plotting.spectra import prior_spectrum
+from fsdiff.reports.plotting.style import save
+from fsdiff.reports.plotting.summary import as_table, columns
+from fsdiff.reports.plotting.transfer import trained_by_sampled
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import parts, storage
-from fsdiff.jobs import job_of
-from fsdiff.plotting.data import gallery, hierarchy_densities, hierarchy_spectra
-from fsdiff.plotting.solutions import evolution
-from fsdiff.plotting.style import save
+from fsdiff import parts
+from fsdiff.data import storage
+from fsdiff.jobs.job import job_of
+from fsdiff.reports.plotting.data import gallery, hierarchy_densities, hierarchy_spectra
+from fsdiff.reports.plotting.solutions import evolution
+from fsdiff.reports.plotting.style import save
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff.jobs import job_of
+from fsdiff.jobs.job import job_of
 from fsdiff.stages.evaluate import evaluate_samples
 
 if TYPE_CHECKING:

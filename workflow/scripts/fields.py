@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff import parts, storage
-from fsdiff.jobs import job_of
+from fsdiff import parts
+from fsdiff.data import storage
+from fsdiff.diffusion.models import Statistics
+from fsdiff.jobs.job import job_of
 from fsdiff.metrics.spectra import radial_spectrum
-from fsdiff.models import Statistics
-from fsdiff.plotting.distributions import densities
-from fsdiff.plotting.fields import sample_grid
-from fsdiff.plotting.spectra import spectra
-from fsdiff.plotting.style import quantity_of, save
-from fsdiff.shells import shell_energy
+from fsdiff.reports.plotting.distributions import densities
+from fsdiff.reports.plotting.fields import sample_grid
+from fsdiff.reports.plotting.spectra import spectra
+from fsdiff.reports.plotting.style import quantity_of, save
+from fsdiff.spaces.shells import shell_energy
 from fsdiff.stages.evaluate import gaussian_surrogate
 from fsdiff.stages.files import fields_of, split
 

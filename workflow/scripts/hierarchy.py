@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from fsdiff import hierarchy, parts, storage
-from fsdiff.jobs import job_of
-from fsdiff.workers import workers
+from fsdiff import parts
+from fsdiff.data import hierarchy, storage
+from fsdiff.jobs.job import job_of
+from fsdiff.jobs.workers import workers
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from fsdiff import tables
-from fsdiff.jobs import job_of
-from fsdiff.plotting.progress import metric_by_epoch
-from fsdiff.plotting.style import save
+from fsdiff.jobs.job import job_of
+from fsdiff.reports import tables
+from fsdiff.reports.plotting.progress import metric_by_epoch
+from fsdiff.reports.plotting.style import save
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

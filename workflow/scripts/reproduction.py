@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fsdiff import storage, tables
-from fsdiff.claims import Claim, judge_all
-from fsdiff.jobs import job_of
-from fsdiff.reproduction import page
+from fsdiff.data import storage
+from fsdiff.jobs.job import job_of
+from fsdiff.reports import tables
+from fsdiff.reports.claims import Claim, judge_all
+from fsdiff.reports.reproduction import page
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

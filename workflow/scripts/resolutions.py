@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsdiff import storage
-from fsdiff.jobs import job_of
-from fsdiff.plotting.fields import resolution_grid
-from fsdiff.plotting.style import quantity_of, save
+from fsdiff.data import storage
+from fsdiff.jobs.job import job_of
+from fsdiff.reports.plotting.fields import resolution_grid
+from fsdiff.reports.plotting.style import quantity_of, save
 from fsdiff.stages.files import fields_of, split
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff.jobs import job_of
+from fsdiff.jobs.job import job_of
+from fsdiff.jobs.places import states_beside
 from fsdiff.stages.sample import sample
-from fsdiff.stages.states import states_beside
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

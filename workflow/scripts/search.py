@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from fsdiff import ranking, tables
-from fsdiff.jobs import job_of
-from fsdiff.plotting.ranking import coarse_against_fine
-from fsdiff.plotting.style import save
-from fsdiff.storage import Provenance, read_json, write_json
+from fsdiff.data.storage import Provenance, read_json, write_json
+from fsdiff.jobs.job import job_of
+from fsdiff.reports import ranking, tables
+from fsdiff.reports.plotting.ranking import coarse_against_fine
+from fsdiff.reports.plotting.style import save
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

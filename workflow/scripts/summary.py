@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fsdiff import tables
-from fsdiff.jobs import job_of
-from fsdiff.storage import read_json
+from fsdiff.data.storage import read_json
+from fsdiff.jobs.job import job_of
+from fsdiff.reports import tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

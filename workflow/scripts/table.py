@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from fsdiff import storage, tables
-from fsdiff.jobs import job_of
-from fsdiff.plotting.table import summary_html
+from fsdiff.data import storage
+from fsdiff.jobs.job import job_of
+from fsdiff.reports import tables
+from fsdiff.reports.plotting.table import summary_html
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

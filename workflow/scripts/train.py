@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff.jobs import job_of
-from fsdiff.launching import first, processes, run_in_processes
-from fsdiff.stages.states import states_beside
+from fsdiff.jobs.job import job_of
+from fsdiff.jobs.launching import first, processes, run_in_processes
+from fsdiff.jobs.places import states_beside
 from fsdiff.stages.train import train
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fsdiff.jobs import job_of
-from fsdiff.stages.states import states_beside
+from fsdiff.jobs.job import job_of
+from fsdiff.jobs.places import states_beside
 from fsdiff.stages.trajectory import trajectory
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Blocks of configuration: their types, made from classes, and what is wrong with one in words."""

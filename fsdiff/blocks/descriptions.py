@@ -1,0 +1,120 @@
+"""What is written beside a model's weights, checked like a configuration before it is used.
+
+A model may come from anywhere: whatever its description says, one line tells what is wrong with it.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    ValidationError,
+)
+
+from fsdiff import parts
+from fsdiff.blocks.explain import Explainer, shown
+from fsdiff.blocks.types import Block, block_type
+from fsdiff.jobs.atomic import DamagedError
+
+PARTS = ("basis", "prior", "process", "prediction", "time_sampling", "network")
+"""The blocks that a model is made of."""
+
+LARGEST = 2**14
+"""The largest integer in blocks but the network's, which is compared with the weights; seeds aside.
+
+Integers count nodes and modes: a larger one would not end.
+"""
+
+Attributes = dict[str, str | int | float | list[str | int | float]]
+
+
+class _Open(Block):
+    """A block that may have more keys."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Origin(Block):
+    """Where the first cell of the grid begins, along each axis."""
+
+    y: float
+    x: float
+
+
+class Data(_Open):
+    """Names, units and extent of the fields that a model was trained on."""
+
+    channels: list[str] = Field(min_length=1)
+    length: PositiveFloat
+    origin: Origin
+    times: list[float] | float | None = None
+    field: Attributes
+    x: Attributes
+    y: Attributes
+    time: Attributes | None = None
+
+
+class Description(_Open):
+    """What is known of a model besides its weights, whose digest is ``weights``."""
+
+    config: dict[str, Any]
+    data: Data
+    parameters: NonNegativeInt
+    training_seconds: NonNegativeFloat
+    spectrum_resolution: int = Field(ge=1, le=LARGEST)
+    weights: str
+
+
+def check(description: Any, path: Path) -> None:
+    """Refuse what does not describe a model; the message names the file and the key."""
+    try:
+        first = next(_problems(Description, description), None)
+        first = first or next(_problems_of_parts(description["config"]), None)
+    except RecursionError:
+        first = "its blocks are nested too deeply"
+    if first:
+        raise DamagedError(f"{path} does not describe a model: {first}")
+
+
+def _problems_of_parts(config: Mapping[str, Any]) -> Iterator[str]:
+    for family in PARTS:
+        block = config.get(family)
+        if not isinstance(block, Mapping) or not isinstance(block.get("kind"), str):
+            yield f"config.{family} = {shown(block)}: expected a block with a kind"
+            continue
+        try:
+            described = block_type(parts.find(family, block["kind"]))
+        except ValueError as error:
+            yield f"config.{family}.kind: {error}"
+            continue
+        yield from (f"config.{family}.{line}" for line in _problems(described, block))
+        if family != "network":
+            yield from (f"config.{family}.{line}" for line in _too_large(block))
+
+
+def _problems(described: type[BaseModel], document: Any) -> Iterator[str]:
+    """What is wrong with a document, in the words in which a configuration is explained."""
+    try:
+        described.model_validate(document)
+    except ValidationError as error:
+        explainer = Explainer(described.model_json_schema(), document)
+        yield from islice(explainer.lines(error, lambda location: location), 1)
+    except (ValueError, ArithmeticError, TypeError) as error:  # of a part's own check
+        yield f"kind: {error}"
+
+
+def _too_large(block: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in block.items():
+        if isinstance(value, Mapping):
+            yield from (f"{key}.{line}" for line in _too_large(value))
+            continue
+        numbers = value if isinstance(value, list) else [value]
+        if key != "seed" and any(isinstance(n, int) and n > LARGEST for n in numbers):
+            yield f"{key} = {shown(value)}: expected no more than {LARGEST}"

@@ -1,0 +1,1 @@
+"""Data: where they come from, their hierarchy of resolutions, and the files they are kept in."""

@@ -1,0 +1,271 @@
+"""A data set and its hierarchy of resolutions, streamed: memory does not grow with its samples.
+
+Shards are merged into one data set with its split, its statistics are measured on the training
+split, and it is restricted to coarser grids. Fields stay lazy until they are written; chunks are of
+one size whatever the shards, so sums over them do not depend on how the data were sharded.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import dask
+import numpy as np
+import torch
+import xarray as xr
+
+from fsdiff.data.precision import LOSS, NOISE, rounding, sufficient_type
+from fsdiff.data.storage import (
+    Provenance,
+    concatenate,
+    environment_of,
+    read,
+    samples_per_chunk,
+)
+from fsdiff.data.stored_fields import StoredFields
+from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.versions import environment, warn_of_changes
+from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.downsampling import Downsampling
+from fsdiff.threads import single_thread
+
+SPLITS = ("train", "validation", "test")
+SPACE = ("z", "y", "x")
+
+logger = logging.getLogger(__name__)
+
+
+def merge(
+    shards: Sequence[Path],
+    *,
+    split: Mapping[str, int],
+    expected: Provenance,
+) -> xr.Dataset:
+    """All shards as one lazy data set in order of samples, with the coordinate ``split(sample)``.
+
+    ``split`` gives the number of samples of train, validation and test, in this order of sample
+    index; ``expected`` is the provenance that every shard must have been written with. Raises
+    StorageError that lists every shard that is missing, damaged, foreign or doubled,
+    and every range of samples that no shard holds.
+    """
+    opened: list[xr.Dataset] = []
+    held: list[tuple[Path, list[int]]] = []
+    problems = []
+    for path in shards:
+        try:
+            opened.append(_open_shard(path, expected))
+            held.append((path, _indices(opened[-1])))
+        except StorageError as error:
+            problems.append(str(error))
+    problems += _gaps_and_overlaps(held, sum(split.values()))
+    if problems:
+        raise StorageError("the shards cannot be merged:\n  " + "\n  ".join(problems))
+    for (path, _), shard in zip(held, opened, strict=True):
+        warn_of_changes(path, environment_of(shard), environment())
+    merged = concatenate(sorted(opened, key=lambda shard: _indices(shard)[0]))
+    names = np.repeat(SPLITS, [split[name] for name in SPLITS])
+    about = {"long_name": "what the sample is used for"}
+    merged = merged.assign_coords(split=("sample", names, about))
+    field = merged["field"]
+    return merged.assign(field=field.chunk(sample=samples_per_chunk(field)))
+
+
+def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
+    """Second moments of the training split, to be merged into the data set, float64.
+
+    ``mean(channel)``, ``scale(channel)`` (root mean-square deviation) and
+    ``spectrum(channel, mode_y, mode_x)``, the mean-square coefficient of (field − mean)/scale with
+    the wavenumbers as coordinates; averages over samples and nodes. For series each has a first
+    dimension ``time``. In a basis without constants the mean is taken as zero: what is left of a
+    field that vanishes at the walls would not. Raises ValueError where a channel does not vary.
+    """
+    # The training split comes first: a slice, which is cheaper than a choice of samples.
+    field = dataset["field"][: np.count_nonzero(dataset["split"] == "train")]
+    field = field.chunk(sample=samples_per_chunk(field)).astype(np.float64)
+    space = SPACE[-basis.dimension :]
+    everything = ["sample", *space]
+    mean = field.mean(everything).compute()
+    if not basis.constants:
+        mean = xr.zeros_like(mean)
+    deviation = field - mean
+    variance, spectrum = dask.compute(
+        np.square(deviation).mean(everything),
+        _energy(deviation, basis).mean("sample"),
+    )
+    scale = np.sqrt(variance)
+    _refuse_constants(mean, scale)
+    _tell_rounding(mean, scale, dataset["field"].dtype)
+    units = {"units": dataset["field"].attrs.get("units", "1")}
+    measured = "over the training split"
+    return xr.Dataset(
+        {
+            "mean": mean.assign_attrs(units, long_name=f"mean {measured}"),
+            "scale": scale.assign_attrs(
+                units, long_name=f"root mean-square deviation from the mean {measured}"
+            ),
+            "spectrum": (spectrum / variance).assign_attrs(
+                units="1", long_name=f"mean-square coefficient of (field - mean)/scale {measured}"
+            ),
+        }
+    )
+
+
+def restrict(
+    dataset: xr.Dataset, resolution: int, downsampling: Downsampling, basis: Basis
+) -> xr.Dataset:
+    """The data set on ``resolution`` nodes per axis, lazily; statistics and split go along.
+
+    Raises ValueError where the downsampling does not reach this resolution.
+    """
+    space = SPACE[-basis.dimension :]
+    field = dataset["field"]
+    downsampling.check(field.sizes["x"], resolution)
+    kind = field.dtype
+    if "mean" in dataset:  # averages of rounded values have more digits than these
+        kind = np.promote_types(kind, sufficient_type(dataset["mean"], dataset["scale"]))
+
+    def to_coarse(values: np.ndarray) -> np.ndarray:
+        fine = torch.from_numpy(values.astype(np.float64))
+        with single_thread():  # chunks run in parallel instead
+            return downsampling(fine, resolution, basis).numpy().astype(kind)
+
+    restricted = xr.apply_ufunc(
+        to_coarse,
+        field,
+        input_core_dims=[space],
+        output_core_dims=[space],
+        exclude_dims=set(space),
+        dask="parallelized",
+        output_dtypes=[kind],
+        dask_gufunc_kwargs={"output_sizes": dict.fromkeys(space, resolution)},
+        keep_attrs=True,
+    )
+    coordinates = {name: _coarse_nodes(dataset[name], resolution, basis) for name in space}
+    return dataset.drop_vars(["field", *space]).assign(field=restricted).assign_coords(coordinates)
+
+
+def _refuse_constants(mean: xr.DataArray, scale: xr.DataArray) -> None:
+    """Refuse channels, or frames of them, that vary by no more than their mean's rounding error."""
+    constant = ~(scale.values > np.finfo(np.float64).eps * np.abs(mean.values))
+    if constant.any():
+        names = _names(scale, constant)
+        raise ValueError(f"channel {names} is constant over all training samples: leave it out")
+
+
+def _tell_rounding(mean: xr.DataArray, scale: xr.DataArray, kind: np.dtype) -> None:
+    """Warn of channels, or frames of them, that vary by little more than their values' rounding."""
+    lost = rounding(mean.values, scale.values, kind)
+    noise = lost > NOISE
+    if noise.any():
+        logger.warning(
+            "channel %s: values are %s, the rounding of which is %.2g or more of their deviation: "
+            "what is learned of it is mostly noise; leave it out, or store it in double precision "
+            "or without its mean",
+            *(_names(scale, noise), kind, lost[noise].min()),
+        )
+    if (less := (lost > LOSS) & ~noise).any():
+        logger.info(
+            "channel %s: values are %s, the rounding of which is %.2g or less of their deviation",
+            *(_names(scale, less), kind, lost[less].max()),
+        )
+
+
+def _names(of: xr.DataArray, chosen: np.ndarray) -> str:
+    """The channels at these places and, of series, their times; the first ten."""
+    items = [of[tuple(place)] for place in np.argwhere(chosen)]
+    names = [
+        f"{item['channel'].item()}"
+        + (f" at time {item['time'].item():g}" if "time" in of.dims else "")
+        for item in items[:10]
+    ]
+    more = f" and {len(items) - 10} more" if len(items) > 10 else ""
+    return ", ".join(names) + more
+
+
+def _energy(field: xr.DataArray, basis: Basis) -> xr.DataArray:
+    """|û_k|² of each sample, with dimensions mode_y, mode_x in place of y, x."""
+    space = SPACE[-basis.dimension :]
+    n = field.sizes["x"]
+    modes = [f"mode_{name}" for name in space]
+
+    def energy(values: np.ndarray) -> np.ndarray:
+        with single_thread():  # chunks run in parallel instead
+            return basis.forward(torch.from_numpy(values)).abs().square().numpy()
+
+    result = xr.apply_ufunc(
+        energy,
+        field,
+        input_core_dims=[space],
+        output_core_dims=[modes],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        dask_gufunc_kwargs={
+            "output_sizes": dict(zip(modes, basis.coefficient_shape(n), strict=True))
+        },
+    )
+    return result.assign_coords(
+        {
+            name: (name, wavenumbers, {"long_name": f"integer wavenumber along {name[-1]}"})
+            for name, wavenumbers in zip(modes, basis.axis_modes(n), strict=True)
+        }
+    )
+
+
+def _coarse_nodes(fine: xr.DataArray, resolution: int, basis: Basis) -> xr.DataArray:
+    """Coordinates of the coarse nodes of the box whose fine nodes are given, in the same units."""
+    n = fine.size
+    own = basis.nodes(n)
+    length = float(fine[-1] - fine[0]) / (own[-1] - own[0])
+    start = float(fine[0]) - length * own[0]
+    nodes = start + length * basis.nodes(resolution)
+    # Rounding puts sums such as −1 + 2·0.5 exactly where they belong, whatever the unit of length.
+    unit = np.exp2(np.ceil(np.log2(np.abs(nodes).max())))
+    return xr.DataArray(np.round(nodes / unit, 12) * unit, dims=fine.dims, attrs=fine.attrs)
+
+
+def _open_shard(path: Path, expected: Provenance) -> xr.Dataset:
+    """A lazy shard that was made as expected and is whole throughout."""
+    shard = read(path, chunks="auto")
+    attributes = expected.attributes()
+    for name in ("fsdiff_config", "fsdiff_fingerprint", "fsdiff_seed"):
+        if shard.attrs[name] != attributes[name]:
+            raise StorageError(
+                f"{path} holds samples {_ranges(_indices(shard))} of another data set: {name} is "
+                f"{shard.attrs[name]}, expected {attributes[name]}; delete it"
+            )
+    StoredFields.of(path).verify(samples_per_chunk(shard["field"]))
+    return shard
+
+
+def _gaps_and_overlaps(shards: Sequence[tuple[Path, list[int]]], count: int) -> Iterator[str]:
+    """What keeps shards with these sample indices from being samples 0 … count − 1, once each."""
+    holder: dict[int, Path] = {}
+    for path, held in shards:
+        if any(b != a + 1 for a, b in pairwise(held)):
+            yield f"{path} holds samples {_ranges(held)}, which are not consecutive"
+        if held[-1] >= count:
+            yield f"{path} holds samples {_ranges(held)}, but the split has only {count}"
+        doubled = [index for index in held if index in holder]
+        if doubled:
+            others = ", ".join(sorted({str(holder[index]) for index in doubled}))
+            yield f"{path} holds samples {_ranges(doubled)}, and so does {others}"
+        holder |= dict.fromkeys(held, path)
+    missing = [index for index in range(count) if index not in holder]
+    if missing:
+        yield f"no usable shard holds samples {_ranges(missing)}; run the workflow to make them"
+
+
+def _indices(shard: xr.Dataset) -> list[int]:
+    return [int(index) for index in shard["sample"].values]
+
+
+def _ranges(indices: Iterable[int]) -> str:
+    """Integers in words: "0-3, 7"."""
+    runs: list[list[int]] = []
+    for index in sorted(indices):
+        if runs and index == runs[-1][1] + 1:
+            runs[-1][1] = index
+        else:
+            runs.append([index, index])
+    return ", ".join(f"{first}-{last}" if first < last else str(first) for first, last in runs)

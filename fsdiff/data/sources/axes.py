@@ -1,0 +1,273 @@
+"""What the axes of arrays are: as files name them, as a configuration says, or by their lengths."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Literal
+
+from fsdiff.data.sources.arrays import Arrays, Stored
+from fsdiff.data.storage import SERIES_DIMENSIONS
+from fsdiff.jobs.atomic import StorageError
+
+Dimension = Literal["sample", "time", "channel", "y", "x"]
+Dimensions = tuple[Dimension, ...]
+
+Axes = tuple[Dimension | None, ...]
+"""What each axis of an array is, None for one of length one that is left out."""
+
+USUAL = {
+    "sample": "sample samples n batch ensemble ens member member_id ensemble_member number "
+    "realization realisation run runs trajectory trajectories simulation case index nsample "
+    "nsamples n_samples num_samples n_traj init_time",
+    "time": "time times t frame frames step steps timestep valid_time t_coordinate time_counter "
+    "lead_time lead prediction_timedelta nt",
+    "channel": "channel channels component components variable variables var feature features "
+    "field level levels pressure_level plev isobaricinhpa c nc",
+    "y": "y lat latitude y_coordinate yc ny nlat nav_lat xlat rlat south_north grid_y row rows "
+    "j nj",
+    "x": "x lon long longitude x_coordinate xc nx nlon nav_lon xlong rlon west_east grid_x column "
+    "columns i ni",
+}
+"""Names that axes and arrays of positions usually have, the most usual first."""
+
+_MEANING = {name: dimension for dimension, names in USUAL.items() for name in names.split()}
+
+AXIS = {"X": "x", "Y": "y", "T": "time", "E": "sample"}
+STANDARD_NAMES = {
+    "longitude": "x",
+    "grid_longitude": "x",
+    "projection_x_coordinate": "x",
+    "latitude": "y",
+    "grid_latitude": "y",
+    "projection_y_coordinate": "y",
+    "time": "time",
+    "realization": "sample",
+}
+DEGREES = {"east": "x", "e": "x", "north": "y", "n": "y"}
+
+ABOUT = ("bounds", "climatology", "coordinates", "cell_measures", "ancillary_variables")
+"""Attributes that name arrays about the one that has them, by the CF conventions."""
+
+LEADS = ("step", "lead_time", "lead", "prediction_timedelta")
+"""Axes of forecasts along which time passes; those called time have the beginnings."""
+
+STATIC = ("time", "channel")
+"""What an array may lack that others beside it have: it is the same at all times, one channel."""
+
+LIKELY = {2: ("y", "x"), 3: ("sample", "y", "x"), 4: ("sample", "time", "y", "x")}
+"""Number of axes longer than one → what they are most often, for messages."""
+
+
+def meaning(name: str, stored: Stored | None = None) -> Dimension | None:
+    """The dimension that an axis or an array of positions is about, by attributes, then by name."""
+    said = None if stored is None else said_by_attributes(stored)
+    return said or _MEANING.get(plain(name))
+
+
+def plain(name: str) -> str:
+    """A name as the usual ones are written, without the groups that it is in."""
+    return name.rpartition("/")[2].casefold().replace("-", "_").replace(" ", "_")
+
+
+def said_by_attributes(stored: Stored) -> Dimension | None:
+    """The dimension that ``axis``, ``standard_name`` or ``units`` of the CF conventions tell."""
+    axis = AXIS.get(str(stored.attributes.get("axis")).upper())
+    standard = STANDARD_NAMES.get(str(stored.attributes.get("standard_name")))
+    units = stored.units or ""
+    first, _, direction = units.casefold().partition("_")
+    degrees = DEGREES.get(direction) if first in ("degree", "degrees") else None
+    return axis or standard or degrees or ("time" if " since " in units else None)
+
+
+def fields_among(arrays: Arrays) -> list[str]:
+    """Names of arrays that may be fields: neither positions nor about other arrays, if any are."""
+    found = [name for name, a in arrays.items() if sum(length > 1 for length in a.shape) > 1]
+    others = {
+        name
+        for stored in arrays.values()
+        for attribute in ABOUT
+        for name in str(stored.attributes.get(attribute, "")).split()
+    }
+
+    def is_position(name: str) -> bool:
+        grid = len(arrays[name].shape) == 2 and meaning(name, arrays[name]) is not None
+        return grid or name.rpartition("/")[2] in others
+
+    return [name for name in found if not is_position(name)] or found
+
+
+def beside(arrays: Arrays, variable: str, name: str) -> str | None:
+    """The array of a name in the group of a variable, or in the nearest one above that has it."""
+    group = variable
+    while group:
+        group = group.rpartition("/")[0]
+        path = f"{group}/{name}".lstrip("/")
+        if path in arrays:
+            return path
+    return None
+
+
+def axes_of(
+    arrays: Arrays, variables: Sequence[str], given: Dimensions | Mapping[str, Dimensions]
+) -> dict[str, Axes]:
+    """The axes of each variable; StorageError where they cannot be told.
+
+    ``given`` is one order for all or one for each. Names of axes that say what they are decide
+    before one order for all; axes of length one that it does not have are left out, and an array
+    may lack the time or the channels that another has.
+    """
+    found: dict[str, Axes] = {}
+    others = [name for name in given if name not in variables] if isinstance(given, Mapping) else []
+    if others:
+        raise StorageError(
+            f"dimensions.{others[0]}: not among the variables that are read, {', '.join(variables)}"
+        )
+    # Those with all dimensions come first: their lengths say which of these others lack.
+    for name in sorted(variables, key=lambda name: -len(arrays[name].shape)):
+        stored, own = arrays[name], _own_names(arrays, name)
+        chosen = isinstance(given, Mapping)
+        names = tuple(given.get(name, ()) if chosen else given)
+        known = [_sizes(arrays[other], axes) for other, axes in found.items()]
+        if not names:
+            found[name] = _named(stored, own)
+        else:
+            firm = (None,) * len(own) if chosen else _firm(stored, own)
+            found[name] = _assigned(name, stored, names, firm, known)
+    return {name: found[name] for name in variables}
+
+
+def _own_names(arrays: Arrays, variable: str) -> Axes:
+    """What the names that the file gives an array's axes say, None for those that say nothing."""
+    stored = arrays[variable]
+    names = stored.dimensions or ("",) * len(stored.shape)
+    paths = [beside(arrays, variable, name) if name else None for name in names]
+    said = [
+        meaning(name, arrays[path] if path else None)
+        for name, path in zip(names, paths, strict=True)
+    ]
+    if said.count("time") == 2 and sum(plain(name) in LEADS for name in names) == 1:
+        return tuple(
+            "sample" if found == "time" and plain(name) not in LEADS else found
+            for name, found in zip(names, said, strict=True)
+        )
+    return tuple(
+        None if said.count(found) > 1 and name != found else found
+        for name, found in zip(names, said, strict=True)
+    )
+
+
+def _firm(stored: Stored, own: Axes) -> Axes:
+    """What the names leave no doubt of: many names of axes of samples and channels do."""
+    names = stored.dimensions or ("",) * len(own)
+    return tuple(
+        found if found in ("time", "y", "x", name) else None
+        for name, found in zip(names, own, strict=True)
+    )
+
+
+def _named(stored: Stored, own: Axes) -> Axes:
+    """Axes as the file names them."""
+    shape = stored.shape
+    likely = LIKELY.get(sum(length > 1 for length in shape), SERIES_DIMENSIONS)
+    remedy = f"say what they are, e.g. dimensions: [{', '.join(likely)}]"
+    if stored.dimensions is None:
+        raise StorageError(f"{stored.where} has shape {shape} and axes without names; {remedy}")
+    shown = f"{stored.where} has dimensions ({', '.join(stored.dimensions)})"
+    unknown = [
+        name
+        for name, length, found in zip(stored.dimensions, shape, own, strict=True)
+        if found is None and length > 1
+    ]
+    if unknown or len(set(own) - {None}) < len(own) - own.count(None):
+        raise StorageError(f"{shown}, which are not all among {_all()}; {remedy}")
+    if not {"y", "x"} <= set(own):
+        raise StorageError(f"{shown} without y or x; {remedy}")
+    return own
+
+
+def _assigned(
+    name: str, stored: Stored, names: Dimensions, own: Axes, known: Sequence[Mapping[str, int]]
+) -> Axes:
+    """Axes with the names that are given, in this order, as far as the array has them."""
+    shown = f"dimensions: [{', '.join(names)}]"
+    if not {"y", "x"} <= set(names) or len(set(names)) < len(names):
+        raise StorageError(
+            f"{stored.where}: {shown} are not all different, or which are not all among "
+            f"{_all()}, with y and x; say what they are, e.g. dimensions: [sample, y, x]"
+        )
+    possible = [
+        axes for axes in _ways(stored.shape, names, bool(known)) if _fits(stored, axes, known)
+    ]
+    fitting = [axes for axes in possible if _agrees(axes, own)]
+    if not fitting and (possible or {"y", "x"} <= set(own)):
+        raise StorageError(
+            f"{stored.where} has shape {stored.shape}, but {shown}, and the file names its axes "
+            f"({', '.join(stored.dimensions or ())}): leave them out, or overrule the file with "
+            f"dimensions: {{{name}: [{', '.join(names)}]}}"
+        )
+    different = {_key(stored.shape, axes): axes for axes in fitting}
+    if not different:
+        raise StorageError(
+            f"{stored.where} has shape {stored.shape}, but {shown}{_disagreement(known)}"
+        )
+    if len(different) > 1:
+        raise StorageError(
+            f"{stored.where} has shape {stored.shape}, to which {shown} fit in several ways; say "
+            f"what its axes are: dimensions: {{{name}: [...]}}"
+        )
+    return next(iter(different.values()))
+
+
+def _ways(shape: tuple[int, ...], names: Dimensions, partial: bool) -> Iterator[Axes]:
+    """All ways to give names to axes in order, where axes of length one may have none.
+
+    Arrays that may be ``partial`` can lack some of the names.
+    """
+    surplus = len(shape) - len(names)
+    if surplus < 0 and partial:
+        for absent in combinations([name for name in names if name in STATIC], -surplus):
+            yield tuple(name for name in names if name not in absent)
+        return
+    ones = [axis for axis, length in enumerate(shape) if length == 1]
+    for dropped in combinations(ones, surplus) if surplus >= 0 else ():
+        rest = iter(names)
+        yield tuple(None if axis in dropped else next(rest) for axis in range(len(shape)))
+
+
+def _fits(stored: Stored, axes: Axes, known: Iterable[Mapping[str, int]]) -> bool:
+    """Whether an array with these axes is on a plane and as long as others along each dimension."""
+    sizes = _sizes(stored, axes)
+    alike = (
+        name not in sizes
+        or sizes[name] == length
+        or (name == "time" and 1 in (sizes[name], length))
+        for other in known
+        for name, length in other.items()
+        if name != "channel"
+    )
+    return min(sizes["y"], sizes["x"]) > 1 and all(alike)
+
+
+def _disagreement(known: Sequence[Mapping[str, int]]) -> str:
+    """How long other variables are along their axes, and the remedy, for a message."""
+    if not known:
+        return "; say what its axes are, each once"
+    lengths = ", ".join(f"{name} {length}" for name, length in known[0].items())
+    return f", which other variables have with {lengths}; read variables that agree"
+
+
+def _agrees(axes: Axes, own: Axes) -> bool:
+    """Whether names that are given do not contradict those in the file."""
+    return all(a is None or o is None or a == o for a, o in zip(axes, own, strict=True))
+
+
+def _key(shape: tuple[int, ...], axes: Axes) -> frozenset[tuple[int, Dimension | None]]:
+    """What matters of a choice: the names of axes that are longer than one."""
+    return frozenset((i, name) for i, name in enumerate(axes) if shape[i] > 1)
+
+
+def _sizes(stored: Stored, axes: Axes) -> dict[str, int]:
+    return {name: length for name, length in zip(axes, stored.shape, strict=True) if name}
+
+
+def _all() -> str:
+    return ", ".join(SERIES_DIMENSIONS)

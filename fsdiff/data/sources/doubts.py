@@ -1,0 +1,102 @@
+"""What the values of fields give reason to doubt: that they were written, and where nodes are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fsdiff.data.sources.blocks import Block
+from fsdiff.data.sources.reading import equal_ends
+from fsdiff.spaces.bases import Basis
+
+BOTH_ENDS = (
+    "the last nodes along y and x have the values of the first ones in all samples that were read; "
+    "if they are the same nodes a period later, leave them out, or say length: the period, where "
+    "files have coordinates"
+)
+
+ON_WALLS = (
+    "channel {names} is zero at the first and the last nodes along y and x in all samples that "
+    "were read; if these are on the walls, interpolate to the centres of {count} cells between "
+    "them, where the sine basis has its nodes"
+)
+
+UNWRITTEN = (
+    "{count} samples end with zeros alone, the first of them {place} of {path}; if these were "
+    "never written, leave them out"
+)
+
+MARKED = (
+    "channel {name} has values of exactly {marker:g}, far from all others, e.g. in {place} of "
+    "{path}; if they stand for none, fill them in or say so in the file: _FillValue = {marker:g}"
+)
+
+MARKERS = (
+    *(-99, -999, -9999, -99999, -999999, -32767, -32768, 9999, 99999),
+    *(1e10, 1e15, 1e20, 1e30, 1e36, 9.969209968386869e36),
+)
+"""Values that are written for missing ones, often without a word; as they are in float32."""
+
+FAR = 2
+"""How many times as large as all others such a value must be."""
+
+
+@dataclass
+class Doubts:
+    """Gathers what is doubtful in blocks of fields; the file says where nodes are if ``placed``."""
+
+    basis: Basis
+    channels: tuple[str, ...]
+    placed: bool
+    _equal: bool = True
+    _varied: bool = False
+    _at_edges: np.ndarray | float = 0.0
+    _anywhere: np.ndarray | float = 0.0
+    _unwritten: list[tuple[Block, int]] = field(default_factory=list)
+    _marked: dict[str, str] = field(default_factory=dict)
+
+    def see(self, fields: np.ndarray, kept: np.dtype, block: Block) -> None:
+        """Look at fields (sample, time, channel, y, x) that a file keeps in this type."""
+        self._equal &= bool(equal_ends(fields, kept).all())
+        self._varied |= bool(np.ptp(fields) > 0)
+        if self.basis.kind == "sine" and not self.placed:
+            self._look_at_edges(fields)
+        for position in np.flatnonzero(~fields[:, -1].any((1, 2, 3))):
+            if not (block.apart and block.frames[position] == 0):  # which many runs start from
+                self._unwritten.append((block, int(position)))
+        for channel, name in enumerate(self.channels):
+            self._look_for_markers(fields[:, :, channel], name, block)
+
+    def _look_at_edges(self, fields: np.ndarray) -> None:
+        """The largest absolute value of each channel at the outermost nodes, and anywhere."""
+        along_y, along_x = fields[..., [0, -1], :], fields[..., [0, -1]]
+        largest = [np.abs(part).max((0, 1, 3, 4)) for part in (along_y, along_x, fields)]
+        self._at_edges = np.maximum(self._at_edges, np.maximum(*largest[:2]))
+        self._anywhere = np.maximum(self._anywhere, largest[2])
+
+    def _look_for_markers(self, values: np.ndarray, name: str, block: Block) -> None:
+        """Look at one channel (sample, time, y, x) for values that may stand for none."""
+        ends = np.float32([values.min(), values.max()])
+        for marker in MARKERS:
+            if name in self._marked or np.float32(marker) not in ends:
+                continue
+            marks = values.astype(np.float32) == np.float32(marker)
+            if FAR * np.abs(values[~marks]).max(initial=0) < abs(marker) and not marks.all():
+                place = block.place(int(marks.any((1, 2, 3)).argmax()))
+                self._marked[name] = MARKED.format(
+                    name=name, marker=marker, place=place, path=block.path
+                )
+
+    def told(self, resolution: int, both_ends: bool) -> Iterator[str]:
+        """What there is to say of all that was seen."""
+        yield from self._marked.values()
+        if self._unwritten and self._varied:
+            block, position = self._unwritten[0]
+            count, place = len(self._unwritten), block.place(position)
+            yield UNWRITTEN.format(count=count, place=place, path=block.path)
+        if self.basis.periodic and not both_ends and self._equal and self._varied:
+            yield BOTH_ENDS
+        walls = np.atleast_1d((self._at_edges == 0) & (self._anywhere > 0))
+        if walls.any():
+            names = ", ".join(np.array(self.channels)[walls])
+            yield ON_WALLS.format(names=names, count=resolution)

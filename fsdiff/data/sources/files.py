@@ -1,0 +1,368 @@
+"""Fields that are read from files: one's own data, PDEBench's, those of neural operators."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import xarray as xr
+from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat
+
+from fsdiff.data.sources.arrays import Arrays, opened, readable
+from fsdiff.data.sources.axes import Dimension
+from fsdiff.data.sources.blocks import Block, Places
+from fsdiff.data.sources.coordinates import Positions
+from fsdiff.data.sources.digest import digest
+from fsdiff.data.sources.doubts import Doubts
+from fsdiff.data.sources.headers import Header, Request, read_header
+from fsdiff.data.sources.labels import label, listed, printable
+from fsdiff.data.sources.paths import find_files
+from fsdiff.data.sources.reading import read_fields
+from fsdiff.data.sources.rounding import stored_type, warn_of_noise
+from fsdiff.data.sources.source import Source, check_plane, check_times
+from fsdiff.jobs.atomic import StorageError
+from fsdiff.spaces.bases import Basis
+
+logger = logging.getLogger(__name__)
+
+BLOCK = 2**25
+"""Numbers that are read at a time."""
+
+
+PROBES = (4, 16)
+"""How many samples, far apart, are looked at for the precision that a data set needs.
+
+At least and, where samples are small, at most.
+"""
+
+MOST_REMARKS = 20
+"""Entries that are named when they are not read."""
+
+PathText = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names of arrays, and what their axes are, where a configuration does not say."""
+
+    variables: tuple[str, ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
+
+
+LAYOUTS = {
+    "array": Layout(),
+    "fno": Layout(("u",), ("sample", "y", "x", "time")),
+    "pdebench": Layout(("data",), ("sample", "time", "y", "x", "channel")),
+}
+
+
+@dataclass(frozen=True)
+class FileData(Source):
+    """Fields read from a file, a folder or the files that match a pattern such as ``runs/*.nc``.
+
+    ``path`` may be several of these, as a list; ``**`` stands for any number of folders, and a
+    relative path is one from the working directory. Files count in the order of the list and of
+    their names, samples in the order in which they stand there. Formats are told by the contents of
+    files: NetCDF, HDF5, NumPy (``.npy``, ``.npz``), MATLAB, zarr and safetensors.
+
+    ``layout`` says how fields are arranged: in arrays with the given ``dimensions``, in order,
+    which a file may name itself (``array``); in arrays ``u`` of (sample, y, x, time), as in the
+    MATLAB files of Li et al. (``fno``); or in a group for each sample, as in PDEBench's HDF5 files
+    of two-dimensional systems (``pdebench``). ``dimensions`` are those of all ``variables``, which
+    are the arrays to read, each a channel or several, or {variable: dimensions}. ``channels``
+    chooses among all these and names them: {name: position}, counted from 0.
+
+    ``time`` is one time, for fields, or several, for series; all if absent. Where files give no
+    times, frames count from 0. With ``frames: samples`` each frame of each run is a sample of its
+    own, run by run.
+
+    Nodes are where the file has its coordinates x and y, or those of ``basis`` on a square of side
+    ``length``, 1 if absent: cell centres in the cosine and sine bases, left ends of cells in the
+    Fourier basis. ``coordinates`` names the arrays with times and positions, {time, y, x: array},
+    where neither attributes nor names say it.
+
+    Data are read again when their files change: when their contents do or, if they are larger than
+    256 MB together, when a size or a time of modification does.
+    """
+
+    path: PathText | Annotated[tuple[PathText, ...], Field(min_length=1)]
+    basis: Basis
+    layout: Literal["array", "fno", "pdebench"] = "array"
+    variables: tuple[str, ...] = ()
+    dimensions: tuple[Dimension, ...] | dict[str, tuple[Dimension, ...]] = ()
+    coordinates: dict[str, str] = field(default_factory=dict)
+    channels: dict[str, NonNegativeInt] = field(default_factory=dict)
+    time: FiniteFloat | tuple[FiniteFloat, ...] | None = None
+    frames: Literal["series", "samples"] = "series"
+    length: PositiveFloat | None = None
+    units: str | None = None
+    kind: Literal["files"] = "files"
+
+    def __post_init__(self) -> None:
+        check_plane(self.basis)
+        if isinstance(self.time, tuple):
+            check_times(self.time)
+        if others := self.coordinates.keys() - {"time", "y", "x"}:
+            raise ValueError(
+                f"coordinates = {self.coordinates}: '{min(others)}' is none of time, y, x"
+            )
+
+    @cached_property
+    def _found(self) -> tuple[tuple[Path, ...], dict[Path, str]]:
+        """The files, and what is named besides with the reason why it is not read."""
+        paths = (self.path,) if isinstance(self.path, str) else self.path
+        return find_files(paths, _may_be_read)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files, in the order of the paths and of their names."""
+        return self._found[0]
+
+    @cached_property
+    def content(self) -> str:
+        """A digest of names and contents, or names, sizes and times of modification."""
+        return digest(self.files)
+
+    @property
+    def resolution(self) -> int:
+        """Number of nodes per axis."""
+        return self._header.resolution
+
+    @property
+    def values(self) -> int:
+        """Channels, as often as there are frames."""
+        return (1 if self._apart else len(self._places.frames[0])) * len(self._channels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the channels that are kept."""
+        return tuple(self._channels)
+
+    @property
+    def available(self) -> int:
+        """How many samples the files hold."""
+        return self._places.ends[-1]
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What is not read, and what is read otherwise than it stands in the files."""
+        skipped = self._found[1]
+        reasons = [f"{path} is not read: {reason}" for path, reason in skipped.items()]
+        more = [f"{len(reasons) - MOST_REMARKS} more entries are not read"]
+        shown = reasons[:MOST_REMARKS] + (more if len(reasons) > MOST_REMARKS else [])
+        return (*shown, *self._header.remarks)
+
+    def check(self) -> None:
+        """Raise ValueError where files, or what is to be read of them, are not as they should be.
+
+        Reads no values. Files of single samples are compared with the first when they are read.
+        """
+        _ = self._places, self._channels
+
+    def generate(
+        self,
+        indices: Sequence[int],
+        seed: int,
+        progress: Callable[[int], object] | None = None,
+    ) -> xr.Dataset:
+        """Samples ``indices`` of the files; ``seed`` changes nothing.
+
+        Returns variable ``field`` (sample, channel, y, x) with a dimension ``time`` after
+        ``sample`` for series; float32, or float64 for a data set of which rounding to float32
+        would take too much. ``progress`` is called with the number of samples finished since the
+        last call. Raises StorageError that names the file and the sample where values are missing.
+        """
+        n, channels = self.resolution, len(self._channels)
+        times, most = self.values // channels, BLOCK // (n**2 * len(self._header.channels))
+        fields = np.empty((len(indices), times, channels, n, n), self._type)
+        header = self._header
+        doubts = Doubts(self.basis, tuple(self._channels), placed=header.x is not None)
+        for block in self._places.blocks(self._known(indices), most):
+            with self._opened(block.path) as (arrays, own):
+                part = self._fields(arrays, own, block)
+                kept = np.result_type(*own.types(arrays))
+            with np.errstate(over="ignore"):  # what becomes infinite is refused
+                fields[block.here] = part
+            _check_finite(fields[block.here], indices[block.here], block)
+            doubts.see(part, kept, block)
+            if progress is not None:
+                progress(len(part))
+        for doubt in doubts.told(n, header.both_ends):
+            logger.warning("%s: %s", self.path, doubt)
+        return self._label(fields, indices)
+
+    def _fields(self, arrays: Arrays, header: Header, block: Block) -> np.ndarray:
+        """Fields (sample, time, channel, y, x) of a file, as precise as they stand there."""
+        fields = read_fields(arrays, header, block.runs, block.frames)
+        fields = fields[:, :, list(self._channels.values())]
+        return fields.swapaxes(0, 1) if self._apart else fields
+
+    @cached_property
+    def _type(self) -> np.dtype:
+        """Of the fields of the data set, whatever samples are read: a few of them decide."""
+        count = np.clip(BLOCK // (self.values * self.resolution**2), *PROBES)
+        positions = sorted(set(np.linspace(0, self.available - 1, count).astype(int).tolist()))
+        probes, chosen = [], list(self._channels.values())
+        types = [np.dtype(np.float32)] * len(chosen)
+        for path, blocks in groupby(self._places.blocks(positions, 1), attrgetter("path")):
+            with self._opened(path) as (arrays, header):
+                own = header.types(arrays)
+                # Values in single precision need not be read.
+                if any(kind != np.float32 for kind in own):
+                    probes += [self._fields(arrays, header, block) for block in blocks]
+                    types = [own[position] for position in chosen]
+        if not probes:
+            return np.dtype(np.float32)
+        fields, names = np.concatenate(probes), tuple(self._channels)
+        stored = stored_type(fields, names)
+        warn_of_noise(fields, names, types, stored)
+        return stored
+
+    def _known(self, indices: Sequence[int]) -> Sequence[int]:
+        """The indices, after a check that there are such samples."""
+        for index in indices:
+            if not 0 <= index < self.available:
+                raise ValueError(f"no sample {index}: '{self.path}' holds {self.available}")
+        return indices
+
+    @property
+    def _apart(self) -> bool:
+        """Whether frames are samples of their own."""
+        return self.frames == "samples"
+
+    @property
+    def _grouped(self) -> tuple[str, ...]:
+        """Arrays that stand in a group for each sample."""
+        return self._variables if self.layout == "pdebench" else ()
+
+    @property
+    def _variables(self) -> tuple[str, ...]:
+        return self.variables or LAYOUTS[self.layout].variables
+
+    @contextmanager
+    def _opened(self, path: Path) -> Iterator[tuple[Arrays, Header]]:
+        """The arrays of a file and its header, which must be like that of the first file."""
+        with opened(path, grouped=self._grouped) as arrays:
+            header = self._header if path == self.files[0] else self._read_header(path, arrays)
+            header.check_like(self._header, path, self.files[0], times=not self._apart)
+            yield arrays, header
+
+    @cached_property
+    def _header(self) -> Header:
+        """That of the first file."""
+        with opened(self.files[0], grouped=self._grouped) as arrays:
+            return self._read_header(self.files[0], arrays)
+
+    def _read_header(self, path: Path, arrays: Arrays) -> Header:
+        request = Request(
+            basis=self.basis,
+            variables=self._variables,
+            dimensions=self.dimensions or LAYOUTS[self.layout].dimensions,
+            coordinates=self.coordinates,
+            units=self.units,
+            length=self.length,
+        )
+        return read_header(path, arrays, request)
+
+    @cached_property
+    def _places(self) -> Places:
+        """Where samples stand in the files, each of which is opened where they are counted."""
+        first = self._frames(self._header, self.files[0])
+        runs, frames = [1] * len(self.files), [first] * len(self.files)
+        if "sample" in self._header.dimensions or self._apart:
+            for position, path in enumerate(self.files):
+                with self._opened(path) as (_, header):
+                    runs[position] = header.samples
+                    frames[position] = self._frames(header, path) if self._apart else first
+        return Places(self.files, runs, frames, self._apart)
+
+    @cached_property
+    def _channels(self) -> dict[str, int]:
+        """Name and position of the channels that are kept, in the order of the positions."""
+        known = self._header.channels
+        if not self.channels and len(set(known)) < len(known):
+            numbered = ", ".join(f"{name}_{i}: {i}" for i, name in enumerate(known[:3]))
+            raise ValueError(
+                f"channels of one name in {self.files[0]}, {listed(known)}: name them, "
+                f"e.g. channels: {{{numbered}}}"
+            )
+        chosen = self.channels or {name: position for position, name in enumerate(known)}
+        for name in chosen:
+            what = (
+                "channels: a name" if self.channels else f"{self.files[0]}: the name of a channel"
+            )
+            if printable(name, what) != name:
+                raise ValueError(f"channels: {name!r} has control characters; leave them out")
+        positions = sorted(chosen.values())
+        if positions[-1] >= len(known) or len(set(positions)) < len(positions):
+            raise ValueError(
+                f"channels = {self.channels}: give positions from 0 to {len(known) - 1}, each "
+                f"once; {self.files[0]} has {listed(known)}"
+            )
+        return dict(sorted(chosen.items(), key=lambda item: item[1]))
+
+    def _frames(self, header: Header, path: Path) -> tuple[int, ...]:
+        """Positions in a file of the times that are kept."""
+        if header.times is None:
+            if self.time is not None or self._apart:
+                given = f"time = {self.time}" if self.time is not None else "frames = samples"
+                raise ValueError(f"{given}: {path} has no dimension 'time'; leave it out")
+            return (0,)
+        if self.time is None:
+            return tuple(range(len(header.times.values)))
+        return tuple(_frame(time, header.times, path) for time in np.atleast_1d(self.time))
+
+    def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
+        header = self._header
+        nodes = self.basis.nodes(self.resolution) * (self.length or 1.0)
+        time = header.times and header.times.values if self.time is None else self.time
+        time = None if self._apart and np.ndim(time) else time
+        return label(
+            fields if np.ndim(time) else fields[:, 0],
+            indices,
+            basis=self.basis,
+            y=nodes if header.y is None else np.array(header.y.values),
+            x=nodes if header.x is None else np.array(header.x.values),
+            measured_from="origin",
+            channels=tuple(self._channels),
+            meaning=", ".join(header.axes),
+            time=time,
+            units=header.units,
+        )
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether a file, or a folder that is one data set, is of a format that is read."""
+    return (path.is_file() or path.is_dir()) and readable(path)
+
+
+def _frame(time: float, times: Positions, path: Path) -> int:
+    """The position of a time, rounding aside."""
+    values = np.array(times.values)
+    nearest = int(np.abs(values - time).argmin())
+    if abs(values[nearest] - time) > times.tolerance:
+        shown = ", ".join(f"{value:g}" for value in values[:3])
+        raise ValueError(
+            f"time = {time:g}: no such time in {path}, which has {len(values)}, {shown} … "
+            f"{values[-1]:g}; the nearest is {values[nearest]:g}"
+        )
+    return nearest
+
+
+def _check_finite(fields: np.ndarray, indices: Sequence[int], block: Block) -> None:
+    """Refuse missing values, and those beyond float32's range, naming the sample."""
+    usable = np.abs(fields) <= np.finfo(np.float32).max
+    missing = np.count_nonzero(~usable, axis=(1, 2, 3, 4))
+    if missing.any():
+        position = int(missing.argmax())
+        raise StorageError(
+            f"{block.path}: {missing[position]} values of {block.place(position)} there (sample "
+            f"{indices[position]} of the data set) are missing, not finite or beyond "
+            f"{np.finfo(np.float32).max:.2g}: fill them in, scale them or leave the sample out"
+        )

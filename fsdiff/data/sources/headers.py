@@ -1,0 +1,342 @@
+"""What a file says of the fields in it before their values are read, and the checks on that."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from fsdiff.data.sources.arrays import Arrays
+from fsdiff.data.sources.axes import STATIC, Axes, Dimension, Dimensions, axes_of, fields_among
+from fsdiff.data.sources.coordinates import (
+    NUMBERS,
+    UNEVEN,
+    Finder,
+    Positions,
+    Unusable,
+    evenly_spaced,
+    increasing,
+    texts,
+)
+from fsdiff.data.sources.labels import listed, one_line, printable
+from fsdiff.data.sources.placement import has_both_ends
+from fsdiff.data.sources.units import same_units
+from fsdiff.data.storage import SERIES_DIMENSIONS
+from fsdiff.jobs.atomic import StorageError
+from fsdiff.spaces.bases import Basis
+
+MOST_CHANNELS = 10_000
+MOST_FRAMES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be read of a file, and in which domain it is to be."""
+
+    basis: Basis
+    variables: tuple[str, ...] = ()
+    dimensions: Dimensions | Mapping[str, Dimensions] = ()
+    coordinates: Mapping[str, str] = field(default_factory=dict)
+    units: str | None = None
+    length: float | None = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """The fields in one file: how many, on which nodes, at which times, in which units.
+
+    ``dimensions`` are those of the fields, ``axes`` what those of each variable are. ``times`` is
+    None where there is no such axis, ``y`` and ``x`` where the file does not say where its nodes
+    are. Axes ``reversed`` are turned round on reading, and with ``both_ends`` the last nodes, which
+    are the first ones again, are left out. ``remarks`` are for people.
+    """
+
+    samples: int
+    resolution: int
+    dimensions: Dimensions
+    axes: Mapping[str, Axes]
+    channels: tuple[str, ...]
+    times: Positions | None
+    y: Positions | None
+    x: Positions | None
+    units: Mapping[str, str]
+    reversed: Dimensions
+    both_ends: bool
+    remarks: tuple[str, ...]
+
+    def types(self, arrays: Arrays) -> list[np.dtype]:
+        """For each channel, the type in which the file keeps it."""
+        return [
+            np.dtype(arrays[name].values.dtype)
+            for name, axes in self.axes.items()
+            for _ in range(arrays[name].shape[axes.index("channel")] if "channel" in axes else 1)
+        ]
+
+    def check_like(self, other: "Header", path: Path, others: Path, *, times: bool = True) -> None:
+        """Raise StorageError where the files differ in more than the number of samples.
+
+        Rounding, and how units are spelt, make no difference; nor do times if these are not asked
+        for.
+        """
+        for name, mine, its, alike in self._compared(other, times):
+            if not alike:
+                remedy = ", or be read with frames: samples" if name == "times" else ""
+                raise StorageError(
+                    f"{path}: {name} = {_short(mine)}, but {others} has {_short(its)}; the files "
+                    f"of a data set must agree{remedy}"
+                )
+
+    def _compared(self, other: "Header", times: bool) -> Iterator[tuple[str, object, object, bool]]:
+        """Name, both values and whether they are the same, of all that files must agree in."""
+        for name in ("resolution", "dimensions", "channels"):
+            mine, its = getattr(self, name), getattr(other, name)
+            yield name, mine, its, mine == its
+        yield "variables", tuple(self.axes), tuple(other.axes), [*self.axes] == [*other.axes]
+        for quantity in sorted(self.units.keys() | other.units.keys()):
+            mine, its = self.units.get(quantity), other.units.get(quantity)
+            yield f"units of {quantity}", mine, its, same_units(mine, its)
+        for name in (*(["times"] if times else []), "y", "x"):
+            mine, its = getattr(self, name), getattr(other, name)
+            if mine is None or its is None:
+                yield name, mine and mine.values, its and its.values, mine is its
+            else:
+                yield name, mine.values, its.values, mine.agree(its)
+
+
+def read_header(path: Path, arrays: Arrays, request: Request) -> Header:
+    """The header of a file, or StorageError with what is wrong with it and the remedy.
+
+    Without variables in the request the file has one array that can hold fields, without dimensions
+    it names those of its arrays.
+    """
+    variables = request.variables or (_only_variable(path, arrays),)
+    for name in variables:
+        if name not in arrays:
+            raise StorageError(f"{path} has no array '{name}', only {listed(arrays)}")
+        arrays[name].check()
+    if len(set(variables)) < len(variables):
+        raise StorageError(f"variables: [{', '.join(variables)}]: name each once")
+    axes = axes_of(arrays, variables, request.dimensions)
+    return _Contents(path, arrays, axes, request).header()
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """The arrays of a file, some of which are fields, and what their axes are."""
+
+    path: Path
+    arrays: Arrays
+    axes: Mapping[str, Axes]
+    request: Request
+
+    def header(self) -> Header:
+        """All that is to be known before values are read."""
+        sizes, remarks = self.sizes, []
+        for axis in self.request.coordinates.keys() - sizes.keys():
+            raise StorageError(f"coordinates.{axis}: fields have no dimension {axis}; leave it out")
+        times = self._times(remarks) if "time" in sizes else None
+        nodes, turned = self._nodes(remarks)
+        both_ends = self._both_ends(nodes)
+        if both_ends:
+            nodes = {axis: found.without_last() for axis, found in nodes.items()}
+            where = nodes["x"].where
+            remarks.append(f"{where}: the last nodes are the first ones again and are left out")
+        return Header(
+            samples=sizes.get("sample", 1),
+            resolution=sizes["x"] - both_ends,
+            dimensions=tuple(name for name in SERIES_DIMENSIONS if name in sizes),
+            axes=self.axes,
+            channels=tuple(self._channels()),
+            times=times,
+            **nodes,
+            units=self._units(times, nodes),
+            reversed=turned,
+            both_ends=both_ends,
+            remarks=tuple(dict.fromkeys(remarks)),
+        )
+
+    @cached_property
+    def sizes(self) -> dict[Dimension, int]:
+        """Length of each dimension, in which variables must agree."""
+        found: dict[Dimension, int] = {}
+        for name, axes in self.axes.items():
+            for axis, length in zip(axes, self.arrays[name].shape, strict=True):
+                if axis is not None and axis not in STATIC:
+                    self._agreed(found.setdefault(axis, length), name, axis, length)
+                elif axis is not None:
+                    found[axis] = max(found.get(axis, 1), length)
+        self._check(found)
+        return found
+
+    def _agreed(self, expected: int, name: str, axis: Dimension, length: int) -> None:
+        if length != expected:
+            raise StorageError(
+                f"{self.arrays[name].where} has {length} entries along {axis}, and "
+                f"'{next(iter(self.axes))}' {expected}; read variables that agree"
+            )
+
+    def _check(self, sizes: Mapping[Dimension, int]) -> None:
+        """Refuse fields on other domains than squares, fields without samples, too many frames."""
+        first = self.arrays[next(iter(self.axes))]
+        for name, axes in self.axes.items():
+            stored = self.arrays[name]
+            if "sample" in sizes and "sample" not in axes:
+                raise StorageError(
+                    f"{stored.where} is the same for all samples: there is nothing to learn about "
+                    "it; leave it out of the variables"
+                )
+            if "time" in axes and stored.shape[axes.index("time")] not in (1, sizes["time"]):
+                self._agreed(sizes["time"], name, "time", stored.shape[axes.index("time")])
+        if sizes["y"] != sizes["x"] or sizes["x"] < 2:
+            raise StorageError(
+                f"{first.where} is on {sizes['y']} x {sizes['x']} nodes (y, x): fields must be on "
+                "squares with two or more nodes per axis; cut or interpolate them"
+            )
+        for axis, most in (("time", MOST_FRAMES), ("channel", MOST_CHANNELS)):
+            if sizes.get(axis, 1) > most:
+                raise StorageError(
+                    f"{first.where} has {sizes[axis]} entries along {axis}, and more than {most} "
+                    "cannot be read; say what its axes are, e.g. dimensions: [sample, y, x]"
+                )
+        if 0 in sizes.values():
+            raise StorageError(f"{first.where} is empty; its shape is {first.shape}")
+
+    def _channels(self) -> list[str]:
+        """Names of all channels: those of the file, or of variables, numbered along an axis."""
+        found = []
+        for name, axes in self.axes.items():
+            if "channel" not in axes:
+                found.append(name)
+                continue
+            count = self.arrays[name].shape[axes.index("channel")]
+            labels, alone = self._labels_of_channels(name, count)
+            alone = alone and len(self.axes) == 1
+            found += labels if alone else [f"{name}_{label}" for label in labels]
+        return [one_line(name) for name in found]
+
+    def _labels_of_channels(self, variable: str, count: int) -> tuple[list[str], bool]:
+        """What tells the channels along the axis of a variable apart, and whether it is names.
+
+        Names, or numbers such as those of levels, are those that the file gives them, if any.
+        """
+        for name in self._finder({variable: self.axes[variable]}).candidates("channel"):
+            stored = self.arrays[name]
+            is_text = np.dtype(stored.values.dtype).kind not in NUMBERS
+            if is_text and len(stored.shape) <= 2:
+                with suppress(Unusable):
+                    names = texts(stored)
+                    if names.shape == (count,):
+                        return names.tolist(), True
+            elif stored.shape == (count,):
+                numbers = [f"{number:g}" for number in stored.read()]
+                if len(set(numbers)) == count:
+                    return numbers, False
+        return list(map(str, range(count))), False
+
+    def _times(self, remarks: list[str]) -> Positions:
+        """Times of the frames; their numbers where the file gives none."""
+        count = self.sizes["time"]
+        found, said = self._finder().find("time", count)
+        remarks += said
+        if found is None:
+            return Positions(tuple(map(float, range(count))), 0.0)
+        return increasing(found)
+
+    def _nodes(self, remarks: list[str]) -> tuple[dict[str, Positions | None], Dimensions]:
+        """Positions of the nodes along y and x, increasing in equal steps; axes turned round."""
+        found: dict[str, Positions | None] = {}
+        turned: list[Dimension] = []
+        for axis in ("y", "x"):
+            found[axis], said = self._finder().find(axis, self.sizes[axis])
+            remarks += said
+            if found[axis] is not None:
+                found[axis], reverse = evenly_spaced(found[axis])
+                turned += [axis] if reverse else []
+        known = [nodes for nodes in found.values() if nodes is not None]
+        if len(known) == 1:
+            remarks.append(f"{self.path}: only {known[0].where} says where nodes are, on both axes")
+        self._check_square(known)
+        return {axis: nodes or (known[0] if known else None) for axis, nodes in found.items()}, (
+            tuple(turned)
+        )
+
+    def _check_square(self, known: Sequence[Positions]) -> None:
+        """Refuse spacings that differ along y and x."""
+        extents = [nodes.extent for nodes in known]
+        tolerance = max((UNEVEN * n.extent + 4 * n.rounding for n in known), default=0.0)
+        if known and abs(extents[0] - extents[-1]) > tolerance:
+            raise StorageError(
+                f"{self.path}: nodes span {extents[0]:g} along y and {extents[1]:g} along x; cut "
+                "or interpolate the fields to a square with one spacing"
+            )
+        units = [
+            nodes.units.replace("_north", "").replace("_east", "") for nodes in known if nodes.units
+        ]
+        if units and not same_units(units[0], units[-1]):
+            raise StorageError(
+                f"{self.path}: nodes are in {units[0]} along y and in {units[-1]} along x; convert "
+                "one of them"
+            )
+
+    def _both_ends(self, nodes: Mapping[str, Positions | None]) -> bool:
+        if nodes["x"] is None:
+            return False
+        basis, length = self.request.basis, self.request.length
+        return all(has_both_ends(found, basis, length) for found in nodes.values() if found)
+
+    def _units(
+        self, times: Positions | None, nodes: Mapping[str, Positions | None]
+    ) -> dict[str, str]:
+        """Units of the fields, the times and the nodes, as far as they are known."""
+        given = self.request.units
+        own = {name: self.arrays[name].units or "1" for name in self.axes}
+        first = next(iter(own.values()))
+        if given is None and not all(same_units(first, other) for other in own.values()):
+            pairs = ", ".join(f"{name} [{unit}]" for name, unit in own.items())
+            raise StorageError(
+                f"{self.path}: channels have different units, {pairs}; convert them, or give one "
+                "unit for all, e.g. units: '1'"
+            )
+        positions = {"time": times, **nodes}
+        units = {name: found.units for name, found in positions.items() if found and found.units}
+        for axis, other in (("y", "x"), ("x", "y")):
+            if other in units:
+                units.setdefault(axis, units[other])
+        return {
+            name: printable(text, f"{self.path}: the unit of {name}")
+            for name, text in {"field": given or first, **units}.items()
+        }
+
+    def _finder(self, axes: Mapping[str, Axes] | None = None) -> Finder:
+        return Finder(self.arrays, self.axes if axes is None else axes, self.request.coordinates)
+
+
+def _only_variable(path: Path, arrays: Arrays) -> str:
+    """The array that can hold fields, if there is one."""
+    found = fields_among(arrays)
+    if not found:
+        shapes = (
+            f"{name} ({getattr(stored.values, 'kind', stored.values.dtype)} of shape "
+            f"{stored.shape})"
+            for name, stored in arrays.items()
+        )
+        raise StorageError(
+            f"{path} has no array of two or more dimensions, but {listed(shapes) or 'none'}; write "
+            "fields as arrays with axes y and x"
+        )
+    if len(found) > 1:
+        likely = max(found, key=lambda name: len(arrays[name].shape))
+        repeated = len({name.rpartition("/")[2] for name in found}) < len(found)
+        remedy = ", or layout: pdebench where each group is a sample" if repeated else ""
+        raise StorageError(
+            f"{path} has {len(found)} arrays of two or more dimensions; say which to read, e.g. "
+            f"variables: [{likely}]{remedy} (there are {listed(arrays)})"
+        )
+    return found[0]
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

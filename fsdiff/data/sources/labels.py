@@ -1,0 +1,81 @@
+"""Names, coordinates and units of fields, the same for every data set."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from fsdiff.jobs.atomic import StorageError
+from fsdiff.spaces.bases import Basis
+
+LONGEST = 80
+"""Characters of a name or a unit: more is no name."""
+
+MOST_LISTED = 20
+"""Names in a message."""
+
+
+def label(
+    fields: np.ndarray,
+    indices: Sequence[int],
+    *,
+    basis: Basis,
+    y: np.ndarray,
+    x: np.ndarray,
+    measured_from: str,
+    channels: Sequence[str],
+    meaning: str,
+    time: float | Sequence[float] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> xr.Dataset:
+    """Variable ``field`` (sample, channel, y, x), or (sample, time, channel, y, x) for series.
+
+    ``y`` and ``x`` are the nodes along each axis, distances from what ``measured_from`` says;
+    ``meaning`` is the long name of the field. A single ``time`` is a coordinate of all fields,
+    several make a series. ``units`` are those of "field", "time", "y" and "x"; what is not among
+    them is dimensionless.
+    """
+    units = units or {}
+
+    def about(name: str, quantity: str) -> dict[str, str]:
+        return {"long_name": name, "units": str(units.get(quantity, "1"))}
+
+    coordinates = {
+        "sample": ("sample", np.array(indices, np.int64), {"long_name": "sample index"}),
+        "channel": ("channel", [str(name) for name in channels], {"long_name": "quantity"}),
+        "y": ("y", y, about(f"distance from the {measured_from} along y", "y")),
+        "x": ("x", x, about(f"distance from the {measured_from} along x", "x")),
+    }
+    dimensions = ["sample", "channel", "y", "x"]
+    if time is not None:
+        series = np.ndim(time) > 0
+        coordinates["time"] = ("time" if series else (), np.array(time), about("time", "time"))
+        if series:
+            dimensions.insert(1, "time")
+    field = (dimensions, fields, about(one_line(meaning), "field"))
+    return xr.Dataset({"field": field}, coordinates, {"fsdiff_basis": basis.kind})
+
+
+def printable(text: str, what: str) -> str:
+    """Text of a file in one line, without control characters.
+
+    Raises StorageError that says ``what`` it is where nothing is left, or too much for a name.
+    """
+    line = one_line(text)
+    if not 0 < len(line) <= LONGEST:
+        shown = f"'{line[:20]}…' of {len(line)} characters" if line else "empty"
+        raise StorageError(f"{what} is {shown}; write one of at most {LONGEST}")
+    return line
+
+
+def one_line(text: str) -> str:
+    """Text with spaces in place of line ends and control characters."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message: the first of many, each in one line and not too long."""
+    names = list(names)
+    shown = [one_line(name)[:LONGEST] for name in names[:MOST_LISTED]]
+    more = [f"and {len(names) - MOST_LISTED} more"] if len(names) > MOST_LISTED else []
+    return ", ".join(shown + more)

@@ -1,0 +1,59 @@
+"""Reaction–diffusion patterns: fields at one or several times, from random initial states."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, FiniteFloat, PositiveFloat
+from torch import Tensor
+
+from fsdiff.data.sources.evolution import Evolution
+from fsdiff.data.sources.source import PositiveTime, Time, check_channels
+from fsdiff.measures.initial import FieldLaw, GaussianRandomField
+from fsdiff.pde.reaction_diffusion import ReactionDiffusion
+from fsdiff.spaces.bases import CosineBasis, Nodes
+
+SPECIES = ("u", "v")
+
+
+@dataclass(frozen=True)
+class ReactionDiffusionData(Evolution):
+    """The two-species system of PDEBench (Takamoto et al. 2022, appendix D.9).
+
+    Sample i is the solution of ``fsdiff.pde.ReactionDiffusion`` from the i-th field of ``initial``,
+    on ``resolution`` cells per axis. A single ``time`` gives fields, several (increasing) give
+    series. PDEBench starts from white noise on the grid and stores both channels at 101 times.
+    """
+
+    meaning: ClassVar[str] = "concentration"
+    measured_from: ClassVar[str] = "centre"
+
+    resolution: Annotated[Nodes, Field(ge=2)] = 128
+    time: PositiveTime | tuple[Time, ...] = 2.5
+    channels: Annotated[tuple[Literal["u", "v"], ...], Field(min_length=1)] = ("u",)
+    initial: FieldLaw = field(default_factory=GaussianRandomField)
+    diffusivity_u: PositiveFloat = 1e-3
+    diffusivity_v: PositiveFloat = 5e-3
+    k: FiniteFloat = 5e-3
+    length: PositiveFloat = 2.0
+    kind: Literal["reaction_diffusion"] = "reaction_diffusion"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_channels(self.channels)
+
+    @property
+    def basis(self) -> CosineBasis:
+        """Cosines: no flux across the walls."""
+        return CosineBasis()
+
+    @property
+    def system(self) -> ReactionDiffusion:
+        """The equations."""
+        return ReactionDiffusion(self.diffusivity_u, self.diffusivity_v, self.k, self.length)
+
+    def solve(self, index: int, seed: int) -> Tensor:
+        """One sample (time, channel, y, x) on ``resolution`` cells per axis."""
+        n = self.resolution
+        initial = self.initial.sample(self.basis, n, [index], seed, channels=len(SPECIES))
+        states = self.system.solve(initial, self.times)[0]
+        return states[:, [SPECIES.index(name) for name in self.channels]]

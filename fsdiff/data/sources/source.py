@@ -1,0 +1,91 @@
+"""What all data sets have in common, and the checks that several of them make."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+import xarray as xr
+from pydantic import Field, FiniteFloat
+
+from fsdiff.spaces.bases import Basis
+
+Time = Annotated[FiniteFloat, Field(ge=0, le=10**6)]
+PositiveTime = Annotated[FiniteFloat, Field(gt=0, le=10**6)]
+
+
+class Source(ABC):
+    """Where fields come from: a law that they are drawn from, or files.
+
+    Subclasses are frozen dataclasses with, as fields or properties, ``resolution``, the number of
+    nodes per axis, and ``basis``, what fields are expanded in, which says where their nodes are.
+    """
+
+    resolution: int
+    basis: Basis
+
+    @abstractmethod
+    def generate(
+        self,
+        indices: Sequence[int],
+        seed: int,
+        progress: Callable[[int], object] | None = None,
+    ) -> xr.Dataset:
+        """Samples ``indices`` of the data set ``seed``; sample i depends on (seed, i) only.
+
+        Returns variable ``field`` (sample, channel, y, x), float32 or, where that has too few
+        digits for what varies, float64, with a dimension ``time`` after ``sample`` for series.
+        ``progress`` is called with the number of samples finished since the last call.
+        """
+
+    @property
+    def values(self) -> int:
+        """How many numbers a sample has at each node: one for each channel of each frame."""
+        return len(getattr(self, "channels", ("one",)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the channels, in their order; none where there is but one."""
+        return tuple(getattr(self, "channels", ()))
+
+    def check(self) -> None:  # noqa: B027 (what is drawn can always be had)
+        """Raise ValueError where the data cannot be had; called before any job starts."""
+
+    @property
+    def available(self) -> int | None:
+        """How many samples there are; None where there are as many as one likes."""
+        return None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should know of the data although it is no reason to refuse them."""
+        return ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that the samples are read from."""
+        return ()
+
+    @property
+    def content(self) -> str | None:
+        """A digest of what these files hold; None where nothing is read."""
+        return None
+
+
+def check_plane(basis: Basis) -> None:
+    """Refuse bases of other domains than the square."""
+    if basis.dimension != 2:
+        raise ValueError(f"basis.dimension = {basis.dimension}: fields here have dimension 2")
+
+
+def check_channels(channels: Sequence[str]) -> None:
+    """Refuse channels that are named twice."""
+    if len(set(channels)) != len(channels):
+        raise ValueError(f"channels = {channels}: name each channel once")
+
+
+def check_times(times: Sequence[float]) -> None:
+    """Refuse times that do not increase, and an empty series."""
+    if not times or any(a >= b for a, b in pairwise(times)):
+        raise ValueError(f"time = {times}: give one time or several, strictly increasing")

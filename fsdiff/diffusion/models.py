@@ -1,0 +1,286 @@
+"""Trained models on disk: safetensors weights beside a JSON description, never unpickled.
+
+The two files are self-contained: parts, statistics of the data and provenance travel with the
+weights, so that samples can be drawn without the training data.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+from fsdiff.blocks import descriptions
+from fsdiff.data import tensors
+from fsdiff.data.precision import sufficient_type
+from fsdiff.data.storage import StorageError, read_json, write_json
+from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.validation import ValidationSet
+from fsdiff.jobs.atomic import DamagedError
+from fsdiff.jobs.devices import CPU
+from fsdiff.jobs.failures import first_line
+from fsdiff.jobs.versions import environment
+from fsdiff.parts import build
+from fsdiff.provenance import package_version
+from fsdiff.randomness import generator
+
+if TYPE_CHECKING:
+    from fsdiff.diffusion.samplers.base import Sampler, Samples
+
+INITIAL_WEIGHTS_STREAM = 10
+"""Stream number of a network's initial weights."""
+
+MOMENTS = ("mean", "scale", "spectrum")
+"""What the weights' file holds of the data's statistics."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What training data tell a model: per channel mean, scale and mean-square coefficients.
+
+    ``spectrum`` (channel, *coefficients) belongs to normalised fields on ``resolution`` nodes. The
+    frames of series are channels, time by time.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    spectrum: Tensor
+    resolution: int
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset) -> "Statistics":
+        """Those stored in a data set's file."""
+        mean, scale, spectrum = (dataset[name].values.copy() for name in MOMENTS)
+        return cls(
+            mean=torch.from_numpy(mean).flatten(),
+            scale=torch.from_numpy(scale).flatten(),
+            spectrum=torch.from_numpy(spectrum).flatten(0, mean.ndim - 1),
+            resolution=int(dataset["spectrum"].sizes["mode_y"]),
+        )
+
+    @property
+    def precision(self) -> torch.dtype:
+        """Of physical fields: float64 where float32 has too few digits for what varies in them."""
+        kind = sufficient_type(self.mean.numpy(), self.scale.numpy())
+        return torch.float32 if kind == np.float32 else torch.float64
+
+    def normalise(self, fields: Tensor) -> Tensor:
+        """Physical (…, channel, y, x) to zero mean and unit mean square.
+
+        In float64 where they have or need it; what is left has digits enough in float32.
+        """
+        fields = fields.to(torch.promote_types(fields.dtype, self.precision))
+        return (fields - self._per_node(self.mean, fields)) / self._per_node(self.scale, fields)
+
+    def denormalise(self, fields: Tensor) -> Tensor:
+        """The inverse of ``normalise``, in float64 where float32 would not do."""
+        fields = fields.to(torch.promote_types(fields.dtype, self.precision))
+        return fields * self._per_node(self.scale, fields) + self._per_node(self.mean, fields)
+
+    @staticmethod
+    def _per_node(values: Tensor, like: Tensor) -> Tensor:
+        return values.to(like)[:, None, None]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A denoiser with the statistics that turn its normalised fields into physical ones."""
+
+    denoiser: Denoiser
+    statistics: Statistics
+    description: Mapping[str, Any]
+    device: torch.device = CPU
+
+    def sample(self, sampler: "Sampler", n: int, indices: Sequence[int], seed: int) -> "Samples":
+        """Physical fields (len(indices), channel, n, n), on the CPU, and what they cost."""
+        self.denoiser.eval()
+        prior = self.denoiser.prior
+        samples = sampler(self.denoiser, prior, n, indices, seed, device=self.device)
+        return samples._replace(fields=self.statistics.denormalise(samples.fields.cpu()))
+
+    def test_loss(self, fields: Tensor) -> float:
+        """The denoising loss on normalised fields, with times and noise fixed by sample index."""
+        return ValidationSet.of(self.denoiser, fields.to(self.device)).loss(self.denoiser)
+
+
+def describe(weights: Path) -> dict[str, Any]:
+    """A model's description, which stands beside its weights with suffix ``.json``.
+
+    Raises StorageError that names the file and the key where it describes no model, or not this
+    one.
+    """
+    path = Path(weights).with_suffix(".json")
+    description = read_json(path)
+    descriptions.check(description, path)
+    if description["weights"] != tensors.read_header(weights).digest:
+        raise StorageError(
+            f"{weights} and {path} do not belong together: these are not the weights that are "
+            "described; delete both and run the workflow again"
+        )
+    return description
+
+
+def make_denoiser(blocks: Mapping[str, Any], statistics: Statistics, seed: int) -> Denoiser:
+    """A denoiser from blocks of configuration, its network's weights drawn from ``seed``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(generator(seed, INITIAL_WEIGHTS_STREAM).integers(2**63 - 1)))
+        network: nn.Module = build("network", blocks["network"], len(statistics.mean))
+    return Denoiser(
+        network,
+        basis=build("basis", blocks["basis"]),
+        prior=build("prior", blocks["prior"]),
+        process=build("process", blocks["process"]),
+        prediction=build("prediction", blocks["prediction"]),
+        time_sampling=build("time_sampling", blocks["time_sampling"]),
+        spectrum=statistics.spectrum,
+        spectrum_resolution=statistics.resolution,
+    )
+
+
+def save(
+    denoiser: Denoiser,
+    statistics: Statistics,
+    description: Mapping[str, Any],
+    *,
+    weights: Path,
+    sidecar: Path,
+) -> None:
+    """Write a model; ``description`` must hold the blocks of its parts under ``config``.
+
+    It also gets the digest of the weights, so that those of other models are not taken for them.
+    """
+    held = {f"network.{name}": tensor for name, tensor in denoiser.network.state_dict().items()}
+    held |= {f"statistics.{name}": getattr(statistics, name) for name in MOMENTS}
+    device = next(denoiser.network.parameters()).device.type
+    described = {
+        **description,
+        "fsdiff_version": package_version(),
+        "environment": environment(device=device, threads=torch.get_num_threads()),
+        "spectrum_resolution": statistics.resolution,
+        "weights": tensors.write(weights, held, {}),
+    }
+    write_json(sidecar, described)
+
+
+def load(weights: Path, device: torch.device | str = "cpu") -> Model:
+    """Read a model from its weights and the description beside them, and put it on a device.
+
+    Raises StorageError that names the file where anything does not fit.
+    """
+    description = describe(weights)
+    network, moments = _read(weights)
+    statistics = Statistics(**moments, resolution=description["spectrum_resolution"])
+    _check_statistics(statistics, description, weights)
+    denoiser = _build(description, statistics, network, weights)
+    _load_network(denoiser.network, network, weights)
+    return Model(denoiser.to(device), statistics, description, torch.device(device))
+
+
+def warm_start(network: nn.Module, weights: Path) -> None:
+    """Start a network from the weights of a model trained on a coarser grid."""
+    _load_network(network, _read(weights)[0], weights)
+
+
+@torch.no_grad()
+def set_parameters(network: nn.Module, weights: Mapping[str, Tensor], origin: Path) -> None:
+    """Give a network weights that were kept of it in a file, by the names of its parameters."""
+    parameters = dict(network.named_parameters())
+    _compare(tensors.shapes(weights), tensors.shapes(parameters), origin)
+    for name, parameter in parameters.items():
+        parameter.copy_(weights[name])
+
+
+def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The network's weights in a file, and the moments of the data."""
+    held, _ = tensors.read(weights)
+    for name, tensor in held.items():
+        if not tensor.isfinite().all():
+            raise DamagedError(f"{weights} is no model: {name} is not finite")
+    missing = [name for name in MOMENTS if f"statistics.{name}" not in held]
+    if missing:
+        raise DamagedError(f"{weights} is no model: it lacks the data's {', '.join(missing)}")
+    moments = {name: held.pop(f"statistics.{name}") for name in MOMENTS}
+    return {name.removeprefix("network."): tensor for name, tensor in held.items()}, moments
+
+
+def _check_statistics(
+    statistics: Statistics, description: Mapping[str, Any], weights: Path
+) -> None:
+    """Refuse moments that are not those of the data that are described."""
+    times = description["data"].get("times")
+    frames = len(times) if isinstance(times, list) else 1
+    channels = frames * len(description["data"]["channels"])
+    basis = build("basis", description["config"]["basis"])
+    spectrum = (channels, *basis.coefficient_shape(statistics.resolution))
+    expected = {"mean": (channels,), "scale": (channels,), "spectrum": spectrum}
+    for name, shape in expected.items():
+        moment = getattr(statistics, name)
+        if moment.shape != shape or not moment.is_floating_point():
+            raise DamagedError(
+                f"{weights}: the data's {name} has shape {tuple(moment.shape)}, where its "
+                f"description means {shape}"
+            )
+    if not (statistics.scale > 0).all() or not (statistics.spectrum >= 0).all():
+        raise DamagedError(f"{weights}: the data's scale or spectrum is not positive")
+
+
+def _build(
+    description: Mapping[str, Any],
+    statistics: Statistics,
+    network: Mapping[str, Tensor],
+    weights: Path,
+) -> Denoiser:
+    """The denoiser that is described, once its network is known to be that of the weights."""
+    try:
+        _compare(tensors.shapes(network), _shapes(description, statistics, len(network)), weights)
+        return make_denoiser(description["config"], statistics, seed=0)
+    except (RuntimeError, TypeError, ArithmeticError, MemoryError, ValueError) as error:
+        if isinstance(error, StorageError):
+            raise
+        raise DamagedError(
+            f"{Path(weights).with_suffix('.json')} does not describe a model: {first_line(error)}"
+        ) from error
+
+
+def _shapes(description: Mapping[str, Any], statistics: Statistics, most: int) -> tensors.Shapes:
+    """Those of the weights of the network that is described, made without memory for numbers."""
+    count = 0
+
+    def stop_at_most(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal count
+        count += 1
+        if count > 2 * most:
+            raise ValueError("its network has more weights than there are")
+
+    hook = register_module_parameter_registration_hook(stop_at_most)
+    try:
+        with torch.device("meta"):
+            block = description["config"]["network"]
+            network = build("network", block, len(statistics.mean))
+    finally:
+        hook.remove()
+    return tensors.shapes(network.state_dict())
+
+
+def _load_network(network: nn.Module, weights: Mapping[str, Tensor], origin: Path) -> None:
+    _compare(tensors.shapes(weights), tensors.shapes(network.state_dict()), origin)
+    network.load_state_dict(weights)
+
+
+def _compare(found: tensors.Shapes, expected: tensors.Shapes, origin: Path) -> None:
+    """Refuse weights of other names, types or shapes than a network's."""
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
+            raise DamagedError(
+                f"{origin} holds another network: {name} is {_shown(found.get(name))}, expected "
+                f"{_shown(expected.get(name))}"
+            )
+
+
+def _shown(shape: tuple[torch.dtype, tuple[int, ...]] | None) -> str:
+    return "absent" if shape is None else f"{str(shape[0]).removeprefix('torch.')} {shape[1]}"

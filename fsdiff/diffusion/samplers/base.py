@@ -1,0 +1,292 @@
+"""What samplers share: how a run starts, takes its steps, counts its cost and ends.
+
+A sampler is its settings; calling it draws samples. It talks to the denoiser and the process
+alone, so that networks, predictions, priors, processes and samplers combine.
+"""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from fsdiff.diffusion.denoiser import Denoiser, Estimate
+from fsdiff.diffusion.marginal import Marginal
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.samplers.times import Spacing, Steps, time_grid
+from fsdiff.measures.priors.spectral import PRIOR_STREAM, SpectralPrior, white_noise
+from fsdiff.spaces.bases import Basis
+from fsdiff.threads import side_by_side, single_thread
+
+STEP_STREAM = 2
+"""Stream number of the noise that a stochastic sampler adds in its steps."""
+
+
+class Samples(NamedTuple):
+    """Samples and what each of them cost.
+
+    ``fields`` are (samples, channel, *grid); ``evaluations`` has for each sample the number of
+    network evaluations on each grid, by the grid's nodes per axis.
+    """
+
+    fields: Tensor
+    evaluations: Sequence[Mapping[int, int]]
+
+    @property
+    def network_evaluations(self) -> float:
+        """Network evaluations per sample, on all grids."""
+        return sum(self._means().values())
+
+    @property
+    def fine_evaluations(self) -> float:
+        """The same in evaluations on the grid of the samples, if costs are as numbers of nodes."""
+        n, dimension = self.fields.shape[-1], self.fields.ndim - 2
+        return sum(mean * (nodes / n) ** dimension for nodes, mean in self._means().items())
+
+    def cost(self) -> dict[str, Any]:
+        """Network evaluations per sample: in all, in units of fine ones, and on each grid."""
+        return {
+            "network_evaluations": self.network_evaluations,
+            "fine_evaluations": self.fine_evaluations,
+            "evaluations": {str(nodes): mean for nodes, mean in self._means().items()},
+        }
+
+    def _means(self) -> dict[int, float]:
+        totals = sum(map(Counter, self.evaluations), Counter())
+        return {nodes: total / len(self.fields) for nodes, total in sorted(totals.items())}
+
+
+def concatenate(parts: Sequence[Samples]) -> Samples:
+    """The samples of several calls on one grid as those of one."""
+    fields, evaluations = zip(*parts, strict=True)
+    return Samples(torch.cat(fields), [*chain(*evaluations)])
+
+
+@dataclass
+class State:
+    """Samples on their way from noise to data: one, or on an accelerator a batch.
+
+    ``data`` is the estimate of the data in the last step, for methods that look back.
+    """
+
+    indices: tuple[int, ...]
+    fields: Tensor
+    data: Tensor | None = None
+    evaluations: Counter[int] = field(default_factory=Counter)
+
+    def samples(self) -> Samples:
+        """The samples, once they have arrived."""
+        return Samples(self.fields, [self.evaluations] * len(self.indices))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One call of a sampler: what its samples share."""
+
+    denoiser: Denoiser
+    prior: SpectralPrior
+    n: int
+    seed: int
+    dtype: torch.dtype
+    device: torch.device
+
+    def marginal(self, t: float, n: int) -> Marginal:
+        """The law of X_t given X_0 on n nodes."""
+        return self.denoiser.marginal(torch.tensor([t], dtype=self.dtype, device=self.device), n)
+
+    def denoise(self, state: State, fields: Tensor, marginal: Marginal) -> Estimate:
+        """One network evaluation, at the marginal's time."""
+        state.evaluations[fields.shape[-1]] += 1
+        return self.denoiser(fields, marginal.time.flatten().to(self.dtype))
+
+    def noise(self, state: State, n: int, *stream: int) -> Tensor:
+        """ζ ~ N(0, Q), a function of (seed, index, stream), the same on every grid."""
+        eigenvalues = _eigenvalues(self.prior, self.denoiser.basis, n)
+        return self._coloured(state.indices, eigenvalues.sqrt(), n, STEP_STREAM, *stream)
+
+    def gaussian(self, indices: Sequence[int], t: float, n: int) -> Tensor:
+        """N(0, M C M + R Q R) with C the covariance of the data: X_t, were the data Gaussian.
+
+        At T it is the noise to start from, and all but r N(0, Q) where nothing is left of the data.
+        Its probability flow scales every mode, so that drawn at any time from the same numbers, a
+        function of (seed, index), it is always on the same path.
+        """
+        marginal = self.denoiser.marginal(torch.tensor([t], dtype=torch.float64), n)
+        eigenvalues = _eigenvalues(self.prior, self.denoiser.basis, n)
+        signal = marginal.mean_scale.square() * marginal.data_spectrum
+        variance = signal + marginal.noise_scale.square() * eigenvalues
+        return self._coloured(indices, variance.sqrt(), n, PRIOR_STREAM)
+
+    def _coloured(self, indices: Sequence[int], symbol: Tensor, n: int, *stream: int) -> Tensor:
+        basis, channels = self.denoiser.basis, self.denoiser.channels
+        white = white_noise(basis, n, indices, self.seed, *stream, channels=channels)
+        with single_thread():
+            coloured = basis.inverse(white * symbol, n)
+        return coloured.to(self.device, self.dtype)
+
+
+@lru_cache(maxsize=8)
+def _eigenvalues(prior: SpectralPrior, basis: Basis, n: int) -> Tensor:
+    return prior.eigenvalues(basis, n)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step on one grid: the law of X_t before it, ``now``, and after it, ``then``.
+
+    ``before`` is that at the start of the last step.
+    """
+
+    run: Run
+    number: int
+    n: int
+    before: Marginal | None
+    now: Marginal
+    then: Marginal
+
+    @cached_property
+    def length(self) -> Tensor:
+        """h, by how much ln(m/r) of each mode rises, float64."""
+        return self.then.log_ratio - self.now.log_ratio
+
+    @cached_property
+    def last_length(self) -> Tensor:
+        """h of the step before this one."""
+        return self.now.log_ratio - self.before.log_ratio
+
+    def rounded(self, symbol: Tensor) -> Tensor:
+        """A symbol in the precision of the fields."""
+        return symbol.to(self.then.noise_spectrum)
+
+    def noise(self, state: State, *stream: int) -> Tensor:
+        """ζ ~ N(0, Q), fresh in every step, a function of (seed, index, step, stream)."""
+        return self.run.noise(state, self.n, self.number, *stream)
+
+
+Update = Callable[[State], None]
+"""Takes a state from the start of a step to its end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampler(ABC):
+    """Draws samples of a model."""
+
+    def __call__(
+        self,
+        denoiser: Denoiser,
+        prior: SpectralPrior,
+        n: int,
+        indices: Sequence[int],
+        seed: int,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> Samples:
+        """One sample per index on n nodes per axis; sample i depends on (seed, i) only.
+
+        On a CPU each takes its steps by itself, on one thread beside others: matrix products of
+        different batch sizes and numbers of threads round differently, and are no faster.
+        """
+        run = Run(denoiser, prior, n, seed, dtype, torch.device(device))
+
+        @torch.no_grad()
+        def draw(groups: Sequence[tuple[int, ...]]) -> list[State]:
+            return self.draw(run, groups)
+
+        if run.device.type == "cpu":
+            states = side_by_side(draw, [(index,) for index in indices])
+        else:
+            states = draw([tuple(indices)])
+        return concatenate([state.samples() for state in states])
+
+    @abstractmethod
+    def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
+        """Finished samples of each group of indices."""
+
+    def check(self, process: GaussianPath) -> None:  # noqa: B027 (most go with every process)
+        """Raise ValueError where the sampler makes no sense with the process."""
+
+    def check_grid(self, process: GaussianPath, basis: Basis, n: int) -> None:  # noqa: B027
+        """Raise ValueError where its steps are of no use on n nodes per axis."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stepper(Sampler):
+    """A sampler that takes steps down a grid of times that is known beforehand.
+
+    The first state is Gaussian with the second moments of X_T; after the last step the network is
+    asked once more, for the estimate of the data.
+    """
+
+    @abstractmethod
+    def times(self, process: GaussianPath) -> Tensor:
+        """The grid of times, from T to the smallest, float64."""
+
+    @abstractmethod
+    def update(self, step: Step) -> Update:
+        """What the step does; coefficients are computed here, once for all samples."""
+
+    def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
+        """All steps on the grid of the samples."""
+        times = self.times(run.denoiser.process).tolist()
+        return take_steps(self, run, groups, times, [run.n] * len(times))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(Stepper):
+    """A stepper with ``steps`` steps, the last of which is the one to the data."""
+
+    steps: Steps = 20
+    spacing: Spacing = "log_snr"
+
+    def times(self, process: GaussianPath) -> Tensor:
+        """As many times as there are steps."""
+        return time_grid(process, self.steps, self.spacing)
+
+
+def take_steps(
+    stepper: Stepper,
+    run: Run,
+    groups: Sequence[tuple[int, ...]],
+    times: Sequence[float],
+    grids: Sequence[int],
+) -> list[State]:
+    """Walk down ``times``, at each on the grid whose nodes per axis ``grids`` gives."""
+    states = [State(group, run.gaussian(group, times[0], grids[0])) for group in groups]
+    for number, ((t, s), (n, finer)) in enumerate(
+        zip(pairwise(times), pairwise(grids), strict=True)
+    ):
+        before = run.marginal(times[number - 1], n) if number else None
+        step = Step(run, number, n, before, run.marginal(t, n), run.marginal(s, n))
+        update = stepper.update(step)
+        for state in states:
+            update(state)
+            if finer > n:
+                _refine(run, state, t, s, finer)
+    end = run.marginal(times[-1], grids[-1])
+    for state in states:
+        state.fields = run.denoise(state, state.fields, end).data
+    return states
+
+
+def _refine(run: Run, state: State, t: float, s: float, n: int) -> None:
+    """Go on with n nodes at time s; the new modes are those of ``Run.gaussian``.
+
+    The last estimate of the data, at time t, is for these what it is for Gaussian data.
+    """
+    basis, coarse = run.denoiser.basis, state.fields.shape[-1]
+
+    def with_detail(fields: Tensor, fine: Tensor) -> Tensor:
+        """The fields, with the modes of ``fine`` that their grid does not resolve."""
+        return fine + basis.prolong(fields - basis.restrict(fine, coarse), n)
+
+    state.fields = with_detail(state.fields, run.gaussian(state.indices, s, n))
+    if state.data is not None:
+        marginal = run.marginal(t, n)
+        data = marginal.apply(marginal.wiener_gain, run.gaussian(state.indices, t, n))
+        state.data = with_detail(state.data, data)

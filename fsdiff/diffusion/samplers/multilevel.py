@@ -1,0 +1,67 @@
+"""Coarse grids while the noise hides all that finer ones could show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+
+from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper, take_steps
+from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
+from fsdiff.spaces.bases import Basis, Nodes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Multilevel(Sampler):
+    """The steps of ``sampler``, early ones on coarse grids of ``coarsest`` · 2^j nodes per axis.
+
+    A grid is left for the next when of the energy of the modes that only the finer one resolves, a
+    share of more than ``tolerance`` could be told from the noise, Σ c_k·SNR_k/(1 + SNR_k) of Σ c_k
+    with SNR = m²c/(r²λ). Until then these modes are all but independent of the others and Gaussian:
+    they are drawn with exact second moments at that time, and from the numbers that a run on the
+    fine grid alone starts from, so that a tolerance of 0 gives the samples of that run, and data
+    that are Gaussian lose nothing at any tolerance. Noise smoother than the data hides no modes,
+    and all steps are on the fine grid.
+    """
+
+    sampler: Stepper = field(default_factory=DPMSolver)
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    coarsest: Annotated[Nodes, Field(ge=4)] = 32
+    kind: Literal["multilevel"] = "multilevel"
+
+    def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
+        """All steps, each on its grid."""
+        times = self.sampler.times(run.denoiser.process).tolist()
+        return take_steps(self.sampler, run, groups, times, self.grids(run.denoiser, run.n, times))
+
+    def grids(self, denoiser: Denoiser, n: int, times: Sequence[float]) -> list[int]:
+        """Nodes per axis at each of the times, for samples on n nodes.
+
+        A step may stay on a grid if at its end the modes beyond it are still hidden.
+        """
+        ladder = [m for m in (self.coarsest << j for j in range(n.bit_length())) if m < n] + [n]
+        result = []
+        for end in times[1:]:
+            while len(ladder) > 1 and self._visible(denoiser, ladder, end):
+                ladder.pop(0)
+            result.append(ladder[0])
+        return [*result, n]
+
+    def _visible(self, denoiser: Denoiser, ladder: Sequence[int], t: float) -> bool:
+        """Whether any grid but the coarsest adds modes that the noise no longer hides."""
+        time = torch.tensor([t], dtype=torch.float64)
+        marginals = [denoiser.marginal(time, m) for m in ladder]
+        energy = torch.stack([marginal.data_variance for marginal in marginals]).diff(dim=0)
+        told = torch.stack([marginal.wiener_output for marginal in marginals]).diff(dim=0)
+        return bool((told > self.tolerance * energy).any())
+
+    def check(self, process: GaussianPath) -> None:
+        """As the sampler of its steps."""
+        self.sampler.check(process)
+
+    def check_grid(self, process: GaussianPath, basis: Basis, n: int) -> None:
+        """As the sampler of its steps."""
+        self.sampler.check_grid(process, basis, n)

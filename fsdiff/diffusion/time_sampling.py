@@ -1,0 +1,150 @@
+"""Which times a network is trained at: distributions on [smallest_time, T] of a process."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveFloat
+from torch import Tensor
+
+from fsdiff.diffusion.marginal import Marginal
+from fsdiff.diffusion.processes.path import GaussianPath
+
+Quantiles = Callable[[Tensor], Tensor]
+"""From probabilities to the values below which they lie, of the same shape and dtype."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeSampling(ABC):
+    """A law of training times, given what noise and data are like.
+
+    With ``low_discrepancy`` a batch has one time in each of its equally likely strata, which makes
+    the loss less noisy (Kingma et al., arXiv 2107.00630); without, times are independent.
+    """
+
+    low_discrepancy: bool = True
+
+    @abstractmethod
+    def quantiles(self, marginal: Marginal) -> Quantiles:
+        """Turns uniform numbers in (0, 1) into times of this law.
+
+        The prior, the data and the process are those of ``marginal``; its own time plays no part.
+        """
+
+    def check(self, process: GaussianPath) -> None:  # noqa: B027 (most suit every process)
+        """Raise ValueError where the times would not be those of the process."""
+
+    def spread(self, uniform: Tensor) -> Tensor:
+        """Independent uniform numbers (batch,), moved into one stratum each if so wished."""
+        if not self.low_discrepancy:
+            return uniform
+        strata = torch.arange(len(uniform), dtype=uniform.dtype, device=uniform.device)
+        return (strata + uniform) / len(uniform)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uniform(TimeSampling):
+    """Uniform in t, the published choice."""
+
+    kind: Literal["uniform"] = "uniform"
+
+    def quantiles(self, marginal: Marginal) -> Quantiles:
+        """Linear on [smallest_time, T]."""
+        first, last = marginal.process.smallest_time, marginal.process.T
+        return lambda uniform: first + (last - first) * uniform
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSignalToNoise(TimeSampling):
+    """ln(m/r) ~ N(mean, deviation²), clamped to [low, high] (after Karras et al., 2206.00364).
+
+    Where structure is decided depends on the data; most of the training time belongs there. In a
+    process that has another coordinate of noise, the normal law is that coordinate's.
+    """
+
+    mean: float = 0.3
+    deviation: PositiveFloat = 1.0
+    low: float = -4.5
+    high: float = 3.2
+    kind: Literal["log_snr"] = "log_snr"
+
+    def __post_init__(self) -> None:
+        """Refuse an empty range."""
+        if self.low >= self.high:
+            raise ValueError(f"low = {self.low:g} must be below high = {self.high:g}")
+
+    def quantiles(self, marginal: Marginal) -> Quantiles:
+        """Those of the normal law between its bounds, as times."""
+
+        def times(uniform: Tensor) -> Tensor:
+            normal = torch.special.ndtri(uniform.double())
+            level = (self.mean + self.deviation * normal).clamp(self.low, self.high)
+            return marginal.process.time_of(level).to(uniform.dtype)
+
+        return times
+
+    def check(self, process: GaussianPath) -> None:
+        """Refuse a process most of whose training times would be its first, or its last."""
+        ends = torch.tensor([process.T, process.smallest_time], dtype=torch.float64)
+        least, most = process.log_signal_to_noise(ends).tolist()
+        if not least < self.mean < most:
+            raise ValueError(
+                f"mean = {self.mean:g}: {process.kind} runs from {most:.3g} down to {least:.3g}, "
+                "and times beyond are its first or its last; use a mean in between"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spectral(TimeSampling):
+    """Times at which the modes of these data emerge from the noise of this prior.
+
+    Mode k is as strong as its noise where (m/r)² = λ_k/E|û_k|². One of all modes and channels is
+    drawn with probability ∝ (E|û_k|²)^exponent, N(mean, deviation²) is added to its ln(m/r), and
+    the time is that of the sum: where the mode is being resolved, for a positive mean. So the law
+    follows the data and the prior instead of being tuned to them: white noise uncovers scales one
+    after another, rough noise all of them within a short interval. An exponent of one counts
+    energy, most of which is in few coarse modes; with one half octaves weigh alike if energies fall
+    like |k|⁻⁴ in two dimensions.
+    """
+
+    exponent: Annotated[float, Field(ge=0, le=1)] = 0.5
+    mean: float = 0.7
+    deviation: PositiveFloat = 1.0
+    kind: Literal["spectral"] = "spectral"
+
+    def quantiles(self, marginal: Marginal) -> Quantiles:
+        """Interpolated in a table, which is made once."""
+        process = marginal.process
+        levels, weights = self._emergence(marginal)
+        levels, reach = levels + self.mean, 5 * self.deviation
+        table = np.linspace(levels.min() - reach, levels.max() + reach, 1025)
+        total, edges = np.histogram(levels, bins=512, weights=weights / weights.sum())
+        moment, _ = np.histogram(levels, bins=edges, weights=levels * weights / weights.sum())
+        filled = total > 0
+        distances = torch.from_numpy(table[:, None] - moment[filled] / total[filled])
+        probabilities = torch.special.ndtr(distances / self.deviation).numpy() @ total[filled]
+        ends = torch.tensor([process.T, process.smallest_time], dtype=torch.float64)
+        least, most = process.log_signal_to_noise(ends).tolist()
+
+        def times(uniform: Tensor) -> Tensor:
+            level = np.interp(uniform.double().cpu().numpy(), probabilities, table)
+            within = torch.from_numpy(level.clip(least, most))
+            return process.time_of(within).to(uniform)
+
+        return times
+
+    def _emergence(self, marginal: Marginal) -> tuple[np.ndarray, np.ndarray]:
+        """ln(m/r) of the process when each mode of each channel emerges, and the mode's weight."""
+        noise, data = torch.broadcast_tensors(marginal.noise_spectrum, marginal.data_spectrum)
+        omega_squared = marginal.omega_squared.expand(data.shape)
+        weight = marginal.multiplicity.double() * data.double().pow(self.exponent)
+        there = ((noise > 0) & (data > 0)).cpu()
+        noise, data, omega_squared, weight = (
+            values.double().cpu()[there] for values in (noise, data, omega_squared, weight)
+        )
+        process = marginal.process
+        time = process.time_of_ratio(0.5 * (noise / data).log(), omega_squared)
+        return process.log_signal_to_noise(time).numpy(), weight.numpy()

@@ -1,0 +1,149 @@
+"""Is the noise rough enough for the data? Their spectra side by side, with a verdict.
+
+Where the ratio c_k/λ_k of data to noise grows with the wavenumber, the noise is smoother than the
+data, and the score of those modes is unbounded as t → 0 (Hagemann et al., arXiv 2303.04772, Example
+3.11; Chen & Vanden-Eijnden, arXiv 2509.02971). Modes that the noise does not have at all cannot be
+generated.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from torch import Tensor
+
+from fsdiff.measures.priors.spectral import SpectralPrior
+from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.shells import shell_energy, whole_shells
+
+GROWTH = 10.0
+"""How many times scarcer noise may be, relative to the data, than at all lower wavenumbers."""
+
+NEGLIGIBLE = 1e-6
+"""Share of the data's energy that does not count: 10⁻³ of the amplitude."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Energy of data and noise on the shells k = 0, 1, … that the grid resolves whole.
+
+    ``uncovered`` is the share of the data's energy in modes that the noise does not have.
+    """
+
+    data: np.ndarray
+    noise: np.ndarray
+    uncovered: float
+
+    @cached_property
+    def ratio(self) -> np.ndarray:
+        """Data/noise by shell: infinite where there is no noise, NaN where data are negligible."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = self.data / self.noise
+        return np.where(self.data > NEGLIGIBLE * self.data.sum(), ratio, np.nan)
+
+    @cached_property
+    def smoother(self) -> np.ndarray:
+        """Wavenumbers k ≥ 1 at which the noise is smoother than the data.
+
+        There the ratio data/noise exceeds ``GROWTH`` times that of the shells 1 … k − 1 together,
+        or there is no noise.
+        """
+        return 1 + np.flatnonzero((self._growth > GROWTH) | np.isposinf(self.ratio[1:]))
+
+    @property
+    def rough_enough(self) -> bool:
+        """Whether no mode of the data is left to noise that is too smooth, or to none."""
+        return len(self.smoother) == 0 and self.uncovered <= NEGLIGIBLE
+
+    @cached_property
+    def fitted(self) -> tuple[int, int]:
+        """First and last wavenumber between which decay is compared.
+
+        Where the noise is smoother, the range over which the ratio grows most; otherwise from the
+        peak of the data's energy to the last shell that counts.
+        """
+        counted = np.flatnonzero(np.isfinite(self.ratio[1:]))
+        if not len(counted):
+            return 1, 1
+        last = counted[np.argmax(self._growth[counted])]
+        if self._growth[last] > GROWTH:
+            below = counted[counted <= last]
+            return 1 + int(below[np.argmin(self.ratio[1 + below])]), 1 + int(last)
+        return 1 + int(counted[np.argmax(self.data[1 + counted])]), 1 + int(counted[-1])
+
+    @cached_property
+    def exponents(self) -> tuple[float, float]:
+        """p of the least-squares fits of k^−p to the energy per shell: (data, noise).
+
+        NaN where ``fitted`` holds fewer than two shells.
+        """
+        k = np.arange(self.fitted[0], self.fitted[1] + 1)
+        k = k[np.isfinite(self.ratio[k])]
+        if len(k) < 2:
+            return np.nan, np.nan
+        # On shells evenly spaced in k, the weight 1/k makes it a fit over ln k.
+        weights = np.sqrt(1 / k)
+        fits = (np.polyfit(np.log(k), np.log(e[k]), 1, w=weights) for e in (self.data, self.noise))
+        data, noise = (-float(fit[0]) for fit in fits)
+        return data, noise
+
+    def verdict(self) -> str:
+        """What this means for training, in words."""
+        data, noise = self.exponents
+        first, last = self.fitted
+        decay = (
+            f"from wavenumber {first} to {last} the energy of the noise goes like "
+            f"k^{-noise:.1f} and that of the data like k^{-data:.1f}"
+        )
+        if self.rough_enough:
+            return f"the noise is rough enough for these data: {decay}"
+        reasons, remedies = [], []
+        grown = 1 + np.flatnonzero(self._growth > GROWTH)
+        if len(grown):
+            reasons.append(
+                f"the noise is smoother than the data at wavenumbers {_ranges(grown)}, whose score "
+                f"grows without bound as t → 0: {decay}"
+            )
+            remedies.append("rougher (a smaller power, smoothness or length)")
+        if self.uncovered > NEGLIGIBLE or len(grown) < len(self.smoother):
+            reasons.append(
+                f"{100 * self.uncovered:.2g}\u00a0% of the data's energy is in modes without any "
+                "noise, which cannot be generated"
+            )
+            remedies.append("positive in every mode, like bessel")
+        return f"{'; '.join(reasons)}; choose a prior that is {' and '.join(remedies)}"
+
+    @cached_property
+    def _growth(self) -> np.ndarray:
+        """Ratio of each shell k ≥ 1 over that of the shells 1 … k − 1 together, 0 if undefined."""
+        data, noise = np.cumsum(self.data[1:]), np.cumsum(self.noise[1:])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            growth = self.ratio[2:] * noise[:-1] / data[:-1]
+        return np.concatenate([[0.0], np.where(np.isfinite(growth), growth, 0.0)])
+
+
+def compare(spectrum: Tensor, eigenvalues: Tensor, basis: Basis, n: int) -> Comparison:
+    """Data with mean-square coefficients ``spectrum`` beside noise of the given eigenvalues.
+
+    Both have shape (*coefficients on n nodes).
+    """
+    spectrum, eigenvalues = spectrum.double(), eigenvalues.double()
+    energy = basis.multiplicity(n) * spectrum
+    shells = whole_shells(n, basis) + 1
+    data, noise = (shell_energy(x, basis, n)[:shells].numpy() for x in (spectrum, eigenvalues))
+    uncovered = float(energy[eigenvalues == 0].sum() / energy.sum())
+    return Comparison(data, noise, uncovered)
+
+
+def compare_prior(spectra: Tensor, prior: SpectralPrior, basis: Basis, n: int) -> Comparison:
+    """Normalised data, with mean-square coefficients (channel, *coefficients), beside a prior.
+
+    Channels are all of unit mean square: in their average the roughest one counts.
+    """
+    return compare(spectra.mean(0), prior.eigenvalues(basis, n), basis, n)
+
+
+def _ranges(wavenumbers: np.ndarray) -> str:
+    """Runs of consecutive numbers as "3–17, 20"."""
+    runs = np.split(wavenumbers, 1 + np.flatnonzero(np.diff(wavenumbers) > 1))
+    return ", ".join(f"{r[0]}–{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in runs)

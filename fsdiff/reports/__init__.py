@@ -1,0 +1,1 @@
+"""Results for people: figures, tables, pages, published claims and what became of them."""

@@ -1,0 +1,28 @@
+"""Score errors over training, on the grid of training and on a finer one."""
+
+from collections.abc import Mapping
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from fsdiff.reports.plotting.style import plain_ticks, styled
+
+_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")
+
+
+@styled
+def draw(results: Mapping[str, xr.Dataset]) -> Figure:
+    """A panel for each analysis with a curve for each resolution, all on one scale."""
+    figure = Figure(figsize=(0.8 + 2.7 * len(results), 3.7), layout="constrained")
+    panels = figure.subplots(1, len(results), squeeze=False, sharex=True, sharey=True)[0]
+    for axes, (title, result) in zip(panels, results.items(), strict=True):
+        trained = int(result.attrs["training_resolution"])
+        for n, colour in zip(result.resolution.values, _COLOURS, strict=False):
+            label = f"{n} × {n}" + (", the grid of training" if n == trained else "")
+            axes.plot(result.step, result.error.sel(resolution=n), color=colour, label=label)
+        axes.set(yscale="log", xlabel="optimiser steps", title=title)
+    panels[0].set_ylabel("relative score error")
+    plain_ticks(panels[0].yaxis)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    return figure

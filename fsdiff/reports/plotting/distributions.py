@@ -1,0 +1,77 @@
+"""One-point and derivative densities: where non-Gaussian fields differ from Gaussian ones."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from fsdiff.metrics.densities import partial_derivatives
+from fsdiff.reports.labels import REFERENCES, TEST_DATA, labelled
+from fsdiff.reports.plotting.style import DATA, SURROGATE, experiment_styles, styled, wrapped
+from fsdiff.spaces.bases import Basis
+
+BINS = 120
+
+
+@styled
+def densities(
+    data: ArrayLike,
+    experiments: Mapping[str, ArrayLike],
+    *,
+    basis: Basis,
+    surrogate: ArrayLike | None = None,
+    length: float = 1.0,
+    quantity: str = "u",
+    titles: Mapping[str, str] | None = None,
+) -> Figure:
+    """Density of the values and of the first derivatives, on a logarithmic axis.
+
+    Fields are (sample, channel, y, x) in physical units at one resolution, on a box of side
+    ``length``; channels are pooled, so slice to draw one. Derivatives are differences of
+    neighbouring nodes over their distance, along both axes. A Gaussian is a parabola here.
+    Experiments are given by name; ``titles`` are what they are called, if not that.
+    """
+    experiments = labelled(experiments, titles)
+    figure = Figure(figsize=(10.5, 4.2), layout="constrained")
+    values, slopes = figure.subplots(1, 2)
+    curves = {TEST_DATA: (data, DATA)}
+    if surrogate is not None:
+        curves[REFERENCES["surrogate"]] = (surrogate, SURROGATE)
+    for label, style in experiment_styles(experiments).items():
+        curves[label] = (experiments[label], {"color": style["color"]})
+    fields = {label: np.asarray(array) for label, (array, _) in curves.items()}
+    slope = {label: _derivatives(array, basis, length) for label, array in fields.items()}
+    styles = {label: style for label, (_, style) in curves.items()}
+    _draw(values, fields, styles)
+    _draw(slopes, slope, styles)
+    values.set(xlabel=quantity, ylabel="probability density", title="one-point density")
+    slopes.set(xlabel=f"derivative of {quantity} along x and y", title="density of derivatives")
+    handles, labels = values.get_legend_handles_labels()
+    figure.legend(handles, map(wrapped, labels), loc="outside right center")
+    return figure
+
+
+def _derivatives(fields: np.ndarray, basis: Basis, length: float) -> np.ndarray:
+    parts = partial_derivatives(torch.from_numpy(fields), basis)
+    return np.concatenate([part.numpy().ravel() for part in parts]) / length
+
+
+def _draw(axes: Axes, samples: Mapping[str, np.ndarray], styles: Mapping[str, dict]) -> None:
+    """Histograms on common bins that hold the data and nearly all of everything else."""
+    reference = samples[TEST_DATA]
+    edges = [np.quantile(array, (1e-4, 1 - 1e-4)) for array in samples.values()]
+    low, high = float(reference.min()), float(reference.max())
+    margin = 0.5 * (high - low)
+    low = max(min(edge[0] for edge in edges), low - margin)
+    high = min(max(edge[1] for edge in edges), high + margin)
+    bins = np.linspace(low, high, BINS + 1)
+    centres = (bins[1:] + bins[:-1]) / 2
+    for label, array in samples.items():
+        count = np.histogram(array, bins)[0]
+        # Densities are relative to all values, so that mass outside the bins is not hidden.
+        density = np.where(count > 0, count / (array.size * np.diff(bins)), np.nan)
+        axes.plot(centres, density, label=label, **styles[label])
+    axes.set(yscale="log", xlim=(low, high))

@@ -1,0 +1,106 @@
+"""Quality of experiments on a data set against their cost; which of them no other beats in both."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fsdiff.reports.labels import REFERENCES
+from fsdiff.reports.plotting.panels import common_legend
+from fsdiff.reports.plotting.style import (
+    DATA,
+    SURROGATE,
+    experiment_styles,
+    plain_ticks,
+    styled,
+    wrapped,
+)
+from fsdiff.reports.plotting.summary import Column, as_table, columns, models, reference, titles
+
+SAMPLES = 1000
+"""How many samples are to be paid for, after training."""
+
+COSTS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "training [s]": lambda rows: rows["training_seconds"],
+    "sampling [s per sample]": lambda rows: rows["seconds_per_sample"],
+    "network evaluations per sample (fine grid)": lambda rows: rows["fine_evaluations"],
+    f"training and {SAMPLES} samples [s]": lambda rows: (
+        rows["training_seconds"] + SAMPLES * rows["seconds_per_sample"]
+    ),
+}
+"""What the axis is called → the cost of each row of the summary."""
+
+
+@styled
+def quality_against_cost(
+    rows: pd.DataFrame | Iterable[Mapping[str, Any]], *, metric: str, resolution: int
+) -> Figure:
+    """A panel for each of ``COSTS``, with a point for each experiment.
+
+    ``rows`` are those of one data set in ``summary.csv``. Points are means over seeds of ``metric``
+    at ``resolution``, bars from the least to the greatest. The staircase joins the experiments that
+    no other beats in quality and cost (the Pareto front).
+    """
+    table = as_table(rows)
+    table = table[table["resolution"] == resolution]
+    found = [column for column in columns(table) if column.name == metric]
+    if not found:
+        raise ValueError(f"the summary has no metric '{metric}' at resolution {resolution}")
+    styles = experiment_styles(models(table))
+    figure = Figure(figsize=(7.6, 7.0), layout="constrained")
+    panels = figure.subplots(2, 2, sharey=True)
+    for axes, (label, cost) in zip(panels.ravel(), COSTS.items(), strict=True):
+        _panel(axes, table, found[0], cost, styles)
+        axes.set_xlabel(label)
+    title = found[0].title
+    distance = f"|{title} − that of the data|" if found[0].target else title
+    for axes in panels[:, 0]:
+        axes.set_ylabel(f"{wrapped(distance, 40)}\nat {resolution} × {resolution}")
+    common_legend(figure, panels.ravel(), 2)
+    return figure
+
+
+def _panel(
+    axes: Axes,
+    table: pd.DataFrame,
+    column: Column,
+    cost: Callable[[pd.DataFrame], pd.Series],
+    styles: Mapping[str, Mapping[str, Any]],
+) -> None:
+    points, called = {}, titles(table)
+    for name, rows in models(table).items():
+        deviation, x = column.deviation(rows), float(cost(rows).mean())
+        mean, low, high = deviation.mean(), deviation.min(), deviation.max()
+        if mean > 0:
+            points[name] = (x, float(mean))
+            axes.plot(x, mean, linestyle="", label=called[name], **styles[name])
+            axes.plot([x, x], [low, high], color=styles[name]["color"], linewidth=1.0)
+    axes.set(xscale="log", yscale="log")
+    for kind, style in (("real", DATA), ("surrogate", SURROGATE)):
+        level = reference(table, kind, column)
+        if level > 0:
+            axes.axhline(level, label=REFERENCES[kind], **style)
+    _staircase(axes, pareto_front(points.values()))
+    for axis in (axes.xaxis, axes.yaxis):
+        plain_ticks(axis)
+
+
+def _staircase(axes: Axes, front: Sequence[tuple[float, float]]) -> None:
+    """Join points, upwards from the first and to the right from the last, to the edges."""
+    if front:
+        (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+        x, y = zip((front[0][0], high), *front, (right, front[-1][1]), strict=True)
+        axes.step(x, y, where="post", color="black", linewidth=0.8, zorder=1)
+        axes.set(xlim=(left, right), ylim=(low, high))
+
+
+def pareto_front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that no other is as low as in both coordinates, from left to right."""
+    front: list[tuple[float, float]] = []
+    for x, y in sorted(points):
+        if y < min((other for _, other in front), default=np.inf):
+            front.append((x, y))
+    return front

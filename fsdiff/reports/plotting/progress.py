@@ -1,0 +1,111 @@
+"""How samples come nearer to the data during training, against epochs and seconds."""
+
+import itertools
+from typing import Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fsdiff.reports.labels import REFERENCES
+from fsdiff.reports.plotting.panels import common_legend
+from fsdiff.reports.plotting.style import (
+    DATA,
+    SURROGATE,
+    experiment_styles,
+    plain_ticks,
+    styled,
+    wrapped,
+)
+from fsdiff.reports.plotting.summary import (
+    METRICS,
+    Column,
+    as_table,
+    columns,
+    models,
+    reference,
+    titles,
+)
+
+AXES = {"epoch": "epochs of the finest level", "seconds": "training time [s]"}
+"""Column of the table of trajectories → what the axis is called."""
+
+ACROSS = 4
+"""Panels side by side, unless a metric alone has more."""
+
+
+@styled
+def metric_by_epoch(
+    trajectories: pd.DataFrame,
+    summary: pd.DataFrame,
+    *,
+    against: Literal["epoch", "seconds"] = "epoch",
+) -> Figure:
+    """A panel for each metric and resolution, a curve for each experiment.
+
+    ``trajectories`` and ``summary`` are the rows of one data set in the tables of these names.
+    Curves are means over seeds, in bands from the least to the greatest, for as long as all seeds
+    were trained; lines across are what real data and a Gaussian surrogate score. Raises ValueError
+    where there is no metric to draw.
+    """
+    table, known = as_table(trajectories), as_table(summary)
+    metrics = columns(table.drop(columns=[*AXES]))
+    shown = [item for item in metrics if item.family in METRICS and item.ranked]
+    if not shown:
+        raise ValueError("the table of trajectories has none of the metrics to draw")
+    resolutions = sorted(table["resolution"].unique())
+    cells = list(itertools.product(shown, resolutions))
+    across = len(resolutions) * min(len(shown), max(1, ACROSS // len(resolutions)))
+    down = -(-len(cells) // across)
+    figure = Figure(figsize=(1.0 + 3.1 * across, 0.8 + 2.1 * down), layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False)
+    styles, called = experiment_styles(models(known)), titles(known)
+    for axes, (column, n) in zip(panels.ravel(), cells, strict=False):
+        if n == resolutions[0]:
+            first = axes
+            title = f"|{column.title} − that of the data|" if column.target else column.title
+            axes.set_ylabel(wrapped(title, 26))
+        else:
+            axes.sharey(first)
+            axes.tick_params(labelleft=False)
+        _curves(axes, table[table["resolution"] == n], column, against, styles, called)
+        _references(axes, known[known["resolution"] == n], column)
+        axes.set_yscale("log")
+        if n == resolutions[-1]:
+            plain_ticks(axes.yaxis)
+    for axes, (_, n) in zip(panels[0], cells, strict=False):
+        axes.set_title(f"sampled at {n} × {n}")
+    for axes in panels.ravel()[len(cells) - across : len(cells)]:
+        axes.set_xlabel(AXES[against])
+    for axes in panels.ravel()[len(cells) :]:
+        axes.set_axis_off()
+    common_legend(figure, panels.ravel(), across)
+    return figure
+
+
+def _curves(
+    axes: Axes,
+    table: pd.DataFrame,
+    column: Column,
+    against: str,
+    styles: dict[str, dict],
+    called: dict[str, str],
+) -> None:
+    for name, rows in models(table).items():
+        trained = rows.groupby("epoch")["seed"].transform("nunique") == rows["seed"].nunique()
+        deviations = rows.assign(deviation=column.deviation(rows))[trained].groupby("epoch")
+        x = deviations[against].mean()
+        low, mean, high = (deviations["deviation"].agg(how) for how in ("min", "mean", "max"))
+        style = {"markersize": 3.5, **styles[name]}
+        axes.plot(x, mean, label=called[name], **style)
+        axes.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def _references(axes: Axes, summary: pd.DataFrame, column: Column) -> None:
+    """What real data and the Gaussian surrogate score, from edge to edge."""
+    if column.name not in summary:
+        return
+    for kind, style in (("real", DATA), ("surrogate", SURROGATE)):
+        level = reference(summary, kind, column)
+        if level > 0:
+            axes.axhline(level, label=REFERENCES[kind], **style)

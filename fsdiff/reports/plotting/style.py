@@ -1,0 +1,209 @@
+"""One look for all figures: fonts, colour-blind-safe colours, direct labels, reproducible files.
+
+Data are black, the Gaussian surrogate is grey and dashed, experiments take the colours of Okabe and
+Ito (2008) in the order in which they are given; so an experiment keeps its colour in every figure.
+"""
+
+import os
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, NullFormatter
+from scipy.optimize import isotonic_regression
+
+from fsdiff.characters import printable, visible
+from fsdiff.data.storage import atomic
+
+Arguments = ParamSpec("Arguments")
+
+DATA: dict[str, Any] = {"color": "#000000", "linewidth": 2.6, "zorder": 1.8}
+"""How data, and real fields against real fields, are drawn: below the curves that match them."""
+
+SURROGATE: dict[str, Any] = {
+    "color": "#767676",
+    "linestyle": (0, (4, 2)),
+    "linewidth": 1.4,
+    "zorder": 1.9,
+}
+"""How the Gaussian random field with the data's spectrum is drawn."""
+
+WARNING = "#B34700"
+"""Marks what a reader should distrust: extrapolated resolutions, priors smoother than the data."""
+
+_EXPERIMENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "white",
+    "figure.dpi": 100,
+    "svg.hashsalt": "fsdiff",
+}
+
+
+def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """Let a function that returns a figure draw it in the common style, whatever the user's.
+
+    Text is shown as it stands, without markup: a dollar is a dollar.
+    """
+
+    @wraps(draw)
+    def wrapper(*arguments: Arguments.args, **keywords: Arguments.kwargs) -> Figure:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(_SETTINGS)
+            mpl.rcParams["text.parse_math"] = False
+            figure = draw(*arguments, **keywords)
+            _show_plainly(figure)
+            return figure
+
+    return wrapper
+
+
+def _show_plainly(figure: Figure) -> None:
+    """Leave out characters that no file could hold, and let numbers at ticks have exponents."""
+    for text in figure.findobj(Text):
+        text.set_text(printable(text.get_text()))
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        powers = isinstance(axis.get_major_formatter(), LogFormatter)
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+            tick.label1.set_parse_math(powers)
+            tick.label2.set_parse_math(powers)
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure atomically; the suffix (``.svg`` or ``.png``) is the format.
+
+    The same figure gives the same bytes: the file holds no date and no random identifiers.
+    """
+    suffix = os.fspath(path).rpartition(".")[2]
+    metadata = {"svg": {"Date": None}, "png": {"Software": None}}
+    if suffix not in metadata:
+        raise ValueError(f"{os.fspath(path)}: figures are written as .svg or .png")
+    with mpl.rc_context(), atomic(path) as temporary:
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
+        figure.savefig(temporary, format=suffix, dpi=160, metadata=metadata[suffix])
+
+
+def quantity_of(dataset: xr.Dataset) -> str:
+    """What the first channel of a data set's fields is called on an axis, with its unit if any.
+
+    That of series is followed by the time of their first frame.
+    """
+    channel, unit = visible(str(dataset["channel"].values[0])), unit_of(dataset["field"])
+    named = channel if unit == "1" else f"{channel} [{unit}]"
+    if "time" not in dataset["field"].dims:
+        return named
+    unit = unit_of(dataset["time"])
+    return f"{named} at t = {dataset['time'].values[0]:g}" + ("" if unit == "1" else f" {unit}")
+
+
+def unit_of(variable: xr.DataArray) -> str:
+    """The unit of a variable, "1" where it has none."""
+    return visible(str(variable.attrs.get("units", "1"))) or "1"
+
+
+def experiment_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Colour and marker of each experiment, by its place in the order given."""
+    return {
+        label: {
+            "color": _EXPERIMENTS[i % len(_EXPERIMENTS)],
+            "marker": _MARKERS[i % len(_MARKERS)],
+        }
+        for i, label in enumerate(labels)
+    }
+
+
+def level_colours(levels: Sequence[int]) -> dict[int, Any]:
+    """A colour for each resolution, darker for finer."""
+    ramp = mpl.colormaps["cividis_r"](np.linspace(0.15, 0.85, max(len(levels), 2)))
+    return dict(zip(sorted(levels), ramp, strict=False))
+
+
+def wrapped(label: str, width: int = 24) -> str:
+    """A label broken into lines of at most ``width`` characters where it has spaces.
+
+    Words twice as long, which would leave no room for the figure, are broken, too.
+    """
+    endless = any(len(word) > 2 * width for word in label.split())
+    return textwrap.fill(label, width, break_long_words=endless)
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Label 1, 2 and 5 on a logarithmic axis of few decades, plainly; on a long one, powers of ten.
+
+    Call it when the limits are final.
+    """
+    low, high = axis.get_view_interval()
+    if high / low > 1e4:
+        return
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def label_ends(axes: Axes, lines: Sequence[Line2D]) -> None:
+    """Write each line's label right of where it ends, moved apart where labels would overlap.
+
+    Positions are the least-squares closest to the ends that keep labels one text height apart. Call
+    it last: it needs the final limits of the axes.
+    """
+    axes.figure.draw_without_rendering()
+    ends = sorted(((*_end(axes, line), line) for line in lines), key=lambda end: end[1])
+    texts = [wrapped(str(line.get_label())) for _, _, line in ends]
+    size = 8.0
+    row = 1.25 * size * axes.figure.dpi / 72 / axes.bbox.height
+    extents = np.array([row * (1 + text.count("\n")) for text in texts])
+    offsets = np.concatenate([[0.0], np.cumsum((extents[1:] + extents[:-1]) / 2)])
+    heights = np.array([height for _, height, _ in ends])
+    placed = isotonic_regression(heights - offsets).x + offsets
+    for (x, y, line), text, height in zip(ends, texts, placed, strict=True):
+        axes.annotate(
+            text,
+            xy=(x, y),
+            xycoords="axes fraction",
+            xytext=(1.03, float(height)),
+            textcoords="axes fraction",
+            color=line.get_color(),
+            fontsize=size,
+            va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.5},
+        )
+
+
+def _end(axes: Axes, line: Line2D) -> tuple[float, float]:
+    """The last point of a line inside the axes, in fractions of the axes, or the edge near it."""
+    points = axes.transAxes.inverted().transform(axes.transData.transform(line.get_xydata()))
+    points = points[np.isfinite(points).all(1)]
+    if not len(points):
+        return 1.0, 0.0
+    inside = ((points >= -1e-9) & (points <= 1 + 1e-9)).all(1)
+    x, y = points[np.flatnonzero(inside)[-1]] if inside.any() else points[-1].clip(0.0, 1.0)
+    return float(x), float(y)

@@ -1,0 +1,179 @@
+"""The summary table as one self-contained HTML page."""
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fsdiff.reports.labels import REFERENCES
+from fsdiff.reports.plain_text import html
+from fsdiff.reports.plotting.summary import Column, as_table, columns, models, reference, titles
+
+BLIND = 1.5
+"""A metric that puts the Gaussian surrogate within this many floors of the data is blind to it."""
+
+_STYLE = """
+body { font: 14px/1.4 system-ui, "Segoe UI", sans-serif; color: #1a1a1a; background: #fff;
+  margin: 1.2em; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-bottom: 2em; }
+th, td { padding: .3em .7em; text-align: right; white-space: nowrap; vertical-align: baseline; }
+thead th { font-weight: 600; white-space: normal; max-width: 8.5em; vertical-align: bottom;
+  border-bottom: 1.5px solid #1a1a1a; }
+thead tr:first-child th { text-align: left; color: #555; font-weight: 400; border-bottom: 0; }
+tbody th { text-align: left; font-weight: 400; position: sticky; left: 0; background: #fff; }
+tbody tr:last-child > * { border-bottom: 1px solid #bbb; }
+.first { border-left: 1px solid #ddd; }
+tr.reference > * { color: #666; background: #f6f6f6; }
+tr.resolution th { font-weight: 600; padding-top: 1em; }
+.better { background: #d6e8f5; }
+.worse { background: #fbe3cf; }
+td.best { font-weight: 700; }
+small { color: #666; font-weight: 400; }
+.note { color: #555; }
+.key { padding: .1em .5em; margin-right: .2em; }
+.wide { overflow-x: auto; }
+"""
+
+_GUIDE = """
+<p>Distances are in units of each channel's standard deviation. Mean ± standard deviation over
+seeds. <b>Bold</b>: the best experiment of a column
+(not of losses, which depend on the prior and on what is predicted).
+<span class="key better">blue</span> closer to the data than the Gaussian surrogate,
+<span class="key worse">orange</span> not closer: second moments at best.
+<small>×3.2</small>: the deviation in units of the floor, i.e. of real data against other real data;
+×1 cannot be told from real data by this metric. → a: the value real data have, to be matched.
+† this metric hardly tells the Gaussian surrogate from data here (less than {blind} floors), so
+cells are not coloured. ↑ sampled above the finest resolution trained on.</p>
+"""
+
+
+def summary_html(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> str:
+    """The summary as an HTML page: one table per data set, one block of rows per resolution.
+
+    ``rows`` are the rows of ``summary.csv``, see ``fsdiff.reports.plotting.summary``. Each block
+    begins with the three reference rows. Metrics absent from the summary are left out.
+    """
+    table = as_table(rows)
+    sections = [_section(str(name), part) for name, part in table.groupby("dataset", sort=False)]
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>Summary</title><style>{_STYLE}</style></head>\n<body>"
+        f"{_GUIDE.format(blind=BLIND)}{''.join(sections)}</body></html>\n"
+    )
+
+
+def _section(dataset: str, table: pd.DataFrame) -> str:
+    shown = columns(table)
+    called = titles(table)
+    blocks = [_block(int(n), part, shown, called) for n, part in table.groupby("resolution")]
+    heading = f"<h2>{html(dataset)}</h2>" if dataset else ""
+    return f'{heading}<div class="wide"><table>{_head(shown)}{"".join(blocks)}</table></div>\n'
+
+
+def _head(shown: list[Column]) -> str:
+    families = [(name, len(list(group))) for name, group in groupby(shown, lambda c: c.family)]
+    groups = "".join(f'<th class="first" colspan="{n}">{html(name)}</th>' for name, n in families)
+    firsts = _firsts(shown)
+    names = "".join(
+        f"<th{_class(c.name in firsts and 'first')}>{html(c.title)}</th>" for c in shown
+    )
+    return f"<thead><tr><th></th>{groups}</tr><tr><th></th>{names}</tr></thead>"
+
+
+def _block(
+    resolution: int, table: pd.DataFrame, shown: list[Column], called: Mapping[str, str]
+) -> str:
+    """All rows at one resolution: references, then experiments."""
+    heading = f'<th colspan="{1 + len(shown)}">{resolution} × {resolution}</th>'
+    lines = [f'<tr class="resolution">{heading}</tr>\n']
+    for kind, title in REFERENCES.items():
+        rows = table[table["row"] == kind]
+        if len(rows):
+            cells = [_reference_cell(rows, table, kind, column) for column in shown]
+            lines.append(_line(title, cells, shown, "reference"))
+    for name, rows in models(table).items():
+        cells = [_model_cell(rows, table, column) for column in shown]
+        lines.append(_line(_name(called[name], rows, resolution), cells, shown, ""))
+    return f"<tbody>{''.join(lines)}</tbody>"
+
+
+def _line(title: str, cells: list[tuple[str, str]], shown: list[Column], kind: str) -> str:
+    firsts = _firsts(shown)
+    body = "".join(
+        f"<td{_class(classes, column.name in firsts and 'first')}>{text}</td>"
+        for column, (classes, text) in zip(shown, cells, strict=True)
+    )
+    return f"<tr{_class(kind)}><th>{html(title)}</th>{body}</tr>\n"
+
+
+def _reference_cell(
+    rows: pd.DataFrame, table: pd.DataFrame, kind: str, column: Column
+) -> tuple[str, str]:
+    text = _value(rows, column)
+    if kind == "real" and column.target and text:
+        text += f" <small>→ {number(float(rows[column.target].mean()), column)}</small>"
+    if kind == "surrogate" and text and is_blind(table, column):
+        text += " †"
+    return "", text
+
+
+def _model_cell(rows: pd.DataFrame, table: pd.DataFrame, column: Column) -> tuple[str, str]:
+    text = _value(rows, column)
+    deviation = float(column.deviation(rows).mean())
+    if not text or np.isnan(deviation):
+        return "", text
+    classes = ["best"] if deviation == best(table, column) else []
+    surrogate, floor = (reference(table, kind, column) for kind in ("surrogate", "real"))
+    if not np.isnan(surrogate) and not is_blind(table, column):
+        classes.append("better" if deviation < surrogate else "worse")
+    if floor > 0:
+        text += f" <small>×{deviation / floor:.2g}</small>"
+    return " ".join(classes), text
+
+
+def best(table: pd.DataFrame, column: Column) -> float:
+    """The least mean deviation among experiments; NaN if there is none or all are equal."""
+    means = [float(column.deviation(rows).mean()) for rows in models(table).values()]
+    means = [mean for mean in means if not np.isnan(mean)]
+    return min(means) if len(set(means)) > 1 else float("nan")
+
+
+def is_blind(table: pd.DataFrame, column: Column) -> bool:
+    """Whether a metric hardly separates the Gaussian surrogate from real data."""
+    return reference(table, "surrogate", column) < BLIND * reference(table, "real", column)
+
+
+def number(value: float, column: Column) -> str:
+    """A value with three significant digits, counts in full."""
+    if column.name in ("parameters", "network_evaluations") or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:#.3g}".rstrip(".")
+
+
+def _value(rows: pd.DataFrame, column: Column) -> str:
+    values = rows[column.name].dropna()
+    if not len(values):
+        return ""
+    text = number(float(values.mean()), column)
+    if len(values) > 1 and values.std() > 0:
+        decimals = len(text.partition(".")[2])
+        spread = f"{values.std():.{decimals}f}"
+        text += f" ± {spread if float(spread) else format(values.std(), '.1g')}"
+    return text
+
+
+def _name(title: str, rows: pd.DataFrame, resolution: int) -> str:
+    above = resolution > rows["trained_at"].max()
+    return f"{title} ↑" if above else title
+
+
+def _firsts(shown: list[Column]) -> set[str]:
+    """Names of the columns that open a family."""
+    return {next(group).name for _, group in groupby(shown, lambda c: c.family)}
+
+
+def _class(*names: str | bool) -> str:
+    joined = " ".join(name for name in names if name)
+    return f' class="{joined}"' if joined else ""

@@ -1,0 +1,100 @@
+"""A page that sets what a publication claims beside what was found, in Markdown."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fsdiff.reports.claims import CONFIDENCE, Claim, Estimate, Finding, Verdict
+from fsdiff.reports.plain_text import code, markdown
+
+VERDICTS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "not checkable")
+
+_GUIDE = f"""\
+Numbers are means over seeds, ratios those of geometric means; in brackets the
+{100 * CONFIDENCE:.0f} % confidence interval, from the scatter of the seeds (Student's t, for ratios
+Welch's). A claim is *reproduced* if the whole interval lies within the bounds that it sets, *not
+reproduced* if none of it does, and *not checkable* where the interval holds both, where there is
+only one seed, or for the reason that is given. All comparisons are with test data."""
+
+
+def page(
+    claims: Mapping[str, Claim],
+    findings: Mapping[str, Finding],
+    experiments: Sequence[Mapping[str, Any]],
+) -> str:
+    """The page: how many claims are borne out, every claim with its finding, and the settings.
+
+    ``experiments`` have ``name``, ``title``, ``dataset``, ``train``, ``levels`` (each with
+    ``resolution``, ``epochs`` and ``batch_size``), ``seeds``, ``sampler`` and ``count``.
+    """
+    counts = Counter(finding.verdict for finding in findings.values())
+    lines = ["# Published claims and what was found", ""]
+    lines += [", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS) + ".", ""]
+    lines += [_GUIDE, "", *_table(_CLAIMS, [_row(claims[n], findings[n]) for n in claims])]
+    lines += ["", "## Settings", "", *_table(_SETTINGS, map(_setting, experiments)), ""]
+    return "\n".join(lines)
+
+
+_CLAIMS = ("where", "claim", "published", "checked by", "found", "verdict")
+_SETTINGS = ("experiment", "data", "trained", "sampled", "seeds")
+
+
+def _table(header: Sequence[str], rows: Any) -> list[str]:
+    body = [header, ["---"] * len(header), *rows]
+    return [f"| {' | '.join(row)} |" for row in body]
+
+
+def _row(claim: Claim, finding: Finding) -> tuple[str, ...]:
+    found = "<br>".join(map(_number, finding.estimates)) or "–"
+    verdict = f"**{finding.verdict}**"
+    if finding.reason:
+        verdict += f": {markdown(finding.reason)}"
+    said = (markdown(text) for text in (claim.where, claim.statement, claim.published or "–"))
+    return *said, _check(claim), found, verdict
+
+
+def _check(claim: Claim) -> str:
+    """What is compared with what, in words."""
+    if claim.not_checkable:
+        return "–"
+    what = f"{code(claim.metric)} of {code(claim.experiment)} at {claim.resolution}"
+    if claim.epoch:
+        what += " at its best" if claim.epoch == "best" else f" after epoch {claim.epoch}"
+    if claim.against:
+        others = ", ".join(map(code, claim.against))
+        at, metric = claim.against_resolution, claim.against_metric
+        that = code(metric) if metric else "that"
+        what += f" over {that} of {others}" + (f" at {at}" if at else "")
+    low, high = claim.bounds
+    if np.isfinite([low, high]).all():
+        return f"{what}: {low:g} to {high:g}"
+    return f"{what}: at most {high:g}" if np.isfinite(high) else f"{what}: at least {low:g}"
+
+
+def _number(estimate: Estimate) -> str:
+    unknown = np.isnan(estimate.low)
+    interval = "one seed" if unknown else f"{estimate.low:.3g} to {estimate.high:.3g}"
+    return f"{markdown(estimate.label)}: {estimate.value:.3g} ({interval})"
+
+
+def _setting(item: Mapping[str, Any]) -> tuple[str, ...]:
+    levels = ", ".join(
+        f"{level['epochs']} epochs at {level['resolution']} in batches of {level['batch_size']}"
+        for level in item["levels"]
+    )
+    return (
+        f"{code(item['name'])}: {markdown(item['title'])}",
+        f"{markdown(item['dataset'])}, {item['train']} for training",
+        levels,
+        f"{item['count']} by {_sampler(item['sampler'])}",
+        ", ".join(map(str, item["seeds"])),
+    )
+
+
+def _sampler(block: Mapping[str, Any]) -> str:
+    """Its kind, its steps, and the sampler that it is made of, if any."""
+    steps = f", {block['steps']} steps" if "steps" in block else ""
+    inner = f" of {_sampler(block['sampler'])}" if "sampler" in block else ""
+    return f"{block['kind']}{inner}{steps}"

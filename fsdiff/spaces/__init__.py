@@ -1,0 +1,1 @@
+"""Function spaces: bases with their grids, modes and transforms, restriction, spectra."""

@@ -1,0 +1,130 @@
+"""Blocks of data sets."""
+
+import dataclasses
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    Strict,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from fsdiff.blocks.explain import Problem, refuse
+from fsdiff.blocks.types import Block, PartBlock, part_type
+from fsdiff.study.evaluation import too_few
+from fsdiff.study.fields import Count, Nodes, Seed, increasing
+from fsdiff.study.sizes import unaffordable_data
+
+
+class Split(Block):
+    """How many samples are for training, validation and test, in this order of sample index."""
+
+    train: Count
+    """Samples that models are trained on and statistics are measured on."""
+    validation: Count
+    """Samples that choose the best weights of a training run."""
+    test: Annotated[int, Strict(), Field(ge=2)]
+    """Samples to judge by: half are the reference, half show how far real data are from it."""
+
+    @property
+    def total(self) -> int:
+        """Number of samples."""
+        return self.train + self.validation + self.test
+
+
+class Dataset(Block):
+    """A data set and its hierarchy of resolutions."""
+
+    source: part_type("source")
+    """The law that samples are drawn from, or the files that they are read from."""
+    seed: Seed = 0
+    """Sample i depends on this seed and i only."""
+    split: Split
+    shards: Count = 1
+    """In how many jobs the samples are made; changes nothing in them."""
+    downsampling: part_type("downsampling") = Field({"kind": "spectral"})
+    """How fields are taken to coarser grids."""
+    resolutions: Annotated[tuple[Nodes, ...], Field(min_length=1), AfterValidator(increasing)]
+    """Nodes per axis of the hierarchy, increasing, up to the resolution of the source."""
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, source: PartBlock) -> PartBlock:
+        source.part.check()
+        return source
+
+    @field_validator("split")
+    @classmethod
+    def _check_split(cls, split: Split, info: ValidationInfo) -> Split:
+        source = info.data.get("source")
+        available = source.part.available if source else None
+        if available is not None and split.total > available:
+            raise ValueError(
+                f"{split.total} samples in all, but the source holds {available}; use "
+                f"train + validation + test <= {available}"
+            )
+        if wanted := too_few(split.test // 2, info):
+            metric, least = wanted
+            needs = f"half of them are the reference, and {metric} needs at least {least} fields"
+            refuse([(("test",), f"{needs}; use test >= {2 * least}")])
+        return split
+
+    @field_validator("shards")
+    @classmethod
+    def _check_shards(cls, shards: int, info: ValidationInfo) -> int:
+        split = info.data.get("split")
+        if split and shards > split.total:
+            raise ValueError(f"there are only {split.total} samples; use shards <= {split.total}")
+        return shards
+
+    @field_validator("resolutions")
+    @classmethod
+    def _check_resolutions(
+        cls, resolutions: tuple[int, ...], info: ValidationInfo
+    ) -> tuple[int, ...]:
+        source, downsampling = info.data.get("source"), info.data.get("downsampling")
+        if source:
+            refuse(_unreachable(resolutions, source.part, downsampling))
+        return resolutions
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        refuse(unaffordable_data(self))
+        return self
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return self.split.total
+
+    @property
+    def basis(self) -> dict[str, Any]:
+        """The block of the data's basis."""
+        return dataclasses.asdict(self.source.part.basis)
+
+    def shard_ranges(self) -> tuple[tuple[int, int], ...]:
+        """First and last (inclusive) sample of each shard, as the shards' file names have them."""
+        edges = [self.samples * i // self.shards for i in range(self.shards + 1)]
+        return tuple((first, after - 1) for first, after in pairwise(edges))
+
+
+def _unreachable(
+    resolutions: tuple[int, ...], source: Any, downsampling: PartBlock | None
+) -> Iterator[Problem]:
+    finest = source.resolution
+    for i, resolution in enumerate(resolutions):
+        if resolution > finest:
+            remedy = f"use resolutions <= {finest}"
+            chosen = "resolution" in {item.name for item in dataclasses.fields(source)}
+            remedy += " or raise source.resolution" if chosen else ""
+            yield (i,), f"finer than the data; {remedy}"
+        elif downsampling:
+            try:
+                downsampling.part.check(finest, resolution)
+            except ValueError as error:
+                yield (i,), str(error)

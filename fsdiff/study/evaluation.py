@@ -1,0 +1,121 @@
+"""The block of metrics, and whether these suit what the study has them compare."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from fsdiff.blocks.explain import refuse, suggest
+from fsdiff.blocks.types import Block, PartBlock, part_type
+from fsdiff.metrics.base import Metric
+from fsdiff.metrics.results import of_channel, parsed
+from fsdiff.spaces.bases import Basis
+from fsdiff.study.fields import Name
+
+OTHER_RESULTS = (
+    "loss",
+    "validation_loss",
+    "validation_loss_final",
+    "validation_loss_initial",
+    "training_seconds",
+    "parameters",
+    "network_evaluations",
+    "fine_evaluations",
+    "seconds_per_sample",
+)
+"""What evaluations have beside the results of metrics, and the seconds on each grid."""
+
+ON_THE_WAY = ("seconds",)
+"""What evaluations during training have beside the results of metrics."""
+
+OF_SEARCHES = ("kendall_tau", "kendall_p_value", "spearman_rho", "regret", "candidates")
+"""The results of searches."""
+
+
+def _of_different_kinds(metrics: dict[str, PartBlock]) -> dict[str, PartBlock]:
+    first: dict[str, str] = {}
+    refuse(
+        ((name,), f"gives the same results as '{first[item.kind]}', which is of kind {item.kind}")
+        for name, item in metrics.items()
+        if first.setdefault(item.kind, name) != name
+    )
+    return metrics
+
+
+class Evaluation(Block):
+    """The metrics that compare samples with test data."""
+
+    metrics: Annotated[
+        dict[Name, part_type("metrics")],
+        Field(min_length=1),
+        AfterValidator(_of_different_kinds),
+    ]
+    """Each metric under a name of one's choice."""
+
+
+def metrics_of(info: ValidationInfo) -> dict[str, Metric]:
+    """The metrics of the study that is being read, by path; none where they are not valid."""
+    blocks: Mapping[str, PartBlock] = (info.context or {}).get("metrics", {})
+    return {f"evaluation.metrics.{name}": block.part for name, block in blocks.items()}
+
+
+def too_few(count: int, info: ValidationInfo) -> tuple[str, int] | None:
+    """The metric that needs the most fields, and how many, if these are more than ``count``."""
+    needs = [(metric.at_least, path) for path, metric in metrics_of(info).items()]
+    least, path = max(needs, default=(0, ""))
+    return (path, least) if least > count else None
+
+
+def unfit(basis: Basis, n: int, info: ValidationInfo) -> Iterator[str]:
+    """What metrics have against fields on n nodes per axis."""
+    for path, metric in metrics_of(info).items():
+        try:
+            metric.check_grid(basis, n)
+        except ValueError as error:
+            yield f"{path} {error}"
+
+
+def other_results(resolutions: Iterable[int]) -> tuple[str, ...]:
+    """What evaluations of models of data on such grids have beside the results of metrics."""
+    return (*OTHER_RESULTS, *(f"training_seconds_at_{n}" for n in resolutions))
+
+
+def unknown_result(
+    name: str,
+    metrics: Mapping[str, PartBlock],
+    channels: Sequence[str],
+    others: Sequence[str] = OTHER_RESULTS,
+) -> str | None:
+    """Why no evaluation of fields of such channels will have a result of that name; or None."""
+    of_metrics = _results(metrics)
+    key, channel = parsed(name)
+    if channel and key in of_metrics:
+        return _unknown_channel(key, channel, channels)
+    return unknown(name, [*of_metrics, *others])
+
+
+def without_best(name: str, metrics: Mapping[str, PartBlock]) -> str | None:
+    """Why the least value of a result is not the best; or None."""
+    key = parsed(name)[0]
+    if key.endswith(("_reference", "_p_value")):
+        return "says of nothing how good it is; choose a distance"
+    if (target := f"{key}_reference") in _results(metrics):
+        return f"is best where it is {target}, not where it is least; choose a distance"
+    return None
+
+
+def _results(metrics: Mapping[str, PartBlock]) -> list[str]:
+    return [result for block in metrics.values() for result in block.part.results]
+
+
+def unknown(name: str, known: Sequence[str]) -> str | None:
+    """Why a result is none of those that there will be; or None."""
+    return None if name in known else f"no such result; known: {suggest(known, name)}"
+
+
+def _unknown_channel(key: str, channel: str, channels: Sequence[str]) -> str | None:
+    if channel in channels and len(channels) > 1:
+        return None
+    if len(channels) < 2:
+        return f"the data have one channel; use {key}"
+    return f"no such channel; known: {suggest([of_channel(key, one) for one in channels], channel)}"

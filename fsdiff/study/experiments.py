@@ -1,0 +1,329 @@
+"""Blocks of experiments, and whether the parts of one suit each other and their data."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from fsdiff.blocks.explain import Problem, refuse, suggest
+from fsdiff.blocks.types import Block, PartBlock, block_type, part_type
+from fsdiff.characters import Line
+from fsdiff.study.datasets import Dataset
+from fsdiff.study.evaluation import too_few, unfit
+from fsdiff.study.fields import Count, Name, Nodes, Seed, distinct
+from fsdiff.study.ranges import unusable_prior, unusable_process
+from fsdiff.study.sizes import (
+    MEMORY,
+    field_bytes,
+    shown_bytes,
+    unaffordable_batch,
+    unaffordable_network,
+)
+from fsdiff.training.options import Level, TrainingOptions
+
+
+def _levels_increase(levels: tuple[PartBlock, ...]) -> tuple[PartBlock, ...]:
+    resolutions = [level.resolution for level in levels]
+    refuse(
+        ((i, "resolution"), f"levels go coarse to fine, but the one before has {before}")
+        for i, (before, after) in enumerate(pairwise(resolutions), 1)
+        if before >= after
+    )
+    return levels
+
+
+Resolutions = Annotated[tuple[Nodes, ...], Field(min_length=1), AfterValidator(distinct)]
+
+
+class Samples(Block):
+    """The samples that are drawn from each trained model."""
+
+    count: Count
+    """How many, at most half the test samples of the data set."""
+    resolutions: Resolutions
+    """Nodes per axis."""
+    batch_size: Count = 16
+    """How many are drawn at a time: a matter of memory."""
+
+
+EVALUATIONS = 10_000
+"""The most evaluations during one training."""
+
+
+class Trajectory(Block):
+    """Samples on the way, drawn with the weights that training had after every so many epochs."""
+
+    every: Count
+    """Epochs of the finest level from one evaluation to the next."""
+    resolutions: Resolutions | None = None
+    """Nodes per axis, of those of the samples at which there are data; all of these if absent."""
+    count: Count | None = None
+    """How many of the samples, the first ones; all if absent."""
+
+
+class Experiment(Block):
+    """One model of one data set, trained coarse to fine, and the samples drawn from it."""
+
+    title: Annotated[Line, Field(min_length=1)] | None = None
+    """What figures and tables call it; its name if absent."""
+    dataset: Name
+    """A name under ``datasets``."""
+    prior: part_type("prior")
+    """The Gaussian measure that noise is drawn from."""
+    process: part_type("process")
+    """How data turn into noise."""
+    prediction: part_type("prediction")
+    """What the network's output means."""
+    network: part_type("network")
+    """The neural operator."""
+    time_sampling: part_type("time_sampling") = Field({"kind": "spectral"})
+    """Which times the network is trained at."""
+    training: block_type(TrainingOptions) = Field({})
+    """Options of training that all levels share."""
+    levels: Annotated[
+        tuple[block_type(Level), ...], Field(min_length=1), AfterValidator(_levels_increase)
+    ]
+    """Levels of training, coarse to fine, each started from the one before."""
+    sampler: part_type("sampler")
+    """How noise is turned into data."""
+    samples: Samples
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(distinct)] = (0,)
+    """One model is trained for each seed."""
+    trajectory: Trajectory | None = None
+    """Evaluations during training, none if absent."""
+
+    @field_validator("dataset")
+    @classmethod
+    def _check_dataset(cls, name: str, info: ValidationInfo) -> str:
+        known = (info.context or {}).get("names", [name])
+        if name not in known:
+            raise ValueError(f"no such data set; known: {suggest(known, name)}")
+        return name
+
+    @field_validator("prior")
+    @classmethod
+    def _check_prior(cls, prior: PartBlock, info: ValidationInfo) -> PartBlock:
+        dataset = _dataset_of(info)
+        if dataset:
+            prior.part.check(dataset.basis["dimension"])
+            basis, coarsest = dataset.source.part.basis, dataset.resolutions[0]
+            refuse(unusable_prior(prior.part, basis, coarsest))
+        return prior
+
+    @field_validator("process")
+    @classmethod
+    def _check_scales(cls, process: PartBlock, info: ValidationInfo) -> PartBlock:
+        dataset = _dataset_of(info)
+        if dataset:
+            basis, finest = dataset.source.part.basis, dataset.resolutions[-1]
+            refuse(unusable_process(process.part, basis, finest))
+        return process
+
+    @field_validator("prediction", "time_sampling", "sampler")
+    @classmethod
+    def _check_process(cls, block: PartBlock, info: ValidationInfo) -> PartBlock:
+        process = info.data.get("process")
+        if process:
+            block.part.check(process.part)
+        return block
+
+    @field_validator("network")
+    @classmethod
+    def _check_network(cls, network: PartBlock, info: ValidationInfo) -> PartBlock:
+        dataset = _dataset_of(info)
+        if dataset:
+            refuse(_unsuitable_network(network, dataset))
+            refuse(unaffordable_network(network, dataset.source.part.values))
+            coarsest = dataset.resolutions[0]
+            refuse(_unresolved_modes(network, dataset, coarsest, "the coarsest data", ("modes",)))
+        return network
+
+    @field_validator("training")
+    @classmethod
+    def _check_training(cls, training: PartBlock, info: ValidationInfo) -> PartBlock:
+        network = info.data.get("network")
+        if network and network.kind == "neuralop" and training.precision != "float32":
+            at, message = ("precision",), "networks of kind neuralop need precision: float32"
+            refuse([(at, message)])
+        return training
+
+    @field_validator("levels")
+    @classmethod
+    def _check_levels(
+        cls, levels: tuple[PartBlock, ...], info: ValidationInfo
+    ) -> tuple[PartBlock, ...]:
+        dataset = _dataset_of(info)
+        if dataset:
+            name, known = info.data["dataset"], ", ".join(map(str, dataset.resolutions))
+            refuse(
+                ((i, "resolution"), f"not a resolution of datasets.{name}, which has {known}")
+                for i, level in enumerate(levels)
+                if level.resolution not in dataset.resolutions
+            )
+            refuse(_unaffordable_levels(levels, info.data.get("network"), dataset))
+            refuse(_idle_processes(levels, dataset, info))
+        return levels
+
+    @field_validator("sampler")
+    @classmethod
+    def _check_sampler(cls, sampler: PartBlock, info: ValidationInfo) -> PartBlock:
+        dataset, network = _dataset_of(info), info.data.get("network")
+        coarsest = getattr(sampler, "coarsest", None)
+        if dataset and network and coarsest:
+            what, at = "the coarsest grid of the sampler", ("coarsest",)
+            refuse(_unresolved_modes(network, dataset, coarsest, what, at))
+        return sampler
+
+    @field_validator("samples")
+    @classmethod
+    def _check_samples(cls, samples: Samples, info: ValidationInfo) -> Samples:
+        dataset, network = _dataset_of(info), info.data.get("network")
+        problems: list[Problem] = [*_too_few(samples.count, info)]
+        if dataset and samples.count > dataset.split.test // 2:
+            split = f"datasets.{info.data['dataset']}.split.test"
+            message = (
+                f"half of the {dataset.split.test} test samples are the reference; use count <= "
+                f"{dataset.split.test // 2} or {split} >= {2 * samples.count}"
+            )
+            problems.append((("count",), message))
+        if dataset and network:
+            for i, n in enumerate(samples.resolutions):
+                at = ("resolutions", i)
+                problems += _unresolved_modes(network, dataset, n, "this resolution", at)
+            problems += _unaffordable_samples(samples, network, dataset)
+        refuse(problems)
+        refuse(_useless_steps(info, samples))
+        if dataset:
+            refuse(_unfit_grids(info, samples, dataset))
+        return samples
+
+    @field_validator("trajectory")
+    @classmethod
+    def _check_trajectory(
+        cls, trajectory: Trajectory | None, info: ValidationInfo
+    ) -> Trajectory | None:
+        dataset = _dataset_of(info)
+        if trajectory and dataset and info.data.keys() >= {"levels", "samples", "training"}:
+            finest, validate_every = info.data["levels"][-1], info.data["training"].validate_every
+            refuse(_too_rare(trajectory, finest.epochs, finest.patience, validate_every))
+            refuse(_impossible(trajectory, info.data["samples"], dataset))
+            refuse(_too_few(trajectory.count or info.data["samples"].count, info))
+        return trajectory
+
+
+def _dataset_of(info: ValidationInfo) -> Dataset | None:
+    """The data set of an experiment that is being validated, if it is known and valid."""
+    datasets = (info.context or {}).get("datasets", {})
+    return datasets.get(info.data.get("dataset"))
+
+
+def _idle_processes(
+    levels: tuple[PartBlock, ...], dataset: Dataset, info: ValidationInfo
+) -> Iterator[Problem]:
+    """Batches that cannot be divided among the processes that train together."""
+    processes = (info.context or {}).get("processes", 1)
+    for i, level in enumerate(levels):
+        if (batch := min(level.batch_size, dataset.split.train)) < processes:
+            message = (
+                f"batches of {batch} samples cannot be divided among parallel.processes = "
+                f"{processes}; use batch_size and split.train >= {processes}"
+            )
+            yield (i,), message
+
+
+def _too_few(count: int, info: ValidationInfo) -> Iterator[Problem]:
+    """Metrics that need more samples than there will be."""
+    if wanted := too_few(count, info):
+        metric, least = wanted
+        yield ("count",), f"{metric} needs at least {least} fields; use count >= {least}"
+
+
+def _unfit_grids(info: ValidationInfo, samples: Samples, dataset: Dataset) -> Iterator[Problem]:
+    """Resolutions on which metrics cannot compare samples with the data that there are."""
+    for i, n in enumerate(samples.resolutions):
+        if n in dataset.resolutions:
+            for problem in unfit(dataset.source.part.basis, n, info):
+                yield ("resolutions", i), problem
+
+
+def _unaffordable_levels(
+    levels: tuple[PartBlock, ...], network: PartBlock | None, dataset: Dataset
+) -> Iterator[Problem]:
+    """Batches of training that no memory would hold."""
+    for i, level in enumerate(levels if network else ()):
+        if problem := unaffordable_batch(network, dataset, level.resolution, level.batch_size):
+            yield (i, "batch_size"), problem
+
+
+def _unaffordable_samples(
+    samples: Samples, network: PartBlock, dataset: Dataset
+) -> Iterator[Problem]:
+    """Batches of samples, and all samples of one grid, that no memory would hold."""
+    finest, size = max(samples.resolutions), min(samples.batch_size, samples.count)
+    if problem := unaffordable_batch(network, dataset, finest, size):
+        yield ("batch_size",), problem
+    if (needed := samples.count * field_bytes(dataset, finest)) > MEMORY:
+        yield ("count",), f"they take {shown_bytes(needed)} of memory on {finest} nodes; use fewer"
+
+
+def _useless_steps(info: ValidationInfo, samples: Samples) -> Iterator[Problem]:
+    """Resolutions on which the sampler's steps would not do what they should."""
+    dataset = _dataset_of(info)
+    if not dataset or not info.data.keys() >= {"process", "sampler"}:
+        return
+    process, sampler = info.data["process"].part, info.data["sampler"].part
+    for i, n in enumerate(samples.resolutions):
+        try:
+            sampler.check_grid(process, dataset.source.part.basis, n)
+        except ValueError as error:
+            yield ("resolutions", i), str(error)
+
+
+def _too_rare(
+    trajectory: Trajectory, epochs: int, patience: int | None, validate_every: int
+) -> Iterator[Problem]:
+    """Trajectories are of epochs that there are, however soon the finest level ends."""
+    if trajectory.every > epochs:
+        yield ("every",), f"the finest level has {epochs} epochs; use every <= {epochs}"
+    elif patience and trajectory.every > (first := patience * validate_every):
+        yield ("every",), f"the finest level may end after {first} epochs; use every <= {first}"
+    elif (times := epochs // trajectory.every) > EVALUATIONS:
+        least = -(-epochs // EVALUATIONS)
+        yield ("every",), f"{times} evaluations, each with weights of its own; use every >= {least}"
+
+
+def _impossible(trajectory: Trajectory, samples: Samples, dataset: Dataset) -> Iterator[Problem]:
+    """Samples on the way are among those drawn at the end, with data to compare them with."""
+    if trajectory.count and trajectory.count > samples.count:
+        yield ("count",), f"{samples.count} samples are drawn; use count <= {samples.count}"
+    known = [n for n in samples.resolutions if n in dataset.resolutions]
+    for i, n in enumerate(trajectory.resolutions or ()):
+        if n not in known:
+            at = ", ".join(map(str, known))
+            yield ("resolutions", i), f"samples are compared with data at {at} only"
+
+
+def _unsuitable_network(network: PartBlock, dataset: Dataset) -> Iterator[Problem]:
+    """Networks are for fields of one dimension, and one kind comes from a package of its own."""
+    dimension = dataset.basis["dimension"]
+    if getattr(network, "dimension", dimension) != dimension:
+        yield ("dimension",), f"the data's dimension is {dimension}; use dimension: {dimension}"
+    if network.kind == "neuralop" and find_spec("neuralop") is None:
+        yield ("kind",), "needs the package neuraloperator: pip install 'fsdiff[neuralop]'"
+
+
+def _unresolved_modes(
+    network: PartBlock, dataset: Dataset, n: int, what: str, at: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    """Networks with a number of modes need grids that resolve these."""
+    modes = getattr(network, "modes", 0)
+    basis = getattr(network, "basis", dataset.basis["kind"])
+    resolved = (n + 1) // 2 if basis == "fourier" else n
+    if isinstance(modes, int) and modes > resolved:
+        message = (
+            f"{what}, {n} nodes, resolves {resolved} {basis} modes and the network has {modes}; "
+            f"use modes <= {resolved} or higher resolutions"
+        )
+        yield at, message

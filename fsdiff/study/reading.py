@@ -1,0 +1,247 @@
+"""Reading configuration files: merged, validated block by block, every problem told."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from fsdiff.blocks.explain import Explainer, Location, shown
+from fsdiff.blocks.types import Block
+from fsdiff.characters import lines
+from fsdiff.study import strict_yaml
+from fsdiff.study.datasets import Dataset
+from fsdiff.study.experiments import Experiment
+from fsdiff.study.schema import AnalysesAlone, ClaimsAlone, SearchesAlone, Shape, json_schema
+from fsdiff.study.searches import Search
+from fsdiff.study.sizes import unaffordable_study
+from fsdiff.study.slices import Configuration
+
+BlockType = TypeVar("BlockType", bound=Block)
+
+
+class ConfigurationError(ValueError):
+    """Everything that is wrong with a configuration, one line each in ``problems``."""
+
+    def __init__(self, problems: Iterable[str], source: str = "the configuration") -> None:
+        self.problems = tuple(dict.fromkeys(" ".join(lines(problem)) for problem in problems))
+        count = f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}"
+        super().__init__("\n  ".join([f"{count} in {source}:", *self.problems]))
+
+
+def load(*sources: str | Path | Mapping[str, Any]) -> Configuration:
+    """Read and check configuration files, or mappings that were read from some.
+
+    Several are merged as Snakemake merges them: blocks entry by entry, the last one wins; null in
+    place of a data set, experiment, search or claim takes it away.
+    Experiments take the blocks that they do not have from the top-level block ``defaults``.
+    Raises ConfigurationError with all problems, one line each: path = value: what is wrong, what
+    is allowed.
+    """
+    documents = [_moderate(item) if isinstance(item, Mapping) else _read(item) for item in sources]
+    names = [str(item) for item in sources if not isinstance(item, Mapping)]
+    document = _without_removed(reduce(_merged, documents))
+    return _check(document, " with ".join(names) or "the configuration")
+
+
+def _read(path: str | Path) -> Any:
+    """The document in a file."""
+    try:
+        return strict_yaml.read(path)
+    except OSError as error:
+        raise ConfigurationError([f"cannot be read: {error.strerror}"], str(path)) from error
+    except ValueError as error:
+        raise ConfigurationError([str(error)], str(path)) from error
+
+
+def _moderate(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document, unless it is larger than one in a file may be."""
+    if found := strict_yaml.excess(document, _parts):
+        raise ConfigurationError([found[0]])
+    return document
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """What a value of a document consists of."""
+    return (
+        value.values()
+        if isinstance(value, Mapping)
+        else value
+        if isinstance(value, list | tuple)
+        else ()
+    )
+
+
+def _merged(first: Any, last: Any) -> Any:
+    """Blocks entry by entry; anything else as the last one has it."""
+    if not isinstance(first, Mapping) or not isinstance(last, Mapping):
+        return last
+    common = {key: _merged(first[key], last[key]) for key in first.keys() & last.keys()}
+    return {**first, **last, **common}
+
+
+NAMED = ("datasets", "experiments", "searches", "claims")
+"""Blocks of entries of which a configuration may take away those of another."""
+
+
+def _without_removed(raw: Any) -> Any:
+    """The document without the entries that are null, which stand for none of that name."""
+    if not isinstance(raw, Mapping):
+        return raw
+    kept = {
+        key: {name: block for name, block in raw[key].items() if block is not None}
+        for key in NAMED
+        if isinstance(raw.get(key), Mapping)
+    }
+    return {**raw, **kept}
+
+
+def _check(raw: Any, source: str) -> Configuration:
+    """The configuration that a document describes."""
+    keys = "datasets, experiments, evaluation; or analyses"
+    if not raw:
+        raise ConfigurationError([f"empty; expected {keys}"], source)
+    if not isinstance(raw, Mapping):
+        raise ConfigurationError([f"{shown(raw)}: expected a block with keys {keys}"], source)
+    reader = _Reader(raw)
+    alone = "analyses" in raw and not raw.keys() & Shape.model_fields.keys() - {"analyses"}
+    shape = reader.valid(AnalysesAlone if alone else Shape, raw, lambda location: location)
+    metrics = {} if shape is None or alone else shape.evaluation.metrics
+    datasets = reader.datasets({"metrics": metrics})
+    names = list(reader.entries("datasets"))
+    processes = shape.parallel.processes if shape and not alone else 1
+    context = {"datasets": datasets, "names": names, "metrics": metrics, "processes": processes}
+    experiments = reader.experiments(context)
+    reader.problems += _taken(reader)
+    if reader.problems:
+        raise ConfigurationError(reader.problems, source)
+    independent = ("evaluation", "analyses", "dask", "device", "parallel")
+    checked = {name: getattr(shape, name) for name in independent if name in raw}
+    study = Configuration.model_construct(datasets=datasets, experiments=experiments, **checked)
+    if raw.get("searches") is not None:
+        study = _with_searches(study, reader, context)
+    if reader.problems:
+        raise ConfigurationError(reader.problems, source)
+    return _with_claims(study, reader, source)
+
+
+TAKEN = {"datasets": ("analyses", "searches"), "experiments": ("reference",)}
+"""Names that folders of results have beside those of data sets and experiments."""
+
+
+def _taken(reader: "_Reader") -> Iterator[str]:
+    """Names under which files of two things would be one."""
+    for key, names in TAKEN.items():
+        for name in reader.entries(key).keys() & names:
+            yield f"{key}.{name}: a folder of other results has this name; choose another one"
+    for name in reader.entries("searches").keys() & reader.entries("experiments").keys():
+        yield f"searches.{name}: an experiment has this name; choose another one"
+
+
+def _with_searches(
+    study: Configuration, reader: "_Reader", context: Mapping[str, Any]
+) -> Configuration:
+    """The study with its searches, which vary experiments, and what they consist of."""
+    block = {"searches": reader.raw["searches"]}
+    known = {"experiments": list(study.experiments), "study": study}
+    read = reader.valid(SearchesAlone, block, lambda location: location, known)
+    if read is None:
+        return study
+    candidates = reader.candidates(read.searches, context)
+    return study.model_copy(update={"searches": read.searches}).with_candidates(candidates)
+
+
+def _with_claims(study: Configuration, reader: "_Reader", source: str) -> Configuration:
+    """The study with the claims about it, which can only be checked now."""
+    block = {"claims": reader.raw.get("claims", {})}
+    claims = reader.valid(ClaimsAlone, block, lambda location: location, {"study": study})
+    if reader.problems:
+        raise ConfigurationError(reader.problems, source)
+    study = study.model_copy(update={"claims": claims.claims})
+    if problems := [*unaffordable_study(study)]:
+        raise ConfigurationError(problems, source)
+    return study
+
+
+class _Reader:
+    """Validates a document block by block and collects the problems."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.raw = raw
+        self.problems: list[str] = []
+
+    def entries(self, key: str) -> Mapping[str, Any]:
+        """The entries of a top-level block, none where it is absent or not a block."""
+        block = self.raw.get(key)
+        return block if isinstance(block, Mapping) else {}
+
+    def datasets(self, context: dict[str, Any]) -> dict[str, Dataset]:
+        """The data sets that are valid."""
+        found = {
+            name: self.valid(Dataset, block, _below("datasets", name), context)
+            for name, block in self.entries("datasets").items()
+        }
+        return {name: dataset for name, dataset in found.items() if dataset}
+
+    def experiments(self, context: dict[str, Any]) -> dict[str, Experiment]:
+        """The experiments that are valid, with what they take from the defaults."""
+        defaults = self.entries("defaults")
+        self.valid(Experiment, defaults, _below("defaults"), context, partial=True)
+        found = {}
+        for name, block in self.entries("experiments").items():
+            if isinstance(block, Mapping):
+                place = _below_or_default(name, defaults.keys() - block.keys())
+                block = {**defaults, **block}
+            else:
+                place = _below("experiments", name)
+            found[name] = self.valid(Experiment, block, place, context)
+        return {name: experiment for name, experiment in found.items() if experiment}
+
+    def candidates(
+        self, searches: Mapping[str, Search], context: Mapping[str, Any]
+    ) -> dict[str, Experiment]:
+        """The experiments that searches consist of, if they are valid."""
+        defaults, found = self.entries("defaults"), {}
+        for name, search in searches.items():
+            base = {**defaults, **self.entries("experiments")[search.experiment]}
+            for candidate, block in search.candidates(name, base):
+                reader = _Reader({"experiments": {candidate: block}})
+                place = _below("experiments", candidate)
+                found[candidate] = reader.valid(Experiment, block, place, context)
+                self.problems += reader.problems
+        return found
+
+    def valid(
+        self,
+        model: type[BlockType],
+        block: Any,
+        place: Callable[[Location], Location],
+        context: dict[str, Any] | None = None,
+        *,
+        partial: bool = False,
+    ) -> BlockType | None:
+        """The validated block, or None when there are problems; ``partial`` blocks lack keys."""
+        try:
+            return model.model_validate(block, context=context)
+        except ValidationError as error:
+            explainer = Explainer(json_schema(), self.raw)
+            self.problems += explainer.lines(error, place, partial=partial)
+            return None
+
+
+def _below(*start: str) -> Callable[[Location], Location]:
+    """Places locations below the given keys."""
+    return lambda location: (*start, *location)
+
+
+def _below_or_default(name: str, inherited: Iterable[str]) -> Callable[[Location], Location]:
+    """Places what an experiment takes from the defaults there, and the rest in the experiment."""
+    inherited = frozenset(inherited)
+
+    def place(location: Location) -> Location:
+        if location[:1] and location[0] in inherited:
+            return ("defaults", *location)
+        return ("experiments", name, *location)
+
+    return place

@@ -1,0 +1,177 @@
+"""Results as a whole: what no study needs any more, and results that came without their records.
+
+``python -m fsdiff.study.results clean CONFIG …`` lists files of results and logs that none of the
+studies names, with their sizes, and removes them with ``--delete``.
+``python -m fsdiff.study.results adopt CONFIG …`` keeps results that were copied, or whose folder
+.snakemake was lost, where they are whole
+and were made from just what the study says. A study of several files is written ``a.yaml+b.yaml``.
+Both run where the workflow runs.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+
+from fsdiff.data import storage, tensors
+from fsdiff.diffusion import models
+from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.lineage import difference_of, recorded, records
+from fsdiff.jobs.locks import is_held
+
+FOLDERS = (Path("results"), Path("logs"))
+LINEAGE = re.compile(r"-([0-9a-f]{16})\b")
+"""How states of interrupted jobs name what they were for."""
+
+Plan = dict[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """List or remove what no study needs, or keep results that fit; 1 where that is refused."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fsdiff.study.results",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=["clean", "adopt"])
+    parser.add_argument("studies", nargs="+", metavar="CONFIG")
+    parser.add_argument("--delete", action="store_true", help="remove what clean lists")
+    options = parser.parse_args(arguments)
+    try:
+        plans = [plan for study in options.studies for plan in plans_of(study)]
+        run = running()
+        if run and (options.delete or options.command == "adopt"):
+            raise StorageError(f"a run is active here: {run}")
+    except StorageError as error:
+        print(error, file=sys.stderr)
+        return 1
+    adopt(plans) if options.command == "adopt" else clean(plans, delete=options.delete)
+    return 0
+
+
+def plans_of(study: str) -> list[Plan]:
+    """The plans of all jobs of a study, as the workflow tells them; StorageError if it cannot."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "plans.json"
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--list-rules", "--configfile", *study.split("+")],
+            env={**os.environ, "FSDIFF_PLANS": str(file)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode or not file.exists():
+            raise StorageError(f"{study} cannot be planned:\n{done.stderr}")
+        return json.loads(file.read_text(encoding="utf-8"))
+
+
+def running() -> str | None:
+    """What shows that jobs are running here, or that Snakemake is, and what to do."""
+    for path in Path("results").rglob(".*.lock"):
+        if is_held(path):
+            return f"a job holds {path}; wait for its end"
+    for path in Path(".snakemake", "locks").glob("*"):
+        return f"there is {path}; wait for its end or, if it was killed, run 'snakemake --unlock'"
+    return None
+
+
+def clean(plans: Iterable[Plan], *, delete: bool) -> None:
+    """List what no plan names, with sizes, and remove it if asked."""
+    sizes = {path: path.lstat().st_size for path in unnamed(plans)}
+    for path, size in sizes.items():
+        print(f"{_megabytes(size):>12}  {path}")
+        if delete:
+            path.unlink()
+    if delete:
+        _remove_empty_folders()
+    done = "removed" if delete else "that no study names; --delete removes them"
+    print(f"{_megabytes(sum(sizes.values())):>12}  in {len(sizes)} files {done}")
+
+
+def unnamed(plans: Iterable[Plan]) -> list[Path]:
+    """Files of results and logs that no plan names; states are named by their lineage."""
+    plans = list(plans)
+    named = {path for plan in plans for path in (*plan["outputs"], *plan["beside"])}
+    lineages = {plan["lineage"] for plan in plans}
+
+    def is_named(path: Path) -> bool:
+        parts = path.parts
+        is_state = parts[:2] == ("results", "state") and len(parts) > 2
+        return str(path) in named or (
+            is_state and not lineages.isdisjoint(LINEAGE.findall(parts[2]))
+        )
+
+    files = [path for folder in FOLDERS for path in _files(folder)]
+    return [path for path in files if not is_named(path)]
+
+
+def adopt(plans: Iterable[Plan]) -> None:
+    """Make whole files that fit their plans all equally old, so that none is taken for outdated.
+
+    Where Snakemake has no record of a file, only its age is left to go by, and that of the
+    measurements of its job. What does not fit is named; figures and tables do not record what they
+    were made from and are made again.
+    """
+    now, kept, problems = time.time(), 0, []
+    for plan in plans:
+        there = [path for path in filter(records, plan["outputs"]) if Path(path).exists()]
+        found = {path: difference_of(recorded(path), plan) or _damage(Path(path)) for path in there}
+        fitting = [path for path, problem in found.items() if not problem]
+        problems += [f"{path} {problem}" for path, problem in found.items() if problem]
+        for path in [*fitting, *filter(os.path.exists, plan["beside"] if fitting else ())]:
+            os.utime(path, (now, now))
+        kept += len(fitting)
+    for problem in problems:
+        print(problem)
+    print(f"{kept} files are kept, {len(problems)} do not fit and will be made again")
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with the contents of a file, all of which are compared with their digests."""
+    try:
+        if path.suffix == ".json":
+            storage.read_json(path)
+        elif path.suffix == ".safetensors":
+            tensors.read(path)
+            if path.with_suffix(".json").exists():
+                models.describe(path)
+        elif _has_fields(path):
+            storage.read(path, chunks="auto")["field"].sum().compute()
+        else:
+            storage.read_results(path)
+    except (OSError, StorageError) as error:
+        return f"is damaged ({error})"
+    return None
+
+
+def _has_fields(path: Path) -> bool:
+    with netCDF4.Dataset(path) as file:
+        return "field" in file.variables
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(Path(where, name) for where, _, names in os.walk(folder) for name in names)
+
+
+def _remove_empty_folders() -> None:
+    for top in FOLDERS:
+        for where, _, _ in os.walk(top, topdown=False):
+            if Path(where) != top and not os.listdir(where):
+                os.rmdir(where)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MB"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

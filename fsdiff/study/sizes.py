@@ -1,0 +1,173 @@
+"""How much memory, disk and how many jobs a study takes, estimated before any of it is made.
+
+Estimates are low: what is refused here is out of reach, whatever else it needs. Bytes are those of
+single precision.
+"""
+
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from fsdiff import parts
+from fsdiff.blocks.explain import Problem
+from fsdiff.blocks.types import PartBlock
+
+if TYPE_CHECKING:
+    from fsdiff.study.datasets import Dataset
+    from fsdiff.study.slices import Configuration
+
+BYTES = 4
+MEMORY = 4 * 10**12
+"""Bytes that a job may need: more than all but a few machines have."""
+DISK = 10**15
+"""Bytes that the results of a study may take."""
+JOBS = 200_000
+"""Jobs that Snakemake can plan, in an hour or so."""
+SIZE = 10_000
+"""The largest width, number of layers and the like of a network."""
+LENGTH = 20
+"""The longest list of a network's widths."""
+LARGE_DISK, LARGE_JOBS = 10**11, 10_000
+"""From which on the size of a study is told."""
+
+
+def field_bytes(dataset: "Dataset", n: int) -> int:
+    """Bytes of one sample on n nodes per axis."""
+    return BYTES * dataset.source.part.values * n ** dataset.basis["dimension"]
+
+
+def unaffordable_data(dataset: "Dataset") -> Iterator[Problem]:
+    """Data that no disk, or no memory of a job, would hold."""
+    one = field_bytes(dataset, dataset.source.part.resolution)
+    largest = max(("train", "validation", "test"), key=lambda name: getattr(dataset.split, name))
+    if (size := disk_of_data(dataset)) > DISK:
+        yield ("split", largest), f"the data would take {_beyond(size, DISK, 'disk')}; use fewer"
+    if (size := math.ceil(dataset.samples / dataset.shards) * one) > MEMORY:
+        needed = math.ceil(dataset.samples * one / MEMORY)
+        yield ("shards",), f"each takes {_beyond(size, MEMORY, 'memory')}; use shards >= {needed}"
+    judged = dataset.split.test * field_bytes(dataset, dataset.resolutions[-1])
+    if judged > MEMORY:
+        yield ("split", "test"), f"they take {_beyond(judged, MEMORY, 'memory')}; use fewer"
+
+
+def disk_of_data(dataset: "Dataset") -> int:
+    """Bytes of a data set's files: the samples, their shards until these are merged, all levels."""
+    whole = 2 * field_bytes(dataset, dataset.source.part.resolution)
+    return dataset.samples * (whole + sum(field_bytes(dataset, n) for n in dataset.resolutions))
+
+
+def unaffordable_network(network: PartBlock, channels: int) -> Iterator[Problem]:
+    """Networks whose numbers, or whose weights, are out of reach."""
+    numbers = [(name, getattr(network, name)) for name in type(network).model_fields]
+    problems = [*_too_large(numbers)]
+    yield from problems
+    if problems:
+        return
+    count = parameters(json.dumps(network.plain(), sort_keys=True), channels)
+    if count is None or 5 * BYTES * count > MEMORY:  # weights, their mean, gradient, two moments
+        number = "countless" if count is None else f"{count:.2g}"
+        yield (), f"{number} parameters, more than {shown_bytes(MEMORY)} of memory can train"
+
+
+def _too_large(numbers: list[tuple[str, Any]]) -> Iterator[Problem]:
+    problem = f"out of reach; use at most {SIZE}"
+    for name, value in numbers:
+        if isinstance(value, int) and value > SIZE:
+            yield (name,), problem
+        elif isinstance(value, tuple):
+            yield from (((name, i), problem) for i, one in enumerate(value) if one > SIZE)
+            if len(value) > LENGTH:
+                yield (name,), f"{len(value)} entries; use at most {LENGTH}"
+
+
+@cache
+def parameters(block: str, channels: int) -> int | None:
+    """How many weights a network has, made without memory for them; None where PyTorch gives up."""
+    described = json.loads(block)
+    if described["kind"] == "neuralop":
+        return 0  # seconds to import
+    try:
+        with torch.device("meta"):
+            network = parts.build("network", described, channels)
+    except RuntimeError:
+        return None
+    return sum(weights.numel() for weights in network.parameters())
+
+
+def unaffordable_batch(network: PartBlock, dataset: "Dataset", n: int, size: int) -> str | None:
+    """Why so many fields on n nodes are too many for one evaluation of a network; or None."""
+    width = max(getattr(network, "width", 1), dataset.source.part.values)
+    needed = BYTES * width * size * n ** dataset.basis["dimension"]
+    if needed <= MEMORY:
+        return None
+    return f"its features on {n} nodes take {_beyond(needed, MEMORY, 'memory')}; use fewer"
+
+
+def unaffordable_study(study: "Configuration") -> Iterator[str]:
+    """Problems of the study as a whole."""
+    found = jobs(study)
+    if (number := sum(found.values())) > JOBS:
+        most = max(found, key=found.__getitem__)
+        yield f"{most}: {found[most]:,} of {number:,} jobs; Snakemake can plan {JOBS:,}, use fewer"
+    if (size := disk(study)) > DISK:
+        yield f"the study would take {_beyond(size, DISK, 'disk')}: cut it into several"
+
+
+def jobs(study: "Configuration") -> dict[str, int]:
+    """About how many jobs make a study, by what there are so many of."""
+    data = {
+        f"datasets.{name}.shards": item.shards + len(item.resolutions) + 3
+        for name, item in study.datasets.items()
+    }
+    models = {
+        f"experiments.{name}.seeds": len(item.seeds)
+        * (
+            sum(study.trained_as(name, level.resolution) == name for level in item.levels)
+            + len(item.samples.resolutions)
+            + len(study.evaluated(name))
+            + len(study.on_the_way(name))
+        )
+        for name, item in study.runs.items()
+    }
+    return {**data, **models, "analyses": 2 * len(study.analyses)}
+
+
+def disk(study: "Configuration") -> int:
+    """About how many bytes the files of a study take: its data, and samples of its models."""
+    samples = sum(
+        len(item.seeds)
+        * item.samples.count
+        * sum(field_bytes(study.datasets[item.dataset], n) for n in item.samples.resolutions)
+        for item in study.runs.values()
+    )
+    return samples + sum(map(disk_of_data, study.datasets.values()))
+
+
+def told(study: "Configuration", folder: str = ".") -> list[str]:
+    """What to know before a large study begins: its size, and whether the disk has room for it."""
+    size, number = disk(study), sum(jobs(study).values())
+    free = shutil.disk_usage(folder).free
+    lines = []
+    if size > LARGE_DISK or number > LARGE_JOBS:
+        lines.append(f"a large study: about {shown_bytes(size)} of disk, {number:,} jobs")
+    if size > free:
+        lines.append(f"about {shown_bytes(size)} of disk are needed; {shown_bytes(free)} are free")
+    return lines
+
+
+def shown_bytes(size: float) -> str:
+    """Bytes in the largest unit that makes a number of them."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.3g} PB" if size < 1e5 else f"{size:.1e} PB"
+
+
+def _beyond(size: int, limit: int, place: str) -> str:
+    return f"{shown_bytes(size)} of {place}, more than {shown_bytes(limit)}"

@@ -1,0 +1,196 @@
+"""What each job of a study reads of its configuration."""
+
+import math
+from functools import cached_property
+from typing import Any
+
+from fsdiff.data.storage import canonical_json
+from fsdiff.study.study import Study
+
+
+class Configuration(Study):
+    """A study: data sets, experiments on them and their evaluation; or analyses; or both.
+
+    Slices are what a rule's code reads, in canonical JSON-able form with defaults filled in; what a
+    rule reads from its input files is in the slices of the rules that made these. Parts in slices
+    are blocks with ``kind``, ready for ``fsdiff.parts.build`` and ``fsdiff.parts.modules``.
+    """
+
+    def simulate_slice(self, dataset: str) -> dict[str, Any]:
+        """{"source": block, "seed": int}: what decides sample i.
+
+        With "content", a digest of the files, where samples are read from files.
+        """
+        item = self.datasets[dataset]
+        content = item.source.part.content
+        read = {} if content is None else {"content": content}
+        return {"source": item.source.plain(), "seed": item.seed, **read}
+
+    def dataset_slice(self, dataset: str) -> dict[str, Any]:
+        """{"simulate": simulate_slice, "split": {"train", "validation", "test"}}.
+
+        The simulation is part of it because shards are temporary files.
+        """
+        split = self.datasets[dataset].split.plain()
+        return {"simulate": self.simulate_slice(dataset), "split": split}
+
+    def hierarchy_slice(self, dataset: str, resolution: int) -> dict[str, Any]:
+        """{"basis": block, "downsampling": block, "resolution": int}."""
+        item = self.datasets[dataset]
+        downsampling = item.downsampling.plain()
+        return {"basis": item.basis, "downsampling": downsampling, "resolution": resolution}
+
+    def data_pages_slice(self, dataset: str) -> dict[str, Any]:
+        """simulate_slice, for the states that solutions start from, and {"basis": block}."""
+        return {**self.simulate_slice(dataset), "basis": self.datasets[dataset].basis}
+
+    def balances_slice(self, dataset: str) -> dict[str, Any]:
+        """simulate_slice and {"diagnostics": block}, of the same kind as the source."""
+        simulate = self.simulate_slice(dataset)
+        return {**simulate, "diagnostics": {"kind": simulate["source"]["kind"]}}
+
+    def train_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
+        """What decides the weights of one level, given its data and the level before.
+
+        {"basis", "prior", "process", "prediction", "network", "time_sampling", "training",
+        "level": blocks, "seed": int}
+        """
+        item = self.runs[experiment]
+        level = next(level for level in item.levels if level.resolution == resolution)
+        return {
+            **self._model(experiment),
+            "time_sampling": item.time_sampling.plain(),
+            "training": item.training.plain(),
+            "level": level.plain(),
+            "seed": seed,
+        }
+
+    def trained_as(self, experiment: str, resolution: int) -> str:
+        """The first experiment whose training up to this level is the same, often this one.
+
+        Experiments that differ in what comes after training, such as the sampler, or in further
+        levels, share weights by that name.
+        """
+        return self._owners[experiment, resolution]
+
+    def sample_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
+        """What decides the samples at one resolution, given the weights.
+
+        {"basis", "prior", "process", "prediction", "network", "sampler": blocks, "samples":
+        {"count", "batch_size"}, "resolution": int, "seed": int}
+        """
+        item = self.runs[experiment]
+        return {
+            **self._model(experiment),
+            "sampler": item.sampler.plain(),
+            "samples": {"count": item.samples.count, "batch_size": item.samples.batch_size},
+            "resolution": resolution,
+            "seed": seed,
+        }
+
+    def kept_every(self, experiment: str) -> int | None:
+        """After every how many epochs the weights of an experiment's levels are kept, if at all.
+
+        Often enough for all the trajectories of the experiments that share its training.
+        """
+        owned = (
+            item.trajectory.every
+            for name, item in self.experiments.items()
+            if item.trajectory and self.trained_as(name, item.levels[-1].resolution) == experiment
+        )
+        return math.gcd(*owned) or None
+
+    def trajectory_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
+        """sample_slice, with fewer samples; {"metrics": {name: block}, "every": int}."""
+        trajectory = self.runs[experiment].trajectory
+        sample = self.sample_slice(experiment, resolution, seed)
+        evaluate = self.evaluate_slice(experiment, resolution, seed)
+        if trajectory.count:
+            sample["samples"]["count"] = trajectory.count
+        return {**sample, **evaluate, "every": trajectory.every}
+
+    def evaluate_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
+        """{"basis": block, "metrics": {name: block}, "resolution": int}; the same for all seeds."""
+        return self._judged(self.runs[experiment].dataset, resolution)
+
+    def reference_slice(self, dataset: str, resolution: int) -> dict[str, Any]:
+        """What evaluate_slice has, and {"count": int}: the most samples that an experiment draws.
+
+        Where none is evaluated, half of the test data.
+        """
+        counts = [
+            item.samples.count
+            for name, item in self.experiments.items()
+            if item.dataset == dataset and resolution in self.evaluated(name)
+        ]
+        count = max(counts, default=self.datasets[dataset].split.test // 2)
+        return {**self._judged(dataset, resolution), "count": count}
+
+    def _judged(self, dataset: str, resolution: int) -> dict[str, Any]:
+        metrics = {name: block.plain() for name, block in self.evaluation.metrics.items()}
+        basis = self.datasets[dataset].basis
+        return {"basis": basis, "metrics": metrics, "resolution": resolution}
+
+    def summary_slice(self) -> dict[str, Any]:
+        """{"experiments": {name: {"title": str, "dataset": str}}}."""
+        return {
+            "experiments": {
+                name: {"title": item.title or name, "dataset": item.dataset}
+                for name, item in self.runs.items()
+            }
+        }
+
+    def reproduction_slice(self) -> dict[str, Any]:
+        """{"claims": [block with "name"], "experiments": [what the page says of each], "searches"}.
+
+        Of a search: {"experiment": its name, "resolution": int}.
+        """
+        claims = [{"name": name, **claim.plain()} for name, claim in self.claims.items()]
+        experiments = [
+            {
+                "name": name,
+                "title": item.title or name,
+                "dataset": item.dataset,
+                "train": self.datasets[item.dataset].split.train,
+                "levels": [level.plain() for level in item.levels],
+                "sampler": item.sampler.plain(),
+                "count": item.samples.count,
+                "seeds": list(item.seeds),
+            }
+            for name, item in self.experiments.items()
+        ]
+        searches = [
+            {"experiment": name, "resolution": item.fine.resolution}
+            for name, item in self.searches.items()
+        ]
+        return {"claims": claims, "experiments": experiments, "searches": searches}
+
+    def analyse_slice(self, analysis: str) -> dict[str, Any]:
+        """{"analysis": block}, without what figures call it."""
+        block = self.analyses[analysis].plain()
+        return {"analysis": {key: block[key] for key in block.keys() - {"title", "figure"}}}
+
+    @cached_property
+    def _owners(self) -> dict[tuple[str, int], str]:
+        """For each level of each experiment: the first experiment that trains it so."""
+        first: dict[str, str] = {}
+        return {
+            (name, level.resolution): first.setdefault(
+                canonical_json(self._training(name, level.resolution)), name
+            )
+            for name, item in self.runs.items()
+            for level in item.levels
+        }
+
+    def _training(self, experiment: str, finest: int) -> list[Any]:
+        """All that decides the weights of a level, but the seed: data set and levels up to it."""
+        item = self.runs[experiment]
+        levels = [level.resolution for level in item.levels if level.resolution <= finest]
+        return [item.dataset, *(self.train_slice(experiment, n, seed=0) for n in levels)]
+
+    def _model(self, experiment: str) -> dict[str, Any]:
+        """The parts that a trained model consists of."""
+        item = self.runs[experiment]
+        names = ("prior", "process", "prediction", "network")
+        blocks = {name: getattr(item, name).plain() for name in names}
+        return {"basis": self.datasets[item.dataset].basis, **blocks}

@@ -1,0 +1,197 @@
+"""The top level of a configuration, and its smaller blocks."""
+
+import re
+import shlex
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
+
+from fsdiff.blocks.explain import refuse, suggest
+from fsdiff.blocks.types import Block, PartBlock, block_type, part_type
+from fsdiff.characters import one_line
+from fsdiff.metrics.results import channel_names
+from fsdiff.reports.claims import Claim
+from fsdiff.study.datasets import Dataset
+from fsdiff.study.evaluation import (
+    OF_SEARCHES,
+    ON_THE_WAY,
+    Evaluation,
+    other_results,
+    unknown,
+    unknown_result,
+    without_best,
+)
+from fsdiff.study.experiments import Experiment
+from fsdiff.study.fields import REPETITION, Count, Name, repeats_itself
+from fsdiff.study.searches import Search
+
+
+def _reachable_address(address: str) -> str:
+    found = re.fullmatch(r"(?:tcp|tls|ws|wss|ucx)://[\w.:\[\]-]+:(\d{1,5})", address, re.ASCII)
+    if not found or int(found[1]) >= 2**16:
+        raise ValueError("expected protocol://host:port, such as tcp://node12:8786")
+    if find_spec("distributed") is None:
+        raise ValueError("needs the package distributed: pip install 'fsdiff[cluster]'")
+    return address
+
+
+class Dask(Block):
+    """Where data sets are merged, measured and restricted; it changes nothing in them."""
+
+    scheduler: Annotated[str, AfterValidator(_reachable_address)] | None = None
+    """Address of a dask scheduler, such as tcp://node12:8786; without one, threads of the job."""
+
+
+Device = Literal["cpu", "cuda"]
+
+
+def _command(text: str) -> str:
+    try:
+        shlex.split(one_line(text))
+    except ValueError as error:
+        raise ValueError(f"no command: {str(error)[0].lower()}{str(error)[1:]}") from error
+    return text
+
+
+class Parallel(Block):
+    """Several processes that train one network together; it changes rounding only."""
+
+    processes: Annotated[Count, Field(le=1024)] = 1
+    """How many on each machine, each on a GPU of its own where ``device`` is cuda."""
+    launcher: Annotated[str, Field(min_length=1), AfterValidator(_command)] | None = None
+    """What starts them on several machines, ``srun … torchrun …``; none for one machine."""
+
+
+def _figures_of_one_kind(analyses: dict[str, PartBlock]) -> dict[str, PartBlock]:
+    kinds: dict[str, str] = {}
+    refuse(
+        ((name,), f"its figure '{figure}' shows {kinds[figure]}; figures show analyses of one kind")
+        for name, item in analyses.items()
+        if kinds.setdefault(figure := item.figure or name, item.kind) != item.kind
+    )
+    refuse(
+        ((name, "figure"), REPETITION)
+        for name, item in analyses.items()
+        if repeats_itself(item.figure)
+    )
+    return analyses
+
+
+Analyses = Annotated[
+    dict[Name, part_type("analysis")], Field(min_length=1), AfterValidator(_figures_of_one_kind)
+]
+
+
+def _about_the_study(claims: dict[str, PartBlock], info: ValidationInfo) -> dict[str, PartBlock]:
+    """Refuse claims about results that the study will not have."""
+    study = (info.context or {}).get("study")
+    if study is not None:
+        refuse(
+            ((name,), problem)
+            for name, claim in claims.items()
+            for experiment, resolution in claim.part.rows
+            if (problem := study.lacks(experiment, resolution, claim.part.epoch))
+        )
+        refuse(
+            ((name, key), problem)
+            for name, claim in claims.items()
+            for key in ("metric", "against_metric")
+            if (problem := study.knows_no(getattr(claim, key), claim.experiment, claim.epoch))
+        )
+    return claims
+
+
+Claims = Annotated[dict[Name, block_type(Claim)], AfterValidator(_about_the_study)]
+
+
+class Study(Block):
+    """A study: data sets, experiments on them and their evaluation; or analyses; or both."""
+
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)] = Field({})
+    """Data sets by name."""
+    experiments: Annotated[dict[Name, Experiment], Field(min_length=1)] = Field({})
+    """Experiments by name; blocks that one does not have are taken from ``defaults``."""
+    evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_construct(metrics={}))
+    analyses: Analyses = Field({})
+    """Exact experiments by name: they need no data sets and may stand alone."""
+    searches: dict[Name, Search] = Field({})
+    """Searches for hyperparameters by name, each on a coarse grid and on a fine one."""
+    claims: Claims = Field({})
+    """What a publication says of such experiments, by name: each is checked, and told in a page."""
+    dask: Dask = Dask()
+    """No job depends on it: results are the same wherever they are computed."""
+    device: Device = "cpu"
+    """Where networks are trained and sampled; results that were made elsewhere are kept."""
+    parallel: Parallel = Parallel()
+    """How networks are trained; results that were made otherwise are kept."""
+
+    _candidates: dict[str, Experiment] = PrivateAttr(default_factory=dict)
+
+    @cached_property
+    def runs(self) -> dict[str, Experiment]:
+        """The experiments, and after them those that searches consist of, by name."""
+        return {**self.experiments, **self._candidates}
+
+    def with_candidates(self, candidates: Mapping[str, Experiment]) -> Self:
+        """The study with the experiments that its searches consist of."""
+        study = self.model_copy()
+        study._candidates = dict(candidates)
+        return study
+
+    def candidates(self, search: str) -> list[str]:
+        """Names of the experiments that a search consists of, in the order of its points."""
+        return [name for name in self._candidates if name.partition("/")[0] == search]
+
+    def evaluated(self, experiment: str) -> list[int]:
+        """The resolutions of an experiment's samples for which there are data to compare with."""
+        item = self.runs[experiment]
+        known = self.datasets[item.dataset].resolutions
+        return [n for n in item.samples.resolutions if n in known]
+
+    def on_the_way(self, experiment: str) -> list[int]:
+        """The resolutions at which samples of an experiment are evaluated during training."""
+        trajectory, known = self.runs[experiment].trajectory, self.evaluated(experiment)
+        return [] if trajectory is None else list(trajectory.resolutions or known)
+
+    def lacks(self, name: str, resolution: int, epoch: int | str | None = None) -> str | None:
+        """Why an experiment or a search will have no result there, after that epoch; or None."""
+        if name in self.searches:
+            fine = self.searches[name].fine.resolution
+            wrong = resolution != fine or epoch is not None
+            return f"the result of {name} is that at {fine}, and of no epoch" if wrong else None
+        if name not in self.experiments:
+            return f"no results of {name}; known experiments: {suggest(self.experiments, name)}"
+        known, when = self.evaluated(name), "compared with data"
+        if epoch is not None:
+            known, when = self.on_the_way(name), "evaluated during training"
+        if resolution not in known:
+            at = f"at {', '.join(map(str, known))}" if known else "nowhere"
+            return f"no results of {name} at {resolution}; it is {when} {at}"
+        if isinstance(epoch, int):
+            item = self.experiments[name]
+            epochs = range(0, item.levels[-1].epochs + 1, item.trajectory.every)
+            if epoch not in epochs:
+                return f"no results of {name} after epoch {epoch}; it is {when} every {epochs.step}"
+        return None
+
+    def knows_no(self, result: str | None, name: str, epoch: int | str | None = None) -> str | None:
+        """Why an experiment or a search will have no such result, after that epoch; or None."""
+        if name in self.searches and result:
+            return unknown(result, OF_SEARCHES)
+        if name not in self.experiments or not result:
+            return None
+        dataset, metrics = self.datasets[self.experiments[name].dataset], self.evaluation.metrics
+        others = other_results(dataset.resolutions) if epoch is None else ON_THE_WAY
+        channels = channel_names(dataset.source.part.names)
+        problem = unknown_result(result, metrics, channels, others)
+        return problem or (without_best(result, metrics) if epoch == "best" else None)
+
+    def drawn_analyses(self) -> dict[str, list[str]]:
+        """The analyses in each figure, in the order of the configuration."""
+        figures: dict[str, list[str]] = {}
+        for name, item in self.analyses.items():
+            figures.setdefault(item.figure or name, []).append(name)
+        return figures

@@ -1,0 +1,116 @@
+"""Analyses in a configuration: alone or beside experiments, checked, and cut into slices."""
+
+from pathlib import Path
+
+import pytest
+
+from fsdiff.parts import build, modules
+from fsdiff.study import ConfigurationError, load
+from fsdiff.study.strict_yaml import parse
+
+ROOT = Path(__file__).parents[3]
+STEEP = {"kind": "score_lipschitz", "covariance": {"kind": "bessel"}}
+NETWORK = {"kind": "fno", "width": 4, "modes": 2}
+
+
+def problems(**analyses):
+    with pytest.raises(ConfigurationError) as caught:
+        load({"analyses": analyses})
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("name", ["gaussian", "truncation", "gaussian_mixture", "cem"])
+def test_published_studies_are_valid(name):
+    loaded = load(ROOT / "configs" / f"{name}.yaml")
+    assert loaded.analyses
+    assert not loaded.experiments
+
+
+def test_analyses_need_no_experiments():
+    loaded = load({"analyses": {"steep": STEEP}})
+    assert loaded.datasets == {}
+    assert loaded.drawn_analyses() == {"steep": ["steep"]}
+
+
+def test_analyses_stand_beside_experiments():
+    tiny = ROOT / "tests" / "workflow" / "tiny.yaml"
+    loaded = load({**parse(tiny.read_text()), "analyses": {"steep": STEEP}})
+    assert loaded.experiments
+    assert loaded.analyses
+
+
+def test_experiments_still_need_all_that_belongs_to_them():
+    with pytest.raises(ConfigurationError) as caught:
+        load({"analyses": {"steep": STEEP}, "datasets": {}})
+    text = str(caught.value)
+    assert "experiments: missing" in text
+    assert "evaluation: missing" in text
+
+
+def test_a_slice_has_all_that_decides_the_result_and_no_names():
+    block = {**STEEP, "title": "Steep", "figure": "steepness"}
+    found = load({"analyses": {"steep": block}}).analyse_slice("steep")
+    assert found == load({"analyses": {"other": STEEP}}).analyse_slice("other")
+    assert found["analysis"]["covariance"]["power"] == 0.55
+    assert {"fsdiff.analyses.score_lipschitz", "fsdiff.measures.priors.convolution"} <= modules(
+        found
+    )
+    assert build("analysis", found["analysis"]).covariance.power == 0.55
+
+
+def test_a_network_is_built_when_the_number_of_channels_is_known():
+    block = {"kind": "score_error", "network": NETWORK}
+    found = load({"analyses": {"error": block}}).analyse_slice("error")
+    analysis = build("analysis", found["analysis"])
+    assert analysis.network(3).channels == 3
+    assert "fsdiff.networks.fno" in modules(found)
+
+
+def test_figures_show_analyses_in_order():
+    analyses = {name: {**STEEP, "figure": "both"} for name in ("b", "a")}
+    loaded = load({"analyses": {**analyses, "c": STEEP}})
+    assert loaded.drawn_analyses() == {"both": ["b", "a"], "c": ["c"]}
+
+
+WRONG = {
+    "unknown kind": (
+        {"steep": {"kind": "score_lipshitz"}},
+        'analyses.steep.kind = "score_lipshitz": unknown; known: ',
+    ),
+    "unknown key": (
+        {"steep": {**STEEP, "time": 1}},
+        "analyses.steep.time = 1: unknown key; allowed: ",
+    ),
+    "missing part": (
+        {"steep": {"kind": "score_lipschitz"}},
+        "analyses.steep.covariance: missing; expected a block with kind: ",
+    ),
+    "two kinds in a figure": (
+        {
+            "steep": {**STEEP, "figure": "near"},
+            "near": {"kind": "singularity", "law": {"kind": "line"}},
+        },
+        "analyses.near: its figure 'near' shows score_lipschitz; figures show analyses of one kind",
+    ),
+    "bad name of a figure": (
+        {"steep": {**STEEP, "figure": "a/b"}},
+        'analyses.steep.figure = "a/b": expected text',
+    ),
+    "what an analysis refuses": (
+        {
+            "tails": {
+                "kind": "forward_truncation",
+                "covariance": {"kind": "bessel"},
+                "process": {"kind": "stochastic_heat"},
+            }
+        },
+        "analyses.tails.process = stochastic_heat: treats modes differently",
+    ),
+}
+
+
+@pytest.mark.parametrize(("analyses", "expected"), WRONG.values(), ids=WRONG)
+def test_mistakes_are_explained(analyses, expected):
+    found = problems(**analyses)
+    assert len(found) == 1
+    assert found[0].startswith(expected)

@@ -1,0 +1,143 @@
+"""Figures of exact experiments show the numbers that they are given."""
+
+import dataclasses
+import importlib
+import xml.etree.ElementTree as ElementTree
+from functools import partial
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.text import Text
+
+from fsdiff.analyses.absorption import Absorption
+from fsdiff.analyses.forward_truncation import ForwardTruncation
+from fsdiff.analyses.gaussian_sampling import GaussianSampling
+from fsdiff.analyses.multilevel_bound import MultilevelBound
+from fsdiff.analyses.parameterisation import Parameterisation
+from fsdiff.analyses.score_error import ScoreError
+from fsdiff.analyses.score_lipschitz import ScoreLipschitz
+from fsdiff.analyses.singularity import Singularity
+from fsdiff.diffusion.samplers.ddim import DDIM
+from fsdiff.measures.planar import Points
+from fsdiff.measures.priors.convolution import Bessel
+from fsdiff.parts import build, kinds
+from fsdiff.reports.plotting.analyses.gaussian_sampling import draw as draw_sampling
+from fsdiff.reports.plotting.analyses.gaussian_sampling import measured_order
+from fsdiff.reports.plotting.style import save
+from fsdiff.spaces.bases import CosineBasis
+
+LINE = CosineBasis(1)
+PAIR = Points(points=((-1.0, 0.0), (1.0, 0.5)))
+SMALL = {"covariance": Bessel(power=0.8), "basis": LINE}
+FNO = {"kind": "fno", "width": 4, "modes": 2, "layers": 1, "projection": 4}
+MLP = {"kind": "mlp", "width": 4, "layers": 1}
+ANALYSES = [
+    GaussianSampling(**SMALL, sampler=DDIM(), values=(4, 8), resolution=8),
+    ForwardTruncation(**SMALL, finest=16, resolutions=(4, 8), times=(0.5, 1.0), paths=3, steps=2),
+    ScoreLipschitz(**SMALL, resolutions=(4, 8), times=(0.1, 1.0)),
+    MultilevelBound(**SMALL, finest=16, levels=(4, 8)),
+    Absorption(law=PAIR, samples=20, snapshots=(10.0, 1e-4), smallest_times=(1e-4, 1e-2)),
+    Singularity(law=PAIR, times=3, samples=4),
+    ScoreError(
+        network=partial(build, "network", FNO),
+        data_resolution=8,
+        training_resolution=4,
+        resolutions=(4, 8),
+        steps=2,
+        measure_every=1,
+        batch_size=2,
+        test_fields=16,
+    ),
+    Parameterisation(law=PAIR, network=partial(build, "network", MLP), steps=2, samples=8, times=3),
+]
+
+
+@pytest.fixture(scope="module", params=ANALYSES, ids=lambda analysis: analysis.kind)
+def drawn(request):
+    """A kind of analysis, its result, and a figure of this twice."""
+    kind, result = request.param.kind, request.param.run()
+    draw = importlib.import_module(f"fsdiff.reports.plotting.analyses.{kind}").draw
+    return kind, result, draw({"First": result, "Second one": result})
+
+
+def test_every_kind_has_a_figure_and_is_tested_here():
+    assert {analysis.kind for analysis in ANALYSES} == set(kinds("analysis"))
+
+
+def test_every_number_says_what_it_is(drawn):
+    for name, variable in drawn[1].variables.items():
+        if variable.dtype.kind in "fiu":
+            assert variable.attrs["long_name"], name
+            assert variable.attrs["units"], name
+
+
+def test_figures_name_their_analyses(drawn, tmp_path):
+    shown = " ".join(text.get_text() for text in drawn[2].findobj(Text))
+    assert "First" in shown
+    assert "Second one" in shown
+    save(drawn[2], tmp_path / "figure.svg")
+
+
+def test_titles_are_drawn_as_they_stand(drawn, tmp_path):
+    kind, result, _ = drawn
+    draw = importlib.import_module(f"fsdiff.reports.plotting.analyses.{kind}").draw
+    figure = draw({r"$\frac{$": result, "<b>&\x1b --": result})
+    save(figure, tmp_path / "figure.svg")
+    ElementTree.parse(tmp_path / "figure.svg")
+    assert r"$\frac{$" in " ".join(text.get_text() for text in figure.findobj(Text))
+
+
+SHOWN = {
+    "gaussian_sampling": lambda r: r.distance,
+    "forward_truncation": lambda r: r.formula.isel(resolution=1),
+    "score_lipschitz": lambda r: r.measured.isel(time=0),
+    "multilevel_bound": lambda r: r.zero_data,
+    "absorption": lambda r: r.distance,
+    "singularity": lambda r: r["size"].sel(quantity="noise"),
+    "score_error": lambda r: r.error.isel(resolution=0),
+    "parameterisation": lambda r: r.error.sel(quantity="data"),
+}
+
+
+def test_figures_show_the_results(drawn):
+    kind, result, figure = drawn
+    expected = SHOWN[kind](result).values
+    axes = figure.findobj(lambda artist: hasattr(artist, "lines"))
+    curves = [np.asarray(line.get_ydata(), dtype=float) for panel in axes for line in panel.lines]
+    assert any(len(y) == len(expected) and np.allclose(y, expected) for y in curves)
+
+
+@pytest.mark.parametrize("order", [1.0, 2.0])
+def test_order_in_the_legend_is_the_slope(order):
+    cost = np.array([8.0, 16.0, 32.0])
+    result = xr.Dataset({"evaluations": ("setting", cost), "distance": ("setting", cost**-order)})
+    assert measured_order(result) == pytest.approx(order)
+
+
+def sampled(ratio):
+    """A sampler's result with samples whose energy is that of the data times a ratio."""
+    shells = np.array([0.0, 4.0, 2.0, 1.0])
+    return xr.Dataset(
+        {
+            "evaluations": ("setting", [20.0, 40.0]),
+            "distance": ("setting", [0.2, 0.1]),
+            "variance": (("setting", "wavenumber"), np.stack([shells, ratio * shells])),
+            "exact": ("wavenumber", shells),
+        },
+        {"wavenumber": np.arange(4)},
+    )
+
+
+def test_samplers_beyond_the_spectra_shown_are_named():
+    figure = draw_sampling({"close": sampled(1.1), "far": sampled(100.0)})
+    spectra = figure.axes[1]
+    low, high = spectra.get_ylim()
+    assert low < 1 < 1.1 < high < 100
+    assert "above this panel: far" in [text.get_text() for text in spectra.texts]
+
+
+def test_titles_do_not_change_results():
+    analysis = ANALYSES[2]
+    named = dataclasses.replace(analysis, title="Title", figure="figure")
+    assert named.run().identical(analysis.run())

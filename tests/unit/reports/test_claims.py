@@ -1,0 +1,337 @@
+"""Verdicts on claims, from summaries whose truth is known, and the page that tells them."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_1samp, ttest_ind
+
+from fsdiff import study as config
+from fsdiff.reports.claims import Claim, judge, judge_all
+from fsdiff.reports.reproduction import page
+
+ABOUT = {"where": "§1", "statement": "it is so"}
+SEEDS = range(4)
+
+
+def rows(experiment, values, resolution=64, metric="distance"):
+    """One row of a summary for each seed."""
+    return [
+        {"row": "model", "experiment": experiment, "resolution": resolution, "seed": s, metric: v}
+        for s, v in enumerate(values)
+    ]
+
+
+def around(mean, spread=0.01):
+    return mean * (1 + spread * np.array([-1, 1, -0.5, 0.5]))
+
+
+def claim(**changes):
+    return Claim(**{**ABOUT, "metric": "distance", "experiment": "a", "resolution": 64, **changes})
+
+
+REAL = [{"row": "real", "experiment": None, "resolution": 64, "seed": None, "distance": 99.0}]
+GOOD = pd.DataFrame([*REAL, *rows("a", around(1.0)), *rows("b", around(2.0))])
+BAD = pd.DataFrame([*REAL, *rows("a", around(2.0)), *rows("b", around(1.0))])
+OPEN = pd.DataFrame([*REAL, *rows("a", around(1.0, 0.5)), *rows("b", around(1.05, 0.5))])
+
+
+BETTER = [
+    claim(against=("b",), at_most=1.0),
+    claim(at_most=1.5),
+    claim(at_least=0.5, at_most=1.5),
+]
+
+
+@pytest.mark.parametrize("better", BETTER)
+@pytest.mark.parametrize(("summary", "verdict"), [(GOOD, "reproduced"), (BAD, "not reproduced")])
+def test_claims_are_found_true_and_false(better, summary, verdict):
+    assert judge(better, summary).verdict == verdict
+
+
+def test_a_claim_that_more_is_better_turns_round():
+    opposite = claim(against=("b",), at_least=1.0)
+    assert judge(opposite, GOOD).verdict == "not reproduced"
+    assert judge(opposite, BAD).verdict == "reproduced"
+
+
+def test_scatter_leaves_a_claim_open():
+    finding = judge(claim(against=("b",), at_most=1.0), OPEN)
+    assert finding.verdict == "not checkable"
+    assert finding.reason == "it holds in the mean, but the scatter of 4 seeds leaves both possible"
+    other = judge(claim(against=("b",), at_least=1.0), OPEN)
+    assert other.reason == "it fails in the mean, but the scatter of 4 seeds leaves both possible"
+
+
+def test_one_seed_decides_nothing_but_its_number_is_shown():
+    one = GOOD[GOOD["seed"].isna() | (GOOD["seed"] == 0)]
+    for checked in (claim(at_most=1.5), claim(against=("b",), at_most=1.0)):
+        finding = judge(checked, one)
+        assert finding.verdict == "not checkable"
+        assert "one seed" in finding.reason
+        assert finding.estimates[0].value == pytest.approx(0.99 if not checked.against else 0.5)
+
+
+def test_one_of_several_comparisons_refutes():
+    three = pd.DataFrame([*rows("a", around(2)), *rows("b", around(3)), *rows("c", around(1))])
+    assert judge(claim(against=("b",), at_most=1.0), three).verdict == "reproduced"
+    finding = judge(claim(against=("b", "c"), at_most=1.0), three)
+    assert finding.verdict == "not reproduced"
+    assert [round(estimate.value, 2) for estimate in finding.estimates] == [0.67, 2.0]
+    wide = pd.DataFrame([*rows("a", around(2)), *rows("b", around(3)), *rows("c", around(2, 0.5))])
+    assert judge(claim(against=("b", "c"), at_most=1.0), wide).verdict == "not checkable"
+
+
+def test_the_same_experiment_at_two_resolutions():
+    summary = pd.DataFrame([*rows("a", around(1), 32), *rows("a", around(3), 64)])
+    finding = judge(claim(against=("a",), against_resolution=32, at_least=2.0), summary)
+    assert finding.verdict == "reproduced"
+    assert finding.estimates[0].value == pytest.approx(3)
+
+
+def test_one_number_of_an_experiment_against_another():
+    summary = pd.DataFrame(rows("a", around(1))).assign(before=2 * around(3))
+    finding = judge(claim(against=("a",), against_metric="before", at_most=0.5), summary)
+    assert finding.verdict == "reproduced"
+    assert finding.estimates[0].value == pytest.approx(1 / 6)
+
+
+def on_the_way(experiment, *courses):
+    """Rows of a table of trajectories, epochs 10, 20 and 30 of each seed."""
+    return [
+        {**row, "epoch": epoch}
+        for epoch, values in zip((10, 20, 30), zip(*courses, strict=True), strict=True)
+        for row in rows(experiment, values)
+    ]
+
+
+TRAJECTORIES = pd.DataFrame(
+    [
+        *on_the_way("a", (9.0, 1.0, 3.0), (9.1, 3.1, 1.1)),
+        *on_the_way("b", (2.0, 4.0, 6.0), (np.nan, 4.1, 6.1)),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "value"),
+    [
+        ({"epoch": 10}, 9.05),
+        ({"epoch": "best"}, 1.05),
+        ({"epoch": 20, "against": ("b",)}, np.sqrt(3.1 / (4.0 * 4.1))),
+        ({"epoch": "best", "against": ("b",)}, np.sqrt(1.0 * 1.1 / (2.0 * 4.1))),
+    ],
+)
+def test_claims_about_samples_during_training(changes, value):
+    finding = judge(claim(at_most=1.0, **changes), GOOD, TRAJECTORIES)
+    assert finding.estimates[0].value == pytest.approx(value)
+
+
+def test_epochs_without_samples_are_said():
+    late = claim(epoch=40, at_most=1.0)
+    assert judge(late, GOOD, TRAJECTORIES).reason == "the summary has no distance of a at 64"
+    assert judge(late, GOOD).reason == "no samples were drawn during training"
+
+
+def test_searches_have_claims_too():
+    agreement = pd.DataFrame(rows("s", around(0.9), metric="kendall_tau")).assign(row="search")
+    summary = pd.concat([GOOD, agreement])
+    found = judge(claim(experiment="s", metric="kendall_tau", at_least=0.0), summary)
+    assert found.verdict == "reproduced"
+
+
+def test_values_that_do_not_scatter_are_decided():
+    summary = pd.DataFrame(rows("a", [7.0, 7.0], metric="parameters"))
+    counted = claim(metric="parameters", at_least=6.0, at_most=8.0)
+    assert judge(counted, summary).verdict == "reproduced"
+    assert judge(claim(metric="parameters", at_most=6.0), summary).verdict == "not reproduced"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"metric": "absent", "at_most": 1.0}, "the summary has no absent"),
+        ({"resolution": 128, "at_most": 1.0}, "the summary has no distance of a at 128"),
+        ({"against": ("c",), "at_most": 1.0}, "the summary has no distance of c at 64"),
+    ],
+)
+def test_what_is_not_in_the_summary_is_said(changes, reason):
+    finding = judge(claim(**changes), GOOD)
+    assert (finding.verdict, finding.reason) == ("not checkable", reason)
+
+
+def test_signs_have_no_ratio():
+    summary = pd.DataFrame([*rows("a", [-1.0, 1.0]), *rows("b", around(1))])
+    finding = judge(claim(against=("b",), at_most=1.0), summary)
+    assert finding.reason == "numbers that are not positive have no ratio"
+
+
+def test_intervals_are_those_of_the_t_tests():
+    a, b = np.exp(np.random.default_rng(0).standard_normal((2, 5)) * [[0.2], [0.7]])
+    summary = pd.DataFrame([*rows("a", a), *rows("b", b[:4])])
+    (mean,) = judge(claim(at_most=1.0), summary).estimates
+    assert (mean.low, mean.high) == pytest.approx(tuple(ttest_1samp(a, 0).confidence_interval()))
+    (ratio,) = judge(claim(against=("b",), at_most=1.0), summary).estimates
+    welch = ttest_ind(np.log(a), np.log(b[:4]), equal_var=False).confidence_interval()
+    assert (ratio.low, ratio.high) == pytest.approx(tuple(np.exp(welch)))
+    assert ratio.seeds == 4
+
+
+def test_a_true_bound_is_rarely_refuted():
+    """A mean exactly at the bound: one interval in twenty lies on one side of it."""
+    draws = np.random.default_rng(1).standard_normal((2000, 4)) + 5
+    verdicts = [
+        judge(claim(at_most=5.0), pd.DataFrame(rows("a", values))).verdict for values in draws[:500]
+    ]
+    decided = len(verdicts) - verdicts.count("not checkable")
+    assert 0.02 < decided / len(verdicts) < 0.09
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"not_checkable": "why", "metric": "m"}, "not both"),
+        ({"not_checkable": "why", "at_most": 1.0}, "not both"),
+        ({}, "or say why it is not_checkable"),
+        ({"metric": "m", "experiment": "a", "resolution": 4}, "at_least or at_most"),
+        ({"metric": "m", "experiment": "a", "at_most": 1.0}, "give metric, experiment, resolution"),
+        (
+            {"metric": "m", "experiment": "a", "resolution": 4, "at_least": 2.0, "at_most": 1.0},
+            "at_most = 1: give more than at_least, 2",
+        ),
+    ],
+)
+def test_claims_must_say_how_they_are_checked(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Claim(**ABOUT, **changes)
+
+
+def test_the_page_has_every_claim_and_its_verdict():
+    claims = {
+        "holds": claim(against=("b",), at_most=1.0, published="a | b"),
+        "fails": claim(at_least=1.5),
+        "open": Claim(**ABOUT, not_checkable="there are no numbers"),
+    }
+    experiment = {
+        "name": "a",
+        "title": "first",
+        "dataset": "data",
+        "train": 40,
+        "levels": [{"resolution": 64, "epochs": 3, "batch_size": 8}],
+        "sampler": {"kind": "heun", "steps": 5},
+        "count": 10,
+        "seeds": [0, 1],
+    }
+    inner = {"kind": "ddim", "steps": 20}
+    other = experiment | {"name": "b", "sampler": {"kind": "multilevel", "sampler": inner}}
+    text = page(claims, judge_all(claims, GOOD), [experiment, other])
+    assert "1 reproduced, 1 not reproduced, 1 not checkable." in text
+    table, settings = (
+        [line for line in lines if line.startswith("|")][2:]
+        for found, lines in itertools.groupby(
+            text.splitlines()[3:], lambda line: not line.startswith("|")
+        )
+        if not found
+    )
+    assert len(table) == 3
+    assert "**reproduced**" in table[0]
+    assert "a \\| b" in table[0]
+    assert "ratio to b: 0.5 (" in table[0]
+    assert "`distance` of `a` at 64 over that of `b`: at most 1" in table[0]
+    assert "**not reproduced**" in table[1]
+    assert "distance: 1 (" in table[1]
+    assert "**not checkable**: there are no numbers" in table[2]
+    assert settings == [
+        "| `a`: first | data, 40 for training | 3 epochs at 64 in batches of 8 | "
+        "10 by heun, 5 steps | 0, 1 |",
+        "| `b`: first | data, 40 for training | 3 epochs at 64 in batches of 8 | "
+        "10 by multilevel of ddim, 20 steps | 0, 1 |",
+    ]
+
+
+def study(**changes):
+    made = {**ABOUT, "metric": "vendi", "experiment": "a", "at_most": 1, **changes}
+    return {
+        "datasets": {
+            "waves": {
+                "source": {"kind": "random_field", "resolution": 16},
+                "split": {"train": 8, "validation": 2, "test": 4},
+                "resolutions": [8, 16],
+            }
+        },
+        "experiments": {
+            "a": {
+                "dataset": "waves",
+                "prior": {"kind": "bessel"},
+                "process": {"kind": "vp"},
+                "prediction": {"kind": "wiener"},
+                "network": {"kind": "mlp"},
+                "levels": [{"resolution": 8, "epochs": 1}],
+                "sampler": {"kind": "ddim"},
+                "samples": {"count": 2, "resolutions": [8, 32]},
+            }
+        },
+        "evaluation": {"metrics": {"vendi": {"kind": "vendi"}}},
+        "claims": {"first": made},
+    }
+
+
+def test_a_configuration_has_claims_about_its_experiments():
+    loaded = config.load(study(resolution=8))
+    (described,) = loaded.reproduction_slice()["claims"]
+    assert described["name"] == "first"
+    assert Claim(**{k: v for k, v in described.items() if k != "name"}).rows == (("a", 8),)
+    assert loaded.reproduction_slice()["experiments"][0]["train"] == 8
+
+
+def test_claims_about_epochs_without_samples_are_refused():
+    raw = study(resolution=8, epoch=3)
+    raw["experiments"]["a"] |= {"levels": [{"resolution": 8, "epochs": 8}]}
+    raw["experiments"]["a"] |= {"trajectory": {"every": 2}}
+    with pytest.raises(config.ConfigurationError) as caught:
+        config.load(raw)
+    (problem,) = caught.value.problems
+    assert problem.startswith("claims.first: no results of a after epoch 3; it is evaluated")
+    assert problem.endswith("during training every 2")
+    for epoch in (2, 8):
+        raw["claims"]["first"]["epoch"] = epoch
+        assert config.load(raw).claims["first"].epoch == epoch
+
+
+def test_the_best_on_the_way_is_the_least_of_a_distance():
+    raw = study(resolution=8, epoch="best", metric="energy_distance")
+    raw["experiments"]["a"] |= {"trajectory": {"every": 1}}
+    raw["evaluation"]["metrics"]["energy"] = {"kind": "energy_distance"}
+    assert config.load(raw).claims["first"].epoch == "best"
+    for metric, problem in {
+        "vendi": "is best where it is vendi_reference, not where it is least; choose a distance",
+        "loss": "no such result; known: vendi, vendi_reference, energy_distance, seconds",
+    }.items():
+        raw["claims"]["first"]["metric"] = metric
+        with pytest.raises(config.ConfigurationError) as caught:
+            config.load(raw)
+        assert caught.value.problems == (f'claims.first.metric = "{metric}": {problem}',)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"resolution": 32}, "claims.first: no results of a at 32; it is compared with data at 8"),
+        (
+            {"resolution": 8, "against": ["aa"]},
+            "claims.first: no results of aa; known experiments: a",
+        ),
+        (
+            {"resolution": 8, "epoch": 1},
+            "claims.first: no results of a at 8; it is evaluated durin",
+        ),
+        ({"resolution": 8, "epoch": 0}, "claims.first.epoch = 0: "),
+        ({"resolution": 8, "limit": 1}, "claims.first.limit = 1: unknown key; allowed: where"),
+        ({}, "claims.first: give metric, experiment, resolution"),
+    ],
+)
+def test_claims_about_other_things_are_refused_before_any_job_starts(changes, problem):
+    with pytest.raises(config.ConfigurationError) as caught:
+        config.load(study(**changes))
+    assert caught.value.problems[0].startswith(problem)

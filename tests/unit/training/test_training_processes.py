@@ -1,0 +1,205 @@
+"""Several processes train as one does: same losses, same resume, stopped at the same step."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from test_training import make_trainer, weights_of
+
+from fsdiff.jobs.devices import VARIABLE, chosen_device
+from fsdiff.jobs.launching import LAUNCHER, PROCESSES, first, processes, run_in_processes
+from fsdiff.training.processes import Processes
+from fsdiff.training.trainer import TrainingError
+
+# 48 samples are three batches of 15, which two processes share as 7 and 8.
+LEVEL = {"epochs": 7, "batch_size": 15}
+OPTIONS = {"augmentation": "square", "gradient_clip": 0.1, "validate_every": 7}
+FOLDERS = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+STOP = 9
+"""The step after which the second process is asked to stop."""
+
+PROGRAM = f"""
+import json, os, signal, sys, time
+from pathlib import Path
+from types import SimpleNamespace
+
+from fsdiff.jobs.launching import run_in_processes
+
+run_in_processes(Path(sys.argv[0]))
+
+import safetensors.torch
+import torch
+
+sys.path[:0] = {FOLDERS!r}
+from conftest import make_denoiser
+from test_training import make_trainer, weights_of
+
+from fsdiff.jobs.interruption import Interrupted
+from fsdiff.training.processes import joined
+
+torch.set_num_threads(1)
+folder = Path(sys.argv[0]).parent
+tools = SimpleNamespace(make_denoiser=make_denoiser)
+
+
+def trainer(state=None, weights=0):
+    made = make_trainer(
+        tools, state, options={OPTIONS!r}, weights=weights, processes=group, **{LEVEL!r}
+    )
+    made.losses, record = [], made._record
+    made._record = lambda loss: (made.losses.append(loss), record(loss))
+    return made
+
+
+with joined(torch.device("cpu")) as group:
+    whole = trainer()
+    curves = whole.run()
+
+    state = folder / "state.safetensors"
+    stopped = trainer(state)
+    loss = stopped.denoiser.loss
+
+    def interrupting(*arguments):
+        if group.rank == 1 and stopped.progress.step == {STOP}:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return loss(*arguments)
+
+    stopped.denoiser.loss = interrupting
+    save = stopped.state.save
+    stopped.state.save = lambda path: (time.sleep(0.5), save(path))  # others wait for it
+    try:
+        stopped.run()
+    except Interrupted:
+        resumed = trainer(state, weights=7)
+        resumed.run()
+
+    found = {{
+        "losses": whole.losses,
+        "validation": curves["validation_loss"].values.tolist(),
+        "stopped": stopped.progress.step,
+        "resumed": resumed.losses,
+    }}
+    (folder / f"{{group.rank}}.json").write_text(json.dumps(found))
+    for name, one in (("whole", whole), ("resumed", resumed)):
+        safetensors.torch.save_file(weights_of(one), folder / f"{{name}}{{group.rank}}")
+    group.largest(0)  # all have written before one ends, which ends the others
+raise Interrupted
+"""
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """The folder to which two processes have written, and their end."""
+    folder = tmp_path_factory.mktemp("processes")
+    program = folder / "program.py"
+    program.write_text(PROGRAM)
+    root = str(Path(__file__).parents[3])
+    environment = {**os.environ, PROCESSES: "2", "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+    command = [sys.executable, str(program)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    return folder, ended
+
+
+def results(two, rank):
+    folder, ended = two
+    assert (folder / f"{rank}.json").exists(), ended.stderr
+    return json.loads((folder / f"{rank}.json").read_text())
+
+
+@pytest.fixture
+def one(tools):
+    """The same training in one process, and the losses of its steps."""
+    trainer, losses = make_trainer(tools, options=OPTIONS, **LEVEL), []
+    record = trainer._record
+    trainer._record = lambda loss: (losses.append(loss), record(loss))
+    return trainer, trainer.run(), losses
+
+
+def test_losses_and_weights_are_those_of_one_process_up_to_rounding(two, one):
+    trainer, curves, losses = one
+    assert len(losses) == 21
+    for rank in (0, 1):
+        found = results(two, rank)
+        np.testing.assert_allclose(found["losses"], losses, rtol=1e-5)
+        np.testing.assert_allclose(found["validation"], curves["validation_loss"], rtol=1e-5)
+        weights = safetensors.torch.load_file(two[0] / f"whole{rank}")
+        for name, expected in weights_of(trainer).items():
+            torch.testing.assert_close(weights[name], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_all_stop_after_the_same_step_and_go_on_from_one_state(two):
+    for rank in (0, 1):
+        found = results(two, rank)
+        assert found["stopped"] == STOP + 1
+        assert found["resumed"] == found["losses"][STOP + 1 :]
+        whole, resumed = (two[0] / f"{name}{rank}" for name in ("whole", "resumed"))
+        assert whole.read_bytes() == resumed.read_bytes()
+    assert (two[0] / "whole0").read_bytes() == (two[0] / "whole1").read_bytes()
+
+
+def test_interrupted_processes_end_as_one_does(two):
+    _, ended = two
+    assert ended.returncode == os.EX_TEMPFAIL, ended.stderr
+    assert f"interrupted at step {STOP + 1} of 21 by SIGTERM; state saved" in ended.stderr
+
+
+def test_processes_that_are_ended_by_an_interrupted_one_count_as_interrupted(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from fsdiff.jobs.launching import run_in_processes\n"
+        "run_in_processes(Path(sys.argv[0]))\n"
+        "sys.exit(os.EX_TEMPFAIL) if os.environ['RANK'] == '1' else time.sleep(60)\n"
+    )
+    root = str(Path(__file__).parents[3])
+    environment = {**os.environ, PROCESSES: "2", "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+    command = [sys.executable, str(program)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.returncode == os.EX_TEMPFAIL, ended.stderr
+
+
+@pytest.mark.parametrize(("size", "count"), [(15, 2), (16, 3), (7, 7), (100, 8)])
+def test_parts_make_up_the_batch(size, count):
+    parts = [Processes(rank, count).part(size) for rank in range(count)]
+    indices = [list(range(size))[part] for part in parts]
+    assert sum(indices, []) == list(range(size))  # noqa: RUF017
+    assert {len(part) for part in indices} <= {size // count, size // count + 1}
+
+
+def test_more_processes_than_samples_in_a_batch_are_refused(tools):
+    with pytest.raises(TrainingError, match="batches of 15 samples at 16² cannot be divided among"):
+        make_trainer(tools, processes=Processes(0, 16), **LEVEL)
+
+
+def test_one_process_is_not_started_again(monkeypatch):
+    monkeypatch.delenv(PROCESSES, raising=False)
+    run_in_processes(Path("absent.py"))
+    assert processes() == 1
+    assert first()
+
+
+def test_a_launcher_takes_the_place_of_the_process(monkeypatch):
+    seen = []
+    monkeypatch.setattr(os, "execvp", lambda *arguments: seen.append(arguments))
+    monkeypatch.setenv("HEAD", "node7")
+    monkeypatch.setenv(LAUNCHER, "srun --nodes=2 torchrun --rdzv-endpoint=$HEAD:29400")
+    run_in_processes(Path("train.py"))
+    command = ["srun", "--nodes=2", "torchrun", "--rdzv-endpoint=node7:29400", "train.py"]
+    assert seen == [("srun", command)]
+
+
+def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert chosen_device() == torch.device("cuda")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert chosen_device() == torch.device("cuda", 3)
+    monkeypatch.setenv(VARIABLE, "cpu")
+    assert chosen_device() == torch.device("cpu")
