@@ -28,8 +28,8 @@ from report import number, table
 from torch import Tensor
 
 from fsdiff.data import storage
+from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
-from fsdiff.diffusion.models import Statistics
 from fsdiff.diffusion.predictions import Wiener
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.time_sampling import Spectral

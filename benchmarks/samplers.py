@@ -29,7 +29,7 @@ from measuring import environment
 from report import number, table
 from torch import Tensor
 
-from fsdiff.data import storage
+from fsdiff.data import statistics, storage
 from fsdiff.diffusion import models
 from fsdiff.diffusion.samplers.adaptive_heun import AdaptiveHeun
 from fsdiff.diffusion.samplers.annealed_langevin import AnnealedLangevin
@@ -291,7 +291,7 @@ def measured(
     """For each data set its title, its samplers' rows, and the distances of real data."""
     for data, samplers in tasks.items():
         with storage.read(data) as dataset:
-            judge = Judge(METRICS, model.denoiser.basis, models.Statistics.of(dataset), {})
+            judge = Judge(METRICS, model.denoiser.basis, statistics.Statistics.of(dataset), {})
             target, real = map(judge.normalise, test_halves(dataset))
         n, floor = target.shape[-1], judge(real[:count], target)
         yield f"{n} × {n} nodes", measure(model, samplers, judge, target, count), floor

@@ -30,8 +30,8 @@ from measuring import environment, memory
 from report import number, table
 
 from fsdiff.data import hierarchy, storage
+from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
-from fsdiff.diffusion.models import Statistics
 from fsdiff.diffusion.predictions import Wiener
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.time_sampling import Spectral

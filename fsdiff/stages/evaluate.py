@@ -8,9 +8,9 @@ import xarray as xr
 from torch import Tensor
 
 from fsdiff.data import storage
+from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion import models
-from fsdiff.diffusion.models import Statistics
 from fsdiff.measures.priors.spectral import white_noise
 from fsdiff.randomness import generator, normals
 from fsdiff.spaces.bases import Basis

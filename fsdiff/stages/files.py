@@ -11,8 +11,8 @@ import xarray as xr
 from torch import Tensor
 
 from fsdiff.data import storage
+from fsdiff.data.statistics import Statistics
 from fsdiff.data.stored_fields import StoredFields
-from fsdiff.diffusion.models import Statistics
 
 Job = Mapping[str, Any]
 

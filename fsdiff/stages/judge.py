@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.diffusion.models import Statistics
+from fsdiff.data.statistics import Statistics
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.evaluate import evaluate
 from fsdiff.metrics.fields import blocks

@@ -8,10 +8,10 @@ from typing import Any
 import xarray as xr
 
 from fsdiff.data import storage
+from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion import models
 from fsdiff.diffusion.denoiser import Denoiser
-from fsdiff.diffusion.models import Statistics
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.measures.roughness import compare_prior
 from fsdiff.parts import build

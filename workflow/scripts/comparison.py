@@ -6,7 +6,7 @@ import torch
 
 from fsdiff import parts
 from fsdiff.data import storage
-from fsdiff.diffusion.models import Statistics
+from fsdiff.data.statistics import Statistics
 from fsdiff.jobs.job import job_of
 from fsdiff.measures.roughness import compare_prior
 from fsdiff.reports import tables

@@ -7,7 +7,7 @@ import torch
 
 from fsdiff import parts
 from fsdiff.data import storage
-from fsdiff.diffusion.models import Statistics
+from fsdiff.data.statistics import Statistics
 from fsdiff.jobs.job import job_of
 from fsdiff.metrics.spectra import radial_spectrum
 from fsdiff.reports.plotting.distributions import densities

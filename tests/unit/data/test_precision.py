@@ -12,9 +12,9 @@ import xarray as xr
 from fsdiff.data import hierarchy, storage
 from fsdiff.data.precision import rounding, sufficient_type
 from fsdiff.data.sources.files import FileData
+from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion import models
-from fsdiff.diffusion.models import Statistics
 from fsdiff.parts import build
 from fsdiff.spaces.bases import FourierBasis
 from fsdiff.spaces.downsampling import Spectral

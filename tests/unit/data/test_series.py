@@ -9,8 +9,8 @@ from scipy.stats import wasserstein_distance
 from fsdiff import parts
 from fsdiff import study as config
 from fsdiff.data import hierarchy, storage
+from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion import models
-from fsdiff.diffusion.models import Statistics
 from fsdiff.reports.plotting.fields import sample_grid
 from fsdiff.reports.plotting.style import quantity_of
 from fsdiff.stages.evaluate import (

@@ -12,9 +12,9 @@ import torch
 import xarray as xr
 
 from fsdiff.data import storage, tensors
+from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import StorageError
 from fsdiff.diffusion import models
-from fsdiff.diffusion.models import Statistics
 from fsdiff.diffusion.samplers import DDIM
 from fsdiff.spaces.bases import CosineBasis
 

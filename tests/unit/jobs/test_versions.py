@@ -9,9 +9,9 @@ import torch
 
 from fsdiff.data import hierarchy, storage
 from fsdiff.data.sources.darcy import DarcyData
+from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion import models
-from fsdiff.diffusion.models import Statistics
 from fsdiff.diffusion.samplers.base import Samples
 from fsdiff.jobs import versions as recorded
 from fsdiff.jobs.versions import differences, environment

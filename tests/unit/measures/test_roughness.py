@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fsdiff.diffusion.models import Statistics
+from fsdiff.data.statistics import Statistics
 from fsdiff.measures.priors.convolution import FNO, Bessel, Combined, Laplacian, Standard
 from fsdiff.measures.priors.kernel import RBF, Exponential, Matern
 from fsdiff.measures.roughness import GROWTH, NEGLIGIBLE, Comparison, compare

@@ -2,7 +2,7 @@
 
 import torch
 
-from fsdiff.diffusion.models import Statistics
+from fsdiff.data.statistics import Statistics
 from fsdiff.metrics.densities import OnePointDensity
 from fsdiff.metrics.evaluate import evaluate
 from fsdiff.spaces.bases import CosineBasis

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fsdiff.diffusion.models import Statistics
+from fsdiff.data.statistics import Statistics
 from fsdiff.metrics.results import channel_names, of_channel, parsed
 from fsdiff.parts import build, find, kinds
 from fsdiff.spaces.bases import CosineBasis

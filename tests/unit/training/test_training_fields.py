@@ -10,9 +10,8 @@ import pytest
 import torch
 import xarray as xr
 
-from fsdiff.data import hierarchy, storage
+from fsdiff.data import hierarchy, statistics, storage
 from fsdiff.data.storage import StorageError
-from fsdiff.diffusion import models
 from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.jobs.interruption import Interrupted
 from fsdiff.randomness import generator
@@ -168,7 +167,7 @@ def path(tmp_path_factory):
 def test_a_split_is_read_piece_by_piece(path, name):
     with storage.read(path) as dataset:
         chosen = dataset["field"][(dataset["split"] == name).values].values
-        expected = models.Statistics.of(dataset).normalise(torch.from_numpy(chosen))
+        expected = statistics.Statistics.of(dataset).normalise(torch.from_numpy(chosen))
     stored = StoredSplit(path, name)
     assert stored.shape == expected.shape
     assert stored.block == 512
