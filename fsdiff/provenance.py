@@ -35,7 +35,7 @@ def fingerprint(
     ``modules`` are dotted names such as ``fsdiff.networks.fno``; ``root`` is the package's folder.
     Imports count wherever they stand, inside functions too, except under ``if TYPE_CHECKING``;
     a package's ``__init__`` that hands a name on is looked through, not followed.
-    Raises ValueError for a module that does not exist, and where ``config`` is reached.
+    Raises ValueError for a module that does not exist, and where ``study`` is reached.
     """
     digest = hashlib.sha256()
     if script is not None:
@@ -53,7 +53,7 @@ def dependencies(
 ) -> tuple[str, ...]:
     """Names of the package's modules that a script and ``modules`` reach, themselves included.
 
-    Raises ValueError for a module that does not exist, and where ``config`` is reached.
+    Raises ValueError for a module that does not exist, and where ``study`` is reached.
     """
     reached: dict[str, str] = {}
     waiting = [(module, "the list of modules") for module in modules]

@@ -1,16 +1,23 @@
 """Starting several processes that train one network together."""
 
+import logging
 import os
+import runpy
 import shlex
 import signal
 import sys
+import traceback
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 from fsdiff.jobs.interruption import Interrupted
 
 PROCESSES, LAUNCHER = "FSDIFF_PROCESSES", "FSDIFF_LAUNCHER"
 """Environment variables: how many processes, on this machine; and the command that starts them."""
+
+AT_WORK = "FSDIFF_AT_WORK"
+"""Environment variable of a process that has been started together with others and works."""
 
 
 def processes() -> int:
@@ -34,11 +41,13 @@ def first() -> bool:
 def run_in_processes(script: Path) -> None:
     """Run a script in as many processes as the environment asks for, and end as they do.
 
-    Returns in these processes themselves, and where there is to be only one. A launcher, such as
-    ``srun … torchrun …`` for several machines, takes the place of this process; variables of the
-    environment in it are replaced.
+    Returns where the script is to go on: in these processes, and where there is to be only one. A
+    launcher, such as ``srun … torchrun …`` for several machines, takes the place of this process;
+    variables of the environment in it are replaced.
     """
     if together():
+        if AT_WORK not in os.environ:
+            _work(script)
         return
     if command := os.environ.get(LAUNCHER):
         arguments = [*shlex.split(os.path.expandvars(command)), str(script)]
@@ -46,6 +55,35 @@ def run_in_processes(script: Path) -> None:
     if processes() > 1:
         with TemporaryDirectory() as folder:
             raise SystemExit(_standalone(script, folder))
+
+
+def _work(script: Path) -> NoReturn:
+    """Run a script, and end without what Python does at the end of a process.
+
+    Threads with which processes talk to each other may still be there by then, and one that asks
+    for Python while it is taken apart aborts the process: finished work would count as failed.
+    """
+    os.environ[AT_WORK] = "1"
+    status = 0
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as end:
+        status = _status(end)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
+
+
+def _status(end: SystemExit) -> int:
+    """The status that Python would end with; other things than numbers are told."""
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    print(end.code, file=sys.stderr)
+    return 1
 
 
 def _standalone(script: Path, folder: str) -> int:

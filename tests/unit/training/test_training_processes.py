@@ -165,6 +165,37 @@ def test_processes_that_are_ended_by_an_interrupted_one_count_as_interrupted(tmp
     assert ended.returncode == os.EX_TEMPFAIL, ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("end", "status", "told"),
+    [
+        ("raise Interrupted", os.EX_TEMPFAIL, ""),
+        ("raise ValueError('no such field')", 1, "ValueError: no such field"),
+        ("sys.exit('that is all')", 1, "that is all"),
+        ("pass", 0, ""),
+    ],
+)
+def test_what_fails_once_the_work_is_done_is_no_failure(tmp_path, end, status, told):
+    """Such as a thread of a library that aborts the process while Python is taken apart."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import atexit, os, sys\n"
+        "from pathlib import Path\n"
+        "from fsdiff.jobs.launching import run_in_processes\n"
+        "run_in_processes(Path(sys.argv[0]))\n"
+        "from fsdiff.jobs.interruption import Interrupted\n"
+        "print('worked', __name__, Path(sys.argv[0]) == Path(__file__), flush=True)\n"
+        "atexit.register(os.abort)\n"
+        f"{end}\n"
+    )
+    root = str(Path(__file__).parents[3])
+    environment = {**os.environ, PROCESSES: "2", "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+    command = [sys.executable, str(program)]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.returncode == status, ended.stderr
+    assert "worked __main__ True" in ended.stdout
+    assert told in ended.stderr
+
+
 @pytest.mark.parametrize(("size", "count"), [(15, 2), (16, 3), (7, 7), (100, 8)])
 def test_parts_make_up_the_batch(size, count):
     parts = [Processes(rank, count).part(size) for rank in range(count)]
