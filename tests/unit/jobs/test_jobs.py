@@ -77,7 +77,7 @@ def test_a_job_does_not_work_with_other_code_than_was_planned_with(given, tmp_pa
     if edited == "script":
         given.script.write_text(SCRIPT + "print('again')\n")
     elif edited == "module":
-        given.script.write_text(SCRIPT.replace("randomness", "modes"))
+        given.script.write_text(SCRIPT.replace("randomness", "threads"))
     else:
         given.snakemake.params.job["code"] = "0" * 16
     with pytest.raises(PlanChangedError, match=r"edited after this job was planned.* run again"):
