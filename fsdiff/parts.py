@@ -18,7 +18,7 @@ from typing import Any
 PACKAGE = Path(__file__).parent
 
 FAMILIES = {
-    "basis": "spaces.bases spaces.gram",
+    "basis": "spaces.bases spaces.boxes spaces.gram",
     "prior": "measures.priors",
     "process": "diffusion.processes",
     "network": "networks",

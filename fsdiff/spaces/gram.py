@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.axes import Axis
+from fsdiff.spaces.basis import Basis
 
 
 class Kernel(ABC):
@@ -53,6 +54,25 @@ class GramBasis(Basis):
                 "points: give two or more, strictly increasing in [0, 1]; scale physical "
                 "coordinates, and the kernel's length with them, by the length of the interval"
             )
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """One, between walls."""
+        return (Axis(kind="neumann", name="x", nodes=len(self.points)),)
+
+    def grid(self, n: int) -> tuple[int, ...]:
+        """As many nodes as points."""
+        self._check_count(n)
+        return (n,)
+
+    def resolution(self, u: Tensor) -> int:
+        """The number of points."""
+        self._check_count(u.shape[-1])
+        return u.shape[-1]
+
+    def axis_nodes(self, n: int) -> tuple[np.ndarray, ...]:
+        """The points."""
+        return (self.nodes(n),)
 
     def nodes(self, n: int) -> np.ndarray:
         """The points."""
@@ -100,11 +120,7 @@ class GramBasis(Basis):
         self._check_count(n)
         return torch.from_numpy(normals[..., :n].copy())
 
-    def angular_frequency(self) -> float:
-        """|ω| of the mode k = 1, a half wave."""
-        return float(np.pi)
-
-    def five_point_symbol(self, n: int) -> Tensor:
+    def stencil_symbol(self, n: int) -> Tensor:
         """There is no such stencil on arbitrary points."""
         raise ValueError("symbol = five_point belongs to regular grids; use symbol: continuous")
 

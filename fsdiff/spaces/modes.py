@@ -1,5 +1,6 @@
-"""What the bases compute with: trigonometric functions as matrices, and the order of modes."""
+"""What the bases compute with: trigonometric functions as matrices, applied along axes."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -36,46 +37,20 @@ def _sine_matrix(nodes: int, modes: int, dtype: torch.dtype, device: torch.devic
     return torch.from_numpy(values).to(device, dtype)
 
 
-def apply_along(u: Tensor, matrix: Tensor, dimension: int) -> Tensor:
-    """Apply ``matrix`` (out, in) along each of the last ``dimension`` axes of a field."""
-    if dimension == 1:
-        return u @ matrix.T
-    # One product per field: folding a batch into one product rounds by the size of the batch.
-    u = matrix @ (matrix @ u.mT).mT
-    if dimension == 3:
-        u = torch.einsum("ij,...jkl->...ikl", matrix, u)
-    return u
+def apply_along(u: Tensor, matrices: Sequence[Tensor | None]) -> Tensor:
+    """Apply a matrix (out, in) along each of the last axes of a field, one per axis.
 
-
-@lru_cache(maxsize=64)
-def ring_order(n: int, dimension: int) -> np.ndarray:
-    """Flat indices of {0 … n−1}^d sorted by |k|_∞, ties in an order that does not depend on n."""
-    modes = np.indices((n,) * dimension).reshape(dimension, -1)
-    keys = (*modes[::-1], modes.max(0))
-    return np.lexsort(keys)
-
-
-@lru_cache(maxsize=64)
-def conjugate_pairs(n: int, dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    """Flat ``rfftn`` indices of one mode of each pair {k, −k}, ring by ring, and of its mirror.
-
-    The mirror index is −1 where ``rfftn`` does not store it. k = 0 and Nyquist modes are left out.
+    Axes without a matrix, None, stay as they are.
     """
-    kept = (n - 1) // 2
-    axes = [np.arange(-kept, kept + 1)] * (dimension - 1) + [np.arange(kept + 1)]
-    modes = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(dimension, -1)
-    # One of each pair: the last non-zero wavenumber, counted from the last axis, is positive.
-    half = np.zeros(modes.shape[1], dtype=bool)
-    undecided = np.ones_like(half)
-    for k in modes[::-1]:
-        half |= undecided & (k > 0)
-        undecided &= k == 0
-    modes = modes[:, half]
-    modes = modes[:, np.lexsort((*modes[::-1], np.abs(modes).max(0)))]
-    shape = (n,) * (dimension - 1) + (n // 2 + 1,)
-    own = np.ravel_multi_index([*(modes[:-1] % n), modes[-1]], shape)
-    on_plane = modes[-1] == 0
-    mirror = np.full(own.shape, -1)
-    mirrored = [*((-modes[:-1, on_plane]) % n), modes[-1, on_plane]]
-    mirror[on_plane] = np.ravel_multi_index(mirrored, shape)
-    return own, mirror
+    # One product per field: folding a batch into one product rounds by the size of the batch.
+    *first, last = matrices
+    if not first:
+        # Two columns: products with one are rounded in another way where there is just one field.
+        return u if last is None else (last @ torch.stack([u, u], -1))[..., 0]
+    if last is not None:
+        u = (last @ u.mT).mT
+    if first[-1] is not None:
+        u = first[-1] @ u
+    if len(first) == 2 and first[0] is not None:
+        u = torch.einsum("ij,...jkl->...ikl", first[0], u)
+    return u

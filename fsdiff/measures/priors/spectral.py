@@ -90,7 +90,7 @@ class SpectralPrior(ABC):
 
     def _omega_squared(self, basis: Basis, n: int) -> Tensor:
         if self.symbol == "five_point":
-            return basis.five_point_symbol(n)
+            return basis.stencil_symbol(n)
         return basis.omega_squared(n)
 
 
