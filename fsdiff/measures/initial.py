@@ -21,7 +21,8 @@ INITIAL_STREAM = 101
 FORCING_STREAM = 102
 """Stream number of forcings."""
 
-_REFERENCE_MODES = 512
+_REFERENCE_LEVEL, _REFERENCE_NODES = 512, 2**18
+"""The level on which the mean square of Matérn fields is measured; coarser in three dimensions."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Zero:
         stream: int = INITIAL_STREAM,
     ) -> Tensor:
         """Fields (len(indices), channels, *grid), float64."""
-        return torch.zeros(len(indices), channels, *(n,) * basis.dimension, dtype=torch.float64)
+        return torch.zeros(len(indices), channels, *basis.grid(n), dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class WhiteNoise:
         stream: int = INITIAL_STREAM,
     ) -> Tensor:
         """Fields (len(indices), channels, *grid), float64; field i depends on (seed, i) only."""
-        shape = (channels, *(n,) * basis.dimension)
+        shape = (channels, *basis.grid(n))
         return torch.from_numpy(normals(seed, indices, shape, stream))
 
 
@@ -74,7 +75,7 @@ class _Gaussian(ABC):
 
     @abstractmethod
     def eigenvalues(self, basis: Basis, n: int) -> Tensor:
-        """λ_k over the coefficients on n nodes per axis, float64; they do not depend on n."""
+        """λ_k over the coefficients at level n, float64; they do not depend on n."""
 
     @single_thread()
     def sample(
@@ -88,7 +89,7 @@ class _Gaussian(ABC):
         stream: int = INITIAL_STREAM,
     ) -> Tensor:
         """Fields (len(indices), channels, *grid), float64; field i depends on (seed, i) only."""
-        count = (n**basis.dimension,)
+        count = (basis.size(n),)
         # A stream for each channel, so that neither channel depends on how many modes there are.
         draws = [normals(seed, indices, count, stream, c) for c in range(channels)]
         noise = basis.white_noise(np.stack(draws, axis=1), n)
@@ -102,9 +103,9 @@ class GaussianRandomField(_Gaussian):
     """Zero-mean Gaussian fields with a Matérn spectrum, the same functions on every grid.
 
     Eigenvalues λ_k ∝ (2ν/ℓ² + |ω_k|²)^(−ν − d/2) in the data's basis, where ν is ``smoothness`` and
-    ℓ is ``correlation_length`` in units of the box's side; their sum, the mean square of the field,
-    is ``variance``. With the same seed and index, the field on a coarser grid is the restriction
-    of the field on a finer one; channels are independent.
+    ℓ is ``correlation_length`` in the unit of the box's sides; their sum, the mean square of the
+    field, is ``variance``. With the same seed and index, the field on a coarser grid is the
+    restriction of the field on a finer one; channels are independent.
 
     Good values: ℓ = 0.05–0.15 leaves several domains of each phase in the box after
     reaction–diffusion to t = 2.5; ℓ ≥ 0.25 leaves one or two.
@@ -117,7 +118,7 @@ class GaussianRandomField(_Gaussian):
 
     @single_thread()
     def eigenvalues(self, basis: Basis, n: int) -> Tensor:
-        """λ_k over the coefficients on n nodes per axis, float64; they do not depend on n."""
+        """λ_k over the coefficients at level n, float64; they do not depend on n."""
         trace = _matern_trace(basis, self.correlation_length, self.smoothness)
         values = _matern(basis, n, self.correlation_length, self.smoothness)
         return self.variance / trace * values
@@ -125,7 +126,7 @@ class GaussianRandomField(_Gaussian):
 
 @dataclass(frozen=True)
 class PowerLawField(_Gaussian):
-    """Zero-mean Gaussian fields N(0, scale · (−Δ + τ²)^(−α)) on the unit box.
+    """Zero-mean Gaussian fields N(0, scale · (−Δ + τ²)^(−α)).
 
     Eigenvalues λ_k = scale · (|ω_k|² + τ²)^(−α) in the data's basis, with τ² the ``shift`` and α
     the ``power``; λ_0 = 0, so that the mean over the box of every field is zero, as that of a
@@ -146,7 +147,7 @@ class PowerLawField(_Gaussian):
 
     @single_thread()
     def eigenvalues(self, basis: Basis, n: int) -> Tensor:
-        """λ_k over the coefficients on n nodes per axis, float64; they do not depend on n."""
+        """λ_k over the coefficients at level n, float64; they do not depend on n."""
         squared = basis.omega_squared(n)
         return self.scale * (squared + self.shift) ** -self.power * (squared > 0)
 
@@ -165,5 +166,6 @@ def _matern(basis: Basis, n: int, correlation_length: float, smoothness: float) 
 @lru_cache
 def _matern_trace(basis: Basis, correlation_length: float, smoothness: float) -> float:
     """Sum over a fixed, large number of modes, so that it is the same for every grid."""
-    values = _matern(basis, _REFERENCE_MODES, correlation_length, smoothness)
-    return float((basis.multiplicity(_REFERENCE_MODES) * values).sum())
+    n = basis.reference_level(min(_REFERENCE_LEVEL, basis.finest(_REFERENCE_NODES)))
+    values = _matern(basis, n, correlation_length, smoothness)
+    return float((basis.multiplicity(n) * values).sum())

@@ -32,12 +32,12 @@ class Metric(ABC):
         return (self.kind,)
 
     def check_grid(self, basis: Basis, n: int) -> None:  # noqa: B027 (most take any grid)
-        """Raise ValueError where fields on n nodes per axis have no such number."""
+        """Raise ValueError where fields at level n have no such number."""
 
     def check(self, samples: Tensor, reference: Tensor, basis: Basis) -> None:
         """Raise ValueError for sets of fields that cannot be compared."""
         check_fields(samples, reference, basis, at_least=self.at_least)
-        self.check_grid(basis, samples.shape[-1])
+        self.check_grid(basis, basis.resolution(samples))
 
     @abstractmethod
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:

@@ -43,12 +43,12 @@ class OnePointDensity(Metric):
 class GradientDensity(Metric):
     """The same for the partial derivatives of u, pooled over axes.
 
-    Derivatives are differences between neighbouring nodes over their distance, the box having side
-    1; these are second-order accurate at the midpoints. Periodic fields wrap around, others have
-    n − 1 differences per line. Numbers converge under refinement once fronts are resolved, and are
-    otherwise those of the grid.
+    Derivatives are differences between neighbouring nodes over their distance, in the unit of the
+    box's sides; these are second-order accurate at the midpoints. Fields wrap around along periodic
+    axes and have n − 1 differences per line along others. Numbers converge under refinement once
+    fronts are resolved, and are otherwise those of the grid.
 
-    Returns ``gradient_w1`` (in deviations of a channel per side of the box), ``gradient_kurtosis``
+    Returns ``gradient_w1`` (in deviations of a channel per unit of length), ``gradient_kurtosis``
     of the samples and ``gradient_kurtosis_reference``.
     """
 
@@ -78,14 +78,16 @@ class GradientDensity(Metric):
 
 
 def partial_derivatives(u: Tensor, basis: Basis) -> list[Tensor]:
-    """Differences over distance along each axis of fields u (..., *grid) on the unit box.
+    """Differences over distance along each axis of fields u (..., *grid).
 
     Entry j along the axis belongs to the midpoint of nodes j and j + 1.
     """
-    n = u.shape[-1]
+    axes = zip(basis.grid_axes(), basis.axes, strict=True)
     return [
-        n * torch.diff(u, dim=axis, append=u.narrow(axis, 0, 1) if basis.periodic else None)
-        for axis in basis.grid_axes()
+        u.shape[number]
+        / axis.side
+        * torch.diff(u, dim=number, append=u.narrow(number, 0, 1) if axis.periodic else None)
+        for number, axis in axes
     ]
 
 

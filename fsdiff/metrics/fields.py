@@ -36,8 +36,9 @@ def check_fields(samples: Tensor, reference: Tensor, basis: Basis, *, at_least: 
 
 def _check_set(name: str, fields: Tensor, basis: Basis, at_least: int) -> None:
     shape = tuple(fields.shape)
-    if len(shape) != 2 + basis.dimension or len(set(shape[2:])) != 1 or 0 in shape[1:]:
-        grid = ", ".join("n" * basis.dimension)
+    if len(shape) != 2 + basis.dimension or 0 in shape[1:] or not _on_grid(fields, basis):
+        square = len(set(basis.grid(64))) == 1
+        grid = ", ".join("n" if square else axis.name for axis in basis.axes)
         raise ValueError(f"{name} have shape {shape}; expected (fields, channels, {grid})")
     if shape[0] < at_least:
         raise ValueError(f"{name} hold {shape[0]} fields; this measure needs at least {at_least}")
@@ -47,6 +48,13 @@ def _check_set(name: str, fields: Tensor, basis: Basis, at_least: int) -> None:
     if not finite.all():
         first = int(finite.logical_not().nonzero()[0])
         raise ValueError(f"{name} contain NaN or infinity, first in field {first}")
+
+
+def _on_grid(fields: Tensor, basis: Basis) -> bool:
+    try:
+        return basis.resolution(fields) > 0
+    except ValueError:
+        return False
 
 
 def blocks(fields: Tensor) -> Iterator[Tensor]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -25,11 +26,12 @@ LARGEST = 4096
 class PatchSlicedWasserstein(Metric):
     """Sliced W₂ between the laws of a field's restriction to a random patch of the box.
 
-    Each field is brought to ``divisions * points`` nodes per side (the same function where this
-    resolves it, its projection where not) and cut into ``divisions`` patches per side, which cover
-    the box once; patches of all fields and places form one set, their means kept. Directions have
-    independent normal entries, scaled so that two point masses are at the distance of their root
-    mean squares over a patch, as in ``SlicedWasserstein``.
+    Each field is brought to the level ``divisions * points`` (the same function where this resolves
+    it, its projection where not) and cut into ``divisions`` patches of ``points`` nodes per side,
+    which cover the box once; patches of all fields and places form one set, their means kept. Axes
+    with fewer nodes have fewer patches, one at least; what is left over at their end has no part.
+    Directions have independent normal entries, scaled so that two point masses are at the distance
+    of their root mean squares over a patch, as in ``SlicedWasserstein``.
 
     While a patch is no longer than the correlation length, its projections do not become Gaussian:
     the measure sees the one-point law and the shape of fronts together. On longer patches it loses
@@ -55,7 +57,7 @@ class PatchSlicedWasserstein(Metric):
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The distance between two sets of fields (N, channels, *grid)."""
         self.check(samples, reference, basis)
-        channels, patches = samples.shape[1], self.divisions**basis.dimension
+        channels, patches = samples.shape[1], self._patches(basis)
         rows = max(patches * max(len(samples), len(reference)), channels * self._nodes(basis))
         total, size = 0.0, max(1, PROJECTED // rows)
         for first in range(0, self.projections, size):
@@ -71,8 +73,8 @@ class PatchSlicedWasserstein(Metric):
     def check_grid(self, basis: Basis, n: int) -> None:
         """Refuse patches of volumes so fine that one field would fill the memory."""
         side = self.divisions * self.points
-        if side**basis.dimension > LARGEST**2:
-            most = round(LARGEST ** (2 / basis.dimension))
+        if basis.size(side) > LARGEST**2:
+            most = basis.finest(LARGEST**2)
             raise ValueError(
                 f"brings fields to {side} nodes per side, which is out of reach in "
                 f"{basis.dimension}-D; use divisions * points <= {most}"
@@ -80,20 +82,29 @@ class PatchSlicedWasserstein(Metric):
 
     def _nodes(self, basis: Basis) -> int:
         """Nodes of a patch."""
-        return self.points**basis.dimension
+        return prod(self._sides(basis))
+
+    def _patches(self, basis: Basis) -> int:
+        """Patches of a field."""
+        grid = basis.grid(self.divisions * self.points)
+        return prod(n // side for n, side in zip(grid, self._sides(basis), strict=True))
+
+    def _sides(self, basis: Basis) -> list[int]:
+        """Nodes along each side of a patch."""
+        return [min(self.points, n) for n in basis.grid(self.divisions * self.points)]
 
     def patches(self, fields: Tensor, basis: Basis) -> Iterator[Tensor]:
-        """Blocks (patches, channels * points**d) of the patches of all fields, float64."""
+        """Blocks (patches, channels * nodes) of the patches of all fields, float64."""
         for block in blocks(fields):
             u = basis.resample(block, self.divisions * self.points)
-            for axis in range(2, 2 + basis.dimension):
-                u = u.unfold(axis, self.points, self.points)
+            for axis, side in enumerate(self._sides(basis), start=2):
+                u = u.unfold(axis, side, side)
             # (fields, channels, *places, *nodes) -> (fields, *places, channels, *nodes)
             u = u.movedim(1, 1 + basis.dimension)
             yield u.flatten(1 + basis.dimension).flatten(0, basis.dimension)
 
     def _directions(self, indices: Sequence[int], channels: int, basis: Basis) -> Tensor:
-        """Directions as columns, (channels * points**d, len(indices))."""
+        """Directions as columns, (channels * nodes, len(indices))."""
         nodes = self._nodes(basis)
         columns = [
             generator(self.seed, index).standard_normal(channels * nodes) for index in indices

@@ -98,8 +98,8 @@ def white_noise_directions(fields: Tensor, basis: Basis, indices: range, seed: i
 
     Direction i depends on (seed, i) only, and its modes on a coarse grid are those on a fine one.
     """
-    channels, n = fields.shape[1], fields.shape[-1]
-    normals = np.empty((len(indices), channels, n**basis.dimension))
+    channels, n = fields.shape[1], basis.resolution(fields)
+    normals = np.empty((len(indices), channels, basis.size(n)))
     for row, index in enumerate(indices):
         for channel in range(channels):
             stream = generator(seed, index, channel)

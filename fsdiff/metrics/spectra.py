@@ -48,7 +48,7 @@ class SpectrumError(Metric):
         smallest = torch.finfo(expected.dtype).tiny
         floor = (self.negligible * expected.sum(1, keepdim=True)).clamp(min=smallest)
         ratio = torch.log(energy.maximum(floor) / expected.maximum(floor))
-        whole = ratio[:, k <= whole_shells(samples.shape[-1], basis)]
+        whole = ratio[:, k <= whole_shells(basis.resolution(samples), basis)]
         return {"log_spectrum_error": float(whole.square().mean().sqrt())}
 
 
@@ -82,28 +82,28 @@ def radial_spectrum(fields: Tensor, basis: Basis) -> tuple[Tensor, Tensor]:
     ``fsdiff.spaces.shells.shell_energy``; Fourier Nyquist modes are no part of it.
     """
     squares = sum(basis.forward(block).abs().square().sum(0) for block in blocks(fields))
-    energy = shell_energy(squares / len(fields), basis, fields.shape[-1])
+    energy = shell_energy(squares / len(fields), basis, basis.resolution(fields))
     return torch.arange(energy.shape[1], dtype=torch.float64), energy
 
 
 def autocovariance(fields: Tensor, basis: Basis) -> Tensor:
     """C(h) = mean over places x of cov(u(x), u(x + h)), shape (channels, *lags), float64.
 
-    Lags per axis are −⌊n/2⌋ … ⌈n/2⌉ − 1 nodes, in this order. Periodic fields wrap around; others
-    average over the places x for which x + h is in the box. The covariance is the unbiased one of
-    the set.
+    Lags along an axis of n nodes are −⌊n/2⌋ … ⌈n/2⌉ − 1 nodes, in this order. Fields wrap around
+    along periodic axes and are averaged over the places x for which x + h is in the box along
+    others. The covariance is the unbiased one of the set.
     """
-    n, axes = fields.shape[-1], basis.grid_axes()
-    padded = (n if basis.periodic else 2 * n,) * basis.dimension
+    grid, axes = fields.shape[2:], basis.grid_axes()
+    padded = [n if axis.periodic else 2 * n for n, axis in zip(grid, basis.axes, strict=True)]
     mean = sum(block.sum(0) for block in blocks(fields)) / len(fields)
     energy = sum(
         torch.fft.rfftn(block - mean, s=padded, dim=axes).abs().square().sum(0)
         for block in blocks(fields)
     )
     products = torch.fft.irfftn(energy / (len(fields) - 1), s=padded, dim=axes)
-    lags = torch.arange(-(n // 2), (n + 1) // 2, device=fields.device)
-    places = torch.full_like(lags, n) if basis.periodic else n - lags.abs()
-    for axis in axes:
-        products = products.index_select(axis, lags % padded[0])
+    for axis, n, length in zip(axes, grid, padded, strict=True):
+        lags = torch.arange(-(n // 2), (n + 1) // 2, device=fields.device)
+        places = torch.full_like(lags, n) if length == n else n - lags.abs()
+        products = products.index_select(axis, lags % length)
         products = products / places.reshape(-1, *(1,) * (-1 - axis))
     return products

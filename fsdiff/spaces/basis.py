@@ -9,6 +9,7 @@ to its coefficients; modes are addressed by arrays of the coefficients' shape, s
 """
 
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from math import prod
 from typing import Literal
 
@@ -19,6 +20,18 @@ from torch import Tensor
 from fsdiff.spaces.axes import Axis
 
 Dimension = Literal[1, 2, 3]
+
+
+class Kernel(ABC):
+    """A covariance function c(‖x − y‖), stationary and isotropic."""
+
+    @abstractmethod
+    def correlation(self, distance: Tensor) -> Tensor:
+        """c at distances ≥ 0 in the unit of the sides of the box, with c(0) = 1."""
+
+    @abstractmethod
+    def spectral_density(self, omega_squared: Tensor, dimension: int) -> Tensor:
+        """∫ c(‖h‖) exp(−iω·h) dh over ℝ^dimension, a function of |ω|²."""
 
 
 class Basis(ABC):
@@ -88,6 +101,23 @@ class Basis(ABC):
     def size(self, n: int) -> int:
         """How many nodes the grid of level ``n`` has."""
         return prod(self.grid(n))
+
+    def finest(self, nodes: int) -> int:
+        """The finest level whose grid has at most so many nodes; 0 if none has."""
+        return bisect_right(range(1, nodes + 1), nodes, key=self.size)
+
+    def reference_level(self, n: int) -> int:
+        """The level on which what is to be the same at all levels is measured, n if it exists."""
+        return n
+
+    def kernel_spectrum(self, kernel: Kernel, omega_squared: Tensor) -> Tensor:
+        """Eigenvalues of the covariance c(‖x − y‖) over modes of given |ω|².
+
+        The kernel's spectral density over the volume of the box, which in a periodic box is that
+        of the kernel made periodic and between walls that of its images in the walls.
+        """
+        volume = prod(axis.side for axis in self.axes)
+        return kernel.spectral_density(omega_squared, self.dimension) / volume
 
     def axis_nodes(self, n: int) -> tuple[np.ndarray, ...]:
         """Coordinates of the nodes along each axis at level ``n``, in the unit of the sides."""

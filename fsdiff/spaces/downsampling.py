@@ -1,25 +1,27 @@
 """How a field is taken to a coarser grid: the maps that build a hierarchy of resolutions."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
 
-from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis
+from fsdiff.spaces.axes import AxisKind
+from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.boxes import Box
 
 
 class Downsampling(ABC):
-    """A map from functions on n nodes per axis to functions on m <= n nodes per axis."""
+    """A map from functions on the grid of level n to functions on that of a level m <= n."""
 
-    def check(self, n: int, m: int) -> None:
-        """Raise ValueError where the map does not exist between these numbers of nodes."""
+    def check(self, n: int, m: int, basis: Basis) -> None:
+        """Raise ValueError where the map does not exist between these levels."""
         if m > n:
             raise ValueError(f"downsampling goes to coarser grids: {n} -> {m} nodes")
 
     @abstractmethod
     def __call__(self, u: Tensor, m: int, basis: Basis) -> Tensor:
-        """Fields (..., *grid) of ``basis`` on m nodes per axis."""
+        """Fields (..., *grid) of ``basis`` at level m."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +31,8 @@ class Spectral(Downsampling):
     kind: Literal["spectral"] = "spectral"
 
     def __call__(self, u: Tensor, m: int, basis: Basis) -> Tensor:
-        """Fields (..., *grid) of ``basis`` on m nodes per axis."""
-        self.check(u.shape[-1], m)
+        """Fields (..., *grid) of ``basis`` at level m."""
+        self.check(basis.resolution(u), m, basis)
         return basis.restrict(u, m)
 
 
@@ -45,9 +47,9 @@ class Fourier(Downsampling):
     kind: Literal["fourier"] = "fourier"
 
     def __call__(self, u: Tensor, m: int, basis: Basis) -> Tensor:
-        """Fields (..., *grid) on m nodes per axis."""
-        self.check(u.shape[-1], m)
-        return FourierBasis(basis.dimension).restrict(u, m)
+        """Fields (..., *grid) at level m."""
+        self.check(basis.resolution(u), m, basis)
+        return _with_axes(basis, "periodic").restrict(u, m)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,36 +59,44 @@ class Cosine(Downsampling):
     kind: Literal["cosine"] = "cosine"
 
     def __call__(self, u: Tensor, m: int, basis: Basis) -> Tensor:
-        """Fields (..., *grid) on m nodes per axis."""
-        self.check(u.shape[-1], m)
-        return CosineBasis(basis.dimension).restrict(u, m)
+        """Fields (..., *grid) at level m."""
+        self.check(basis.resolution(u), m, basis)
+        return _with_axes(basis, "neumann").restrict(u, m)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Average(Downsampling):
-    """Mean over blocks of (n/m)^d nodes.
+    """Mean over blocks of n_i/m_i nodes along each axis.
 
-    With ``isometric`` multiplied by (n/m)^(d/2), which keeps the Euclidean norm of constants.
+    With ``isometric`` multiplied by the root of the number of nodes in a block, which keeps the
+    Euclidean norm of constants.
     """
 
     isometric: bool = False
     kind: Literal["average"] = "average"
 
-    def check(self, n: int, m: int) -> None:
+    def check(self, n: int, m: int, basis: Basis) -> None:
         """Refuse numbers of nodes that blocks do not tile."""
-        super().check(n, m)
-        if n % m:
-            raise ValueError(
-                f"averaging needs whole blocks, but {m} does not divide {n}; use a resolution that "
-                "divides it, or spectral downsampling"
-            )
+        super().check(n, m, basis)
+        for fine, coarse in zip(basis.grid(n), basis.grid(m), strict=True):
+            if fine % coarse:
+                raise ValueError(
+                    f"averaging needs whole blocks, but {coarse} does not divide {fine}; use a "
+                    "resolution that divides it, or spectral downsampling"
+                )
 
     def __call__(self, u: Tensor, m: int, basis: Basis) -> Tensor:
-        """Fields (..., *grid) on m nodes per axis."""
-        n = u.shape[-1]
-        self.check(n, m)
+        """Fields (..., *grid) at level m."""
+        n = basis.resolution(u)
+        self.check(n, m, basis)
         lead = u.shape[: u.ndim - basis.dimension]
-        blocks = u.reshape(*lead, *(m, n // m) * basis.dimension)
+        sizes = zip(basis.grid(n), basis.grid(m), strict=True)
+        blocks = u.reshape(*lead, *(length for fine, k in sizes for length in (k, fine // k)))
         within = tuple(range(len(lead) + 1, blocks.ndim, 2))
-        factor = (n // m) ** (basis.dimension / 2) if self.isometric else 1.0
+        factor = (basis.size(n) / basis.size(m)) ** 0.5 if self.isometric else 1.0
         return factor * blocks.mean(within)
+
+
+def _with_axes(basis: Basis, kind: AxisKind) -> Box:
+    """The same box with axes of one kind."""
+    return Box(axes=tuple(replace(axis, kind=kind) for axis in basis.axes))

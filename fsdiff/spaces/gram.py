@@ -1,6 +1,5 @@
 """Functions on arbitrary points of an interval: the eigenfunctions of a covariance kernel."""
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -10,15 +9,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.spaces.axes import Axis
-from fsdiff.spaces.basis import Basis
-
-
-class Kernel(ABC):
-    """A covariance function c(‖x − y‖), stationary and isotropic."""
-
-    @abstractmethod
-    def correlation(self, distance: Tensor) -> Tensor:
-        """c at distances ≥ 0 in units of the side of the box, with c(0) = 1."""
+from fsdiff.spaces.basis import Basis, Kernel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +60,14 @@ class GramBasis(Basis):
         """The number of points."""
         self._check_count(u.shape[-1])
         return u.shape[-1]
+
+    def reference_level(self, n: int) -> int:
+        """There is no other level than that of the points."""
+        return len(self.points)
+
+    def kernel_spectrum(self, kernel: Kernel, omega_squared: Tensor) -> Tensor:
+        """The eigenvalues of the kernel's Gram matrix."""
+        return self.spectrum(kernel)
 
     def axis_nodes(self, n: int) -> tuple[np.ndarray, ...]:
         """The points."""

@@ -1,8 +1,11 @@
-"""Energy by wavenumber: modes summed over shells of |k|."""
+"""Energy by wavenumber: modes summed over shells of |k|.
+
+Wavenumbers are those of ``Basis.wavenumber``: of the axes that are refined, in units of the lowest.
+"""
 
 from torch import Tensor
 
-from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.basis import Basis
 
 
 def shell_energy(mean_squares: Tensor, basis: Basis, n: int) -> Tensor:
@@ -24,6 +27,14 @@ def shell_energy(mean_squares: Tensor, basis: Basis, n: int) -> Tensor:
 
 
 def whole_shells(n: int, basis: Basis) -> int:
-    """The largest k whose modes n nodes resolve along every axis: n − 1, or ⌈n/2⌉ − 1 (Fourier)."""
-    largest = basis.wavenumber(n)[basis.resolved(n)].max() / basis.dimension**0.5
-    return int(largest.round())
+    """The largest k of which level n resolves the whole shell, along every axis that is refined.
+
+    On squares n − 1, or ⌈n/2⌉ − 1 in the Fourier basis.
+    """
+    unit = basis.angular_frequency()
+    first_missing = min(
+        (axis.highest(nodes) + 1) * axis.frequency / unit
+        for axis, nodes in zip(basis.axes, basis.grid(n), strict=True)
+        if not axis.held
+    )
+    return int(first_missing - 0.5 + 1e-9)

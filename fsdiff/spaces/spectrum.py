@@ -4,25 +4,26 @@ Measured once on the training set at the finest resolution, mode by mode; on a c
 are a subset of these, on a finer one the tail is continued by the power law of the last octave.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.basis import Basis
 
 
 def resample_spectrum(spectrum: Tensor, basis: Basis, source: int, n: int) -> Tensor:
-    """Mean-square coefficients on n nodes per axis from those on ``source`` nodes.
+    """Mean-square coefficients at level n from those at level ``source``.
 
     ``spectrum`` has shape (channel, *coefficients on source); the result (channel, *coefficients
-    on n), float64, zero on modes that n nodes do not resolve and positive elsewhere.
+    on n), float64, zero on modes that level n does not resolve and positive elsewhere.
     """
     spectrum = spectrum.double()
     spectrum = spectrum.clamp_min(1e-12 * float(spectrum.max()))
     result = power_law_tail(spectrum, basis, source)(basis.wavenumber(n))
-    kept = (min(source, n) - 1) // 2 if basis.periodic else min(source, n) - 1
+    grids = zip(basis.axes, basis.grid(source), basis.grid(n), strict=True)
+    kept = [axis.highest(min(nodes)) for axis, *nodes in grids]
     result[:, *_positions(basis, n, kept)] = spectrum[:, *_positions(basis, source, kept)]
     return result * basis.resolved(n)
 
@@ -30,26 +31,45 @@ def resample_spectrum(spectrum: Tensor, basis: Basis, source: int, n: int) -> Te
 def power_law_tail(spectrum: Tensor, basis: Basis, source: int) -> Callable[[Tensor], Tensor]:
     """A function of |k| that continues each channel's spectrum beyond the modes it holds.
 
-    The exponent and level are fitted by least squares in log–log over the last resolved octave.
+    The exponent and level are fitted by least squares in log–log over the last resolved octave, for
+    each mode of the axes that are held by itself. Wavenumbers are (*coefficients) of a level.
     """
-    limit = float(max(k.max() for k in basis.axis_modes(source)))
-    wavenumber = basis.wavenumber(source)
-    octave = (wavenumber >= limit / 2) & (wavenumber <= limit) & basis.resolved(source)
+    held = [number for number, axis in enumerate(basis.axes) if axis.held]
+    modes = zip(basis.axes, basis.axis_modes(source), strict=True)
+    unit = basis.angular_frequency()
+    limit = max(a.frequency / unit * float(np.abs(k).max()) for a, k in modes if not a.held)
+    wavenumber = _first(basis.wavenumber(source), held)
+    octave = (wavenumber >= limit / 2) & (wavenumber <= limit)
+    octave &= _first(basis.resolved(source), held)
+    rows = spectrum.movedim([1 + axis for axis in held], [*range(1, 1 + len(held))])
+    lead = rows.shape[: 1 + len(held)]
     abscissa = wavenumber[octave].log()
-    ordinate = spectrum[:, octave].log()
+    ordinate = rows.flatten(0, len(held))[:, octave].log()
     centred = abscissa - abscissa.mean()
-    slope = (ordinate @ centred) / centred.square().sum()
+    slope = (ordinate @ centred) / centred.square().sum().clamp_min(torch.finfo().tiny)
     level = ordinate.mean(1)
 
     def tail(k: Tensor) -> Tensor:
+        k = _first(k, held)
         distance = k.clamp_min(1.0).log() - abscissa.mean()
         exponent = slope.view(-1, *[1] * k.ndim) * distance
-        return torch.exp(level.view(-1, *[1] * k.ndim) + exponent)
+        values = torch.exp(level.view(-1, *[1] * k.ndim) + exponent).unflatten(0, lead)
+        return values.movedim([*range(1, 1 + len(held))], [1 + axis for axis in held])
 
     return tail
 
 
-def _positions(basis: Basis, n: int, kept: int) -> tuple[Tensor, ...]:
-    """Where the modes |k_i| <= kept stand among the coefficients on n nodes."""
-    axes = [torch.from_numpy(np.flatnonzero(np.abs(k) <= kept)) for k in basis.axis_modes(n)]
+def _first(modes: Tensor, axes: Sequence[int]) -> Tensor:
+    """An array over modes at the first place along some axes, which it does not depend on."""
+    for axis in reversed(axes):
+        modes = modes.select(axis, 0)
+    return modes
+
+
+def _positions(basis: Basis, n: int, kept: Sequence[int]) -> tuple[Tensor, ...]:
+    """Where the modes |k_i| <= kept_i stand among the coefficients of level n."""
+    axes = [
+        torch.from_numpy(np.flatnonzero(np.abs(k) <= most))
+        for k, most in zip(basis.axis_modes(n), kept, strict=True)
+    ]
     return torch.meshgrid(*axes, indexing="ij")

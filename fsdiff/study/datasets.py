@@ -125,6 +125,6 @@ def _unreachable(
             yield (i,), f"finer than the data; {remedy}"
         elif downsampling:
             try:
-                downsampling.part.check(finest, resolution)
+                downsampling.part.check(finest, resolution, source.basis)
             except ValueError as error:
                 yield (i,), str(error)

@@ -107,7 +107,7 @@ class Experiment(Block):
     def _check_prior(cls, prior: PartBlock, info: ValidationInfo) -> PartBlock:
         dataset = _dataset_of(info)
         if dataset:
-            prior.part.check(dataset.basis["dimension"])
+            prior.part.check(len(dataset.source.part.basis.refined_axes))
             basis, coarsest = dataset.source.part.basis, dataset.resolutions[0]
             refuse(unusable_prior(prior.part, basis, coarsest))
         return prior
@@ -307,7 +307,7 @@ def _impossible(trajectory: Trajectory, samples: Samples, dataset: Dataset) -> I
 
 def _unsuitable_network(network: PartBlock, dataset: Dataset) -> Iterator[Problem]:
     """Networks are for fields of one dimension, and one kind comes from a package of its own."""
-    dimension = dataset.basis["dimension"]
+    dimension = dataset.source.part.basis.dimension
     if getattr(network, "dimension", dimension) != dimension:
         yield ("dimension",), f"the data's dimension is {dimension}; use dimension: {dimension}"
     if network.kind == "neuralop" and find_spec("neuralop") is None:

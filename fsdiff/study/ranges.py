@@ -18,8 +18,8 @@ LOG_RATIO = 1e6
 
 def unusable_prior(prior: SpectralPrior, basis: Basis, n: int) -> Iterator[Problem]:
     """Eigenvalues on n nodes per axis that are none, or all zero."""
-    if prior.reference_resolution**basis.dimension > NODES:
-        most = int(NODES ** (1 / basis.dimension) + 0.5)
+    if basis.size(prior.reference_resolution) > NODES:
+        most = basis.finest(NODES)
         yield ("reference_resolution",), f"out of reach in {basis.dimension}-D; use at most {most}"
         return
     try:

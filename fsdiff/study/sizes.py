@@ -37,8 +37,8 @@ LARGE_DISK, LARGE_JOBS = 10**11, 10_000
 
 
 def field_bytes(dataset: "Dataset", n: int) -> int:
-    """Bytes of one sample on n nodes per axis."""
-    return BYTES * dataset.source.part.values * n ** dataset.basis["dimension"]
+    """Bytes of one sample at level n."""
+    return BYTES * dataset.source.part.values * dataset.source.part.basis.size(n)
 
 
 def unaffordable_data(dataset: "Dataset") -> Iterator[Problem]:
@@ -102,7 +102,7 @@ def parameters(block: str, channels: int) -> int | None:
 def unaffordable_batch(network: PartBlock, dataset: "Dataset", n: int, size: int) -> str | None:
     """Why so many fields on n nodes are too many for one evaluation of a network; or None."""
     width = max(getattr(network, "width", 1), dataset.source.part.values)
-    needed = BYTES * width * size * n ** dataset.basis["dimension"]
+    needed = BYTES * width * size * dataset.source.part.basis.size(n)
     if needed <= MEMORY:
         return None
     return f"its features on {n} nodes take {_beyond(needed, MEMORY, 'memory')}; use fewer"

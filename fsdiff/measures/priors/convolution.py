@@ -11,15 +11,15 @@ from torch import Tensor
 
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.randomness import generator
-from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.basis import Basis
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvolutionPrior(SpectralPrior):
     """The law of K z with a convolution K of symbol μ_k, and z independent N(0, 1) nodes.
 
-    In function values on a grid of n_ref = ``reference_resolution`` nodes per axis this is
-    λ_k = |μ_k|²/n_ref^d, the scaling of Hagemann et al. (arXiv 2303.04772, §4 and published code).
+    In function values on the N_ref nodes of the level ``reference_resolution`` this is
+    λ_k = |μ_k|²/N_ref, the scaling of Hagemann et al. (arXiv 2303.04772, §4 and published code).
     """
 
     @abstractmethod
@@ -27,8 +27,8 @@ class ConvolutionPrior(SpectralPrior):
         """The symbol μ_k over the coefficients on n nodes, real or complex."""
 
     def unnormalised(self, basis: Basis, n: int) -> Tensor:
-        """|μ_k|²/n_ref^d."""
-        nodes = self.reference_resolution**basis.dimension
+        """|μ_k|²/N_ref."""
+        nodes = basis.size(basis.reference_level(self.reference_resolution))
         return self.multiplier(basis, n).abs().square() / nodes
 
 
@@ -125,11 +125,12 @@ def random_low_modes(basis: Basis, n: int, modes: tuple[int, ...], seed: int) ->
     uniform = generator(seed).random((2, *table_shape))
     table = (0.2 + 0.8 * uniform[0]) + 1j * (0.2 + 0.8 * uniform[1])
     grids = np.meshgrid(*basis.axis_modes(n), indexing="ij")
-    # A mode and its conjugate carry one weight: on k_d = 0 both are stored, so use |k| there.
+    # A mode and its conjugate carry one weight: where both are stored, use |k|.
+    both = False if basis.half_axis is None else grids[basis.half_axis] == 0
     inside = np.ones(basis.coefficient_shape(n), dtype=bool)
     index = []
     for k, bound in zip(grids, bounds, strict=True):
-        k = np.where(grids[-1] == 0, np.abs(k), k)
+        k = np.where(both, np.abs(k), k)
         inside &= np.abs(k) < bound
         index.append(np.clip(k, 1 - bound, bound - 1) % (2 * bound - 1))
     return torch.from_numpy(np.where(inside, table[tuple(index)], 0.0))

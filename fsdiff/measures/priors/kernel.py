@@ -1,7 +1,6 @@
 """Priors given by their covariance between two points, c(‖x − y‖) with a length scale."""
 
 import math
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -11,8 +10,7 @@ from scipy.special import kve
 from torch import Tensor
 
 from fsdiff.measures.priors.spectral import SpectralPrior
-from fsdiff.spaces.bases import Basis
-from fsdiff.spaces.gram import GramBasis, Kernel
+from fsdiff.spaces.basis import Basis, Kernel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,23 +20,16 @@ class KernelPrior(SpectralPrior, Kernel):
     On a grid λ_k is the kernel's spectral density at ω_k: in the Fourier basis the covariance is
     that of the kernel made periodic, in the cosine basis that of its images in the walls, and away
     from the walls it is the kernel, as far as ``length`` is short against the box and long against
-    the cells. In a ``GramBasis`` it is the kernel at all pairs of points. ``length`` is in units of
-    the side of the box; ``variance`` is the scale without ``normalize``.
+    the cells. In a ``GramBasis`` it is the kernel at all pairs of points. ``length`` is in the unit
+    of the sides of the box (squares have side 1); ``variance`` is the scale without ``normalize``.
     """
 
     length: PositiveFloat = 0.1
     variance: PositiveFloat = 1.0
 
-    @abstractmethod
-    def spectral_density(self, omega_squared: Tensor, dimension: int) -> Tensor:
-        """∫ c(‖h‖) exp(−iω·h) dh over ℝ^dimension, a function of |ω|²."""
-
     def unnormalised(self, basis: Basis, n: int) -> Tensor:
         """variance · spectral density, or the eigenvalues of the Gram matrix."""
-        if isinstance(basis, GramBasis):
-            return self.variance * basis.spectrum(self)
-        omega_squared = self._omega_squared(basis, n)
-        return self.variance * self.spectral_density(omega_squared, basis.dimension)
+        return self.variance * basis.kernel_spectrum(self, self._omega_squared(basis, n))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from fsdiff.randomness import normals
-from fsdiff.spaces.bases import Basis, Nodes
-from fsdiff.spaces.gram import GramBasis
+from fsdiff.spaces.axes import Nodes
+from fsdiff.spaces.basis import Basis
 from fsdiff.threads import single_thread
 
 PRIOR_STREAM = 1
@@ -30,8 +30,9 @@ PRIOR_STREAM = 1
 class SpectralPrior(ABC):
     """N(0, Q) with Q diagonal in a basis.
 
-    With ``normalize``, Q is scaled to unit trace on ``reference_resolution`` nodes per axis;
-    without, eigenvalues are those of the published scaling at that resolution.
+    With ``normalize``, Q is scaled to unit trace at the level ``reference_resolution``; without,
+    eigenvalues are those of the published scaling at that resolution. Frequencies ω, and so all
+    lengths, are in the unit of the sides of the box.
     ``symbol`` chooses |ω_k|² of the Laplacian itself or of its second-order stencil, which depends
     on the grid and is there for comparison with published code.
     """
@@ -46,15 +47,17 @@ class SpectralPrior(ABC):
         """λ_k of the published scaling over the coefficients on n nodes, resolved or not."""
 
     def check(self, dimension: int) -> None:  # noqa: B027 (most measures refuse nothing)
-        """Raise ValueError, naming the field, where the measure does not live on functions."""
+        """Raise ValueError, naming the field, where the measure does not live on functions.
+
+        ``dimension`` is the number of axes that are refined.
+        """
 
     def eigenvalues(self, basis: Basis, n: int) -> Tensor:
         """λ_k over the coefficients on n nodes per axis, float64; 0 on modes not resolved."""
         values = self.unnormalised(basis, n) * basis.resolved(n)
         if not self.normalize:
             return values
-        # A basis on given points has no other grid.
-        reference = n if isinstance(basis, GramBasis) else self.reference_resolution
+        reference = basis.reference_level(self.reference_resolution)
         return values / float(
             (basis.multiplicity(reference) * self.unnormalised(basis, reference)).sum()
         )
@@ -76,15 +79,15 @@ class SpectralPrior(ABC):
 
     def apply_sqrt(self, u: Tensor, basis: Basis) -> Tensor:
         """Q^½ u for fields (..., *grid)."""
-        return basis.multiply(u, self.eigenvalues(basis, u.shape[-1]).sqrt().to(u))
+        return basis.multiply(u, self.eigenvalues(basis, basis.resolution(u)).sqrt().to(u))
 
     def apply(self, u: Tensor, basis: Basis) -> Tensor:
         """Q u for fields (..., *grid)."""
-        return basis.multiply(u, self.eigenvalues(basis, u.shape[-1]).to(u))
+        return basis.multiply(u, self.eigenvalues(basis, basis.resolution(u)).to(u))
 
     def solve(self, u: Tensor, basis: Basis) -> Tensor:
         """Q⁻¹ u on the range of Q, zero on its kernel, for fields (..., *grid)."""
-        values = self.eigenvalues(basis, u.shape[-1])
+        values = self.eigenvalues(basis, basis.resolution(u))
         inverse = torch.where(values > 0, 1 / values.clamp_min(torch.finfo(values.dtype).tiny), 0)
         return basis.multiply(u, inverse.to(u))
 
@@ -101,6 +104,6 @@ def white_noise(
 
     Nested: the coefficients on a coarse grid are those of a finer one.
     """
-    count = n**basis.dimension
+    count = basis.size(n)
     draws = [normals(seed, indices, (count,), *stream, channel) for channel in range(channels)]
     return basis.white_noise(np.stack(draws, axis=1), n)

@@ -91,10 +91,10 @@ def test_finer_grids_are_refused(method):
 
 def test_averages_need_whole_blocks():
     with pytest.raises(ValueError, match=r"48 does not divide 128; use a resolution that divides"):
-        Average().check(128, 48)
+        Average().check(128, 48, CosineBasis(2))
     with pytest.raises(ValueError, match="5 does not divide 12"):
         Average()(fields(CosineBasis(), 12), 5, CosineBasis())
-    Average().check(128, 32)
+    Average().check(128, 32, CosineBasis(2))
 
 
 def test_all_of_them_are_parts():
