@@ -76,6 +76,16 @@ class PartBlock(Block):
         """The dataclass that the block describes; None for networks."""
         return self._part
 
+    @property
+    def described(self) -> type:
+        """The class that the block configures."""
+        return self._described
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of the class, without its kind."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name != "kind"}
+
 
 @cache
 def block_type(described: type) -> type[PartBlock]:

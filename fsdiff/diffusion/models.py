@@ -26,6 +26,7 @@ from fsdiff.jobs.versions import environment
 from fsdiff.parts import build
 from fsdiff.provenance import package_version
 from fsdiff.randomness import generator
+from fsdiff.spaces.bases import Basis
 
 if TYPE_CHECKING:
     from fsdiff.diffusion.samplers.base import Sampler, Samples
@@ -74,12 +75,13 @@ def describe(weights: Path) -> dict[str, Any]:
 
 def make_denoiser(blocks: Mapping[str, Any], statistics: Statistics, seed: int) -> Denoiser:
     """A denoiser from blocks of configuration, its network's weights drawn from ``seed``."""
+    basis = build("basis", blocks["basis"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(generator(seed, INITIAL_WEIGHTS_STREAM).integers(2**63 - 1)))
-        network: nn.Module = build("network", blocks["network"], len(statistics.mean))
+        network = _network(blocks, basis, len(statistics.mean))
     return Denoiser(
         network,
-        basis=build("basis", blocks["basis"]),
+        basis=basis,
         prior=build("prior", blocks["prior"]),
         process=build("process", blocks["process"]),
         prediction=build("prediction", blocks["prediction"]),
@@ -87,6 +89,12 @@ def make_denoiser(blocks: Mapping[str, Any], statistics: Statistics, seed: int) 
         spectrum=statistics.spectrum,
         spectrum_resolution=statistics.resolution,
     )
+
+
+def _network(blocks: Mapping[str, Any], basis: Basis, channels: int) -> nn.Module:
+    """The network of a configuration, for fields of that many channels on the box of a basis."""
+    conditioning_channels = 0
+    return build("network", blocks["network"], channels, conditioning_channels, basis.axis_kinds)
 
 
 def save(
@@ -207,8 +215,9 @@ def _shapes(description: Mapping[str, Any], statistics: Statistics, most: int) -
     hook = register_module_parameter_registration_hook(stop_at_most)
     try:
         with torch.device("meta"):
-            block = description["config"]["network"]
-            network = build("network", block, len(statistics.mean))
+            blocks = description["config"]
+            basis = build("basis", blocks["basis"])
+            network = _network(blocks, basis, len(statistics.mean))
     finally:
         hook.remove()
     return tensors.shapes(network.state_dict())

@@ -4,5 +4,6 @@ from fsdiff.networks.fno import FNO
 from fsdiff.networks.mlp import MLP
 from fsdiff.networks.neuralop import NeuralOperator
 from fsdiff.networks.unet import UNet
+from fsdiff.networks.uno import UNO
 
-__all__ = ["FNO", "MLP", "NeuralOperator", "UNet"]
+__all__ = ["FNO", "MLP", "UNO", "NeuralOperator", "UNet"]

@@ -1,9 +1,12 @@
 """How a network learns the noise level and where on the domain it is."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+from fsdiff.networks.axes import AxisBasis
 
 
 class NoiseLevelEmbedding(nn.Module):
@@ -29,17 +32,30 @@ class NoiseLevelEmbedding(nn.Module):
         return self.layers(torch.cat([phase.sin(), phase.cos()], dim=1))
 
 
-def coordinate_features(n: int, basis: str, dimension: int, like: Tensor) -> Tensor:
+def coordinate_features(grid: Sequence[int], bases: Sequence[AxisBasis], like: Tensor) -> Tensor:
     """Where on the domain each node is, (*grid, features), channels last.
 
-    In the cosine basis the coordinates of the cell centres scaled to [−1, 1]; in the Fourier basis,
-    whose domain has no ends, sine and cosine of 2π times each coordinate.
+    Along cosine axes the coordinates of the cell centres scaled to [−1, 1]; along Fourier axes,
+    which have no ends, sine and cosine of 2π times the coordinate. First those of cosine axes, then
+    all sines, then all cosines.
     """
-    axis = torch.arange(n, dtype=like.dtype, device=like.device) / n
-    nodes = torch.stack(torch.meshgrid(*[axis] * dimension, indexing="ij"), dim=-1)
-    if basis == "cosine":
-        return 2 * nodes + 1 / n - 1
-    return torch.cat([(2 * math.pi * nodes).sin(), (2 * math.pi * nodes).cos()], dim=-1)
+    along = [torch.arange(n, dtype=like.dtype, device=like.device) / n for n in grid]
+    for axis, (n, basis) in enumerate(zip(grid, bases, strict=True)):
+        if basis == "cosine":
+            along[axis] = 2 * along[axis] + 1 / n - 1
+    nodes = torch.meshgrid(*along, indexing="ij")
+    places = [places for places, basis in zip(nodes, bases, strict=True) if basis == "cosine"]
+    angles = [places for places, basis in zip(nodes, bases, strict=True) if basis == "fourier"]
+    features = [torch.stack(places, dim=-1)] if places else []
+    if angles:
+        phase = 2 * math.pi * torch.stack(angles, dim=-1)
+        features += [phase.sin(), phase.cos()]
+    return torch.cat(features, dim=-1)
+
+
+def count_coordinate_features(bases: Sequence[AxisBasis]) -> int:
+    """How many features say where on the domain a node is."""
+    return sum({"cosine": 1, "fourier": 2}[basis] for basis in bases)
 
 
 def with_conditioning(x: Tensor, conditioning: Tensor | None, channels: int) -> Tensor:

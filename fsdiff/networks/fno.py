@@ -1,39 +1,54 @@
 """Fourier neural operator for denoising: Fourier or cosine modes, and local stencils."""
 
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import torch
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
+from fsdiff.networks.axes import (
+    AxisBasis,
+    AxisKind,
+    bases_of_axes,
+    per_axis,
+    unresolved_modes,
+    wrong_length,
+)
+from fsdiff.networks.base import Network, check_dimension
 from fsdiff.networks.embeddings import (
     NoiseLevelEmbedding,
     coordinate_features,
+    count_coordinate_features,
     scaled_linear,
     with_conditioning,
 )
-from fsdiff.networks.local import Stencil
+from fsdiff.networks.local import DifferenceStencil
 from fsdiff.networks.operations import (
+    BlockWeights,
     Operators,
     Parts,
-    Weights,
     chosen_precision,
+    lifted,
     perceptron,
     residual_block,
-    samples_at_a_time,
 )
-from fsdiff.networks.spectral import CONVOLUTIONS, SpectralConvolution
+from fsdiff.networks.spectral import Modes, SpectralConvolution
 
 
-class FNO(nn.Module):
+class FNO(Network):
     """Residual Fourier neural operator (Li et al., arXiv 2010.08895), channels last inside.
 
     A pointwise lifting, ``layers`` blocks h ← h + W gelu(a·(Kh + Vh + Dh) + b) with a spectral
     convolution K, pointwise V and W, and scale a and shift b read from the noise level, then a
     pointwise projection through ``projection`` features. With ``stencil_cells`` > 0 there is a
     local part D, differences between neighbours at distance 1/stencil_cells of the domain's side.
-    The same operator on every grid. Fields of one ``dimension`` have shape (batch, channel, n).
+    The same operator on every grid.
+
+    ``basis``, ``modes`` and ``stencil_cells`` are one for all axes or one for each; ``basis: null``
+    takes Fourier modes along periodic axes and cosines along others, whatever the walls are. The
+    ``dimension`` is that of the data; fields of one dimension have shape (batch, channel, n).
+
     Under autocast the features at nodes are of its precision, transforms and coefficients are not.
     """
 
@@ -43,38 +58,59 @@ class FNO(nn.Module):
         self,
         channels: int = 1,
         conditioning_channels: int = 0,
+        axes: Sequence[AxisKind] | None = None,
         *,
         width: PositiveInt = 32,
-        modes: PositiveInt = 12,
+        modes: PositiveInt | tuple[PositiveInt, ...] = 12,
         layers: PositiveInt = 4,
         projection: PositiveInt = 128,
-        basis: Literal["fourier", "cosine"] = "fourier",
-        dimension: Literal[1, 2] = 2,
+        basis: AxisBasis | tuple[AxisBasis, ...] | None = "fourier",
+        dimension: Literal[1, 2, 3] | None = None,
         coordinates: bool = True,
-        stencil_cells: NonNegativeInt = 0,
+        stencil_cells: NonNegativeInt | tuple[NonNegativeInt, ...] = 0,
     ) -> None:
         super().__init__()
         self.channels, self.conditioning_channels = channels, conditioning_channels
-        self.width, self.basis, self.dimension = width, basis, dimension
-        self.coordinates, self.stencil_cells = coordinates, stencil_cells
-        places = {"fourier": 2 * dimension, "cosine": dimension}[basis] if coordinates else 0
+        self.bases = bases_of_axes(basis, dimension, axes)
+        self.dimension = len(self.bases)
+        self.modes = Modes(self.bases, per_axis("modes", modes, self.dimension))
+        self.stencil_cells = per_axis("stencil_cells", stencil_cells, self.dimension)
+        self.coordinates = coordinates
+        places = count_coordinate_features(self.bases) if coordinates else 0
         self.embedding = NoiseLevelEmbedding(2 * width)
         self.lift = scaled_linear(channels + conditioning_channels + places, width)
         self.blocks = nn.ModuleList(
-            FNOBlock(CONVOLUTIONS[basis](width, modes, dimension), width, local=stencil_cells > 0)
+            FNOBlock(
+                SpectralConvolution(width, self.modes),
+                width,
+                level=2 * width,
+                local=any(self.stencil_cells),
+            )
             for _ in range(layers)
         )
         self.project = nn.Sequential(
             scaled_linear(width, projection), nn.GELU(), scaled_linear(projection, channels, 0.1)
         )
 
+    @classmethod
+    def check(cls, axes: Sequence[AxisKind], **settings: Any) -> Iterator[tuple[str, str]]:
+        """Settings for another number of axes than the data have."""
+        yield from super().check(axes, **settings)
+        for name in ("basis", "modes", "stencil_cells"):
+            if problem := wrong_length(settings.get(name), len(axes)):
+                yield name, problem
+
+    @classmethod
+    def check_grid(
+        cls, axes: Sequence[AxisKind], grid: Sequence[int], **settings: Any
+    ) -> Iterator[str]:
+        """Grids that do not resolve the modes."""
+        bases = bases_of_axes(settings.get("basis"), None, axes)
+        yield from unresolved_modes(bases, per_axis("modes", settings["modes"], len(axes)), grid)
+
     def forward(self, x: Tensor, t: Tensor, conditioning: Tensor | None = None) -> Tensor:
         """Output like x (batch, channel, *grid), at noise levels t (batch,)."""
-        if x.ndim != self.dimension + 2:
-            raise ValueError(
-                f"an FNO of dimension {self.dimension} is given fields of shape {tuple(x.shape)}; "
-                f"use dimension={x.ndim - 2} for a network of such fields"
-            )
+        check_dimension(self, x)
         x = with_conditioning(x, conditioning, self.conditioning_channels)
         precision = chosen_precision(x)
         with torch.autocast(x.device.type, enabled=False):
@@ -82,9 +118,12 @@ class FNO(nn.Module):
 
     def _evaluate(self, x: Tensor, t: Tensor, precision: torch.dtype) -> Tensor:
         """Output for fields and conditioning x, with features at the nodes in some precision."""
-        operators = self._operators(x)
+        grid = x.shape[2:]
+        stencil = local_operator(grid, self.bases, self.stencil_cells)
+        operators = Operators(self.modes.transform(grid, x), stencil)
         level = self.embedding(t)
-        parts = self._lifted(x)
+        places = coordinate_features(grid, self.bases, x) if self.coordinates else None
+        parts = lifted(x, self.lift, places)
         coefficients = torch.cat([operators.transform.analyse(part) for part in parts])
         parts = tuple(part.to(precision) for part in parts)
         for block in self.blocks:
@@ -92,39 +131,29 @@ class FNO(nn.Module):
             parts, coefficients = block(parts, coefficients, level, operators, last=last)
         return perceptron(parts, self.project[0], self.project[2]).movedim(-1, 1)
 
-    def _operators(self, x: Tensor) -> Operators:
-        """The blocks' linear operators on the grid of fields x."""
-        n, stencil = x.shape[-1], None
-        if self.stencil_cells:
-            periodic = self.basis == "fourier"
-            stencil = Stencil.of(n, self.stencil_cells, self.dimension, periodic)
-        return Operators(self.blocks[0].spectral.transform(n, x), stencil)
 
-    def _lifted(self, x: Tensor) -> Parts:
-        """Features of fields x (batch, channel, *grid) and of their coordinates."""
-        grid, inputs, place = x.shape[2:], x.shape[1], self.lift.bias
-        if self.coordinates:
-            where = coordinate_features(grid[0], self.basis, self.dimension, x).flatten(0, -2)
-            place = linear(where, self.lift.weight[:, inputs:], place)
-        weight = self.lift.weight[:, :inputs].T
-        return tuple(
-            torch.baddbmm(place, part.flatten(2).mT, weight.expand(len(part), -1, -1)).view(
-                -1, *grid, self.width
-            )
-            for part in x.split(samples_at_a_time(grid, self.width, x.device))
-        )
+def local_operator(
+    grid: Sequence[int], bases: Sequence[AxisBasis], cells: Sequence[int]
+) -> DifferenceStencil | None:
+    """The stencil of a network's local part on a grid, if it has one."""
+    if not any(cells):
+        return None
+    return DifferenceStencil.of(grid, cells, [basis == "fourier" for basis in bases])
 
 
 class FNOBlock(nn.Module):
-    """h ← h + W gelu(a·(Kh + Vh + Dh) + b), a and b linear in the noise level's features."""
+    """h ← h + W gelu(a·(Kh + Vh + Dh) + b), a and b linear in ``level`` features of the noise.
 
-    def __init__(self, spectral: SpectralConvolution, width: int, local: bool) -> None:
+    ``spectral`` mixes the coefficients that K is made of.
+    """
+
+    def __init__(self, spectral: nn.Module, width: int, *, level: int, local: bool) -> None:
         super().__init__()
         self.spectral = spectral
         self.pointwise = scaled_linear(width, width)
         self.local = scaled_linear(width, width, 0.5) if local else None
         self.mix = scaled_linear(width, width, 0.5)
-        self.modulation = scaled_linear(2 * width, 2 * width, 0.1)
+        self.modulation = scaled_linear(level, 2 * width, 0.1)
 
     def forward(
         self,
@@ -145,6 +174,8 @@ class FNOBlock(nn.Module):
             bias = bias + self.local.bias
             neighbours = self.local.weight.T * scale
         shift = torch.addcmul(shift, bias, scale)
-        weights = Weights(pointwise * scale, neighbours, shift, self.mix.weight.T, self.mix.bias)
+        weights = BlockWeights(
+            pointwise * scale, neighbours, shift, self.mix.weight.T, self.mix.bias
+        )
         mixed = self.spectral.mix(coefficients) * scale
         return residual_block(parts, mixed, weights, operators, analyse=not last)

@@ -1,17 +1,20 @@
 """Perceptron for points of ℝ^d: the examples in finite dimensions."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
+from fsdiff.networks.axes import AxisKind
+from fsdiff.networks.base import Network
 from fsdiff.networks.embeddings import with_conditioning
 
 ACTIVATIONS = {"tanh": nn.Tanh, "gelu": nn.GELU, "silu": nn.SiLU}
 
 
-class MLP(nn.Module):
+class MLP(Network):
     """Perceptron of ``layers`` hidden layers on the channels of one node and the noise level.
 
     A point of ℝ^d is a field of d channels on a grid of one node, shape (batch, d, 1). On larger
@@ -25,6 +28,7 @@ class MLP(nn.Module):
         self,
         channels: int = 1,
         conditioning_channels: int = 0,
+        axes: Sequence[AxisKind] | None = None,
         *,
         width: PositiveInt = 64,
         layers: PositiveInt = 3,

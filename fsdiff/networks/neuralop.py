@@ -1,16 +1,19 @@
 """Models of the package neuraloperator as score networks; needs the extra ``neuralop``."""
 
 import importlib
-from collections.abc import MutableMapping
-from typing import Any, Literal
+from collections.abc import Iterator, MutableMapping, Sequence
+from importlib.util import find_spec
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from fsdiff.networks.axes import AxisKind
+from fsdiff.networks.base import Network
 from fsdiff.networks.embeddings import with_conditioning
 
 
-class NeuralOperator(nn.Module):
+class NeuralOperator(Network):
     """A neural operator of the package neuraloperator (Kossaifi et al., arXiv 2412.10354).
 
     ``arguments`` are those of ``neuralop.models.FNO``, ``TFNO`` or ``UNO``, such as ``n_modes`` and
@@ -18,12 +21,16 @@ class NeuralOperator(nn.Module):
     channel behind the field and its conditioning.
     """
 
+    autocast: ClassVar[bool] = False
+    weights_counted: ClassVar[bool] = False  # the package takes seconds to import
+
     kind: Literal["neuralop"] = "neuralop"
 
     def __init__(
         self,
         channels: int = 1,
         conditioning_channels: int = 0,
+        axes: Sequence[AxisKind] | None = None,
         *,
         model: Literal["FNO", "TFNO", "UNO"] = "FNO",
         arguments: dict[str, Any],
@@ -40,6 +47,12 @@ class NeuralOperator(nn.Module):
             ) from error
         # The package adds how a model was made to its weights, which is no tensor.
         self.register_state_dict_post_hook(_keep_tensors)
+
+    @classmethod
+    def check(cls, axes: Sequence[AxisKind], **settings: Any) -> Iterator[tuple[str, str]]:
+        """The package must be there."""
+        if find_spec("neuralop") is None:
+            yield "kind", "needs the package neuraloperator: pip install 'fsdiff[neuralop]'"
 
     def forward(self, x: Tensor, t: Tensor, conditioning: Tensor | None = None) -> Tensor:
         """Output like x (batch, channel, *grid), at noise levels t (batch,)."""

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, linear
 
-from fsdiff.networks.local import Stencil
+from fsdiff.networks.local import DifferenceStencil
 from fsdiff.networks.spectral import Transform
 
 CACHED = 2**18
@@ -33,10 +33,10 @@ class Operators(NamedTuple):
     """The linear operators of a residual block on one grid."""
 
     transform: Transform
-    stencil: Stencil | None
+    stencil: DifferenceStencil | None
 
 
-class Weights(NamedTuple):
+class BlockWeights(NamedTuple):
     """The matrices and vectors of a residual block; those of its inner part differ by sample."""
 
     pointwise: Tensor
@@ -64,8 +64,25 @@ def chosen_precision(x: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
+def lifted(x: Tensor, layer: nn.Linear, places: Tensor | None) -> Parts:
+    """A linear layer node by node on fields x (batch, channel, *grid), as channels-last parts.
+
+    ``places`` (*grid, features) are behind the channels where the nodes are, the same for all.
+    """
+    grid, inputs, place = x.shape[2:], x.shape[1], layer.bias
+    if places is not None:
+        place = linear(places.flatten(0, -2), layer.weight[:, inputs:], place)
+    weight = layer.weight[:, :inputs].T
+    return tuple(
+        torch.baddbmm(place, part.flatten(2).mT, weight.expand(len(part), -1, -1)).view(
+            -1, *grid, len(layer.weight)
+        )
+        for part in x.split(samples_at_a_time(grid, len(layer.weight), x.device))
+    )
+
+
 def residual_block(
-    parts: Parts, mixed: Tensor, weights: Weights, operators: Operators, *, analyse: bool
+    parts: Parts, mixed: Tensor, weights: BlockWeights, operators: Operators, *, analyse: bool
 ) -> tuple[Parts, Tensor | None]:
     """h + gelu(û + h A + (S h) N + b) W + c for h in ``parts``.
 

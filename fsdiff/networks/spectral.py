@@ -6,7 +6,8 @@ every grid. All arithmetic is real: a complex number is a pair of real ones.
 """
 
 import math
-from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from fsdiff.networks.axes import AxisBasis, resolved_modes
 from fsdiff.spaces.modes import cosine_matrix
 
 
@@ -28,21 +30,27 @@ class Transform(NamedTuple):
 
     def analyse(self, u: Tensor) -> Tensor:
         """Coefficients (batch, those of all axes, channels) of fields (batch, *grid, channels)."""
-        batch, n, channels = len(u), u.shape[1], u.shape[-1]
+        batch, *grid, channels = u.shape
         for axis, matrix in self._by_axis(self.analysis):
-            u = _product(matrix, u.reshape(batch * n**axis, n, -1))
+            u = _product(matrix, u.reshape(batch * math.prod(grid[:axis]), grid[axis], -1))
         return u.view(batch, -1, channels)
 
     def synthesise(self, coefficients: Tensor, onto: Tensor) -> Tensor:
         """Add the fields of coefficients (batch, those of all axes, channels), in place."""
-        batch, n, channels = len(onto), onto.shape[1], onto.shape[-1]
+        batch, *grid, channels = onto.shape
         u = coefficients
         for axis, matrix in self._by_axis(self.synthesis)[:0:-1]:
-            u = _product(matrix, u.reshape(batch * n**axis, matrix.shape[1], -1))
-        matrix, lines = self.synthesis[0], onto.view(-1, n, channels)
+            lines = batch * math.prod(grid[:axis])
+            u = _product(matrix, u.reshape(lines, matrix.shape[1], -1))
+        matrix, lines = self.synthesis[0], onto.view(-1, grid[-1], channels)
         u = u.reshape(len(lines), -1, channels)
         lines.baddbmm_(matrix.expand(len(lines), -1, -1), u)
         return onto
+
+    def field(self, coefficients: Tensor, grid: Sequence[int]) -> Tensor:
+        """The fields (batch, *grid, channels) of coefficients, of a transform on such a grid."""
+        batch, _, channels = coefficients.shape
+        return self.synthesise(coefficients, coefficients.new_zeros(batch, *grid, channels))
 
     def adjoint(self) -> "Transform":
         """What is to gradients the other way round."""
@@ -58,95 +66,93 @@ def _product(matrix: Tensor, lines: Tensor) -> Tensor:
     return torch.bmm(matrix.expand(len(lines), -1, -1), lines)
 
 
-class SpectralConvolution(nn.Module, ABC):
-    """Mixing of channels mode by mode, for the lowest modes of a basis in one or two dimensions."""
+@dataclass(frozen=True)
+class Modes:
+    """The modes of a layer: a basis for each axis, and how many are kept, k = 0, 1, …, along it.
 
-    def __init__(self, modes: int, dimension: int, weight: Tensor) -> None:
+    Of Fourier modes k and −k are kept, k = 0 once; of the last Fourier axis k ≥ 0 only, since the
+    fields are real. Coefficients of cosine axes are real numbers. Those of the last Fourier axis
+    are complex, first all real parts, then all imaginary parts; those of other Fourier axes belong
+    to cosines and sines, first all cosines, then all sines.
+    """
+
+    bases: tuple[AxisBasis, ...]
+    counts: tuple[int, ...]
+
+    @property
+    def complex_axis(self) -> int | None:
+        """The last Fourier axis."""
+        found = [axis for axis, basis in enumerate(self.bases) if basis == "fourier"]
+        return found[-1] if found else None
+
+    @property
+    def signed_axes(self) -> list[int]:
+        """The other Fourier axes, with modes of both signs."""
+        return [i for i, basis in enumerate(self.bases[: self.complex_axis]) if basis == "fourier"]
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """How many modes are mixed along each axis."""
+        signed = self.signed_axes
+        return tuple(2 * k - 1 if i in signed else k for i, k in enumerate(self.counts))
+
+    def transform(self, grid: Sequence[int], like: Tensor) -> Transform:
+        """To these modes' coefficients and back, on a grid.
+
+        Raises ValueError where the grid does not resolve them.
+        """
+        for basis, count, nodes in zip(self.bases, self.counts, grid, strict=True):
+            check_modes(count, nodes, resolved_modes(basis, nodes))
+        return _transform(self, tuple(grid), like.dtype, like.device)
+
+
+class SpectralConvolution(nn.Module):
+    """Mixing of channels mode by mode (Li et al., arXiv 2010.08895), for some modes of a box.
+
+    Where there are Fourier axes, ``weight`` (mode, width, 2·width) holds the real parts of the
+    modes' complex matrices beside the imaginary parts; else it is (mode, width, width). Along
+    Fourier axes but the last, k is 0, 1, … then −1, −2, ….
+    """
+
+    def __init__(self, width: int, modes: Modes) -> None:
         super().__init__()
-        self.modes, self.dimension = modes, dimension
+        self.modes = modes
+        columns = width if modes.complex_axis is None else 2 * width
+        weight = torch.randn(math.prod(modes.kept), width, columns) / math.sqrt(columns)
         self.weight = nn.Parameter(weight)
 
-    @abstractmethod
-    def transform(self, n: int, like: Tensor) -> Transform:
-        """To the coefficients that are mixed and back, on n nodes per axis."""
-
-    @abstractmethod
     def mix(self, coefficients: Tensor) -> Tensor:
-        """Coefficients (batch, those of all axes, width) → the same."""
+        """Coefficients (batch, those of all axes, width), each mode's times its matrix."""
+        if self.modes.complex_axis is None:
+            return torch.bmm(coefficients.transpose(0, 1), self.weight).transpose(0, 1)
+        return _ComplexMixing.apply(coefficients, self.weight, self.modes)
 
     def forward(self, u: Tensor) -> Tensor:
         """(batch, *grid, width) → the same."""
-        transform = self.transform(u.shape[1], u)
-        return transform.synthesise(self.mix(transform.analyse(u)), torch.zeros_like(u))
-
-
-class CosineConvolution(SpectralConvolution):
-    """Mixing of the cosine modes k_i < modes; for homogeneous Neumann data.
-
-    ``weight`` has shape (modes**dimension, width, width).
-    """
-
-    def __init__(self, width: int, modes: int, dimension: int = 2) -> None:
-        weight = torch.randn(modes**dimension, width, width) / math.sqrt(width)
-        super().__init__(modes, dimension, weight)
-
-    def transform(self, n: int, like: Tensor) -> Transform:
-        """To cosine coefficients and back, on n nodes per axis."""
-        modes = check_modes(self.modes, n, n)
-        values = cosine_matrix(n, modes, like.dtype, like.device)
-        return Transform((values / n,) * self.dimension, (values.T,) * self.dimension)
-
-    def mix(self, coefficients: Tensor) -> Tensor:
-        """Each mode's channels times its matrix."""
-        return torch.bmm(coefficients.transpose(0, 1), self.weight).transpose(0, 1)
-
-
-class FourierConvolution(SpectralConvolution):
-    """Mixing of the Fourier modes |k_i| < modes, 0 <= k_d < modes (Li et al., arXiv 2010.08895).
-
-    ``weight`` (mode, width, 2·width) holds the real parts of the modes' complex matrices beside the
-    imaginary parts. In two dimensions k_1 is 0, 1, … then −1, −2, …, each with k_2 = 0, 1, ….
-    """
-
-    def __init__(self, width: int, modes: int, dimension: int = 2) -> None:
-        kept = modes * (2 * modes - 1) ** (dimension - 1)
-        weight = torch.randn(kept, width, 2 * width) / math.sqrt(2 * width)
-        super().__init__(modes, dimension, weight)
-
-    def transform(self, n: int, like: Tensor) -> Transform:
-        """To coefficients that are complex on the last axis and of cosines and sines on the other.
-
-        Of the last axis come the real parts for all modes, then the imaginary parts; of the other
-        the coefficients of all cosines, then of all sines.
-        """
-        modes = check_modes(self.modes, n, (n - 1) // 2 + 1)
-        return _fourier_transform(n, modes, self.dimension, like.dtype, like.device)
-
-    def mix(self, coefficients: Tensor) -> Tensor:
-        """Each mode's channels times its complex matrix."""
-        return _ComplexMixing.apply(coefficients, self.weight, self.modes, self.dimension)
+        transform = self.modes.transform(u.shape[1:-1], u)
+        return transform.field(self.mix(transform.analyse(u)), u.shape[1:-1])
 
 
 class _ComplexMixing(torch.autograd.Function):
     """Between the coefficients of a transform, with what a step needs to be differentiated."""
 
     @staticmethod
-    def forward(ctx: Any, c: Tensor, weight: Tensor, modes: int, dimension: int) -> Tensor:
-        ctx.shape = (modes, dimension)
-        c = _waves(c, *ctx.shape)
+    def forward(ctx: Any, c: Tensor, weight: Tensor, modes: Modes) -> Tensor:
+        ctx.modes = modes
+        c = _waves(c, modes)
         ctx.save_for_backward(c, weight)
         products = torch.bmm(_by_mode(c), weight)
         products = products.view(len(weight), len(c), 2, 2, -1).transpose(0, 1)
         mixed = torch.empty_like(c)
         torch.sub(products[:, :, 0, 0], products[:, :, 1, 1], out=mixed[:, 0])
         torch.add(products[:, :, 0, 1], products[:, :, 1, 0], out=mixed[:, 1])
-        return _cosines_and_sines(mixed, *ctx.shape)
+        return _cosines_and_sines(mixed, modes)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
         c, weight = ctx.saved_tensors
-        g = _waves(g, *ctx.shape)
+        g = _waves(g, ctx.modes)
         g_products = c.new_empty(len(weight), len(c), 2, 2, c.shape[-1])
         real, imaginary = g.transpose(1, 2).transpose(0, 1).unbind(2)
         g_products[:, :, 0, 0], g_products[:, :, 0, 1] = real, imaginary
@@ -155,7 +161,7 @@ class _ComplexMixing(torch.autograd.Function):
         g_products = g_products.view(len(weight), 2 * len(c), -1)
         g_weight = torch.bmm(_by_mode(c).mT, g_products)
         g_c = torch.bmm(g_products, weight.mT).view(len(weight), len(c), 2, -1).permute(1, 2, 0, 3)
-        return _cosines_and_sines(g_c, *ctx.shape), g_weight, None, None
+        return _cosines_and_sines(g_c, ctx.modes), g_weight, None
 
 
 def _by_mode(c: Tensor) -> Tensor:
@@ -163,42 +169,70 @@ def _by_mode(c: Tensor) -> Tensor:
     return c.flatten(0, 1).transpose(0, 1)
 
 
-def _waves(c: Tensor, modes: int, dimension: int) -> Tensor:
-    """Complex coefficients (batch, part, mode, width), part real or imaginary.
+def _waves(c: Tensor, modes: Modes) -> Tensor:
+    """Complex coefficients (batch, part, mode, width), part real or imaginary, of signed modes."""
+    sizes, at = [], 1
+    for axis, (basis, count) in enumerate(zip(modes.bases, modes.counts, strict=True)):
+        if axis == modes.complex_axis:
+            at = 1 + len(sizes)
+        sizes += [2, count] if basis == "fourier" else [count]
+    waves = c.reshape(len(c), *sizes, c.shape[-1]).movedim(at, 1)
+    for axis in modes.signed_axes:
+        waves = _signed(waves, 2 + axis)
+    return waves.reshape(len(c), 2, -1, c.shape[-1])
 
-    In two dimensions û_{±k} = P_k ∓ i Q_k of e^{±2πiky} from those of cosines, P, and sines, Q.
+
+def _signed(c: Tensor, at: int) -> Tensor:
+    """û_{±k} = P_k ∓ i Q_k of e^{±2πikx} from those of cosines, P, and sines, Q, along two axes.
+
+    Fields (batch, part, …) with cosines or sines along axis ``at`` and k along the next; these
+    become one of all k, then all −k.
     """
-    batch, width = len(c), c.shape[-1]
-    if dimension == 1:
-        return c.reshape(batch, 2, modes, width)
-    cosine, sine = c.reshape(batch, 2, modes, 2, modes, width).unbind(1)
-    (p_real, p_imaginary), (q_real, q_imaginary) = cosine.unbind(2), sine.unbind(2)
-    result = c.new_empty(batch, 2, 2 * modes - 1, modes, width)
-    plus, minus = result[:, :, :modes].unbind(1), result[:, :, modes:].unbind(1)
-    torch.add(p_real, q_imaginary, out=plus[0])
-    torch.sub(p_imaginary, q_real, out=plus[1])
-    torch.sub(p_real[:, 1:], q_imaginary[:, 1:], out=minus[0])
-    torch.add(p_imaginary[:, 1:], q_real[:, 1:], out=minus[1])
-    return result.view(batch, 2, -1, width)
+    cosine, sine = c.unbind(at)
+    count = cosine.shape[at]
+    result = c.new_empty(*cosine.shape[:at], 2 * count - 1, *cosine.shape[at + 1 :])
+    (plus, plus_i), (minus, minus_i) = (
+        half.unbind(1) for half in result.split((count, count - 1), at)
+    )
+    (p, p_i), (q, q_i) = cosine.unbind(1), sine.unbind(1)
+    torch.add(p, q_i, out=plus)
+    torch.sub(p_i, q, out=plus_i)
+    p, p_i, q, q_i = (part.narrow(at - 1, 1, count - 1) for part in (p, p_i, q, q_i))
+    torch.sub(p, q_i, out=minus)
+    torch.add(p_i, q, out=minus_i)
+    return result
 
 
-def _cosines_and_sines(c: Tensor, modes: int, dimension: int) -> Tensor:
-    """The adjoint, P_k = û_k + û_{−k} and Q_k = i(û_k − û_{−k}), which is also the way back."""
-    batch, width = len(c), c.shape[-1]
-    if dimension == 1:
-        return c.flatten(1, 2)
-    c = c.reshape(batch, 2, 2 * modes - 1, modes, width)
-    plus, minus = c[:, :, 1:modes].unbind(1), c[:, :, modes:].unbind(1)
-    result = c.new_empty(batch, 2, modes, 2, modes, width)
-    cosine, sine = result[:, 0, 1:].unbind(2), result[:, 1, 1:].unbind(2)
-    for part in (0, 1):
-        torch.add(plus[part], minus[part], out=cosine[part])
-    torch.sub(minus[1], plus[1], out=sine[0])
-    torch.sub(plus[0], minus[0], out=sine[1])
-    result[:, 0, 0] = c[:, :, 0]
-    result[:, 1, 0, 0] = -c[:, 1, 0]
-    result[:, 1, 0, 1] = c[:, 0, 0]
-    return result.view(batch, -1, width)
+def _cosines_and_sines(c: Tensor, modes: Modes) -> Tensor:
+    """The adjoint of ``_waves``, which is also the way back."""
+    at = 1 + modes.complex_axis
+    result = c.view(*c.shape[:2], *modes.kept, c.shape[-1])
+    for axis in reversed(modes.signed_axes):
+        at += 1
+        result = _unsigned(result, 2 + axis, at)
+    return result.movedim(1, at).reshape(len(c), -1, c.shape[-1])
+
+
+def _unsigned(c: Tensor, at: int, parts_at: int) -> Tensor:
+    """The adjoint, P_k = û_k + û_{−k} and Q_k = i(û_k − û_{−k}), of ``_signed``.
+
+    In memory the parts, axis 1, are axis ``parts_at`` of the result, where they are wanted last.
+    """
+    count = (c.shape[at] + 1) // 2
+    shape = [*c.shape[:at], 2, count, *c.shape[at + 1 :]]
+    shape.insert(parts_at, shape.pop(1))
+    result = c.new_empty(shape).movedim(parts_at, 1)
+    cosine, sine = result.unbind(at)
+    zero = c.select(at, 0)
+    cosine.select(at, 0).copy_(zero)
+    torch.neg(zero[:, 1], out=sine.select(at, 0)[:, 0])
+    sine.select(at, 0)[:, 1].copy_(zero[:, 0])
+    plus, minus = c.narrow(at, 1, count - 1), c.narrow(at, count, count - 1)
+    cosine, sine = (half.narrow(at, 1, count - 1) for half in (cosine, sine))
+    torch.add(plus, minus, out=cosine)
+    torch.sub(minus[:, 1], plus[:, 1], out=sine[:, 0])
+    torch.sub(plus[:, 0], minus[:, 0], out=sine[:, 1])
+    return result
 
 
 def check_modes(modes: int, n: int, resolved: int) -> int:
@@ -211,21 +245,30 @@ def check_modes(modes: int, n: int, resolved: int) -> int:
     return modes
 
 
-@lru_cache(maxsize=64)
-def _fourier_transform(
-    n: int, modes: int, dimension: int, dtype: torch.dtype, device: torch.device
+@lru_cache(maxsize=128)
+def _transform(
+    modes: Modes, grid: tuple[int, ...], dtype: torch.dtype, device: torch.device
 ) -> Transform:
+    analysis, synthesis = [], []
+    for axis, (basis, count, n) in enumerate(zip(modes.bases, modes.counts, grid, strict=True)):
+        if basis == "cosine":
+            values = cosine_matrix(n, count, dtype, device)
+            sides = values / n, values.T
+        else:
+            sides = _fourier_matrices(n, count, complex_axis=axis == modes.complex_axis)
+        analysis.append(sides[0].to(device, dtype))
+        synthesis.append(sides[1].to(device, dtype))
+    return Transform(tuple(analysis[::-1]), tuple(synthesis[::-1]))
+
+
+def _fourier_matrices(n: int, modes: int, *, complex_axis: bool) -> tuple[Tensor, Tensor]:
+    """Analysis and synthesis along an axis, in double precision."""
     phase = 2 * math.pi / n * (torch.outer(torch.arange(modes), torch.arange(n)) % n).double()
-    last = torch.cat([phase.cos(), -phase.sin()])
-    other = torch.cat([phase.cos(), phase.sin()])
+    if not complex_axis:
+        values = torch.cat([phase.cos(), phase.sin()])
+        return values / n, values.T
+    values = torch.cat([phase.cos(), -phase.sin()])
     # Modes k > 0 of a real field count with their conjugates, which are not stored.
-    count = torch.full((modes,), 2.0, dtype=torch.float64)
-    count[0] = 1
-    analysis = [last / n] + [other / n] * (dimension - 1)
-    synthesis = [last.T * count.repeat(2)] + [other.T] * (dimension - 1)
-    return Transform(
-        *(tuple(matrix.to(device, dtype) for matrix in side) for side in (analysis, synthesis))
-    )
-
-
-CONVOLUTIONS = {"fourier": FourierConvolution, "cosine": CosineConvolution}
+    weights = torch.full((modes,), 2.0, dtype=torch.float64)
+    weights[0] = 1
+    return values / n, values.T * weights.repeat(2)

@@ -1,21 +1,30 @@
 """Convolutional U-Net: strong on the grid it is trained on, tied to that grid's spacing."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, silu
+from torch.nn.functional import avg_pool1d, avg_pool2d, avg_pool3d, interpolate, pad, silu
 
+from fsdiff.networks.axes import AxisKind, bases_of_axes
+from fsdiff.networks.base import Network, check_dimension
 from fsdiff.networks.embeddings import NoiseLevelEmbedding, with_conditioning
 
+CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+AVERAGES = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}
 
-class UNet(nn.Module):
+
+class UNet(Network):
     """U-Net with residual blocks and the noise level as scale and shift (Ho et al., 2006.11239).
 
     ``width`` channels on the finest level, multiplied on each coarser one by ``multipliers``;
     ``blocks`` residual blocks per level. Its convolutions are of fixed size in grid spacings, so it
     is no operator between function spaces: finer grids than the training grid are a test of that.
+    Beyond the boundary features are zero, as is usual; with ``padding: boundary`` they continue
+    periodically along periodic axes and evenly along the others.
     """
 
     kind: Literal["unet"] = "unet"
@@ -24,52 +33,75 @@ class UNet(nn.Module):
         self,
         channels: int = 1,
         conditioning_channels: int = 0,
+        axes: Sequence[AxisKind] | None = None,
         *,
         width: PositiveInt = 32,
         multipliers: tuple[PositiveInt, ...] = (1, 2, 2),
         blocks: PositiveInt = 2,
+        dimension: Literal[1, 2, 3] | None = None,
+        padding: Literal["zeros", "boundary"] = "zeros",
     ) -> None:
         super().__init__()
         self.channels = channels
         self.conditioning_channels = conditioning_channels
+        bases = bases_of_axes(None, dimension, axes)
+        self.dimension = len(bases)
+        self.beyond = Continuation([basis == "fourier" for basis in bases])
+        if padding == "zeros":
+            self.beyond = nn.Identity()
+        convolution = partial(
+            CONVOLUTIONS[self.dimension], kernel_size=3, padding=int(padding == "zeros")
+        )
+        stage = partial(_stage, blocks, 4 * width, self.beyond, convolution)
         widths = [width * multiplier for multiplier in multipliers]
         self.embedding = NoiseLevelEmbedding(4 * width)
-        self.lift = nn.Conv2d(channels + conditioning_channels, width, 3, padding=1)
+        self.lift = convolution(channels + conditioning_channels, width)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         previous = width
         for current in widths:
-            self.down.append(_stage(previous, current, blocks, 4 * width))
+            self.down.append(stage(previous, current))
             previous = current
         for current in reversed(widths[:-1]):
-            self.up.append(_stage(previous + current, current, blocks, 4 * width))
+            self.up.append(stage(previous + current, current))
             previous = current
         self.project = nn.Sequential(
-            _normalisation(previous), nn.SiLU(), nn.Conv2d(previous, channels, 3, padding=1)
+            _normalisation(previous), nn.SiLU(), convolution(previous, channels)
         )
         nn.init.zeros_(self.project[-1].weight)
 
     def forward(self, x: Tensor, t: Tensor, conditioning: Tensor | None = None) -> Tensor:
-        """Output like x (batch, channel, n, n), at noise levels t (batch,)."""
+        """Output like x (batch, channel, *grid), at noise levels t (batch,)."""
+        check_dimension(self, x)
         x = with_conditioning(x, conditioning, self.conditioning_channels)
         level = self.embedding(t)
-        h, skips = self.lift(x), []
+        h, skips = self.lift(self.beyond(x)), []
         for depth, stage in enumerate(self.down):
             if depth:
                 skips.append(h)
-                h = nn.functional.avg_pool2d(h, 2, ceil_mode=True)
+                h = AVERAGES[self.dimension](h, 2, ceil_mode=True)
             for block in stage:
                 h = block(h, level)
         for stage in self.up:
             skip = skips.pop()
-            h = torch.cat([interpolate(h, size=skip.shape[-2:]), skip], dim=1)
+            h = torch.cat([interpolate(h, size=skip.shape[2:]), skip], dim=1)
             for block in stage:
                 h = block(h, level)
-        return self.project(h)
+        normalise, activate, convolve = self.project
+        return convolve(self.beyond(activate(normalise(h))))
 
 
-def _stage(features_in: int, features: int, blocks: int, level: int) -> nn.ModuleList:
+def _stage(
+    blocks: int,
+    level: int,
+    beyond: nn.Module,
+    convolution: "partial[nn.Module]",
+    features_in: int,
+    features: int,
+) -> nn.ModuleList:
     widths = [features_in] + [features] * blocks
-    return nn.ModuleList(ResidualBlock(a, features, level) for a in widths[:-1])
+    return nn.ModuleList(
+        ResidualBlock(a, features, level, beyond, convolution) for a in widths[:-1]
+    )
 
 
 def _normalisation(features: int) -> nn.GroupNorm:
@@ -77,23 +109,56 @@ def _normalisation(features: int) -> nn.GroupNorm:
     return nn.GroupNorm(groups, features)
 
 
-class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with group normalisation, modulated by the noise level."""
+class Continuation(nn.Module):
+    """Fields (batch, channel, *grid) with one more node beyond each end of every axis.
 
-    def __init__(self, features_in: int, features: int, level: int) -> None:
+    Periodic, or the even continuation about the walls, which lie half a cell beyond the last node.
+    """
+
+    def __init__(self, periodic: Sequence[bool]) -> None:
         super().__init__()
+        self.periodic = tuple(periodic)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(batch, channel, n, …) → (batch, channel, n + 2, …)."""
+        for mode, along in (("circular", True), ("replicate", False)):
+            if along in self.periodic:
+                # The last axis comes first.
+                margins = [int(axis == along) for axis in reversed(self.periodic) for _ in range(2)]
+                h = pad(h, margins, mode=mode)
+        return h
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions over three nodes per axis with group normalisation, modulated by the noise.
+
+    ``beyond`` continues fields for a ``convolution`` that does not do so itself.
+    """
+
+    def __init__(
+        self,
+        features_in: int,
+        features: int,
+        level: int,
+        beyond: nn.Module,
+        convolution: "partial[nn.Module]",
+    ) -> None:
+        super().__init__()
+        self.beyond = beyond
         self.first_norm = _normalisation(features_in)
-        self.first = nn.Conv2d(features_in, features, 3, padding=1)
+        self.first = convolution(features_in, features)
         self.modulation = nn.Linear(level, 2 * features)
         self.second_norm = _normalisation(features)
-        self.second = nn.Conv2d(features, features, 3, padding=1)
+        self.second = convolution(features, features)
         nn.init.zeros_(self.second.weight)
         same = features_in == features
-        self.shortcut = nn.Identity() if same else nn.Conv2d(features_in, features, 1)
+        pointwise = {"kernel_size": 1, "padding": 0}
+        self.shortcut = nn.Identity() if same else convolution(features_in, features, **pointwise)
 
     def forward(self, h: Tensor, level: Tensor) -> Tensor:
-        """(batch, features_in, n, n) → (batch, features, n, n)."""
-        scale, shift = self.modulation(level)[:, :, None, None].chunk(2, dim=1)
-        inner = self.first(silu(self.first_norm(h)))
+        """(batch, features_in, *grid) → (batch, features, *grid)."""
+        modulation = self.modulation(level).view(len(h), -1, *[1] * (h.ndim - 2))
+        scale, shift = modulation.chunk(2, dim=1)
+        inner = self.first(self.beyond(silu(self.first_norm(h))))
         inner = torch.addcmul(shift, self.second_norm(inner), 1 + scale)
-        return self.shortcut(h) + self.second(silu(inner))
+        return self.shortcut(h) + self.second(self.beyond(silu(inner)))

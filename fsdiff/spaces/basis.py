@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fsdiff.spaces.axes import Axis
+from fsdiff.spaces.axes import Axis, AxisKind
 
 Dimension = Literal[1, 2, 3]
 
@@ -49,6 +49,11 @@ class Basis(ABC):
     def periodic(self) -> bool:
         """Whether all axes are periodic."""
         return all(axis.periodic for axis in self.axes)
+
+    @property
+    def axis_kinds(self) -> tuple[AxisKind, ...]:
+        """What is at the ends of each axis."""
+        return tuple(axis.kind for axis in self.axes)
 
     @property
     def constants(self) -> bool:

@@ -1,7 +1,6 @@
 """Blocks of experiments, and whether the parts of one suit each other and their data."""
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from itertools import pairwise
 from typing import Annotated
 
@@ -134,19 +133,21 @@ class Experiment(Block):
     def _check_network(cls, network: PartBlock, info: ValidationInfo) -> PartBlock:
         dataset = _dataset_of(info)
         if dataset:
-            refuse(_unsuitable_network(network, dataset))
-            refuse(unaffordable_network(network, dataset.source.part.values))
+            axes = dataset.source.part.basis.axis_kinds
+            wrong = network.described.check(axes, **network.settings)
+            refuse(((name,), problem) for name, problem in wrong)
+            refuse(unaffordable_network(network, dataset.source.part.values, axes))
             coarsest = dataset.resolutions[0]
-            refuse(_unresolved_modes(network, dataset, coarsest, "the coarsest data", ("modes",)))
+            refuse(_unfit_for_network(network, dataset, coarsest, "the coarsest data", ("modes",)))
         return network
 
     @field_validator("training")
     @classmethod
     def _check_training(cls, training: PartBlock, info: ValidationInfo) -> PartBlock:
         network = info.data.get("network")
-        if network and network.kind == "neuralop" and training.precision != "float32":
-            at, message = ("precision",), "networks of kind neuralop need precision: float32"
-            refuse([(at, message)])
+        if network and not network.described.autocast and training.precision != "float32":
+            message = f"networks of kind {network.kind} need precision: float32"
+            refuse([(("precision",), message)])
         return training
 
     @field_validator("levels")
@@ -173,7 +174,7 @@ class Experiment(Block):
         coarsest = getattr(sampler, "coarsest", None)
         if dataset and network and coarsest:
             what, at = "the coarsest grid of the sampler", ("coarsest",)
-            refuse(_unresolved_modes(network, dataset, coarsest, what, at))
+            refuse(_unfit_for_network(network, dataset, coarsest, what, at))
         return sampler
 
     @field_validator("samples")
@@ -191,7 +192,7 @@ class Experiment(Block):
         if dataset and network:
             for i, n in enumerate(samples.resolutions):
                 at = ("resolutions", i)
-                problems += _unresolved_modes(network, dataset, n, "this resolution", at)
+                problems += _unfit_for_network(network, dataset, n, "this resolution", at)
             problems += _unaffordable_samples(samples, network, dataset)
         refuse(problems)
         refuse(_useless_steps(info, samples))
@@ -305,25 +306,12 @@ def _impossible(trajectory: Trajectory, samples: Samples, dataset: Dataset) -> I
             yield ("resolutions", i), f"samples are compared with data at {at} only"
 
 
-def _unsuitable_network(network: PartBlock, dataset: Dataset) -> Iterator[Problem]:
-    """Networks are for fields of one dimension, and one kind comes from a package of its own."""
-    dimension = dataset.source.part.basis.dimension
-    if getattr(network, "dimension", dimension) != dimension:
-        yield ("dimension",), f"the data's dimension is {dimension}; use dimension: {dimension}"
-    if network.kind == "neuralop" and find_spec("neuralop") is None:
-        yield ("kind",), "needs the package neuraloperator: pip install 'fsdiff[neuralop]'"
-
-
-def _unresolved_modes(
+def _unfit_for_network(
     network: PartBlock, dataset: Dataset, n: int, what: str, at: tuple[str | int, ...]
 ) -> Iterator[Problem]:
-    """Networks with a number of modes need grids that resolve these."""
-    modes = getattr(network, "modes", 0)
-    basis = getattr(network, "basis", dataset.basis["kind"])
-    resolved = (n + 1) // 2 if basis == "fourier" else n
-    if isinstance(modes, int) and modes > resolved:
-        message = (
-            f"{what}, {n} nodes, resolves {resolved} {basis} modes and the network has {modes}; "
-            f"use modes <= {resolved} or higher resolutions"
-        )
-        yield at, message
+    """What a network has against fields on n nodes."""
+    basis = dataset.source.part.basis
+    for problem in network.described.check_grid(
+        basis.axis_kinds, basis.grid(n), **network.settings
+    ):
+        yield at, f"{what}, {problem}"

@@ -61,39 +61,39 @@ def disk_of_data(dataset: "Dataset") -> int:
     return dataset.samples * (whole + sum(field_bytes(dataset, n) for n in dataset.resolutions))
 
 
-def unaffordable_network(network: PartBlock, channels: int) -> Iterator[Problem]:
+def unaffordable_network(
+    network: PartBlock, channels: int, axes: tuple[str, ...]
+) -> Iterator[Problem]:
     """Networks whose numbers, or whose weights, are out of reach."""
-    numbers = [(name, getattr(network, name)) for name in type(network).model_fields]
-    problems = [*_too_large(numbers)]
+    problems = [problem for item in network.settings.items() for problem in _too_large(*item)]
     yield from problems
     if problems:
         return
-    count = parameters(json.dumps(network.plain(), sort_keys=True), channels)
+    if not network.described.weights_counted:
+        return
+    count = parameters(json.dumps(network.plain(), sort_keys=True), channels, axes)
     if count is None or 5 * BYTES * count > MEMORY:  # weights, their mean, gradient, two moments
         number = "countless" if count is None else f"{count:.2g}"
         yield (), f"{number} parameters, more than {shown_bytes(MEMORY)} of memory can train"
 
 
-def _too_large(numbers: list[tuple[str, Any]]) -> Iterator[Problem]:
-    problem = f"out of reach; use at most {SIZE}"
-    for name, value in numbers:
-        if isinstance(value, int) and value > SIZE:
-            yield (name,), problem
-        elif isinstance(value, tuple):
-            yield from (((name, i), problem) for i, one in enumerate(value) if one > SIZE)
-            if len(value) > LENGTH:
-                yield (name,), f"{len(value)} entries; use at most {LENGTH}"
+def _too_large(name: str, value: Any) -> Iterator[Problem]:
+    """Numbers and lists that are out of reach, in a setting or the lists that it is made of."""
+    if isinstance(value, int) and value > SIZE:
+        yield (name,), f"out of reach; use at most {SIZE}"
+    elif isinstance(value, tuple):
+        for i, one in enumerate(value):
+            yield from (((name, i, *at[1:]), problem) for at, problem in _too_large(name, one))
+        if len(value) > LENGTH:
+            yield (name,), f"{len(value)} entries; use at most {LENGTH}"
 
 
 @cache
-def parameters(block: str, channels: int) -> int | None:
+def parameters(block: str, channels: int, axes: tuple[str, ...]) -> int | None:
     """How many weights a network has, made without memory for them; None where PyTorch gives up."""
-    described = json.loads(block)
-    if described["kind"] == "neuralop":
-        return 0  # seconds to import
     try:
         with torch.device("meta"):
-            network = parts.build("network", described, channels)
+            network = parts.build("network", json.loads(block), channels, 0, axes)
     except RuntimeError:
         return None
     return sum(weights.numel() for weights in network.parameters())

@@ -125,7 +125,7 @@ def problems(network):
 
 
 def test_configurations_are_refused_where_the_package_is_missing(monkeypatch):
-    monkeypatch.setattr("fsdiff.study.experiments.find_spec", lambda name: None)
+    monkeypatch.setattr("fsdiff.networks.neuralop.find_spec", lambda name: None)
     (problem,) = problems({"kind": "neuralop", "arguments": SIZES})
     assert problem.startswith("defaults.network.kind")
     assert "pip install 'fsdiff[neuralop]'" in problem

@@ -8,18 +8,21 @@ from torch import nn
 from torch.nn.functional import gelu
 
 from fsdiff.networks import operations
-from fsdiff.networks.local import Stencil
-from fsdiff.networks.operations import Operators, Weights, perceptron, residual_block
-from fsdiff.networks.spectral import CosineConvolution, FourierConvolution
+from fsdiff.networks.local import DifferenceStencil
+from fsdiff.networks.operations import BlockWeights, Operators, perceptron, residual_block
+from fsdiff.networks.spectral import Modes, SpectralConvolution
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 
-LAYERS = {"cosine": CosineConvolution, "fourier": FourierConvolution}
 BASES = {"cosine": CosineBasis, "fourier": FourierBasis}
 
 
 def seeded(make, *arguments, **options):
     torch.manual_seed(0)
     return make(*arguments, **options)
+
+
+def spectral(kind, width, modes, dimension=2):
+    return seeded(SpectralConvolution, width, Modes((kind,) * dimension, (modes,) * dimension))
 
 
 def rough(n, channels=3, batch=2, dimension=2, dtype=torch.float64):
@@ -46,7 +49,7 @@ def close(a, b, atol=1e-10):
 def test_fourier_layer_is_the_truncated_fft(n):
     """Weights on |k_1| < K and 0 <= k_2 < K, inverse transform of a real field."""
     width, modes = 3, 4
-    layer = seeded(FourierConvolution, width, modes).double()
+    layer = spectral("fourier", width, modes).double()
     u = rough(n, width)
     spectrum = torch.fft.fft2(u) / n**2
     weight = torch.complex(*layer.weight.detach().split(width, dim=2))
@@ -66,7 +69,7 @@ def test_fourier_layer_is_the_truncated_fft(n):
 @pytest.mark.parametrize("n", [7, 8, 50])
 def test_fourier_layer_in_one_dimension_is_the_truncated_fft(n):
     width, modes = 3, 4
-    layer = seeded(FourierConvolution, width, modes, dimension=1).double()
+    layer = spectral("fourier", width, modes, 1).double()
     u = rough(n, width, dimension=1)
     weight = torch.complex(*layer.weight.detach().split(width, dim=2))
     spectrum = torch.fft.rfft(u)
@@ -78,7 +81,7 @@ def test_fourier_layer_in_one_dimension_is_the_truncated_fft(n):
 @pytest.mark.parametrize("n", [5, 8, 50])
 def test_cosine_layer_is_the_truncated_dct(n):
     width, modes = 3, 5
-    layer = seeded(CosineConvolution, width, modes).double()
+    layer = spectral("cosine", width, modes).double()
     u = rough(n, width)
     coefficients = scipy.fft.dctn(u.numpy(), 2, axes=(2, 3), norm="ortho")
     weight = layer.weight.detach().numpy().reshape(modes, modes, width, width)
@@ -90,12 +93,12 @@ def test_cosine_layer_is_the_truncated_dct(n):
     close(first(layer(last(u))), torch.from_numpy(expected))
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", BASES)
 @pytest.mark.parametrize("dimension", [1, 2])
 @pytest.mark.parametrize(("m", "n"), [(9, 16), (16, 33), (9, 10)])
 def test_spectral_layers_are_the_same_operator_on_every_grid(kind, dimension, m, n):
     """K commutes with prolongation and with restriction: it sees the modes it mixes only."""
-    basis, layer = BASES[kind](dimension), seeded(LAYERS[kind], 3, 5, dimension).double()
+    basis, layer = BASES[kind](dimension), spectral(kind, 3, 5, dimension).double()
     # Restriction removes the Nyquist modes, which prolongation does and which the layer ignores.
     u = basis.restrict(rough(m, dimension=dimension), m)
     on_coarse = basis.prolong(basis.restrict(first(layer(last(u))), m), n)
@@ -104,12 +107,12 @@ def test_spectral_layers_are_the_same_operator_on_every_grid(kind, dimension, m,
     close(basis.restrict(first(layer(last(v))), m), first(layer(last(basis.restrict(v, m)))))
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", BASES)
 @pytest.mark.parametrize("dimension", [1, 2])
 def test_layers_keep_the_size_of_what_they_transmit(kind, dimension):
     """Weights are scaled so that mode by mode E‖Ku‖² = E‖u‖²."""
     width, n, modes = 48, 16, 6
-    basis, layer = BASES[kind](dimension), seeded(LAYERS[kind], width, modes, dimension)
+    basis, layer = BASES[kind](dimension), spectral(kind, width, modes, dimension)
     u = rough(n, width, batch=8, dimension=dimension, dtype=torch.float32)
     k = np.meshgrid(*basis.axis_modes(n), indexing="ij")
     kept = torch.from_numpy(np.all([abs(axis) < modes for axis in k], axis=0)).float()
@@ -118,10 +121,10 @@ def test_layers_keep_the_size_of_what_they_transmit(kind, dimension):
     assert ratio == pytest.approx(1, abs=0.15)
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", BASES)
 @pytest.mark.parametrize("dimension", [1, 2])
 def test_layers_keep_their_precision_and_differentiate(kind, dimension):
-    layer = seeded(LAYERS[kind], 2, 3, dimension)
+    layer = spectral(kind, 2, 3, dimension)
     assert layer(last(rough(6, 2, 2, dimension, torch.float32))).dtype == torch.float32
     u = last(rough(6, 2, 1, dimension)).requires_grad_()
     assert torch.autograd.gradcheck(layer.double(), u, fast_mode=True)
@@ -130,24 +133,29 @@ def test_layers_keep_their_precision_and_differentiate(kind, dimension):
 @pytest.mark.parametrize(("kind", "modes", "n"), [("fourier", 6, 10), ("cosine", 12, 10)])
 def test_grids_that_do_not_resolve_the_modes_are_refused(kind, modes, n):
     with pytest.raises(ValueError, match=rf"{modes} modes .*{n} nodes.*modes <= "):
-        LAYERS[kind](2, modes)(torch.zeros(1, n, n, 2))
+        spectral(kind, 2, modes)(torch.zeros(1, n, n, 2))
 
 
 @pytest.mark.parametrize(("kind", "modes", "n"), [("fourier", 5, 9), ("cosine", 10, 10)])
 def test_the_coarsest_grid_that_resolves_the_modes_is_enough(kind, modes, n):
-    assert LAYERS[kind](2, modes)(torch.zeros(1, n, n, 2)).shape == (1, n, n, 2)
+    assert spectral(kind, 2, modes)(torch.zeros(1, n, n, 2)).shape == (1, n, n, 2)
 
 
 # Local stencils
 
 
+def stencil_of(kind, n, cells, dimension=2):
+    periodic = (kind == "fourier",) * dimension
+    return DifferenceStencil.of((n,) * dimension, (cells,) * dimension, periodic)
+
+
 def difference(kind, u, cells):
     """D u for a field (batch, channel, *grid)."""
-    stencil = Stencil.of(u.shape[-1], cells, u.ndim - 2, periodic=kind == "fourier")
+    stencil = stencil_of(kind, u.shape[-1], cells, u.ndim - 2)
     return first(stencil.ends(last(u))) - stencil.centre * u
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", BASES)
 @pytest.mark.parametrize("dimension", [1, 2])
 @pytest.mark.parametrize(("n", "cells"), [(16, 8), (24, 8), (16, 16), (17, 8), (12, 16), (50, 12)])
 def test_stencil_is_the_interpolated_difference(kind, dimension, n, cells):
@@ -167,7 +175,7 @@ def test_stencil_is_the_interpolated_difference(kind, dimension, n, cells):
     close(difference(kind, u, cells), torch.from_numpy(expected))
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", BASES)
 @pytest.mark.parametrize(("m", "n"), [(16, 32), (16, 24), (8, 32)])
 def test_stencil_is_the_same_operator_on_every_grid_that_meets_its_arms(kind, m, n):
     basis = BASES[kind](2)
@@ -176,10 +184,10 @@ def test_stencil_is_the_same_operator_on_every_grid_that_meets_its_arms(kind, m,
     close(difference(kind, basis.prolong(u, n), 8), on_coarse)
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", BASES)
 @pytest.mark.parametrize("n", [8, 11])
 def test_the_sum_over_the_ends_is_symmetric(kind, n):
-    stencil = Stencil.of(n, 8, 2, periodic=kind == "fourier")
+    stencil = stencil_of(kind, n, 8)
     u, v = last(rough(n, 2)), last(rough(n, 4))[..., :2]
     close((stencil.ends(u) * v).sum(), (u * stencil.ends(v)).sum())
 
@@ -189,16 +197,16 @@ def test_the_sum_over_the_ends_is_symmetric(kind, n):
 
 def block(kind, dimension, cells, n=8, width=4, modes=3, batch=5):
     """Arguments of a residual block: parts of 2, 2 and 1 samples, coefficients, weights."""
-    layer = seeded(LAYERS[kind], width, modes, dimension).double()
+    layer = spectral(kind, width, modes, dimension).double()
     h = last(rough(n, width, batch, dimension))
-    stencil = Stencil.of(n, cells, dimension, kind == "fourier") if cells else None
-    operators = Operators(layer.transform(n, h), stencil)
+    stencil = stencil_of(kind, n, cells, dimension) if cells else None
+    operators = Operators(layer.modes.transform(h.shape[1:-1], h), stencil)
     mixed = layer.mix(operators.transform.analyse(h)).detach()
 
     def normal(*shape):
         return torch.randn(*shape, dtype=torch.float64)
 
-    weights = Weights(
+    weights = BlockWeights(
         normal(batch, width, width),
         normal(batch, width, width) if cells else None,
         normal(batch, 1, width),
@@ -244,7 +252,7 @@ def test_residual_block_is_differentiated_exactly(kind, dimension, cells, analys
 
     def function(h, mixed, *tensors):
         values = iter(tensors)
-        given = Weights(*(None if w is None else next(values) for w in weights))
+        given = BlockWeights(*(None if w is None else next(values) for w in weights))
         parts, coefficients = residual_block(h.split(2), mixed, given, operators, analyse=analyse)
         return (*parts, coefficients) if analyse else parts
 

@@ -1,0 +1,46 @@
+"""What all networks have in common: what they are told of the data, and what they refuse."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from fsdiff.networks.axes import AxisKind
+
+
+class Network(nn.Module):
+    """A map from fields (batch, channel, *grid) and noise levels (batch,) to fields like these.
+
+    The data tell its constructor the numbers of channels and the kinds of axes, configuration all
+    else, which is keyword-only. Settings are checked by the class, before there are weights.
+    """
+
+    autocast: ClassVar[bool] = True
+    """Whether it may be evaluated in bfloat16."""
+    weights_counted: ClassVar[bool] = True
+    """Whether the number of its weights can be told without building it for seconds."""
+
+    @classmethod
+    def check(cls, axes: Sequence[AxisKind], **settings: Any) -> Iterator[tuple[str, str]]:
+        """Settings that do not suit data with such axes, each with what is wrong with it."""
+        dimension = len(axes)
+        if settings.get("dimension") not in (None, dimension):
+            yield "dimension", f"the data's dimension is {dimension}; use dimension: {dimension}"
+
+    @classmethod
+    def check_grid(
+        cls, axes: Sequence[AxisKind], grid: Sequence[int], **settings: Any
+    ) -> Iterator[str]:
+        """Why fields on a grid of this shape are none for a network of such settings."""
+        yield from ()
+
+
+def check_dimension(network: nn.Module, x: Tensor) -> None:
+    """Refuse fields x (batch, channel, *grid) of another dimension than a network's."""
+    if x.ndim != network.dimension + 2:
+        name = type(network).__name__
+        raise ValueError(
+            f"{'an' if name == 'FNO' else 'a'} {name} of dimension {network.dimension} is given "
+            f"fields of shape {tuple(x.shape)}; use dimension={x.ndim - 2} for a network of such "
+            "fields"
+        )
