@@ -1,0 +1,179 @@
+"""Numbers of a tiny study, from its data to samples, as they were when this file was written.
+
+Whatever moves inside the library, studies of squares keep their numbers. The stored values are
+single precision's, after a few steps of training: processors and releases of PyTorch may round
+differently, so they are compared to a relative 10⁻⁴ of each field's size instead of bit by bit.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from fsdiff import parts
+from fsdiff import study as config
+from fsdiff.data import hierarchy, storage, tensors
+from fsdiff.stages.files import fields_of
+from fsdiff.stages.sample import sample
+from fsdiff.stages.train import train
+from fsdiff.study import strict_yaml
+
+SEED = 3
+STUDY = """
+datasets:
+  waves:
+    source: {kind: random_field, resolution: 16, measure: {kind: power_law_field}}
+    split: {train: 12, validation: 4, test: 8}
+    resolutions: [8, 16]
+defaults:
+  dataset: waves
+  levels: [{resolution: 8, epochs: 3, batch_size: 4}, {resolution: 16, epochs: 2, batch_size: 4}]
+  samples: {count: 2, resolutions: [16, 32]}
+experiments:
+  fno:
+    prior: {kind: standard}
+    process: {kind: stochastic_heat}
+    prediction: {kind: wiener}
+    network: {kind: fno, width: 4, modes: 2, layers: 2, projection: 4, stencil_cells: 8}
+    sampler: {kind: dpm_solver, steps: 3}
+  unet:
+    prior: {kind: bessel, power: 0.6}
+    process: {kind: vp}
+    prediction: {kind: velocity}
+    time_sampling: {kind: log_snr}
+    network: {kind: unet, width: 4, multipliers: [1, 2], blocks: 1}
+    sampler: {kind: dpm_solver, steps: 3}
+evaluation:
+  metrics:
+    one_point: {kind: one_point}
+"""
+SAMPLERS = {
+    "ddim": {"kind": "ddim", "steps": 4, "spacing": "log_snr", "eta": 0.5},
+    "dpm_solver": {"kind": "dpm_solver", "steps": 4, "spacing": "uniform", "stochastic": True},
+    "adaptive_heun": {"kind": "adaptive_heun", "tolerance": 0.2, "spacing": "log_snr"},
+    "predictor_corrector": {
+        "kind": "predictor_corrector",
+        "sampler": {"kind": "heun", "steps": 3, "spacing": "log_snr"},
+        "corrections": 1,
+        "step_size": 0.05,
+    },
+    "multilevel": {
+        "kind": "multilevel",
+        "sampler": {"kind": "dpm_solver", "steps": 6, "spacing": "log_snr", "stochastic": False},
+        "tolerance": 0.3,
+        "coarsest": 8,
+    },
+}
+STORED = {
+    "fno losses": (5.931851, -0.2354208, 2.293109, 2.423397),
+    "fno weights": (26.44937, -0.2612021, -4.543901, 8.388467),
+    "fno ddim 16": (-0.0002670998, 0.03366441, 0.002652838, 0.4410941),
+    "fno dpm_solver 16": (-0.0002813928, -0.0976151, 0.8522839, 0.5912905),
+    "fno adaptive_heun 16": (-0.0002650362, 0.1861168, -0.8233426, 0.9896256),
+    "fno predictor_corrector 16": (-0.0002544752, 0.08929843, -0.6831321, 0.3133826),
+    "fno multilevel 16": (-0.0002661696, 0.1714484, -0.7616722, 1.017051),
+    "fno ddim 32": (-0.00219671, 0.1707599, -0.03828579, 0.8836107),
+    "fno dpm_solver 32": (-0.002315631, 0.4013509, -0.08096141, 1.182539),
+    "fno adaptive_heun 32": (-0.002178043, -0.05151883, -0.08331325, 1.981453),
+    "fno predictor_corrector 32": (-0.002092839, -0.04227991, -0.01840346, 0.6270373),
+    "fno multilevel 32": (-0.002189656, -0.03797366, -0.07938325, 2.035629),
+    "unet losses": (28.19407, -1.11229, 10.88142, 11.54104),
+    "unet weights": (39.83107, -4.655118, 2.257423, 8.638378),
+    "unet ddim 16": (1.677103, 0.08710192, -0.04534532, 0.4120448),
+    "unet dpm_solver 16": (-0.6450515, -0.1570128, 1.574174, 0.9593758),
+    "unet adaptive_heun 16": (0.7418876, 0.2640336, -1.102939, 0.8694848),
+    "unet predictor_corrector 16": (3.315696, 0.1713366, -1.112931, 0.8277426),
+    "unet multilevel 16": (-1.119793, 0.2581382, -1.136818, 0.8074357),
+    "unet ddim 32": (6.503811, 0.1578776, -0.1500333, 0.9028561),
+    "unet dpm_solver 32": (-2.179046, 3.391799, -0.2116366, 2.076064),
+    "unet adaptive_heun 32": (2.823202, -0.265448, -0.203587, 1.854817),
+    "unet predictor_corrector 32": (12.77572, -0.4544139, -0.242048, 1.793565),
+    "unet multilevel 32": (-4.512678, -0.229069, -0.162207, 1.673597),
+}
+
+
+class Run:
+    """The study, in a folder."""
+
+    def __init__(self, folder):
+        self.folder, self.study = folder, config.load(strict_yaml.parse(STUDY))
+        self._make_data()
+        for name in ("fno", "unet"):
+            self._train(name, 8, None)
+            self._train(name, 16, folder / f"{name}-8.safetensors")
+
+    def _make_data(self):
+        dataset = self.study.datasets["waves"]
+        basis = parts.build("basis", dataset.basis)
+        made_from = storage.Provenance(self.study.simulate_slice("waves"), "code", SEED)
+        fields = dataset.source.part.generate(range(dataset.samples), SEED)
+        storage.write(fields, self.folder / "shard.nc", title="shard", provenance=made_from)
+        split = dataset.split.plain()
+        merged = hierarchy.merge([self.folder / "shard.nc"], split=split, expected=made_from)
+        measured = hierarchy.statistics(merged, basis)
+        merged = merged.merge(measured, compat="override", combine_attrs="override")
+        for n in (8, 16):
+            block = self.study.hierarchy_slice("waves", n)
+            downsampling = parts.build("downsampling", block["downsampling"])
+            coarse = hierarchy.restrict(merged, n, downsampling, basis)
+            storage.write(coarse, self.folder / f"{n}.nc", title="data", provenance=made_from)
+
+    def _train(self, name, n, coarser):
+        train(
+            {"config": self.study.train_slice(name, n, SEED), "code": "code"},
+            data={m: self.folder / f"{m}.nc" for m in (8, 16)},
+            warm_start=coarser,
+            weights=self.folder / f"{name}-{n}.safetensors",
+            sidecar=self.folder / f"{name}-{n}.json",
+            history=self.folder / f"{name}-{n}.history.nc",
+            states=self.folder,
+        )
+
+    def numbers(self):
+        """Everything that is compared, by name."""
+        found = {}
+        for name in ("fno", "unet"):
+            history = storage.read_results(self.folder / f"{name}-16.history.nc")
+            found[f"{name} losses"] = history["validation_loss"].values.ravel()
+            weights, _ = tensors.read(self.folder / f"{name}-16.safetensors")
+            sizes = [weights[key].double().norm() for key in sorted(weights)]
+            found[f"{name} weights"] = np.array(sizes)
+            for n in (16, 32):
+                for kind, block in SAMPLERS.items():
+                    found[f"{name} {kind} {n}"] = self._drawn(name, block, n)
+        return {name: summary(values) for name, values in found.items()}
+
+    def _drawn(self, name, block, n):
+        output = self.folder / "samples.nc"
+        sample(
+            {"config": {**self.study.sample_slice(name, n, SEED), "sampler": block}, "code": ""},
+            weights=self.folder / f"{name}-16.safetensors",
+            output=output,
+            cost=self.folder / "cost.json",
+            states=self.folder,
+        )
+        return fields_of(output).double().numpy().ravel()
+
+
+def summary(values):
+    """Three sums in which every value counts differently, and the size of all values."""
+    places = np.arange(len(values))
+    weights = np.stack([np.ones(len(values)), np.cos(places), np.sin(7 * places)])
+    return (*(weights @ values), float(np.linalg.norm(values)))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield Run(tmp_path_factory.mktemp("run")).numbers()
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_results_are_those_that_were_stored(found, name):
+    *_, size = STORED[name]
+    assert found[name] == pytest.approx(STORED[name], rel=1e-4, abs=1e-4 * size)
+
+
+def test_every_result_is_stored(found):
+    assert found.keys() == STORED.keys()
