@@ -46,7 +46,7 @@ from fsdiff.metrics.patches import PatchSlicedWasserstein
 from fsdiff.metrics.sliced import SlicedWasserstein
 from fsdiff.metrics.spectra import SpectrumError
 from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, save, styled
-from fsdiff.stages.evaluate import test_halves
+from fsdiff.stages.files import reference_halves
 from fsdiff.stages.judge import Judge
 
 BLOCKS = 8
@@ -277,7 +277,7 @@ def main() -> None:
     count = 16 if arguments.quick else arguments.count
     parts = list(measured(model, tasks, count))
     with storage.read(next(iter(tasks))) as dataset:
-        tested = len(test_halves(dataset)[0])
+        tested = len(reference_halves(dataset)[0])
     arguments.folder.mkdir(parents=True, exist_ok=True)
     save(draw(parts), arguments.folder / f"{name}.svg")
     options = f" … --reference {arguments.reference} --count {count}"
@@ -292,7 +292,7 @@ def measured(
     for data, samplers in tasks.items():
         with storage.read(data) as dataset:
             judge = Judge(METRICS, model.denoiser.basis, statistics.Statistics.of(dataset), {})
-            target, real = map(judge.normalise, test_halves(dataset))
+            target, real = map(judge.normalise, reference_halves(dataset))
         n, floor = target.shape[-1], judge(real[:count], target)
         yield f"{n} × {n} nodes", measure(model, samplers, judge, target, count), floor
 

@@ -36,6 +36,7 @@ FAMILIES = {
     "analysis": "analyses",
     "covariance": "measures.priors",
     "law": "measures.planar",
+    "method": "methods",
 }
 """Key in the configuration → modules or packages below ``fsdiff`` that hold its parts."""
 

@@ -82,7 +82,7 @@ class Absorption(Analysis):
     def _sample(self, smallest_time: float) -> list[tuple[float, Tensor]]:
         """All states of all samples that stop at a time."""
         process = dataclasses.replace(self.process, smallest_time=smallest_time)
-        exact = ExactDenoiser(self.law.mixture(), prior=STANDARD_NORMAL, process=process)
+        exact = ExactDenoiser(self.law.mixture(), noise=STANDARD_NORMAL, process=process)
         recorder = Recorder(exact)
         ensemble(self.sampler, recorder, self.samples, self.seed)
         return recorder.states

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from fsdiff.analyses.base import NetworkFactory
-from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.randomness import generator
 
 DATA_STREAM, LOSS_STREAM, WEIGHTS_STREAM = 34, 35, 36
@@ -26,7 +26,7 @@ def initialised(factory: NetworkFactory, channels: int, seed: int) -> nn.Module:
 
 
 def fit(
-    denoiser: Denoiser,
+    denoising: DenoisingLoss,
     draw: Callable[[np.random.Generator], Tensor],
     *,
     steps: int,
@@ -38,12 +38,12 @@ def fit(
 
     ``draw`` makes the fields (batch, channel, *grid) of a step, in the network's precision.
     """
-    optimizer = torch.optim.Adam(denoiser.parameters(), lr=learning_rate)
+    optimizer = torch.optim.Adam(denoising.denoiser.parameters(), lr=learning_rate)
     for step in tqdm(range(steps), desc="train", unit="step", disable=None):
         yield step
         data = draw(generator(seed, DATA_STREAM, step))
         random = torch.Generator().manual_seed(_number(seed, LOSS_STREAM, step))
-        loss = _loss(denoiser, data, random, weight)
+        loss = _loss(denoising, data, random, weight)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss} in step {step}: lower learning_rate")
         optimizer.zero_grad(set_to_none=True)
@@ -53,14 +53,14 @@ def fit(
 
 
 def _loss(
-    denoiser: Denoiser, data: Tensor, random: torch.Generator, weight: Weight | None
+    denoising: DenoisingLoss, data: Tensor, random: torch.Generator, weight: Weight | None
 ) -> Tensor:
     if weight is None:
-        return denoiser.loss(data, random).mean()
-    uniform = denoiser.time_sampling.spread(torch.rand(len(data), generator=random))
-    t = denoiser.times(uniform)
-    noise = denoiser.colour(torch.randn(data.shape, generator=random))
-    return (weight(t) * denoiser.loss_at(data, t, noise)).mean()
+        return denoising(data, random).mean()
+    uniform = denoising.time_sampling.spread(torch.rand(len(data), generator=random))
+    t = denoising.times(uniform)
+    noise = denoising.denoiser.law.colour(torch.randn(data.shape, generator=random))
+    return (weight(t) * denoising.at(data, t, noise)).mean()
 
 
 def _number(seed: int, *stream: int) -> int:

@@ -113,6 +113,6 @@ class ForwardTruncation(Analysis):
 
     def _white(self, step: int) -> Tensor:
         """White noise for every path, (path, *coefficients)."""
-        shape = (self.paths, self.finest**self.basis.dimension)
+        shape = (self.paths, self.basis.size(self.finest))
         normals = generator(self.seed, PATH_STREAM, step).standard_normal(shape)
         return self.basis.white_noise(normals, self.finest)

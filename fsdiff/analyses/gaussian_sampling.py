@@ -44,7 +44,7 @@ class GaussianSampling(Analysis):
     def run(self) -> xr.Dataset:
         """``evaluations``, ``distance`` (setting), ``variance`` (setting, wavenumber) and exact."""
         law = gaussian(self.basis, self.covariance)
-        denoiser = ExactDenoiser(law, prior=self.prior, process=self.process)
+        denoiser = ExactDenoiser(law, noise=self.prior, process=self.process)
         data = law.spectrum(self.resolution)[0]
         found, evaluations = [], []
         for value in tqdm(self.values, desc=self.sampler.kind, disable=None):

@@ -12,8 +12,10 @@ from torch import Tensor
 from fsdiff.analyses.base import Analysis, NetworkFactory, results
 from fsdiff.analyses.fitting import fit, initialised
 from fsdiff.analyses.runs import Recorder, ensemble
-from fsdiff.diffusion.denoiser import Denoiser, Estimate
+from fsdiff.diffusion.denoiser import Denoiser, DenoiserLike, Estimate
 from fsdiff.diffusion.exact import POINTS, STANDARD_NORMAL, ExactDenoiser
+from fsdiff.diffusion.law import Law
+from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.diffusion.predictions import Data, Prediction
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import OrnsteinUhlenbeck
@@ -23,6 +25,7 @@ from fsdiff.diffusion.samplers.times import time_grid
 from fsdiff.diffusion.time_sampling import TimeSampling, Uniform
 from fsdiff.measures.planar import PlanarLaw
 from fsdiff.randomness import generator
+from fsdiff.spaces.spectrum import MeasuredSpectrum
 
 TEST_STREAM = 38
 """Stream number of the points that networks are judged on."""
@@ -93,18 +96,16 @@ class Parameterisation(Analysis):
     def trained(self) -> Denoiser:
         """The network after training."""
         law = self.law.mixture()
-        denoiser = Denoiser(
-            initialised(self.network, law.channels, self.seed),
+        network = initialised(self.network, law.channels, self.seed)
+        known = Law(
             basis=POINTS,
-            prior=STANDARD_NORMAL,
+            noise=STANDARD_NORMAL,
             process=self.process,
-            prediction=self.prediction,
-            time_sampling=self.time_sampling,
-            spectrum=law.spectrum(1),
-            spectrum_resolution=1,
+            data=MeasuredSpectrum(law.spectrum(1), POINTS, 1),
         )
+        denoiser = Denoiser(known, network, self.prediction)
         for _ in fit(
-            denoiser,
+            DenoisingLoss(denoiser, self.time_sampling),
             lambda random: law.sample(random, self.batch_size, 1).float(),
             steps=self.steps,
             learning_rate=self.learning_rate,
@@ -115,26 +116,26 @@ class Parameterisation(Analysis):
         return denoiser
 
     def _exact(self) -> ExactDenoiser:
-        return ExactDenoiser(self.law.mixture(), prior=STANDARD_NORMAL, process=self.process)
+        return ExactDenoiser(self.law.mixture(), noise=STANDARD_NORMAL, process=self.process)
 
     def further_weight(self, t: Tensor) -> Tensor:
         """The weight over m²/r², which the loss of the predictions has already."""
-        ratio = 2 * self.process.log_signal_to_noise(t)
+        ratio = 2 * self.process.half_log_signal_to_noise(t)
         clamped = ratio.clamp_max(math.log(self.largest_weight))
         return (self.weight_power * clamped - ratio).exp()
 
     @torch.no_grad()
-    def _at_point(self, denoiser: Denoiser | ExactDenoiser, t: Tensor) -> Tensor:
+    def _at_point(self, denoiser: DenoiserLike, t: Tensor) -> Tensor:
         """Estimates at the point, (quantity, time, axis)."""
         x = torch.tensor(self.point)[:, None].expand(len(t), 2, 1)
         return _estimates(denoiser(x, t.float()))
 
     @torch.no_grad()
-    def errors(self, denoiser: Denoiser | ExactDenoiser, t: Tensor) -> Tensor:
+    def errors(self, denoiser: DenoiserLike, t: Tensor) -> Tensor:
         """Mean square errors over the law of X_t, (quantity,)."""
         exact = self._exact()
         data = self._points(COMPARED, 0)[..., None].float()
-        marginal = exact.marginal(t.view(1).float(), 1)
+        marginal = exact.law.marginal(t.view(1).float(), 1)
         noise = torch.from_numpy(generator(self.seed, TEST_STREAM, 2).standard_normal(data.shape))
         x = marginal.mean_scale * data + marginal.noise_scale * noise.float()
         time = t.view(1).float()

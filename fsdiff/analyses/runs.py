@@ -10,8 +10,9 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from fsdiff.diffusion.denoiser import Denoiser, Estimate
+from fsdiff.diffusion.denoiser import DenoiserLike, Estimate
 from fsdiff.diffusion.exact import ExactDenoiser
+from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, Sampler, State
 from fsdiff.randomness import generator
 
@@ -24,8 +25,8 @@ class _Ensemble(Run):
     """Many cheap samples at once: all their noise of a step comes from one stream."""
 
     def _coloured(self, indices: Sequence[int], symbol: Tensor, n: int, *stream: int) -> Tensor:
-        basis = self.denoiser.basis
-        shape = (len(indices), self.denoiser.channels, n**basis.dimension)
+        basis = self.law.basis
+        shape = (len(indices), self.law.channels, basis.size(n))
         normals = generator(self.seed, ENSEMBLE_STREAM, *stream).standard_normal(shape)
         return basis.inverse(basis.white_noise(normals, n) * symbol, n).to(self.dtype)
 
@@ -33,29 +34,30 @@ class _Ensemble(Run):
 class Recorder:
     """A denoiser that remembers the states that it is shown, (time, fields)."""
 
-    def __init__(self, denoiser: Denoiser | ExactDenoiser) -> None:
-        self.denoiser = denoiser
+    def __init__(self, denoiser: DenoiserLike) -> None:
+        self.denoiser, self.law = denoiser, denoiser.law
         self.states: list[tuple[float, Tensor]] = []
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.denoiser, name)
-
-    def __call__(self, x: Tensor, t: Tensor) -> Estimate:
+    def estimate(self, x: Tensor, marginal: Marginal, condition: Tensor | None = None) -> Estimate:
         """The estimates of the denoiser."""
-        self.states.append((float(t[0]), x))
-        return self.denoiser(x, t)
+        self.states.append((float(marginal.time.flatten()[0]), x))
+        return self.denoiser.estimate(x, marginal, condition)
+
+    def __call__(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Estimate:
+        """The estimates of the denoiser."""
+        return self.estimate(x, self.law.marginal(t, self.law.basis.resolution(x)), condition)
 
 
 @torch.no_grad()
 def ensemble(
     sampler: Sampler,
-    denoiser: Denoiser | ExactDenoiser | Recorder,
+    denoiser: DenoiserLike,
     samples: int,
     seed: int,
     dtype: torch.dtype = torch.float64,
 ) -> Tensor:
     """Points of ℝ^d, (samples, d), drawn as one batch; they depend on seed and number."""
-    run = _Ensemble(denoiser, denoiser.prior, 1, seed, dtype, torch.device("cpu"))
+    run = _Ensemble(denoiser, 1, seed, dtype, torch.device("cpu"))
     (state,) = sampler.draw(run, [tuple(range(samples))])
     return state.fields[..., 0]
 
@@ -73,17 +75,16 @@ class _Impulses(Run):
 
     def noise(self, state: State, n: int, *stream: int) -> Tensor:
         """The impulse of this draw in its row, if there is such a row."""
-        eigenvalues = self.prior.eigenvalues(self.denoiser.basis, n)
-        return self._impulse(state.indices, next(self.draws), eigenvalues, n)
+        return self._impulse(state.indices, next(self.draws), self.law.noise_spectrum(n), n)
 
     def gaussian(self, indices: Sequence[int], t: float, n: int) -> Tensor:
         """The impulse of the start in row 0."""
-        marginal = self.denoiser.marginal(torch.tensor([t], dtype=torch.float64), n)
+        marginal = self.law.marginal(torch.tensor([t], dtype=torch.float64), n)
         return self._impulse(indices, 0, marginal.variance[0, 0], n)
 
     def _impulse(self, indices: Sequence[int], row: int, variance: Tensor, n: int) -> Tensor:
-        basis = self.denoiser.basis
-        fields = torch.zeros((len(indices), 1, *(n,) * basis.dimension), dtype=self.dtype)
+        basis = self.law.basis
+        fields = torch.zeros((len(indices), 1, *basis.grid(n)), dtype=self.dtype)
         if row < len(indices):
             zero = basis.forward(fields[row, 0])
             fields[row, 0] = basis.inverse(zero + variance.sqrt(), n)
@@ -100,14 +101,13 @@ def sample_variance(sampler: Sampler, denoiser: ExactDenoiser, n: int) -> tuple[
     """
     draws = _impulses(sampler, denoiser, n, 1)[1]
     state, _ = _impulses(sampler, denoiser, n, 1 + draws)
-    cost = sum(
-        number * (m / n) ** denoiser.basis.dimension for m, number in state.evaluations.items()
-    )
-    return denoiser.basis.forward(state.fields[:, 0]).abs().square().sum(0), cost
+    basis = denoiser.law.basis
+    cost = sum(number * (basis.size(m) / basis.size(n)) for m, number in state.evaluations.items())
+    return basis.forward(state.fields[:, 0]).abs().square().sum(0), cost
 
 
 def _impulses(sampler: Sampler, denoiser: ExactDenoiser, n: int, rows: int) -> tuple[State, int]:
     """The finished rows, and how many fields of noise were drawn."""
-    run = _Impulses(denoiser, denoiser.prior, n, 0, torch.float64, torch.device("cpu"))
+    run = _Impulses(denoiser, n, 0, torch.float64, torch.device("cpu"))
     (state,) = sampler.draw(run, [tuple(range(rows))])
     return state, next(run.draws) - 1

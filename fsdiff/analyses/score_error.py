@@ -11,8 +11,10 @@ from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, NetworkFactory, results
 from fsdiff.analyses.fitting import fit, initialised
-from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.denoiser import Denoiser, DenoiserLike
 from fsdiff.diffusion.exact import ExactDenoiser, GaussianMixture, mixture
+from fsdiff.diffusion.law import Law
+from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.diffusion.predictions import Prediction, Score
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
@@ -22,6 +24,7 @@ from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.randomness import generator
 from fsdiff.spaces.bases import Basis, FourierBasis, Nodes
 from fsdiff.spaces.downsampling import Downsampling, Fourier
+from fsdiff.spaces.spectrum import MeasuredSpectrum
 
 TEST_STREAM = 37
 """Stream number of the data and the noise that errors are measured on."""
@@ -65,7 +68,7 @@ class ScoreError(Analysis):
         tests = [self.test(law, n) for n in self.resolutions]
         rows, errors = [], []
         for step in fit(
-            denoiser,
+            DenoisingLoss(denoiser, self.time_sampling),
             lambda random: self.training_fields(law, random),
             steps=self.steps,
             learning_rate=self.learning_rate,
@@ -100,16 +103,14 @@ class ScoreError(Analysis):
 
     def denoiser(self) -> Denoiser:
         """The network to be trained, with its first weights."""
-        return Denoiser(
-            initialised(self.network, 1, self.seed),
+        spectrum = self.law().spectrum(self.data_resolution)
+        law = Law(
             basis=self.basis,
-            prior=self.prior,
+            noise=self.prior,
             process=self.process,
-            prediction=self.prediction,
-            time_sampling=self.time_sampling,
-            spectrum=self.law().spectrum(self.data_resolution),
-            spectrum_resolution=self.data_resolution,
+            data=MeasuredSpectrum(spectrum, self.basis, self.data_resolution),
         )
+        return Denoiser(law, initialised(self.network, 1, self.seed), self.prediction)
 
     def training_fields(self, law: GaussianMixture, random: np.random.Generator) -> Tensor:
         """A batch of fields as the network is shown them."""
@@ -119,13 +120,13 @@ class ScoreError(Analysis):
 
     def test(self, law: GaussianMixture, n: int) -> "_Test":
         """States of the process on n nodes, restrictions of the same functions for all n."""
-        exact = ExactDenoiser(law, prior=self.prior, process=self.process)
+        exact = ExactDenoiser(law, noise=self.prior, process=self.process)
         random = generator(self.seed, TEST_STREAM)
         fields = law.sample(random, self.test_fields, self.data_resolution)
         noise = mixture(self.basis, 0 * law.means[:1], law.covariance)
         noise = noise.sample(random, self.test_fields, self.data_resolution)
         part = (torch.arange(self.test_fields, dtype=torch.float64) + 0.5) / self.test_fields
-        t = Uniform().quantiles(exact.marginal(part[:1], n))(part)
+        t = Uniform().quantiles(exact.law.marginal(part[:1], n))(part)
         return _Test.of(exact, self.basis.resample(fields, n), self.basis.resample(noise, n), t)
 
 
@@ -141,13 +142,13 @@ class _Test:
     @classmethod
     def of(cls, exact: ExactDenoiser, data: Tensor, noise: Tensor, t: Tensor) -> "_Test":
         """From data and noise on one grid, at times t (batch,)."""
-        marginal = exact.marginal(t, data.shape[-1])
+        marginal = exact.law.marginal(t, exact.law.basis.resolution(data))
         x = marginal.apply(marginal.mean_scale, data) + marginal.apply(marginal.noise_scale, noise)
-        diffusion = exact.process.diffusion(marginal.time, torch.zeros((), dtype=torch.float64))
+        diffusion = marginal.process.diffusion(marginal.time, torch.zeros((), dtype=torch.float64))
         return cls(x, t, diffusion, diffusion * exact(x, t).score)
 
     @torch.no_grad()
-    def error(self, denoiser: Denoiser) -> float:
+    def error(self, denoiser: DenoiserLike) -> float:
         """E g²‖S_θ − S‖²/E g²‖S‖²."""
         parts = zip(self.x.float().split(16), self.t.float().split(16), strict=True)
         scores = [denoiser(x, t).score for x, t in parts]

@@ -63,8 +63,8 @@ class ScoreLipschitz(Analysis):
     def measured(self, t: Tensor, n: int, iterations: int = 200) -> float:
         """The norm of the score that samplers call, a linear map, by power iteration."""
         law = gaussian(self.basis, self.covariance)
-        denoiser = ExactDenoiser(law, prior=self.prior, process=self.process)
-        u = torch.zeros((1, 1, *(n,) * self.basis.dimension), dtype=torch.float64)
+        denoiser = ExactDenoiser(law, noise=self.prior, process=self.process)
+        u = torch.zeros((1, 1, *self.basis.grid(n)), dtype=torch.float64)
         u.view(-1)[0] = 1.0  # a point mass holds every mode
         for _ in range(iterations):
             u = self.basis.resample(u, n)  # rounding errors in unresolved modes would grow

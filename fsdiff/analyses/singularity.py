@@ -42,7 +42,7 @@ class Singularity(Analysis):
     def run(self) -> xr.Dataset:
         """``size`` (quantity, time) at the point; ``least_loss`` and ``weight`` (time)."""
         law = self.law.mixture()
-        exact = ExactDenoiser(law, prior=STANDARD_NORMAL, process=self.process)
+        exact = ExactDenoiser(law, noise=STANDARD_NORMAL, process=self.process)
         t = time_grid(self.process, self.times, "exponential")
         x = torch.tensor(self.point, dtype=torch.float64)[:, None].expand(len(t), 2, 1)
         estimate = exact(x, t)
@@ -69,7 +69,7 @@ class Singularity(Analysis):
     def _least_loss(self, exact: ExactDenoiser, times: Tensor) -> Tensor:
         """Mean square of the error of the best estimate of X_0, at each time."""
         random = generator(self.seed, SAMPLE_STREAM)
-        data = exact.law.sample(random, self.samples, 1)
+        data = exact.data.sample(random, self.samples, 1)
         noise = torch.from_numpy(random.standard_normal(data.shape))
         losses = []
         for t in times:

@@ -14,7 +14,6 @@ from pydantic import (
     Field,
     NonNegativeFloat,
     NonNegativeInt,
-    PositiveFloat,
     ValidationError,
 )
 
@@ -23,8 +22,8 @@ from fsdiff.blocks.explain import Explainer, shown
 from fsdiff.blocks.types import Block, block_type
 from fsdiff.jobs.atomic import DamagedError
 
-PARTS = ("basis", "prior", "process", "prediction", "time_sampling", "network")
-"""The blocks that a model is made of."""
+PARTS = ("prior", "process", "prediction", "time_sampling", "network")
+"""The blocks that a model is made of, besides its basis and its method, which says which."""
 
 LARGEST = 2**14
 """The largest integer in blocks but the network's, which is compared with the weights; seeds aside.
@@ -41,23 +40,22 @@ class _Open(Block):
     model_config = ConfigDict(extra="ignore")
 
 
-class Origin(Block):
-    """Where the first cell of the grid begins, along each axis."""
+class Axis(Block):
+    """An axis of the data: coordinates are ``start`` + ``scale`` times those of the basis."""
 
-    y: float
-    x: float
+    name: str
+    start: float
+    scale: float
+    attributes: Attributes
 
 
 class Data(_Open):
     """Names, units and extent of the fields that a model was trained on."""
 
     channels: list[str] = Field(min_length=1)
-    length: PositiveFloat
-    origin: Origin
+    axes: list[Axis] = Field(min_length=1)
     times: list[float] | float | None = None
     field: Attributes
-    x: Attributes
-    y: Attributes
     time: Attributes | None = None
 
 
@@ -84,7 +82,9 @@ def check(description: Any, path: Path) -> None:
 
 
 def _problems_of_parts(config: Mapping[str, Any]) -> Iterator[str]:
-    for family in PARTS:
+    for family in ("basis", "method", *PARTS):
+        if family in PARTS and family not in _used(config):
+            continue
         block = config.get(family)
         if not isinstance(block, Mapping) or not isinstance(block.get("kind"), str):
             yield f"config.{family} = {shown(block)}: expected a block with a kind"
@@ -97,6 +97,12 @@ def _problems_of_parts(config: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"config.{family}.{line}" for line in _problems(described, block))
         if family != "network":
             yield from (f"config.{family}.{line}" for line in _too_large(block))
+
+
+def _used(config: Mapping[str, Any]) -> set[str]:
+    """The blocks that the method of a model has."""
+    described = parts.find("method", config["method"]["kind"])
+    return {*described.needs, *described.takes}
 
 
 def _problems(described: type[BaseModel], document: Any) -> Iterator[str]:

@@ -120,7 +120,7 @@ def restrict(
     """
     space = SPACE[-basis.dimension :]
     field = dataset["field"]
-    downsampling.check(field.sizes["x"], resolution)
+    downsampling.check(basis.resolution(field), resolution, basis)
     kind = field.dtype
     if "mean" in dataset:  # averages of rounded values have more digits than these
         kind = np.promote_types(kind, sufficient_type(dataset["mean"], dataset["scale"]))

@@ -8,6 +8,8 @@ import xarray as xr
 from torch import Tensor
 
 from fsdiff.data.precision import sufficient_type
+from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.spectrum import MeasuredSpectrum
 
 MOMENTS = ("mean", "scale", "spectrum")
 """What the weights' file holds of the data's statistics."""
@@ -36,6 +38,10 @@ class Statistics:
             spectrum=torch.from_numpy(spectrum).flatten(0, mean.ndim - 1),
             resolution=int(dataset["spectrum"].sizes["mode_y"]),
         )
+
+    def measured(self, basis: Basis) -> MeasuredSpectrum:
+        """The spectrum, as that of functions of a basis."""
+        return MeasuredSpectrum(self.spectrum, basis, self.resolution)
 
     @property
     def precision(self) -> torch.dtype:

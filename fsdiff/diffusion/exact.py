@@ -8,13 +8,13 @@ the mixture of functions of Hagemann et al. (arXiv 2303.04772, §5.1).
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fsdiff.diffusion.denoiser import Estimate
+from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.measures.priors.convolution import Standard
@@ -47,6 +47,11 @@ class GaussianMixture:
         """Number of channels of a field."""
         return self.means.shape[1]
 
+    @property
+    def resolution(self) -> int:
+        """The level of the grid that the means are given on."""
+        return self.basis.resolution(self.means)
+
     def mean_coefficients(self, n: int) -> Tensor:
         """Coefficients of the μ_i on n nodes, (component, channel, *coefficients)."""
         return self.basis.forward(self.basis.resample(self.means, n))
@@ -60,14 +65,14 @@ class GaussianMixture:
         """Independent fields (count, channel, *grid) on n nodes, float64."""
         component = torch.from_numpy(random.choice(len(self.weights), count, p=self.weights))
         centres = self.basis.resample(self.means, n)[component]
-        normals = random.standard_normal((count, self.channels, n**self.basis.dimension))
+        normals = random.standard_normal((count, self.channels, self.basis.size(n)))
         white = self.basis.white_noise(normals, n)
         return centres + self.basis.inverse(white * self.covariance(n).sqrt(), n)
 
 
 def gaussian(basis: Basis, covariance: SpectralPrior) -> GaussianMixture:
     """The law N(0, C) of fields with one channel."""
-    zero = torch.zeros((1, 1, *(1,) * basis.dimension), dtype=torch.float64)
+    zero = torch.zeros((1, 1, *basis.grid(1)), dtype=torch.float64)
     return mixture(basis, zero, lambda n: covariance.eigenvalues(basis, n)[None])
 
 
@@ -88,28 +93,32 @@ def point_set(points: Tensor, weights: Tensor | None = None) -> GaussianMixture:
 class ExactDenoiser:
     """Answers "data, noise, score, velocity" for X_t = x without error, for every sampler to use.
 
-    Has the attributes and the call of ``fsdiff.diffusion.denoiser.Denoiser``. Expectations are
-    computed in float64 and returned in the precision of x.
+    ``data`` is the law of X_0. Expectations are computed in float64 and returned in the precision
+    of x.
     """
 
     def __init__(
-        self, law: GaussianMixture, *, prior: SpectralPrior, process: GaussianPath
+        self, data: GaussianMixture, *, noise: SpectralPrior, process: GaussianPath
     ) -> None:
-        self.law, self.prior, self.process = law, prior, process
-        self.basis, self.channels = law.basis, law.channels
-        self._spectra = lru_cache(maxsize=32)(self._make_spectra)
+        self.data = data
+        self.law = Law(basis=data.basis, noise=noise, process=process, data=data)
+        component = _Component(data)
+        self._component = Law(basis=data.basis, noise=noise, process=process, data=component)
+        self._means = lru_cache(maxsize=32)(data.mean_coefficients)
 
-    def marginal(self, t: Tensor, n: int) -> Marginal:
-        """The law of X_t given X_0 on n nodes at times t (batch,), or (1,) for the whole batch."""
-        return self._marginal(t, n, self._spectra(n).total)
-
-    def __call__(self, x: Tensor, t: Tensor) -> Estimate:
+    def __call__(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Estimate:
         """Estimates given fields x (batch, channel, *grid) at times t (batch,) or (1,)."""
-        n, seen = x.shape[-1], x.double()
-        component = self._marginal(t.double(), n, self._spectra(n).covariance)
+        return self.estimate(x, self.law.marginal(t, self.law.basis.resolution(x)), condition)
+
+    def estimate(self, x: Tensor, marginal: Marginal, condition: Tensor | None = None) -> Estimate:
+        """Estimates given fields x (batch, channel, *grid) of the law ``marginal``."""
+        if condition is not None:
+            raise ValueError("exact expectations of an unconditional law know no condition")
+        n, seen = self.law.basis.resolution(x), x.double()
+        component = self._component.marginal(marginal.time.flatten(), n)
         data = self._conditional_mean(seen, component)
         noise = component.noise_from_data(seen, data)
-        return Estimate(data.to(x), noise.to(x), self.marginal(t, n))
+        return Estimate(data.to(x), noise.to(x), marginal)
 
     def _conditional_mean(self, x: Tensor, component: Marginal) -> Tensor:
         """E[X_0 | X_t = x] = μ̄ + G (x − m μ̄), float64.
@@ -117,49 +126,34 @@ class ExactDenoiser:
         μ̄ = Σ_i p_i μ_i with the posterior probabilities p_i of the components, proportional to
         w_i exp(−½ Σ_k |x_k − m μ_ik|²/v_k), and G = m c/v mode by mode.
         """
-        means = self._spectra(x.shape[-1]).means
-        seen, m, v = self.basis.forward(x), component.mean_scale, component.variance
+        n = self.law.basis.resolution(x)
+        means = self._means(n)
+        seen, m, v = self.law.basis.forward(x), component.mean_scale, component.variance
         weight = component.multiplicity * torch.where(v > 0, m / v, 0.0)
         match = _inner(weight * seen, means)
         size = _inner(m * weight, means.abs().square())
-        posterior = torch.softmax(self.law.weights.log() + match - 0.5 * size, dim=1)
+        posterior = torch.softmax(self.data.weights.log() + match - 0.5 * size, dim=1)
         centre = torch.tensordot(posterior.to(means), means, 1)
         data = centre + component.wiener_gain * (seen - m * centre)
-        return self.basis.inverse(data, x.shape[-1])
-
-    def _marginal(self, t: Tensor, n: int, data: Tensor) -> Marginal:
-        spectra = self._spectra(n)
-        time = t.double().view(-1, *[1] * (self.basis.dimension + 1))
-        return Marginal(
-            self.basis,
-            self.process,
-            time,
-            spectra.omega_squared,
-            spectra.noise.to(t),
-            data.to(t),
-            spectra.multiplicity.to(t),
-        )
-
-    def _make_spectra(self, n: int) -> "_Spectra":
-        return _Spectra(
-            means=self.law.mean_coefficients(n),
-            covariance=self.law.covariance(n),
-            total=self.law.spectrum(n),
-            noise=self.prior.eigenvalues(self.basis, n),
-            omega_squared=self.basis.omega_squared(n),
-            multiplicity=self.basis.multiplicity(n),
-        )
+        return self.law.basis.inverse(data, n)
 
 
-class _Spectra(NamedTuple):
-    """What an exact denoiser knows of a grid."""
+@dataclass(frozen=True, eq=False)
+class _Component:
+    """Second moments of a component of a mixture about its mean."""
 
-    means: Tensor
-    covariance: Tensor
-    total: Tensor
-    noise: Tensor
-    omega_squared: Tensor
-    multiplicity: Tensor
+    mixture: GaussianMixture
+
+    @property
+    def channels(self) -> int:
+        return self.mixture.channels
+
+    @property
+    def resolution(self) -> int:
+        return self.mixture.resolution
+
+    def spectrum(self, n: int) -> Tensor:
+        return self.mixture.covariance(n)
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:

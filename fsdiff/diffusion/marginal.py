@@ -20,7 +20,8 @@ class Marginal:
     ``time`` (batch, 1, …) and ``omega_squared`` (*coefficients) are float64; scales have shape
     (batch, 1, *modes) and axes of length one stand for all modes. ``noise_spectrum`` λ_k has shape
     (*coefficients) and ``data_spectrum`` E|û_k|² shape (channel, *coefficients); their dtype is
-    that of the scales.
+    that of the scales. Where channels differ in basis or noise, ω² or λ have an axis of channels
+    first, and the scales have it in place of their second axis.
     """
 
     basis: Basis
@@ -138,9 +139,9 @@ class Marginal:
 
     @cached_property
     def signal_to_noise(self) -> Tensor:
-        """m²/r² of the lowest mode, (batch, 1, 1, …)."""
+        """m²/r² of the lowest mode, (batch, 1, 1, …), or of each channel's."""
         ratio = (self.mean_scale / self.noise_scale).square()
-        return ratio.flatten(2)[..., :1].view(-1, *[1] * (ratio.ndim - 1))
+        return ratio.flatten(2)[..., :1].view(*ratio.shape[:2], *[1] * (ratio.ndim - 2))
 
     @cached_property
     def _precision(self) -> Tensor:

@@ -59,10 +59,11 @@ class Uniform(TimeSampling):
 
 @dataclass(frozen=True, kw_only=True)
 class LogSignalToNoise(TimeSampling):
-    """ln(m/r) ~ N(mean, deviation²), clamped to [low, high] (after Karras et al., 2206.00364).
+    """ln(m/r), half the log-SNR, ~ N(mean, deviation²), clamped to [low, high].
 
-    Where structure is decided depends on the data; most of the training time belongs there. In a
-    process that has another coordinate of noise, the normal law is that coordinate's.
+    After Karras et al. (arXiv 2206.00364), whose ln σ is −ln(m/r). Where structure is decided
+    depends on the data; most of the training time belongs there. In a process that has another
+    coordinate of noise, the normal law is that coordinate's.
     """
 
     mean: float = 0.3
@@ -89,7 +90,7 @@ class LogSignalToNoise(TimeSampling):
     def check(self, process: GaussianPath) -> None:
         """Refuse a process most of whose training times would be its first, or its last."""
         ends = torch.tensor([process.T, process.smallest_time], dtype=torch.float64)
-        least, most = process.log_signal_to_noise(ends).tolist()
+        least, most = process.half_log_signal_to_noise(ends).tolist()
         if not least < self.mean < most:
             raise ValueError(
                 f"mean = {self.mean:g}: {process.kind} runs from {most:.3g} down to {least:.3g}, "
@@ -127,7 +128,7 @@ class Spectral(TimeSampling):
         distances = torch.from_numpy(table[:, None] - moment[filled] / total[filled])
         probabilities = torch.special.ndtr(distances / self.deviation).numpy() @ total[filled]
         ends = torch.tensor([process.T, process.smallest_time], dtype=torch.float64)
-        least, most = process.log_signal_to_noise(ends).tolist()
+        least, most = process.half_log_signal_to_noise(ends).tolist()
 
         def times(uniform: Tensor) -> Tensor:
             level = np.interp(uniform.double().cpu().numpy(), probabilities, table)
@@ -147,4 +148,4 @@ class Spectral(TimeSampling):
         )
         process = marginal.process
         time = process.time_of_ratio(0.5 * (noise / data).log(), omega_squared)
-        return process.log_signal_to_noise(time).numpy(), weight.numpy()
+        return process.half_log_signal_to_noise(time).numpy(), weight.numpy()

@@ -1,11 +1,11 @@
 """The denoising loss as a number to compare: on fixed data, times and noise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.measures.priors.spectral import white_noise
 from fsdiff.randomness import generator
 
@@ -15,22 +15,30 @@ VALIDATION_STREAM = 13
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """Normalised fields (samples, channel, *grid) with a time and a noise field for each."""
+    """Normalised fields (samples, channel, *grid) with a time and a noise field for each.
 
+    ``condition`` are fields (samples, condition channel, *grid), if the loss is conditional.
+    """
+
+    loss: DenoisingLoss
     data: Tensor
     t: Tensor
     noise: Tensor
+    condition: Tensor | None = None
 
     @classmethod
-    def of(cls, denoiser: Denoiser, data: Tensor) -> "ValidationSet":
+    def of(
+        cls, loss: DenoisingLoss, data: Tensor, condition: Tensor | None = None
+    ) -> "ValidationSet":
         """Times and noise that depend on the sample's index only.
 
         They are the same functions at every resolution, so losses compare across resolutions too.
         """
-        count, n, basis = len(data), data.shape[-1], denoiser.basis
+        law = loss.denoiser.law
+        count, basis, n = len(data), law.basis, law.basis.resolution(data)
         order = generator(0, VALIDATION_STREAM, count).permutation(count)
-        t = denoiser.times(torch.from_numpy((order + 0.5) / count)).to(data)
-        scale = denoiser.prior.eigenvalues(basis, n).sqrt()
+        t = loss.times(torch.from_numpy((order + 0.5) / count)).to(data)
+        scale = law.noise_spectrum(n).sqrt()
         noise = torch.empty_like(data)
         # Coefficients are of double precision: those of a few fields at a time take little memory.
         size = max(1, 2**22 // data.shape[1:].numel())
@@ -38,21 +46,30 @@ class ValidationSet:
             indices = range(first, min(first + size, count))
             white = white_noise(basis, n, indices, 0, VALIDATION_STREAM, channels=data.shape[1])
             noise[indices.start : indices.stop] = basis.inverse(white * scale, n)
-        return cls(data, t, noise)
+        return cls(loss, data, t, noise, condition)
 
     def __len__(self) -> int:
         return len(self.data)
 
     def part(self, samples: slice) -> "ValidationSet":
         """Some of the fields, with their times and noise."""
-        return ValidationSet(self.data[samples], self.t[samples], self.noise[samples])
+        condition = None if self.condition is None else self.condition[samples]
+        return replace(
+            self,
+            data=self.data[samples],
+            t=self.t[samples],
+            noise=self.noise[samples],
+            condition=condition,
+        )
 
     @torch.no_grad()
-    def loss(self, denoiser: Denoiser) -> float:
+    def mean_loss(self) -> float:
         """The mean denoising loss, 0 of no fields."""
         size = max(1, 2**17 // self.data.shape[1:].numel())
-        parts = zip(
-            *(tensor.split(size) for tensor in (self.data, self.t, self.noise)), strict=True
+        starts = range(0, len(self), size)
+        parts = [self.part(slice(first, first + size)) for first in starts]
+        total = sum(
+            float(self.loss.at(part.data, part.t, part.noise, part.condition).double().sum())
+            for part in parts
         )
-        total = sum(float(denoiser.loss_at(*part).double().sum()) for part in parts)
         return total / max(1, len(self))

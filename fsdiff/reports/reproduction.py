@@ -88,7 +88,7 @@ def _setting(item: Mapping[str, Any]) -> tuple[str, ...]:
         f"{code(item['name'])}: {markdown(item['title'])}",
         f"{markdown(item['dataset'])}, {item['train']} for training",
         levels,
-        f"{item['count']} by {_sampler(item['sampler'])}",
+        f"{item['count']}" + (f" by {_sampler(item['sampler'])}" if "sampler" in item else ""),
         ", ".join(map(str, item["seeds"])),
     )
 

@@ -5,12 +5,31 @@ are a subset of these, on a finer one the tail is continued by the power law of 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fsdiff.spaces.basis import Basis
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredSpectrum:
+    """Mean-square coefficients ``values`` (channel, *coefficients), measured at ``resolution``."""
+
+    values: Tensor
+    basis: Basis
+    resolution: int
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of a field."""
+        return len(self.values)
+
+    def spectrum(self, n: int) -> Tensor:
+        """Those at level n, (channel, *coefficients), float64."""
+        return resample_spectrum(self.values.cpu(), self.basis, self.resolution, n)
 
 
 def resample_spectrum(spectrum: Tensor, basis: Basis, source: int, n: int) -> Tensor:

@@ -45,6 +45,17 @@ def split(dataset: xr.Dataset, name: str) -> Tensor:
     return _frames_as_channels(dataset["field"][(dataset["split"] == name).values])
 
 
+def reference_halves(dataset: xr.Dataset) -> tuple[Tensor, Tensor]:
+    """Two disjoint halves of the test split: what samples are compared with, and the rest."""
+    return halves(split(dataset, "test"))
+
+
+def halves(fields: Tensor) -> tuple[Tensor, Tensor]:
+    """The first half and the second; of an odd number of fields the last one is in neither."""
+    half = len(fields) // 2
+    return fields[:half], fields[half : 2 * half]
+
+
 def _frames_as_channels(field: xr.DataArray) -> Tensor:
     """Fields (samples, channel, *grid); the frames of series are channels, time by time."""
     values = torch.from_numpy(field.values)
@@ -64,7 +75,11 @@ class StoredSplit:
             self._statistics = Statistics.of(dataset)
             field = dataset["field"]
             self.block = storage.samples_per_chunk(field)
-            self.shape = (len(chosen), len(self._statistics.mean), *field.shape[-2:])
+            self.shape = (
+                len(chosen),
+                len(self._statistics.mean),
+                *field.shape[field.dims.index("channel") + 1 :],
+            )
             self._dimensions = field.dims
         self._fields = StoredFields.of(path)
         self._first = int(chosen[0])  # the samples of a split follow one another in the file

@@ -7,23 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xarray as xr
 from pydantic import NonNegativeFloat, NonNegativeInt, TypeAdapter
 from torch import Tensor
 from tqdm import tqdm
 
 from fsdiff.data import storage, tensors
 from fsdiff.data.storage import Provenance
-from fsdiff.diffusion import models
-from fsdiff.diffusion.samplers.base import Samples, concatenate
+from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.jobs.atomic import DamagedError
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.jobs.interruption import interruptible
 from fsdiff.jobs.states import saved
 from fsdiff.jobs.versions import environment, warn_of_changes
+from fsdiff.methods import models
 from fsdiff.parts import build
 from fsdiff.stages.files import Job, state_path
+from fsdiff.stages.labels import label
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +43,13 @@ def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -
     drawn = drawn_so_far(state, model, config)
     draw(drawn, model, config, state)
     samples = concatenate(drawn.parts)
-    title = f"samples of a diffusion model on {n} x {n} nodes"
-    dataset = label(samples.fields, model).assign_attrs(fsdiff_device=model.device.type)
+    title = f"samples of a model on {nodes_of(model, n)} nodes"
+    dataset = label(samples.fields, model.method.basis, model.description["data"])
+    dataset = dataset.assign_attrs(fsdiff_device=model.device.type)
     made = Provenance.of_job(job)
     storage.write(dataset, output, title=title, provenance=made)
     described = {"seconds": drawn.seconds, "count": drawn.count}
-    storage.write_json(cost, {**samples.cost(), **described, **made.attributes()})
+    storage.write_json(cost, {**samples.cost(model.method.basis), **described, **made.attributes()})
     state.unlink(missing_ok=True)
 
 
@@ -108,58 +108,40 @@ def _environment() -> dict[str, str]:
 def drawn_so_far(state: Path, model: models.Model, config: Mapping[str, Any]) -> Drawn:
     """The samples that an interrupted attempt has left."""
     n, count = config["resolution"], config["samples"]["count"]
-    shape = (model.denoiser.channels, *[n] * model.denoiser.basis.dimension)
+    shape = (len(model.statistics.mean), *model.method.basis.grid(n))
     return saved(state, lambda path: Drawn.load(path, count, shape)) or Drawn()
 
 
 def draw(drawn: Drawn, model: models.Model, config: Mapping[str, Any], state: Path) -> None:
     """Add the samples that are missing, batch by batch, saving what is finished to ``state``."""
-    sampler = build("sampler", config["sampler"])
+    sampler = build("sampler", config["sampler"]) if "sampler" in config else None
     count, size = config["samples"]["count"], config["samples"]["batch_size"]
     n = config["resolution"]
     if drawn.count:
         logger.info("resumed after %d of %d samples from %s", drawn.count, count, state)
     batches = range(drawn.count, count, size)
     with interruptible(lambda: drawn.save(state)) as work:
-        for first in tqdm(batches, desc=f"sample {n}²", unit="batch", disable=None):
+        for first in tqdm(batches, desc=f"sample at {n}", unit="batch", disable=None):
             started = time.monotonic()
             indices = range(first, min(first + size, count))
             samples = model.sample(sampler, n, indices, config["seed"])
-            check_finite(samples.fields, first, n)
+            check_finite(samples.fields, first, nodes_of(model, n))
             drawn.parts.append(samples)
             drawn.seconds += time.monotonic() - started
             work.check(f"sample {drawn.count} of {count}")
 
 
-def check_finite(fields: Tensor, first: int, n: int) -> None:
+def nodes_of(model: models.Model, n: int) -> str:
+    """The shape of a grid in words, "64 x 64"."""
+    return " x ".join(map(str, model.method.basis.grid(n)))
+
+
+def check_finite(fields: Tensor, first: int, nodes: str) -> None:
     """Refuse samples that are not finite, naming them."""
     bad = (~fields.isfinite()).flatten(1).any(1).nonzero().flatten()
     if len(bad):
         names = ", ".join(str(first + int(i)) for i in bad[:10])
         raise SamplingError(
-            f"samples {names} are not finite on {n} x {n} nodes: use more sampler steps, another "
+            f"samples {names} are not finite on {nodes} nodes: use more sampler steps, another "
             "spacing of times, or train the model further"
         )
-
-
-def label(fields: Tensor, model: models.Model) -> xr.Dataset:
-    """Fields (samples, channel, n, n) with names and coordinates of the training data.
-
-    Where these are series, the channels are taken apart into (time, channel).
-    """
-    data = model.description["data"]
-    nodes = model.denoiser.basis.nodes(fields.shape[-1]) * data["length"]
-    coordinates = {
-        "sample": ("sample", np.arange(len(fields)), {"long_name": "sample index"}),
-        "channel": ("channel", data["channels"]),
-        "y": ("y", nodes + data["origin"]["y"], data["y"]),
-        "x": ("x", nodes + data["origin"]["x"], data["x"]),
-    }
-    values, dimensions, times = fields.numpy(), storage.FIELD_DIMENSIONS, data.get("times")
-    if isinstance(times, list):
-        values = values.reshape(len(values), len(times), -1, *values.shape[-2:])
-        dimensions = storage.SERIES_DIMENSIONS
-        coordinates["time"] = ("time", times, data["time"])
-    elif times is not None:
-        coordinates["time"] = ((), times, data["time"])
-    return xr.Dataset({"field": (dimensions, values, data["field"])}, coordinates)

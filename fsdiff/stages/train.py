@@ -1,22 +1,22 @@
-"""Train one level of a model, warm-started from the level below."""
+"""Make a model: train one level, warm-started from the level below, or measure what there is."""
 
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from fsdiff.data import storage
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
-from fsdiff.diffusion import models
-from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.jobs.devices import chosen_device
+from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.measures.roughness import compare_prior
+from fsdiff.methods import models
+from fsdiff.methods.base import Method
 from fsdiff.parts import build
 from fsdiff.spaces.bases import Basis
 from fsdiff.stages.files import Job, StoredSplit, normalised_split, state_path
+from fsdiff.stages.labels import describe_fields
 from fsdiff.training.fields import training_fields
 from fsdiff.training.kept import KeptWeights
 from fsdiff.training.options import Level, TrainingOptions
@@ -24,29 +24,29 @@ from fsdiff.training.processes import joined
 from fsdiff.training.trainer import Trainer
 
 
-def describe_fields(dataset: xr.Dataset, basis: Basis) -> dict[str, Any]:
-    """Names, units and extent of a data set's fields, for the samples that will resemble them."""
-    nodes = dataset["x"].values
-    length = float(nodes[1] - nodes[0]) * len(nodes)
-    first = float(basis.nodes(len(nodes))[0]) * length
-    time = {"times": dataset["time"].values.tolist()} if "time" in dataset.coords else {}
-    named = [name for name in ("field", "time", "x", "y") if name in dataset.variables]
-    return {
-        "channels": dataset["channel"].values.tolist(),
-        "length": length,
-        "origin": {axis: float(dataset[axis][0]) - first for axis in ("y", "x")},
-        **time,
-        **{name: dict(dataset[name].attrs) for name in named},
-    }
-
-
-def warn_of_smooth_noise(denoiser: Denoiser, statistics: Statistics) -> None:
-    """Log a warning where the prior's noise is smoother than the data that are to be trained on."""
-    n = statistics.resolution
-    comparison = compare_prior(statistics.spectrum, denoiser.prior, denoiser.basis, n)
+def warn_of_smooth_noise(noise: SpectralPrior, basis: Basis, statistics: Statistics) -> None:
+    """Log a warning where the noise is smoother than the data that are to be trained on."""
+    comparison = compare_prior(statistics.spectrum, noise, basis, statistics.resolution)
     if not comparison.rough_enough:
-        kind = denoiser.prior.kind
+        kind = noise.kind
         logging.getLogger(__name__).warning("%s prior: %s", kind, comparison.verdict())
+
+
+def prepared(config: Mapping[str, Any], data: Path) -> tuple[Method, Statistics, dict[str, Any]]:
+    """A method with its first weights, the statistics of a file of data, and its fields' names."""
+    with storage.read(data, chunks="auto") as dataset:
+        statistics = Statistics.of(dataset)
+        meaning = describe_fields(dataset, build("basis", config["basis"]))
+    return models.make_method(config, statistics, config["seed"]), statistics, meaning
+
+
+def measure(job: Job, *, data: Path, weights: Path, sidecar: Path) -> None:
+    """Write the model of a method that has nothing to train but the statistics of the data."""
+    config = job["config"]
+    method, statistics, meaning = prepared(config, data)
+    about = {"data": meaning, "parameters": 0, "training_seconds": 0.0}
+    description = {"config": config, **Provenance.of_job(job).attributes(), **about}
+    models.save(method, statistics, description, weights=weights, sidecar=sidecar)
 
 
 def train(
@@ -68,14 +68,12 @@ def train(
     """
     config = job["config"]
     level, options = Level(**config["level"]), TrainingOptions(**config["training"])
-    with storage.read(data[level.resolution], chunks="auto") as dataset:
-        statistics = Statistics.of(dataset)
-        meaning = describe_fields(dataset, build("basis", config["basis"]))
-    denoiser = models.make_denoiser(config, statistics, config["seed"])
-    warn_of_smooth_noise(denoiser, statistics)
+    method, statistics, meaning = prepared(config, data[level.resolution])
+    if "prior" in config:
+        warn_of_smooth_noise(build("prior", config["prior"]), method.basis, statistics)
     spent, inputs = 0.0, list(data.values())
     if warm_start is not None:
-        models.warm_start(denoiser.network, warm_start)
+        models.warm_start(method.network, warm_start)
         spent = models.describe(warm_start)["training_seconds"]
         inputs.append(warm_start)
     every = f"-every{keep[0]}" if keep else ""
@@ -84,7 +82,7 @@ def train(
     device = chosen_device()
     with joined(device) as processes:
         trainer = Trainer(
-            denoiser,
+            method,
             level,
             options,
             data=training_fields(StoredSplit(data[level.resolution], "train"), options.memory_mb),
@@ -108,7 +106,7 @@ def train(
         "training_seconds": spent + float(curves["seconds"][-1]),
         "validation_loss": curves.attrs["best_loss"],
     }
-    models.save(denoiser, statistics, description, weights=weights, sidecar=sidecar)
+    models.save(method, statistics, description, weights=weights, sidecar=sidecar)
     if kept:
         kept.gather(int(curves["epoch"][-1]), keep[1], made.attributes())
         kept.remove()

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from fsdiff.data import storage
 from fsdiff.data.storage import Provenance
-from fsdiff.diffusion import models
-from fsdiff.diffusion.samplers.base import concatenate
+from fsdiff.diffusion.samplers.samples import concatenate
 from fsdiff.jobs.atomic import DamagedError
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.jobs.states import saved
-from fsdiff.stages.evaluate import test_halves
-from fsdiff.stages.files import Job, state_path
+from fsdiff.methods import models
+from fsdiff.stages.files import Job, reference_halves, state_path
 from fsdiff.stages.judge import Judge
 from fsdiff.stages.sample import SamplingError, draw, drawn_so_far
 from fsdiff.training.kept import kept_weights
@@ -48,14 +47,14 @@ def trajectory(
     config = job["config"]
     model = models.load(weights, chosen_device())
     with storage.read(data, chunks="auto") as dataset:
-        judge, (target, _) = Judge.of(config, dataset), test_halves(dataset)
+        judge, (target, _) = Judge.of(config, dataset), reference_halves(dataset)
     target = judge.normalise(target)
     state = state_path(job, [weights, kept, data], states, f"trajectory-{config['resolution']}")
     finished = state.with_suffix(".json")
     rows = saved(finished, _rows_of) or []
     for epoch, seconds, parameters in kept_weights(kept, config["every"]):
         if epoch not in [row["epoch"] for row in rows]:
-            models.set_parameters(model.denoiser.network, parameters, kept)
+            models.set_parameters(model.method.network, parameters, kept)
             # Samples of one epoch must not be taken for those of another.
             drawn = state.with_stem(f"{state.stem}-epoch{epoch}")
             found = _evaluated(model, config, judge, target, drawn)

@@ -1,14 +1,23 @@
 """Blocks of experiments, and whether the parts of one suit each other and their data."""
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 
 from fsdiff.blocks.explain import Problem, refuse, suggest
 from fsdiff.blocks.types import Block, PartBlock, block_type, part_type
 from fsdiff.characters import Line
+from fsdiff.parts import find, kinds
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.evaluation import too_few, unfit
 from fsdiff.study.fields import Count, Name, Nodes, Seed, distinct
@@ -62,6 +71,12 @@ class Trajectory(Block):
     """How many of the samples, the first ones; all if absent."""
 
 
+DEFAULT_METHOD = "diffusion"
+
+_ABSENT = Field(None, validate_default=False)
+"""For blocks that some methods have not."""
+
+
 class Experiment(Block):
     """One model of one data set, trained coarse to fine, and the samples drawn from it."""
 
@@ -69,13 +84,15 @@ class Experiment(Block):
     """What figures and tables call it; its name if absent."""
     dataset: Name
     """A name under ``datasets``."""
-    prior: part_type("prior")
+    method: part_type("method") = Field({"kind": DEFAULT_METHOD})
+    """What is trained, and what samples are drawn from; some methods lack blocks below."""
+    prior: part_type("prior") = _ABSENT
     """The Gaussian measure that noise is drawn from."""
-    process: part_type("process")
+    process: part_type("process") = _ABSENT
     """How data turn into noise."""
-    prediction: part_type("prediction")
+    prediction: part_type("prediction") = _ABSENT
     """What the network's output means."""
-    network: part_type("network")
+    network: part_type("network") = _ABSENT
     """The neural operator."""
     time_sampling: part_type("time_sampling") = Field({"kind": "spectral"})
     """Which times the network is trained at."""
@@ -83,15 +100,25 @@ class Experiment(Block):
     """Options of training that all levels share."""
     levels: Annotated[
         tuple[block_type(Level), ...], Field(min_length=1), AfterValidator(_levels_increase)
-    ]
+    ] = _ABSENT
     """Levels of training, coarse to fine, each started from the one before."""
-    sampler: part_type("sampler")
+    sampler: part_type("sampler") = _ABSENT
     """How noise is turned into data."""
     samples: Samples
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(distinct)] = (0,)
     """One model is trained for each seed."""
     trajectory: Trajectory | None = None
     """Evaluations during training, none if absent."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether its method trains anything, level by level."""
+        return self.levels is not None
+
+    def blocks(self, *names: str) -> dict[str, Any]:
+        """Those of the blocks of these names that its method has, as JSON has them."""
+        found = {name: getattr(self, name) for name in names}
+        return {name: block.plain() for name, block in found.items() if block is not None}
 
     @field_validator("dataset")
     @classmethod
@@ -214,6 +241,41 @@ class Experiment(Block):
         return trajectory
 
 
+@cache
+def experiment_type(method: str | None) -> type[Experiment]:
+    """Experiments of a method: what it needs is required, what it has no use for is refused."""
+    if method is None:
+        return Experiment
+    described = find("method", method)
+
+    def refused(_: Any) -> None:
+        raise ValueError(f"experiments of method {method} have no such block; leave it out")
+
+    unused = (Annotated[Any, BeforeValidator(refused)], _ABSENT)
+    needed = {name: (_annotation(name), ...) for name in described.needs}
+    return create_model(
+        "Experiment",
+        __base__=Experiment,
+        **needed,
+        **dict.fromkeys(blocks_without(method), unused),
+    )
+
+
+def blocks_without(method: str | None) -> set[str]:
+    """The blocks of experiments that some method has and this one has not."""
+    if method is None:
+        return set()
+    methods = {kind: find("method", kind) for kind in kinds("method")}
+    used = {kind: {*described.needs, *described.takes} for kind, described in methods.items()}
+    return set().union(*used.values()) - used[method]
+
+
+def _annotation(name: str) -> Any:
+    """The type of a block, with what is checked of it."""
+    field = Experiment.model_fields[name]
+    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+
+
 def _dataset_of(info: ValidationInfo) -> Dataset | None:
     """The data set of an experiment that is being validated, if it is known and valid."""
     datasets = (info.context or {}).get("datasets", {})
@@ -272,7 +334,7 @@ def _unaffordable_samples(
 def _useless_steps(info: ValidationInfo, samples: Samples) -> Iterator[Problem]:
     """Resolutions on which the sampler's steps would not do what they should."""
     dataset = _dataset_of(info)
-    if not dataset or not info.data.keys() >= {"process", "sampler"}:
+    if not dataset or not info.data.get("process") or not info.data.get("sampler"):
         return
     process, sampler = info.data["process"].part, info.data["sampler"].part
     for i, n in enumerate(samples.resolutions):

@@ -47,5 +47,5 @@ def _scales(process: GaussianPath, times: Tensor, omega_squared: Tensor) -> tupl
     """The logarithm of signal to noise at some times, and the variance of the noise by mode."""
     noise = process.noise_variance(times[:, None], omega_squared).float()
     means = process.log_mean_scale(times[:, None], omega_squared)
-    ratio = process.log_signal_to_noise(times)
+    ratio = process.half_log_signal_to_noise(times)
     return torch.where(means.isfinite().all(), ratio, torch.inf), noise

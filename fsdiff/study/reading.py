@@ -10,9 +10,15 @@ from pydantic import ValidationError
 from fsdiff.blocks.explain import Explainer, Location, shown
 from fsdiff.blocks.types import Block
 from fsdiff.characters import lines
+from fsdiff.parts import kinds
 from fsdiff.study import strict_yaml
 from fsdiff.study.datasets import Dataset
-from fsdiff.study.experiments import Experiment
+from fsdiff.study.experiments import (
+    DEFAULT_METHOD,
+    Experiment,
+    blocks_without,
+    experiment_type,
+)
 from fsdiff.study.schema import AnalysesAlone, ClaimsAlone, SearchesAlone, Shape, json_schema
 from fsdiff.study.searches import Search
 from fsdiff.study.sizes import unaffordable_study
@@ -190,12 +196,15 @@ class _Reader:
         self.valid(Experiment, defaults, _below("defaults"), context, partial=True)
         found = {}
         for name, block in self.entries("experiments").items():
+            method = DEFAULT_METHOD
             if isinstance(block, Mapping):
-                place = _below_or_default(name, defaults.keys() - block.keys())
-                block = {**defaults, **block}
+                method = _method_of({**defaults, **block})
+                inherited = defaults.keys() - block.keys() - blocks_without(method)
+                place = _below_or_default(name, inherited)
+                block = {**{key: defaults[key] for key in defaults if key in inherited}, **block}
             else:
                 place = _below("experiments", name)
-            found[name] = self.valid(Experiment, block, place, context)
+            found[name] = self.valid(experiment_type(method), block, place, context)
         return {name: experiment for name, experiment in found.items() if experiment}
 
     def candidates(
@@ -208,7 +217,8 @@ class _Reader:
             for candidate, block in search.candidates(name, base):
                 reader = _Reader({"experiments": {candidate: block}})
                 place = _below("experiments", candidate)
-                found[candidate] = reader.valid(Experiment, block, place, context)
+                kind = experiment_type(_method_of(block))
+                found[candidate] = reader.valid(kind, block, place, context)
                 self.problems += reader.problems
         return found
 
@@ -228,6 +238,13 @@ class _Reader:
             explainer = Explainer(json_schema(), self.raw)
             self.problems += explainer.lines(error, place, partial=partial)
             return None
+
+
+def _method_of(block: Mapping[str, Any]) -> str | None:
+    """The method that an experiment names, the usual one if none; None where there is no such."""
+    method = block.get("method", {"kind": DEFAULT_METHOD})
+    kind = method.get("kind") if isinstance(method, Mapping) else None
+    return kind if isinstance(kind, str) and kind in kinds("method") else None
 
 
 def _below(*start: str) -> Callable[[Location], Location]:

@@ -23,10 +23,10 @@ from typing import Any
 import netCDF4
 
 from fsdiff.data import storage, tensors
-from fsdiff.diffusion import models
 from fsdiff.jobs.atomic import StorageError
 from fsdiff.jobs.lineage import difference_of, recorded, records
 from fsdiff.jobs.locks import is_held
+from fsdiff.methods import models
 
 FOLDERS = (Path("results"), Path("logs"))
 LINEAGE = re.compile(r"-([0-9a-f]{16})\b")

@@ -127,7 +127,7 @@ def jobs(study: "Configuration") -> dict[str, int]:
     models = {
         f"experiments.{name}.seeds": len(item.seeds)
         * (
-            sum(study.trained_as(name, level.resolution) == name for level in item.levels)
+            sum(study.trained_as(name, n) == name for n in study.trained_at(name))
             + len(item.samples.resolutions)
             + len(study.evaluated(name))
             + len(study.on_the_way(name))

@@ -52,18 +52,21 @@ class Configuration(Study):
     def train_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
         """What decides the weights of one level, given its data and the level before.
 
-        {"basis", "prior", "process", "prediction", "network", "time_sampling", "training",
-        "level": blocks, "seed": int}
+        {"basis", "method", "level", and what the method has of "prior", "process", "prediction",
+        "network", "time_sampling", "training": blocks, "seed": int}
         """
         item = self.runs[experiment]
         level = next(level for level in item.levels if level.resolution == resolution)
         return {
             **self._model(experiment),
-            "time_sampling": item.time_sampling.plain(),
-            "training": item.training.plain(),
+            **item.blocks("time_sampling", "training"),
             "level": level.plain(),
             "seed": seed,
         }
+
+    def measure_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
+        """What decides a model that is not trained, given its data: {"basis", "method", "seed"}."""
+        return {**self._model(experiment), "seed": seed}
 
     def trained_as(self, experiment: str, resolution: int) -> str:
         """The first experiment whose training up to this level is the same, often this one.
@@ -76,13 +79,13 @@ class Configuration(Study):
     def sample_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
         """What decides the samples at one resolution, given the weights.
 
-        {"basis", "prior", "process", "prediction", "network", "sampler": blocks, "samples":
-        {"count", "batch_size"}, "resolution": int, "seed": int}
+        {"basis", "method", and what the method has of "prior", "process", "prediction", "network",
+        "sampler": blocks, "samples": {"count", "batch_size"}, "resolution": int, "seed": int}
         """
         item = self.runs[experiment]
         return {
             **self._model(experiment),
-            "sampler": item.sampler.plain(),
+            **item.blocks("sampler"),
             "samples": {"count": item.samples.count, "batch_size": item.samples.batch_size},
             "resolution": resolution,
             "seed": seed,
@@ -152,8 +155,8 @@ class Configuration(Study):
                 "title": item.title or name,
                 "dataset": item.dataset,
                 "train": self.datasets[item.dataset].split.train,
-                "levels": [level.plain() for level in item.levels],
-                "sampler": item.sampler.plain(),
+                "levels": [level.plain() for level in item.levels or ()],
+                **item.blocks("sampler"),
                 "count": item.samples.count,
                 "seeds": list(item.seeds),
             }
@@ -175,22 +178,21 @@ class Configuration(Study):
         """For each level of each experiment: the first experiment that trains it so."""
         first: dict[str, str] = {}
         return {
-            (name, level.resolution): first.setdefault(
-                canonical_json(self._training(name, level.resolution)), name
-            )
-            for name, item in self.runs.items()
-            for level in item.levels
+            (name, n): first.setdefault(canonical_json(self._training(name, n)), name)
+            for name in self.runs
+            for n in self.trained_at(name)
         }
 
     def _training(self, experiment: str, finest: int) -> list[Any]:
         """All that decides the weights of a level, but the seed: data set and levels up to it."""
         item = self.runs[experiment]
-        levels = [level.resolution for level in item.levels if level.resolution <= finest]
+        if not item.trained:
+            return [item.dataset, self.measure_slice(experiment, finest, seed=0)]
+        levels = [n for n in self.trained_at(experiment) if n <= finest]
         return [item.dataset, *(self.train_slice(experiment, n, seed=0) for n in levels)]
 
     def _model(self, experiment: str) -> dict[str, Any]:
         """The parts that a trained model consists of."""
         item = self.runs[experiment]
-        names = ("prior", "process", "prediction", "network")
-        blocks = {name: getattr(item, name).plain() for name in names}
+        blocks = item.blocks("method", "prior", "process", "prediction", "network")
         return {"basis": self.datasets[item.dataset].basis, **blocks}

@@ -151,6 +151,16 @@ class Study(Block):
         known = self.datasets[item.dataset].resolutions
         return [n for n in item.samples.resolutions if n in known]
 
+    def trained_at(self, experiment: str) -> list[int]:
+        """The resolutions that an experiment is trained at, coarse to fine.
+
+        What is not trained has its statistics from the finest data.
+        """
+        item = self.runs[experiment]
+        if not item.trained:
+            return [self.datasets[item.dataset].resolutions[-1]]
+        return [level.resolution for level in item.levels]
+
     def on_the_way(self, experiment: str) -> list[int]:
         """The resolutions at which samples of an experiment are evaluated during training."""
         trajectory, known = self.runs[experiment].trajectory, self.evaluated(experiment)

@@ -17,11 +17,10 @@ import xarray as xr
 from torch import Tensor
 from tqdm import tqdm
 
-from fsdiff.diffusion.denoiser import Denoiser
-from fsdiff.diffusion.validation import ValidationSet
 from fsdiff.jobs.atomic import DamagedError
 from fsdiff.jobs.interruption import interruptible
 from fsdiff.jobs.states import saved
+from fsdiff.methods.base import Method
 from fsdiff.randomness import generator
 from fsdiff.training.augmentation import random_square_symmetry
 from fsdiff.training.fields import InMemory, TrainingFields
@@ -41,7 +40,7 @@ class TrainingError(RuntimeError):
 
 
 class Trainer:
-    """Trains a denoiser's network on one level.
+    """Trains the network of a method on one level.
 
     ``data`` are normalised training fields (samples, channel, *grid) at the level's resolution, or
     a source of batches of these; ``validation`` maps every resolution of the hierarchy to
@@ -53,7 +52,7 @@ class Trainer:
 
     def __init__(
         self,
-        denoiser: Denoiser,
+        method: Method,
         level: Level,
         options: TrainingOptions,
         *,
@@ -66,8 +65,9 @@ class Trainer:
         device: torch.device | str = "cpu",
         processes: Processes = ALONE,
     ) -> None:
-        self.denoiser, self.level, self.options = denoiser.to(device), level, options
+        self.method, self.level, self.options = method, level, options
         self.device = torch.device(device)
+        method.network.to(self.device)
         self.data = InMemory(data) if isinstance(data, Tensor) else data
         self.seed, self.processes = seed, processes
         self.state_file, self.save_every, self.kept = state_file, save_every, kept
@@ -75,18 +75,17 @@ class Trainer:
         self.steps_per_epoch = len(data) // self.batch_size
         self._check_batches()
         if options.compile:
-            denoiser.network.compile()
-        parameters = list(denoiser.network.parameters())
+            method.network.compile()
         self.optimizer = torch.optim.AdamW(
-            parameters,
+            method.parameter_groups(),
             lr=level.learning_rate,
             weight_decay=options.weight_decay,
             # The fused step has no complex numbers, which networks of other packages may have.
-            fused=not any(p.is_complex() for p in parameters),
+            fused=not any(p.is_complex() for p in method.network.parameters()),
         )
-        self.state = TrainingState(denoiser.network, self.optimizer)
+        self.state = TrainingState(method.network, self.optimizer)
         self.validation = {
-            n: ValidationSet.of(denoiser, fields.to(device)).part(processes.part(len(fields)))
+            n: method.validation(fields.to(device)).part(processes.part(len(fields)))
             for n, fields in validation.items()
         }
 
@@ -155,12 +154,12 @@ class Trainer:
         count = self.processes.count
         if self.batch_size < count:
             raise TrainingError(
-                f"batches of {self.batch_size} samples at {self.level.resolution}² cannot be "
-                f"divided among {count} processes: use fewer, or a larger batch_size"
+                f"batches of {self.batch_size} samples at resolution {self.level.resolution} "
+                f"cannot be divided among {count} processes: use fewer, or a larger batch_size"
             )
 
     def _progress_bar(self) -> tqdm:
-        label = f"train {self.level.resolution}²"
+        label = f"train at {self.level.resolution}"
         hidden = None if self.processes.first else True  # None: where nobody watches
         return tqdm(
             total=self.steps, initial=self.progress.step, desc=label, unit="step", disable=hidden
@@ -201,7 +200,7 @@ class Trainer:
         if self.options.augmentation == "square":
             data = random_square_symmetry(data, random)
         for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self._learning_rate() * group.get("factor", 1.0)
         parameters = self.state.parameters.values()
         self.optimizer.zero_grad(set_to_none=True)
         loss = self._losses(data.to(self.device), random).sum() / len(data)
@@ -215,18 +214,16 @@ class Trainer:
 
     def _losses(self, data: Tensor, random: torch.Generator) -> Tensor:
         """Of this process's part of the batch."""
-        self.denoiser.precision = getattr(torch, self.options.precision)
-        try:
-            return self.denoiser.loss(data, random, self.processes.part(len(data)))
-        finally:
-            self.denoiser.precision = torch.float32
+        precision = getattr(torch, self.options.precision)
+        part = self.processes.part(len(data))
+        return self.method.loss(data, random, part, precision=precision)
 
     def _record(self, loss: float) -> None:
         """Add a loss to the mean of this row; stop where it is not finite."""
         if not math.isfinite(loss):
             raise TrainingError(
                 f"the loss is {loss} in step {self.progress.step + 1} of {self.steps} at "
-                f"{self.level.resolution}²: lower the level's learning_rate (now "
+                f"resolution {self.level.resolution}: lower the level's learning_rate (now "
                 f"{self.level.learning_rate:g}) or gradient_clip, or check the data"
             )
         self.progress.record(loss)
@@ -244,7 +241,7 @@ class Trainer:
         eager = torch.compiler.set_stance("force_eager") if compiled else nullcontext()
         with state.averaged(), eager:
             losses = {
-                n: self.processes.mean(data.loss(self.denoiser), len(data))
+                n: self.processes.mean(data.mean_loss(), len(data))
                 for n, data in self.validation.items()
             }
         state.keep_average(losses[self.level.resolution], epoch)
@@ -258,7 +255,7 @@ class Trainer:
                 "seconds": progress.seconds,
             }
         )
-        shown = ", ".join(f"{n}² {loss:.5f}" for n, loss in losses.items())
+        shown = ", ".join(f"{n}: {loss:.5f}" for n, loss in losses.items())
         logger.info("epoch %d: training %.5f, validation %s", epoch, training_loss, shown)
 
     def _history(self) -> xr.Dataset:

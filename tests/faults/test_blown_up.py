@@ -25,7 +25,7 @@ def test_a_diverging_loss(folder: Folder) -> None:
     folder.configuration["experiments"]["small"]["levels"][0]["learning_rate"] = 1e15
     message = stopped(folder, "train")
     assert "the loss is " in message
-    assert " of 60 at 16²: lower the level's learning_rate (now 1e+15)" in message
+    assert " of 60 at resolution 16: lower the level's learning_rate (now 1e+15)" in message
 
 
 def test_a_log_that_cannot_be_written_does_not_hide_the_message(folder: Folder) -> None:

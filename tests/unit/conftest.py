@@ -10,12 +10,15 @@ from hypothesis import settings
 from torch import nn
 
 from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.law import Law
+from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.diffusion.predictions import Data, Noise, Preconditioned, Score, Velocity, Wiener
 from fsdiff.diffusion.processes.heat import StochasticHeat
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.time_sampling import Uniform
 from fsdiff.measures.priors.convolution import Bessel
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
+from fsdiff.spaces.spectrum import MeasuredSpectrum
 
 # Continuous integration tries the same examples every time; at a desk, new ones are looked for.
 settings.register_profile("ci", derandomize=True)
@@ -85,11 +88,21 @@ def make_denoiser(basis, n=16, network=None, **changes):
         "prior": Bessel(),
         "process": VariancePreserving(),
         "prediction": Wiener(),
-        "time_sampling": Uniform(),
         "spectrum": power_law(basis, n),
         "spectrum_resolution": n,
     } | changes
-    return Denoiser(Zero() if network is None else network, basis=basis, **parts)
+    law = Law(
+        basis=basis,
+        noise=parts["prior"],
+        process=parts["process"],
+        data=MeasuredSpectrum(parts["spectrum"], basis, parts["spectrum_resolution"]),
+    )
+    return Denoiser(law, Zero() if network is None else network, parts["prediction"])
+
+
+def make_loss(denoiser, time_sampling=None):
+    """The loss that trains a denoiser, at uniform times unless others are given."""
+    return DenoisingLoss(denoiser, time_sampling or Uniform())
 
 
 @pytest.fixture(params=["vp", "heat"])
@@ -142,9 +155,9 @@ class Ideal(nn.Module):
         denoiser, n = self.of(), seen.shape[-1]
         if isinstance(denoiser.prediction, Wiener):
             return torch.zeros_like(seen)
-        t = denoiser.process.time_of(-level.double()).to(seen)
-        marginal = denoiser.marginal(t, n)
-        return multiply(denoiser.basis, self.symbol(denoiser.prediction, marginal), seen)
+        t = denoiser.law.process.time_of(-level.double()).to(seen)
+        marginal = denoiser.law.marginal(t, n)
+        return multiply(denoiser.law.basis, self.symbol(denoiser.prediction, marginal), seen)
 
     @staticmethod
     def symbol(prediction, marginal):
@@ -209,7 +222,7 @@ def drawn_spectrum(sampler, basis, n, dtype=torch.float64, **parts):
         denoiser = ideal_denoiser(basis, n, channels, **parts)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("fsdiff.diffusion.samplers.base.white_noise", impulses := Impulses())
-            samples = sampler(denoiser, denoiser.prior, n, [0], 0, dtype=dtype)
+            samples = sampler(denoiser, n, [0], 0, dtype=dtype)
         DRAWS[sampler] = len(impulses.draws)
     return basis.forward(samples.fields[0].double()).abs().square().sum(0), samples
 
@@ -217,8 +230,8 @@ def drawn_spectrum(sampler, basis, n, dtype=torch.float64, **parts):
 def exact_spectrum(basis, n, **parts):
     """What it tends to: G²v, the variance of E[X_0|x] at the smallest time."""
     denoiser = ideal_denoiser(basis, n, **parts)
-    t = torch.tensor([denoiser.process.smallest_time], dtype=torch.float64)
-    marginal = denoiser.marginal(t, n)
+    t = torch.tensor([denoiser.law.process.smallest_time], dtype=torch.float64)
+    marginal = denoiser.law.marginal(t, n)
     return (marginal.wiener_gain.square() * marginal.variance)[0, 0]
 
 
@@ -239,6 +252,7 @@ def tools():
         Heat=heat,
         power_law=power_law,
         make_denoiser=make_denoiser,
+        make_loss=make_loss,
         gaussian_field=gaussian_field,
         multiply=multiply,
         close=close,

@@ -20,7 +20,7 @@ def first_seed(experiment):
     return STUDY.runs[experiment].seeds[0]
 
 
-PORTRAIT = ("levels", "name", "seed", "title")
+PORTRAIT = ("levels", "name", "seed", "title", "trained")
 """What every figure says of an experiment."""
 
 
@@ -36,10 +36,11 @@ def portrait(experiment):
     return {
         "levels": levels_of(experiment),
         "name": experiment,
-        "prior": item.prior.plain(),
+        **item.blocks("prior"),
         "resolutions": list(item.samples.resolutions),
         "seed": first_seed(experiment),
         "title": label(experiment),
+        "trained": item.trained,
     }
 
 

@@ -29,7 +29,7 @@ def data_of(experiment):
 
 def levels_of(experiment):
     """The resolutions that an experiment is trained at, coarse to fine."""
-    return [level.resolution for level in STUDY.runs[experiment].levels]
+    return STUDY.trained_at(experiment)
 
 
 @asked_often
@@ -45,10 +45,9 @@ def model_file(experiment, seed, resolution, suffix):
 
 
 def histories_of(experiment, seed):
-    """Loss curves of an experiment, level by level."""
-    return [
-        model_file(experiment, seed, n, ".history.nc") for n in levels_of(experiment)
-    ]
+    """Loss curves of an experiment, level by level; none of what is not trained."""
+    levels = levels_of(experiment) if STUDY.runs[experiment].trained else []
+    return [model_file(experiment, seed, n, ".history.nc") for n in levels]
 
 
 @asked_often
@@ -88,6 +87,11 @@ def data(wildcards):
     return f"results/data/{dataset}/{wildcards.resolution}.nc"
 
 
+def finest_data_of_one(wildcards):
+    """Data of the experiment that the wildcards name, at the finest resolution."""
+    return data_of(wildcards.experiment)[-1]
+
+
 def kept_suffix(every):
     """The suffix of the file with the weights of a level after every so many epochs."""
     return f".every{every}.safetensors"
@@ -102,11 +106,17 @@ def trained(every):
 
 
 def kept_alike():
-    """Names of the experiments by how often the weights of their levels are kept."""
+    """Names of the trained experiments by how often the weights of their levels are kept."""
     groups = {}
     for name in STUDY.runs:
-        groups.setdefault(STUDY.kept_every(name), []).append(name)
+        if STUDY.runs[name].trained:
+            groups.setdefault(STUDY.kept_every(name), []).append(name)
     return groups
+
+
+def measured():
+    """Names of the experiments that have nothing to train."""
+    return [name for name, item in STUDY.runs.items() if not item.trained]
 
 
 def kept_weights(wildcards):

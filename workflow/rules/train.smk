@@ -34,3 +34,31 @@ for every, names in kept_alike().items():
             lineage=lineage_of_job,
         script:
             "../scripts/train.py"
+
+
+if measured():
+
+    # The model of a method that has nothing to train: the statistics of the data.
+    rule measure:
+        input:
+            data=finest_data_of_one,
+        output:
+            weights="results/models/{experiment}/seed{seed}/{resolution}.safetensors",
+            sidecar="results/models/{experiment}/seed{seed}/{resolution}.json",
+        log:
+            "logs/measure/{experiment}/seed{seed}/{resolution}.log",
+        benchmark:
+            "results/benchmarks/measure/{experiment}/seed{seed}/{resolution}.tsv"
+        wildcard_constraints:
+            experiment="|".join(map(re.escape, measured())),
+        conda:
+            "../../envs/fsdiff.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(10),
+        params:
+            job=job("measure", "experiment", "resolution", "seed"),
+            lineage=lineage_of_job,
+        script:
+            "../scripts/measure.py"

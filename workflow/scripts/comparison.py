@@ -32,6 +32,7 @@ with job_of(snakemake, __file__) as job:
     priors = {
         item["name"]: compare_prior(spectra, parts.build("prior", item["prior"]), basis, n)
         for item in config["experiments"]
+        if "prior" in item
     }
     save(prior_spectrum(priors, titles), snakemake.output.priors)
 
@@ -39,6 +40,7 @@ with job_of(snakemake, __file__) as job:
     histories = {
         item["name"]: [storage.read_results(next(paths)) for _ in item["levels"]]
         for item in config["experiments"]
+        if item["trained"]
     }
     save(loss_curves(histories, titles), snakemake.output.losses)
 

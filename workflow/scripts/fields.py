@@ -9,13 +9,13 @@ from fsdiff import parts
 from fsdiff.data import storage
 from fsdiff.data.statistics import Statistics
 from fsdiff.jobs.job import job_of
+from fsdiff.measures.surrogate import gaussian_fields
 from fsdiff.metrics.spectra import radial_spectrum
 from fsdiff.reports.plotting.distributions import densities
 from fsdiff.reports.plotting.fields import sample_grid
 from fsdiff.reports.plotting.spectra import spectra
 from fsdiff.reports.plotting.style import quantity_of, save
 from fsdiff.spaces.shells import shell_energy
-from fsdiff.stages.evaluate import gaussian_surrogate
 from fsdiff.stages.files import fields_of, split
 
 if TYPE_CHECKING:
@@ -33,13 +33,19 @@ with job_of(snakemake, __file__) as job:
             quantity_of(dataset),
         )
         length = float(dataset["x"][1] - dataset["x"][0]) * dataset.sizes["x"]
-    n = data.shape[-1]
+    n = basis.resolution(data)
     titles = {item["name"]: item["title"] for item in experiments}
     samples = dict(zip(titles, map(fields_of, map(Path, snakemake.input.samples)), strict=True))
     first = {name: fields[:, :1] for name, fields in samples.items()}
-    surrogate = statistics.denormalise(gaussian_surrogate(statistics, basis, len(data), n))
-    priors = [parts.build("prior", item["prior"]).eigenvalues(basis, n) for item in experiments]
-    noise = [statistics.scale[0].square() * shell_energy(prior, basis, n) for prior in priors]
+    surrogate = gaussian_fields(statistics.measured(basis), n, range(len(data)), seed=0)
+    surrogate = statistics.denormalise(surrogate)
+    noise = {
+        item["name"]: parts.build("prior", item["prior"]).eigenvalues(basis, n)
+        for item in experiments
+        if "prior" in item
+    }
+    scale = statistics.scale[0].square()
+    noise = {name: scale * shell_energy(prior, basis, n) for name, prior in noise.items()}
 
     grid = sample_grid(data, samples, surrogate=surrogate, quantity=quantity, titles=titles)
     save(grid, snakemake.output.samples)
@@ -51,7 +57,7 @@ with job_of(snakemake, __file__) as job:
         resolution=n,
         levels=sorted({level for item in experiments for level in item["levels"]}),
         surrogate=radial_spectrum(surrogate, basis)[1][0],
-        priors=dict(zip(titles, noise, strict=True)),
+        priors=noise,
         quantity=quantity,
         titles=titles,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from fsdiff.jobs.job import job_of
-from fsdiff.stages.evaluate import evaluate_references
+from fsdiff.stages.references import evaluate_references
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

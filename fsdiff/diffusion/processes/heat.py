@@ -77,6 +77,6 @@ class HeatDissipation(GaussianPath):
         """noise², at all times and modes."""
         return torch.full_like(t, self.noise**2)
 
-    def log_signal_to_noise(self, t: Tensor) -> Tensor:
+    def half_log_signal_to_noise(self, t: Tensor) -> Tensor:
         """−ln σ(t), which is −ln blur_max at T = 1."""
         return -geometric(t, self.blur_min, self.blur_max).log()

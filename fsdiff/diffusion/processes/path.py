@@ -77,17 +77,17 @@ class GaussianPath(ABC):
         noise = self.noise_variance(t, omega_squared)
         return self.log_mean_scale(t, omega_squared) - 0.5 * noise.log()
 
-    def log_signal_to_noise(self, t: Tensor) -> Tensor:
-        """The natural coordinate of noise, which decreases in t: ln(m/r) of the mode ω = 0.
+    def half_log_signal_to_noise(self, t: Tensor) -> Tensor:
+        """The natural coordinate of noise, which decreases in t: ½ ln(m²/r²) of the mode ω = 0.
 
         Grids of times are spaced in it and networks are told it. A process that leaves the mode
         ω = 0 alone has to name another.
         """
         return self.log_ratio(t, torch.zeros((), dtype=t.dtype, device=t.device))
 
-    def time_of(self, log_signal_to_noise: Tensor) -> Tensor:
-        """The time with this ``log_signal_to_noise``, within [smallest_time, T]."""
-        return self._solve(self.log_signal_to_noise, log_signal_to_noise)
+    def time_of(self, coordinate: Tensor) -> Tensor:
+        """The time with this ``half_log_signal_to_noise``, within [smallest_time, T]."""
+        return self._solve(self.half_log_signal_to_noise, coordinate)
 
     def time_of_ratio(self, log_ratio: Tensor, omega_squared: Tensor) -> Tensor:
         """The time when ln(m/r) of modes is ``log_ratio``, within [smallest_time, T]."""

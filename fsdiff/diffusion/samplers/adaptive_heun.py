@@ -31,7 +31,7 @@ class AdaptiveHeun(Sampler):
 
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
         """One sample after the other, also on an accelerator."""
-        start = run.denoiser.process.T
+        start = run.law.process.T
         states = [
             State((index,), run.gaussian((index,), start, run.n))
             for group in groups
@@ -43,7 +43,7 @@ class AdaptiveHeun(Sampler):
 
     def _follow(self, run: Run, state: State) -> None:
         """Integrate from T to the smallest time; the last estimate of the data is the sample."""
-        process, left, length = run.denoiser.process, 1.0, FIRST_STEP
+        process, left, length = run.law.process, 1.0, FIRST_STEP
         now = run.marginal(process.T, run.n)
         data = run.denoise(state, state.fields, now).data
         while left > 0:

@@ -1,70 +1,31 @@
 """What samplers share: how a run starts, takes its steps, counts its cost and ends.
 
-A sampler is its settings; calling it draws samples. It talks to the denoiser and the process
-alone, so that networks, predictions, priors, processes and samplers combine.
+A sampler is its settings; calling it draws samples. It is given a denoiser and asks it for its law
+and for estimates alone, so that networks, predictions, noise, processes and samplers combine.
 """
 
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from itertools import chain, pairwise
-from typing import Any, NamedTuple
+from functools import cached_property
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from fsdiff.diffusion.denoiser import Denoiser, Estimate
+from fsdiff.diffusion.denoiser import DenoiserLike, Estimate
+from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.diffusion.samplers.times import Spacing, Steps, time_grid
-from fsdiff.measures.priors.spectral import PRIOR_STREAM, SpectralPrior, white_noise
+from fsdiff.measures.priors.spectral import PRIOR_STREAM, white_noise
 from fsdiff.spaces.bases import Basis
 from fsdiff.threads import side_by_side, single_thread
 
 STEP_STREAM = 2
 """Stream number of the noise that a stochastic sampler adds in its steps."""
-
-
-class Samples(NamedTuple):
-    """Samples and what each of them cost.
-
-    ``fields`` are (samples, channel, *grid); ``evaluations`` has for each sample the number of
-    network evaluations on each grid, by the grid's nodes per axis.
-    """
-
-    fields: Tensor
-    evaluations: Sequence[Mapping[int, int]]
-
-    @property
-    def network_evaluations(self) -> float:
-        """Network evaluations per sample, on all grids."""
-        return sum(self._means().values())
-
-    @property
-    def fine_evaluations(self) -> float:
-        """The same in evaluations on the grid of the samples, if costs are as numbers of nodes."""
-        n, dimension = self.fields.shape[-1], self.fields.ndim - 2
-        return sum(mean * (nodes / n) ** dimension for nodes, mean in self._means().items())
-
-    def cost(self) -> dict[str, Any]:
-        """Network evaluations per sample: in all, in units of fine ones, and on each grid."""
-        return {
-            "network_evaluations": self.network_evaluations,
-            "fine_evaluations": self.fine_evaluations,
-            "evaluations": {str(nodes): mean for nodes, mean in self._means().items()},
-        }
-
-    def _means(self) -> dict[int, float]:
-        totals = sum(map(Counter, self.evaluations), Counter())
-        return {nodes: total / len(self.fields) for nodes, total in sorted(totals.items())}
-
-
-def concatenate(parts: Sequence[Samples]) -> Samples:
-    """The samples of several calls on one grid as those of one."""
-    fields, evaluations = zip(*parts, strict=True)
-    return Samples(torch.cat(fields), [*chain(*evaluations)])
 
 
 @dataclass
@@ -86,28 +47,37 @@ class State:
 
 @dataclass(frozen=True)
 class Run:
-    """One call of a sampler: what its samples share."""
+    """One call of a sampler: what its samples share.
 
-    denoiser: Denoiser
-    prior: SpectralPrior
+    ``conditions`` has the condition (channel, *grid at level n) of each index, if there are any.
+    """
+
+    denoiser: DenoiserLike
     n: int
     seed: int
     dtype: torch.dtype
     device: torch.device
+    conditions: Mapping[int, Tensor] = field(default_factory=dict)
+
+    @property
+    def law(self) -> Law:
+        """The law of the states."""
+        return self.denoiser.law
 
     def marginal(self, t: float, n: int) -> Marginal:
-        """The law of X_t given X_0 on n nodes."""
-        return self.denoiser.marginal(torch.tensor([t], dtype=self.dtype, device=self.device), n)
+        """The law of X_t given X_0 at level n."""
+        return self.law.marginal(torch.tensor([t], dtype=self.dtype, device=self.device), n)
 
     def denoise(self, state: State, fields: Tensor, marginal: Marginal) -> Estimate:
-        """One network evaluation, at the marginal's time."""
-        state.evaluations[fields.shape[-1]] += 1
-        return self.denoiser(fields, marginal.time.flatten().to(self.dtype))
+        """One network evaluation, for fields of the law ``marginal``."""
+        n = self.law.basis.resolution(fields)
+        state.evaluations[n] += 1
+        return self.denoiser.estimate(fields, marginal, self._condition(state, n))
 
     def noise(self, state: State, n: int, *stream: int) -> Tensor:
         """ζ ~ N(0, Q), a function of (seed, index, stream), the same on every grid."""
-        eigenvalues = _eigenvalues(self.prior, self.denoiser.basis, n)
-        return self._coloured(state.indices, eigenvalues.sqrt(), n, STEP_STREAM, *stream)
+        symbol = self.law.noise_spectrum(n).sqrt()
+        return self._coloured(state.indices, symbol, n, STEP_STREAM, *stream)
 
     def gaussian(self, indices: Sequence[int], t: float, n: int) -> Tensor:
         """N(0, M C M + R Q R) with C the covariance of the data: X_t, were the data Gaussian.
@@ -116,23 +86,22 @@ class Run:
         Its probability flow scales every mode, so that drawn at any time from the same numbers, a
         function of (seed, index), it is always on the same path.
         """
-        marginal = self.denoiser.marginal(torch.tensor([t], dtype=torch.float64), n)
-        eigenvalues = _eigenvalues(self.prior, self.denoiser.basis, n)
-        signal = marginal.mean_scale.square() * marginal.data_spectrum
-        variance = signal + marginal.noise_scale.square() * eigenvalues
-        return self._coloured(indices, variance.sqrt(), n, PRIOR_STREAM)
+        marginal = self.law.marginal(torch.tensor([t], dtype=torch.float64), n)
+        return self._coloured(indices, marginal.variance.sqrt(), n, PRIOR_STREAM)
 
     def _coloured(self, indices: Sequence[int], symbol: Tensor, n: int, *stream: int) -> Tensor:
-        basis, channels = self.denoiser.basis, self.denoiser.channels
+        basis, channels = self.law.basis, self.law.channels
         white = white_noise(basis, n, indices, self.seed, *stream, channels=channels)
         with single_thread():
             coloured = basis.inverse(white * symbol, n)
         return coloured.to(self.device, self.dtype)
 
-
-@lru_cache(maxsize=8)
-def _eigenvalues(prior: SpectralPrior, basis: Basis, n: int) -> Tensor:
-    return prior.eigenvalues(basis, n)
+    def _condition(self, state: State, n: int) -> Tensor | None:
+        """The conditions of a state's samples at level n, (samples, channel, *grid)."""
+        if not self.conditions:
+            return None
+        fields = torch.stack([self.conditions[index] for index in state.indices])
+        return self.law.basis.resample(fields.to(self.device, self.dtype), n)
 
 
 @dataclass(frozen=True)
@@ -178,21 +147,24 @@ class Sampler(ABC):
 
     def __call__(
         self,
-        denoiser: Denoiser,
-        prior: SpectralPrior,
+        denoiser: DenoiserLike,
         n: int,
         indices: Sequence[int],
         seed: int,
         *,
+        condition: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> Samples:
-        """One sample per index on n nodes per axis; sample i depends on (seed, i) only.
+        """One sample per index at level n; sample i depends on (seed, i) and its condition only.
+
+        ``condition`` are fields (len(indices), condition channel, *grid at level n).
 
         On a CPU each takes its steps by itself, on one thread beside others: matrix products of
         different batch sizes and numbers of threads round differently, and are no faster.
         """
-        run = Run(denoiser, prior, n, seed, dtype, torch.device(device))
+        conditions = {} if condition is None else dict(zip(indices, condition, strict=True))
+        run = Run(denoiser, n, seed, dtype, torch.device(device), conditions)
 
         @torch.no_grad()
         def draw(groups: Sequence[tuple[int, ...]]) -> list[State]:
@@ -212,7 +184,7 @@ class Sampler(ABC):
         """Raise ValueError where the sampler makes no sense with the process."""
 
     def check_grid(self, process: GaussianPath, basis: Basis, n: int) -> None:  # noqa: B027
-        """Raise ValueError where its steps are of no use on n nodes per axis."""
+        """Raise ValueError where its steps are of no use at level n."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +205,7 @@ class Stepper(Sampler):
 
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
         """All steps on the grid of the samples."""
-        times = self.times(run.denoiser.process).tolist()
+        times = self.times(run.law.process).tolist()
         return take_steps(self, run, groups, times, [run.n] * len(times))
 
 
@@ -256,30 +228,33 @@ def take_steps(
     times: Sequence[float],
     grids: Sequence[int],
 ) -> list[State]:
-    """Walk down ``times``, at each on the grid whose nodes per axis ``grids`` gives."""
+    """Walk down ``times``, at each on the grid whose level ``grids`` gives."""
     states = [State(group, run.gaussian(group, times[0], grids[0])) for group in groups]
+    before, now = None, run.marginal(times[0], grids[0])
     for number, ((t, s), (n, finer)) in enumerate(
         zip(pairwise(times), pairwise(grids), strict=True)
     ):
-        before = run.marginal(times[number - 1], n) if number else None
-        step = Step(run, number, n, before, run.marginal(t, n), run.marginal(s, n))
+        step = Step(run, number, n, before, now, run.marginal(s, n))
         update = stepper.update(step)
         for state in states:
             update(state)
             if finer > n:
                 _refine(run, state, t, s, finer)
-    end = run.marginal(times[-1], grids[-1])
+        before, now = step.now, step.then
+        if finer > n:
+            before, now = run.marginal(t, finer), run.marginal(s, finer)
     for state in states:
-        state.fields = run.denoise(state, state.fields, end).data
+        state.fields = run.denoise(state, state.fields, now).data
     return states
 
 
 def _refine(run: Run, state: State, t: float, s: float, n: int) -> None:
-    """Go on with n nodes at time s; the new modes are those of ``Run.gaussian``.
+    """Go on at level n and time s; the new modes are those of ``Run.gaussian``.
 
     The last estimate of the data, at time t, is for these what it is for Gaussian data.
     """
-    basis, coarse = run.denoiser.basis, state.fields.shape[-1]
+    basis = run.law.basis
+    coarse = basis.resolution(state.fields)
 
     def with_detail(fields: Tensor, fine: Tensor) -> Tensor:
         """The fields, with the modes of ``fine`` that their grid does not resolve."""

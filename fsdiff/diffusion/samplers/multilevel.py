@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper, take_steps
 from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
@@ -34,26 +34,26 @@ class Multilevel(Sampler):
 
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
         """All steps, each on its grid."""
-        times = self.sampler.times(run.denoiser.process).tolist()
-        return take_steps(self.sampler, run, groups, times, self.grids(run.denoiser, run.n, times))
+        times = self.sampler.times(run.law.process).tolist()
+        return take_steps(self.sampler, run, groups, times, self.grids(run.law, run.n, times))
 
-    def grids(self, denoiser: Denoiser, n: int, times: Sequence[float]) -> list[int]:
-        """Nodes per axis at each of the times, for samples on n nodes.
+    def grids(self, law: Law, n: int, times: Sequence[float]) -> list[int]:
+        """The level of the grid at each of the times, for samples at level n.
 
         A step may stay on a grid if at its end the modes beyond it are still hidden.
         """
         ladder = [m for m in (self.coarsest << j for j in range(n.bit_length())) if m < n] + [n]
         result = []
         for end in times[1:]:
-            while len(ladder) > 1 and self._visible(denoiser, ladder, end):
+            while len(ladder) > 1 and self._visible(law, ladder, end):
                 ladder.pop(0)
             result.append(ladder[0])
         return [*result, n]
 
-    def _visible(self, denoiser: Denoiser, ladder: Sequence[int], t: float) -> bool:
+    def _visible(self, law: Law, ladder: Sequence[int], t: float) -> bool:
         """Whether any grid but the coarsest adds modes that the noise no longer hides."""
         time = torch.tensor([t], dtype=torch.float64)
-        marginals = [denoiser.marginal(time, m) for m in ladder]
+        marginals = [law.marginal(time, m) for m in ladder]
         energy = torch.stack([marginal.data_variance for marginal in marginals]).diff(dim=0)
         told = torch.stack([marginal.wiener_output for marginal in marginals]).diff(dim=0)
         return bool((told > self.tolerance * energy).any())

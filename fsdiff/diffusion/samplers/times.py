@@ -36,7 +36,7 @@ def time_at(process: GaussianPath, part: Tensor, spacing: Spacing) -> Tensor:
         return (low**0.5 + (high**0.5 - low**0.5) * part) ** 2
     if spacing == "exponential":
         return low * (high / low) ** part
-    ends = process.log_signal_to_noise(torch.tensor([low, high], dtype=torch.float64))
+    ends = process.half_log_signal_to_noise(torch.tensor([low, high], dtype=torch.float64))
     return process.time_of(ends[0] + (ends[1] - ends[0]) * part)
 
 

@@ -74,7 +74,7 @@ def _panel(
     for name, rows in models(table).items():
         deviation, x = column.deviation(rows), float(cost(rows).mean())
         mean, low, high = deviation.mean(), deviation.min(), deviation.max()
-        if mean > 0:
+        if mean > 0 and x > 0:  # what costs nothing has no place on a logarithmic axis
             points[name] = (x, float(mean))
             axes.plot(x, mean, linestyle="", label=called[name], **styles[name])
             axes.plot([x, x], [low, high], color=styles[name]["color"], linewidth=1.0)

@@ -77,9 +77,9 @@ def test_samplers_have_their_order_in_the_distance_of_laws(sampler, steps, order
 def test_variance_from_impulses_is_that_of_drawn_samples(sampler, count, basis):
     """Independent samples, mode by mode within five standard errors, √(2/count)."""
     law = gaussian(basis, Bessel(power=0.9))
-    denoiser = ExactDenoiser(law, prior=Bessel(), process=VariancePreserving())
+    denoiser = ExactDenoiser(law, noise=Bessel(), process=VariancePreserving())
     expected, _ = sample_variance(sampler, denoiser, 8)
-    run = Run(denoiser, denoiser.prior, 8, 1, torch.float64, torch.device("cpu"))
+    run = Run(denoiser, 8, 1, torch.float64, torch.device("cpu"))
     with torch.no_grad():
         states = sampler.draw(run, [tuple(range(count))])
     fields = torch.cat([state.fields[:, 0] for state in states])
@@ -265,7 +265,7 @@ def test_the_exact_score_has_no_error_and_no_score_has_all():
     law = analysis.law()
     for n in (8, 16):
         test = analysis.test(law, n)
-        exact = ExactDenoiser(law, prior=analysis.prior, process=analysis.process)
+        exact = ExactDenoiser(law, noise=analysis.prior, process=analysis.process)
         assert test.error(exact) < 1e-9
         silent = analysis.denoiser()
         for parameter in silent.parameters():
@@ -329,7 +329,7 @@ def test_loss_is_the_error_of_the_data_with_the_weight_asked_for(tools, predicti
 
 def test_an_exact_network_has_no_error():
     analysis = learning()
-    exact = ExactDenoiser(analysis.law.mixture(), prior=STANDARD_NORMAL, process=analysis.process)
+    exact = ExactDenoiser(analysis.law.mixture(), noise=STANDARD_NORMAL, process=analysis.process)
     for t in (1e-4, 1.0):
         assert float(analysis.errors(exact, torch.tensor(t).double()).max()) == 0
 

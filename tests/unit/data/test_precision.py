@@ -14,14 +14,14 @@ from fsdiff.data.precision import rounding, sufficient_type
 from fsdiff.data.sources.files import FileData
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
-from fsdiff.diffusion import models
+from fsdiff.methods import models
 from fsdiff.parts import build
 from fsdiff.spaces.bases import FourierBasis
 from fsdiff.spaces.downsampling import Spectral
 from fsdiff.stages.files import StoredSplit, fields_of, normalised_split, split
+from fsdiff.stages.labels import describe_fields
 from fsdiff.stages.sample import sample
 from fsdiff.stages.simulate import simulate
-from fsdiff.stages.train import describe_fields
 
 BASIS = FourierBasis()
 SAMPLES, N = 12, 16
@@ -31,6 +31,7 @@ FINE = [(101325.0, 0.01), (2.45e6, 0.5), (-3e-30, 1e-36)]
 """(mean, deviation) of channels that float32 would spoil."""
 
 BLOCKS = {
+    "method": {"kind": "diffusion"},
     "basis": {"kind": "fourier"},
     "prior": {"kind": "bessel"},
     "process": {"kind": "vp"},
@@ -68,10 +69,10 @@ def samples_file(folder, data):
     """Samples of a model that has the statistics of a data set, and the model."""
     with storage.read(data) as dataset:
         statistics, meaning = Statistics.of(dataset), describe_fields(dataset, BASIS)
-    denoiser = models.make_denoiser(BLOCKS, statistics, 0)
+    method = models.make_method(BLOCKS, statistics, 0)
     weights, output = folder / "model.safetensors", folder / "samples.nc"
     about = {"config": BLOCKS, "data": meaning, "parameters": 0, "training_seconds": 0.0}
-    models.save(denoiser, statistics, about, weights=weights, sidecar=weights.with_suffix(".json"))
+    models.save(method, statistics, about, weights=weights, sidecar=weights.with_suffix(".json"))
     config = {
         "sampler": {"kind": "ddim", "steps": 3},
         "samples": {"count": 4, "batch_size": 3},
@@ -85,7 +86,7 @@ def samples_file(folder, data):
 
 def normalised_samples(model):
     sampler = build("sampler", {"kind": "ddim", "steps": 3})
-    return sampler(model.denoiser, model.denoiser.prior, N, range(4), 0).fields
+    return sampler(model.method.denoiser, N, range(4), 0).fields
 
 
 @pytest.mark.parametrize(("mean", "deviation"), FINE)

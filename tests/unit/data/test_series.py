@@ -10,17 +10,15 @@ from fsdiff import parts
 from fsdiff import study as config
 from fsdiff.data import hierarchy, storage
 from fsdiff.data.statistics import Statistics
-from fsdiff.diffusion import models
+from fsdiff.measures.surrogate import gaussian_fields
+from fsdiff.methods import models
 from fsdiff.reports.plotting.fields import sample_grid
 from fsdiff.reports.plotting.style import quantity_of
-from fsdiff.stages.evaluate import (
-    evaluate_references,
-    evaluate_samples,
-    gaussian_surrogate,
-    node_noise,
-)
+from fsdiff.stages.evaluate import evaluate_samples
 from fsdiff.stages.files import fields_of, normalised_split, split
-from fsdiff.stages.sample import label, sample
+from fsdiff.stages.labels import label
+from fsdiff.stages.references import evaluate_references, node_noise
+from fsdiff.stages.sample import sample
 from fsdiff.stages.train import train
 from fsdiff.study import strict_yaml
 from fsdiff.study.evaluation import other_results, unknown_result
@@ -167,7 +165,7 @@ def test_frames_are_channels_of_the_network_time_by_time(series):
     train = normalised_split(series.path("16.nc"), "train").double()
     assert torch.allclose(train.mean((0, 2, 3)), torch.zeros(6).double(), atol=1e-5)
     assert torch.allclose(train.square().mean((0, 2, 3)), torch.ones(6).double(), rtol=1e-5)
-    assert models.load(series.path("model-16.safetensors")).denoiser.channels == 6
+    assert models.load(series.path("model-16.safetensors")).method.denoiser.law.channels == 6
 
 
 @pytest.mark.parametrize("n", [16, 24])
@@ -181,7 +179,9 @@ def test_samples_have_their_time_back(series, n):
         np.testing.assert_allclose(samples["x"], 2 * series.basis.nodes(n) - 1, atol=1e-12)
     model = models.load(series.path("model-16.safetensors"))
     flat = fields_of(series.path(f"samples-{n}.nc"))
-    np.testing.assert_array_equal(label(flat, model)["field"], samples["field"])
+    np.testing.assert_array_equal(
+        label(flat, model.method.basis, model.description["data"])["field"], samples["field"]
+    )
 
 
 def test_samples_of_snapshots_know_their_time(single):
@@ -259,12 +259,12 @@ def test_synthetic_references_are_normalised(series):
     """The surrogate has the spectrum of each frame, whatever the frame's size; noise has none."""
     with storage.read(series.path("16.nc")) as dataset:
         statistics = Statistics.of(dataset)
-    surrogate = gaussian_surrogate(statistics, series.basis, 400, 16)
+    surrogate = gaussian_fields(statistics.measured(series.basis), 16, range(400), seed=0)
     energy = series.basis.forward(surrogate).square().mean(0)
     assert torch.allclose(energy.sum((1, 2)), torch.ones(6), rtol=0.2)
     largest = statistics.spectrum[:, 0, 1]
     assert torch.allclose(energy[:, 0, 1].double(), largest, rtol=0.3)
-    noise = node_noise(6, 50, 16)
+    noise = node_noise(50, (6, 16, 16))
     assert noise.shape == (50, 6, 16, 16)
     assert torch.allclose(noise.square().mean((0, 2, 3)), torch.ones(6), rtol=0.1)
 
@@ -273,7 +273,7 @@ def test_figures_show_the_first_frame_and_say_which(series, single):
     with storage.read(series.path("16.nc")) as dataset:
         data, quantity = split(dataset, "test"), quantity_of(dataset)
         statistics = Statistics.of(dataset)
-        surrogate = gaussian_surrogate(statistics, series.basis, 4, 16)
+        surrogate = gaussian_fields(statistics.measured(series.basis), 16, range(4), seed=0)
         surrogate = statistics.denormalise(surrogate)
     assert quantity == "u at t = 0.25"
     samples = {"one": fields_of(series.path("samples-16.nc"))}

@@ -147,7 +147,7 @@ def test_estimates_are_the_same_whatever_is_predicted(tools, process, prediction
             tools.ideal_denoiser(BASIS, N, process=process, prior=prior, prediction=choice)
             for choice in (Wiener(), prediction)
         )
-        variance = exact.marginal(times, N).variance
+        variance = exact.law.marginal(times, N).variance
         white = tools.gaussian_field(CosineBasis(2), torch.ones(1, N, N), 2, seed=0)[:, :, :1]
         x = BASIS.inverse(variance.sqrt() * white[0].double(), N)
         # Where data are read from noise, modes are given up of which 10⁻⁸ are left.
@@ -170,6 +170,6 @@ def test_samples_are_the_same_whatever_is_predicted(tools, process, prediction):
         if isinstance(sampler, AnnealedLangevin) and not usable(sampler, process):
             continue
         expected, found = (
-            sampler(model, model.prior, N, [0], 0, dtype=torch.float64).fields for model in models
+            sampler(model, N, [0], 0, dtype=torch.float64).fields for model in models
         )
         tools.close(found, expected, 1e-4, 1e-5)

@@ -51,7 +51,7 @@ def test_score_is_the_gradient_of_the_log_density(basis, process, t):
     components = torch.distributions.MultivariateNormal(centres.flatten(1), matrix)
     log_density = torch.logsumexp(components.log_prob(x.flatten(1)[:, None]), dim=1)
     gradient = torch.autograd.grad(log_density.sum(), x)[0] * N**basis.dimension
-    found = ExactDenoiser(law, prior=prior, process=process)(x.detach(), time.view(1)).score
+    found = ExactDenoiser(law, noise=prior, process=process)(x.detach(), time.view(1)).score
     torch.testing.assert_close(found, prior.apply(gradient, basis), rtol=1e-8, atol=1e-8)
 
 
@@ -77,7 +77,7 @@ def test_expectation_on_a_curve_is_an_integral(law, x, t):
 
     total = integral(lambda s: 1.0)
     expected = [integral(lambda s: s) / total, integral(height) / total]
-    exact = ExactDenoiser(law.mixture(), prior=STANDARD_NORMAL, process=OrnsteinUhlenbeck())
+    exact = ExactDenoiser(law.mixture(), noise=STANDARD_NORMAL, process=OrnsteinUhlenbeck())
     point = torch.tensor(x, dtype=torch.float64)[None, :, None]
     found = exact(point, torch.tensor([t], dtype=torch.float64)).data
     assert found[0, :, 0].numpy() == pytest.approx(expected, rel=3e-5, abs=1e-9)
@@ -89,7 +89,7 @@ def test_expectation_of_points_is_their_weighted_mean(t):
     points = torch.tensor([[-1.0, 0.0], [0.5, 0.8], [0.3, -1.0]], dtype=torch.float64)
     weights = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
     exact = ExactDenoiser(
-        point_set(points, weights), prior=STANDARD_NORMAL, process=OrnsteinUhlenbeck()
+        point_set(points, weights), noise=STANDARD_NORMAL, process=OrnsteinUhlenbeck()
     )
     x = torch.tensor([[0.1, 0.2], [-2.0, 1.0]], dtype=torch.float64)
     m, squared = np.exp(-t / 2), 1 - np.exp(-t)
@@ -108,7 +108,7 @@ def test_gaussian_data_are_denoised_by_the_wiener_filter(basis, tools):
     spectrum = covariance.eigenvalues(basis, 8)[None]
     network = tools.make_denoiser(basis, 8, spectrum=spectrum, prior=Bessel())
     law = gaussian(basis, covariance)
-    exact = ExactDenoiser(law, prior=Bessel(), process=VariancePreserving())
+    exact = ExactDenoiser(law, noise=Bessel(), process=VariancePreserving())
     x = law.sample(np.random.default_rng(0), 3, 8)
     t = torch.tensor([0.01, 0.3, 0.9], dtype=torch.float64)
     ours, theirs = exact(x, t), network(x, t)
@@ -135,7 +135,7 @@ def test_on_a_coarser_grid_it_is_the_law_of_the_restricted_fields(basis):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_estimates_have_the_precision_of_the_state(dtype):
     exact = ExactDenoiser(
-        Points(points=((0.0, 1.0),)).mixture(), prior=STANDARD_NORMAL, process=OrnsteinUhlenbeck()
+        Points(points=((0.0, 1.0),)).mixture(), noise=STANDARD_NORMAL, process=OrnsteinUhlenbeck()
     )
     estimate = exact(torch.ones((3, 2, 1), dtype=dtype), torch.ones(1, dtype=dtype))
     for name in ("data", "noise", "score", "velocity"):
@@ -146,8 +146,8 @@ def test_estimates_have_the_precision_of_the_state(dtype):
 def test_every_sampler_takes_an_exact_denoiser(kind):
     """The last estimate of the data lies between the two points."""
     law = Points(points=((-1.0, -1.0), (1.0, 1.0))).mixture()
-    exact = ExactDenoiser(law, prior=STANDARD_NORMAL, process=VariancePreserving())
+    exact = ExactDenoiser(law, noise=STANDARD_NORMAL, process=VariancePreserving())
     sampler = build("sampler", {"kind": kind})
-    fields = sampler(exact, exact.prior, 1, range(2), 0).fields
+    fields = sampler(exact, 1, range(2), 0).fields
     assert fields.shape == (2, 2, 1)
     torch.testing.assert_close(fields[:, 0], fields[:, 1], rtol=0, atol=1e-4)

@@ -27,17 +27,17 @@ def gaussian(basis, process, tools):
 
 class Gaussian:
     def __init__(self, denoiser, tools, t=TIMES):
-        self.denoiser, self.basis, self.t, self.tools = denoiser, denoiser.basis, t, tools
-        process = denoiser.process
+        self.denoiser, self.basis, self.t, self.tools = denoiser, denoiser.law.basis, t, tools
+        process = denoiser.law.process
         time, omega_squared = t.view(-1, 1, 1, 1), self.basis.omega_squared(N)
         self.m = process.mean_scale(time, omega_squared)
         self.r = process.noise_scale(time, omega_squared)
         self.m_rate = process.mean_rate(time, omega_squared)
         self.r_rate = process.noise_rate(time, omega_squared)
-        self.noise = denoiser.prior.eigenvalues(self.basis, N)
+        self.noise = denoiser.law.noise.eigenvalues(self.basis, N)
         self.data = denoiser._spectra(N, t.dtype, t.device)[1]
         self.v = self.m**2 * self.data + self.r**2 * self.noise
-        self.marginal = denoiser.marginal(t, N)
+        self.marginal = denoiser.law.marginal(t, N)
 
     def over(self, numerator):
         """numerator/v, zero on modes that carry nothing."""
@@ -196,8 +196,8 @@ def test_preconditioning_of_white_noise_is_the_published_one(basis, tools):
     """c_skip, c_out and c_in of σ = r/m and σ_data, once x is divided by m (EDM, Table 1)."""
     process = VarianceExploding(sigma_min=0.02, sigma_max=80)
     denoiser = tools.make_denoiser(basis, N, process=process)
-    marginal = denoiser.marginal(TIMES, N)
-    trace, data = denoiser.prior.trace(basis, N), float(marginal.data_variance)
+    marginal = denoiser.law.marginal(TIMES, N)
+    trace, data = denoiser.law.noise.trace(basis, N), float(marginal.data_variance)
     sigma = (process.noise_scale(TIMES, TIMES) * trace**0.5).view(-1, 1, 1, 1)
     tools.close(marginal.scalar_gain, data / (sigma**2 + data))
     tools.close(marginal.scalar_residual.sqrt(), sigma * (data / (sigma**2 + data)) ** 0.5)
@@ -213,14 +213,14 @@ def test_modes_that_are_lost_are_estimated_by_their_mean(basis, prediction, tool
     denoiser = tools.ideal_denoiser(
         basis, N, process=StochasticHeat(length=1 / 6), prediction=prediction
     )
-    m = denoiser.process.mean_scale(torch.tensor(1.0), basis.omega_squared(N).float())
+    m = denoiser.law.process.mean_scale(torch.tensor(1.0), basis.omega_squared(N).float())
     assert float(m.min()) == 0 < float(m.max())
-    x = tools.gaussian_field(basis, denoiser.prior.eigenvalues(basis, N)[None], 4, 0).to(dtype)
+    x = tools.gaussian_field(basis, denoiser.law.noise.eigenvalues(basis, N)[None], 4, 0).to(dtype)
     t = TIMES.to(dtype)
     estimate = denoiser(x, t)
     for field in (estimate.data, estimate.noise, estimate.score, estimate.velocity):
         assert field.isfinite().all()
-    exact = tools.make_denoiser(basis, N, process=denoiser.process)(x.double(), TIMES)
+    exact = tools.make_denoiser(basis, N, process=denoiser.law.process)(x.double(), TIMES)
     # Rounding errors ε of noise are at most magnified to √ε in the data that are read from it.
     precision = torch.finfo(dtype).eps
     bound = 100 * precision**0.5 if prediction.reads_noise else 100 * precision

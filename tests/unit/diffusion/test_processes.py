@@ -98,7 +98,7 @@ def times(process, count=50, dtype=torch.float64):
     """From the smallest time to T, even in t and in the coordinate of noise, (2·count, 1)."""
     part = torch.linspace(0, 1, count, dtype=torch.float64)
     even = process.smallest_time + (process.T - process.smallest_time) * part
-    level = process.log_signal_to_noise(even)
+    level = process.half_log_signal_to_noise(even)
     spaced = process.time_of(level[0] + (level[-1] - level[0]) * part)
     return torch.cat([even, spaced])[:, None].to(dtype)
 
@@ -260,7 +260,7 @@ def test_the_coordinate_of_noise_falls_and_its_inverse_is_found(kind, part, othe
     t = process.smallest_time + (process.T - process.smallest_time) * torch.tensor(
         [part, other], dtype=torch.float64
     )
-    level = process.log_signal_to_noise(t)
+    level = process.half_log_signal_to_noise(t)
     assert torch.isfinite(level).all()
     if abs(part - other) > 1e-9:
         assert (level[0] - level[1]) * (t[0] - t[1]) < 0
@@ -275,14 +275,14 @@ def test_the_coordinate_of_noise_is_that_of_the_constant_mode(kind):
     process = build("process", {"kind": kind})
     t = times(process)
     ratio = process.mean_scale(t, OMEGA[:1]) / process.noise_scale(t, OMEGA[:1])
-    close(process.log_signal_to_noise(t), ratio.log(), rtol=1e-9)
+    close(process.half_log_signal_to_noise(t), ratio.log(), rtol=1e-9)
 
 
 def test_the_coordinate_of_blur_is_the_frequency_that_is_lost():
     """exp(−½σ²|ω|²) = e^(−½) at |ω| = 1/σ, whose logarithm is the coordinate."""
     process = HeatDissipation()
     t = times(process)
-    frequency = process.log_signal_to_noise(t).exp()
+    frequency = process.half_log_signal_to_noise(t).exp()
     close(process.mean_scale(t, frequency**2), torch.full_like(t, np.exp(-0.5)))
 
 

@@ -115,7 +115,9 @@ def test_corrections_repair_a_coarse_predictor(tools, process):
 def test_annealed_langevin_lags_behind_its_levels(tools, process):
     """Noise that decays at the rate K·a and falls by 2h a level is larger by 1/(1 − 2h/Ka)."""
     sampler = AnnealedLangevin(steps=200, corrections=2, step_size=0.2)
-    ends = process.log_signal_to_noise(torch.tensor([process.T, process.smallest_time]).double())
+    ends = process.half_log_signal_to_noise(
+        torch.tensor([process.T, process.smallest_time]).double()
+    )
     fall = float(ends.diff()) / (sampler.steps - 1)
     lag = 2 * fall / (sampler.corrections * sampler.step_size)
     error = tools.spectrum_error(sampler, LINE, N, process=process)
@@ -263,15 +265,14 @@ def test_mean_is_recovered(basis, process, tools, sampler):
     class Affine(nn.Module):
         def forward(self, seen, level):
             t = process.time_of(-level[:1])
-            marginal = denoiser.marginal(t, N)
+            marginal = denoiser.law.marginal(t, N)
             shift = mean - basis.multiply(mean, problem.m(t) * problem.gain(t))
             return (shift / marginal.wiener_residual.sqrt()).expand_as(seen)
 
     denoiser = tools.make_denoiser(basis, N, Affine(), process=process)
     centred = tools.make_denoiser(basis, N, process=process)
     fields = [
-        sampler(model, model.prior, N, [0], 0, dtype=torch.float64).fields
-        for model in (denoiser, centred)
+        sampler(model, N, [0], 0, dtype=torch.float64).fields for model in (denoiser, centred)
     ]
     # The start has mean zero, not m_T μ; what remains of that is m_T μ √(c/v_T) in each mode.
     lost = problem.m(process.T) * problem.ratio(problem.data, problem.v(process.T)).sqrt()

@@ -47,7 +47,7 @@ def line(request):
 
 
 def draw(sampler, denoiser, indices=(0, 3), n=N):
-    return sampler(denoiser, denoiser.prior, n, indices, 0, dtype=torch.float64)
+    return sampler(denoiser, n, indices, 0, dtype=torch.float64)
 
 
 def test_without_tolerance_the_samples_are_those_of_one_grid(line, process, tools, stepper):
@@ -107,7 +107,7 @@ def test_samples_converge_with_the_tolerance(line, tools):
 
 
 def grids(denoiser, sampler, n=N):
-    return sampler.grids(denoiser, n, sampler.sampler.times(denoiser.process).tolist())
+    return sampler.grids(denoiser, n, sampler.sampler.times(denoiser.law.process).tolist())
 
 
 @pytest.mark.parametrize("process", [VariancePreserving(), StochasticHeat(), VarianceExploding()])

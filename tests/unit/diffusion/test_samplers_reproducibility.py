@@ -13,7 +13,8 @@ from fsdiff.diffusion.samplers import (
     Multilevel,
     PredictorCorrector,
 )
-from fsdiff.diffusion.samplers.base import Run, Samples, concatenate
+from fsdiff.diffusion.samplers.base import Run
+from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.networks.fno import FNO
 from fsdiff.networks.mlp import MLP
 from fsdiff.networks.unet import UNet
@@ -66,7 +67,7 @@ def skip_refused(sampler, process, basis, n):
 
 def draw(sampler, denoiser, indices, seed=0, n=N, **options):
     options.setdefault("dtype", torch.float64)
-    return sampler(denoiser, denoiser.prior, n, indices, seed, **options)
+    return sampler(denoiser, n, indices, seed, **options)
 
 
 def test_every_kind_is_here():
@@ -119,7 +120,7 @@ def test_samplers_of_all_kinds_share_samples_between_threads(basis, tools, sampl
 def test_a_batch_that_takes_its_steps_together_differs_by_rounding_errors(basis, tools, sampler):
     """As on an accelerator."""
     denoiser = tools.make_denoiser(basis, N)
-    run = Run(denoiser, denoiser.prior, N, 0, torch.float64, torch.device("cpu"))
+    run = Run(denoiser, N, 0, torch.float64, torch.device("cpu"))
     with torch.no_grad():
         found = concatenate([state.samples() for state in sampler.draw(run, [(0, 1, 2)])])
     expected = draw(sampler, denoiser, range(3))

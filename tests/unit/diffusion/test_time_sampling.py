@@ -30,7 +30,7 @@ def law(
 
 def levels(sampling: Spectral, marginal: Marginal) -> Tensor:
     """ln(m/r) at the quantiles of a law of times."""
-    return marginal.process.log_signal_to_noise(sampling.quantiles(marginal)(QUANTILES))
+    return marginal.process.half_log_signal_to_noise(sampling.quantiles(marginal)(QUANTILES))
 
 
 def test_uniform_covers_the_interval():
@@ -44,7 +44,7 @@ def test_uniform_covers_the_interval():
 def test_log_signal_to_noise_is_normal():
     """ln(m/r) of the times has the quantiles of N(mean, deviation²) between low and high."""
     sampling = LogSignalToNoise(mean=-0.4, deviation=0.8, low=-2.0, high=1.5)
-    level = PROCESS.log_signal_to_noise(sampling.quantiles(law())(QUANTILES))
+    level = PROCESS.half_log_signal_to_noise(sampling.quantiles(law())(QUANTILES))
     expected = (-0.4 + 0.8 * torch.from_numpy(norm.ppf(QUANTILES.numpy()))).clamp(-2.0, 1.5)
     torch.testing.assert_close(level, expected, rtol=0, atol=1e-9)
     assert float(level.max()) == pytest.approx(1.5)

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from test_training import make_trainer
 
-from fsdiff.diffusion.samplers.base import Samples, concatenate
+from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.jobs.interruption import UNWANTED, Interrupted, interruptible, watched
 from fsdiff.stages.sample import Drawn, draw
 from fsdiff.threads import single_thread

@@ -12,7 +12,7 @@ from test_simulate import INDICES, JOB, PART, drawn, interrupted, shard  # noqa:
 from test_training import make_trainer, same, weights_of
 
 from fsdiff.data import tensors
-from fsdiff.diffusion.samplers.base import concatenate
+from fsdiff.diffusion.samplers.samples import concatenate
 from fsdiff.jobs.atomic import DamagedError, StorageError
 from fsdiff.jobs.states import saved
 from fsdiff.stages.sample import Drawn, draw

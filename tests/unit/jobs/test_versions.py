@@ -11,10 +11,10 @@ from fsdiff.data import hierarchy, storage
 from fsdiff.data.sources.darcy import DarcyData
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
-from fsdiff.diffusion import models
-from fsdiff.diffusion.samplers.base import Samples
+from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.jobs import versions as recorded
 from fsdiff.jobs.versions import differences, environment
+from fsdiff.methods import models
 from fsdiff.stages.sample import Drawn
 from fsdiff.stages.simulate import PART, simulate
 from fsdiff.training.state import TrainingState
@@ -130,6 +130,7 @@ def test_models_record_where_they_were_trained(tmp_path, tools):
         torch.zeros(1).double(), torch.ones(1).double(), torch.ones(1, 8, 8).double(), 8
     )
     blocks = {
+        "method": {"kind": "diffusion"},
         "basis": {"kind": "cosine"},
         "prior": {"kind": "bessel"},
         "process": {"kind": "vp"},
@@ -137,8 +138,8 @@ def test_models_record_where_they_were_trained(tmp_path, tools):
         "time_sampling": {"kind": "log_snr"},
         "network": {"kind": "mlp"},
     }
-    denoiser, weights = models.make_denoiser(blocks, statistics, 0), tmp_path / "a.safetensors"
+    method, weights = models.make_method(blocks, statistics, 0), tmp_path / "a.safetensors"
     sidecar = weights.with_suffix(".json")
-    models.save(denoiser, statistics, {"config": blocks}, weights=weights, sidecar=sidecar)
+    models.save(method, statistics, {"config": blocks}, weights=weights, sidecar=sidecar)
     found = json.loads(sidecar.read_text())["environment"]
     assert found == environment(device="cpu", threads=1)

@@ -161,7 +161,7 @@ def test_samplers_give_gaussian_curves_their_spectrum(process, tools):
         spectrum=spectrum,
     )
     sampler = parts.build("sampler", {"kind": "dpm_solver", "steps": 20})
-    curves = sampler(denoiser, denoiser.prior, n, range(count), 0, dtype=torch.float64).fields
+    curves = sampler(denoiser, n, range(count), 0, dtype=torch.float64).fields
     assert curves.shape == (count, 1, n)
     total = float(basis.energy(curves).sum(-1).mean())
     # Var ‖X‖² = 2 Σ c_k²; the solver's own error is a few per cent.

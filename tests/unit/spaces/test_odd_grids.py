@@ -13,10 +13,7 @@ NODES = (33, 24, 17)
 def test_samples_on_coarser_grids_are_restrictions(basis, process, sampler, tools):
     """The best linear denoiser treats modes one by one, so no grid tells it anything new."""
     denoiser = tools.make_denoiser(basis, NODES[0], process=process)
-    drawn = {
-        n: sampler(denoiser, denoiser.prior, n, range(2), 7, dtype=torch.float64).fields
-        for n in NODES
-    }
+    drawn = {n: sampler(denoiser, n, range(2), 7, dtype=torch.float64).fields for n in NODES}
     for n in NODES[1:]:
         tools.close(drawn[n], basis.restrict(drawn[NODES[0]], n), rtol=1e-6, atol=1e-8)
 
@@ -26,7 +23,7 @@ def test_steps_on_coarse_grids_end_on_a_grid_that_they_do_not_divide(basis, tool
     alone = DDIM(steps=12)
     together = Multilevel(sampler=alone, tolerance=0.0, coarsest=9)
     fields = [
-        sampler(denoiser, denoiser.prior, 33, range(2), 7, dtype=torch.float64).fields
+        sampler(denoiser, 33, range(2), 7, dtype=torch.float64).fields
         for sampler in (alone, together)
     ]
     tools.close(fields[1], fields[0], rtol=1e-6, atol=1e-8)

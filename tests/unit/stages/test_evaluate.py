@@ -6,8 +6,8 @@ from fsdiff.data.statistics import Statistics
 from fsdiff.metrics.densities import OnePointDensity
 from fsdiff.metrics.evaluate import evaluate
 from fsdiff.spaces.bases import CosineBasis
-from fsdiff.stages.evaluate import _floor
 from fsdiff.stages.judge import Judge
+from fsdiff.stages.references import _floor
 
 METRICS = {"one_point": OnePointDensity()}
 PLAIN = Statistics(mean=torch.zeros(1), scale=torch.ones(1), spectrum=torch.ones(1), resolution=1)

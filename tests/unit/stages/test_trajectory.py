@@ -12,7 +12,7 @@ from fsdiff import parts
 from fsdiff import study as config
 from fsdiff.data import hierarchy, storage, tensors
 from fsdiff.data.storage import StorageError
-from fsdiff.diffusion import models
+from fsdiff.methods import models
 from fsdiff.reports.plotting.progress import metric_by_epoch
 from fsdiff.stages import trajectory as stage
 from fsdiff.stages.evaluate import evaluate_samples, training_of
@@ -133,7 +133,7 @@ def test_what_is_kept_are_the_averaged_weights_that_are_validated(run):
     curve = xr.load_dataset(run.histories[-1])["validation_loss"].sel(resolution=16)
     model = models.load(run.path("16.safetensors"))
     for epoch, _, weights in kept_weights(run.path("kept.safetensors"), 2):
-        models.set_parameters(model.denoiser.network, weights, run.path("kept.safetensors"))
+        models.set_parameters(model.method.network, weights, run.path("kept.safetensors"))
         fields = normalised_split(run.path("16.nc"), "validation")
         assert model.test_loss(fields) == pytest.approx(float(curve.sel(epoch=epoch)), rel=1e-6)
 
@@ -149,10 +149,10 @@ def test_the_last_evaluation_is_that_of_the_end(run):
     job = run.study.trajectory_slice("one", 16, SEED)
     _, _, weights = list(kept_weights(run.path("kept.safetensors"), 4))[-1]
     last = models.load(run.path("16.safetensors"))
-    models.set_parameters(last.denoiser.network, weights, run.path("kept.safetensors"))
+    models.set_parameters(last.method.network, weights, run.path("kept.safetensors"))
     description = last.description
     files = {"weights": run.path("last.safetensors"), "sidecar": run.path("last.json")}
-    models.save(last.denoiser, last.statistics, description, **files)
+    models.save(last.method, last.statistics, description, **files)
     sample(
         {"config": job, "code": "code"},
         weights=files["weights"],

@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from fsdiff.diffusion.predictions import Noise
+from fsdiff.diffusion.time_sampling import Uniform
 from fsdiff.diffusion.validation import ValidationSet
+from fsdiff.methods.diffusion import Diffusion
 from fsdiff.networks import FNO
 from fsdiff.networks.spectral import Transform
 from fsdiff.spaces.bases import CosineBasis
@@ -42,7 +44,7 @@ def make_trainer(tools, state=None, *, options=None, seed=0, weights=0, processe
     level = Level(**{"resolution": N, "epochs": 4, "batch_size": 16, "learning_rate": 1e-2} | level)
     options = TrainingOptions(**{"average_decay": 0.9} | (options or {}))
     return Trainer(
-        make_denoiser(tools, weights),
+        Diffusion(make_denoiser(tools, weights), Uniform()),
         level,
         options,
         data=two_states(),
@@ -55,7 +57,7 @@ def make_trainer(tools, state=None, *, options=None, seed=0, weights=0, processe
 
 
 def weights_of(trainer):
-    return {k: v.clone() for k, v in trainer.denoiser.network.state_dict().items()}
+    return {k: v.clone() for k, v in trainer.method.network.state_dict().items()}
 
 
 def same(a, b):
@@ -65,21 +67,22 @@ def same(a, b):
 class MadeUp:
     """Validation data with given losses; ``seen`` gets the weights they are asked of."""
 
-    def __init__(self, values, seen):
-        self.values, self.seen = iter(values), seen
+    def __init__(self, values, seen, network):
+        self.values, self.seen, self.network = iter(values), seen, network
 
     def __len__(self):
         return 1
 
-    def loss(self, denoiser):
-        self.seen.append({k: v.clone() for k, v in denoiser.network.state_dict().items()})
+    def mean_loss(self):
+        self.seen.append({k: v.clone() for k, v in self.network.state_dict().items()})
         return next(self.values)
 
 
 def make_up(trainer, losses):
     """Give the trainer these losses, {resolution: values}; a list of the weights it had then."""
     seen = []
-    trainer.validation = {n: MadeUp(values, seen) for n, values in losses.items()}
+    network = trainer.method.network
+    trainer.validation = {n: MadeUp(values, seen, network) for n, values in losses.items()}
     return seen
 
 
@@ -91,7 +94,7 @@ def test_it_learns(tools):
     curves = trainer.run()
     loss = curves["validation_loss"].sel(resolution=N).values
     # ‖F − η‖² of a network that says almost nothing is ‖η‖² = tr Q.
-    assert loss[0] == pytest.approx(trainer.denoiser.prior.trace(BASIS, N), rel=0.25)
+    assert loss[0] == pytest.approx(trainer.method.denoiser.law.noise.trace(BASIS, N), rel=0.25)
     assert loss[-1] < 0.2 * loss[0]
     assert float(curves["training_loss"][-1]) < 0.2 * float(curves["training_loss"][1])
     finer = curves["validation_loss"].sel(resolution=24).values
@@ -118,7 +121,7 @@ def test_the_network_ends_with_the_best_validated_weights(tools):
 def test_the_recorded_loss_is_that_of_the_weights_kept(tools):
     trainer = make_trainer(tools, epochs=3)
     curves = trainer.run()
-    again = ValidationSet.of(trainer.denoiser, two_states(first=1)).loss(trainer.denoiser)
+    again = trainer.method.validation(two_states(first=1)).mean_loss()
     assert again == pytest.approx(curves.attrs["best_loss"], rel=1e-6)
 
 
@@ -158,7 +161,7 @@ def test_impatient_levels_take_the_steps_that_patient_ones_do(tools, tmp_path):
     patient = make_trainer(tools, **level | {"epochs": last}).run()
     assert patient.drop_vars("seconds").identical(curves.drop_vars("seconds"))
     again = make_trainer(tools, state, patience=2, **level)
-    again.denoiser.loss = None
+    again.method.loss = None
     assert again.run().identical(curves)
 
 
@@ -194,14 +197,14 @@ def test_a_resumed_run_equals_an_undisturbed_one(
     state = tmp_path / "state.safetensors"
     killed = make_trainer(tools, state, options=options, epochs=5)
     calls = iter(range(1000))
-    loss = killed.denoiser.loss
+    loss = killed.method.loss
 
-    def interrupted(*arguments):
+    def interrupted(*arguments, **options):
         if next(calls) == step:
             raise Killed
-        return loss(*arguments)
+        return loss(*arguments, **options)
 
-    monkeypatch.setattr(killed.denoiser, "loss", interrupted)
+    monkeypatch.setattr(killed.method, "loss", interrupted)
     with pytest.raises(Killed):
         killed.run()
     assert state.exists() == (step > 0)
@@ -219,7 +222,7 @@ def test_a_finished_run_is_not_trained_again(tools, tmp_path):
     first = make_trainer(tools, state)
     first.run()
     again = make_trainer(tools, state, weights=7)
-    again.denoiser.loss = None
+    again.method.loss = None
     again.run()
     assert same(weights_of(first), weights_of(again))
 
@@ -236,13 +239,13 @@ def test_state_is_written_whole(tools, tmp_path):
 def rates(tools, monkeypatch, **arguments):
     trainer = make_trainer(tools, **arguments)
     seen = []
-    loss = trainer.denoiser.loss
+    loss = trainer.method.loss
 
-    def record(*values):
+    def record(*values, **options):
         seen.append(trainer.optimizer.param_groups[0]["lr"])
-        return loss(*values)
+        return loss(*values, **options)
 
-    monkeypatch.setattr(trainer.denoiser, "loss", record)
+    monkeypatch.setattr(trainer.method, "loss", record)
     trainer.run()
     return np.array(seen)
 
@@ -291,11 +294,11 @@ def test_batches_cover_the_data_once_an_epoch(tools, monkeypatch):
     trainer.data = InMemory(numbered)
     seen = []
 
-    def record(data, random, part):
+    def record(data, random, part, **options):
         seen.append(data[:, 0, 0, 0].tolist())
-        return (trainer.denoiser.network.project[-1].bias.sum() * 0).expand(len(data))
+        return (trainer.method.network.project[-1].bias.sum() * 0).expand(len(data))
 
-    monkeypatch.setattr(trainer.denoiser, "loss", record)
+    monkeypatch.setattr(trainer.method, "loss", record)
     trainer.run()
     assert [len(batch) for batch in seen] == [16] * 6
     first, second = (list(itertools.chain(*part)) for part in (seen[:3], seen[3:]))
@@ -314,7 +317,7 @@ def test_a_loss_that_is_not_finite_says_what_to_change(tools):
         trainer.run()
     assert "learning_rate (now 1e+30)" in str(error.value)
     assert "step 2 of 12" in str(error.value)
-    assert f"{N}²" in str(error.value)
+    assert f"at resolution {N}:" in str(error.value)
 
 
 # Augmentation
@@ -352,7 +355,7 @@ def test_symmetries_draw_from_their_generator_and_keep_the_argument():
 
 def test_validation_is_the_same_problem_on_every_grid(tools):
     denoiser = make_denoiser(tools)
-    coarse, fine = (ValidationSet.of(denoiser, two_states(n, 5)) for n in (N, 24))
+    coarse, fine = (ValidationSet.of(tools.make_loss(denoiser), two_states(n, 5)) for n in (N, 24))
     assert coarse.t.equal(fine.t)
     torch.testing.assert_close(BASIS.restrict(fine.noise, N), coarse.noise, rtol=0, atol=1e-5)
 
@@ -360,24 +363,24 @@ def test_validation_is_the_same_problem_on_every_grid(tools):
 def test_validation_times_are_stratified_and_noise_has_the_priors_trace(tools):
     denoiser = make_denoiser(tools)
     count = 200
-    validation = ValidationSet.of(denoiser, two_states(count=count))
+    validation = ValidationSet.of(tools.make_loss(denoiser), two_states(count=count))
     middle = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    expected = denoiser.times(middle)
+    expected = tools.make_loss(denoiser).times(middle)
     torch.testing.assert_close(validation.t.sort().values.double(), expected.sort().values)
     assert not validation.t.equal(validation.t.sort().values)
-    eigenvalues = denoiser.prior.eigenvalues(BASIS, N)
+    eigenvalues = denoiser.law.noise.eigenvalues(BASIS, N)
     error = float((2 * eigenvalues.square().sum() / count).sqrt())
     square = float(validation.noise.square().mean())
-    assert abs(square - denoiser.prior.trace(BASIS, N)) < 5 * error
+    assert abs(square - denoiser.law.noise.trace(BASIS, N)) < 5 * error
 
 
 def test_validation_loss_is_the_mean_of_all_parts(tools, monkeypatch):
     denoiser = make_denoiser(tools)
-    validation = ValidationSet.of(denoiser, two_states(64, 40))
+    validation = ValidationSet.of(tools.make_loss(denoiser), two_states(64, 40))
     with torch.no_grad():
-        losses = denoiser.loss_at(validation.data, validation.t, validation.noise)
+        losses = validation.loss.at(validation.data, validation.t, validation.noise)
     assert 2**17 // 64**2 < 40, "one part: no test"
-    assert validation.loss(denoiser) == pytest.approx(float(losses.mean()), rel=1e-5)
+    assert validation.mean_loss() == pytest.approx(float(losses.mean()), rel=1e-5)
     assert all(p.grad is None for p in denoiser.parameters())
 
 
@@ -402,14 +405,15 @@ def test_networks_learn_in_bfloat16_and_transform_in_float32(tools, monkeypatch)
     assert loss[-1] < 0.25 * loss[0]
     assert torch.bfloat16 in nodewise
     assert seen == {torch.float32}
-    assert all(p.dtype == torch.float32 for p in trainer.denoiser.parameters())
+    assert all(p.dtype == torch.float32 for p in trainer.method.network.parameters())
 
 
 def test_precision_changes_the_loss_by_its_rounding(tools):
     denoiser, data = make_denoiser(tools), two_states()
-    full = denoiser.loss(data, torch.Generator().manual_seed(0))
+    loss = tools.make_loss(denoiser)
+    full = loss(data, torch.Generator().manual_seed(0))
     denoiser.precision = torch.bfloat16
-    half = denoiser.loss(data, torch.Generator().manual_seed(0))
+    half = loss(data, torch.Generator().manual_seed(0))
     assert half.dtype == torch.float32
     assert not half.equal(full)
     torch.testing.assert_close(half, full, rtol=0.02, atol=1e-3)

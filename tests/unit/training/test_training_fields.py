@@ -12,8 +12,8 @@ import xarray as xr
 
 from fsdiff.data import hierarchy, statistics, storage
 from fsdiff.data.storage import StorageError
-from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.jobs.interruption import Interrupted
+from fsdiff.methods.diffusion import Diffusion
 from fsdiff.randomness import generator
 from fsdiff.spaces.bases import FourierBasis
 from fsdiff.stages.files import StoredSplit, normalised_split
@@ -193,6 +193,7 @@ def weights_of_training(path, folder, **options):
     network = {"kind": "fno", "width": 4, "modes": 2, "layers": 1, "projection": 4}
     config = {
         "basis": {"kind": "fourier", "dimension": 2},
+        "method": {"kind": "diffusion"},
         "prior": {"kind": "bessel", "power": 0.6},
         "process": {"kind": "vp"},
         "prediction": {"kind": "wiener"},
@@ -221,14 +222,14 @@ def test_streamed_training_that_is_interrupted_ends_with_the_same_weights(
     in_memory = weights_of_training(path, tmp_path / "memory")
     assert expected != in_memory
 
-    calls, loss = iter(range(100)), Denoiser.loss
+    calls, loss = iter(range(100)), Diffusion.loss
 
-    def interrupting(*arguments):
+    def interrupting(*arguments, **options):
         if next(calls) == 9:
             os.kill(os.getpid(), signal.SIGTERM)
-        return loss(*arguments)
+        return loss(*arguments, **options)
 
-    monkeypatch.setattr(Denoiser, "loss", interrupting)
+    monkeypatch.setattr(Diffusion, "loss", interrupting)
     with pytest.raises(Interrupted):
         weights_of_training(path, tmp_path / "stopped", memory_mb=5)
     assert weights_of_training(path, tmp_path / "stopped", memory_mb=5) == expected

@@ -14,11 +14,12 @@ import xarray as xr
 from fsdiff.data import storage, tensors
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import StorageError
-from fsdiff.diffusion import models
 from fsdiff.diffusion.samplers import DDIM
+from fsdiff.methods import models
 from fsdiff.spaces.bases import CosineBasis
 
 BLOCKS = {
+    "method": {"kind": "diffusion"},
     "basis": {"kind": "cosine"},
     "prior": {"kind": "bessel", "shift": 8.0, "power": 0.55},
     "process": {"kind": "vp"},
@@ -31,11 +32,11 @@ DESCRIPTION = {
     "config": BLOCKS,
     "data": {
         "channels": ["height", "speed"],
-        "length": 2.0,
-        "origin": {"y": 0.0, "x": -1.0},
+        "axes": [
+            {"name": "y", "start": 0.0, "scale": 2.0, "attributes": {"units": "m"}},
+            {"name": "x", "start": -1.0, "scale": 2.0, "attributes": {"units": "m"}},
+        ],
         "field": {"units": "m"},
-        "x": {"units": "m"},
-        "y": {"units": "m"},
     },
     "parameters": 1000,
     "training_seconds": 1.5,
@@ -55,23 +56,23 @@ def statistics(tools):
 
 @pytest.fixture
 def saved(tmp_path, statistics):
-    denoiser = models.make_denoiser(BLOCKS, statistics, seed=3)
+    method = models.make_method(BLOCKS, statistics, seed=3)
     path = tmp_path / "model.safetensors"
     models.save(
-        denoiser,
+        method,
         statistics,
         DESCRIPTION,
         weights=path,
         sidecar=path.with_suffix(".json"),
     )
-    return denoiser, path
+    return method, path
 
 
-def outputs(denoiser, n=16):
+def outputs(method, n=16):
     random = torch.Generator().manual_seed(0)
     x = torch.randn(3, 2, n, n, generator=random)
     with torch.no_grad():
-        estimate = denoiser(x, torch.tensor([0.1, 0.5, 0.9]))
+        estimate = method.denoiser(x, torch.tensor([0.1, 0.5, 0.9]))
     return estimate.data, estimate.noise
 
 
@@ -82,24 +83,24 @@ def same_weights(a, b):
 
 
 def test_a_round_trip_gives_identical_outputs(saved, statistics):
-    denoiser, path = saved
+    method, path = saved
     model = models.load(path)
     for n in (12, 17, 32):
-        for before, after in zip(outputs(denoiser, n), outputs(model.denoiser, n), strict=True):
+        for before, after in zip(outputs(method, n), outputs(model.method, n), strict=True):
             assert after.equal(before)
     assert model.statistics.mean.equal(statistics.mean)
     assert model.statistics.scale.equal(statistics.scale)
     assert model.statistics.resolution == N
     assert model.description["data"] == DESCRIPTION["data"]
-    assert model.denoiser.prior == denoiser.prior
-    assert model.denoiser.time_sampling == denoiser.time_sampling
+    assert model.method.denoiser.law.noise == method.denoiser.law.noise
+    assert model.method.denoising_loss.time_sampling == method.denoising_loss.time_sampling
 
 
 def test_the_same_model_gives_the_same_bytes(saved, statistics, tmp_path):
-    denoiser, path = saved
+    method, path = saved
     other = tmp_path / "other.safetensors"
     models.save(
-        denoiser,
+        method,
         statistics,
         DESCRIPTION,
         weights=other,
@@ -112,11 +113,11 @@ def test_the_same_model_gives_the_same_bytes(saved, statistics, tmp_path):
 def test_initial_weights_depend_on_the_seed_only(statistics):
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    first = models.make_denoiser(BLOCKS, statistics, seed=0).network
+    first = models.make_method(BLOCKS, statistics, seed=0).network
     assert torch.get_rng_state().equal(state)
     torch.manual_seed(1)
-    assert same_weights(first, models.make_denoiser(BLOCKS, statistics, seed=0).network)
-    assert not same_weights(first, models.make_denoiser(BLOCKS, statistics, seed=1).network)
+    assert same_weights(first, models.make_method(BLOCKS, statistics, seed=0).network)
+    assert not same_weights(first, models.make_method(BLOCKS, statistics, seed=1).network)
 
 
 # Damaged and foreign files
@@ -162,7 +163,7 @@ def test_weights_of_another_model_are_not_taken_for_those_that_are_described(
     saved, statistics, tmp_path
 ):
     _, path = saved
-    other = models.make_denoiser(BLOCKS, statistics, seed=4)
+    other = models.make_method(BLOCKS, statistics, seed=4)
     files = {"weights": tmp_path / "other.safetensors", "sidecar": tmp_path / "other.json"}
     models.save(other, statistics, DESCRIPTION, **files)
     path.write_bytes(files["weights"].read_bytes())
@@ -175,7 +176,7 @@ def test_weights_of_another_model_are_not_taken_for_those_that_are_described(
 
 @pytest.mark.parametrize("part", ["weights", "description"])
 def test_no_flipped_bit_of_a_model_is_overlooked(saved, part):
-    denoiser, path = saved
+    method, path = saved
     file = path if part == "weights" else path.with_suffix(".json")
     content = file.read_bytes()
     header = int.from_bytes(content[:8], "little") if part == "weights" else len(content)
@@ -189,7 +190,7 @@ def test_no_flipped_bit_of_a_model_is_overlooked(saved, part):
         except StorageError as error:
             assert file.name in str(error)  # noqa: PT017 (or it is as it was)
         else:
-            assert same_weights(model.denoiser.network, denoiser.network)
+            assert same_weights(model.method.network, method.network)
 
 
 def changed(description, key, value):
@@ -212,6 +213,8 @@ NESTED = functools.reduce(lambda inner, _: [inner], range(400), [])
 FOREIGN = [
     ("config", MISSING, "config: missing"),
     ("config", [], "config = []: expected"),
+    ("config.method", MISSING, "config.method = null: expected a block with a kind"),
+    ("config.method.kind", "os", "config.method.kind: unknown method 'os'; known: diffusion, "),
     ("config.prior", MISSING, "config.prior = null: expected a block with a kind"),
     ("config.prior", "bessel", 'config.prior = "bessel": expected a block with a kind'),
     ("config.prior.kind", "os", "config.prior.kind: unknown prior 'os'; known: bessel, "),
@@ -237,8 +240,8 @@ FOREIGN = [
     ("data.channels", [1, {}], "data.channels[0] = 1: expected text"),
     ("data.times", [0.0, 1.0], "the data's mean has shape (2,)"),
     ("data.times", "now", "data.times = "),
-    ("data.length", 0.0, "data.length = 0.0: expected a number > 0"),
-    ("data.origin.x", MISSING, "data.origin.x: missing"),
+    ("data.axes", [], "data.axes = []: expected a list with at least 1 entry"),
+    ("data.axes.0.start", MISSING, "data.axes[0].start: missing"),
     ("data.field", {"units": {}}, "data.field.units = "),
     ("parameters", -1, "parameters = -1: expected an integer >= 0"),
     ("training_seconds", "long", 'training_seconds = "long": expected a number >= 0'),
@@ -322,28 +325,28 @@ NETWORKS = [
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda block: block["kind"])
 def test_every_network_is_read_back(statistics, tmp_path, network):
     blocks = BLOCKS | {"network": network}
-    denoiser = models.make_denoiser(blocks, statistics, seed=1)
+    method = models.make_method(blocks, statistics, seed=1)
     path = tmp_path / "model.safetensors"
     description = DESCRIPTION | {"config": blocks}
-    models.save(denoiser, statistics, description, weights=path, sidecar=tmp_path / "model.json")
-    assert same_weights(models.load(path).denoiser.network, denoiser.network)
+    models.save(method, statistics, description, weights=path, sidecar=tmp_path / "model.json")
+    assert same_weights(models.load(path).method.network, method.network)
 
 
 # Warm start
 
 
 def test_warm_start_copies_weights(saved, statistics):
-    denoiser, path = saved
-    fresh = models.make_denoiser(BLOCKS, statistics, seed=8)
-    assert not same_weights(fresh.network, denoiser.network)
+    method, path = saved
+    fresh = models.make_method(BLOCKS, statistics, seed=8)
+    assert not same_weights(fresh.network, method.network)
     models.warm_start(fresh.network, path)
-    assert same_weights(fresh.network, denoiser.network)
+    assert same_weights(fresh.network, method.network)
 
 
 def test_warm_start_refuses_another_network(saved, statistics):
     _, path = saved
     blocks = BLOCKS | {"network": BLOCKS["network"] | {"layers": 3}}
-    other = models.make_denoiser(blocks, statistics, seed=0)
+    other = models.make_method(blocks, statistics, seed=0)
     with pytest.raises(StorageError, match=r"model\.safetensors holds another network"):
         models.warm_start(other.network, path)
 
@@ -374,14 +377,14 @@ def test_statistics_are_read_from_a_data_set(statistics):
 
 
 def test_samples_are_in_physical_units_and_leave_training_mode(saved):
-    denoiser, path = saved
+    method, path = saved
     model = models.load(path)
     sampler = DDIM(steps=3)
     samples = model.sample(sampler, 16, [0, 1], seed=5)
     fields = samples.fields
-    expected = sampler(denoiser, denoiser.prior, 16, [0, 1], 5).fields
+    expected = sampler(method.denoiser, 16, [0, 1], 5).fields
     assert samples.network_evaluations == 3
     assert fields.shape == (2, 2, 16, 16)
     torch.testing.assert_close(fields[:, 0], 0.5 + 2 * expected[:, 0])
     torch.testing.assert_close(fields[:, 1], -2 + 0.1 * expected[:, 1])
-    assert not model.denoiser.network.training
+    assert not model.method.network.training

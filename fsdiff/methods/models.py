@@ -17,43 +17,45 @@ from fsdiff.blocks import descriptions
 from fsdiff.data import tensors
 from fsdiff.data.statistics import MOMENTS, Statistics
 from fsdiff.data.storage import StorageError, read_json, write_json
-from fsdiff.diffusion.denoiser import Denoiser
-from fsdiff.diffusion.validation import ValidationSet
 from fsdiff.jobs.atomic import DamagedError
 from fsdiff.jobs.devices import CPU
 from fsdiff.jobs.failures import first_line
 from fsdiff.jobs.versions import environment
-from fsdiff.parts import build
+from fsdiff.methods.base import Method
+from fsdiff.methods.weights import network_of
+from fsdiff.parts import build, find
 from fsdiff.provenance import package_version
-from fsdiff.randomness import generator
-from fsdiff.spaces.bases import Basis
 
 if TYPE_CHECKING:
     from fsdiff.diffusion.samplers.base import Sampler, Samples
 
-INITIAL_WEIGHTS_STREAM = 10
-"""Stream number of a network's initial weights."""
-
 
 @dataclass(frozen=True)
 class Model:
-    """A denoiser with the statistics that turn its normalised fields into physical ones."""
+    """A method with the statistics that turn its normalised fields into physical ones."""
 
-    denoiser: Denoiser
+    method: Method
     statistics: Statistics
     description: Mapping[str, Any]
     device: torch.device = CPU
 
-    def sample(self, sampler: "Sampler", n: int, indices: Sequence[int], seed: int) -> "Samples":
-        """Physical fields (len(indices), channel, n, n), on the CPU, and what they cost."""
-        self.denoiser.eval()
-        prior = self.denoiser.prior
-        samples = sampler(self.denoiser, prior, n, indices, seed, device=self.device)
+    def sample(
+        self,
+        sampler: "Sampler | None",
+        n: int,
+        indices: Sequence[int],
+        seed: int,
+        condition: Tensor | None = None,
+    ) -> "Samples":
+        """Physical fields (len(indices), channel, *grid), on the CPU, and what they cost."""
+        samples = self.method.sample(
+            n, indices, seed, sampler=sampler, condition=condition, device=self.device
+        )
         return samples._replace(fields=self.statistics.denormalise(samples.fields.cpu()))
 
     def test_loss(self, fields: Tensor) -> float:
-        """The denoising loss on normalised fields, with times and noise fixed by sample index."""
-        return ValidationSet.of(self.denoiser, fields.to(self.device)).loss(self.denoiser)
+        """The loss on normalised fields, with all that is random fixed by sample index."""
+        return self.method.validation(fields.to(self.device)).mean_loss()
 
 
 def describe(weights: Path) -> dict[str, Any]:
@@ -73,32 +75,13 @@ def describe(weights: Path) -> dict[str, Any]:
     return description
 
 
-def make_denoiser(blocks: Mapping[str, Any], statistics: Statistics, seed: int) -> Denoiser:
-    """A denoiser from blocks of configuration, its network's weights drawn from ``seed``."""
-    basis = build("basis", blocks["basis"])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(generator(seed, INITIAL_WEIGHTS_STREAM).integers(2**63 - 1)))
-        network = _network(blocks, basis, len(statistics.mean))
-    return Denoiser(
-        network,
-        basis=basis,
-        prior=build("prior", blocks["prior"]),
-        process=build("process", blocks["process"]),
-        prediction=build("prediction", blocks["prediction"]),
-        time_sampling=build("time_sampling", blocks["time_sampling"]),
-        spectrum=statistics.spectrum,
-        spectrum_resolution=statistics.resolution,
-    )
-
-
-def _network(blocks: Mapping[str, Any], basis: Basis, channels: int) -> nn.Module:
-    """The network of a configuration, for fields of that many channels on the box of a basis."""
-    conditioning_channels = 0
-    return build("network", blocks["network"], channels, conditioning_channels, basis.axis_kinds)
+def make_method(config: Mapping[str, Any], statistics: Statistics, seed: int) -> Method:
+    """A method from blocks of configuration, its network's weights drawn from ``seed``."""
+    return find("method", config["method"]["kind"]).configured(config, statistics, seed)
 
 
 def save(
-    denoiser: Denoiser,
+    method: Method,
     statistics: Statistics,
     description: Mapping[str, Any],
     *,
@@ -109,9 +92,9 @@ def save(
 
     It also gets the digest of the weights, so that those of other models are not taken for them.
     """
-    held = {f"network.{name}": tensor for name, tensor in denoiser.network.state_dict().items()}
+    held = {f"network.{name}": tensor for name, tensor in method.network.state_dict().items()}
     held |= {f"statistics.{name}": getattr(statistics, name) for name in MOMENTS}
-    device = next(denoiser.network.parameters()).device.type
+    device = next((p.device.type for p in method.network.parameters()), CPU.type)
     described = {
         **description,
         "fsdiff_version": package_version(),
@@ -131,9 +114,10 @@ def load(weights: Path, device: torch.device | str = "cpu") -> Model:
     network, moments = _read(weights)
     statistics = Statistics(**moments, resolution=description["spectrum_resolution"])
     _check_statistics(statistics, description, weights)
-    denoiser = _build(description, statistics, network, weights)
-    _load_network(denoiser.network, network, weights)
-    return Model(denoiser.to(device), statistics, description, torch.device(device))
+    method = _build(description, statistics, network, weights)
+    _load_network(method.network, network, weights)
+    method.network.to(device)
+    return Model(method, statistics, description, torch.device(device))
 
 
 def warm_start(network: nn.Module, weights: Path) -> None:
@@ -189,11 +173,11 @@ def _build(
     statistics: Statistics,
     network: Mapping[str, Tensor],
     weights: Path,
-) -> Denoiser:
-    """The denoiser that is described, once its network is known to be that of the weights."""
+) -> Method:
+    """The method that is described, once its network is known to be that of the weights."""
     try:
         _compare(tensors.shapes(network), _shapes(description, statistics, len(network)), weights)
-        return make_denoiser(description["config"], statistics, seed=0)
+        return make_method(description["config"], statistics, seed=0)
     except (RuntimeError, TypeError, ArithmeticError, MemoryError, ValueError) as error:
         if isinstance(error, StorageError):
             raise
@@ -204,6 +188,8 @@ def _build(
 
 def _shapes(description: Mapping[str, Any], statistics: Statistics, most: int) -> tensors.Shapes:
     """Those of the weights of the network that is described, made without memory for numbers."""
+    if "network" not in description["config"]:
+        return {}
     count = 0
 
     def stop_at_most(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
@@ -217,7 +203,7 @@ def _shapes(description: Mapping[str, Any], statistics: Statistics, most: int) -
         with torch.device("meta"):
             blocks = description["config"]
             basis = build("basis", blocks["basis"])
-            network = _network(blocks, basis, len(statistics.mean))
+            network = network_of(blocks["network"], basis, len(statistics.mean))
     finally:
         hook.remove()
     return tensors.shapes(network.state_dict())

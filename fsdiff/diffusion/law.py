@@ -1,0 +1,83 @@
+"""What is known of X_t before any training: of the noise all, of the data their second moments."""
+
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from fsdiff.diffusion.marginal import Marginal
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.measures.priors.spectral import SpectralPrior
+from fsdiff.spaces.bases import Basis
+
+
+class SecondMoments(Protocol):
+    """What is known of the data: mean-square coefficients, on every grid."""
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of a field."""
+
+    @property
+    def resolution(self) -> int:
+        """The level whose modes are known, finer ones being continued."""
+
+    def spectrum(self, n: int) -> Tensor:
+        """E|û_k|² on the grid of level n, (channel, *coefficients), float64."""
+
+
+class Law:
+    """The law of X_t = M_t X_0 + R_t η, η ~ N(0, Q), as far as second moments determine it.
+
+    ``noise`` is N(0, Q) and ``data`` tells the second moments of X_0, fields of zero mean. Networks
+    and their training play no part in it.
+    """
+
+    def __init__(
+        self, *, basis: Basis, noise: SpectralPrior, process: GaussianPath, data: SecondMoments
+    ) -> None:
+        self.basis, self.noise, self.process, self.data = basis, noise, process, data
+        self._on = lru_cache(maxsize=32)(self._make_spectra)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of a field."""
+        return self.data.channels
+
+    def marginal(self, t: Tensor, n: int) -> Marginal:
+        """The law of X_t given X_0 at level n and times t, (batch,) or (1,) for a whole batch.
+
+        Its scales have the precision of t and lie where t does.
+        """
+        spectra = self._on(n, t.dtype, t.device)
+        time = t.double().view(-1, *[1] * (self.basis.dimension + 1))
+        return Marginal(self.basis, self.process, time, *spectra)
+
+    def noise_spectrum(self, n: int) -> Tensor:
+        """λ_k at level n, float64: (*coefficients), or (channel, *coefficients)."""
+        return self._on(n, torch.float64, torch.device("cpu")).noise
+
+    def colour(self, white: Tensor) -> Tensor:
+        """Noise η ~ N(0, Q) from independent N(0, 1) nodes (batch, channel, *grid)."""
+        n = self.basis.resolution(white)
+        eigenvalues = self._on(n, white.dtype, white.device).noise
+        # Independent unit nodes have coefficients of variance 1/size on an orthonormal basis.
+        return self.basis.multiply(white, (eigenvalues * self.basis.size(n)).sqrt())
+
+    def _make_spectra(self, n: int, dtype: torch.dtype, device: torch.device) -> "_Spectra":
+        return _Spectra(
+            omega_squared=self.basis.omega_squared(n).to(device),
+            noise=self.noise.eigenvalues(self.basis, n).to(device, dtype),
+            data=self.data.spectrum(n).to(device, dtype),
+            multiplicity=self.basis.multiplicity(n).to(device, dtype),
+        )
+
+
+class _Spectra(NamedTuple):
+    """What is known of a grid, in the order of a marginal's arguments."""
+
+    omega_squared: Tensor
+    noise: Tensor
+    data: Tensor
+    multiplicity: Tensor

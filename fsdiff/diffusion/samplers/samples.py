@@ -1,0 +1,50 @@
+"""Samples, and what each of them cost."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from fsdiff.spaces.bases import Basis
+
+
+class Samples(NamedTuple):
+    """Samples and what each of them cost.
+
+    ``fields`` are (samples, channel, *grid); ``evaluations`` has for each sample the number of
+    network evaluations on each grid, by its level.
+    """
+
+    fields: Tensor
+    evaluations: Sequence[Mapping[int, int]]
+
+    @property
+    def network_evaluations(self) -> float:
+        """Network evaluations per sample, on all grids."""
+        return sum(self._means().values())
+
+    def fine_evaluations(self, basis: Basis) -> float:
+        """The same in evaluations on the grid of the samples, if costs are as numbers of nodes."""
+        size = self.fields.shape[2:].numel()
+        return sum(mean * (basis.size(n) / size) for n, mean in self._means().items())
+
+    def cost(self, basis: Basis) -> dict[str, Any]:
+        """Network evaluations per sample: in all, in units of fine ones, and on each grid."""
+        return {
+            "network_evaluations": self.network_evaluations,
+            "fine_evaluations": self.fine_evaluations(basis),
+            "evaluations": {str(n): mean for n, mean in self._means().items()},
+        }
+
+    def _means(self) -> dict[int, float]:
+        totals = sum(map(Counter, self.evaluations), Counter())
+        return {n: total / len(self.fields) for n, total in sorted(totals.items())}
+
+
+def concatenate(parts: Sequence[Samples]) -> Samples:
+    """The samples of several calls on one grid as those of one."""
+    fields, evaluations = zip(*parts, strict=True)
+    return Samples(torch.cat(fields), [*chain(*evaluations)])

@@ -1,0 +1,22 @@
+"""Gaussian fields with the second moments of data: what is left of these without all structure."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from fsdiff.measures.priors.spectral import white_noise
+from fsdiff.spaces.spectrum import MeasuredSpectrum
+from fsdiff.threads import single_thread
+
+SURROGATE_STREAM = 21
+"""Stream number of Gaussian fields with the data's spectrum."""
+
+
+@single_thread()
+def gaussian_fields(
+    spectrum: MeasuredSpectrum, n: int, indices: Sequence[int], seed: int
+) -> Tensor:
+    """Fields Σ_k √c_k ξ_k e_k at level n, (len(indices), channel, *grid), zero mean, float32."""
+    basis, channels = spectrum.basis, spectrum.channels
+    white = white_noise(basis, n, indices, seed, SURROGATE_STREAM, channels=channels)
+    return basis.inverse(white * spectrum.spectrum(n).sqrt(), n).float()

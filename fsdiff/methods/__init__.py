@@ -1,0 +1,1 @@
+"""Methods: what an experiment trains, and draws its samples from."""

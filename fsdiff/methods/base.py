@@ -1,0 +1,91 @@
+"""What training, storage and sampling ask of a method, be it a diffusion or not."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from fsdiff.data.statistics import Statistics
+from fsdiff.spaces.bases import Basis
+
+if TYPE_CHECKING:
+    from fsdiff.diffusion.samplers.base import Sampler, Samples
+
+
+class Validation(Protocol):
+    """Fields whose loss is the same number whenever it is asked for with the same weights."""
+
+    def __len__(self) -> int:
+        """How many fields there are."""
+
+    def part(self, samples: slice) -> "Validation":
+        """Some of the fields."""
+
+    def mean_loss(self) -> float:
+        """The mean loss, 0 of no fields."""
+
+
+class Method(ABC):
+    """A model of fields (batch, channel, *grid) at zero mean and unit mean square.
+
+    ``needs`` are the blocks that an experiment must have for it, ``takes`` those that it may have
+    besides; all others are refused. All that is trained are the parameters of ``network``; where
+    there are none, the model is made of the statistics of the data alone.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    takes: ClassVar[tuple[str, ...]] = ()
+
+    basis: Basis
+    network: nn.Module
+
+    @classmethod
+    @abstractmethod
+    def configured(cls, config: Mapping[str, Any], statistics: Statistics, seed: int) -> Self:
+        """The method from an experiment's blocks, its first weights drawn from ``seed``."""
+
+    @classmethod
+    def trains(cls) -> bool:
+        """Whether there is anything to train."""
+        return "levels" in cls.needs
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Parameters in the groups of an optimiser; a group may scale the rate by ``factor``."""
+        return [{"params": list(self.network.parameters())}]
+
+    @abstractmethod
+    def loss(
+        self,
+        data: Tensor,
+        random: torch.Generator,
+        part: slice = slice(None),
+        *,
+        condition: Tensor | None = None,
+        precision: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """The loss of each field of a ``part`` of a batch, with the network in a precision.
+
+        What is random is drawn for the whole batch, so that parts may be worked on separately.
+        """
+
+    @abstractmethod
+    def validation(self, data: Tensor, condition: Tensor | None = None) -> Validation:
+        """Fields to measure the loss on, with all that is random fixed by their index."""
+
+    @abstractmethod
+    def sample(
+        self,
+        n: int,
+        indices: Sequence[int],
+        seed: int,
+        *,
+        sampler: "Sampler | None" = None,
+        condition: Tensor | None = None,
+        device: torch.device | str = "cpu",
+    ) -> "Samples":
+        """Fields at level n, one per index; sample i depends on (seed, i) and its condition only.
+
+        ``sampler`` is that of the experiment, where the method needs one.
+        """

@@ -1,0 +1,99 @@
+"""Denoising diffusion: a network that undoes noise, and a sampler that applies it step by step."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from fsdiff.data.statistics import Statistics
+from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.law import Law
+from fsdiff.diffusion.loss import DenoisingLoss
+from fsdiff.diffusion.samplers.base import Sampler, Samples
+from fsdiff.diffusion.time_sampling import TimeSampling
+from fsdiff.diffusion.validation import ValidationSet
+from fsdiff.methods.base import Method
+from fsdiff.methods.weights import initialised
+from fsdiff.parts import build
+from fsdiff.spaces.bases import Basis
+
+
+class Diffusion(Method):
+    """A denoiser, trained by the denoising loss, that samplers of any kind draw from."""
+
+    needs: ClassVar[tuple[str, ...]] = (
+        "prior",
+        "process",
+        "prediction",
+        "network",
+        "levels",
+        "sampler",
+    )
+    takes: ClassVar[tuple[str, ...]] = ("time_sampling", "training", "trajectory")
+
+    kind: Literal["diffusion"] = "diffusion"
+
+    def __init__(self, denoiser: Denoiser, time_sampling: TimeSampling) -> None:
+        self.denoiser = denoiser
+        self.denoising_loss = DenoisingLoss(denoiser, time_sampling)
+
+    @classmethod
+    def configured(cls, config: Mapping[str, Any], statistics: Statistics, seed: int) -> Self:
+        """From the blocks of basis, prior, process, prediction, network and time sampling."""
+        basis = build("basis", config["basis"])
+        law = Law(
+            basis=basis,
+            noise=build("prior", config["prior"]),
+            process=build("process", config["process"]),
+            data=statistics.measured(basis),
+        )
+        network = initialised(config["network"], basis, law.channels, seed)
+        denoiser = Denoiser(law, network, build("prediction", config["prediction"]))
+        return cls(denoiser, build("time_sampling", config["time_sampling"]))
+
+    @property
+    def basis(self) -> Basis:
+        """That of the law."""
+        return self.denoiser.law.basis
+
+    @property
+    def network(self) -> nn.Module:
+        """That of the denoiser."""
+        return self.denoiser.network
+
+    def loss(
+        self,
+        data: Tensor,
+        random: torch.Generator,
+        part: slice = slice(None),
+        *,
+        condition: Tensor | None = None,
+        precision: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """The denoising loss at random times, (len(part),)."""
+        self.denoiser.precision = precision
+        try:
+            return self.denoising_loss(data, random, part, condition)
+        finally:
+            self.denoiser.precision = torch.float32
+
+    def validation(self, data: Tensor, condition: Tensor | None = None) -> ValidationSet:
+        """Fields with a time and a noise field for each."""
+        return ValidationSet.of(self.denoising_loss, data, condition)
+
+    def sample(
+        self,
+        n: int,
+        indices: Sequence[int],
+        seed: int,
+        *,
+        sampler: Sampler | None = None,
+        condition: Tensor | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Samples:
+        """Samples that ``sampler`` draws, and what each of them cost."""
+        if sampler is None:
+            raise ValueError("a diffusion is sampled by a sampler: give one, such as dpm_solver")
+        self.denoiser.eval()
+        return sampler(self.denoiser, n, indices, seed, condition=condition, device=device)

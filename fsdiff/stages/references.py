@@ -1,0 +1,58 @@
+"""Compare the three references, real data, Gaussian surrogate and white noise, with test data."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fsdiff.data import storage
+from fsdiff.data.storage import Provenance
+from fsdiff.measures.surrogate import gaussian_fields
+from fsdiff.randomness import generator, normals
+from fsdiff.stages.files import Job, halves, split
+from fsdiff.stages.judge import Judge
+
+WHITE_NOISE_STREAM, FLOOR_STREAM = 22, 23
+"""Stream numbers of noise at the nodes, and of the divisions of real data."""
+
+DIVISIONS = 4
+"""How often real data are divided for the floor, which is the mean; oftener for fewer fields."""
+
+
+def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
+    """Real data, Gaussian surrogate and white noise against test data.
+
+    All are as many fields as samples are (``count``), because distances between fewer fields are
+    larger: other fields of the test split against one half of it, in the mean over several
+    divisions; synthetic ones against its first half, like samples.
+    """
+    config = job["config"]
+    with storage.read(data, chunks="auto") as dataset:
+        judge = Judge.of(config, dataset)
+        test = judge.normalise(split(dataset, "test"))
+    target, _ = halves(test)
+    count, n = config["count"], judge.basis.resolution(target)
+    spectrum = judge.statistics.measured(judge.basis)
+    synthetic = {
+        "surrogate": gaussian_fields(spectrum, n, range(count), seed=0),
+        "white_noise": node_noise(count, target.shape[1:]),
+    }
+    table = [{"row": "real", **_floor(judge, test, count)}]
+    for name, fields in synthetic.items():
+        table.append({"row": name, **judge(fields, target)})
+    storage.write_json(output, {"rows": table, **Provenance.of_job(job).attributes()})
+
+
+def _floor(judge: Judge, test: Tensor, count: int) -> dict[str, float]:
+    """Distances of ``count`` test fields from half of the others, the mean over divisions."""
+    found = []
+    for division in range(DIVISIONS * (len(test) // 2) // count):
+        order = torch.from_numpy(generator(0, FLOOR_STREAM, division).permutation(len(test)))
+        one, other = halves(test[order])
+        found.append(judge(other[:count], one))
+    return {key: sum(row[key] for row in found) / len(found) for key in found[0]}
+
+
+def node_noise(count: int, shape: tuple[int, ...]) -> Tensor:
+    """Independent N(0, 1) nodes, (count, *shape): normalised fields without any order."""
+    return torch.from_numpy(normals(0, range(count), shape, WHITE_NOISE_STREAM)).float()
