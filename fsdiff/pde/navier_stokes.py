@@ -1,4 +1,4 @@
-"""Incompressible flow in two dimensions: the vorticity equation on a periodic square."""
+"""Incompressible flow in two dimensions: the vorticity equation on a periodic rectangle."""
 
 import math
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fsdiff.pde.exponential import IMAGINARY_STABILITY, advance
 from fsdiff.pde.integrators import IntegrationError, Tolerance, attainable
+from fsdiff.pde.rectangle import Length, check_spacing, sides
 from fsdiff.pde.spectral_grid import SpectralGrid, grids, norm, transfer
 from fsdiff.threads import single_thread
 
@@ -39,14 +40,15 @@ _MOST_STEPS = 1e7
 
 @dataclass(frozen=True)
 class NavierStokes:
-    """ω_t + u·∇ω = ν Δω + f on the periodic unit square, u = (ψ_y, −ψ_x), −Δψ = ω.
+    """ω_t + u·∇ω = ν Δω + f on a periodic rectangle, u = (ψ_y, −ψ_x), −Δψ = ω.
 
-    Forcings, with a the ``amplitude`` and k the ``wavenumber``:
+    ``length`` is the side of a square, or the sides along (y, x) of a rectangle. Forcings, with a
+    the ``amplitude``, k the ``wavenumber`` and x and y in units of the shorter side:
     ``diagonal``, f = a (sin 2πk(x + y) + cos 2πk(x + y)), of Li et al. (arXiv 2010.08895, A.3.3);
     ``kolmogorov``, f = −a cos 2πky, the curl of the body force a/(2πk) · (sin 2πky, 0);
     ``none``, f = 0.
 
-    Discretised by the Fourier–Galerkin method: on n nodes per axis the modes |k_x|, |k_y| < n/3
+    Discretised by the Fourier–Galerkin method: on n nodes along an axis its modes |k| < n/3
     are kept, for which products are free of aliasing. The mean of ω, which moves nothing, is kept
     and grows by the mean of f. All quantities are dimensionless.
 
@@ -64,15 +66,16 @@ class NavierStokes:
     amplitude: FiniteFloat = 0.1
     wavenumber: PositiveInt = 1
     tolerance: Tolerance = 2e-7
+    length: Length = 1.0
 
     @single_thread()
     def solve(
         self, initial: Tensor, times: Sequence[float], forcing: Tensor | None = None
     ) -> Tensor:
-        """Vorticity at ``times``, (batch, time, 1, n, n), from ``initial`` (batch, 1, n, n).
+        """Vorticity at ``times``, (batch, time, 1, n_y, n_x), from ``initial`` (batch, 1, n_y, n_x).
 
-        Axes are (…, y, x), nodes j/n. ``forcing`` (batch, 1, n, n), constant in time, takes the
-        place of the named one. Runs in the precision and on the device of ``initial``; in float32
+        Nodes are j/n of the sides, about as dense along y as along x. ``forcing``, of the shape of
+        ``initial`` and constant in time, takes the place of the named one. Runs in the precision and on the device of ``initial``; in float32
         ``tolerance`` is at least 2.4e-6, and the relative error a few 1e-6 (measured at ν = 1e-3,
         t ≤ 50). ``times`` increase, from 0 or later; 0 returns the Galerkin projection of the
         initial state.
@@ -83,8 +86,9 @@ class NavierStokes:
         finite or its velocity is too large to follow.
         """
         _check(initial, times, forcing)
+        check_spacing(initial.shape[2:], self.length)
         if forcing is None:
-            forcing = self.forcing_field(initial.shape[-1]).to(initial).expand_as(initial)
+            forcing = self.forcing_field(*initial.shape[2:]).to(initial).expand_as(initial)
         solution = initial.new_empty((len(initial), len(times), *initial.shape[1:]))
         for position, sample in enumerate(initial):
             try:
@@ -102,20 +106,42 @@ class NavierStokes:
                 ) from error
         return solution
 
-    def forcing_field(self, n: int) -> Tensor:
-        """The named forcing f on n nodes per axis, shape (n, n), float64."""
+    def forcing_field(self, n_y: int, n_x: int | None = None) -> Tensor:
+        """The named forcing f on n_y × n_x nodes (n_y × n_y if only one is given), float64.
+
+        Raises ValueError where the nodes do not resolve it or it does not fit the sides.
+        """
+        nodes = (n_y, n_y if n_x is None else n_x)
         if self.forcing == "none":
-            return torch.zeros(n, n, dtype=torch.float64)
-        if 3 * self.wavenumber >= n:
+            return torch.zeros(nodes, dtype=torch.float64)
+        if self.forcing == "kolmogorov":
+            y = self._phase(0, n_y)
+            return -self.amplitude * torch.cos(y)[:, None].expand(nodes)
+        y, x = (self._phase(axis, n) for axis, n in enumerate(nodes))
+        diagonal = y[:, None] + x[None, :]
+        return self.amplitude * (torch.sin(diagonal) + torch.cos(diagonal))
+
+    @property
+    def periods(self) -> tuple[float, float]:
+        """Of the named forcing along (y, x)."""
+        ends = sides(self.length)
+        return tuple(self.wavenumber * (side / min(ends)) for side in ends)
+
+    def _phase(self, axis: int, n: int) -> Tensor:
+        """2πk times the coordinates along y (0) or x (1) in units of the shorter side, (n,)."""
+        periods = self.periods[axis]
+        if periods != round(periods):
+            raise ValueError(
+                f"forcing {self.forcing} at wavenumber {self.wavenumber} has {periods:g} periods "
+                f"along {'yx'[axis]}; use a wavenumber that makes them whole, other sides, or "
+                "forcing none"
+            )
+        if 3 * periods >= n:
             raise ValueError(
                 f"forcing at wavenumber {self.wavenumber} is not resolved by {n} nodes; "
-                f"use at least {3 * self.wavenumber + 1}"
+                f"use at least {round(3 * periods) + 1}"
             )
-        phase = 2 * math.pi * self.wavenumber * torch.arange(n, dtype=torch.float64) / n
-        if self.forcing == "kolmogorov":
-            return -self.amplitude * torch.cos(phase)[:, None].expand(n, n)
-        diagonal = phase[:, None] + phase[None, :]
-        return self.amplitude * (torch.sin(diagonal) + torch.cos(diagonal))
+        return 2 * math.pi * periods * torch.arange(n, dtype=torch.float64) / n
 
 
 class _Flow:
@@ -124,7 +150,9 @@ class _Flow:
     def __init__(self, system: NavierStokes, initial: Tensor, forcing: Tensor, end: float) -> None:
         self.viscosity, self.time, self.end = system.viscosity, 0.0, end
         self.tolerance = attainable(system.tolerance, initial.dtype)
-        self.grids = grids(initial.shape[-1], initial.dtype, initial.device)
+        self.grids = grids(
+            tuple(initial.shape), sides(system.length), initial.dtype, initial.device
+        )
         self.grid = self.grids[0]
         self.state = self.grid.analyse(initial)
         self.full_forcing = self.grid.analyse(forcing)
@@ -135,7 +163,7 @@ class _Flow:
             grid for grid in self.grids[1:] if grid.edge(self.full_forcing) <= allowed
         ]
         # Nothing is known about the error yet: start at the decay time of the highest modes.
-        rate = system.viscosity * float((self.grid.squared * self.grid.kept[..., 0]).max())
+        rate = system.viscosity * self.grid.highest_squared
         self.accurate_step = min(end, 1 / rate) if rate > 0 else end
         self.stable_step, self.step = end, 0.0
         self.accepted = 0
@@ -200,8 +228,7 @@ class _Flow:
             coarser = self.grids[position + 1]
             if coarser.edge(self.state) <= _COARSER_SHARE * allowed:
                 self._move_to(coarser)
-        speed = self.grid.speed(self.state)
-        frequency = 2 * math.pi * self.grid.cutoff * speed
+        frequency = self.grid.highest * self.grid.speed(self.state)
         self.stable_step = min(_COURANT / frequency, self.end) if frequency > 0 else self.end
 
     def _move_to(self, grid: SpectralGrid) -> None:
@@ -218,8 +245,10 @@ class _Flow:
 
 def _check(initial: Tensor, times: Sequence[float], forcing: Tensor | None) -> None:
     shape = tuple(initial.shape)
-    if len(shape) != 4 or shape[1] != 1 or shape[2] != shape[3] or shape[2] < 4:
-        raise ValueError(f"initial states have shape (batch, 1, n, n) with n ≥ 4, not {shape}")
+    if len(shape) != 4 or shape[1] != 1 or min(shape[2:]) < 4:
+        raise ValueError(
+            f"initial states have shape (batch, 1, n_y, n_x) with n ≥ 4 along each axis, not {shape}"
+        )
     if initial.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"initial states are float32 or float64 numbers, not {initial.dtype}")
     if forcing is not None and (forcing.shape != initial.shape or forcing.dtype != initial.dtype):

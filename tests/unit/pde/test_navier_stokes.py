@@ -189,7 +189,7 @@ def test_the_published_scheme_converges_to_the_solution_at_first_order():
 
 def advected(initial, end, steps, viscosity, forcing):
     """The field at ``end`` after equal steps, (n, n)."""
-    grid = SpectralGrid(len(initial), initial.dtype, initial.device)
+    grid = SpectralGrid(tuple(initial.shape), (1.0, 1.0), initial.dtype, initial.device)
     state, forcing = grid.analyse(initial), grid.analyse(forcing)
     weights = grid.weights(viscosity, end / steps)
     slope = grid.advection(state, forcing)
@@ -286,6 +286,107 @@ def test_shifts_and_the_reflection_of_a_flow_are_flows():
     assert relative(reflected, -end.flip(-1)) < 1e-11
 
 
+# Rectangles
+
+
+@pytest.mark.parametrize("repeats", [(1, 2), (3, 1), (2, 3)])
+@pytest.mark.parametrize("n", [24, 27])
+def test_flows_in_a_rectangle_of_equal_squares_are_those_in_one_of_them(repeats, n):
+    """To rounding: all steps and grids are the same, too."""
+    system, initial = NavierStokes(forcing="none", viscosity=1e-4), 10 * rough(n)
+    repeated = NavierStokes(forcing="none", viscosity=1e-4, length=tuple(map(float, repeats)))
+    times = [0.2, 1.0]
+    expected = system.solve(initial, times).repeat(1, 1, 1, *repeats)
+    assert relative(repeated.solve(initial.repeat(1, 1, *repeats), times), expected) < 1e-13
+
+
+@pytest.mark.parametrize("forcing", ["diagonal", "kolmogorov"])
+def test_a_named_forcing_counts_its_waves_along_the_shorter_side(forcing):
+    square = NavierStokes(forcing=forcing, wavenumber=3).forcing_field(16)
+    wide = NavierStokes(forcing=forcing, wavenumber=3, length=(0.5, 1.0)).forcing_field(16, 32)
+    high = NavierStokes(forcing=forcing, wavenumber=3, length=(4.0, 2.0)).forcing_field(32, 16)
+    assert torch.allclose(wide, square.repeat(1, 2), atol=1e-14)
+    assert torch.allclose(high, square.repeat(2, 1), atol=1e-14)
+
+
+def test_larger_and_slower_flows_are_the_same():
+    """x → Lx, t → Tt: ω → ω/T, ν → νL²/T, f → f/T²."""
+    n, length, time = 24, 3.0, 5.0
+    initial = 10 * rough(n)
+    small = NavierStokes(viscosity=1e-3, amplitude=0.5)
+    large = NavierStokes(1e-3 * length**2 / time, amplitude=0.5 / time**2, length=length)
+    expected = small.solve(initial, [0.5])
+    found = large.solve(initial / time, [0.5 * time])
+    assert relative(found * time, expected) < 1e-12
+
+
+def wave(n_y, n_x, k_y, k_x):
+    """cos 2π(k_y y/L_y + k_x x/L_x), (1, 1, n_y, n_x)."""
+    y, x = torch.arange(n_y).double() / n_y, torch.arange(n_x).double() / n_x
+    return torch.cos(TAU * (k_y * y[:, None] + k_x * x))[None, None]
+
+
+def eddies():
+    """Waves that interact, on 24 × 36 nodes."""
+    return 20 * sum(wave(24, 36, *k) for k in ((1, 2), (2, -1), (0, 1)))
+
+
+def test_a_shear_wave_in_a_rectangle_decays_at_the_rate_of_its_length():
+    sides, viscosity = (0.7, 1.5), 0.01
+    initial = wave(16, 32, 2, 3)
+    found = NavierStokes(viscosity, "none", length=sides).solve(initial, [0.2, 0.5])
+    rate = viscosity * TAU**2 * ((2 / 0.7) ** 2 + (3 / 1.5) ** 2)
+    for time, field in zip((0.2, 0.5), found[0], strict=True):
+        assert relative(field, math.exp(-rate * time) * initial[0]) < 1e-12
+
+
+def test_a_rectangle_lying_on_its_other_side_has_the_same_flow():
+    """Exchanging x and y turns the flow round: its vorticity changes sign."""
+    sides, system = (1.0, 1.5), {"viscosity": 1e-3, "forcing": "none", "tolerance": 1e-7}
+    field = eddies()
+    end = NavierStokes(**system, length=sides).solve(field, [0.2])[0, 0, 0]
+    turned = NavierStokes(**system, length=sides[::-1])
+    transposed = turned.solve(-field.mT.contiguous(), [0.2])[0, 0, 0]
+    assert relative(-transposed.T, end) < 1e-5
+    assert relative(end, field[0, 0]) > 0.1
+
+
+def test_inviscid_flow_in_a_rectangle_conserves_energy_and_enstrophy():
+    sides, field = (1.0, 1.5), eddies()
+    system = NavierStokes(0.0, "none", length=sides, tolerance=1e-8)
+    fields = torch.cat([field[0, 0][None], system.solve(field, [0.1, 0.3])[0, :, 0]])
+    k_y = torch.from_numpy(np.fft.fftfreq(24, 1 / 24))[:, None] / sides[0]
+    k_x = torch.arange(19).double() / sides[1]
+    squared = TAU**2 * (k_y**2 + k_x**2)
+    energy = torch.fft.rfft2(fields, norm="forward").abs().square()
+    energy[..., 1:-1] *= 2
+    for weight in (torch.where(squared > 0, 1 / squared, 0.0), torch.ones_like(squared)):
+        values = (weight * energy).sum((-2, -1))
+        assert (values / values[0] - 1).abs().max() < 1e-5
+    assert relative(fields[-1], fields[0]) > 0.1
+
+
+def test_forcings_that_do_not_fit_a_rectangle_are_refused():
+    system = NavierStokes(length=(1.0, 1.5))
+    with pytest.raises(ValueError, match=r"1\.5 periods along x; use a wavenumber that makes them"):
+        system.solve(torch.zeros(1, 1, 16, 24).double(), [1.0])
+    NavierStokes(forcing="kolmogorov", length=(1.0, 1.5)).forcing_field(16, 24)
+    NavierStokes(wavenumber=2, length=(1.0, 1.5)).forcing_field(16, 24)
+
+
+@pytest.mark.parametrize(
+    ("shape", "length", "fitting"),
+    [
+        ((16, 32), 1.0, "32 × 32"),
+        ((32, 16), (1.0, 2.0), "16 × 32"),
+        ((8, 32), (3.0, 1.0), "32 × 11"),
+    ],
+)
+def test_nodes_out_of_proportion_to_the_sides_are_refused(shape, length, fitting):
+    with pytest.raises(ValueError, match=f"in proportion to the sides, such as {fitting}"):
+        NavierStokes(length=length).solve(torch.zeros(1, 1, *shape).double(), [1.0])
+
+
 def test_forcing_fields_are_curls_of_the_body_force():
     n = 24
     y, x = nodes(n)
@@ -368,7 +469,7 @@ def test_single_precision_gives_the_same_flow(tolerance):
 
 
 def test_operators_stay_on_the_device_of_the_state():
-    grid = SpectralGrid(16, torch.float32, torch.device("meta"))
+    grid = SpectralGrid((16, 16), (1.0, 1.0), torch.float32, torch.device("meta"))
     state = grid.analyse(torch.ones(16, 16, device="meta"))
     results = advance(lambda s: grid.advection(s, state), state, state, grid.weights(0.1, 0.2))
     assert all(result.is_meta and result.dtype == torch.float32 for result in results)

@@ -252,7 +252,7 @@ def test_a_device_gives_the_same_states_in_every_batch():
 def test_derivatives_stay_on_the_device_of_the_state():
     state = torch.ones(2, 10 * 10, device="meta")
     out = torch.empty_like(state)
-    _CellEquations(SYSTEM, 8, state).derivative(state, out)
+    _CellEquations(SYSTEM, (8, 8), state).derivative(state, out)
     assert out.is_meta
 
 
@@ -277,8 +277,86 @@ def test_times_are_checked(times):
 
 
 def test_shapes_are_checked():
-    with pytest.raises(ValueError, match=r"\(batch, 2, n, n\)"):
+    with pytest.raises(ValueError, match=r"\(batch, 2, n_y, n_x\)"):
         SYSTEM.solve(torch.zeros(2, 8, 8), [1.0])
+
+
+# Rectangles
+
+
+def slopes(system, states):
+    """f(y) of states (2, n_y, n_x)."""
+    padded = torch.nn.functional.pad(states[None], (1, 1, 1, 1), mode="replicate")[0]
+    out = torch.empty_like(padded).flatten(1)
+    _CellEquations(system, tuple(states.shape[1:]), states).derivative(padded.flatten(1), out)
+    return out.view_as(padded)[:, 1:-1, 1:-1]
+
+
+def test_states_in_a_rectangle_of_mirrored_squares_are_those_in_one_of_them():
+    initial = smooth_field(24)
+    mirrored = torch.cat([initial, initial.flip(-1), initial], -1)
+    wide = ReactionDiffusion(length=(2.0, 6.0))
+    expected = slopes(SYSTEM, initial[0])
+    found = slopes(wide, mirrored[0]).unflatten(-1, (3, 24)).unbind(-2)
+    for part, image in zip(found, (expected, expected.flip(-1), expected), strict=True):
+        assert torch.allclose(part, image, rtol=0, atol=1e-13)
+    tight = {"tolerance": 1e-9}
+    end = ReactionDiffusion(**tight).solve(initial, [1.0])
+    ends = ReactionDiffusion(length=(2.0, 6.0), **tight).solve(mirrored, [1.0])
+    assert relative_error(ends, torch.cat([end, end.flip(-1), end], -1)) < 1e-10
+
+
+@pytest.mark.parametrize("sides", [(1.0, 1.6), (1.6, 1.0), (1.3, 1.3)])
+def test_the_laplacian_in_a_rectangle_has_its_cosines_as_eigenvectors(sides):
+    grid, mode = (11, 17) if sides[0] < sides[1] else (17, 11), (2, 3)
+    grid = (14, 14) if sides[0] == sides[1] else grid
+    waves = [
+        torch.cos(math.pi * k * (torch.arange(n).double() + 0.5) / n)
+        for k, n in zip(mode, grid, strict=True)
+    ]
+    wave = 1e-7 * waves[0][:, None] * waves[1]
+    system = ReactionDiffusion(k=0.0, length=sides, diffusivity_u=0.3, diffusivity_v=0.7)
+    stencil = sum(
+        4 * (n / side) ** 2 * math.sin(math.pi * k / (2 * n)) ** 2
+        for k, n, side in zip(mode, grid, sides, strict=True)
+    )
+    u_slope, v_slope = slopes(system, torch.stack([wave, 2 * wave]))
+    assert torch.allclose(u_slope, (1 - 0.3 * stencil - 2) * wave, rtol=0, atol=1e-17)
+    assert torch.allclose(v_slope, (1 - 2 * (1 + 0.7 * stencil)) * wave, rtol=0, atol=1e-17)
+
+
+def test_a_rectangle_lying_on_its_other_side_has_the_same_states():
+    initial = torch.from_numpy(np.random.default_rng(1).standard_normal((1, 2, 11, 17)))
+    found = ReactionDiffusion(length=(1.0, 1.6)).solve(initial, [0.5])
+    turned = ReactionDiffusion(length=(1.6, 1.0)).solve(initial.mT.contiguous(), [0.5])
+    assert torch.allclose(turned.mT, found, rtol=0, atol=1e-5)
+
+
+def test_pure_diffusion_in_a_rectangle_conserves_mass():
+    initial = torch.from_numpy(np.random.default_rng(1).standard_normal((1, 2, 11, 17)))
+    system = ReactionDiffusion(1e3, 2e3, length=(1.0, 1.6))
+    change = (system.solve(initial, [1e-5])[0, 0] - initial[0]).mean((-2, -1))
+    assert change.abs().max() < 1e-4
+    assert float((system.solve(initial, [1e-5])[0, 0] - initial[0]).abs().max()) > 0.1
+
+
+def test_second_order_in_space_in_a_rectangle():
+    """From one smooth state on cells that are nearly squares, or twice 3 : 2 of them."""
+    basis, system = CosineBasis(1), ReactionDiffusion(1e-2, 5e-2, length=(2.0, 3.1))
+    coefficients = torch.linspace(-0.5, 0.5, 18).double().view(1, 2, 3, 3)
+    ends = []
+    for n in (16, 32, 64):
+        y, x = (basis.functions(size, 3, coefficients) for size in (n, 3 * n // 2))
+        end = system.solve(y.T @ coefficients @ x, [2.0])[0, 0]
+        ends.append(y @ end @ x.T / (n * (3 * n // 2)))
+    changes = [float(torch.linalg.norm(b - a)) for a, b in pairwise(ends)]
+    assert 1.9 < math.log2(changes[0] / changes[1]) < 2.1
+
+
+@pytest.mark.parametrize("shape", [(8, 16), (16, 8)])
+def test_cells_far_from_squares_are_refused(shape):
+    with pytest.raises(ValueError, match=r"spacings .* differ by more than a factor of 1\.5"):
+        SYSTEM.solve(torch.zeros(1, 2, *shape), [1.0])
 
 
 class Oscillator:
