@@ -10,10 +10,11 @@ import torch
 from pydantic import FiniteFloat, NonNegativeFloat, PositiveInt
 from torch import Tensor
 
-from fsdiff.pde.exponential import IMAGINARY_STABILITY, advance
-from fsdiff.pde.integrators import IntegrationError, Tolerance, attainable
+from fsdiff.pde.exponential import IMAGINARY_STABILITY, Weights
+from fsdiff.pde.integrators import IntegrationError, Tolerance
 from fsdiff.pde.rectangle import Length, check_spacing, sides
-from fsdiff.pde.spectral_grid import SpectralGrid, grids, norm, transfer
+from fsdiff.pde.spectral_grid import SpectralGrid, grids, transfer
+from fsdiff.pde.stepping import ExponentialStepper, norm
 from fsdiff.threads import single_thread
 
 Forcing = Literal["diagonal", "kolmogorov", "none"]
@@ -25,17 +26,8 @@ _COURANT = 1.4 * IMAGINARY_STABILITY
 """Bound of step · 2π · cutoff · max(|u| + |v|). That product is far above the frequencies of flows
 whose velocity peaks at a few points; where it is not, the error estimate shortens the step."""
 
-_SURVEY_INTERVAL = 4
-"""Accepted steps between choices of the grid and of the longest stable step."""
-
 _COARSER_SHARE = 0.25
 """A coarser grid is taken once its highest modes are so far below what they are allowed."""
-
-_SHRINKAGE, _GROWTH, _SAFETY = 0.1, 2.0, 0.85
-_SLACK = 1.25
-"""A step is kept, and with it its weights, until it can be longer by this factor."""
-
-_MOST_STEPS = 1e7
 
 
 @dataclass(frozen=True)
@@ -72,10 +64,11 @@ class NavierStokes:
     def solve(
         self, initial: Tensor, times: Sequence[float], forcing: Tensor | None = None
     ) -> Tensor:
-        """Vorticity at ``times``, (batch, time, 1, n_y, n_x), from ``initial`` (batch, 1, n_y, n_x).
+        """Vorticity at ``times``, (batch, time, 1, n_y, n_x), of flows from ``initial``.
 
-        Nodes are j/n of the sides, about as dense along y as along x. ``forcing``, of the shape of
-        ``initial`` and constant in time, takes the place of the named one. Runs in the precision and on the device of ``initial``; in float32
+        ``initial`` is (batch, 1, n_y, n_x). Nodes are j/n of the sides, about as dense along y as
+        along x. ``forcing``, of the shape of ``initial`` and constant in time, takes the place of
+        the named one. Runs in the precision and on the device of ``initial``; in float32
         ``tolerance`` is at least 2.4e-6, and the relative error a few 1e-6 (measured at ν = 1e-3,
         t ≤ 50). ``times`` increase, from 0 or later; 0 returns the Galerkin projection of the
         initial state.
@@ -144,81 +137,43 @@ class NavierStokes:
         return 2 * math.pi * periods * torch.arange(n, dtype=torch.float64) / n
 
 
-class _Flow:
-    """One solution: its coefficients on the current grid, its time and its step."""
+class _Flow(ExponentialStepper):
+    """One flow: its vorticity's coefficients on as coarse a grid as carries them."""
 
     def __init__(self, system: NavierStokes, initial: Tensor, forcing: Tensor, end: float) -> None:
-        self.viscosity, self.time, self.end = system.viscosity, 0.0, end
-        self.tolerance = attainable(system.tolerance, initial.dtype)
+        self.viscosity = system.viscosity
         self.grids = grids(
             tuple(initial.shape), sides(system.length), initial.dtype, initial.device
         )
         self.grid = self.grids[0]
-        self.state = self.grid.analyse(initial)
-        self.full_forcing = self.grid.analyse(forcing)
+        # Nothing is known about the error yet: start at the decay time of the highest modes.
+        rate = self.viscosity * self.grid.highest_squared
+        super().__init__(end, system.tolerance, initial.dtype, rate)
+        state, self.full_forcing = self.grid.analyse(initial), self.grid.analyse(forcing)
         size = norm(self.full_forcing)
+        if not math.isfinite(size) or not math.isfinite(norm(state)):
+            raise IntegrationError("the initial vorticity or the forcing is not finite", 0.0)
         # Coarser grids are those that carry the forcing.
         allowed = _EDGE_SHARE * self.tolerance * size
         self.grids = self.grids[:1] + [
             grid for grid in self.grids[1:] if grid.edge(self.full_forcing) <= allowed
         ]
-        # Nothing is known about the error yet: start at the decay time of the highest modes.
-        rate = system.viscosity * self.grid.highest_squared
-        self.accurate_step = min(end, 1 / rate) if rate > 0 else end
-        self.stable_step, self.step = end, 0.0
-        self.accepted = 0
-        if not math.isfinite(size) or not math.isfinite(norm(self.state)):
-            raise IntegrationError("the initial vorticity or the forcing is not finite", 0.0)
-        self._move_to(self.grid)
+        self.forcing = self.full_forcing
+        self.restart(state)
 
     def vorticity(self) -> Tensor:
         """ω on the nodes of the finest grid."""
         return self.grids[0].synthesise(transfer(self.state, self.grid, self.grids[0]))
 
-    def advance(self, time: float) -> None:
-        """Integrate until ``time``, in steps of equal length as long as that is good."""
-        steps = 0
-        while self.time < time:
-            if self.accepted % _SURVEY_INTERVAL == 0:
-                self._survey()
-            longest = min(self.accurate_step, self.stable_step)
-            if steps == 0 or not self.step <= longest <= _SLACK * self.step:
-                steps = self._divide(time - self.time, longest)
-            if self._try():
-                steps -= 1
-                self.accepted += 1
-                self.time = self.time + self.step if steps else time
+    def derivative(self, state: Tensor) -> Tensor:
+        """f − u·∇ω."""
+        return self.grid.advection(state, self.forcing)
 
-    def _divide(self, interval: float, longest: float) -> int:
-        """Choose the step as a whole fraction of ``interval``; return how many there are."""
-        if not longest * _MOST_STEPS > self.end:
-            raise IntegrationError(f"the flow needs steps of {longest:.1e}", self.time)
-        steps = math.ceil(interval / min(longest, interval))
-        if interval / steps != self.step:
-            self.step = interval / steps
-            self._weigh()
-        return steps
+    def weigh(self, step: float) -> Weights:
+        """Coefficients of a step on the present grid."""
+        return self.grid.weights(self.viscosity, step)
 
-    def _weigh(self) -> None:
-        self.weights = self.grid.weights(self.viscosity, self.step)
-
-    def _try(self) -> bool:
-        """Make one step and keep it if the error estimate allows."""
-        end, slope, error = advance(self._derivative, self.state, self.slope, self.weights)
-        size = max(norm(end), torch.finfo(end.dtype).tiny)
-        ratio = norm(error) / (self.tolerance * size)
-        accepted = ratio <= 1
-        change = _SAFETY * max(ratio, 1e-8) ** -0.25 if math.isfinite(ratio) else 0.0
-        proposal = self.step * min(_GROWTH, max(_SHRINKAGE, change))
-        # A step cut short by an output time does not take back what is known about longer ones.
-        short = accepted and self.step < self.accurate_step / 2
-        self.accurate_step = max(self.accurate_step, proposal) if short else proposal
-        if not accepted:
-            return False
-        self.state, self.slope = end, slope
-        return True
-
-    def _survey(self) -> None:
+    def survey(self) -> None:
         """Choose the grid by the spectrum, and the longest stable step by the velocity."""
         position = self.grids.index(self.grid)
         allowed = _EDGE_SHARE * self.tolerance * norm(self.state)
@@ -232,23 +187,16 @@ class _Flow:
         self.stable_step = min(_COURANT / frequency, self.end) if frequency > 0 else self.end
 
     def _move_to(self, grid: SpectralGrid) -> None:
-        self.state = transfer(self.state, self.grid, grid)
+        state = transfer(self.state, self.grid, grid)
         self.forcing = transfer(self.full_forcing, self.grids[0], grid)
         self.grid = grid
-        self.slope = self._derivative(self.state)
-        if self.step:
-            self._weigh()
-
-    def _derivative(self, state: Tensor) -> Tensor:
-        return self.grid.advection(state, self.forcing)
+        self.restart(state)
 
 
 def _check(initial: Tensor, times: Sequence[float], forcing: Tensor | None) -> None:
     shape = tuple(initial.shape)
     if len(shape) != 4 or shape[1] != 1 or min(shape[2:]) < 4:
-        raise ValueError(
-            f"initial states have shape (batch, 1, n_y, n_x) with n ≥ 4 along each axis, not {shape}"
-        )
+        raise ValueError(f"initial states have shape (batch, 1, n_y, n_x), n ≥ 4, not {shape}")
     if initial.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"initial states are float32 or float64 numbers, not {initial.dtype}")
     if forcing is not None and (forcing.shape != initial.shape or forcing.dtype != initial.dtype):

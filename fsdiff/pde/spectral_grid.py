@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.pde.exponential import Weights
+from fsdiff.pde.stepping import norm
 
 _EDGE = 0.85
 """Modes beyond this share of the cutoff are the highest."""
@@ -129,11 +130,6 @@ def transfer(coefficients: Tensor, source: SpectralGrid, target: SpectralGrid) -
     out[:y, :x] = coefficients[:y, :x]
     out[1 - y :, :x] = coefficients[1 - y :, :x]
     return out
-
-
-def norm(coefficients: Tensor) -> float:
-    """Euclidean norm."""
-    return torch.linalg.vector_norm(coefficients).item()
 
 
 def _fast(size: float) -> int:
