@@ -55,6 +55,13 @@ class ExponentialStepper(ABC):
     def survey(self) -> None:
         """Choose the grid and the longest stable step."""
 
+    def carries(self, state: Tensor) -> bool:
+        """Whether the present grid carries a new state; if not, it has been exchanged for another.
+
+        The step is then made again, from where it began.
+        """
+        return True
+
     def restart(self, state: Tensor) -> None:
         """Go on from ``state``, which may be on another grid."""
         self.state = state
@@ -105,7 +112,7 @@ class ExponentialStepper(ABC):
         end, slope, error = advance(self.derivative, self.state, self.slope, self.weights)
         size = max(norm(end), torch.finfo(end.dtype).tiny)
         ratio = norm(error) / (self.tolerance * size)
-        accepted = ratio <= 1
+        accepted = ratio <= 1 and self.carries(end)
         change = _SAFETY * max(ratio, 1e-8) ** -0.25 if math.isfinite(ratio) else 0.0
         proposal = self.step * min(_GROWTH, max(_SHRINKAGE, change))
         # A step cut short by an output time does not take back what is known about longer ones.
