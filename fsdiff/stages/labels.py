@@ -21,7 +21,7 @@ def describe_fields(dataset: xr.Dataset, basis: Basis) -> dict[str, Any]:
     axes = [
         {
             "name": name,
-            **_extent(dataset[name].values, own),
+            **_extent(dataset[name], own),
             "attributes": dict(dataset[name].attrs),
         }
         for name, own in zip(names, basis.axis_nodes(level), strict=True)

@@ -199,7 +199,7 @@ def changed(description, key, value):
     *blocks, last = key.split(".")
     block = description
     for name in blocks:
-        block = block[name]
+        block = block[int(name) if name.isdigit() else name]
     if value == MISSING:
         del block[last]
     else:
