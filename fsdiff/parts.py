@@ -9,8 +9,10 @@ their keyword-only arguments; positional ones, such as the number of channels, c
 """
 
 import ast
+import dataclasses
 import importlib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,18 @@ def build(family: str, block: Mapping[str, Any], *context: Any) -> Any:
     """
     arguments = {key: _nested(key, value) for key, value in block.items() if key != "kind"}
     return find(family, block["kind"])(*context, **arguments)
+
+
+def described(part: Any) -> Any:
+    """The block that describes a part, for ``build``: its kind and what it was configured by."""
+    if dataclasses.is_dataclass(part):
+        return {item.name: described(getattr(part, item.name)) for item in fields(part)}
+    if isinstance(part, tuple | list):
+        return [described(item) for item in part]
+    if hasattr(part, "settings"):
+        settings = {name: described(value) for name, value in part.settings.items()}
+        return {"kind": part.kind, **settings}
+    return part
 
 
 def modules(block: Any) -> set[str]:

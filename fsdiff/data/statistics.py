@@ -39,6 +39,25 @@ class Statistics:
             resolution=int(dataset["spectrum"].sizes["mode_y"]),
         )
 
+    @classmethod
+    def measure(cls, fields: Tensor, basis: Basis) -> "Statistics":
+        """Those of physical fields (samples, channel, *grid), measured in double precision.
+
+        In a basis without constants the mean is taken as zero, as what is left of a field that
+        vanishes at the walls would not. Raises ValueError where a channel does not vary.
+        """
+        values, everything = fields.double(), (0, *basis.grid_axes())
+        mean = values.mean(everything) * float(basis.constants)
+        deviation = values - _per_node(mean, basis.dimension)
+        variance = deviation.square().mean(everything)
+        constant = ~(variance.sqrt() > torch.finfo(values.dtype).eps * mean.abs())
+        if constant.any():
+            numbers = ", ".join(map(str, constant.nonzero().flatten().tolist()))
+            raise ValueError(f"channel {numbers} is constant over all fields: leave it out")
+        energy = basis.forward(deviation).abs().square().mean(0)
+        spectrum = energy / _per_node(variance, basis.dimension)
+        return cls(mean, variance.sqrt(), spectrum, basis.resolution(fields))
+
     def measured(self, basis: Basis) -> MeasuredSpectrum:
         """The spectrum, as that of functions of a basis."""
         return MeasuredSpectrum(self.spectrum, basis, self.resolution)
@@ -50,18 +69,26 @@ class Statistics:
         return torch.float32 if kind == np.float32 else torch.float64
 
     def normalise(self, fields: Tensor) -> Tensor:
-        """Physical (…, channel, y, x) to zero mean and unit mean square.
+        """Physical (…, channel, *grid) to zero mean and unit mean square.
 
         In float64 where they have or need it; what is left has digits enough in float32.
         """
         fields = fields.to(torch.promote_types(fields.dtype, self.precision))
-        return (fields - self._per_node(self.mean, fields)) / self._per_node(self.scale, fields)
+        mean, scale = self._moments(fields)
+        return (fields - mean) / scale
 
     def denormalise(self, fields: Tensor) -> Tensor:
         """The inverse of ``normalise``, in float64 where float32 would not do."""
         fields = fields.to(torch.promote_types(fields.dtype, self.precision))
-        return fields * self._per_node(self.scale, fields) + self._per_node(self.mean, fields)
+        mean, scale = self._moments(fields)
+        return fields * scale + mean
 
-    @staticmethod
-    def _per_node(values: Tensor, like: Tensor) -> Tensor:
-        return values.to(like)[:, None, None]
+    def _moments(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and scale at every node, in the precision of fields."""
+        dimension = self.spectrum.ndim - 1
+        return tuple(_per_node(values.to(like), dimension) for values in (self.mean, self.scale))
+
+
+def _per_node(values: Tensor, dimension: int) -> Tensor:
+    """Values (channel) as they are at every node of a grid, (channel, 1, …)."""
+    return values.view(-1, *[1] * dimension)

@@ -5,6 +5,8 @@ import platform
 
 import torch
 
+from fsdiff.errors import Error
+
 VARIABLE = "FSDIFF_DEVICE"
 """Environment variable that names the device, in PyTorch's words; ``cpu`` without it."""
 
@@ -12,7 +14,7 @@ VARIABLE = "FSDIFF_DEVICE"
 CPU = torch.device("cpu")
 
 
-class DeviceError(RuntimeError):
+class DeviceError(Error, RuntimeError):
     """The device is not there; the message says what to do."""
 
 

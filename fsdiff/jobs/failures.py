@@ -10,8 +10,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from fsdiff.errors import Error
 
-class StorageError(ValueError):
+
+class StorageError(Error, ValueError):
     """A file that cannot be used or written; the message names it and the remedy."""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fsdiff import parts, provenance
+from fsdiff.errors import Error
 from fsdiff.jobs import lineage, logs
 from fsdiff.jobs.atomic import guarded
 from fsdiff.jobs.interruption import Interrupted, watched
@@ -22,7 +23,7 @@ from fsdiff.jobs.supervision import desertion
 logger = logging.getLogger(__name__)
 
 
-class PlanChangedError(RuntimeError):
+class PlanChangedError(Error, RuntimeError):
     """The code or the configuration of a job is not the one that it was planned with."""
 
 

@@ -1,7 +1,8 @@
 """What all networks have in common: what they are told of the data, and what they refuse."""
 
+import inspect
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
@@ -19,6 +20,18 @@ class Network(nn.Module):
     """Whether it may be evaluated in bfloat16."""
     weights_counted: ClassVar[bool] = True
     """Whether the number of its weights can be told without building it for seconds."""
+
+    settings: dict[str, Any]
+    """What it was configured by, defaults filled in."""
+
+    def __new__(cls, *_: Any, **settings: Any) -> Self:
+        """Remember the settings, so that the network can be described."""
+        made = super().__new__(cls)
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        own = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        given = {name: value for name, value in settings.items() if name in own}
+        object.__setattr__(made, "settings", own | given)
+        return made
 
     @classmethod
     def check(cls, axes: Sequence[AxisKind], **settings: Any) -> Iterator[tuple[str, str]]:

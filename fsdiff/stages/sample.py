@@ -14,6 +14,7 @@ from tqdm import tqdm
 from fsdiff.data import storage, tensors
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion.samplers.samples import Samples, concatenate
+from fsdiff.errors import Error
 from fsdiff.jobs.atomic import DamagedError
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.jobs.interruption import interruptible
@@ -27,7 +28,7 @@ from fsdiff.stages.labels import label
 logger = logging.getLogger(__name__)
 
 
-class SamplingError(RuntimeError):
+class SamplingError(Error, RuntimeError):
     """Samples are unusable; the message says which and what to change."""
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from fsdiff.blocks.explain import Explainer, Location, shown
 from fsdiff.blocks.types import Block
 from fsdiff.characters import lines
+from fsdiff.errors import Error
 from fsdiff.parts import kinds
 from fsdiff.study import strict_yaml
 from fsdiff.study.datasets import Dataset
@@ -27,7 +28,7 @@ from fsdiff.study.slices import Configuration
 BlockType = TypeVar("BlockType", bound=Block)
 
 
-class ConfigurationError(ValueError):
+class ConfigurationError(Error, ValueError):
     """Everything that is wrong with a configuration, one line each in ``problems``."""
 
     def __init__(self, problems: Iterable[str], source: str = "the configuration") -> None:

@@ -17,6 +17,7 @@ import xarray as xr
 from torch import Tensor
 from tqdm import tqdm
 
+from fsdiff.errors import Error
 from fsdiff.jobs.atomic import DamagedError
 from fsdiff.jobs.interruption import interruptible
 from fsdiff.jobs.states import saved
@@ -35,7 +36,7 @@ ORDER_STREAM, STEP_STREAM = 11, 12
 """Stream numbers of the order of the data and of the randomness of a step."""
 
 
-class TrainingError(RuntimeError):
+class TrainingError(Error, RuntimeError):
     """Training cannot go on; the message says why and what to change."""
 
 

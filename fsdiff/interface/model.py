@@ -1,0 +1,145 @@
+"""What all models have in common: fitting, sampling and saving."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from fsdiff.data.statistics import Statistics
+from fsdiff.diffusion.samplers.samples import Samples
+from fsdiff.errors import Error
+from fsdiff.interface.fields import Fields, labelled, tensor_of
+from fsdiff.jobs.devices import CPU
+from fsdiff.methods import models
+from fsdiff.methods.base import Method
+from fsdiff.parts import described
+from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.downsampling import Downsampling, Spectral
+from fsdiff.stages.labels import describe_fields, label
+from fsdiff.training.options import Level, TrainingOptions
+from fsdiff.training.trainer import Trainer
+
+
+class NotFittedError(Error, RuntimeError):
+    """A model that has seen no data is asked for what follows from data."""
+
+
+class Model(ABC):
+    """A model of functions of ``basis``: fit it to fields, draw samples of them, save it.
+
+    ``history`` has the loss curves of each level after fitting.
+    """
+
+    def __init__(self, basis: Basis) -> None:
+        self.basis = basis
+        self.history: list[xr.Dataset] = []
+        self._fitted: models.Model | None = None
+
+    @abstractmethod
+    def _method(self, statistics: Statistics, seed: int) -> Method:
+        """The method for data of these statistics, its first weights drawn from ``seed``."""
+
+    @abstractmethod
+    def _blocks(self) -> dict[str, Any]:
+        """The blocks that describe it, but the basis."""
+
+    @property
+    def fitted(self) -> models.Model:
+        """The method and the statistics of the data; NotFittedError where there are none yet."""
+        if self._fitted is None:
+            raise NotFittedError(f"this {type(self).__name__} has seen no data: call fit first")
+        return self._fitted
+
+    def fit(
+        self,
+        fields: Fields,
+        levels: Sequence[Level] = (),
+        *,
+        seed: int = 0,
+        validation: Fields | float = 0.1,
+        options: TrainingOptions | None = None,
+        downsampling: Downsampling | None = None,
+        device: torch.device | str = CPU,
+    ) -> Self:
+        """Measure fields (samples, channel, *grid), and train on them level by level.
+
+        The weights that are kept are those with the least loss on ``validation``: fields, or a
+        share of the given ones, the last of them, which are then not trained on. Levels coarser
+        than the data get fields from ``downsampling``, by default the projection.
+        """
+        data = labelled(fields, self.basis)
+        train, held_out = self._divided(data, validation if levels else 0.0)
+        statistics = Statistics.measure(train, self.basis)
+        method = self._method(statistics, seed)
+        options, downsampling = options or TrainingOptions(), downsampling or Spectral()
+        self.history = []
+        for level in levels:
+            sets = [
+                self._normalised(part, level.resolution, downsampling, statistics)
+                for part in (train, held_out)
+            ]
+            trainer = Trainer(
+                method,
+                level,
+                options,
+                data=sets[0],
+                validation={level.resolution: sets[1]},
+                seed=seed,
+                device=device,
+            )
+            self.history.append(trainer.run())
+        about = describe_fields(data, self.basis)
+        self._fitted = models.Model(method, statistics, {"data": about}, torch.device(device))
+        return self
+
+    def _sample(
+        self, sampler: Any, n: int, indices: Sequence[int], seed: int, condition: Tensor | None
+    ) -> Samples:
+        """Physical fields (len(indices), channel, *grid at level n), and what they cost."""
+        return self.fitted.sample(sampler, n, indices, seed, condition)
+
+    def label(self, samples: Samples | Tensor) -> xr.Dataset:
+        """Samples with the names, units and coordinates of the data, in the variable ``field``."""
+        fields = samples if isinstance(samples, Tensor) else samples.fields
+        return label(fields, self.basis, self.fitted.description["data"])
+
+    def save(self, path: str | Path) -> None:
+        """Write PATH.safetensors with weights and statistics, and PATH.json that describes them."""
+        fitted = self.fitted
+        seconds = sum(float(curves["seconds"][-1]) for curves in self.history)
+        parameters = sum(p.numel() for p in fitted.method.network.parameters())
+        config = {"basis": described(self.basis), **self._blocks()}
+        known = {"parameters": parameters, "training_seconds": seconds, **fitted.description}
+        weights = files(path)
+        sidecar = weights.with_suffix(".json")
+        description = {**known, "config": config}
+        models.save(fitted.method, fitted.statistics, description, weights=weights, sidecar=sidecar)
+
+    def _divided(self, data: xr.Dataset, validation: Fields | float) -> tuple[Tensor, Tensor]:
+        """Fields to train on, and fields to validate with."""
+        fields = tensor_of(data)
+        if not isinstance(validation, int | float):
+            return fields, tensor_of(labelled(validation, self.basis))
+        count = int(np.ceil(validation * len(fields)))
+        if not 0 <= count < len(fields):
+            raise ValueError(f"validation = {validation}: {len(fields)} fields leave none to train")
+        return fields[: len(fields) - count], fields[len(fields) - count :]
+
+    def _normalised(
+        self, fields: Tensor, n: int, downsampling: Downsampling, statistics: Statistics
+    ) -> Tensor:
+        """Fields at level n at zero mean and unit mean square, float32."""
+        kind = torch.promote_types(fields.dtype, statistics.precision)
+        coarse = downsampling(fields.double(), n, self.basis).to(kind)
+        return statistics.normalise(coarse).float()
+
+
+def files(path: str | Path) -> Path:
+    """The file of weights that a path means, with or without its suffix."""
+    path = Path(path)
+    return path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
