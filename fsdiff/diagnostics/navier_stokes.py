@@ -10,10 +10,9 @@ from torch import Tensor
 
 from fsdiff.data.sources.navier_stokes import NavierStokesData
 from fsdiff.diagnostics.balance import Examination, evolving, frames
-from fsdiff.measures.initial import FORCING_STREAM
+from fsdiff.pde.rectangle import sides
 from fsdiff.spaces.bases import FourierBasis
-
-BASIS = FourierBasis()
+from fsdiff.spaces.basis import Basis
 
 _FRAMES, _GRADING = 257, 1.5
 """Frames of an examination; the balances then close to about 1e-6 or better (measured)."""
@@ -28,70 +27,82 @@ class NavierStokesDiagnostics:
     def examine(self, source: NavierStokesData, index: int, seed: int) -> Examination:
         """Sample ``index`` of the data set ``seed``, from its initial state to its last time."""
         n, times = source.nodes, frames(source.times[-1], _FRAMES, _GRADING)
-        states = replace(source, time=times, resolution=n, solver_resolution=n).solve(index, seed)
-        values = BASIS.restrict(states, source.resolution).numpy()
+        series = replace(source, time=times, time_nodes=None, time_refined=False)
+        states = replace(series, resolution=n, solver_resolution=n).solve(index, seed)
+        values = source.space.restrict(states, source.resolution).numpy()
+        forcing, unit = source.forcings(n, index, seed)[0, 0], max(sides(source.length))
         coordinates = {"time": list(times), "channel": list(source.channels)}
         return Examination(
             xr.DataArray(values, coordinates, ("time", "channel", "y", "x")),
-            budget(states[:, 0], times, source.viscosity, _forcing(source, index, seed)),
+            budget(states[:, 0], times, source.viscosity, forcing, source.space, unit),
         )
 
 
 def budget(
-    vorticity: Tensor, times: Sequence[float], viscosity: float, forcing: Tensor
+    vorticity: Tensor,
+    times: Sequence[float],
+    viscosity: float,
+    forcing: Tensor,
+    basis: Basis | None = None,
+    unit: float = 1.0,
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    """The balances of energy E = ½⟨|u|²⟩ and enstrophy Z = ½⟨ω²⟩ of flows (time, n, n).
+    """The balances of energy E = ½⟨|u|²⟩ and enstrophy Z = ½⟨ω²⟩ of flows (time, n_y, n_x).
 
-    dE/dt = ⟨ψf⟩ − 2νZ and dZ/dt = ⟨ωf⟩ − ν⟨|∇ω|²⟩ with ``forcing`` f of shape (n, n). Advection
+    dE/dt = ⟨ψf⟩ − 2νZ and dZ/dt = ⟨ωf⟩ − ν⟨|∇ω|²⟩ with ``forcing`` f of shape (n_y, n_x). Advection
     moves energy and enstrophy and makes none; its terms ⟨ψN⟩ and ⟨ωN⟩, N = −u·∇ω, are given as they
-    come out. For states whose modes are |k_i| < n/3, as the solver's are, all terms are exact up to
-    rounding.
+    come out. For states whose modes are |k_i| < n_i/3, as the solver's are, all terms are exact up
+    to rounding. ``basis`` is that of the rectangle, by default the unit square, with sides in the
+    given ``unit`` of length.
     """
-    n = vorticity.shape[-1]
-    w, f = BASIS.forward(vorticity), BASIS.forward(forcing)
-    psi, advected = _stream_function(w, n), _advection(w, n)
-    enstrophy = _inner(w, w) / 2
-    gradients = _inner(BASIS.omega_squared(n) * w, w)
+    modes = _Modes(basis or FourierBasis(), vorticity, unit)
+    w, f = modes.basis.forward(vorticity), modes.basis.forward(forcing)
+    psi, advected, inner = modes.stream_function(w), modes.advection(w), modes.inner
+    enstrophy = inner(w, w) / 2
+    gradients = inner(modes.squared * w, w)
     energy_rates = {
-        "forcing ⟨ψf⟩": _inner(psi, f),
+        "forcing ⟨ψf⟩": inner(psi, f),
         "viscosity −2νZ": -2 * viscosity * enstrophy,
-        "advection": _inner(psi, advected),
+        "advection": inner(psi, advected),
     }
     enstrophy_rates = {
-        "forcing ⟨ωf⟩": _inner(w, f),
+        "forcing ⟨ωf⟩": inner(w, f),
         "viscosity −ν⟨|∇ω|²⟩": -viscosity * gradients,
-        "advection": _inner(w, advected),
+        "advection": inner(w, advected),
     }
     return (
-        evolving("kinetic energy", "E = ½⟨|u|²⟩", _inner(psi, w) / 2, energy_rates, times),
+        evolving("kinetic energy", "E = ½⟨|u|²⟩", inner(psi, w) / 2, energy_rates, times),
         evolving("enstrophy", "Z = ½⟨ω²⟩", enstrophy, enstrophy_rates, times),
     )
 
 
-def _forcing(source: NavierStokesData, index: int, seed: int) -> Tensor:
-    """The forcing of one sample, (n, n)."""
-    draw = source.random_forcing.sample(
-        BASIS, source.nodes, [index], seed, channels=1, stream=FORCING_STREAM
-    )
-    return source.system.forcing_field(source.nodes) + draw[0, 0] - draw.mean()
+class _Modes:
+    """Operators on coefficients of fields like ``like``."""
 
+    def __init__(self, basis: Basis, like: Tensor, unit: float) -> None:
+        self.basis, self.n = basis, basis.resolution(like)
+        self.squared = basis.omega_squared(self.n) / unit**2
+        self.multiplicity = basis.multiplicity(self.n)
+        k_y, k_x = (
+            1j * axis.frequency / unit * torch.from_numpy(k).double()
+            for axis, k in zip(basis.axes, basis.axis_modes(self.n), strict=True)
+        )
+        self.gradient = k_y[:, None], k_x
 
-def _stream_function(w: Tensor, n: int) -> Tensor:
-    """ψ with −Δψ = ω and mean zero."""
-    squared = BASIS.omega_squared(n)
-    return w * torch.where(squared > 0, 1 / squared, 0.0)
+    def stream_function(self, w: Tensor) -> Tensor:
+        """ψ with −Δψ = ω and mean zero."""
+        return w * torch.where(self.squared > 0, 1 / self.squared, 0.0)
 
+    def advection(self, w: Tensor) -> Tensor:
+        """The coefficients of −u·∇ω, u = (ψ_y, −ψ_x); the products are formed on the nodes."""
+        d_y, d_x = self.gradient
+        psi = self.stream_function(w)
+        u, v = self.values(d_y * psi), self.values(-d_x * psi)
+        return -self.basis.forward(u * self.values(d_x * w) + v * self.values(d_y * w))
 
-def _advection(w: Tensor, n: int) -> Tensor:
-    """The coefficients of −u·∇ω, u = (ψ_y, −ψ_x); the products are formed on the nodes."""
-    k_y, k_x = (2j * torch.pi * torch.from_numpy(k).double() for k in BASIS.axis_modes(n))
-    k_y = k_y[:, None]
-    psi = _stream_function(w, n)
-    u, v = BASIS.inverse(k_y * psi, n), BASIS.inverse(-k_x * psi, n)
-    return -BASIS.forward(u * BASIS.inverse(k_x * w, n) + v * BASIS.inverse(k_y * w, n))
+    def values(self, coefficients: Tensor) -> Tensor:
+        """On the nodes."""
+        return self.basis.inverse(coefficients, self.n)
 
-
-def _inner(a: Tensor, b: Tensor) -> Tensor:
-    """⟨a, b⟩, the mean over the square, from coefficients (…, n, n/2 + 1)."""
-    weights = BASIS.multiplicity(a.shape[-2])
-    return (weights * (a * b.conj()).real).sum((-2, -1))
+    def inner(self, a: Tensor, b: Tensor) -> Tensor:
+        """⟨a, b⟩, the mean over the rectangle, from coefficients (…, n_y, n_x//2 + 1)."""
+        return (self.multiplicity * (a * b.conj()).real).sum((-2, -1))

@@ -12,9 +12,9 @@ from torch import Tensor
 from fsdiff.data.sources.reaction_diffusion import SPECIES, ReactionDiffusionData
 from fsdiff.diagnostics.balance import INTERIOR, Examination, derivative, evolving, frames
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
+from fsdiff.pde.rectangle import sides
 from fsdiff.spaces.bases import CosineBasis
-
-BASIS = CosineBasis()
+from fsdiff.spaces.basis import Basis
 
 _FRAMES, _GRADING = 97, 3.0
 """Frames of an examination; the balances then close to about 1e-6 or better (measured)."""
@@ -33,19 +33,20 @@ class ReactionDiffusionDiagnostics:
     def examine(self, source: ReactionDiffusionData, index: int, seed: int) -> Examination:
         """Sample ``index`` of the data set ``seed``, from its initial state to its last time."""
         times = frames(source.times[-1], _FRAMES, _GRADING)
-        states = replace(source, time=times, channels=SPECIES).solve(index, seed)
+        series = replace(source, time=times, time_nodes=None, time_refined=False, channels=SPECIES)
+        states = series.solve(index, seed)
         coordinates = {"time": list(times), "channel": list(SPECIES)}
         return Examination(
             xr.DataArray(states.numpy(), coordinates, ("time", "channel", "y", "x")),
             budget(states, times, source.system),
-            residual(states, times, source.system),
+            residual(states, times, source.system, source.space),
         )
 
 
 def budget(
     states: Tensor, times: Sequence[float], system: ReactionDiffusion
 ) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
-    """The balances of ⟨u⟩, ⟨v⟩ and the free energy F of u, for states (time, 2, n, n).
+    """The balances of ⟨u⟩, ⟨v⟩ and the free energy F of u, for states (time, 2, n_y, n_x).
 
     Diffusion moves u and v and makes none: d⟨u⟩/dt = ⟨u − u³ − k − v⟩, d⟨v⟩/dt = ⟨u − v⟩. With
     F = ½D_u⟨|∇u|²⟩ + ⟨¼(u² − 1)² + ku⟩ the equation of u is u_t = −δF/δu − v, so that
@@ -53,11 +54,14 @@ def budget(
     hold exactly on the grid.
     """
     u, v = states.unbind(1)
-    n, cell = states.shape[-1], system.length / states.shape[-1]
-    slope = _slope(states, system, lambda field: _five_point(field, cell))[:, 0]
-    squares = sum(u.diff(dim=axis).square().sum((-2, -1)) for axis in (-2, -1))
+    cells = _cells(states, system)
+    slope = _slope(states, system, lambda field: _five_point(field, cells))[:, 0]
+    squares = sum(
+        u.diff(dim=axis).square().sum((-2, -1)) / cell**2
+        for axis, cell in zip((-2, -1), cells, strict=True)
+    )
     parts = {
-        "fronts ½D⟨|∇u|²⟩": system.diffusivity_u / 2 * squares / (n * cell) ** 2,
+        "fronts ½D⟨|∇u|²⟩": system.diffusivity_u / 2 * squares / u[0].numel(),
         "bulk ⟨¼(u² − 1)² + ku⟩": _mean((u.square() - 1).square() / 4 + system.k * u),
     }
     u_rates = {
@@ -78,19 +82,22 @@ def budget(
     )
 
 
-def residual(states: Tensor, times: Sequence[float], system: ReactionDiffusion) -> xr.DataArray:
-    """‖y_t − F(y)‖ / ‖y_t‖ for y = (u, v) of shape (time, 2, n, n); dimensions (equation, time).
+def residual(
+    states: Tensor, times: Sequence[float], system: ReactionDiffusion, basis: Basis | None = None
+) -> xr.DataArray:
+    """‖y_t − F(y)‖ / ‖y_t‖ for y = (u, v), (time, 2, n_y, n_x); dimensions (equation, time).
 
     With the five-point Laplacian, on which the solution was computed, it shows the error of the
     time integration; with that of the cosine series through the values, the error of the grid, too:
     how far the data are from solving the partial differential equation as functions. y_t is the
-    derivative of the quintic spline through the frames.
+    derivative of the quintic spline through the frames. ``basis`` is that of the rectangle with
+    sides in units of the longer one, by default a square.
     """
-    n = states.shape[-1]
-    symbol = -BASIS.omega_squared(n) / system.length**2
+    basis = basis or CosineBasis()
+    symbol = -basis.omega_squared(basis.resolution(states)) / max(sides(system.length)) ** 2
     laplacians = {
-        GRID: lambda field: _five_point(field, system.length / n),
-        CONTINUUM: lambda field: BASIS.multiply(field, symbol),
+        GRID: lambda field: _five_point(field, _cells(states, system)),
+        CONTINUUM: lambda field: basis.multiply(field, symbol),
     }
     change = torch.from_numpy(derivative(states.numpy(), times))
     left = [_norm(change - _slope(states, system, each)) for each in laplacians.values()]
@@ -111,10 +118,15 @@ def _slope(
     return torch.stack([u_slope, system.diffusivity_v * laplacian(v) + u - v], 1)
 
 
-def _five_point(field: Tensor, cell: float) -> Tensor:
+def _cells(states: Tensor, system: ReactionDiffusion) -> list[float]:
+    """Height and width of the cells."""
+    return [side / n for side, n in zip(sides(system.length), states.shape[-2:], strict=True)]
+
+
+def _five_point(field: Tensor, cells: Sequence[float]) -> Tensor:
     """The divergence of fluxes through faces, none of which are in the walls."""
     result = torch.zeros_like(field)
-    for axis in (-2, -1):
+    for axis, cell in zip((-2, -1), cells, strict=True):
         flux = field.diff(dim=axis) / cell**2
         result.narrow(axis, 0, flux.shape[axis]).add_(flux)
         result.narrow(axis, 1, flux.shape[axis]).sub_(flux)

@@ -114,6 +114,20 @@ class NavierStokes:
         diagonal = y[:, None] + x[None, :]
         return self.amplitude * (torch.sin(diagonal) + torch.cos(diagonal))
 
+    def speed(self, vorticity: Tensor) -> float:
+        """The largest |u| + |v| over the nodes of a field of vorticity (n_y, n_x)."""
+        grid = self._grids(vorticity)[0]
+        return grid.speed(grid.analyse(vorticity))
+
+    def steps_per_length(self, n_y: int, n_x: int) -> float:
+        """How many steps stability needs, at least, while a flow covers a unit of length."""
+        grid = self._grids(torch.empty(n_y, n_x, dtype=torch.float64))[0]
+        return grid.highest / _COURANT
+
+    def _grids(self, like: Tensor) -> list[SpectralGrid]:
+        """The grid of a field (n_y, n_x), and coarser ones."""
+        return grids(tuple(like.shape), sides(self.length), like.dtype, like.device)
+
     @property
     def periods(self) -> tuple[float, float]:
         """Of the named forcing along (y, x)."""
@@ -142,9 +156,7 @@ class _Flow(ExponentialStepper):
 
     def __init__(self, system: NavierStokes, initial: Tensor, forcing: Tensor, end: float) -> None:
         self.viscosity = system.viscosity
-        self.grids = grids(
-            tuple(initial.shape), sides(system.length), initial.dtype, initial.device
-        )
+        self.grids = system._grids(initial)
         self.grid = self.grids[0]
         # Nothing is known about the error yet: start at the decay time of the highest modes.
         rate = self.viscosity * self.grid.highest_squared

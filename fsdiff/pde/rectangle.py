@@ -1,5 +1,6 @@
 """Rectangles with equal cells: their sides, and grids on which these are nearly squares."""
 
+import math
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -21,7 +22,7 @@ def sides(length: Length) -> tuple[float, float]:
 def grid(resolution: int, length: Length) -> tuple[int, int]:
     """Nodes along (y, x): ``resolution`` along the longer side, about as dense along the other."""
     longest = max(sides(length))
-    return tuple(round(resolution * side / longest) for side in sides(length))
+    return tuple(math.floor(resolution * side / longest + 0.5) for side in sides(length))
 
 
 def check_spacing(nodes: Sequence[int], length: Length) -> None:

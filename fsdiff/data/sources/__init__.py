@@ -1,5 +1,6 @@
 """Data sets: parameters of a law to fields drawn from it, and fields read from files."""
 
+from fsdiff.data.sources.burgers import BurgersData
 from fsdiff.data.sources.darcy import DarcyData
 from fsdiff.data.sources.digits import DigitData
 from fsdiff.data.sources.files import FileData
@@ -8,6 +9,7 @@ from fsdiff.data.sources.random_fields import RandomFieldData
 from fsdiff.data.sources.reaction_diffusion import ReactionDiffusionData
 
 __all__ = [
+    "BurgersData",
     "DarcyData",
     "DigitData",
     "FileData",

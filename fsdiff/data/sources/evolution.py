@@ -1,4 +1,4 @@
-"""Fields at one time, or series at several, of the solutions of evolution equations."""
+"""Fields at one time, series at several, or functions of time: solutions of evolution equations."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -10,19 +10,28 @@ import xarray as xr
 from torch import Tensor
 
 from fsdiff.data.sources.labels import label
+from fsdiff.data.sources.planes import with_time
 from fsdiff.data.sources.source import Source, check_times
 from fsdiff.pde.integrators import IntegrationError
+from fsdiff.pde.rectangle import Length, sides
+from fsdiff.spaces.basis import Basis
 
 
 class Evolution(Source):
     """Samples of a time-dependent system from random initial states.
 
-    A single ``time`` gives fields, several (increasing) give series.
+    A single ``time`` gives fields, several (increasing) give series, whose frames are channels.
+    With ``time_nodes`` samples are functions of (t, …) instead: on the interval ``time``, from 0 if
+    only its end is given, at that many times (j + ½) T/n after its start. There the cosines in time
+    are orthonormal, as those in space are on the centres of cells. The time axis has these nodes at
+    every level; with ``time_refined`` their number goes with that of the nodes in space.
     """
 
     time: float | tuple[float, ...]
+    time_nodes: int | None
+    time_refined: bool
     channels: tuple[str, ...]
-    length: float
+    length: Length
 
     meaning: ClassVar[str]
     """Long name of the fields."""
@@ -31,21 +40,57 @@ class Evolution(Source):
     """The origin of the coordinates: "corner" or "centre"."""
 
     def __post_init__(self) -> None:
-        check_times(self.times)
+        check_times(self.frames)
+        if self.time_nodes is None:
+            if self.time_refined:
+                raise ValueError("time_refined = true: there is no time axis; give time_nodes")
+        elif len(self.frames) > 2:
+            raise ValueError(
+                f"time = {self.frames} with time_nodes = {self.time_nodes}: give the end of the "
+                "time axis, or its start and its end"
+            )
+        elif self.time_refined and self.time_nodes > self.resolution:
+            raise ValueError(
+                f"time_nodes = {self.time_nodes}: a time axis that is refined has at most as many "
+                f"nodes as space, {self.resolution}; use fewer, or leave time_refined out"
+            )
+        _ = self.basis  # refuses sides that leave no nodes
+
+    @property
+    @abstractmethod
+    def space(self) -> Basis:
+        """What states at one time are expanded in."""
+
+    @property
+    def basis(self) -> Basis:
+        """What samples are expanded in."""
+        if self.time_nodes is None:
+            return self.space
+        held = not self.time_refined
+        return with_time(self.space, self.resolution, self.time_nodes, held=held)
+
+    @property
+    def frames(self) -> tuple[float, ...]:
+        """``time`` as a tuple."""
+        return self.time if isinstance(self.time, tuple) else (self.time,)
 
     @property
     def times(self) -> tuple[float, ...]:
         """The times that are kept."""
-        return self.time if isinstance(self.time, tuple) else (self.time,)
+        if self.time_nodes is None:
+            return self.frames
+        start, end = (0.0, *self.frames)[-2:]
+        centres = (np.arange(self.time_nodes) + 0.5) / self.time_nodes
+        return tuple((start + (end - start) * centres).tolist())
 
     @property
     def values(self) -> int:
-        """Channels, as often as there are times."""
-        return len(self.times) * len(self.channels)
+        """Channels, as often as there are frames."""
+        return len(self.channels) * (1 if self.time_nodes else len(self.frames))
 
     @abstractmethod
     def solve(self, index: int, seed: int) -> Tensor:
-        """One sample (time, channel, y, x) on ``resolution`` nodes per axis."""
+        """One sample (time, channel, *grid of space) on the grid of ``resolution``."""
 
     def generate(
         self,
@@ -56,11 +101,12 @@ class Evolution(Source):
         """Samples ``indices`` of the data set ``seed``; sample i depends on (seed, i) only.
 
         Returns variable ``field`` (sample, channel, y, x), float32, with a dimension ``time`` after
-        ``sample`` if there are several times. ``progress`` is called with the number of samples
-        finished since the last call. Raises ``IntegrationError`` with the sample's index.
+        ``sample`` if there are several times, or ``t`` after ``channel`` if time is an axis.
+        ``progress`` is called with the number of samples finished since the last call. Raises
+        ``IntegrationError`` with the sample's index.
         """
-        n = self.resolution
-        shape = (len(indices), len(self.times), len(self.channels), n, n)
+        grid = self.space.grid(self.resolution)
+        shape = (len(indices), len(self.times), len(self.channels), *grid)
         fields = np.empty(shape, np.float32)
         for position, index in enumerate(indices):
             try:
@@ -74,15 +120,26 @@ class Evolution(Source):
         return self._label(fields, indices)
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        nodes = self.basis.nodes(self.resolution) - (self.measured_from == "centre") / 2
+        nodes, time = self._space_nodes(), self.time
+        if self.time_nodes is not None:
+            fields, time = fields.swapaxes(1, 2), None
+            nodes = {"t": np.array(self.times), **nodes}
+        elif not isinstance(time, tuple):
+            fields = fields[:, 0]
         return label(
-            fields if isinstance(self.time, tuple) else fields[:, 0],
+            fields,
             indices,
             basis=self.basis,
-            y=nodes * self.length,
-            x=nodes * self.length,
             measured_from=self.measured_from,
             channels=self.channels,
             meaning=self.meaning,
-            time=self.time,
+            time=time,
+            **nodes,
         )
+
+    def _space_nodes(self) -> dict[str, np.ndarray]:
+        """Coordinates along the axes of space, in the unit of ``length``."""
+        space, ends = self.space, sides(self.length)[-self.space.dimension :]
+        axes = zip(space.axes, space.grid(self.resolution), ends, strict=True)
+        shift = (self.measured_from == "centre") / 2
+        return {axis.name: (axis.positions(n) - shift) * side for axis, n, side in axes}

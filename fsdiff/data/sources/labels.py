@@ -20,20 +20,19 @@ def label(
     indices: Sequence[int],
     *,
     basis: Basis,
-    y: np.ndarray,
-    x: np.ndarray,
     measured_from: str,
     channels: Sequence[str],
     meaning: str,
     time: float | Sequence[float] | None = None,
     units: Mapping[str, str] | None = None,
+    **nodes: np.ndarray,
 ) -> xr.Dataset:
     """Variable ``field`` (sample, channel, y, x), or (sample, time, channel, y, x) for series.
 
-    ``y`` and ``x`` are the nodes along each axis, distances from what ``measured_from`` says;
-    ``meaning`` is the long name of the field. A single ``time`` is a coordinate of all fields,
-    several make a series. ``units`` are those of "field", "time", "y" and "x"; what is not among
-    them is dimensionless.
+    ``nodes`` are those along each axis, by the axes' names and in their order: distances from what
+    ``measured_from`` says, or times if the name is t. ``meaning`` is the long name of the field. A
+    single ``time`` is a coordinate of all fields, several make a series. ``units`` are those of
+    "field", "time" and of the axes by name; what is not among them is dimensionless.
     """
     units = units or {}
 
@@ -43,10 +42,11 @@ def label(
     coordinates = {
         "sample": ("sample", np.array(indices, np.int64), {"long_name": "sample index"}),
         "channel": ("channel", [str(name) for name in channels], {"long_name": "quantity"}),
-        "y": ("y", y, about(f"distance from the {measured_from} along y", "y")),
-        "x": ("x", x, about(f"distance from the {measured_from} along x", "x")),
     }
-    dimensions = ["sample", "channel", "y", "x"]
+    for name, along in nodes.items():
+        distance = f"distance from the {measured_from} along {name}"
+        coordinates[name] = (name, along, about("time" if name == "t" else distance, name))
+    dimensions = ["sample", "channel", *nodes]
     if time is not None:
         series = np.ndim(time) > 0
         coordinates["time"] = ("time" if series else (), np.array(time), about("time", "time"))

@@ -9,9 +9,11 @@ import xarray as xr
 from pydantic import Field, PositiveFloat
 
 from fsdiff.data.sources.labels import label
-from fsdiff.data.sources.source import Source, check_channels, check_plane
+from fsdiff.data.sources.source import Source, check_channels
 from fsdiff.measures.initial import FieldLaw, GaussianRandomField
-from fsdiff.spaces.bases import Basis, FourierBasis, Nodes
+from fsdiff.spaces.axes import Nodes
+from fsdiff.spaces.bases import FourierBasis
+from fsdiff.spaces.basis import Basis
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,10 @@ class RandomFieldData(Source):
     """Sample i is the i-th field of ``measure`` in ``basis``; channels are independent.
 
     Fields are periodic in the Fourier basis, have no normal derivative at the walls in the cosine
-    basis and vanish there in the sine basis. With a Gaussian measure, those on a coarser grid are
-    the restrictions of those on a finer one, and the exact score of a diffusion model is known.
+    basis and vanish there in the sine basis; in a box each axis has its own kind. ``resolution`` is
+    the level, the number of nodes along the longest axis, and ``length`` the unit of the sides.
+    With a Gaussian measure, fields on a coarser grid are the restrictions of those on a finer one,
+    and the exact score of a diffusion model is known.
     """
 
     resolution: Annotated[Nodes, Field(ge=2)] = 64
@@ -31,7 +35,6 @@ class RandomFieldData(Source):
     kind: Literal["random_field"] = "random_field"
 
     def __post_init__(self) -> None:
-        check_plane(self.basis)
         check_channels(self.channels)
 
     def generate(
@@ -42,24 +45,23 @@ class RandomFieldData(Source):
     ) -> xr.Dataset:
         """Samples ``indices`` of the data set ``seed``; sample i depends on (seed, i) only.
 
-        Returns variable ``field`` (sample, channel, y, x), float32. ``progress`` is called with the
-        number of samples finished since the last call.
+        Returns variable ``field`` (sample, channel, *axes of the basis), float32. ``progress`` is
+        called with the number of samples finished since the last call.
         """
         n, channels = self.resolution, len(self.channels)
-        fields = torch.empty(len(indices), channels, n, n)
+        fields = torch.empty(len(indices), channels, *self.basis.grid(n))
         for position, index in enumerate(indices):
             sample = self.measure.sample(self.basis, n, [index], seed, channels=channels)
             fields[position] = sample[0]
             if progress is not None:
                 progress(1)
-        nodes = self.basis.nodes(n) * self.length
+        nodes = zip(self.basis.axes, self.basis.axis_nodes(n), strict=True)
         return label(
             fields.numpy(),
             indices,
             basis=self.basis,
-            y=nodes,
-            x=nodes,
             measured_from="corner",
             channels=self.channels,
             meaning="random field",
+            **{axis.name: along * self.length for axis, along in nodes},
         )

@@ -1,4 +1,4 @@
-"""Reaction–diffusion patterns: fields at one or several times, from random initial states."""
+"""Reaction–diffusion patterns, at some times or as functions of time, from random states."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
@@ -7,10 +7,13 @@ from pydantic import Field, FiniteFloat, PositiveFloat
 from torch import Tensor
 
 from fsdiff.data.sources.evolution import Evolution
+from fsdiff.data.sources.planes import plane
 from fsdiff.data.sources.source import PositiveTime, Time, check_channels
 from fsdiff.measures.initial import FieldLaw, GaussianRandomField
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
-from fsdiff.spaces.bases import CosineBasis, Nodes
+from fsdiff.pde.rectangle import Length
+from fsdiff.spaces.axes import Nodes
+from fsdiff.spaces.basis import Basis
 
 SPECIES = ("u", "v")
 
@@ -20,8 +23,11 @@ class ReactionDiffusionData(Evolution):
     """The two-species system of PDEBench (Takamoto et al. 2022, appendix D.9).
 
     Sample i is the solution of ``fsdiff.pde.ReactionDiffusion`` from the i-th field of ``initial``,
-    on ``resolution`` cells per axis. A single ``time`` gives fields, several (increasing) give
-    series. PDEBench starts from white noise on the grid and stores both channels at 101 times.
+    on ``resolution`` cells along the longer side. ``length`` is the side of a square, or the sides
+    along (y, x) of a rectangle; lengths of ``initial`` are in units of the longer side. A single
+    ``time`` gives fields, several (increasing) give series, and with ``time_nodes`` samples are
+    functions of time (see ``Evolution``). PDEBench starts from white noise on the grid and stores
+    both channels at 101 times.
     """
 
     meaning: ClassVar[str] = "concentration"
@@ -34,7 +40,9 @@ class ReactionDiffusionData(Evolution):
     diffusivity_u: PositiveFloat = 1e-3
     diffusivity_v: PositiveFloat = 5e-3
     k: FiniteFloat = 5e-3
-    length: PositiveFloat = 2.0
+    length: Length = 2.0
+    time_nodes: Annotated[Nodes, Field(ge=2)] | None = None
+    time_refined: bool = False
     kind: Literal["reaction_diffusion"] = "reaction_diffusion"
 
     def __post_init__(self) -> None:
@@ -42,9 +50,9 @@ class ReactionDiffusionData(Evolution):
         check_channels(self.channels)
 
     @property
-    def basis(self) -> CosineBasis:
+    def space(self) -> Basis:
         """Cosines: no flux across the walls."""
-        return CosineBasis()
+        return plane("neumann", self.resolution, self.length, least=2)
 
     @property
     def system(self) -> ReactionDiffusion:
@@ -52,8 +60,8 @@ class ReactionDiffusionData(Evolution):
         return ReactionDiffusion(self.diffusivity_u, self.diffusivity_v, self.k, self.length)
 
     def solve(self, index: int, seed: int) -> Tensor:
-        """One sample (time, channel, y, x) on ``resolution`` cells per axis."""
+        """One sample (time, channel, y, x) on ``resolution`` cells along the longer side."""
         n = self.resolution
-        initial = self.initial.sample(self.basis, n, [index], seed, channels=len(SPECIES))
+        initial = self.initial.sample(self.space, n, [index], seed, channels=len(SPECIES))
         states = self.system.solve(initial, self.times)[0]
         return states[:, [SPECIES.index(name) for name in self.channels]]

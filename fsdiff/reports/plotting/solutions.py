@@ -16,7 +16,7 @@ FLUX = ("flux_x", "flux_y")
 
 @styled
 def evolution(fields: xr.DataArray, *, columns: int = 6) -> Figure:
-    """Fields (sample, time, channel, y, x) from the first frame to the last, a row for each sample.
+    """Fields (sample, time, channel, …, x) from the first frame to the last, a row for each sample.
 
     Times are those of frames at equal distances in number, so that they are as dense as the frames
     are. Rows of one channel stand together and share, in each column, the colour scale that is
@@ -37,7 +37,7 @@ def evolution(fields: xr.DataArray, *, columns: int = 6) -> Figure:
             colours = colour_scale(now)
             panels[0, column].set_title(f"t = {time:.3g}\n{_extent(colours.norm)}", fontsize=8.5)
             for axes, field in zip(panels[:, column], now, strict=True):
-                show(axes, field, colours)
+                (show if field.ndim == 2 else _curve)(axes, field, colours)
         for axes, sample in zip(panels[:, 0], samples, strict=True):
             name_row(axes, f"{channel}\nsample {sample}")
     return figure
@@ -82,6 +82,13 @@ def _extent(norm: Normalize) -> str:
     if norm.vmin == -norm.vmax:
         return f"±{norm.vmax:.2g}"
     return f"{norm.vmin:.2g} … {norm.vmax:.2g}"
+
+
+def _curve(axes: Axes, values: np.ndarray, colours: ScalarMappable) -> None:
+    """A function of one variable, on the scale that colours would have."""
+    axes.plot(values, linewidth=1.0)
+    axes.set(ylim=(colours.norm.vmin, colours.norm.vmax), xlim=(0, len(values) - 1))
+    frame(axes)
 
 
 def _stream_lines(axes: Axes, q_x: np.ndarray, q_y: np.ndarray) -> None:

@@ -7,10 +7,11 @@ import pytest
 import torch
 import xarray as xr
 
+from fsdiff.data.sources.burgers import BurgersData
 from fsdiff.data.sources.darcy import DarcyData
 from fsdiff.data.sources.navier_stokes import NavierStokesData
 from fsdiff.data.sources.reaction_diffusion import ReactionDiffusionData
-from fsdiff.diagnostics import darcy, navier_stokes, reaction_diffusion
+from fsdiff.diagnostics import burgers, darcy, navier_stokes, reaction_diffusion
 from fsdiff.diagnostics.balance import closure, derivative, evolving, frames, joined, steady
 from fsdiff.measures.initial import GaussianRandomField, PowerLawField, WhiteNoise
 from fsdiff.measures.permeability import LogNormal
@@ -235,3 +236,63 @@ def test_samples_are_joined_along_a_first_dimension():
     assert both.balances[0]["sample"].values.tolist() == [3, 5]
     assert both.balances[0].attrs["long_name"] == "mass"
     assert both.residual.dims == ("sample", "equation")
+
+
+# Rectangles and other sources of today
+
+
+@pytest.mark.parametrize("length", [(1.0, 1.5), 2.0])
+def test_balances_of_flows_in_rectangles_close(length):
+    source = NavierStokesData(
+        resolution=24, time=0.5, length=length, forcing="kolmogorov", random_forcing=PowerLawField()
+    )
+    found = build("diagnostics", {"kind": "navier_stokes"}).examine(source, 1, 0)
+    for balance in found.balances:
+        assert worst(balance) < 1e-5
+        assert np.abs(balance["rate"]).max() > 0
+    expected = source.generate([1], 0)["field"][0].values
+    np.testing.assert_allclose(found.fields[-1], expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_balances_of_patterns_in_rectangles_close():
+    source = ReactionDiffusionData(resolution=24, time=0.5, length=(1.0, 1.5))
+    found = build("diagnostics", {"kind": "reaction_diffusion"}).examine(source, 1, 0)
+    assert max(map(worst, found.balances)) < 1e-4
+    assert float(found.residual.sel(equation=reaction_diffusion.GRID).max()) < 1e-2
+
+
+@pytest.mark.parametrize("options", [{}, {"viscosity": 0.02, "length": 2.0}])
+def test_balances_of_waves_close(options):
+    found = build("diagnostics", {"kind": "burgers"}).examine(BurgersData(**options), 0, 0)
+    mean, energy = found.balances
+    assert worst(mean) < 1e-12
+    assert worst(energy) < 1e-5
+    assert float(np.abs(energy["rate"].sel(term="advection −⟨u² u_x⟩")).max()) < 1e-6
+    assert energy["amount"][0] > 2 * energy["amount"][-1]
+    assert found.fields.shape == (257, 1, 128)
+
+
+def test_a_sine_wave_loses_energy_at_the_rate_of_its_gradient():
+    length, times = 3.0, tuple(np.linspace(0, 1, 6).tolist())
+    wave = torch.sin(2 * math.pi * torch.arange(32, dtype=torch.float64) / 32).expand(6, 32)
+    _, energy = burgers.budget(wave, times, 0.1, length)
+    np.testing.assert_allclose(energy["amount"], 1 / 4)
+    rate = energy["rate"].sel(term="viscosity −ν⟨u_x²⟩")
+    np.testing.assert_allclose(rate, -0.1 * (2 * math.pi / length) ** 2 / 2)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        NavierStokesData(resolution=16, time=0.2, time_nodes=4),
+        ReactionDiffusionData(resolution=16, time=(0.1, 0.2), time_nodes=4),
+        BurgersData(resolution=16, time=0.2, time_nodes=4, viscosity=0.3),
+    ],
+    ids=lambda source: source.kind,
+)
+def test_functions_of_time_are_examined_as_solutions_are(source):
+    found = build("diagnostics", {"kind": source.kind}).examine(source, 0, 0)
+    assert float(found.fields.time[-1]) == source.times[-1] < 0.2
+    expected = source.generate([0], 0)["field"][0].isel(t=-1).values
+    at_end = found.fields[-1, : len(expected)]
+    np.testing.assert_allclose(at_end, expected, atol=1e-4 * np.abs(expected).max())
