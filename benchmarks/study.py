@@ -11,7 +11,7 @@ import pandas as pd
 
 from fsdiff.jobs.atomic import atomic
 from fsdiff.reports import tables
-from fsdiff.reports.plotting.summary import as_table, titles
+from fsdiff.reports.summary import as_table, titles
 from fsdiff.study import Configuration, load
 
 ROOT = Path(__file__).parents[1]

@@ -1,9 +1,9 @@
 """What a result was made with: a fingerprint of the code that a job runs, and the package version.
 
 The fingerprint is a hash of syntax trees, so comments, docstrings and formatting do not count, nor
-does the wording of errors, warnings and logs; and it covers exactly the modules that a script
-reaches, so an edit elsewhere in the package leaves it as it is. Imports are found in the source;
-nothing is imported.
+does the wording of errors, warnings and logs, nor what results are called; and it covers exactly
+the modules that a script reaches, so an edit elsewhere in the package leaves it as it is. Imports
+are found in the source; nothing is imported.
 """
 
 import ast
@@ -177,11 +177,16 @@ def _executed(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class _WithoutProse(ast.NodeTransformer):
-    """Drops docstrings and the wording of errors, warnings and log messages.
+    """Drops docstrings, the wording of errors, warnings and log messages, and ``words`` of classes.
 
     A string that stands alone as a statement is a docstring. Values in a message stay: what
     calculates them is code.
     """
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """A class without the attribute that says what its results are called."""
+        node.body = [item for item in node.body if not _is_wording(item)]
+        return self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         """Nothing in place of a string; calls that tell something without their wording."""
@@ -205,6 +210,13 @@ class _WithoutWording(ast.NodeTransformer):
         """Its values alone."""
         values = [item for item in node.values if isinstance(item, ast.FormattedValue)]
         return self.generic_visit(ast.JoinedStr(values))
+
+
+def _is_wording(statement: ast.stmt) -> bool:
+    """Whether a statement of a class gives ``words``, see ``fsdiff.metrics.words``."""
+    return isinstance(statement, ast.Assign) and any(
+        isinstance(target, ast.Name) and target.id == "words" for target in statement.targets
+    )
 
 
 def _tells(call: ast.AST) -> bool:

@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from fsdiff.metrics.fields import check_fields
+from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
 
 Draws = Annotated[int, Field(ge=1, le=100_000)]
@@ -19,12 +20,15 @@ class Metric(ABC):
     Fields come in units of each channel's own deviation and without its mean, so that no channel
     outweighs another by its unit. ``at_least`` is how many fields each set must have, ``physical``
     marks published measures of fields in physical units, and ``results`` are the names of the
-    numbers, which are unique among all measures.
+    numbers, which are unique among all measures. ``words`` say what these are called in tables and
+    figures, and which value of them is best; a result without words is called by its name, and is
+    best where it is NAME_reference, or least if there is no such result.
     """
 
     kind: str
     at_least: ClassVar[int] = 1
     physical: ClassVar[bool] = False
+    words: ClassVar[tuple[Words, ...]] = ()
 
     @property
     def results(self) -> tuple[str, ...]:

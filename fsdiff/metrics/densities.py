@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import BLOCK
+from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
 
 
@@ -23,6 +24,10 @@ class OnePointDensity(Metric):
     """
 
     kind: Literal["one_point"] = "one_point"
+    words = (
+        Words("one_point_w1", "one-point W₁", "structure"),
+        Words("one_point_kurtosis", "one-point kurtosis", "structure", target="reference"),
+    )
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -53,6 +58,10 @@ class GradientDensity(Metric):
     """
 
     kind: Literal["gradient"] = "gradient"
+    words = (
+        Words("gradient_w1", "derivative W₁", "structure"),
+        Words("gradient_kurtosis", "derivative kurtosis", "structure", target="reference"),
+    )
 
     @property
     def results(self) -> tuple[str, ...]:

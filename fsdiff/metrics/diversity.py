@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import gram
+from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
 
 
@@ -30,6 +31,7 @@ class VendiScore(Metric):
 
     order: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     kind: Literal["vendi"] = "vendi"
+    words = (Words("vendi", "Vendi score", "whole field", target="reference"),)
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -68,3 +70,6 @@ class PhysicalVendiScore(VendiScore):
 
     physical: ClassVar[bool] = True
     kind: Literal["vendi_physical"] = "vendi_physical"
+    words = (
+        Words("vendi_physical", "Vendi score, physical units", "whole field", target="reference"),
+    )

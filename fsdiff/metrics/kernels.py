@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import squared_distances
+from fsdiff.metrics.words import Words
 from fsdiff.randomness import generator
 from fsdiff.spaces.bases import Basis
 
@@ -37,6 +38,10 @@ class GaussianKernelDiscrepancy(Metric):
     seed: NonNegativeInt = 0
     at_least: ClassVar[int] = 2
     kind: Literal["rbf_mmd"] = "rbf_mmd"
+    words = (
+        Words("rbf_mmd", "MMD², Gaussian kernel", "whole field"),
+        Words("rbf_mmd_p_value", "MMD p-value", "whole field", target=None),
+    )
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -83,6 +88,7 @@ class EnergyDistance(Metric):
 
     at_least: ClassVar[int] = 2
     kind: Literal["energy_distance"] = "energy_distance"
+    words = (Words("energy_distance", "energy distance", "whole field"),)
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The distance between two sets of at least two fields (N, channels, *grid)."""

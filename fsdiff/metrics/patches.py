@@ -13,6 +13,7 @@ from torch import Tensor
 from fsdiff.metrics.base import Draws, Metric
 from fsdiff.metrics.fields import blocks
 from fsdiff.metrics.sliced import squared_wasserstein
+from fsdiff.metrics.words import Words
 from fsdiff.randomness import generator
 from fsdiff.spaces.bases import Basis
 
@@ -46,6 +47,7 @@ class PatchSlicedWasserstein(Metric):
     projections: Draws = 100
     seed: NonNegativeInt = 0
     kind: Literal["patch_sliced_wasserstein"] = "patch_sliced_wasserstein"
+    words = (Words("patch_sliced_wasserstein", "sliced Wasserstein of patches", "structure"),)
 
     def __post_init__(self) -> None:
         if (nodes := self.divisions * self.points) > LARGEST:

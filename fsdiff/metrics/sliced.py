@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fsdiff.metrics.base import Draws, Metric
 from fsdiff.metrics.fields import BLOCK, blocks
+from fsdiff.metrics.words import Words
 from fsdiff.randomness import generator
 from fsdiff.spaces.bases import Basis
 
@@ -40,6 +41,7 @@ class SlicedWasserstein(Metric):
     projections: Draws = 500
     seed: NonNegativeInt = 0
     kind: Literal["sliced_wasserstein"] = "sliced_wasserstein"
+    words = (Words("sliced_wasserstein", "sliced Wasserstein", "whole field"),)
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The distance between two sets of fields (N, channels, *grid)."""
@@ -70,6 +72,9 @@ class SlicedWassersteinGaussianApproximation(Metric):
     """
 
     kind: Literal["sw_gaussian_approx"] = "sw_gaussian_approx"
+    words = (
+        Words("sw_gaussian_approx", "sliced Wasserstein, Gaussian approximation", "whole field"),
+    )
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The approximate distance between two sets of fields (N, channels, *grid)."""
@@ -91,6 +96,13 @@ class PhysicalSlicedWassersteinGaussianApproximation(SlicedWassersteinGaussianAp
 
     physical: ClassVar[bool] = True
     kind: Literal["sw_gaussian_approx_physical"] = "sw_gaussian_approx_physical"
+    words = (
+        Words(
+            "sw_gaussian_approx_physical",
+            "sliced Wasserstein, Gaussian approximation, physical units",
+            "whole field",
+        ),
+    )
 
 
 def white_noise_directions(fields: Tensor, basis: Basis, indices: range, seed: int = 0) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import blocks
+from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.shells import shell_energy, whole_shells
 
@@ -28,6 +29,7 @@ class SpectrumError(Metric):
 
     negligible: Annotated[float, Field(gt=0, lt=1)] = 1e-8
     kind: Literal["spectrum"] = "spectrum"
+    words = (Words("log_spectrum_error", "log-spectrum error", "whole field"),)
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -61,6 +63,7 @@ class AutocovarianceError(Metric):
 
     at_least: ClassVar[int] = 2
     kind: Literal["autocovariance"] = "autocovariance"
+    words = (Words("autocovariance_error", "autocovariance error", "whole field"),)
 
     @property
     def results(self) -> tuple[str, ...]:

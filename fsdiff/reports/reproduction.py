@@ -8,6 +8,7 @@ import numpy as np
 
 from fsdiff.reports.claims import CONFIDENCE, Claim, Estimate, Finding, Verdict
 from fsdiff.reports.plain_text import code, markdown
+from fsdiff.reports.summary import Known, column_title
 
 VERDICTS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "not checkable")
 
@@ -23,16 +24,18 @@ def page(
     claims: Mapping[str, Claim],
     findings: Mapping[str, Finding],
     experiments: Sequence[Mapping[str, Any]],
+    known: Known = None,
 ) -> str:
     """The page: how many claims are borne out, every claim with its finding, and the settings.
 
     ``experiments`` have ``name``, ``title``, ``dataset``, ``train``, ``levels`` (each with
-    ``resolution``, ``epochs`` and ``batch_size``), ``seeds``, ``sampler`` and ``count``.
+    ``resolution``, ``epochs`` and ``batch_size``), ``seeds``, ``sampler`` and ``count``. ``known``
+    is what metrics call their results.
     """
     counts = Counter(finding.verdict for finding in findings.values())
     lines = ["# Published claims and what was found", ""]
     lines += [", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS) + ".", ""]
-    lines += [_GUIDE, "", *_table(_CLAIMS, [_row(claims[n], findings[n]) for n in claims])]
+    lines += [_GUIDE, "", *_table(_CLAIMS, [_row(claims[n], findings[n], known) for n in claims])]
     lines += ["", "## Settings", "", *_table(_SETTINGS, map(_setting, experiments)), ""]
     return "\n".join(lines)
 
@@ -46,26 +49,27 @@ def _table(header: Sequence[str], rows: Any) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in body]
 
 
-def _row(claim: Claim, finding: Finding) -> tuple[str, ...]:
+def _row(claim: Claim, finding: Finding, known: Known) -> tuple[str, ...]:
     found = "<br>".join(map(_number, finding.estimates)) or "–"
     verdict = f"**{finding.verdict}**"
     if finding.reason:
         verdict += f": {markdown(finding.reason)}"
     said = (markdown(text) for text in (claim.where, claim.statement, claim.published or "–"))
-    return *said, _check(claim), found, verdict
+    return *said, _check(claim, known), found, verdict
 
 
-def _check(claim: Claim) -> str:
+def _check(claim: Claim, known: Known) -> str:
     """What is compared with what, in words."""
     if claim.not_checkable:
         return "–"
-    what = f"{code(claim.metric)} of {code(claim.experiment)} at {claim.resolution}"
+    title = markdown(column_title(claim.metric, known))
+    what = f"{title} of {code(claim.experiment)} at {claim.resolution}"
     if claim.epoch:
         what += " at its best" if claim.epoch == "best" else f" after epoch {claim.epoch}"
     if claim.against:
         others = ", ".join(map(code, claim.against))
         at, metric = claim.against_resolution, claim.against_metric
-        that = code(metric) if metric else "that"
+        that = markdown(column_title(metric, known)) if metric else "that"
         what += f" over {that} of {others}" + (f" at {at}" if at else "")
     low, high = claim.bounds
     if np.isfinite([low, high]).all():

@@ -9,20 +9,11 @@ from fsdiff.blocks.explain import refuse, suggest
 from fsdiff.blocks.types import Block, PartBlock, part_type
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.results import of_channel, parsed
+from fsdiff.reports.summary import LEVEL_SECONDS, OTHERS
 from fsdiff.spaces.bases import Basis
 from fsdiff.study.fields import Name
 
-OTHER_RESULTS = (
-    "loss",
-    "validation_loss",
-    "validation_loss_final",
-    "validation_loss_initial",
-    "training_seconds",
-    "parameters",
-    "network_evaluations",
-    "fine_evaluations",
-    "seconds_per_sample",
-)
+OTHER_RESULTS = tuple(words.name for words in OTHERS)
 """What evaluations have beside the results of metrics, and the seconds on each grid."""
 
 ON_THE_WAY = ("seconds",)
@@ -77,7 +68,7 @@ def unfit(basis: Basis, n: int, info: ValidationInfo) -> Iterator[str]:
 
 def other_results(resolutions: Iterable[int]) -> tuple[str, ...]:
     """What evaluations of models of data on such grids have beside the results of metrics."""
-    return (*OTHER_RESULTS, *(f"training_seconds_at_{n}" for n in resolutions))
+    return (*OTHER_RESULTS, *(f"{LEVEL_SECONDS}{n}" for n in resolutions))
 
 
 def unknown_result(
@@ -96,11 +87,15 @@ def unknown_result(
 
 def without_best(name: str, metrics: Mapping[str, PartBlock]) -> str | None:
     """Why the least value of a result is not the best; or None."""
-    key = parsed(name)[0]
-    if key.endswith(("_reference", "_p_value")):
+    key, results = parsed(name)[0], _results(metrics)
+    own = {words.name: words for block in metrics.values() for words in block.part.words}
+    reference = f"{key}_reference"
+    target = own[key].target if key in own else "reference" if reference in results else 0.0
+    if key.endswith("_reference") or target is None:
         return "says of nothing how good it is; choose a distance"
-    if (target := f"{key}_reference") in _results(metrics):
-        return f"is best where it is {target}, not where it is least; choose a distance"
+    if target:
+        best = reference if target == "reference" else f"{target:g}"
+        return f"is best where it is {best}, not where it is least; choose a distance"
     return None
 
 

@@ -146,7 +146,7 @@ class Configuration(Study):
     def reproduction_slice(self) -> dict[str, Any]:
         """{"claims": [block with "name"], "experiments": [what the page says of each], "searches"}.
 
-        Of a search: {"experiment": its name, "resolution": int}.
+        Of a search: {"experiment": its name, "resolution": int}. With ``words``.
         """
         claims = [{"name": name, **claim.plain()} for name, claim in self.claims.items()]
         experiments = [
@@ -166,7 +166,13 @@ class Configuration(Study):
             {"experiment": name, "resolution": item.fine.resolution}
             for name, item in self.searches.items()
         ]
-        return {"claims": claims, "experiments": experiments, "searches": searches}
+        found = {"claims": claims, "experiments": experiments, "searches": searches}
+        return {**found, "words": self.words()}
+
+    def words(self) -> list[dict[str, Any]]:
+        """What the study's metrics call their results, in the order of the configuration."""
+        metrics = (block.part for block in self.evaluation.metrics.values())
+        return [words._asdict() for metric in metrics for words in metric.words]
 
     def analyse_slice(self, analysis: str) -> dict[str, Any]:
         """{"analysis": block}, without what figures call it."""

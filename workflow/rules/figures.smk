@@ -44,8 +44,11 @@ def portrait(experiment):
     }
 
 
-def drawing(script, *keys):
-    """The parameter of a figure: its experiments in order, with ``keys`` of each, and the basis."""
+def drawing(script, *keys, **more):
+    """The parameter of a figure: its experiments in order, with ``keys`` of each, and the basis.
+
+    ``more`` is what the figure shows besides.
+    """
 
     def parameter(wildcards):
         resolutions = STUDY.datasets[wildcards.dataset].resolutions
@@ -58,7 +61,7 @@ def drawing(script, *keys):
             }
             for name in drawn(wildcards)
         ]
-        return described(script, {"basis": basis, "experiments": experiments})
+        return described(script, {"basis": basis, "experiments": experiments, **more})
 
     return parameter
 

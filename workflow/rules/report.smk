@@ -207,7 +207,7 @@ rule comparison:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        job=drawing("comparison", "prior"),
+        job=drawing("comparison", "prior", words=STUDY.words()),
         lineage=lineage_of_job,
     script:
         "../scripts/comparison.py"
@@ -234,7 +234,7 @@ rule table:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        job=described("table", {}),
+        job=described("table", {"words": STUDY.words()}),
         lineage=lineage_of_job,
     script:
         "../scripts/table.py"

@@ -128,7 +128,7 @@ def searching(wildcards):
         {"seed": row["seed"], "point": points[row["experiment"]]}
         for row in candidates(name)
     ]
-    return described("search", {"metric": metric, "runs": runs})
+    return described("search", {"metric": metric, "runs": runs, "words": STUDY.words()})
 
 
 def outcomes(searches):

@@ -80,7 +80,7 @@ rule progress:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        job=described("progress", {}),
+        job=described("progress", {"words": STUDY.words()}),
         lineage=lineage_of_job,
     script:
         "../scripts/progress.py"

@@ -9,14 +9,15 @@ from fsdiff.data import storage
 from fsdiff.data.statistics import Statistics
 from fsdiff.jobs.job import job_of
 from fsdiff.measures.roughness import compare_prior
+from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
 from fsdiff.reports.plotting.comparison import cost, metric_by_resolution
 from fsdiff.reports.plotting.history import loss_curves
 from fsdiff.reports.plotting.pareto import quality_against_cost
 from fsdiff.reports.plotting.spectra import prior_spectrum
 from fsdiff.reports.plotting.style import save
-from fsdiff.reports.plotting.summary import as_table, columns
 from fsdiff.reports.plotting.transfer import trained_by_sampled
+from fsdiff.reports.summary import as_table, columns
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -46,12 +47,14 @@ with job_of(snakemake, __file__) as job:
 
     summary = tables.read(snakemake.input.summary)
     summary = summary[summary["dataset"] == snakemake.wildcards.dataset]
-    save(metric_by_resolution(summary), snakemake.output.metrics)
-    save(trained_by_sampled(summary), snakemake.output.transfer)
+    known = [Words(**item) for item in config["words"]]
+    save(metric_by_resolution(summary, known=known), snakemake.output.metrics)
+    save(trained_by_sampled(summary, known=known), snakemake.output.transfer)
 
-    resolution = int(summary["resolution"].max())
-    metric = columns(as_table(summary))[0].name
-    figure = cost(histories, summary, metric=metric, resolution=resolution)
-    save(figure, snakemake.output.cost)
-    figure = quality_against_cost(summary, metric=metric, resolution=resolution)
-    save(figure, snakemake.output.pareto)
+    shown = {
+        "metric": columns(as_table(summary), known)[0].name,
+        "resolution": int(summary["resolution"].max()),
+        "known": known,
+    }
+    save(cost(histories, summary, **shown), snakemake.output.cost)
+    save(quality_against_cost(summary, **shown), snakemake.output.pareto)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from fsdiff.data import storage
 from fsdiff.jobs.job import job_of
+from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
 from fsdiff.reports.claims import Claim, judge_all
 from fsdiff.reports.reproduction import page
@@ -28,5 +29,7 @@ with job_of(snakemake, __file__) as job:
     ]
     summary = pd.concat([tables.read(snakemake.input.summary), pd.DataFrame(searches)])
     findings = judge_all(claims, summary, *trajectories)
+    known = [Words(**item) for item in config["words"]]
+    text = page(claims, findings, config["experiments"], known)
     with storage.atomic(snakemake.output.page) as temporary:
-        temporary.write_text(page(claims, findings, config["experiments"]), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")

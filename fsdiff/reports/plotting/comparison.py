@@ -21,10 +21,10 @@ from fsdiff.reports.plotting.style import (
     styled,
     wrapped,
 )
-from fsdiff.reports.plotting.summary import (
-    METRICS,
+from fsdiff.reports.summary import (
     STRUCTURE,
     Column,
+    Known,
     as_table,
     columns,
     models,
@@ -36,19 +36,22 @@ Rows = pd.DataFrame | Iterable[Mapping[str, Any]]
 
 
 @styled
-def metric_by_resolution(rows: Rows, *, names: Sequence[str] | None = None) -> Figure:
+def metric_by_resolution(
+    rows: Rows, *, names: Sequence[str] | None = None, known: Known = None
+) -> Figure:
     """One panel per metric: its value against the sample resolution, experiment by experiment.
 
     ``rows`` are those of one data set in ``summary.csv``; ``names`` are the metrics to show, by
     default all that see structure, or else all there are. Bars are standard deviations over
     seeds. Markers are hollow above the finest resolution trained on. Metrics with a target are
     drawn with it; for the others less is better, and the floor is real data against real data.
+    ``known`` is what metrics call their results.
     """
     table = as_table(rows)
-    found = columns(table)
-    known = [column for column in found if column.family in METRICS]
-    structural = [column for column in known if column.family == STRUCTURE]
-    shown = [column for column in found if column.name in names] if names else structural or known
+    found = columns(table, known)
+    metrics = [column for column in found if column.compares]
+    structural = [column for column in metrics if column.family == STRUCTURE]
+    shown = [item for item in found if item.name in names] if names else structural or metrics
     if not shown:
         raise ValueError("the summary has none of the metrics to draw")
     across = min(len(shown), 3)
@@ -70,17 +73,18 @@ def cost(
     *,
     metric: str,
     resolution: int,
+    known: Known = None,
 ) -> Figure:
     """Training seconds of each level, stacked per experiment, beside quality against their sum.
 
     ``histories`` are those of ``loss_curves``, with the resolution of the level in the attribute
     ``level``; ``rows`` are those of one data set in ``summary.csv``, and have the titles. Quality
-    is ``metric`` at ``resolution``, averaged over seeds.
+    is ``metric`` at ``resolution``, averaged over seeds; ``known`` is what metrics call results.
     """
     table = as_table(rows)
     called = labels(histories, titles(table))
     table = table[table["resolution"] == resolution]
-    found = [column for column in columns(table) if column.name == metric]
+    found = [column for column in columns(table, known) if column.name == metric]
     if not found:
         raise ValueError(f"the summary has no metric '{metric}' at resolution {resolution}")
     seconds = {name: _level_seconds(levels) for name, levels in histories.items()}
@@ -116,11 +120,11 @@ def _metric_panel(axes: Axes, table: pd.DataFrame, column: Column) -> None:
     axes.set_xticks(resolutions, [str(int(n)) for n in resolutions])
     axes.minorticks_off()
     axes.set(xlabel="resolution", title=column.title)
-    if column.target is None:
+    if not column.target:
         axes.set_yscale("log")
         plain_ticks(axes.yaxis)
     else:
-        goal = table.groupby("resolution")[column.target].mean()
+        goal = column.goal(table).groupby(table["resolution"]).mean()
         axes.plot(goal.index, goal, ":", color="black", label=TARGET, linewidth=1.2)
 
 
@@ -169,7 +173,6 @@ def _scatter(
         level = reference(table, kind, column)
         if level > 0:
             lines += axes.plot([0, longest], [level, level], label=REFERENCES[kind], **style)
-    distance = f"|{column.title} − that of the data|" if column.target else column.title
-    axes.set(yscale="log", xlim=(0, longest), xlabel="training time [s]", ylabel=distance)
+    axes.set(yscale="log", xlim=(0, longest), xlabel="training time [s]", ylabel=column.distance)
     plain_ticks(axes.yaxis)
     label_ends(axes, lines)

@@ -18,7 +18,15 @@ from fsdiff.reports.plotting.style import (
     styled,
     wrapped,
 )
-from fsdiff.reports.plotting.summary import Column, as_table, columns, models, reference, titles
+from fsdiff.reports.summary import (
+    Column,
+    Known,
+    as_table,
+    columns,
+    models,
+    reference,
+    titles,
+)
 
 SAMPLES = 1000
 """How many samples are to be paid for, after training."""
@@ -36,17 +44,21 @@ COSTS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
 
 @styled
 def quality_against_cost(
-    rows: pd.DataFrame | Iterable[Mapping[str, Any]], *, metric: str, resolution: int
+    rows: pd.DataFrame | Iterable[Mapping[str, Any]],
+    *,
+    metric: str,
+    resolution: int,
+    known: Known = None,
 ) -> Figure:
     """A panel for each of ``COSTS``, with a point for each experiment.
 
     ``rows`` are those of one data set in ``summary.csv``. Points are means over seeds of ``metric``
     at ``resolution``, bars from the least to the greatest. The staircase joins the experiments that
-    no other beats in quality and cost (the Pareto front).
+    no other beats in quality and cost (the Pareto front). ``known`` is what metrics call results.
     """
     table = as_table(rows)
     table = table[table["resolution"] == resolution]
-    found = [column for column in columns(table) if column.name == metric]
+    found = [column for column in columns(table, known) if column.name == metric]
     if not found:
         raise ValueError(f"the summary has no metric '{metric}' at resolution {resolution}")
     styles = experiment_styles(models(table))
@@ -55,10 +67,8 @@ def quality_against_cost(
     for axes, (label, cost) in zip(panels.ravel(), COSTS.items(), strict=True):
         _panel(axes, table, found[0], cost, styles)
         axes.set_xlabel(label)
-    title = found[0].title
-    distance = f"|{title} − that of the data|" if found[0].target else title
     for axes in panels[:, 0]:
-        axes.set_ylabel(f"{wrapped(distance, 40)}\nat {resolution} × {resolution}")
+        axes.set_ylabel(f"{wrapped(found[0].distance, 40)}\nat {resolution} × {resolution}")
     common_legend(figure, panels.ravel(), 2)
     return figure
 

@@ -17,9 +17,9 @@ from fsdiff.reports.plotting.style import (
     styled,
     wrapped,
 )
-from fsdiff.reports.plotting.summary import (
-    METRICS,
+from fsdiff.reports.summary import (
     Column,
+    Known,
     as_table,
     columns,
     models,
@@ -40,17 +40,18 @@ def metric_by_epoch(
     summary: pd.DataFrame,
     *,
     against: Literal["epoch", "seconds"] = "epoch",
+    known: Known = None,
 ) -> Figure:
     """A panel for each metric and resolution, a curve for each experiment.
 
     ``trajectories`` and ``summary`` are the rows of one data set in the tables of these names.
     Curves are means over seeds, in bands from the least to the greatest, for as long as all seeds
-    were trained; lines across are what real data and a Gaussian surrogate score. Raises ValueError
-    where there is no metric to draw.
+    were trained; lines across are what real data and a Gaussian surrogate score. ``known`` is what
+    metrics call their results. Raises ValueError where there is no metric to draw.
     """
-    table, known = as_table(trajectories), as_table(summary)
-    metrics = columns(table.drop(columns=[*AXES]))
-    shown = [item for item in metrics if item.family in METRICS and item.ranked]
+    table, ends = as_table(trajectories), as_table(summary)
+    found = columns(table.drop(columns=[*AXES]), known)
+    shown = [item for item in found if item.compares and item.ranked]
     if not shown:
         raise ValueError("the table of trajectories has none of the metrics to draw")
     resolutions = sorted(table["resolution"].unique())
@@ -59,17 +60,16 @@ def metric_by_epoch(
     down = -(-len(cells) // across)
     figure = Figure(figsize=(1.0 + 3.1 * across, 0.8 + 2.1 * down), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False)
-    styles, called = experiment_styles(models(known)), titles(known)
+    styles, called = experiment_styles(models(ends)), titles(ends)
     for axes, (column, n) in zip(panels.ravel(), cells, strict=False):
         if n == resolutions[0]:
             first = axes
-            title = f"|{column.title} − that of the data|" if column.target else column.title
-            axes.set_ylabel(wrapped(title, 26))
+            axes.set_ylabel(wrapped(column.distance, 26))
         else:
             axes.sharey(first)
             axes.tick_params(labelleft=False)
         _curves(axes, table[table["resolution"] == n], column, against, styles, called)
-        _references(axes, known[known["resolution"] == n], column)
+        _references(axes, ends[ends["resolution"] == n], column)
         axes.set_yscale("log")
         if n == resolutions[-1]:
             plain_ticks(axes.yaxis)

@@ -6,18 +6,22 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled, wrapped
-from fsdiff.reports.plotting.summary import column_title
+from fsdiff.reports.summary import Known, column_title
 
 
 @styled
 def coarse_against_fine(
-    table: pd.DataFrame, agreement: Mapping[str, float | None], *, metric: str
+    table: pd.DataFrame,
+    agreement: Mapping[str, float | None],
+    *,
+    metric: str,
+    known: Known = None,
 ) -> Figure:
     """A point for each combination of hyperparameters: its value on both grids.
 
     ``table`` is that of ``fsdiff.reports.ranking.compared``, ``agreement`` what compares the means
     of ``metric``. Bars are from the least to the greatest over seeds; the best on the coarse grid
-    is ringed.
+    is ringed. ``known`` is what metrics call their results.
     """
     coarse, fine = sorted(table["mean"].columns)
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
@@ -42,7 +46,7 @@ def coarse_against_fine(
         axes.set(xscale="log", yscale="log")
         for axis in (axes.xaxis, axes.yaxis):
             plain_ticks(axis)
-    title = column_title(metric)
+    title = column_title(metric, known)
     axes.set_xlabel(f"{title}, trained and sampled at {coarse} × {coarse}")
     axes.set_ylabel(f"at {fine} × {fine}")
     same = table["mean", fine].iloc[0] == table["mean", fine].min()

@@ -9,7 +9,15 @@ import pandas as pd
 
 from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.plain_text import html
-from fsdiff.reports.plotting.summary import Column, as_table, columns, models, reference, titles
+from fsdiff.reports.summary import (
+    Column,
+    Known,
+    as_table,
+    columns,
+    models,
+    reference,
+    titles,
+)
 
 BLIND = 1.5
 """A metric that puts the Gaussian surrogate within this many floors of the data is blind to it."""
@@ -49,14 +57,17 @@ cells are not coloured. ↑ sampled above the finest resolution trained on.</p>
 """
 
 
-def summary_html(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> str:
+def summary_html(rows: pd.DataFrame | Iterable[Mapping[str, Any]], *, known: Known = None) -> str:
     """The summary as an HTML page: one table per data set, one block of rows per resolution.
 
-    ``rows`` are the rows of ``summary.csv``, see ``fsdiff.reports.plotting.summary``. Each block
-    begins with the three reference rows. Metrics absent from the summary are left out.
+    ``rows`` are the rows of ``summary.csv``, see ``fsdiff.reports.summary``. Each block
+    begins with the three reference rows. Metrics absent from the summary are left out. ``known`` is
+    what metrics call their results.
     """
     table = as_table(rows)
-    sections = [_section(str(name), part) for name, part in table.groupby("dataset", sort=False)]
+    sections = [
+        _section(str(name), part, known) for name, part in table.groupby("dataset", sort=False)
+    ]
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>Summary</title><style>{_STYLE}</style></head>\n<body>"
@@ -64,8 +75,8 @@ def summary_html(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> str:
     )
 
 
-def _section(dataset: str, table: pd.DataFrame) -> str:
-    shown = columns(table)
+def _section(dataset: str, table: pd.DataFrame, known: Known) -> str:
+    shown = columns(table, known)
     called = titles(table)
     blocks = [_block(int(n), part, shown, called) for n, part in table.groupby("resolution")]
     heading = f"<h2>{html(dataset)}</h2>" if dataset else ""
@@ -113,7 +124,7 @@ def _reference_cell(
 ) -> tuple[str, str]:
     text = _value(rows, column)
     if kind == "real" and column.target and text:
-        text += f" <small>→ {number(float(rows[column.target].mean()), column)}</small>"
+        text += f" <small>→ {number(float(column.goal(rows).mean()), column)}</small>"
     if kind == "surrogate" and text and is_blind(table, column):
         text += " †"
     return "", text

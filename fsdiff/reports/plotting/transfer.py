@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from fsdiff.reports.plotting.style import styled, wrapped
-from fsdiff.reports.plotting.summary import (
-    METRICS,
+from fsdiff.reports.summary import (
     Column,
+    Known,
     as_table,
     columns,
     models,
@@ -33,17 +33,20 @@ CELL = (0.75, 0.36)
 
 
 @styled
-def trained_by_sampled(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> Figure:
+def trained_by_sampled(
+    rows: pd.DataFrame | Iterable[Mapping[str, Any]], *, known: Known = None
+) -> Figure:
     """One panel per metric: experiments by the finest resolution trained on, against that sampled.
 
     ``rows`` are those of one data set in ``summary.csv``. Cells have the distance from the value
     wanted, mean and standard deviation over seeds; colours are in units of the floor, real data
     against real data at that resolution; numbers that should equal those of the data, such as the
     kurtosis, have no such unit and stay grey. Cells on the grid that was trained on last are
-    framed. Raises ValueError where the summary has no metric that is ranked.
+    framed. ``known`` is what metrics call their results. Raises ValueError where the summary has no
+    metric that is ranked.
     """
     table = as_table(rows)
-    shown = [item for item in columns(table) if item.family in METRICS and item.ranked]
+    shown = [item for item in columns(table, known) if item.compares and item.ranked]
     if not shown:
         raise ValueError("the summary has none of the metrics to draw")
     experiments = sorted(models(table).items(), key=lambda item: item[1]["trained_at"].max())
@@ -90,8 +93,7 @@ def _panel(
     axes.tick_params(length=0)
     axes.grid(False)
     axes.spines[:].set_visible(False)
-    title = f"|{column.title} − that of the data|" if column.target else column.title
-    axes.set_title(wrapped(title, 8 + 9 * len(resolutions)), loc="left", fontsize=8.5)
+    axes.set_title(wrapped(column.distance, 8 + 9 * len(resolutions)), loc="left", fontsize=8.5)
 
 
 def _cell(

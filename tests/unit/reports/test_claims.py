@@ -238,7 +238,7 @@ def test_the_page_has_every_claim_and_its_verdict():
     assert "**reproduced**" in table[0]
     assert "a \\| b" in table[0]
     assert "ratio to b: 0.5 (" in table[0]
-    assert "`distance` of `a` at 64 over that of `b`: at most 1" in table[0]
+    assert "distance of `a` at 64 over that of `b`: at most 1" in table[0]
     assert "**not reproduced**" in table[1]
     assert "distance: 1 (" in table[1]
     assert "**not checkable**: there are no numbers" in table[2]

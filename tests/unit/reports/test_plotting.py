@@ -26,8 +26,8 @@ from fsdiff.reports.plotting.history import loss_curves
 from fsdiff.reports.plotting.pareto import pareto_front, quality_against_cost
 from fsdiff.reports.plotting.spectra import prior_spectrum, spectra
 from fsdiff.reports.plotting.style import WARNING, label_ends, save
-from fsdiff.reports.plotting.summary import as_table, columns
 from fsdiff.reports.plotting.table import summary_html
+from fsdiff.reports.summary import as_table, columns
 from fsdiff.spaces.bases import CosineBasis
 
 BASIS = CosineBasis()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fsdiff.reports import tables
 from fsdiff.reports.claims import Claim, judge
-from fsdiff.reports.plotting.summary import as_table, models, titles
+from fsdiff.reports.summary import as_table, models, titles
 
 NAMES = ["nan", "null", "inf", "true", "na", "none", "e1"]
 TITLES = ["1", "1e3", "NA", "", "=1+1", "'quoted'", "-0"]
