@@ -1,9 +1,9 @@
-"""Is the noise rough enough for the data? Their spectra side by side, with a verdict.
+"""Is the noise rough enough for the data? Their spectra side by side.
 
 Where the ratio c_k/λ_k of data to noise grows with the wavenumber, the noise is smoother than the
 data, and the score of those modes is unbounded as t → 0 (Hagemann et al., arXiv 2303.04772, Example
 3.11; Chen & Vanden-Eijnden, arXiv 2509.02971). Modes that the noise does not have at all cannot be
-generated.
+generated. ``fsdiff.reports.verdicts`` says it in words.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,12 @@ class Comparison:
         There the ratio data/noise exceeds ``GROWTH`` times that of the shells 1 … k − 1 together,
         or there is no noise.
         """
-        return 1 + np.flatnonzero((self._growth > GROWTH) | np.isposinf(self.ratio[1:]))
+        return np.union1d(self.scarcer, 1 + np.flatnonzero(np.isposinf(self.ratio[1:])))
+
+    @cached_property
+    def scarcer(self) -> np.ndarray:
+        """Those of them at which there is noise, but too little."""
+        return 1 + np.flatnonzero(self._growth > GROWTH)
 
     @property
     def rough_enough(self) -> bool:
@@ -87,32 +92,6 @@ class Comparison:
         data, noise = (-float(fit[0]) for fit in fits)
         return data, noise
 
-    def verdict(self) -> str:
-        """What this means for training, in words."""
-        data, noise = self.exponents
-        first, last = self.fitted
-        decay = (
-            f"from wavenumber {first} to {last} the energy of the noise goes like "
-            f"k^{-noise:.1f} and that of the data like k^{-data:.1f}"
-        )
-        if self.rough_enough:
-            return f"the noise is rough enough for these data: {decay}"
-        reasons, remedies = [], []
-        grown = 1 + np.flatnonzero(self._growth > GROWTH)
-        if len(grown):
-            reasons.append(
-                f"the noise is smoother than the data at wavenumbers {_ranges(grown)}, whose score "
-                f"grows without bound as t → 0: {decay}"
-            )
-            remedies.append("rougher (a smaller power, smoothness or length)")
-        if self.uncovered > NEGLIGIBLE or len(grown) < len(self.smoother):
-            reasons.append(
-                f"{100 * self.uncovered:.2g}\u00a0% of the data's energy is in modes without any "
-                "noise, which cannot be generated"
-            )
-            remedies.append("positive in every mode, like bessel")
-        return f"{'; '.join(reasons)}; choose a prior that is {' and '.join(remedies)}"
-
     @cached_property
     def _growth(self) -> np.ndarray:
         """Ratio of each shell k ≥ 1 over that of the shells 1 … k − 1 together, 0 if undefined."""
@@ -141,9 +120,3 @@ def compare_prior(spectra: Tensor, prior: SpectralPrior, basis: Basis, n: int) -
     Channels are all of unit mean square: in their average the roughest one counts.
     """
     return compare(spectra.mean(0), prior.eigenvalues(basis, n), basis, n)
-
-
-def _ranges(wavenumbers: np.ndarray) -> str:
-    """Runs of consecutive numbers as "3–17, 20"."""
-    runs = np.split(wavenumbers, 1 + np.flatnonzero(np.diff(wavenumbers) > 1))
-    return ", ".join(f"{r[0]}–{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in runs)

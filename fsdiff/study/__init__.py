@@ -4,6 +4,8 @@ Blocks of YAML are constructor calls of parts; their fields, defaults and bounds
 parts' own signatures. Only the workflow and people load this package: jobs receive slices of it.
 
     python -m fsdiff.study check config.yaml
+    python -m fsdiff.study clean config.yaml
+    python -m fsdiff.study adopt config.yaml
     python -m fsdiff.study --schema workflow/schemas/config.schema.json
 """
 

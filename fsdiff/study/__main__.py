@@ -5,37 +5,68 @@ import json
 import sys
 from collections.abc import Sequence
 
-from fsdiff.jobs.atomic import atomic
+from fsdiff.jobs.atomic import StorageError, atomic
+from fsdiff.study import results
 from fsdiff.study.reading import ConfigurationError, load
 from fsdiff.study.schema import json_schema
 from fsdiff.study.sizes import told
 
+DESCRIPTION = """\
+check FILE …            say what is wrong with a configuration, or how large its study is; the last
+                        of several files wins
+clean STUDY …           list files of results and logs that none of the studies names, with their
+                        sizes; --delete removes them
+adopt STUDY …           keep results that were copied, or whose folder .snakemake was lost, where
+                        they are whole and were made from just what the study says
+
+A study of several files is written a.yaml+b.yaml. clean and adopt run where the workflow runs.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check configuration files, merged, or write the schema; 1 where there are problems."""
-    parser = argparse.ArgumentParser(prog="python -m fsdiff.study", description=main.__doc__)
+    """Check configurations, or look after their results; 1 where there are problems."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fsdiff.study",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", nargs="?", choices=["check", "clean", "adopt"])
+    parser.add_argument("files", nargs="*", metavar="FILE")
+    parser.add_argument("--delete", action="store_true", help="remove what clean lists")
     parser.add_argument("--schema", metavar="FILE", help="write the JSON Schema to this file")
-    parser.add_argument("command", nargs="?", choices=["check"])
-    parser.add_argument("files", nargs="*", help="the configuration to check; the last one wins")
-    options = parser.parse_args(arguments)
-    if options.schema is None and not options.files:
-        parser.error("give 'check FILE' or '--schema FILE'")
-    if options.schema is not None:
-        with atomic(options.schema) as temporary:
-            text = json.dumps(json_schema(), indent=2, ensure_ascii=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
-    if options.files:
-        try:
-            study = load(*options.files)
-        except ConfigurationError as error:
-            print(error, file=sys.stderr)
-            return 1
-        for line in told(study):
-            print(line)
-        for name, dataset in study.datasets.items():
-            for remark in dataset.source.part.remarks:
-                print(f"datasets.{name}.source: {remark}", file=sys.stderr)
+    options = parser.parse_intermixed_args(arguments)
+    if not (options.schema or options.files):
+        parser.error("give 'check FILE', 'clean STUDY', 'adopt STUDY' or '--schema FILE'")
+    if options.delete and options.command != "clean":
+        parser.error("--delete is for 'clean'")
+    if options.schema:
+        _write(options.schema, json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    try:
+        if options.command == "clean":
+            results.clean_up(options.files, delete=options.delete)
+        elif options.command == "adopt":
+            results.keep(options.files)
+        elif options.files:
+            _check(options.files)
+    except (ConfigurationError, StorageError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
+
+
+def _check(files: Sequence[str]) -> None:
+    """Say how large a study is and what is remarkable about its data."""
+    study = load(*files)
+    for line in told(study):
+        print(line)
+    for name, dataset in study.datasets.items():
+        for remark in dataset.source.part.remarks:
+            print(f"datasets.{name}.source: {remark}", file=sys.stderr)
+
+
+def _write(path: str, text: str) -> None:
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

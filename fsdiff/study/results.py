@@ -1,14 +1,8 @@
 """Results as a whole: what no study needs any more, and results that came without their records.
 
-``python -m fsdiff.study.results clean CONFIG …`` lists files of results and logs that none of the
-studies names, with their sizes, and removes them with ``--delete``.
-``python -m fsdiff.study.results adopt CONFIG …`` keeps results that were copied, or whose folder
-.snakemake was lost, where they are whole
-and were made from just what the study says. A study of several files is written ``a.yaml+b.yaml``.
-Both run where the workflow runs.
+Studies are given as the command line has them, those of several files as ``a.yaml+b.yaml``.
 """
 
-import argparse
 import json
 import os
 import re
@@ -16,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,27 +29,32 @@ LINEAGE = re.compile(r"-([0-9a-f]{16})\b")
 Plan = dict[str, Any]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """List or remove what no study needs, or keep results that fit; 1 where that is refused."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fsdiff.study.results",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("command", choices=["clean", "adopt"])
-    parser.add_argument("studies", nargs="+", metavar="CONFIG")
-    parser.add_argument("--delete", action="store_true", help="remove what clean lists")
-    options = parser.parse_args(arguments)
-    try:
-        plans = [plan for study in options.studies for plan in plans_of(study)]
-        run = running()
-        if run and (options.delete or options.command == "adopt"):
-            raise StorageError(f"a run is active here: {run}")
-    except StorageError as error:
-        print(error, file=sys.stderr)
-        return 1
-    adopt(plans) if options.command == "adopt" else clean(plans, delete=options.delete)
-    return 0
+def clean_up(studies: Iterable[str], *, delete: bool) -> None:
+    """List what none of the studies names, with sizes, and remove it if asked.
+
+    Raises StorageError where a study cannot be planned, or where files would be removed from below
+    a run.
+    """
+    plans = _plans(studies)
+    if delete:
+        _refuse_during_a_run()
+    clean(plans, delete=delete)
+
+
+def keep(studies: Iterable[str]) -> None:
+    """Keep results that are whole and fit a study; StorageError as above."""
+    plans = _plans(studies)
+    _refuse_during_a_run()
+    adopt(plans)
+
+
+def _plans(studies: Iterable[str]) -> list[Plan]:
+    return [plan for study in studies for plan in plans_of(study)]
+
+
+def _refuse_during_a_run() -> None:
+    if run := running():
+        raise StorageError(f"a run is active here: {run}")
 
 
 def plans_of(study: str) -> list[Plan]:
@@ -171,7 +170,3 @@ def _remove_empty_folders() -> None:
 
 def _megabytes(size: int) -> str:
     return f"{size / 2**20:.1f} MB"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

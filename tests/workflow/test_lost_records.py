@@ -39,9 +39,9 @@ def copied(unrecorded: Checkout) -> Checkout:
 
 
 def results(checkout: Checkout, *arguments: str) -> str:
-    """The output of ``python -m fsdiff.study.results``."""
+    """The output of ``python -m fsdiff.study``."""
     done = subprocess.run(
-        [sys.executable, "-m", "fsdiff.study.results", *arguments],
+        [sys.executable, "-m", "fsdiff.study", *arguments],
         cwd=checkout.root,
         env=checkout.command()["env"],
         capture_output=True,
@@ -73,7 +73,7 @@ def test_files_that_do_not_fit_are_not_taken_for_current(unrecorded: Checkout) -
     with unrecorded.configured(another_seed):
         code, output = unrecorded.attempt("--cores", "1", "--touch")
     assert code != 0
-    assert "python -m fsdiff.study.results adopt" in output
+    assert "python -m fsdiff.study adopt" in output
 
 
 def test_an_edit_is_not_touched_away(finished: Checkout, tmp_path: Path) -> None:

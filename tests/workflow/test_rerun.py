@@ -76,6 +76,12 @@ def add_search(configuration: dict[str, Any]) -> None:
     }
 
 
+def add_claim(configuration: dict[str, Any]) -> None:
+    """What a page sets beside the summary."""
+    claim = {"where": "here", "statement": "Near.", "experiment": "multilevel", "resolution": 32}
+    configuration["claims"] = {"near": {**claim, "metric": "one_point_w1", "at_most": 1.0}}
+
+
 def remove_experiment(configuration: dict[str, Any]) -> None:
     """Without the single-level model."""
     del configuration["experiments"]["single_level"]
@@ -141,6 +147,42 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     ),
     "script: docstring": (
         edited("workflow/scripts/train.py", '"""Train', '"""Really train'),
+        NOTHING,
+    ),
+    "docstring of a module that trains": (
+        edited("fsdiff/training/trainer.py", "Training one level of a model", "To train a level of a model"),
+        NOTHING,
+    ),
+    "log message: its wording": (
+        edited("fsdiff/training/trainer.py", "no lower loss since", "no better one since"),
+        NOTHING,
+    ),
+    "error: its wording": (
+        edited("fsdiff/diffusion/time_sampling.py", "and times beyond are", "times beyond are"),
+        NOTHING,
+    ),
+    "launcher: code": (
+        edited("fsdiff/jobs/launching.py", 'get(PROCESSES, "1")', 'get(PROCESSES, "1" or "")'),
+        NOTHING,
+    ),
+    "verdict: its wording": (
+        edited("fsdiff/reports/verdicts.py", "rough enough for", "as rough as it must be for"),
+        {"comparison": 1, "all": 1},
+    ),
+    "metric: its title": (
+        edited("fsdiff/metrics/densities.py", "one-point W₁", "W₁ of values"),
+        {"comparison": 1, "table": 1, "all": 1},
+    ),
+    "report: a caption": (
+        edited("workflow/report/summary.rst", ".", "!"),
+        NOTHING,
+    ),
+    "claims: one, which was not there": (
+        configured(add_claim),
+        {"reproduction": 1, "all": 1},
+    ),
+    "claims: code of their page, without any": (
+        edited("fsdiff/reports/reproduction.py", "counts = Counter", "counts = +Counter"),
         NOTHING,
     ),
     "data: number of shards": (setting("datasets", "waves", "shards", value=3), NOTHING),

@@ -137,6 +137,6 @@ def everything():
 
 
 def tell_plans():
-    """Write the plans to the file that ``python -m fsdiff.study.results`` asks for."""
+    """Write the plans to the file that ``python -m fsdiff.study clean`` asks for."""
     if asked := os.environ.get("FSDIFF_PLANS"):
         Path(asked).write_text(json.dumps(plans()), encoding="utf-8")

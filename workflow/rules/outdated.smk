@@ -90,7 +90,7 @@ def make_outdated_again(workflow):
         if found and touch:
             raise WorkflowError(
                 f"{listed(found)}\n--touch would take these files for current: run the workflow "
-                "without it, after 'python -m fsdiff.study.results adopt' if records of files that fit "
+                "without it, after 'python -m fsdiff.study adopt' if records of files that fit "
                 "were lost"
             )
         if found:

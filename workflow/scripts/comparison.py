@@ -14,7 +14,7 @@ from fsdiff.reports import tables
 from fsdiff.reports.plotting.comparison import cost, metric_by_resolution
 from fsdiff.reports.plotting.history import loss_curves
 from fsdiff.reports.plotting.pareto import quality_against_cost
-from fsdiff.reports.plotting.spectra import prior_spectrum
+from fsdiff.reports.plotting.prior_spectrum import prior_spectrum
 from fsdiff.reports.plotting.style import save
 from fsdiff.reports.plotting.transfer import trained_by_sampled
 from fsdiff.reports.summary import as_table, columns

@@ -6,7 +6,6 @@ rounded to k, and the entries sum to the field's mean square. That of fields is 
 ``fsdiff.spaces.shells.shell_energy``.
 """
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,12 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from fsdiff.measures.roughness import Comparison
-from fsdiff.reports.labels import REFERENCES, TEST_DATA, TRAINING_DATA, labelled
+from fsdiff.reports.labels import REFERENCES, TEST_DATA, labelled
 from fsdiff.reports.plotting.style import (
     DATA,
     SURROGATE,
-    WARNING,
     experiment_styles,
     label_ends,
     plain_ticks,
@@ -30,9 +27,6 @@ from fsdiff.spaces.shells import whole_shells
 
 NOISE = {"color": "0.55", "linestyle": (0, (1, 1.5)), "linewidth": 1.6}
 """How the noise that experiments start from is drawn beside their samples."""
-
-VERDICT_WIDTH = 118
-"""Characters in a line of a verdict."""
 
 
 @styled
@@ -61,7 +55,7 @@ def spectra(
     energy, ratio = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
     reference = _shells(data, shells)
     lines = []
-    for label, first, _ in _distinct(priors):
+    for label, first, _ in distinct_spectra(priors):
         shown = _shells(priors[first], shells)
         lines += energy.plot(np.arange(len(shown)), shown, label=f"noise of {label}", **NOISE)
     for label, (values, style) in _curves(experiments, surrogate).items():
@@ -71,44 +65,9 @@ def spectra(
         ratio.plot(np.arange(common), shown[:common] / reference[:common], **style)
     lines += energy.plot(np.arange(len(reference)), reference, label=TEST_DATA, **DATA)
     ratio.axhline(1.0, **DATA)
-    _format(energy, ratio, reference, quantity)
+    format_axes(energy, ratio, reference, quantity)
     _mark_levels(energy, ratio, basis, [n for n in levels if n <= resolution])
     energy.set_title(f"energy spectrum at {resolution} × {resolution}", loc="left")
-    label_ends(energy, lines)
-    return figure
-
-
-@styled
-def prior_spectrum(
-    comparisons: Mapping[str, Comparison], titles: Mapping[str, str] | None = None
-) -> Figure:
-    """The priors' eigenvalue spectra beside the data's, the ratio data/prior, and the verdicts.
-
-    Comparisons are of the same data, normalised as for training (zero mean, unit mean square), with
-    the prior of each experiment. Wavenumbers at which a prior is smoother than the data are shaded.
-    ``titles`` are what experiments are called, if not by name.
-    """
-    comparisons = labelled(comparisons, titles)
-    reference = _visible(next(iter(comparisons.values())).data)
-    distinct = _distinct({label: item.noise for label, item in comparisons.items()})
-    verdicts = [_verdict(label, comparisons[first]) for label, first, _ in distinct]
-    rows = sum(text.count("\n") + 1 for text, _ in verdicts)
-    figure = Figure(figsize=(7.6, 6.4 + 0.17 * rows), layout="constrained")
-    grid = figure.add_gridspec(3, 1, height_ratios=(3.5, 2.4, 0.17 * rows))
-    energy = figure.add_subplot(grid[0])
-    ratio = figure.add_subplot(grid[1], sharex=energy)
-    energy.tick_params(labelbottom=False)
-    lines = energy.plot(np.arange(len(reference)), reference, label=TRAINING_DATA, **DATA)
-    for label, first, colour in distinct:
-        item, drawn = comparisons[first], {"color": colour, "linestyle": (0, (6, 2))}
-        noise = _visible(item.noise)
-        lines += energy.plot(np.arange(len(noise)), noise, label=label, **drawn)
-        ratio.plot(np.arange(len(noise)), reference / noise, **drawn)
-        _shade(energy, ratio, item.smoother, colour)
-    _format(energy, ratio, reference, "normalised field")
-    ratio.set_ylabel("ratio data / prior")
-    energy.set_title("where the noise puts its energy, and where the data have theirs", loc="left")
-    _write(figure.add_subplot(grid[2]), verdicts)
     label_ends(energy, lines)
     return figure
 
@@ -118,15 +77,15 @@ def _shells(values: ArrayLike, shells: int) -> np.ndarray:
     energy = np.asarray(values, dtype=float)
     if energy.ndim != 1:
         raise ValueError(f"a spectrum has shape (shells,), not {energy.shape}")
-    return _visible(energy[:shells])
+    return visible(energy[:shells])
 
 
-def _visible(energy: np.ndarray) -> np.ndarray:
+def visible(energy: np.ndarray) -> np.ndarray:
     """NaN in place of what a log–log plot cannot show: the shell k = 0, and empty shells."""
     return np.where((np.arange(len(energy)) > 0) & (energy > 0), energy, np.nan)
 
 
-def _distinct(priors: Mapping[str, ArrayLike]) -> list[tuple[str, str, str]]:
+def distinct_spectra(priors: Mapping[str, ArrayLike]) -> list[tuple[str, str, str]]:
     """(label, first key, colour) of the different spectra; labels of equal ones are joined."""
     groups: list[tuple[list[str], str]] = []
     for label, style in experiment_styles(priors).items():
@@ -136,31 +95,6 @@ def _distinct(priors: Mapping[str, ArrayLike]) -> list[tuple[str, str, str]]:
         else:
             groups.append(([label], style["color"]))
     return [("; ".join(labels), labels[0], colour) for labels, colour in groups]
-
-
-def _verdict(label: str, comparison: Comparison) -> tuple[str, str]:
-    """The verdict on an experiment's prior in lines of text, and their colour."""
-    mark, colour = ("✓", "#333333") if comparison.rough_enough else ("⚠", WARNING)
-    text = f"{mark} {label}: {comparison.verdict()}."
-    return textwrap.fill(text, VERDICT_WIDTH, subsequent_indent="     "), colour
-
-
-def _write(axes: Axes, verdicts: Sequence[tuple[str, str]]) -> None:
-    """Lines of text in their colours, below each other in axes that hold nothing else."""
-    axes.set_axis_off()
-    rows = [text.count("\n") + 1 for text, _ in verdicts]
-    heights = 1 - np.cumsum([0, *rows[:-1]]) / sum(rows)
-    for (text, colour), height in zip(verdicts, heights, strict=True):
-        axes.text(
-            0,
-            height,
-            text,
-            color=colour,
-            fontsize=8,
-            va="top",
-            transform=axes.transAxes,
-            in_layout=False,
-        )
 
 
 def _curves(
@@ -175,7 +109,7 @@ def _curves(
     return curves
 
 
-def _format(energy: Axes, ratio: Axes, reference: np.ndarray, quantity: str) -> None:
+def format_axes(energy: Axes, ratio: Axes, reference: np.ndarray, quantity: str) -> None:
     """Logarithmic axes whose ranges follow the data's spectrum, ``reference``."""
     for axes in (energy, ratio):
         axes.set(xscale="log", yscale="log", xlim=(0.9, len(reference) * 1.05))
@@ -211,11 +145,3 @@ def _mark_levels(energy: Axes, ratio: Axes, basis: Basis, levels: Sequence[int])
             va="top",
             transform=energy.get_xaxis_transform(),
         )
-
-
-def _shade(energy: Axes, ratio: Axes, wavenumbers: np.ndarray, colour: str) -> None:
-    """Shade runs of consecutive wavenumbers."""
-    runs = np.split(wavenumbers, 1 + np.flatnonzero(np.diff(wavenumbers) > 1))
-    for run in (run for run in runs if len(run)):
-        for axes in (energy, ratio):
-            axes.axvspan(run[0] - 0.5, run[-1] + 0.5, color=colour, alpha=0.13, linewidth=0)

@@ -3,7 +3,8 @@
 import pytest
 
 from fsdiff.jobs.locks import Lock
-from fsdiff.study.results import main, running
+from fsdiff.study.__main__ import main
+from fsdiff.study.results import running
 
 
 @pytest.fixture(autouse=True)

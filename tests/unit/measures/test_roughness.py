@@ -12,6 +12,7 @@ from fsdiff.data.statistics import Statistics
 from fsdiff.measures.priors.convolution import FNO, Bessel, Combined, Laplacian, Standard
 from fsdiff.measures.priors.kernel import RBF, Exponential, Matern
 from fsdiff.measures.roughness import GROWTH, NEGLIGIBLE, Comparison, compare
+from fsdiff.reports.verdicts import of_noise
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 from fsdiff.stages.train import warn_of_smooth_noise
 
@@ -65,11 +66,11 @@ def test_noise_that_decays_faster_is_smoother_beyond_tenfold_growth(data, excess
 def test_the_verdict_says_where_and_how_much():
     """Beyond 26 data like k^-4 are below a millionth of their energy."""
     rough, smooth = shells(lambda k: k**-1.0), shells(lambda k: k**-4.0)
-    assert Comparison(smooth, rough, 0).verdict() == (
+    assert of_noise(Comparison(smooth, rough, 0)) == (
         "the noise is rough enough for these data: from wavenumber 1 to 26 the energy of the noise "
         "goes like k^-1.0 and that of the data like k^-4.0"
     )
-    verdict = Comparison(rough, smooth, 0).verdict()
+    verdict = of_noise(Comparison(rough, smooth, 0))
     assert "at wavenumbers 3–63" in verdict
     assert "from wavenumber 1 to 63 the energy of the noise goes like k^-4.0" in verdict
     assert "and that of the data like k^-1.0" in verdict
@@ -130,7 +131,7 @@ def test_rough_data_need_rough_noise(kind, prior, good):
     assert data == pytest.approx(2, abs=0.15)
     if not good:
         assert noise > data + 0.5
-    assert ("smoother than the data" in comparison.verdict()) is not good
+    assert ("smoother than the data" in of_noise(comparison)) is not good
 
 
 @pytest.mark.parametrize("kind", [CosineBasis, FourierBasis])
@@ -156,10 +157,10 @@ def test_modes_without_noise_are_counted(prior, missing):
     lost = {"constant": (k_y == 0) & (k_x == 0), "high": (k_y >= 5) | (k_x >= 5), None: k_y < 0}
     share = float(data[torch.from_numpy(lost[missing])].sum() / data.sum())
     assert comparison.uncovered == pytest.approx(share)
-    assert ("without any noise" in comparison.verdict()) is (missing is not None)
+    assert ("without any noise" in of_noise(comparison)) is (missing is not None)
     assert comparison.rough_enough is (missing is None)
     if missing:
-        assert f"{100 * share:.2g}\u00a0% of the data's energy" in comparison.verdict()
+        assert f"{100 * share:.2g}\u00a0% of the data's energy" in of_noise(comparison)
 
 
 # Before training

@@ -24,7 +24,8 @@ from fsdiff.reports.plotting.distributions import densities
 from fsdiff.reports.plotting.fields import resolution_grid, sample_grid
 from fsdiff.reports.plotting.history import loss_curves
 from fsdiff.reports.plotting.pareto import pareto_front, quality_against_cost
-from fsdiff.reports.plotting.spectra import prior_spectrum, spectra
+from fsdiff.reports.plotting.prior_spectrum import prior_spectrum
+from fsdiff.reports.plotting.spectra import spectra
 from fsdiff.reports.plotting.style import WARNING, label_ends, save
 from fsdiff.reports.plotting.table import summary_html
 from fsdiff.reports.summary import as_table, columns

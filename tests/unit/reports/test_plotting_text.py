@@ -21,10 +21,11 @@ from fsdiff.reports.plotting.distributions import densities
 from fsdiff.reports.plotting.fields import resolution_grid, sample_grid
 from fsdiff.reports.plotting.history import loss_curves
 from fsdiff.reports.plotting.pareto import quality_against_cost
+from fsdiff.reports.plotting.prior_spectrum import prior_spectrum
 from fsdiff.reports.plotting.progress import metric_by_epoch
 from fsdiff.reports.plotting.ranking import coarse_against_fine
 from fsdiff.reports.plotting.solutions import evolution, steady_states
-from fsdiff.reports.plotting.spectra import prior_spectrum, spectra
+from fsdiff.reports.plotting.spectra import spectra
 from fsdiff.reports.plotting.style import quantity_of, save, wrapped
 from fsdiff.reports.plotting.table import summary_html
 from fsdiff.reports.plotting.transfer import trained_by_sampled
