@@ -18,10 +18,11 @@ PACKAGE = Path(__file__).parent
 FORBIDDEN = "study"
 """The package that imports every part: a job that reached it would depend on all code."""
 
-WITHOUT_EFFECT = ("blocks", "jobs", "parts", "provenance")
+WITHOUT_EFFECT = ("blocks", "jobs", "parts", "provenance", "streams")
 """Modules, and packages as a whole, that jobs reach and whose code has no part in a result.
 
-They watch, check, tell, start processes and put files in their places.
+They watch, check, tell, start processes and put files in their places; and ``streams`` is a table
+to which entries are added only.
 """
 
 TYPE_CHECKS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")

@@ -10,9 +10,7 @@ from tqdm import tqdm
 from fsdiff.analyses.base import NetworkFactory
 from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.randomness import generator
-
-DATA_STREAM, LOSS_STREAM, WEIGHTS_STREAM = 34, 35, 36
-"""Stream numbers of the data of a step, of its times and noise, and of the initial weights."""
+from fsdiff.streams import Stream
 
 Weight = Callable[[Tensor], Tensor]
 """A factor of the loss at times (batch,)."""
@@ -21,7 +19,7 @@ Weight = Callable[[Tensor], Tensor]
 def initialised(factory: NetworkFactory, channels: int, seed: int) -> nn.Module:
     """A network with weights drawn from ``seed``."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_number(seed, WEIGHTS_STREAM))
+        torch.manual_seed(_number(seed, Stream.FITTED_WEIGHTS))
         return factory(channels)
 
 
@@ -41,8 +39,8 @@ def fit(
     optimizer = torch.optim.Adam(denoising.denoiser.parameters(), lr=learning_rate)
     for step in tqdm(range(steps), desc="train", unit="step", disable=None):
         yield step
-        data = draw(generator(seed, DATA_STREAM, step))
-        random = torch.Generator().manual_seed(_number(seed, LOSS_STREAM, step))
+        data = draw(generator(seed, Stream.FITTED_DATA, step))
+        random = torch.Generator().manual_seed(_number(seed, Stream.FITTED_LOSS, step))
         loss = _loss(denoising, data, random, weight)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss} in step {step}: lower learning_rate")

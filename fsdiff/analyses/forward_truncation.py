@@ -17,9 +17,7 @@ from fsdiff.measures.priors.convolution import Bessel
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.randomness import generator
 from fsdiff.spaces.bases import Basis, FourierBasis, Nodes
-
-PATH_STREAM = 32
-"""Stream number of simulated paths."""
+from fsdiff.streams import Stream
 
 TIMES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0)
 """Times that are shown."""
@@ -114,5 +112,5 @@ class ForwardTruncation(Analysis):
     def _white(self, step: int) -> Tensor:
         """White noise for every path, (path, *coefficients)."""
         shape = (self.paths, self.basis.size(self.finest))
-        normals = generator(self.seed, PATH_STREAM, step).standard_normal(shape)
+        normals = generator(self.seed, Stream.TRUNCATED_PATH, step).standard_normal(shape)
         return self.basis.white_noise(normals, self.finest)

@@ -26,9 +26,7 @@ from fsdiff.diffusion.time_sampling import TimeSampling, Uniform
 from fsdiff.measures.planar import PlanarLaw
 from fsdiff.randomness import generator
 from fsdiff.spaces.spectrum import MeasuredSpectrum
-
-TEST_STREAM = 38
-"""Stream number of the points that networks are judged on."""
+from fsdiff.streams import Stream
 
 COMPARED = 1000
 """How many samples are kept, and compared with as many points of the law."""
@@ -136,7 +134,9 @@ class Parameterisation(Analysis):
         exact = self._exact()
         data = self._points(COMPARED, 0)[..., None].float()
         marginal = exact.law.marginal(t.view(1).float(), 1)
-        noise = torch.from_numpy(generator(self.seed, TEST_STREAM, 2).standard_normal(data.shape))
+        noise = torch.from_numpy(
+            generator(self.seed, Stream.PARAMETERISATION, 2).standard_normal(data.shape)
+        )
         x = marginal.mean_scale * data + marginal.noise_scale * noise.float()
         time = t.view(1).float()
         missed = _estimates(denoiser(x, time)) - _estimates(exact(x, time))
@@ -144,7 +144,7 @@ class Parameterisation(Analysis):
 
     def _points(self, count: int, stream: int) -> Tensor:
         """Independent points of the law, (count, axis)."""
-        random = generator(self.seed, TEST_STREAM, stream)
+        random = generator(self.seed, Stream.PARAMETERISATION, stream)
         return self.law.mixture().sample(random, count, 1)[..., 0]
 
     def _distance(self, points: Tensor) -> float:

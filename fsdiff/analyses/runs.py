@@ -15,9 +15,7 @@ from fsdiff.diffusion.exact import ExactDenoiser
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, Sampler, State
 from fsdiff.randomness import generator
-
-ENSEMBLE_STREAM = 31
-"""Stream number of the noise of an ensemble."""
+from fsdiff.streams import Stream
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class _Ensemble(Run):
     def _coloured(self, indices: Sequence[int], symbol: Tensor, n: int, *stream: int) -> Tensor:
         basis = self.law.basis
         shape = (len(indices), self.law.channels, basis.size(n))
-        normals = generator(self.seed, ENSEMBLE_STREAM, *stream).standard_normal(shape)
+        normals = generator(self.seed, Stream.ENSEMBLE, *stream).standard_normal(shape)
         return basis.inverse(basis.white_noise(normals, n) * symbol, n).to(self.dtype)
 
 

@@ -25,9 +25,7 @@ from fsdiff.randomness import generator
 from fsdiff.spaces.bases import Basis, FourierBasis, Nodes
 from fsdiff.spaces.downsampling import Downsampling, Fourier
 from fsdiff.spaces.spectrum import MeasuredSpectrum
-
-TEST_STREAM = 37
-"""Stream number of the data and the noise that errors are measured on."""
+from fsdiff.streams import Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +119,7 @@ class ScoreError(Analysis):
     def test(self, law: GaussianMixture, n: int) -> "_Test":
         """States of the process on n nodes, restrictions of the same functions for all n."""
         exact = ExactDenoiser(law, noise=self.prior, process=self.process)
-        random = generator(self.seed, TEST_STREAM)
+        random = generator(self.seed, Stream.SCORE_ERROR)
         fields = law.sample(random, self.test_fields, self.data_resolution)
         noise = mixture(self.basis, 0 * law.means[:1], law.covariance)
         noise = noise.sample(random, self.test_fields, self.data_resolution)

@@ -16,9 +16,7 @@ from fsdiff.diffusion.processes.variance_preserving import OrnsteinUhlenbeck
 from fsdiff.diffusion.samplers.times import time_grid
 from fsdiff.measures.planar import PlanarLaw
 from fsdiff.randomness import generator
-
-SAMPLE_STREAM = 33
-"""Stream number of samples of X_0 and of the noise that makes X_t of them."""
+from fsdiff.streams import Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +66,7 @@ class Singularity(Analysis):
 
     def _least_loss(self, exact: ExactDenoiser, times: Tensor) -> Tensor:
         """Mean square of the error of the best estimate of X_0, at each time."""
-        random = generator(self.seed, SAMPLE_STREAM)
+        random = generator(self.seed, Stream.SINGULARITY)
         data = exact.data.sample(random, self.samples, 1)
         noise = torch.from_numpy(random.standard_normal(data.shape))
         losses = []

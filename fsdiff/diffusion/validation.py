@@ -8,9 +8,7 @@ from torch import Tensor
 from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.measures.priors.spectral import white_noise
 from fsdiff.randomness import generator
-
-VALIDATION_STREAM = 13
-"""Stream number of validation times and noise."""
+from fsdiff.streams import Stream
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class ValidationSet:
         """
         law = loss.denoiser.law
         count, basis, n = len(data), law.basis, law.basis.resolution(data)
-        order = generator(0, VALIDATION_STREAM, count).permutation(count)
+        order = generator(0, Stream.VALIDATION, count).permutation(count)
         t = loss.times(torch.from_numpy((order + 0.5) / count)).to(data)
         scale = law.noise_spectrum(n).sqrt()
         noise = torch.empty_like(data)
@@ -44,7 +42,7 @@ class ValidationSet:
         size = max(1, 2**22 // data.shape[1:].numel())
         for first in range(0, count, size):
             indices = range(first, min(first + size, count))
-            white = white_noise(basis, n, indices, 0, VALIDATION_STREAM, channels=data.shape[1])
+            white = white_noise(basis, n, indices, 0, Stream.VALIDATION, channels=data.shape[1])
             noise[indices.start : indices.stop] = basis.inverse(white * scale, n)
         return cls(loss, data, t, noise, condition)
 

@@ -13,13 +13,8 @@ from torch import Tensor
 
 from fsdiff.randomness import normals
 from fsdiff.spaces.bases import Basis
+from fsdiff.streams import Stream
 from fsdiff.threads import single_thread
-
-INITIAL_STREAM = 101
-"""Stream number of initial states, unlike any that models use with the same seed."""
-
-FORCING_STREAM = 102
-"""Stream number of forcings."""
 
 _REFERENCE_LEVEL, _REFERENCE_NODES = 512, 2**18
 """The level on which the mean square of Matérn fields is measured; coarser in three dimensions."""
@@ -39,7 +34,7 @@ class Zero:
         seed: int,
         *,
         channels: int,
-        stream: int = INITIAL_STREAM,
+        stream: int = Stream.INITIAL_STATE,
     ) -> Tensor:
         """Fields (len(indices), channels, *grid), float64."""
         return torch.zeros(len(indices), channels, *basis.grid(n), dtype=torch.float64)
@@ -63,7 +58,7 @@ class WhiteNoise:
         seed: int,
         *,
         channels: int,
-        stream: int = INITIAL_STREAM,
+        stream: int = Stream.INITIAL_STATE,
     ) -> Tensor:
         """Fields (len(indices), channels, *grid), float64; field i depends on (seed, i) only."""
         shape = (channels, *basis.grid(n))
@@ -86,7 +81,7 @@ class _Gaussian(ABC):
         seed: int,
         *,
         channels: int,
-        stream: int = INITIAL_STREAM,
+        stream: int = Stream.INITIAL_STATE,
     ) -> Tensor:
         """Fields (len(indices), channels, *grid), float64; field i depends on (seed, i) only."""
         count = (basis.size(n),)

@@ -6,10 +6,8 @@ from torch import Tensor
 
 from fsdiff.measures.priors.spectral import white_noise
 from fsdiff.spaces.spectrum import MeasuredSpectrum
+from fsdiff.streams import Stream
 from fsdiff.threads import single_thread
-
-SURROGATE_STREAM = 21
-"""Stream number of Gaussian fields with the data's spectrum."""
 
 
 @single_thread()
@@ -18,5 +16,5 @@ def gaussian_fields(
 ) -> Tensor:
     """Fields Σ_k √c_k ξ_k e_k at level n, (len(indices), channel, *grid), zero mean, float32."""
     basis, channels = spectrum.basis, spectrum.channels
-    white = white_noise(basis, n, indices, seed, SURROGATE_STREAM, channels=channels)
+    white = white_noise(basis, n, indices, seed, Stream.SURROGATE, channels=channels)
     return basis.inverse(white * spectrum.spectrum(n).sqrt(), n).float()

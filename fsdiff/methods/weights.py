@@ -9,15 +9,13 @@ from torch import nn
 from fsdiff.parts import build
 from fsdiff.randomness import generator
 from fsdiff.spaces.basis import Basis
-
-INITIAL_WEIGHTS_STREAM = 10
-"""Stream number of a network's initial weights."""
+from fsdiff.streams import Stream
 
 
 def initialised(block: Mapping[str, Any], basis: Basis, channels: int, seed: int) -> nn.Module:
     """The network of a block for fields of a basis, its weights drawn from ``seed``."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(generator(seed, INITIAL_WEIGHTS_STREAM).integers(2**63 - 1)))
+        torch.manual_seed(int(generator(seed, Stream.INITIAL_WEIGHTS).integers(2**63 - 1)))
         return network_of(block, basis, channels)
 
 

@@ -11,9 +11,7 @@ from fsdiff.measures.surrogate import gaussian_fields
 from fsdiff.randomness import generator, normals
 from fsdiff.stages.files import Job, halves, split
 from fsdiff.stages.judge import Judge
-
-WHITE_NOISE_STREAM, FLOOR_STREAM = 22, 23
-"""Stream numbers of noise at the nodes, and of the divisions of real data."""
+from fsdiff.streams import Stream
 
 DIVISIONS = 4
 """How often real data are divided for the floor, which is the mean; oftener for fewer fields."""
@@ -47,7 +45,7 @@ def _floor(judge: Judge, test: Tensor, count: int) -> dict[str, float]:
     """Distances of ``count`` test fields from half of the others, the mean over divisions."""
     found = []
     for division in range(DIVISIONS * (len(test) // 2) // count):
-        order = torch.from_numpy(generator(0, FLOOR_STREAM, division).permutation(len(test)))
+        order = torch.from_numpy(generator(0, Stream.FLOOR, division).permutation(len(test)))
         one, other = halves(test[order])
         found.append(judge(other[:count], one))
     return {key: sum(row[key] for row in found) / len(found) for key in found[0]}
@@ -55,4 +53,4 @@ def _floor(judge: Judge, test: Tensor, count: int) -> dict[str, float]:
 
 def node_noise(count: int, shape: tuple[int, ...]) -> Tensor:
     """Independent N(0, 1) nodes, (count, *shape): normalised fields without any order."""
-    return torch.from_numpy(normals(0, range(count), shape, WHITE_NOISE_STREAM)).float()
+    return torch.from_numpy(normals(0, range(count), shape, Stream.WHITE_NOISE)).float()

@@ -23,6 +23,7 @@ from fsdiff.jobs.interruption import interruptible
 from fsdiff.jobs.states import saved
 from fsdiff.methods.base import Method
 from fsdiff.randomness import generator
+from fsdiff.streams import Stream
 from fsdiff.training.augmentation import random_square_symmetry
 from fsdiff.training.fields import InMemory, TrainingFields
 from fsdiff.training.kept import KeptWeights
@@ -31,9 +32,6 @@ from fsdiff.training.processes import ALONE, Processes
 from fsdiff.training.state import Progress, TrainingState
 
 logger = logging.getLogger(__name__)
-
-ORDER_STREAM, STEP_STREAM = 11, 12
-"""Stream numbers of the order of the data and of the randomness of a step."""
 
 
 class TrainingError(Error, RuntimeError):
@@ -188,13 +186,13 @@ class Trainer:
     def _batches(self) -> Iterator[Tensor]:
         """The fields of each step that is left; each epoch has its own order of the data."""
         steps = range(self.progress.step, self.steps)
-        order = partial(generator, self.seed, ORDER_STREAM, self.level.resolution)
+        order = partial(generator, self.seed, Stream.ORDER, self.level.resolution)
         return self.data.batches(self.batch_size, steps, order)
 
     def _step(self, batches: Iterator[Tensor]) -> None:
         """One optimiser step."""
         started = time.monotonic()
-        stream = (STEP_STREAM, self.level.resolution, self.progress.step)
+        stream = (Stream.TRAINING_STEP, self.level.resolution, self.progress.step)
         number = int(generator(self.seed, *stream).integers(2**63 - 1))
         random = torch.Generator().manual_seed(number)
         data = next(batches)

@@ -1,11 +1,14 @@
 """Streams of random numbers: named, independent, and the same however they are drawn."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
 
+from fsdiff.provenance import PACKAGE
 from fsdiff.randomness import generator, normals
+from fsdiff.streams import Stream
 
 
 def test_a_name_gives_the_same_numbers():
@@ -61,3 +64,30 @@ def test_normals_are_standard_and_uncorrelated_between_samples():
     assert abs((values**4).mean() - 3) < 5 * np.sqrt(96 / count)
     correlations = (values[1:] * values[:-1]).mean(1)
     assert abs(500 * (correlations**2).mean() - 1) < 5 * np.sqrt(2 / 199)
+
+
+PUBLISHED = {
+    **{"NOISE": 1, "SAMPLER_STEP": 2},
+    **{"INITIAL_WEIGHTS": 10, "ORDER": 11, "TRAINING_STEP": 12, "VALIDATION": 13},
+    **{"SURROGATE": 21, "WHITE_NOISE": 22, "FLOOR": 23},
+    **{"ENSEMBLE": 31, "TRUNCATED_PATH": 32, "SINGULARITY": 33},
+    **{"FITTED_DATA": 34, "FITTED_LOSS": 35, "FITTED_WEIGHTS": 36},
+    **{"SCORE_ERROR": 37, "PARAMETERISATION": 38},
+    **{"INITIAL_STATE": 101, "FORCING": 102},
+}
+"""Results that are published were drawn with these."""
+
+
+def test_every_purpose_has_its_own_number_for_ever():
+    numbers = {stream.name: int(stream) for stream in Stream}
+    assert PUBLISHED.items() <= numbers.items()
+    assert len(set(numbers.values())) == len(Stream.__members__)
+    assert np.array_equal(generator(3, Stream.ORDER, 1).random(4), generator(3, 11, 1).random(4))
+
+
+def test_no_purpose_has_a_number_elsewhere():
+    sources = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+    elsewhere = re.compile(r"^\w*STREAM\w*(?:, \w+)* = \d", re.MULTILINE)
+    assert not [path for path, text in sources.items() if elsewhere.search(text)]
+    text = "".join(sources.values())
+    assert not [stream.name for stream in Stream if f"Stream.{stream.name}" not in text]

@@ -150,7 +150,11 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
         NOTHING,
     ),
     "docstring of a module that trains": (
-        edited("fsdiff/training/trainer.py", "Training one level of a model", "To train a level of a model"),
+        edited(
+            "fsdiff/training/trainer.py",
+            "Training one level of a model",
+            "To train a level of a model",
+        ),
         NOTHING,
     ),
     "log message: its wording": (

@@ -10,12 +10,13 @@ from torch import Tensor
 from fsdiff.data.sources.evolution import Evolution
 from fsdiff.data.sources.planes import plane
 from fsdiff.data.sources.source import PositiveTime, Time
-from fsdiff.measures.initial import FORCING_STREAM, INITIAL_STREAM, FieldLaw, PowerLawField, Zero
+from fsdiff.measures.initial import FieldLaw, PowerLawField, Zero
 from fsdiff.pde.navier_stokes import Forcing, NavierStokes, Tolerance
 from fsdiff.pde.rectangle import Length, sides
 from fsdiff.pde.stepping import MOST_STEPS
 from fsdiff.spaces.axes import Nodes
 from fsdiff.spaces.basis import Basis
+from fsdiff.streams import Stream
 
 _MANY_STEPS = 50_000
 """Of a sample: they take about a minute on a small grid."""
@@ -107,7 +108,7 @@ class NavierStokesData(Evolution):
         n = min(self.nodes, _COARSE)
         slowest = self.viscosity * (2 * math.pi / max(sides(self.length))) ** 2
         lasting = min(self.times[-1], 1 / slowest) if slowest else self.times[-1]
-        start = self.system.speed(self._draw(self.initial, n, 0, 0, INITIAL_STREAM)[0, 0])
+        start = self.system.speed(self._draw(self.initial, n, 0, 0, Stream.INITIAL_STATE)[0, 0])
         pushed = self.system.speed(self.forcings(n, 0, 0)[0, 0])
         # The largest velocity that a forcing can hold against inertia or, if less, viscosity.
         driven = min(pushed * lasting, (pushed * max(sides(self.length))) ** 0.5)
@@ -135,13 +136,13 @@ class NavierStokesData(Evolution):
     def solve(self, index: int, seed: int) -> Tensor:
         """One sample (time, channel, y, x) on ``resolution`` nodes along the longer side."""
         n = self.nodes
-        initial = self._draw(self.initial, n, index, seed, INITIAL_STREAM)
+        initial = self._draw(self.initial, n, index, seed, Stream.INITIAL_STATE)
         states = self.system.solve(initial, self.times, self.forcings(n, index, seed))[0]
         return self.space.restrict(states, self.resolution)
 
     def forcings(self, n: int, index: int, seed: int) -> Tensor:
         """The whole forcing of one sample on ``n`` nodes along the longer side, (1, 1, y, x)."""
-        forcing = self._draw(self.random_forcing, n, index, seed, FORCING_STREAM)
+        forcing = self._draw(self.random_forcing, n, index, seed, Stream.FORCING)
         return forcing + self.system.forcing_field(*forcing.shape[2:])
 
     def _draw(self, law: FieldLaw, n: int, index: int, seed: int, stream: int) -> Tensor:

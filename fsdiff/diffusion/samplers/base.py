@@ -20,12 +20,10 @@ from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.diffusion.samplers.times import Spacing, Steps, time_grid
-from fsdiff.measures.priors.spectral import PRIOR_STREAM, white_noise
+from fsdiff.measures.priors.spectral import white_noise
 from fsdiff.spaces.bases import Basis
+from fsdiff.streams import Stream
 from fsdiff.threads import side_by_side, single_thread
-
-STEP_STREAM = 2
-"""Stream number of the noise that a stochastic sampler adds in its steps."""
 
 
 @dataclass
@@ -77,7 +75,7 @@ class Run:
     def noise(self, state: State, n: int, *stream: int) -> Tensor:
         """ζ ~ N(0, Q), a function of (seed, index, stream), the same on every grid."""
         symbol = self.law.noise_spectrum(n).sqrt()
-        return self._coloured(state.indices, symbol, n, STEP_STREAM, *stream)
+        return self._coloured(state.indices, symbol, n, Stream.SAMPLER_STEP, *stream)
 
     def gaussian(self, indices: Sequence[int], t: float, n: int) -> Tensor:
         """N(0, M C M + R Q R) with C the covariance of the data: X_t, were the data Gaussian.
@@ -87,7 +85,7 @@ class Run:
         function of (seed, index), it is always on the same path.
         """
         marginal = self.law.marginal(torch.tensor([t], dtype=torch.float64), n)
-        return self._coloured(indices, marginal.variance.sqrt(), n, PRIOR_STREAM)
+        return self._coloured(indices, marginal.variance.sqrt(), n, Stream.NOISE)
 
     def _coloured(self, indices: Sequence[int], symbol: Tensor, n: int, *stream: int) -> Tensor:
         basis, channels = self.law.basis, self.law.channels

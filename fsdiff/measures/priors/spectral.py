@@ -20,10 +20,8 @@ from torch import Tensor
 from fsdiff.randomness import normals
 from fsdiff.spaces.axes import Nodes
 from fsdiff.spaces.basis import Basis
+from fsdiff.streams import Stream
 from fsdiff.threads import single_thread
-
-PRIOR_STREAM = 1
-"""Stream number of initial noise; samplers use others for the noise of their steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +71,7 @@ class SpectralPrior(ABC):
 
         Sample i depends on (seed, i) only, and is the same function on every grid.
         """
-        noise = white_noise(basis, n, indices, seed, PRIOR_STREAM, channels=channels)
+        noise = white_noise(basis, n, indices, seed, Stream.NOISE, channels=channels)
         with single_thread():
             return basis.inverse(noise * self.eigenvalues(basis, n).sqrt(), n)
 

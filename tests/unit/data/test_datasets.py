@@ -12,7 +12,6 @@ from fsdiff.data.sources.navier_stokes import NavierStokesData
 from fsdiff.data.sources.random_fields import RandomFieldData
 from fsdiff.data.sources.reaction_diffusion import ReactionDiffusionData
 from fsdiff.measures.initial import (
-    FORCING_STREAM,
     GaussianRandomField,
     PowerLawField,
     WhiteNoise,
@@ -22,6 +21,7 @@ from fsdiff.measures.initial import (
 from fsdiff.pde.integrators import IntegrationError
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
 from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
+from fsdiff.streams import Stream
 
 SMALL = {"resolution": 16, "time": 0.3}
 BASES = [CosineBasis(), FourierBasis(), SineBasis()]
@@ -83,7 +83,7 @@ def test_an_initial_field_depends_on_seed_and_index_only(law):
     correlation = torch.corrcoef(together.flatten(1))
     assert (correlation - torch.eye(3)).abs().max() < 0.9
     assert not torch.equal(together[:, 0], together[:, 1])
-    forcing = law.sample(basis, 24, [5, 2, 9], 0, channels=2, stream=FORCING_STREAM)
+    forcing = law.sample(basis, 24, [5, 2, 9], 0, channels=2, stream=Stream.FORCING)
     assert not torch.equal(forcing, together)
 
 
@@ -168,7 +168,7 @@ def test_a_weak_random_forcing_from_rest_has_the_linear_response():
         resolution=16, time=time, forcing="none", initial=Zero(), random_forcing=law
     )
     found = torch.from_numpy(source.generate([3, 5], 2).field.values).double()
-    forcing = law.sample(basis, 16, [3, 5], 2, channels=1, stream=FORCING_STREAM)
+    forcing = law.sample(basis, 16, [3, 5], 2, channels=1, stream=Stream.FORCING)
     rate = source.viscosity * basis.omega_squared(16)
     response = torch.where(rate > 0, -torch.expm1(-rate * time) / rate.clamp_min(1e-9), time)
     expected = basis.multiply(forcing, response)

@@ -1,0 +1,45 @@
+"""What random numbers are drawn for: a number for each purpose, in one table.
+
+The numbers name streams of ``fsdiff.randomness``. They are never changed nor used again, since
+results would change with them; new purposes get new ones. So this table is no part of fingerprints:
+an entry more runs nothing again.
+"""
+
+from enum import IntEnum, unique
+
+
+@unique
+class Stream(IntEnum):
+    """The number of each purpose that shares a seed with others."""
+
+    NOISE = 1
+    """Noise that samples start from."""
+    SAMPLER_STEP = 2
+    """Noise that samplers add."""
+
+    INITIAL_WEIGHTS = 10
+    ORDER = 11
+    """Order of training fields in an epoch."""
+    TRAINING_STEP = 12
+    """Times and noise of a training batch."""
+    VALIDATION = 13
+
+    SURROGATE = 21
+    WHITE_NOISE = 22
+    """The row of white noise in an evaluation."""
+    FLOOR = 23
+    """Divisions of real data into two sets."""
+
+    ENSEMBLE = 31
+    """Paths of exact experiments."""
+    TRUNCATED_PATH = 32
+    SINGULARITY = 33
+    FITTED_DATA = 34
+    FITTED_LOSS = 35
+    FITTED_WEIGHTS = 36
+    SCORE_ERROR = 37
+    PARAMETERISATION = 38
+
+    INITIAL_STATE = 101
+    """Initial states of equations in time."""
+    FORCING = 102
