@@ -23,8 +23,8 @@ if not workflow.overwrite_configfiles:
     configfile: "config.yaml"
 
 
+include: "workflow/rules/snakemake_tuning.smk"
 include: "workflow/rules/common.smk"
-include: "workflow/rules/scheduling.smk"
 include: "workflow/rules/files.smk"
 include: "workflow/rules/rows.smk"
 include: "workflow/rules/figures.smk"
@@ -43,9 +43,8 @@ include: "workflow/rules/outdated.smk"
 onstart:
     # Not called where another workflow uses this one as a module.
     sweep(Path("results"), below=True)
-    gc.freeze()  # what is planned stays until the end, see common.smk
-    gc.enable()
-    look_seldom(workflow.scheduler)
+    collect_garbage()
+    schedule_once(workflow.scheduler)
     tell_jobs(workflow)
     for line in told(STUDY):
         logger.warning(line)
@@ -60,7 +59,7 @@ onerror:
 
 
 tell_plans()
-make_outdated_again(workflow)
+after_preparation(workflow, make_outdated_again)
 
 
 rule all:

@@ -1,20 +1,10 @@
 """The study, checked before any job starts, and what rules look up in it."""
 
-import gc
-import inspect
 import json
 import os
 import re
-import shlex
-import sys
 from functools import cache
 from pathlib import Path
-
-# What is imported, and the plan of a study, are millions of objects that stay until the end. To
-# look through them for garbage again and again is a sixth of the time to plan. Garbage is collected
-# again from the start of the first job on, see Snakefile.
-if MAIN:
-    gc.disable()
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -29,10 +19,6 @@ from fsdiff.parts import kinds, modules
 from fsdiff.provenance import fingerprint
 from fsdiff.data.storage import canonical_json, read_json, write_json
 from fsdiff.jobs.supervision import announce
-
-# Snakemake puts the path of Python into commands of the shell as it is, spaces and quotes included.
-if os.path.exists(sys.executable):
-    sys.executable = shlex.quote(sys.executable)
 
 
 def given():
@@ -67,12 +53,6 @@ TRAINING_GPUS = {name: STUDY.parallel.processes for name in GPUS}
 """What training asks for instead."""
 
 
-def asked_often(function):
-    """Keep a function's signature with it: Snakemake looks it up twice for each job."""
-    function.__signature__ = inspect.signature(function)
-    return function
-
-
 wildcard_constraints:
     dataset="|".join(STUDY.datasets),
     experiment="|".join(map(re.escape, STUDY.runs)),
@@ -96,16 +76,6 @@ def code(script, reached):
     return fingerprint(script=SCRIPTS / f"{script}.py", modules=reached)
 
 
-class Parameter(dict):
-    """A rule's parameter. The report has its text in a script, which ``</script>`` must not end."""
-
-    def __repr__(self):
-        return super().__repr__().replace("<", r"\x3c")
-
-    def __reduce__(self):
-        return dict, (dict(self),)  # jobs do not know this class
-
-
 def described(script, configuration):
     """All that a job's result depends on, its inputs aside: configuration and code.
 
@@ -120,7 +90,7 @@ def described(script, configuration):
 def job(script, *names):
     """The parameter of a rule: the slice of the study for its wildcards ``names``, and its code."""
 
-    @asked_often
+    @with_signature
     def parameter(wildcards):
         values = {name: wildcards[name] for name in names}
         for name in {"seed", "resolution"} & values.keys():
@@ -143,7 +113,7 @@ def growing(amount):
     ``amount`` may be a function of the wildcards.
     """
 
-    @asked_often
+    @with_signature
     def grown(wildcards, attempt):
         first = amount(wildcards) if callable(amount) else amount
         return first * min(attempt, 3)

@@ -32,7 +32,7 @@ def levels_of(experiment):
     return STUDY.trained_at(experiment)
 
 
-@asked_often
+@with_signature
 def training_data(wildcards):
     """Data at every resolution, for training at one and for loss curves at all."""
     return data_of(wildcards.experiment)
@@ -50,7 +50,7 @@ def histories_of(experiment, seed):
     return [model_file(experiment, seed, n, ".history.nc") for n in levels]
 
 
-@asked_often
+@with_signature
 def histories_of_one(wildcards):
     """Loss curves of the model that the wildcards name, level by level."""
     return histories_of(wildcards.experiment, wildcards.seed)
@@ -59,7 +59,7 @@ def histories_of_one(wildcards):
 def coarser(suffix):
     """A file of the level below, or none at the coarsest level."""
 
-    @asked_often
+    @with_signature
     def path(wildcards):
         experiment, seed = wildcards.experiment, wildcards.seed
         below = [n for n in levels_of(experiment) if n < int(wildcards.resolution)]
@@ -71,7 +71,7 @@ def coarser(suffix):
 def weights(suffix):
     """A file of the finest level that an experiment is trained at: what is sampled."""
 
-    @asked_often
+    @with_signature
     def path(wildcards):
         finest = levels_of(wildcards.experiment)[-1]
         return model_file(wildcards.experiment, wildcards.seed, finest, suffix)
@@ -79,7 +79,7 @@ def weights(suffix):
     return path
 
 
-@asked_often
+@with_signature
 def data(wildcards):
     """Data at one resolution, of the data set that the wildcards name or of the experiment's."""
     experiment = wildcards.get("experiment")

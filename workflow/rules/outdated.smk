@@ -4,10 +4,8 @@ What Snakemake knows of a file is in its folder .snakemake. Where that was lost,
 there from elsewhere, it only asks whether they are there and which are younger.
 """
 
-import math
 from contextlib import suppress
 
-from snakemake.io import IOFile
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
@@ -42,18 +40,6 @@ def results_there():
                 yield path, os.stat(path).st_ctime
 
 
-def time_of_record(persistence, path):
-    """When Snakemake wrote its record of a file; None where it has none. None of them is read."""
-    where = getattr(persistence, "_record_path", None)
-    if where is None:  # records are in a data base
-        known = persistence.metadata(IOFile(path)) is not None
-        return math.inf if known else None
-    try:
-        return os.stat(where(persistence._metadata_path, path)).st_mtime
-    except OSError:
-        return None
-
-
 def outdated(persistence, touch, targets):
     """What is wrong with doubtful files, by their names; of all, or of those that targets need.
 
@@ -74,30 +60,20 @@ def outdated(persistence, touch, targets):
 
 
 def make_outdated_again(workflow):
-    """Let Snakemake make these files again, if they are needed; the method is not public.
-
-    Snakemake calls it once, after its records are at hand and before it decides what must run.
-    """
-    prepare = workflow._prepare_dag
-
-    def prepared(*args, **kwargs):
-        prepare(*args, **kwargs)
-        if workflow.exec_mode != ExecMode.DEFAULT:
-            return
-        touch = workflow.touch
-        targets = workflow.dag.targetfiles if touch else ()
-        found = outdated(workflow.persistence, touch, targets)
-        if found and touch:
-            raise WorkflowError(
-                f"{listed(found)}\n--touch would take these files for current: run the workflow "
-                "without it, after 'python -m fsdiff.study adopt' if records of files that fit "
-                "were lost"
-            )
-        if found:
-            logger.warning(listed(found))
-            workflow.dag.forcefiles.update(found)
-
-    workflow._prepare_dag = prepared
+    """Let Snakemake make these files again, if they are needed."""
+    if workflow.exec_mode != ExecMode.DEFAULT:
+        return
+    touch = workflow.touch
+    targets = workflow.dag.targetfiles if touch else ()
+    found = outdated(workflow.persistence, touch, targets)
+    if found and touch:
+        raise WorkflowError(
+            f"{listed(found)}\n--touch would take these files for current: run the workflow without "
+            "it, after 'python -m fsdiff.study adopt' if records of files that fit were lost"
+        )
+    if found:
+        logger.warning(listed(found))
+        workflow.dag.forcefiles.update(found)
 
 
 def listed(found):

@@ -11,8 +11,8 @@ RULES = Path(__file__).parents[3] / "workflow" / "rules"
 
 
 @pytest.fixture
-def look_seldom():
-    return runpy.run_path(str(RULES / "scheduling.smk"))["look_seldom"]
+def schedule_once():
+    return runpy.run_path(str(RULES / "snakemake_tuning.smk"), {"MAIN": False})["schedule_once"]
 
 
 class Scheduler:
@@ -28,9 +28,9 @@ class Scheduler:
         self._schedule_reevalutation(1)
 
 
-def test_a_look_is_planned_once_however_many_jobs_end(look_seldom, monkeypatch):
+def test_a_look_is_planned_once_however_many_jobs_end(schedule_once, monkeypatch):
     scheduler = Scheduler()
-    look_seldom(scheduler)
+    schedule_once(scheduler)
     for now in (100.0, 100.1, 100.5, 100.9, 101.0, 101.2, 105.0, 105.5):
         monkeypatch.setattr(time, "monotonic", lambda now=now: now)
         scheduler.look()
@@ -38,10 +38,10 @@ def test_a_look_is_planned_once_however_many_jobs_end(look_seldom, monkeypatch):
 
 
 def test_this_is_what_snakemake_calls():
-    """Its method is not public; without it `look_seldom` would do nothing, and say nothing."""
+    """Its method is not public; without it `schedule_once` would do nothing, and say nothing."""
     assert callable(JobScheduler._schedule_reevalutation)
 
 
-def test_other_schedulers_are_left_alone(look_seldom):
+def test_other_schedulers_are_left_alone(schedule_once):
     scheduler = object()
-    look_seldom(scheduler)
+    schedule_once(scheduler)
