@@ -12,7 +12,7 @@ include: "workflow/rules/reading.smk"
 MAIN = workflow.modifier.is_main_snakefile()
 
 if MAIN:
-    look_at(workflow.configfiles or filter(os.path.exists, ["config.yaml"]))
+    check_files(workflow.configfiles or filter(os.path.exists, ["config.yaml"]))
 
     report: "workflow/report/workflow.rst"
 
@@ -45,20 +45,20 @@ onstart:
     sweep(Path("results"), below=True)
     collect_garbage()
     schedule_once(workflow.scheduler)
-    tell_jobs(workflow)
-    for line in told(STUDY):
+    save_lineages(workflow)
+    for line in remarks_on_size(STUDY):
         logger.warning(line)
 
 
 onsuccess:
-    forget_jobs()
+    remove_lineages()
 
 
 onerror:
-    forget_jobs()
+    remove_lineages()
 
 
-tell_plans()
+save_plans()
 after_preparation(workflow, make_outdated_again)
 
 

@@ -18,7 +18,7 @@ from measuring import environment
 from moments import DISTANCES, REFERENCES
 from PIL import Image
 from report import number, table
-from study import Study, run_as_told, summary
+from study import Study, run_from_command_line, summary
 
 from fsdiff.jobs.atomic import atomic
 from fsdiff.reports.plain_text import markdown
@@ -153,7 +153,7 @@ def hours(study: Study) -> float:
 def main() -> None:
     """Run the study, and write the page."""
     names = ["multilevel_diffusion", "multilevel_diffusion/laptop"]
-    study = run_as_told(__doc__, names, folder="docs")
+    study = run_from_command_line(__doc__, names, folder="docs")
     claims = (study.results / "reproduction.md").read_text(encoding="utf-8")
     title, _, claims = claims.partition("\n")
     introduction = INTRODUCTION.format(hours=number(hours(study)), environment=environment())

@@ -17,7 +17,7 @@ from measuring import environment
 from moments import DISTANCES
 from report import number, table
 from scipy import stats
-from study import run_as_told
+from study import run_from_command_line
 
 from fsdiff.reports.plain_text import markdown
 from fsdiff.reports.plotting.style import save
@@ -126,7 +126,7 @@ def verdict(found: pd.DataFrame, distances: dict[str, str]) -> str:
 def main() -> None:
     """Run the study, and write the page."""
     targets = ("results/summary.csv", "results/trajectories.csv")
-    study = run_as_told(__doc__, ["schedules"], *targets)
+    study = run_from_command_line(__doc__, ["schedules"], *targets)
     found, references = moments.judged(study.results, RESOLUTION)
     # All have the same network and sampler: what their sampling times differ by is noise.
     per_sample = found["seconds_per_sample"].median()

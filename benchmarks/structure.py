@@ -14,7 +14,7 @@ import pandas as pd
 from measuring import environment
 from moments import DISTANCES, REFERENCES
 from report import number, table
-from study import run_as_told, summary
+from study import run_from_command_line, summary
 
 from fsdiff.reports.plain_text import markdown
 
@@ -54,7 +54,7 @@ def lines(rows: pd.DataFrame) -> Iterator[list[str]]:
 
 def main() -> None:
     """Run the study, and write the page."""
-    study = run_as_told(__doc__, ["structure"], "results/summary.csv")
+    study = run_from_command_line(__doc__, ["structure"], "results/summary.csv")
     results = summary(study.results)
     names = [f"{name}:" for name in {**DISTANCES, **KURTOSES}.values()]
     rows = results[results["row"].isin(["model", *REFERENCES])]

@@ -58,7 +58,7 @@ def run(configurations: Sequence[Path], directory: Path, cores: int, *targets: s
     subprocess.run([*command, "--configfile", *paths], check=True)
 
 
-def run_as_told(
+def run_from_command_line(
     about: str | None, names: Sequence[str], *targets: str, folder: str = "docs/benchmarks"
 ) -> Study:
     """Run the study of ``configs/NAME.yaml``, the last one an overlay of those before.

@@ -12,7 +12,7 @@ import moments
 import pandas as pd
 from measuring import environment
 from report import table
-from study import run_as_told
+from study import run_from_command_line
 
 from fsdiff.reports.plain_text import markdown
 from fsdiff.reports.plotting.style import save
@@ -75,7 +75,7 @@ def curve(row: pd.Series) -> str:
 def main() -> None:
     """Run the study, and write the page."""
     targets = ("results/summary.csv", "results/trajectories.csv")
-    study = run_as_told(__doc__, ["time_to_quality"], *targets)
+    study = run_from_command_line(__doc__, ["time_to_quality"], *targets)
     found, references = moments.judged(study.results, RESOLUTION)
     found["curve"] = found.apply(curve, axis=1)
     save(moments.draw(found, references, DISTANCES), study.folder / "time_to_quality.svg")

@@ -16,9 +16,7 @@ from fsdiff import parts
 from fsdiff.metrics.results import parsed
 from fsdiff.metrics.words import FURTHER, Words
 from fsdiff.reports.labels import REFERENCES, labels
-
-IDENTITY = ("experiment", "title", "dataset", "row", "seed", "resolution", "trained_at")
-"""Columns that say what was evaluated; all others are results."""
+from fsdiff.reports.tables import IDENTITY
 
 FAMILIES = {"structure": "structure (beyond second moments)", "whole field": "whole field"}
 """Families of metrics that are shown first → what the reader sees."""

@@ -9,7 +9,7 @@ from fsdiff.jobs.atomic import StorageError, atomic
 from fsdiff.study import results
 from fsdiff.study.reading import ConfigurationError, load
 from fsdiff.study.schema import json_schema
-from fsdiff.study.sizes import told
+from fsdiff.study.sizes import remarks_on_size
 
 DESCRIPTION = """\
 check FILE …            say what is wrong with a configuration, or how large its study is; the last
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check(files: Sequence[str]) -> None:
     """Say how large a study is and what is remarkable about its data."""
     study = load(*files)
-    for line in told(study):
+    for line in remarks_on_size(study):
         print(line)
     for name, dataset in study.datasets.items():
         for remark in dataset.source.part.remarks:

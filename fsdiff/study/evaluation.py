@@ -16,7 +16,7 @@ from fsdiff.study.fields import Name
 OTHER_RESULTS = tuple(words.name for words in OTHERS)
 """What evaluations have beside the results of metrics, and the seconds on each grid."""
 
-ON_THE_WAY = ("seconds",)
+RESULTS_DURING_TRAINING = ("seconds",)
 """What evaluations during training have beside the results of metrics."""
 
 OF_SEARCHES = ("kendall_tau", "kendall_p_value", "spearman_rho", "regret", "candidates")

@@ -113,7 +113,7 @@ class Search(Block):
     def _check_metric(cls, name: str, info: ValidationInfo) -> str:
         study, experiment = (info.context or {}).get("study"), info.data.get("experiment")
         if study:
-            problem = study.knows_no(name, experiment)
+            problem = study.missing_result(name, experiment)
             if problem := problem or without_best(name, study.evaluation.metrics):
                 raise ValueError(problem)
         return name

@@ -130,7 +130,7 @@ def jobs(study: "Configuration") -> dict[str, int]:
             sum(study.trained_as(name, n) == name for n in study.trained_at(name))
             + len(item.samples.resolutions)
             + len(study.evaluated(name))
-            + len(study.on_the_way(name))
+            + len(study.evaluated_during_training(name))
         )
         for name, item in study.runs.items()
     }
@@ -148,7 +148,7 @@ def disk(study: "Configuration") -> int:
     return samples + sum(map(disk_of_data, study.datasets.values()))
 
 
-def told(study: "Configuration", folder: str = ".") -> list[str]:
+def remarks_on_size(study: "Configuration", folder: str = ".") -> list[str]:
     """What to know before a large study begins: its size, and whether the disk has room for it."""
     size, number = disk(study), sum(jobs(study).values())
     free = shutil.disk_usage(folder).free

@@ -17,7 +17,7 @@ from fsdiff.reports.claims import Claim
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.evaluation import (
     OF_SEARCHES,
-    ON_THE_WAY,
+    RESULTS_DURING_TRAINING,
     Evaluation,
     other_results,
     unknown,
@@ -93,13 +93,13 @@ def _about_the_study(claims: dict[str, PartBlock], info: ValidationInfo) -> dict
             ((name,), problem)
             for name, claim in claims.items()
             for experiment, resolution in claim.part.rows
-            if (problem := study.lacks(experiment, resolution, claim.part.epoch))
+            if (problem := study.missing_rows(experiment, resolution, claim.part.epoch))
         )
         refuse(
             ((name, key), problem)
             for name, claim in claims.items()
             for key in ("metric", "against_metric")
-            if (problem := study.knows_no(getattr(claim, key), claim.experiment, claim.epoch))
+            if (problem := study.missing_result(getattr(claim, key), claim.experiment, claim.epoch))
         )
     return claims
 
@@ -161,12 +161,14 @@ class Study(Block):
             return [self.datasets[item.dataset].resolutions[-1]]
         return [level.resolution for level in item.levels]
 
-    def on_the_way(self, experiment: str) -> list[int]:
+    def evaluated_during_training(self, experiment: str) -> list[int]:
         """The resolutions at which samples of an experiment are evaluated during training."""
         trajectory, known = self.runs[experiment].trajectory, self.evaluated(experiment)
         return [] if trajectory is None else list(trajectory.resolutions or known)
 
-    def lacks(self, name: str, resolution: int, epoch: int | str | None = None) -> str | None:
+    def missing_rows(
+        self, name: str, resolution: int, epoch: int | str | None = None
+    ) -> str | None:
         """Why an experiment or a search will have no result there, after that epoch; or None."""
         if name in self.searches:
             fine = self.searches[name].fine.resolution
@@ -176,7 +178,7 @@ class Study(Block):
             return f"no results of {name}; known experiments: {suggest(self.experiments, name)}"
         known, when = self.evaluated(name), "compared with data"
         if epoch is not None:
-            known, when = self.on_the_way(name), "evaluated during training"
+            known, when = self.evaluated_during_training(name), "evaluated during training"
         if resolution not in known:
             at = f"at {', '.join(map(str, known))}" if known else "nowhere"
             return f"no results of {name} at {resolution}; it is {when} {at}"
@@ -187,14 +189,16 @@ class Study(Block):
                 return f"no results of {name} after epoch {epoch}; it is {when} every {epochs.step}"
         return None
 
-    def knows_no(self, result: str | None, name: str, epoch: int | str | None = None) -> str | None:
+    def missing_result(
+        self, result: str | None, name: str, epoch: int | str | None = None
+    ) -> str | None:
         """Why an experiment or a search will have no such result, after that epoch; or None."""
         if name in self.searches and result:
             return unknown(result, OF_SEARCHES)
         if name not in self.experiments or not result:
             return None
         dataset, metrics = self.datasets[self.experiments[name].dataset], self.evaluation.metrics
-        others = other_results(dataset.resolutions) if epoch is None else ON_THE_WAY
+        others = other_results(dataset.resolutions) if epoch is None else RESULTS_DURING_TRAINING
         channels = channel_names(dataset.source.part.names)
         problem = unknown_result(result, metrics, channels, others)
         return problem or (without_best(result, metrics) if epoch == "best" else None)

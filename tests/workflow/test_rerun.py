@@ -208,7 +208,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     "trajectory: asked for": (
         setting(*MULTILEVEL, "trajectory", value={"every": 1}),
         {
-            **{"train_keeping_every_1": 1, "trajectory": 2, "trajectories": 1, "progress": 1},
+            **{"train_keeping_weights": 1, "trajectory": 2, "trajectories": 1, "progress": 1},
             **ONE_MODEL,
         },
     ),

@@ -138,7 +138,7 @@ def figures():
             found += [f"{folder}/resolutions/{experiment}.png"]
         if experiments_on(dataset):
             found += [f"{folder}/{name}.svg" for name in COMPARISONS]
-        if dataset in {row["dataset"] for row in ON_THE_WAY}:
+        if dataset in {row["dataset"] for row in EVALUATED_DURING_TRAINING}:
             found += [f"{folder}/{name}.svg" for name in PROGRESS]
     found += [f"results/figures/searches/{name}.svg" for name in STUDY.searches]
     return [*found, "results/figures/summary.html"] if STUDY.experiments else found

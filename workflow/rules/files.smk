@@ -105,7 +105,7 @@ def trained(every):
     return {name: f"{stem}{suffix}" for name, suffix in (files | kept).items()}
 
 
-def kept_alike():
+def experiments_by_kept_epochs():
     """Names of the trained experiments by how often the weights of their levels are kept."""
     groups = {}
     for name in STUDY.runs:
@@ -117,6 +117,19 @@ def kept_alike():
 def measured():
     """Names of the experiments that have nothing to train."""
     return [name for name, item in STUDY.runs.items() if not item.trained]
+
+
+def ways_to_train():
+    """Names of the rules that train, how often they keep weights, and their experiments.
+
+    Names do not depend on how often: profiles and logs of other studies have them, too.
+    """
+    groups = experiments_by_kept_epochs()
+    if None in groups:
+        yield "train", None, groups.pop(None)
+    for number, every in enumerate(sorted(groups), start=1):
+        suffix = f"_{number}" if number > 1 else ""
+        yield f"train_keeping_weights{suffix}", every, groups[every]
 
 
 def kept_weights(wildcards):

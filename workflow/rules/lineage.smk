@@ -45,10 +45,10 @@ def lineage_of_job(wildcards, output):
     This function has ``output`` among its arguments, and so nothing runs again because of it: what
     is in it are parameters of this job and of those before it, which are looked at themselves.
     """
-    return WhenHandedOver(output[0])
+    return LazyLineage(output[0])
 
 
-class WhenHandedOver:
+class LazyLineage:
     """Worked out when a job starts: a study of many models is planned without it."""
 
     def __init__(self, path):
@@ -73,7 +73,7 @@ ASKED_FOR = "FSDIFF_ASKED_FOR"
 """Environment variable: the file with the lineages that the run has planned with."""
 
 
-def tell_jobs(workflow):
+def save_lineages(workflow):
     """Write down what is asked for, for jobs of a scheduler: they read configuration and code anew.
 
     Both may be edited until they start. Local jobs have their parameters from this process.
@@ -95,7 +95,7 @@ def asked_for():
     return read_json(file)["asked"] if file.is_file() else {}
 
 
-def forget_jobs():
+def remove_lineages():
     """Remove what was written for jobs of a scheduler."""
     if ASKED_FOR in os.environ:
         Path(os.environ[ASKED_FOR]).unlink(missing_ok=True)
@@ -136,7 +136,7 @@ def everything():
     return [placed(path) for path in paths]
 
 
-def tell_plans():
+def save_plans():
     """Write the plans to the file that ``python -m fsdiff.study clean`` asks for."""
     if asked := os.environ.get("FSDIFF_PLANS"):
         Path(asked).write_text(json.dumps(plans()), encoding="utf-8")

@@ -15,7 +15,7 @@ for folder in (Path(str(workflow.current_basedir)).parents[1], Path.cwd()):
         )
 
 
-def look_at(files):
+def check_files(files):
     """Refuse files that are no plain YAML, or too much of it, with the line.
 
     Snakemake keeps the last of two entries of one name, and says nothing.

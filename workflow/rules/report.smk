@@ -243,7 +243,7 @@ rule table:
 rule reproduction:
     input:
         summary="results/summary.csv",
-        trajectories=["results/trajectories.csv"] if ON_THE_WAY else [],
+        trajectories=["results/trajectories.csv"] if EVALUATED_DURING_TRAINING else [],
         searches=outcomes(STUDY.searches),
     output:
         page=report(

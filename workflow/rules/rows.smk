@@ -92,7 +92,9 @@ def summarising(models, references):
     return described("summary", {"models": models, "references": references})
 
 
-ON_THE_WAY = model_rows(STUDY.experiments, STUDY.on_the_way)
+EVALUATED_DURING_TRAINING = model_rows(
+    STUDY.experiments, STUDY.evaluated_during_training
+)
 """What identifies the models that are evaluated during training, and at which resolution."""
 
 

@@ -2,11 +2,11 @@
 
 # Weights that are kept on the way are a file more, whose name says how often: to ask for them, or
 # for others, is to train again, and to ask for them no longer changes nothing.
-for every, names in kept_alike().items():
+for name, every, experiments in ways_to_train():
 
     rule:
         name:
-            f"train_keeping_every_{every}" if every else "train"
+            name
         input:
             data=training_data,
             warm_start=coarser(".safetensors"),
@@ -19,7 +19,7 @@ for every, names in kept_alike().items():
         benchmark:
             "results/benchmarks/train/{experiment}/seed{seed}/{resolution}.tsv"
         wildcard_constraints:
-            experiment="|".join(map(re.escape, names)),
+            experiment="|".join(map(re.escape, experiments)),
         # The longest chains of jobs are those of training: start them first, sample meanwhile.
         priority: 10
         conda:

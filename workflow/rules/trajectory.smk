@@ -30,7 +30,7 @@ rule trajectory:
 
 rule trajectories:
     input:
-        trajectories=trajectories_of(ON_THE_WAY),
+        trajectories=trajectories_of(EVALUATED_DURING_TRAINING),
     output:
         table="results/trajectories.csv",
     log:
@@ -44,7 +44,7 @@ rule trajectories:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        job=described("trajectories", {"models": ON_THE_WAY}),
+        job=described("trajectories", {"models": EVALUATED_DURING_TRAINING}),
         lineage=lineage_of_job,
     script:
         "../scripts/trajectories.py"

@@ -22,7 +22,7 @@ with job_of(snakemake, __file__) as job:
     table = pd.DataFrame(
         [identity | row for identity, path in evaluations for row in read_json(path)["rows"]]
     )
-    identity = ["experiment", "title", "dataset", "row", "seed", "resolution", "trained_at"]
+    identity = list(tables.IDENTITY)
     whole_numbers = dict.fromkeys(["seed", "resolution", "trained_at"], "Int64")
     table = table[[*identity, *table.columns.difference(identity, sort=False)]]
     tables.write(table.astype(whole_numbers), snakemake.output.summary)

@@ -19,7 +19,6 @@ with job_of(snakemake, __file__) as job:
         )
     ]
     table = pd.concat(evaluations)
-    identity = ["experiment", "title", "dataset", "row", "seed", "resolution", "trained_at"]
-    identity += ["epoch", "seconds"]
+    identity = [*tables.IDENTITY, "epoch", "seconds"]
     table = table[[*identity, *table.columns.difference(identity, sort=False)]]
     tables.write(table, snakemake.output.table)

@@ -371,8 +371,8 @@ def test_weights_are_kept_often_enough_for_all_that_share_them():
     study = config.load(raw)
     every = {name: study.kept_every(name) for name in study.experiments}
     assert every == {"one": 1, "two": None, "none": None, "other": 2, "silent": None}
-    assert study.on_the_way("one") == [16]
-    assert study.on_the_way("none") == []
+    assert study.evaluated_during_training("one") == [16]
+    assert study.evaluated_during_training("none") == []
 
 
 def test_training_does_not_depend_on_what_is_kept():
