@@ -20,7 +20,7 @@ from fsdiff.study.experiments import (
     blocks_without,
     experiment_type,
 )
-from fsdiff.study.schema import AnalysesAlone, ClaimsAlone, SearchesAlone, Shape, json_schema
+from fsdiff.study.schema import AboutTheStudy, AnalysesAlone, SearchesAlone, Shape, json_schema
 from fsdiff.study.searches import Search
 from fsdiff.study.sizes import unaffordable_study
 from fsdiff.study.slices import Configuration
@@ -130,7 +130,7 @@ def _check(raw: Any, source: str) -> Configuration:
         study = _with_searches(study, reader, context)
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
-    return _with_claims(study, reader, source)
+    return _with_what_is_about_it(study, reader, source)
 
 
 TAKEN = {"datasets": ("analyses", "searches"), "experiments": ("reference",)}
@@ -159,13 +159,13 @@ def _with_searches(
     return study.model_copy(update={"searches": read.searches}).with_candidates(candidates)
 
 
-def _with_claims(study: Configuration, reader: "_Reader", source: str) -> Configuration:
-    """The study with the claims about it, which can only be checked now."""
-    block = {"claims": reader.raw.get("claims", {})}
-    claims = reader.valid(ClaimsAlone, block, lambda location: location, {"study": study})
+def _with_what_is_about_it(study: Configuration, reader: "_Reader", source: str) -> Configuration:
+    """The study with the claims and the page about it, which can only be checked now."""
+    block = {"claims": reader.raw.get("claims", {}), "page": reader.raw.get("page")}
+    about = reader.valid(AboutTheStudy, block, lambda location: location, {"study": study})
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
-    study = study.model_copy(update={"claims": claims.claims})
+    study = study.model_copy(update={"claims": about.claims, "page": about.page})
     if problems := [*unaffordable_study(study)]:
         raise ConfigurationError(problems, source)
     return study

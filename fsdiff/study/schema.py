@@ -8,6 +8,7 @@ from pydantic import Field
 from fsdiff.blocks.types import Block
 from fsdiff.study.evaluation import Evaluation
 from fsdiff.study.fields import Name
+from fsdiff.study.page import PageOfStudy
 from fsdiff.study.searches import Search
 from fsdiff.study.slices import Configuration
 from fsdiff.study.study import Analyses, Claims, Dask, Device, Parallel
@@ -25,6 +26,7 @@ class Shape(Block):
     analyses: Analyses = Field({}, validate_default=False)
     searches: Any = None
     claims: Any = None
+    page: Any = None
     dask: Dask = Dask()
     device: Device = "cpu"
     parallel: Parallel = Parallel()
@@ -36,10 +38,11 @@ class SearchesAlone(Block):
     searches: dict[Name, Search]
 
 
-class ClaimsAlone(Block):
-    """The claims, which are read last: they are about what the rest describes."""
+class AboutTheStudy(Block):
+    """The claims and the page, which are read last: they are about what the rest describes."""
 
     claims: Claims
+    page: PageOfStudy = None
 
 
 class AnalysesAlone(Block):

@@ -169,6 +169,10 @@ class Configuration(Study):
         found = {"claims": claims, "experiments": experiments, "searches": searches}
         return {**found, "words": self.words()}
 
+    def page_slice(self) -> dict[str, Any]:
+        """{"page": block, "words": words}."""
+        return {"page": self.page.plain(), "words": self.words()}
+
     def words(self) -> list[dict[str, Any]]:
         """What the study's metrics call their results, in the order of the configuration."""
         metrics = (block.part for block in self.evaluation.metrics.values())

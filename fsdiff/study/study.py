@@ -26,6 +26,7 @@ from fsdiff.study.evaluation import (
 )
 from fsdiff.study.experiments import Experiment
 from fsdiff.study.fields import REPETITION, Count, Name, repeats_itself
+from fsdiff.study.page import Page
 from fsdiff.study.searches import Search
 
 
@@ -121,6 +122,8 @@ class Study(Block):
     """Searches for hyperparameters by name, each on a coarse grid and on a fine one."""
     claims: Claims = Field({})
     """What a publication says of such experiments, by name: each is checked, and told in a page."""
+    page: Page | None = None
+    """What the study asks, and the tables and figures of the page that answers it."""
     dask: Dask = Dask()
     """No job depends on it: results are the same wherever they are computed."""
     device: Device = "cpu"
@@ -202,6 +205,14 @@ class Study(Block):
         channels = channel_names(dataset.source.part.names)
         problem = unknown_result(result, metrics, channels, others)
         return problem or (without_best(result, metrics) if epoch == "best" else None)
+
+    def unknown_column(self, column: str, resolution: int) -> str | None:
+        """Why no experiment will have such a result at a resolution; or None."""
+        there = [name for name in self.experiments if resolution in self.evaluated(name)]
+        if not there:
+            return f"no experiment is compared with data at {resolution}"
+        problems = [self.missing_result(column, name) for name in there]
+        return problems[0] if all(problems) else None
 
     def drawn_analyses(self) -> dict[str, list[str]]:
         """The analyses in each figure, in the order of the configuration."""

@@ -108,6 +108,7 @@ def ends():
         "figures": figures(),
         "analyses": analysis_figures(),
         "claims": ["results/reproduction.md"] if STUDY.claims else [],
+        "page": ["results/page.md"] if STUDY.page else [],
     }
 
 

@@ -267,3 +267,41 @@ rule reproduction:
         lineage=lineage_of_job,
     script:
         "../scripts/reproduction.py"
+
+
+if STUDY.page:
+
+    rule page:
+        input:
+            summary="results/summary.csv",
+            trajectories=(
+                ["results/trajectories.csv"] if EVALUATED_DURING_TRAINING else []
+            ),
+            figures=[f"results/figures/{name}" for name in STUDY.page.figures],
+        output:
+            page=report(
+                "results/page.md",
+                caption="../report/page.rst",
+                category="Study",
+                labels={"figure": "question and answer"},
+            ),
+            figures=[
+                f"results/page-{number}.svg"
+                for number, table in enumerate(STUDY.page.tables, start=1)
+                if table.rows == "moments"
+            ],
+        log:
+            "logs/page.log",
+        benchmark:
+            "results/benchmarks/page.tsv"
+        conda:
+            "../../envs/fsdiff.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(10),
+        params:
+            job=described("page", STUDY.page_slice()),
+            lineage=lineage_of_job,
+        script:
+            "../scripts/page.py"

@@ -1,0 +1,67 @@
+"""Distances from the data against the time to a number of samples, training included."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fsdiff.reports.labels import REFERENCES
+from fsdiff.reports.moments import by_moment
+from fsdiff.reports.plotting.panels import common_legend
+from fsdiff.reports.plotting.style import (
+    DATA,
+    SURROGATE,
+    experiment_styles,
+    plain_ticks,
+    styled,
+    wrapped,
+)
+from fsdiff.reports.summary import Column, Known, as_table, columns, reference
+
+
+@styled
+def quality_by_time(
+    found: pd.DataFrame,
+    summary: pd.DataFrame,
+    metrics: Sequence[str],
+    *,
+    samples: int,
+    known: Known = None,
+) -> Figure:
+    """A panel for each metric, a curve for each experiment: means over seeds, bands their range.
+
+    ``found`` are the rows of ``fsdiff.reports.moments.judged``, ``summary`` has the references at
+    the same resolution. ``known`` is what metrics call their results.
+    """
+    summary = as_table(summary)
+    summary = summary[summary["resolution"].isin(found["resolution"].unique())]
+    named = {column.name: column for column in columns(summary, known)}
+    shown = [named[name] for name in metrics if name in named and named[name].compares]
+    figure = Figure(figsize=(1.0 + 3.0 * len(shown), 3.8), layout="constrained")
+    panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    called = dict(zip(found["experiment"], found["title"], strict=True))
+    styles = experiment_styles(called)
+    for axes, column in zip(panels, shown, strict=True):
+        for name, title in called.items():
+            rows = found[found["experiment"] == name]
+            _curve(axes, rows, column, title, styles[name])
+        for kind, style in (("real", DATA), ("surrogate", SURROGATE)):
+            if (level := reference(summary, kind, column)) > 0:
+                axes.axhline(level, label=REFERENCES[kind], **style)
+        axes.set(xscale="log", yscale="log", xlabel=f"s to {samples} samples")
+        axes.set_title(wrapped(column.distance, 28))
+        for axis in (axes.xaxis, axes.yaxis):
+            plain_ticks(axis)
+    common_legend(figure, panels, 4)
+    return figure
+
+
+def _curve(axes: Axes, rows: pd.DataFrame, column: Column, title: str, style: dict) -> None:
+    moments = [seeds for _, _, seeds in by_moment(rows)]
+    time = [seeds["time"].mean() for seeds in moments]
+    values = [column.deviation(seeds) for seeds in moments]
+    axes.plot(time, [np.mean(value) for value in values], label=title, **style)
+    low, high = ([getattr(value, end)() for value in values] for end in ("min", "max"))
+    axes.fill_between(time, low, high, color=style["color"], alpha=0.15, linewidth=0)

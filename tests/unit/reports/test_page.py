@@ -1,0 +1,101 @@
+"""The page about a study: what is in its tables, and what is refused."""
+
+import pandas as pd
+import pytest
+
+from fsdiff.reports.moments import by_moment, judged
+from fsdiff.reports.page import Table, number, page
+from fsdiff.reports.plotting.quality_by_time import quality_by_time
+from fsdiff.study import ConfigurationError, load
+
+ROW = {"dataset": "d", "resolution": 32, "seconds_per_sample": 0.1}
+
+
+def summary() -> pd.DataFrame:
+    """Two experiments of two seeds, references, and another resolution."""
+    rows = [
+        {**ROW, "row": "real", "one_point_w1": 0.1},
+        {**ROW, "row": "surrogate", "one_point_w1": 0.5},
+        {**ROW, "row": "real", "resolution": 64, "one_point_w1": 9.0},
+    ]
+    for name, values in {"a": (0.2, 0.4), "b": (0.1, 0.1)}.items():
+        for seed, value in enumerate(values):
+            model = {"row": "model", "experiment": name, "title": f"{name} | title", "seed": seed}
+            cost = {"training_seconds": 1000.0 + seed, "trained_at": 32}
+            rows.append({**ROW, **model, **cost, "one_point_w1": value})
+    return pd.DataFrame(rows)
+
+
+def trajectories() -> pd.DataFrame:
+    """Experiment a after one and two epochs; one seed was ended early."""
+    moments = [(0, 1, 10.0, 0.8), (1, 1, 12.0, 0.6), (0, 2, 20.0, 0.2)]
+    model = {"row": "model", "experiment": "a", "dataset": "d", "resolution": 32}
+    return pd.DataFrame(
+        [
+            {**model, "seed": seed, "epoch": epoch, "seconds": seconds, "one_point_w1": value}
+            for seed, epoch, seconds, value in moments
+        ]
+    )
+
+
+def lines(**table) -> list[str]:
+    shown = Table(columns=("one_point_w1",), resolution=32, **table)
+    settings = {"title": "T", "text": "Asked.", "tables": [shown], "figures": []}
+    text = page(settings, summary(), trajectories())
+    assert text.startswith("# T\n\nAsked.\n\n")
+    return [line for line in text.splitlines() if line.startswith("|")]
+
+
+def test_a_row_for_each_experiment_with_means_ranges_and_multiples():
+    assert lines(multiples=True) == [
+        "|  | one-point W₁ |",
+        "| --- | ---: |",
+        "| *real against real* | 0.100 (1.0) |",
+        "| *Gaussian surrogate* | 0.500 (5.0) |",
+        r"| a \| title | 0.300 ± 0.100 (3.0) |",
+        r"| b \| title | 0.100 ± 0.00 (1.0) |",
+    ]
+
+
+def test_a_row_for_each_moment_that_all_seeds_came_to():
+    assert lines(rows="moments", samples=100)[4:] == [
+        r"| a \| title after 1 epoch | 11 | 21 | 0.700 ± 0.100 |",
+        r"| b \| title | 1,000 | 1,010 | 0.100 ± 0.00 |",
+    ]
+
+
+def test_time_is_that_of_training_and_of_samples():
+    found = judged(summary(), trajectories(), 32, samples=50)
+    assert found["time"].to_list() == [15.0, 17.0, 25.0, 1005.0, 1006.0]
+    assert [(name, len(rows)) for name, _, rows in by_moment(found)] == [("a", 2), ("b", 2)]
+
+
+def test_the_figure_has_means_over_seeds_against_time():
+    found = judged(summary(), trajectories(), 32, samples=50)
+    figure = quality_by_time(found, summary(), ["one_point_w1"], samples=50)
+    (axes,) = figure.axes
+    a, b, *_ = axes.lines
+    assert (a.get_xdata().tolist(), a.get_ydata().tolist()) == ([16.0], pytest.approx([0.7]))
+    assert b.get_xdata().tolist() == [1005.5]
+    assert axes.get_title() == "one-point W₁"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1234.5, "1,234"), (12.345, "12.3"), (0.01234, "0.0123"), (100.0, "100")]
+)
+def test_numbers_have_three_digits(value, text):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ({"columns": ["one_point_w2"]}, "page.tables[0].columns[0]"),
+        ({"columns": ["one_point_w1"], "resolution": 8}, "is compared with data at 8"),
+    ],
+)
+def test_columns_that_no_experiment_will_have_are_refused(table, problem):
+    block = {"title": "T", "text": "", "tables": [{"resolution": 32, **table}]}
+    with pytest.raises(ConfigurationError) as caught:
+        load("tests/workflow/tiny.yaml", {"page": block})
+    assert problem in str(caught.value)
