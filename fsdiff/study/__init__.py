@@ -7,6 +7,7 @@ parts' own signatures. Only the workflow and people load this package: jobs rece
     python -m fsdiff.study clean config.yaml
     python -m fsdiff.study adopt config.yaml
     python -m fsdiff.study --schema workflow/schemas/config.schema.json
+    python -m fsdiff.study --reference docs/configuration.md
 """
 
 from fsdiff.study.reading import ConfigurationError, load

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fsdiff.jobs.atomic import StorageError, atomic
 from fsdiff.study import results
 from fsdiff.study.reading import ConfigurationError, load
+from fsdiff.study.reference import reference
 from fsdiff.study.schema import json_schema
 from fsdiff.study.sizes import remarks_on_size
 
@@ -34,13 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("files", nargs="*", metavar="FILE")
     parser.add_argument("--delete", action="store_true", help="remove what clean lists")
     parser.add_argument("--schema", metavar="FILE", help="write the JSON Schema to this file")
+    parser.add_argument("--reference", metavar="FILE", help="write the reference in Markdown")
     options = parser.parse_intermixed_args(arguments)
-    if not (options.schema or options.files):
-        parser.error("give 'check FILE', 'clean STUDY', 'adopt STUDY' or '--schema FILE'")
+    if not (options.schema or options.reference or options.files):
+        parser.error("give 'check FILE', 'clean STUDY', 'adopt STUDY', --schema or --reference")
     if options.delete and options.command != "clean":
         parser.error("--delete is for 'clean'")
     if options.schema:
         _write(options.schema, json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    if options.reference:
+        _write(options.reference, reference())
     try:
         if options.command == "clean":
             results.clean_up(options.files, delete=options.delete)

@@ -12,6 +12,7 @@ from fsdiff import parts
 from fsdiff import study as config
 from fsdiff.study import ConfigurationError, load, strict_yaml
 from fsdiff.study.__main__ import main
+from fsdiff.study.reference import reference
 
 ROOT = Path(__file__).parents[3]
 
@@ -587,6 +588,23 @@ def test_the_schema_in_the_repository_is_current():
     current = json.loads(path.read_text(encoding="utf-8")) == config.json_schema()
     command = f"python -m fsdiff.study --schema {path.relative_to(ROOT)}"
     assert current, f"the schema is out of date; run: {command}"
+
+
+def test_the_reference_in_the_repository_is_current():
+    path = ROOT / "docs" / "configuration.md"
+    command = f"python -m fsdiff.study --reference {path.relative_to(ROOT)}"
+    assert path.read_text(encoding="utf-8") == reference(), f"out of date; run: {command}"
+
+
+def test_the_reference_has_every_key_of_every_part():
+    page = reference()
+    for family in parts.FAMILIES:
+        for kind in parts.kinds(family):
+            part = page.partition(f"#### `kind: {kind}`")[2]
+            assert part, kind
+    assert "| `power` | number > 0 | `0.55` |" in page
+    assert "| `device` | `cpu`, `cuda` | `cpu` | Where networks are trained" in page
+    assert "| `split` | [Split](#split) | required |" in page
 
 
 def test_the_schema_tells_editors_what_is_allowed():
