@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from fsdiff.errors import Error
 from fsdiff.interface.diffusion import Diffusion
 from fsdiff.interface.gaussian import Gaussian
 from fsdiff.interface.model import Model, files
@@ -23,4 +24,8 @@ def load(path: str | Path, device: torch.device | str = CPU) -> Model:
     Raises StorageError that names the file where anything is missing, damaged or does not fit.
     """
     fitted = models.load(files(path), device)
-    return CLASSES[fitted.description["config"]["method"]["kind"]].of(fitted)
+    kind = fitted.description["config"]["method"]["kind"]
+    if kind not in CLASSES:
+        known = ", ".join(CLASSES)
+        raise Error(f"{files(path)} is a model of method {kind}; there are objects for {known}")
+    return CLASSES[kind].of(fitted)
