@@ -41,12 +41,16 @@ class _Open(Block):
 
 
 class Axis(Block):
-    """An axis of the data: coordinates are ``start`` + ``scale`` times those of the basis."""
+    """An axis of the data: coordinates are ``start`` + ``scale`` times those of the basis.
+
+    Where nodes are the same at every level, ``values`` are theirs, evenly spaced or not.
+    """
 
     name: str
     start: float
     scale: float
     attributes: Attributes
+    values: list[float] | None = None
 
 
 class Data(_Open):

@@ -20,18 +20,19 @@ from fsdiff.data.storage import (
     Provenance,
     concatenate,
     environment_of,
+    grid_axes,
     read,
     samples_per_chunk,
 )
 from fsdiff.data.stored_fields import StoredFields
 from fsdiff.jobs.atomic import StorageError
 from fsdiff.jobs.versions import environment, warn_of_changes
-from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.axes import Axis
+from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.downsampling import Downsampling
 from fsdiff.threads import single_thread
 
 SPLITS = ("train", "validation", "test")
-SPACE = ("z", "y", "x")
 
 logger = logging.getLogger(__name__)
 
@@ -76,18 +77,20 @@ def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
 
     ``mean(channel)``, ``scale(channel)`` (root mean-square deviation) and
     ``spectrum(channel, mode_y, mode_x)``, the mean-square coefficient of (field − mean)/scale with
-    the wavenumbers as coordinates; averages over samples and nodes. For series each has a first
-    dimension ``time``. In a basis without constants the mean is taken as zero: what is left of a
-    field that vanishes at the walls would not. Raises ValueError where a channel does not vary.
+    the wavenumbers along each axis as coordinates; averages over samples and nodes. For series each
+    has a first dimension ``time``. Where the first of these axes is not as long as the level, this
+    is the attribute ``level``. In a basis without constants the mean is taken as zero: what is left
+    of a field that vanishes at the walls would not. Raises ValueError where a channel does not
+    vary.
     """
     # The training split comes first: a slice, which is cheaper than a choice of samples.
     field = dataset["field"][: np.count_nonzero(dataset["split"] == "train")]
     field = field.chunk(sample=samples_per_chunk(field)).astype(np.float64)
-    space = SPACE[-basis.dimension :]
-    everything = ["sample", *space]
+    everything = ["sample", *grid_axes(field)]
     mean = field.mean(everything).compute()
-    if not basis.constants:
-        mean = xr.zeros_like(mean)
+    for channel, own in enumerate(basis.by_channel(field.sizes["channel"])):
+        if not own.constants:
+            mean[..., channel] = 0.0
     deviation = field - mean
     variance, spectrum = dask.compute(
         np.square(deviation).mean(everything),
@@ -105,7 +108,9 @@ def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
                 units, long_name=f"root mean-square deviation from the mean {measured}"
             ),
             "spectrum": (spectrum / variance).assign_attrs(
-                units="1", long_name=f"mean-square coefficient of (field - mean)/scale {measured}"
+                spectrum.attrs,
+                units="1",
+                long_name=f"mean-square coefficient of (field - mean)/scale {measured}",
             ),
         }
     )
@@ -114,12 +119,12 @@ def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
 def restrict(
     dataset: xr.Dataset, resolution: int, downsampling: Downsampling, basis: Basis
 ) -> xr.Dataset:
-    """The data set on ``resolution`` nodes per axis, lazily; statistics and split go along.
+    """The data set at level ``resolution``, lazily; statistics and split go along.
 
     Raises ValueError where the downsampling does not reach this resolution.
     """
-    space = SPACE[-basis.dimension :]
     field = dataset["field"]
+    space = grid_axes(field)
     downsampling.check(basis.resolution(field), resolution, basis)
     kind = field.dtype
     if "mean" in dataset:  # averages of rounded values have more digits than these
@@ -133,15 +138,16 @@ def restrict(
     restricted = xr.apply_ufunc(
         to_coarse,
         field,
-        input_core_dims=[space],
-        output_core_dims=[space],
+        input_core_dims=[["channel", *space]],
+        output_core_dims=[["channel", *space]],
         exclude_dims=set(space),
         dask="parallelized",
         output_dtypes=[kind],
-        dask_gufunc_kwargs={"output_sizes": dict.fromkeys(space, resolution)},
+        dask_gufunc_kwargs={"output_sizes": dict(zip(space, basis.grid(resolution), strict=True))},
         keep_attrs=True,
     )
-    coordinates = {name: _coarse_nodes(dataset[name], resolution, basis) for name in space}
+    grid = zip(space, basis.axes, basis.grid(resolution), strict=True)
+    coordinates = {name: _coarse_nodes(dataset[name], axis, nodes) for name, axis, nodes in grid}
     return dataset.drop_vars(["field", *space]).assign(field=restricted).assign_coords(coordinates)
 
 
@@ -185,9 +191,9 @@ def _names(of: xr.DataArray, chosen: np.ndarray) -> str:
 
 def _energy(field: xr.DataArray, basis: Basis) -> xr.DataArray:
     """|û_k|² of each sample, with dimensions mode_y, mode_x in place of y, x."""
-    space = SPACE[-basis.dimension :]
-    n = field.sizes["x"]
+    space, n = grid_axes(field), basis.resolution(field)
     modes = [f"mode_{name}" for name in space]
+    sizes = dict(zip(modes, basis.coefficient_shape(n), strict=True))
 
     def energy(values: np.ndarray) -> np.ndarray:
         with single_thread():  # chunks run in parallel instead
@@ -196,29 +202,34 @@ def _energy(field: xr.DataArray, basis: Basis) -> xr.DataArray:
     result = xr.apply_ufunc(
         energy,
         field,
-        input_core_dims=[space],
-        output_core_dims=[modes],
+        input_core_dims=[["channel", *space]],
+        output_core_dims=[["channel", *modes]],
         dask="parallelized",
         output_dtypes=[np.float64],
-        dask_gufunc_kwargs={
-            "output_sizes": dict(zip(modes, basis.coefficient_shape(n), strict=True))
-        },
+        dask_gufunc_kwargs={"output_sizes": sizes},
     )
+    if sizes[modes[0]] != n:
+        result = result.assign_attrs(level=n)
     return result.assign_coords(
         {
-            name: (name, wavenumbers, {"long_name": f"integer wavenumber along {name[-1]}"})
-            for name, wavenumbers in zip(modes, basis.axis_modes(n), strict=True)
+            f"mode_{name}": (
+                f"mode_{name}",
+                wavenumbers,
+                {"long_name": f"integer wavenumber along {name}"},
+            )
+            for name, wavenumbers in zip(space, basis.axis_modes(n), strict=True)
         }
     )
 
 
-def _coarse_nodes(fine: xr.DataArray, resolution: int, basis: Basis) -> xr.DataArray:
-    """Coordinates of the coarse nodes of the box whose fine nodes are given, in the same units."""
-    n = fine.size
-    own = basis.nodes(n)
+def _coarse_nodes(fine: xr.DataArray, axis: Axis, count: int) -> xr.DataArray:
+    """Coordinates of the coarse nodes of an axis whose fine nodes are given, in the same units."""
+    if axis.held or fine.size == 1:
+        return fine
+    own = axis.positions(fine.size)
     length = float(fine[-1] - fine[0]) / (own[-1] - own[0])
     start = float(fine[0]) - length * own[0]
-    nodes = start + length * basis.nodes(resolution)
+    nodes = start + length * axis.positions(count)
     # Rounding puts sums such as −1 + 2·0.5 exactly where they belong, whatever the unit of length.
     unit = np.exp2(np.ceil(np.log2(np.abs(nodes).max())))
     return xr.DataArray(np.round(nodes / unit, 12) * unit, dims=fine.dims, attrs=fine.attrs)

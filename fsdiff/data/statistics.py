@@ -36,7 +36,7 @@ class Statistics:
             mean=torch.from_numpy(mean).flatten(),
             scale=torch.from_numpy(scale).flatten(),
             spectrum=torch.from_numpy(spectrum).flatten(0, mean.ndim - 1),
-            resolution=int(dataset["spectrum"].sizes["mode_y"]),
+            resolution=_level(dataset["spectrum"]),
         )
 
     @classmethod
@@ -92,3 +92,9 @@ class Statistics:
 def _per_node(values: Tensor, dimension: int) -> Tensor:
     """Values (channel) as they are at every node of a grid, (channel, 1, …)."""
     return values.view(-1, *[1] * dimension)
+
+
+def _level(spectrum: xr.DataArray) -> int:
+    """The level whose modes these are: the length of their first axis unless it is said."""
+    first = next(name for name in spectrum.dims if str(name).startswith("mode_"))
+    return int(spectrum.attrs.get("level", spectrum.sizes[first]))

@@ -1,11 +1,12 @@
 """Fields in NetCDF files through xarray, JSON files, and the checks on reading them.
 
-A NetCDF file of fields has one variable ``field`` with dimensions (sample, channel, y, x) or
-(sample, time, channel, y, x), the coordinates that go with them, and global attributes that say
-what made it. Everything is written with ``fsdiff.jobs.atomic``, so a file that exists is whole, and
-a failed write leaves the previous one as it was. What is read is what was written: the variable
-``checksum`` is that of each sample's bytes, the attribute ``fsdiff_digest`` the SHA-256 of all but
-the fields.
+A NetCDF file of fields has one variable ``field`` with dimensions (sample, channel, y, x) or, of
+series, (sample, time, channel, y, x), with the names of the data's one to three axes in place of y
+and x, the coordinates that go with them, and global attributes that say what made it. Where fields
+are functions of time, as of space, time is one of their axes. Everything is written with
+``fsdiff.jobs.atomic``, so a file that exists is whole, and a failed write leaves the previous one
+as it was. What is read is what was written: the variable ``checksum`` is that of each sample's
+bytes, the attribute ``fsdiff_digest`` the SHA-256 of all but the fields.
 
 Fields are stored contiguously and uncompressed: a sample is read alone, zlib would save a fifth on
 float32 fields and make reading three to four times slower, and no byte depends on the order in
@@ -39,8 +40,26 @@ CHUNK_BYTES = 2 * 2**20
 _CHUNKS_AT_A_TIME = 4
 """How many chunks are computed together and then written."""
 
+Fields = xr.DataArray | xr.Variable
+"""The variable ``field`` of a data set."""
+
 JSON_BYTES = 64 * 2**20
 """The largest JSON file that is read."""
+
+
+def field_dimensions(axes: Sequence[str], *, series: bool = False) -> tuple[str, ...]:
+    """Dimensions of fields on a grid with these axes, or of series of such."""
+    return ("sample", *(["time"] if series else []), "channel", *axes)
+
+
+def is_series(field: Fields) -> bool:
+    """Whether there are several frames of each sample, rather than functions of time."""
+    return field.dims[1] == "time"
+
+
+def grid_axes(field: Fields) -> tuple[str, ...]:
+    """Names of the axes of the grid that fields are on."""
+    return tuple(map(str, field.dims[field.dims.index("channel") + 1 :]))
 
 
 @dataclass(frozen=True)
@@ -308,10 +327,13 @@ def _check_fields(stored: xr.Dataset, path: str | os.PathLike[str]) -> None:
     if "field" not in stored:
         raise DamagedError(f"{path} has no variable 'field'")
     field = stored.variables["field"]
-    if field.dims not in (FIELD_DIMENSIONS, SERIES_DIMENSIONS):
+    axes = field.dims[field.dims.index("channel") + 1 :] if "channel" in field.dims else ()
+    expected = [field_dimensions(axes, series=series) for series in (False, True)]
+    if field.dims not in expected or not 1 <= len(axes) <= 3:
         raise DamagedError(
             f"{path}: 'field' has dimensions ({', '.join(map(str, field.dims))}), expected "
-            f"({', '.join(FIELD_DIMENSIONS)}) or ({', '.join(SERIES_DIMENSIONS)})"
+            f"({', '.join(FIELD_DIMENSIONS)}) or ({', '.join(SERIES_DIMENSIONS)}), or one to three "
+            "other axes in place of y, x"
         )
 
 

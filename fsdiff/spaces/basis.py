@@ -10,8 +10,9 @@ to its coefficients; modes are addressed by arrays of the coefficients' shape, s
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
+from collections.abc import Sequence
 from math import prod
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +21,14 @@ from torch import Tensor
 from fsdiff.spaces.axes import Axis, AxisKind
 
 Dimension = Literal[1, 2, 3]
+
+
+class Shaped(Protocol):
+    """A tensor, an array or anything else that has a shape."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """Its lengths."""
 
 
 class Kernel(ABC):
@@ -65,7 +74,7 @@ class Basis(ABC):
         """Nodes along each axis at level ``n``, the shape of a field there."""
 
     @abstractmethod
-    def resolution(self, u: Tensor) -> int:
+    def resolution(self, u: Shaped) -> int:
         """The level whose grid a field (..., *grid) lives on; ValueError if it is of no level."""
 
     @abstractmethod
@@ -123,6 +132,10 @@ class Basis(ABC):
         """
         volume = prod(axis.side for axis in self.axes)
         return kernel.spectral_density(omega_squared, self.dimension) / volume
+
+    def by_channel(self, channels: int) -> "tuple[Basis, ...]":
+        """The basis of each channel of fields (..., channel, *grid): one for all."""
+        return (self,) * channels
 
     def axis_nodes(self, n: int) -> tuple[np.ndarray, ...]:
         """Coordinates of the nodes along each axis at level ``n``, in the unit of the sides."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.spaces.axes import Axis
-from fsdiff.spaces.basis import Basis, Kernel
+from fsdiff.spaces.basis import Basis, Kernel, Shaped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class GramBasis(Basis):
         self._check_count(n)
         return (n,)
 
-    def resolution(self, u: Tensor) -> int:
+    def resolution(self, u: Shaped) -> int:
         """The number of points."""
         self._check_count(u.shape[-1])
         return u.shape[-1]

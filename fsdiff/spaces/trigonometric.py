@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.spaces.axes import Axis
-from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.basis import Basis, Shaped
 from fsdiff.spaces.modes import apply_along
 
 
@@ -38,7 +38,7 @@ class TrigonometricBasis(Basis):
             for axis in self.axes
         )
 
-    def resolution(self, u: Tensor) -> int:
+    def resolution(self, u: Shaped) -> int:
         """The level whose grid a field (..., *grid) lives on; ValueError if it is of no level."""
         shape = tuple(u.shape[-self.dimension :])
         if len(shape) == self.dimension:

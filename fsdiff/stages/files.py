@@ -59,7 +59,7 @@ def halves(fields: Tensor) -> tuple[Tensor, Tensor]:
 def _frames_as_channels(field: xr.DataArray) -> Tensor:
     """Fields (samples, channel, *grid); the frames of series are channels, time by time."""
     values = torch.from_numpy(field.values)
-    return values.flatten(1, 2) if "time" in field.dims else values
+    return values.flatten(1, 2) if storage.is_series(field) else values
 
 
 class StoredSplit:
@@ -78,7 +78,7 @@ class StoredSplit:
             self.shape = (
                 len(chosen),
                 len(self._statistics.mean),
-                *field.shape[field.dims.index("channel") + 1 :],
+                *field.shape[3 if storage.is_series(field) else 2 :],
             )
             self._dimensions = field.dims
         self._fields = StoredFields.of(path)

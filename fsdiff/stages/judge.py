@@ -9,6 +9,7 @@ import xarray as xr
 from torch import Tensor
 
 from fsdiff.data.statistics import Statistics
+from fsdiff.data.storage import is_series
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.evaluate import evaluate
 from fsdiff.metrics.fields import blocks
@@ -83,6 +84,6 @@ def channels_of(dataset: xr.Dataset) -> dict[str, list[int]]:
     The frames of series are channels, time by time: each channel has a number for each of them.
     """
     count = dataset.sizes["channel"]
-    frames = dataset.sizes["time"] if "time" in dataset["field"].dims else 1
+    frames = dataset.sizes["time"] if is_series(dataset["field"]) else 1
     names = channel_names(dataset["channel"].values) if count > 1 else []
     return {name: list(range(c, count * frames, count)) for c, name in enumerate(names)}

@@ -7,26 +7,32 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
+from fsdiff.data.storage import field_dimensions, grid_axes
 from fsdiff.spaces.basis import Basis
 
 
 def describe_fields(dataset: xr.Dataset, basis: Basis) -> dict[str, Any]:
     """Names, units and extent of a data set's fields, as a model's description has them.
 
-    Along each axis the coordinates are ``start`` + ``scale`` times those of the basis.
+    Along each axis the coordinates are ``start`` + ``scale`` times those of the basis; where an
+    axis is held, they are the same ``values`` at every level.
     """
     field = dataset["field"]
-    names = field.dims[field.dims.index("channel") + 1 :]
-    level = basis.resolution(field)
+    own = zip(grid_axes(field), basis.axes, basis.axis_nodes(basis.resolution(field)), strict=True)
     axes = [
         {
             "name": name,
-            **_extent(dataset[name], own),
+            **_extent(dataset[name], nodes),
+            **({"values": dataset[name].values.tolist()} if axis.held else {}),
             "attributes": dict(dataset[name].attrs),
         }
-        for name, own in zip(names, basis.axis_nodes(level), strict=True)
+        for name, axis, nodes in own
     ]
-    time = {"times": dataset["time"].values.tolist()} if "time" in dataset.coords else {}
+    time = (
+        {"times": dataset["time"].values.tolist()}
+        if "time" in dataset.coords and "time" not in grid_axes(field)
+        else {}
+    )
     attributes = {
         name: dict(dataset[name].attrs) for name in ("field", "time") if name in dataset.variables
     }
@@ -52,13 +58,13 @@ def label(fields: Tensor, basis: Basis, described: Mapping[str, Any]) -> xr.Data
         "channel": ("channel", described["channels"]),
     }
     for axis, own in zip(described["axes"], nodes, strict=True):
-        values = own * axis["scale"] + axis["start"]
+        values = axis.get("values") or own * axis["scale"] + axis["start"]
         coordinates[axis["name"]] = (axis["name"], values, axis["attributes"])
-    values, leading, times = fields.numpy(), ("sample", "channel"), described.get("times")
-    if isinstance(times, list):
+    values, times = fields.numpy(), described.get("times")
+    series = isinstance(times, list)
+    if series:
         values = values.reshape(len(values), len(times), -1, *fields.shape[2:])
-        leading = ("sample", "time", "channel")
-        coordinates["time"] = ("time", times, described["time"])
-    elif times is not None:
-        coordinates["time"] = ((), times, described["time"])
-    return xr.Dataset({"field": ((*leading, *names), values, described["field"])}, coordinates)
+    if times is not None:
+        coordinates["time"] = ("time" if series else (), times, described["time"])
+    field = (field_dimensions(names, series=series), values, described["field"])
+    return xr.Dataset({"field": field}, coordinates)

@@ -14,7 +14,7 @@ from fsdiff.measures.roughness import compare_prior
 from fsdiff.methods import models
 from fsdiff.methods.base import Method
 from fsdiff.parts import build
-from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.basis import Basis
 from fsdiff.stages.files import Job, StoredSplit, normalised_split, state_path
 from fsdiff.stages.labels import describe_fields
 from fsdiff.training.fields import training_fields

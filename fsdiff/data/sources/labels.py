@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from fsdiff.data.storage import field_dimensions
 from fsdiff.jobs.atomic import StorageError
 from fsdiff.spaces.bases import Basis
 
@@ -25,34 +26,39 @@ def label(
     meaning: str,
     time: float | Sequence[float] | None = None,
     units: Mapping[str, str] | None = None,
+    long_names: Mapping[str, str] | None = None,
     **nodes: np.ndarray,
 ) -> xr.Dataset:
-    """Variable ``field`` (sample, channel, y, x), or (sample, time, channel, y, x) for series.
+    """Variable ``field`` (sample, channel, *axes), or (sample, time, channel, *axes) for series.
 
-    ``nodes`` are those along each axis, by the axes' names and in their order: distances from what
-    ``measured_from`` says, or times if the name is t. ``meaning`` is the long name of the field. A
-    single ``time`` is a coordinate of all fields, several make a series. ``units`` are those of
-    "field", "time" and of the axes by name; what is not among them is dimensionless.
+    The axes are those of the basis, such as y and x, and ``nodes`` the coordinates along each of
+    them, by name; by default those of the basis. They are distances from what ``measured_from``
+    says, or what ``long_names`` call them; ``meaning`` is the long name of the field. A single
+    ``time`` is a coordinate of all fields, several make a series. ``units`` are those of "field",
+    "time" and the axes; what is not among them is dimensionless.
     """
-    units = units or {}
+    units, axes = units or {}, [axis.name for axis in basis.axes]
+    if unknown := nodes.keys() - set(axes):
+        raise ValueError(f"nodes along {listed(unknown)}: the axes are {', '.join(axes)}")
+    if time is not None and "time" in axes:
+        raise ValueError("fields are functions of time: its values are the nodes of that axis")
+    names = {name: f"distance from the {measured_from} along {name}" for name in axes}
+    names |= {"time": "time", "t": "time"} | dict(long_names or {})
 
     def about(name: str, quantity: str) -> dict[str, str]:
         return {"long_name": name, "units": str(units.get(quantity, "1"))}
 
+    own = dict(zip(axes, basis.axis_nodes(basis.resolution(fields)), strict=True))
     coordinates = {
         "sample": ("sample", np.array(indices, np.int64), {"long_name": "sample index"}),
         "channel": ("channel", [str(name) for name in channels], {"long_name": "quantity"}),
+        **{name: (name, nodes.get(name, own[name]), about(names[name], name)) for name in axes},
     }
-    for name, along in nodes.items():
-        distance = f"distance from the {measured_from} along {name}"
-        coordinates[name] = (name, along, about("time" if name == "t" else distance, name))
-    dimensions = ["sample", "channel", *nodes]
+    series = np.ndim(time) > 0
     if time is not None:
-        series = np.ndim(time) > 0
-        coordinates["time"] = ("time" if series else (), np.array(time), about("time", "time"))
-        if series:
-            dimensions.insert(1, "time")
-    field = (dimensions, fields, about(one_line(meaning), "field"))
+        dimensions = "time" if series else ()
+        coordinates["time"] = (dimensions, np.array(time), about("time", "time"))
+    field = (field_dimensions(axes, series=series), fields, about(one_line(meaning), "field"))
     return xr.Dataset({"field": field}, coordinates, {"fsdiff_basis": basis.kind})
 
 
