@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from functools import cache, reduce
 from operator import or_
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from pydantic import (
     AfterValidator,
@@ -15,11 +25,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     PrivateAttr,
     Strict,
     create_model,
     model_validator,
 )
+from pydantic_core import CoreSchema
 
 from fsdiff import parts
 
@@ -77,7 +89,7 @@ class PartBlock(Block):
         return self._part
 
     @property
-    def described(self) -> type:
+    def described(self) -> Any:
         """The class that the block configures."""
         return self._described
 
@@ -85,6 +97,10 @@ class PartBlock(Block):
     def settings(self) -> dict[str, Any]:
         """The arguments of the class, without its kind."""
         return {name: getattr(self, name) for name in type(self).model_fields if name != "kind"}
+
+    if TYPE_CHECKING:  # the fields are the arguments of the class that is described
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 @cache
@@ -94,7 +110,7 @@ def block_type(described: type) -> type[PartBlock]:
     for name, annotation, default in _parameters(described):
         if name in parts.FAMILIES and _mentions_parts(annotation):
             annotation = part_type(name, annotation)
-        if dataclasses.is_dataclass(default):
+        if dataclasses.is_dataclass(default) and not isinstance(default, type):
             default = dataclasses.asdict(default)
         fields[name] = (exact(annotation, LARGEST if name == "seed" else MOST), default)
     if "kind" in fields:
@@ -108,6 +124,26 @@ def block_type(described: type) -> type[PartBlock]:
     )
     model._described = described
     return model
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockOf:
+    """Makes a field the block of a class: ``Annotated[PartBlock, BlockOf(Level)]``."""
+
+    described: type
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler.generate_schema(block_type(self.described))
+
+
+@dataclasses.dataclass(frozen=True)
+class PartOf:
+    """Makes a field the block of a part of a family: ``Annotated[PartBlock, PartOf("prior")]``."""
+
+    family: str
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler.generate_schema(part_type(self.family))
 
 
 @cache
@@ -132,8 +168,7 @@ def exact(annotation: Any, largest: int = LARGEST) -> Any:
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is float or (origin is Annotated and arguments[0] is float):
-        moderate = AfterValidator(_moderate)
-        return Annotated[annotation, Strict(), BeforeValidator(_scientific), moderate]
+        return Annotated[(annotation, *get_args(Number)[1:])]
     if annotation is int:
         return Annotated[int, Strict(), Field(le=largest)]
     if annotation is bool:
@@ -160,7 +195,7 @@ def _parameters(described: type) -> Iterator[tuple[str, Any, Any]]:
         yield item.name, hints[item.name], ... if default is dataclasses.MISSING else default
 
 
-def _keyword_parameters(described: type) -> Iterator[tuple[str, Any, Any]]:
+def _keyword_parameters(described: Any) -> Iterator[tuple[str, Any, Any]]:
     yield "kind", Literal[described.kind], ...
     hints = get_type_hints(described.__init__, include_extras=True)
     for name, argument in inspect.signature(described.__init__).parameters.items():
@@ -188,3 +223,9 @@ def _moderate(value: float) -> float:
     if value and not smallest <= abs(value) <= largest:
         raise ValueError(f"out of reach; use 0 or sizes from {smallest:g} to {largest:g}")
     return value
+
+
+Integer = Annotated[int, Strict(), Field(le=LARGEST)]
+"""What ``exact`` makes of ``int``."""
+Number = Annotated[float, Strict(), BeforeValidator(_scientific), AfterValidator(_moderate)]
+"""What ``exact`` makes of ``float``."""

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from fsdiff.blocks.explain import refuse, suggest
-from fsdiff.blocks.types import Block, PartBlock, part_type
+from fsdiff.blocks.types import Block, PartBlock, PartOf
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.results import of_channel, parsed
 from fsdiff.reports.summary import LEVEL_SECONDS, OTHERS
@@ -37,7 +37,7 @@ class Evaluation(Block):
     """The metrics that compare samples with test data."""
 
     metrics: Annotated[
-        dict[Name, part_type("metrics")],
+        dict[Name, Annotated[PartBlock, PartOf("metrics")]],
         Field(min_length=1),
         AfterValidator(_of_different_kinds),
     ]

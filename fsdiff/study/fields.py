@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, Strict
 
-from fsdiff.blocks.types import LARGEST, exact
+from fsdiff.blocks.types import LARGEST
 from fsdiff.spaces import bases
 
 REPETITION = "it ends in a repetition of twenty or more, which Snakemake refuses"
@@ -31,7 +31,7 @@ Seed = Annotated[int, Strict(), Field(ge=0, le=LARGEST)]
 """What random numbers are named by: exact in every file, tables with gaps and JSON included."""
 Count = Annotated[int, Strict(), Field(gt=0, le=LARGEST)]
 """A number of things."""
-Nodes = exact(bases.Nodes)
+Nodes = Annotated[bases.Nodes, Strict()]
 """Nodes per axis."""
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from fsdiff.blocks.explain import refuse
-from fsdiff.blocks.types import Block, block_type
+from fsdiff.blocks.types import Block, BlockOf, PartBlock
 from fsdiff.reports.page import Table
 
 
@@ -15,7 +15,7 @@ class Page(Block):
     title: Annotated[str, Field(min_length=1)]
     text: str
     """What stands before the tables, in Markdown."""
-    tables: tuple[block_type(Table), ...] = ()
+    tables: tuple[Annotated[PartBlock, BlockOf(Table)], ...] = ()
     figures: tuple[Annotated[str, Field(pattern=r"^[\w./-]+\.(svg|png)$")], ...] = ()
     """Figures of the report that are shown, by their paths below ``results/figures``."""
 

@@ -114,10 +114,10 @@ def _check(raw: Any, source: str) -> Configuration:
     reader = _Reader(raw)
     alone = "analyses" in raw and not raw.keys() & Shape.model_fields.keys() - {"analyses"}
     shape = reader.valid(AnalysesAlone if alone else Shape, raw, lambda location: location)
-    metrics = {} if shape is None or alone else shape.evaluation.metrics
+    metrics = shape.evaluation.metrics if isinstance(shape, Shape) else {}
     datasets = reader.datasets({"metrics": metrics})
     names = list(reader.entries("datasets"))
-    processes = shape.parallel.processes if shape and not alone else 1
+    processes = shape.parallel.processes if isinstance(shape, Shape) else 1
     context = {"datasets": datasets, "names": names, "metrics": metrics, "processes": processes}
     experiments = reader.experiments(context)
     reader.problems += _taken(reader)
@@ -163,7 +163,7 @@ def _with_what_is_about_it(study: Configuration, reader: "_Reader", source: str)
     """The study with the claims and the page about it, which can only be checked now."""
     block = {"claims": reader.raw.get("claims", {}), "page": reader.raw.get("page")}
     about = reader.valid(AboutTheStudy, block, lambda location: location, {"study": study})
-    if reader.problems:
+    if about is None:
         raise ConfigurationError(reader.problems, source)
     study = study.model_copy(update={"claims": about.claims, "page": about.page})
     if problems := [*unaffordable_study(study)]:
@@ -212,14 +212,16 @@ class _Reader:
         self, searches: Mapping[str, Search], context: Mapping[str, Any]
     ) -> dict[str, Experiment]:
         """The experiments that searches consist of, if they are valid."""
-        defaults, found = self.entries("defaults"), {}
+        defaults = self.entries("defaults")
+        found: dict[str, Experiment] = {}
         for name, search in searches.items():
             base = {**defaults, **self.entries("experiments")[search.experiment]}
             for candidate, block in search.candidates(name, base):
                 reader = _Reader({"experiments": {candidate: block}})
                 place = _below("experiments", candidate)
                 kind = experiment_type(_method_of(block))
-                found[candidate] = reader.valid(kind, block, place, context)
+                if experiment := reader.valid(kind, block, place, context):
+                    found[candidate] = experiment
                 self.problems += reader.problems
         return found
 
@@ -228,7 +230,7 @@ class _Reader:
         model: type[BlockType],
         block: Any,
         place: Callable[[Location], Location],
-        context: dict[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
         *,
         partial: bool = False,
     ) -> BlockType | None:

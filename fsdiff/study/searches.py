@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from fsdiff.blocks.explain import refuse, suggest
-from fsdiff.blocks.types import Block, PartBlock, block_type, exact
+from fsdiff.blocks.types import Block, BlockOf, Integer, Number, PartBlock
 from fsdiff.reports.ranking import GRID, OUTCOME
 from fsdiff.study.evaluation import without_best
 from fsdiff.study.fields import Count, Name, Seed, distinct
@@ -17,10 +17,8 @@ from fsdiff.training.options import Level
 POINTS = 2000
 """The most combinations of hyperparameters; each is an experiment, on two grids."""
 
-Value = (
-    exact(int | float)
-    | Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
-)
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
+Value = Integer | Number | Word
 
 
 def _several(values: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -89,9 +87,9 @@ class Search(Block):
         AfterValidator(_different_names),
     ]
     """Values by block and key, such as network.modes; level.batch_size for that of the level."""
-    coarse: block_type(Level)
+    coarse: Annotated[PartBlock, BlockOf(Level)]
     """The level that all combinations are trained on, and sampled at, first."""
-    fine: block_type(Level)
+    fine: Annotated[PartBlock, BlockOf(Level)]
     """The level that all are trained on, and sampled at, to see if they rank in the same order."""
     metric: Annotated[str, Field(min_length=1)]
     """The column of results that ranks them, NAME or NAME[CHANNEL]; the least is the best."""

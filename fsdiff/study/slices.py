@@ -106,6 +106,8 @@ class Configuration(Study):
     def trajectory_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
         """sample_slice, with fewer samples; {"metrics": {name: block}, "every": int}."""
         trajectory = self.runs[experiment].trajectory
+        if trajectory is None:
+            raise ValueError(f"experiment '{experiment}' has no trajectory")
         sample = self.sample_slice(experiment, resolution, seed)
         evaluate = self.evaluate_slice(experiment, resolution, seed)
         if trajectory.count:

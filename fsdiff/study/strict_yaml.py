@@ -63,7 +63,7 @@ class _Loader(yaml.SafeLoader):
             raise _refusal(*found)
         return node
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """A value and what is in it, unless it is too deep in others."""
         if self.depth > DEPTH:
             event = self.peek_event()
@@ -135,4 +135,5 @@ def _parts(node: yaml.Node) -> list[yaml.Node]:
 
 
 def _refusal(problem: str, place: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
+    mark = place.start_mark
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)  # type: ignore[arg-type] # marks of libyaml are marks, too

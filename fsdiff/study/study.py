@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
 from fsdiff.blocks.explain import refuse, suggest
-from fsdiff.blocks.types import Block, PartBlock, block_type, part_type
+from fsdiff.blocks.types import Block, BlockOf, PartBlock, PartOf
 from fsdiff.characters import one_line
 from fsdiff.metrics.results import channel_names
 from fsdiff.reports.claims import Claim
@@ -82,7 +82,9 @@ def _figures_of_one_kind(analyses: dict[str, PartBlock]) -> dict[str, PartBlock]
 
 
 Analyses = Annotated[
-    dict[Name, part_type("analysis")], Field(min_length=1), AfterValidator(_figures_of_one_kind)
+    dict[Name, Annotated[PartBlock, PartOf("analysis")]],
+    Field(min_length=1),
+    AfterValidator(_figures_of_one_kind),
 ]
 
 
@@ -105,7 +107,9 @@ def _about_the_study(claims: dict[str, PartBlock], info: ValidationInfo) -> dict
     return claims
 
 
-Claims = Annotated[dict[Name, block_type(Claim)], AfterValidator(_about_the_study)]
+Claims = Annotated[
+    dict[Name, Annotated[PartBlock, BlockOf(Claim)]], AfterValidator(_about_the_study)
+]
 
 
 class Study(Block):
@@ -185,8 +189,8 @@ class Study(Block):
         if resolution not in known:
             at = f"at {', '.join(map(str, known))}" if known else "nowhere"
             return f"no results of {name} at {resolution}; it is {when} {at}"
-        if isinstance(epoch, int):
-            item = self.experiments[name]
+        item = self.experiments[name]
+        if isinstance(epoch, int) and item.trajectory is not None:
             epochs = range(0, item.levels[-1].epochs + 1, item.trajectory.every)
             if epoch not in epochs:
                 return f"no results of {name} after epoch {epoch}; it is {when} every {epochs.step}"
