@@ -137,5 +137,6 @@ def _declared(path: Path) -> Iterator[tuple[str, str]]:
                 isinstance(item, ast.AnnAssign)
                 and getattr(item.target, "id", None) == "kind"
                 and isinstance(item.value, ast.Constant)
+                and isinstance(item.value.value, str)
             ):
                 yield item.value.value, node.name

@@ -43,9 +43,10 @@ def fingerprint(
         digest.update(_syntax(_text(Path(script))).encode())
     ignored = tuple(f"{root.name}.{name}." for name in WITHOUT_EFFECT)
     for module in dependencies(script=script, modules=modules, root=root):
-        if f"{module}.".startswith(ignored):
+        path = _file(module, root)
+        if path is None or f"{module}.".startswith(ignored):
             continue
-        digest.update(f"\n{module}\n{_syntax(_text(_file(module, root)))}".encode())
+        digest.update(f"\n{module}\n{_syntax(_text(path))}".encode())
     return digest.hexdigest()[:16]
 
 
@@ -209,8 +210,8 @@ class _WithoutWording(ast.NodeTransformer):
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         """Its values alone."""
-        values = [item for item in node.values if isinstance(item, ast.FormattedValue)]
-        return self.generic_visit(ast.JoinedStr(values))
+        values = (item for item in node.values if isinstance(item, ast.FormattedValue))
+        return self.generic_visit(ast.JoinedStr([*values]))
 
 
 def _is_wording(statement: ast.stmt) -> bool:

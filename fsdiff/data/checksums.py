@@ -21,7 +21,7 @@ def of_text(text: str) -> str:
 def of_tensor(tensor: Tensor) -> str:
     """SHA-256 of type, shape and numbers of a tensor on the CPU."""
     digest = hashlib.sha256(f"{tensor.dtype} {list(tensor.shape)} ".encode())
-    digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -68,7 +68,8 @@ def _described(name: Hashable, variable: xr.Variable) -> list[Any]:
     stored = variable.dtype.newbyteorder("<")
     content = None
     if name != "field":
-        content = hashlib.sha256(np.ascontiguousarray(variable.values, stored)).hexdigest()
+        values = np.ascontiguousarray(variable.values, stored).view(np.uint8)
+        content = hashlib.sha256(values.data).hexdigest()
     return [*header, stored.str, content]
 
 

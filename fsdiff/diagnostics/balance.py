@@ -92,10 +92,10 @@ def closure(balance: xr.Dataset) -> xr.DataArray:
 
     Dimensions are those of ``imbalance``.
     """
-    turnover = np.abs(balance["rate"]).sum("term")
+    turnover = abs(balance["rate"]).sum("term")
     if "time" in turnover.dims:
         turnover = turnover.integrate("time")
-    return np.abs(balance["imbalance"]) / turnover
+    return abs(balance["imbalance"]) / turnover
 
 
 def frames(end: float, count: int, grading: float) -> tuple[float, ...]:

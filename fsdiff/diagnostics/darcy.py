@@ -89,9 +89,11 @@ def flux(a: Tensor, u: Tensor, length: float) -> tuple[Tensor, Tensor]:
 
     Between cells, half a cell of each conducts in series; walls, where u = 0, are half a cell away.
     """
-    return tuple(
-        -2 * _jumps(u, axis) / _sums(1 / a, axis) * (a.shape[-1] / length) for axis in (-1, -2)
-    )
+
+    def across(axis: int) -> Tensor:
+        return -2 * _jumps(u, axis) / _sums(1 / a, axis) * (a.shape[-1] / length)
+
+    return across(-1), across(-2)
 
 
 def _jumps(u: Tensor, axis: int) -> Tensor:

@@ -144,8 +144,8 @@ def _refusal(folder: Path, temporary: Path | None) -> OSError | None:
     HDF5 loses the reason: on a full disk it reports a lack of permission or just an "HDF error".
     """
     try:
-        begun = temporary is not None and temporary.is_file()
-        with temporary.open("ab") if begun else tempfile.TemporaryFile(dir=folder) as file:
+        begun = temporary if temporary is not None and temporary.is_file() else None
+        with begun.open("ab") if begun else tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(2**20))
     except OSError as error:
         return OSError(error.errno, error.strerror)

@@ -104,8 +104,8 @@ def _differences(found: Any, expected: Any, name: str = "") -> Iterator[str]:
     """Where two configurations differ, in words such as "seed is 3, expected 4"."""
     if isinstance(found, dict) and isinstance(expected, dict):
         for key in sorted({*found, *expected}):
-            both = (block.get(key, _ABSENT) for block in (found, expected))
-            yield from _differences(*both, f"{name}.{key}" if name else key)
+            inside = f"{name}.{key}" if name else key
+            yield from _differences(found.get(key, _ABSENT), expected.get(key, _ABSENT), inside)
     elif found is _ABSENT:
         yield f"{name} is not given, expected {_short(expected)}"
     elif expected is _ABSENT:

@@ -57,7 +57,7 @@ class Lock:
     ) -> None:
         if self._file is not None:
             with suppress(OSError):  # the result is there, whatever becomes of the lock's file
-                if self._is_the_file_there():
+                if self._is_there(self._file):
                     self.path.unlink(missing_ok=True)
             os.close(self._file)
 
@@ -68,17 +68,16 @@ class Lock:
         wanted = _content(self._file)
         if wanted and wanted.get("lineage") != self._about["lineage"]:
             return f"{_name(wanted)} makes {self._target} from another configuration or other code"
-        return None if self._is_the_file_there() else f"its lock {self.path} was removed"
+        return None if self._is_there(self._file) else f"its lock {self.path} was removed"
 
     def _try_to_take(self) -> None:
         """Take the lock, or say once who has it and what is wanted, and wait a little."""
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         if _lock(file):
-            self._file = file
-            if self._is_the_file_there():
+            if self._is_there(file):
+                self._file = file
                 _write(file, self._about)
                 return
-            self._file = None
         elif not self.waited:
             logger.warning("waiting for %s, which makes %s", _name(_content(file)), self._target)
             with suppress(OSError):
@@ -87,10 +86,10 @@ class Lock:
         os.close(file)
         time.sleep(PATIENCE)
 
-    def _is_the_file_there(self) -> bool:
+    def _is_there(self, file: int) -> bool:
         """Whether the lock is still the file of its name: its last holder removed that."""
         try:
-            return os.path.samestat(os.stat(self.path), os.fstat(self._file))
+            return os.path.samestat(os.stat(self.path), os.fstat(file))
         except OSError:
             return False
 

@@ -28,7 +28,7 @@ def configure(path: str | Path) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[record, screen], force=True)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # or tracebacks of the failing log would bury the message
-    faulthandler.enable(record.stream)
+    faulthandler.enable(record.stream or sys.stderr)
     sys.excepthook = _log_uncaught
     versions = ", ".join(f"{name} {value}" for name, value in environment().items())
     logging.getLogger(__name__).info("made with %s", versions)

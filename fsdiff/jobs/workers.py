@@ -37,7 +37,7 @@ def workers(threads: int) -> Iterator[None]:
             yield
     else:
         with _connected(address) as client:
-            _check_code(client)
+            _check_code(client, address)
             yield
 
 
@@ -62,13 +62,13 @@ def _connected(address: str) -> "Client":
 async def _greet(address: str) -> None:
     """Exchange greetings with a scheduler; a client would wait for them without end."""
     from distributed import Security
-    from distributed.comm import connect
+    from distributed.comm.core import connect
 
     connection = await connect(address, **Security().get_connection_args("client"))
     await connection.close()
 
 
-def _check_code(client: "Client") -> None:
+def _check_code(client: "Client", address: str) -> None:
     """Refuse workers that would compute something else than this process would."""
 
     def loaded() -> str | None:  # local, and so it reaches workers that lack the package
@@ -78,7 +78,7 @@ def _check_code(client: "Client") -> None:
             return None
         return code()
 
-    address, found = client.scheduler.address, client.run(loaded)
+    found = client.run(loaded)
     others = [worker for worker, fingerprint in found.items() if fingerprint != code()]
     if others:
         raise RuntimeError(

@@ -120,8 +120,8 @@ def judge(claim: Claim, summary: pd.DataFrame, trajectories: pd.DataFrame | None
     ``summary`` has a row per experiment or search, seed and resolution, ``trajectories`` one per
     epoch, too.
     """
-    if claim.not_checkable:
-        return Finding("not checkable", reason=claim.not_checkable)
+    if claim.metric is None:
+        return Finding("not checkable", reason=claim.not_checkable or "")
     metrics = [claim.metric, *[claim.against_metric or claim.metric] * len(claim.against)]
     try:
         table = summary if claim.epoch is None else _after(trajectories, claim.epoch, metrics)

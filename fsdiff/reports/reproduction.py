@@ -60,7 +60,7 @@ def _row(claim: Claim, finding: Finding, known: Known) -> tuple[str, ...]:
 
 def _check(claim: Claim, known: Known) -> str:
     """What is compared with what, in words."""
-    if claim.not_checkable:
+    if claim.metric is None or claim.experiment is None:
         return "–"
     title = markdown(column_title(claim.metric, known))
     what = f"{title} of {code(claim.experiment)} at {claim.resolution}"

@@ -1,7 +1,7 @@
 """Reaction–diffusion patterns, at some times or as functions of time, from random states."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, FiniteFloat, PositiveFloat
 from torch import Tensor
@@ -15,7 +15,7 @@ from fsdiff.pde.rectangle import Length
 from fsdiff.spaces.axes import Nodes
 from fsdiff.spaces.basis import Basis
 
-SPECIES = ("u", "v")
+SPECIES: Final = ("u", "v")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Balances of simulated solutions: their terms, and how well they close."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,13 +11,19 @@ from matplotlib.figure import Figure
 from fsdiff.diagnostics.balance import closure
 from fsdiff.reports.plotting.style import experiment_styles, styled
 
-FIRST = {"color": "#000000", "linewidth": 2.2, "zorder": 1.8}
+FIRST: dict[str, Any] = {"color": "#000000", "linewidth": 2.2, "zorder": 1.8}
 """How the first sample, and the sum of its terms, are drawn."""
 
-OTHERS = {"color": "#999999", "linewidth": 1.0}
+OTHERS: dict[str, Any] = {"color": "#999999", "linewidth": 1.0}
 """How further samples are drawn."""
 
-DIFFERENCES = {"color": "#000000", "marker": "o", "linestyle": "", "mfc": "white", "ms": 3.2}
+DIFFERENCES: dict[str, Any] = {
+    "color": "#000000",
+    "marker": "o",
+    "linestyle": "",
+    "mfc": "white",
+    "ms": 3.2,
+}
 """How the derivatives that the frames themselves have are drawn."""
 
 DOTS = 40
@@ -38,7 +45,7 @@ def balances(found: Sequence[xr.Dataset], residual: xr.DataArray | None = None) 
     evolving = "time" in found[0].dims
     rows = ("amount", "terms", "closure") if evolving else ("terms", "closure")
     columns = len(found) + (residual is not None)
-    layout = [[f"{row} {i}" for i in range(len(found))] for row in rows]
+    layout: list[Any] = [[f"{row} {i}" for i in range(len(found))] for row in rows]
     for line in layout if residual is not None else ():
         line.append("." if line is layout[-1] else _RESIDUAL)
     figure = Figure(figsize=(3.5 * columns, 2.9 * len(rows)), layout="constrained")
@@ -76,9 +83,9 @@ def _evolving(column: Sequence[Axes], balance: xr.Dataset) -> None:
         error.plot(times[1:], errors[i, 1:].clip(ROUNDING), **style)
     first = balance.isel(sample=0)
     if "parts" in first:
-        for name, style in zip(first["part"].values, ("--", ":"), strict=False):
+        for name, dashes in zip(first["part"].values, ("--", ":"), strict=False):
             line = first["parts"].sel(part=name)
-            amount.plot(times, line, color="black", linestyle=style, linewidth=1.0, label=name)
+            amount.plot(times, line, color="black", linestyle=dashes, linewidth=1.0, label=name)
     _terms(terms, first)
     for axes in column:
         time_axis(axes, times)
@@ -153,5 +160,11 @@ def _sample_axis(axes: Axes, samples: np.ndarray) -> None:
 def _legend(axes: Axes) -> None:
     """Below the axes, where it hides nothing."""
     columns = 1 if max(map(len, axes.get_legend_handles_labels()[1])) > 24 else 2
-    below = {"loc": "upper left", "bbox_to_anchor": (-0.12, 0), "borderaxespad": 2.6}
-    axes.legend(ncols=columns, fontsize=7.5, columnspacing=1.2, **below)
+    axes.legend(
+        ncols=columns,
+        fontsize=7.5,
+        columnspacing=1.2,
+        loc="upper left",
+        bbox_to_anchor=(-0.12, 0),
+        borderaxespad=2.6,
+    )

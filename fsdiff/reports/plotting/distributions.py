@@ -1,6 +1,7 @@
 """One-point and derivative densities: where non-Gaussian fields differ from Gaussian ones."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +60,9 @@ def _derivatives(fields: np.ndarray, basis: Basis, length: float) -> np.ndarray:
     return np.concatenate([part.numpy().ravel() for part in parts]) / length
 
 
-def _draw(axes: Axes, samples: Mapping[str, np.ndarray], styles: Mapping[str, dict]) -> None:
+def _draw(
+    axes: Axes, samples: Mapping[str, np.ndarray], styles: Mapping[str, dict[str, Any]]
+) -> None:
     """Histograms on common bins that hold the data and nearly all of everything else."""
     reference = samples[TEST_DATA]
     edges = [np.quantile(array, (1e-4, 1 - 1e-4)) for array in samples.values()]

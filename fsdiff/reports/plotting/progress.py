@@ -1,7 +1,7 @@
 """How samples come nearer to the data during training, against epochs and seconds."""
 
 import itertools
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -88,7 +88,7 @@ def _curves(
     table: pd.DataFrame,
     column: Column,
     against: str,
-    styles: dict[str, dict],
+    styles: dict[str, dict[str, Any]],
     called: dict[str, str],
 ) -> None:
     for name, rows in models(table).items():

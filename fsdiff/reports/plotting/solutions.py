@@ -35,7 +35,9 @@ def evolution(fields: xr.DataArray, *, columns: int = 6) -> Figure:
         for column, time in enumerate(shown["time"].values):
             now = shown.isel(time=column).sel(channel=channel).values
             colours = colour_scale(now)
-            panels[0, column].set_title(f"t = {time:.3g}\n{_extent(colours.norm)}", fontsize=8.5)
+            panels[0, column].set_title(
+                f"t = {time:.3g}\n{_extent(*colours.get_clim())}", fontsize=8.5
+            )
             for axes, field in zip(panels[:, column], now, strict=True):
                 (show if field.ndim == 2 else _curve)(axes, field, colours)
         for axes, sample in zip(panels[:, 0], samples, strict=True):
@@ -68,7 +70,7 @@ def steady_states(fields: xr.DataArray) -> Figure:
             colours = ScalarMappable(Normalize(0, np.quantile(values, 0.99)), cmap="magma")
         for i, axes in enumerate(column):
             show(axes, values[i], colours)
-            if name == "flux":
+            if name == "flux" and flux is not None:
                 _stream_lines(axes, *flux[i])
         column[0].set_title(name)
         bar = figure.colorbar(colours, ax=list(column), location="bottom", aspect=25, pad=0.02)
@@ -78,10 +80,8 @@ def steady_states(fields: xr.DataArray) -> Figure:
     return figure
 
 
-def _extent(norm: Normalize) -> str:
-    if norm.vmin == -norm.vmax:
-        return f"±{norm.vmax:.2g}"
-    return f"{norm.vmin:.2g} … {norm.vmax:.2g}"
+def _extent(low: float, high: float) -> str:
+    return f"±{high:.2g}" if low == -high else f"{low:.2g} … {high:.2g}"
 
 
 def _curve(axes: Axes, values: np.ndarray, colours: ScalarMappable) -> None:

@@ -7,6 +7,7 @@ rounded to k, and the entries sum to the field's mean square. That of fields is 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ from fsdiff.reports.plotting.style import (
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.shells import whole_shells
 
-NOISE = {"color": "0.55", "linestyle": (0, (1, 1.5)), "linewidth": 1.6}
+NOISE: dict[str, Any] = {"color": "0.55", "linestyle": (0, (1, 1.5)), "linewidth": 1.6}
 """How the noise that experiments start from is drawn beside their samples."""
 
 
@@ -99,7 +100,7 @@ def distinct_spectra(priors: Mapping[str, ArrayLike]) -> list[tuple[str, str, st
 
 def _curves(
     experiments: Mapping[str, ArrayLike], surrogate: ArrayLike | None
-) -> dict[str, tuple[ArrayLike, dict]]:
+) -> dict[str, tuple[ArrayLike, dict[str, Any]]]:
     """What is compared with the data: label → (spectrum, how to draw it)."""
     curves = {}
     if surrogate is not None:

@@ -8,7 +8,7 @@ import os
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -22,9 +22,13 @@ from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, NullForma
 from scipy.optimize import isotonic_regression
 
 from fsdiff.characters import printable, visible
-from fsdiff.data.storage import atomic
+from fsdiff.jobs.atomic import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 Arguments = ParamSpec("Arguments")
+Level = TypeVar("Level", int, float)
 
 DATA: dict[str, Any] = {"color": "#000000", "linewidth": 2.6, "zorder": 1.8}
 """How data, and real fields against real fields, are drawn: below the curves that match them."""
@@ -43,7 +47,7 @@ WARNING = "#B34700"
 _EXPERIMENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
-_SETTINGS = {
+_SETTINGS: "dict[RcKeyType, Any]" = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9.5,
@@ -140,8 +144,8 @@ def experiment_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
     }
 
 
-def level_colours(levels: Sequence[int]) -> dict[int, Any]:
-    """A colour for each resolution, darker for finer."""
+def level_colours(levels: Sequence[Level]) -> dict[Level, Any]:
+    """A colour for each resolution or time, darker for larger."""
     ramp = mpl.colormaps["cividis_r"](np.linspace(0.15, 0.85, max(len(levels), 2)))
     return dict(zip(sorted(levels), ramp, strict=False))
 
@@ -174,11 +178,12 @@ def label_ends(axes: Axes, lines: Sequence[Line2D]) -> None:
     Positions are the least-squares closest to the ends that keep labels one text height apart. Call
     it last: it needs the final limits of the axes.
     """
-    axes.figure.draw_without_rendering()
+    figure = axes.figure.figure
+    figure.draw_without_rendering()
     ends = sorted(((*_end(axes, line), line) for line in lines), key=lambda end: end[1])
     texts = [wrapped(str(line.get_label())) for _, _, line in ends]
     size = 8.0
-    row = 1.25 * size * axes.figure.dpi / 72 / axes.bbox.height
+    row = 1.25 * size * figure.dpi / 72 / axes.bbox.height
     extents = np.array([row * (1 + text.count("\n")) for text in texts])
     offsets = np.concatenate([[0.0], np.cumsum((extents[1:] + extents[:-1]) / 2)])
     heights = np.array([height for _, height, _ in ends])

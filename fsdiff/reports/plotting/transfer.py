@@ -101,7 +101,11 @@ def _cell(
 ) -> None:
     """The mean over seeds, with their standard deviation, on its colour."""
     mean = float(values.mean())
-    colour = colours.to_rgba(mean / floor) if floor > 0 and mean > 0 else (0.93, 0.93, 0.93, 1.0)
+    colour = (
+        colours.to_rgba(np.array(mean / floor))
+        if floor > 0 and mean > 0
+        else (0.93, 0.93, 0.93, 1.0)
+    )
     corner = (place[0] - 0.5, place[1] - 0.5)
     axes.add_patch(Rectangle(corner, 1, 1, facecolor=colour, edgecolor="white", linewidth=1))
     text = _short(mean, 2)

@@ -90,7 +90,7 @@ def _elements(data: np.ndarray, order: str) -> Iterator[tuple[int, np.ndarray]]:
     """(type, content) of elements one after the other, in bytes."""
     at = 0
     while at < len(data):
-        kind, length = struct.unpack_from(f"{order}II", data, at)
+        kind, length = struct.unpack_from(f"{order}II", data.data, at)
         start = at + 8
         if kind >> 16:  # a small element has its content in the same eight bytes
             kind, length, start = kind & 0xFFFF, min(kind >> 16, 4), at + 4
@@ -134,8 +134,8 @@ class _Variable:
         if not self._compressed:
             return _elements(self._content, self._order)
         unpacker = zlib.decompressobj()
-        unpacked = np.frombuffer(unpacker.decompress(self._content, most), np.uint8)
-        kind, length = struct.unpack_from(f"{self._order}II", unpacked)
+        unpacked = np.frombuffer(unpacker.decompress(self._content.data, most), np.uint8)
+        kind, length = struct.unpack_from(f"{self._order}II", unpacked.data)
         if kind != MATRIX:
             raise ValueError("what is compressed is no array")
         if most > BEGINNING and not unpacker.eof:

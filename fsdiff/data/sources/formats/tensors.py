@@ -12,7 +12,7 @@ from fsdiff.data.sources.formats.stored import Arrays, Stored
 from fsdiff.data.sources.formats.views import Opaque, Readable, Whole
 
 TYPES = {
-    "BOOL": np.bool_,
+    "BOOL": np.dtype(bool),
     **{f"F{8 * size}": np.dtype(f"f{size}") for size in (2, 4, 8)},
     **{f"I{8 * size}": np.dtype(f"i{size}") for size in (1, 2, 4, 8)},
     **{f"U{8 * size}": np.dtype(f"u{size}") for size in (1, 2, 4, 8)},
@@ -31,4 +31,4 @@ def _readable(file: Any, name: str) -> Readable:
     shape, kind = tensor.get_shape(), tensor.get_dtype()
     if kind not in TYPES:
         return Opaque(shape, kind)
-    return Whole(shape, np.dtype(TYPES[kind]), partial(file.get_tensor, name))
+    return Whole(shape, TYPES[kind], partial(file.get_tensor, name))

@@ -121,8 +121,8 @@ class Chunked:
             places.append(place)
         grid = np.empty([len(met) for met in numbers], bool)
         for position in np.ndindex(grid.shape):
-            chunk = (int(met[i]) for met, i in zip(numbers, position, strict=True))
-            grid[position] = self._written(tuple(chunk))
+            number = tuple(int(met[i]) for met, i in zip(numbers, position, strict=True))
+            grid[position] = self._written(number)
         return grid[np.ix_(*places)]
 
 

@@ -1,6 +1,7 @@
 """Samples on their way into a finite set of points, and how often each is reached."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,8 +10,8 @@ from matplotlib.figure import Figure
 
 from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled
 
-DOT = {"s": 2.0, "alpha": 0.6, "linewidths": 0, "rasterized": True}
-CROSS = {"s": 22, "marker": "+", "color": "black", "linewidths": 0.7, "zorder": 0.9}
+DOT: dict[str, Any] = {"s": 2.0, "alpha": 0.6, "linewidths": 0, "rasterized": True}
+CROSS: dict[str, Any] = {"s": 22, "marker": "+", "color": "black", "linewidths": 0.7, "zorder": 0.9}
 
 
 @styled
@@ -19,7 +20,7 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     styles = experiment_styles(results)
     first = next(iter(results.values()))
     figure = Figure(figsize=(11.0, 8.2), layout="constrained")
-    way, ends, numbers = figure.subfigures(3, 1, height_ratios=(1, 1.25, 1.25))
+    way, ends, numbers = figure.subfigures(3, 1, squeeze=False, height_ratios=(1, 1.25, 1.25))[:, 0]
     for axes, t in zip(way.subplots(1, first.sizes["time"]), first.time.values, strict=True):
         _scatter(axes, first, t, "#0072B2", 3.0)
         axes.set_title(f"t = {t:.2g}")

@@ -80,6 +80,13 @@ def _guides(axes: Axes, results: Mapping[str, xr.Dataset]) -> None:
         axes.plot(cost, guide, color="0.4", linestyle=":", linewidth=1.2)
         middle = (cost.prod() ** 0.5, guide.prod() ** 0.5)
         offset = (4, 4) if order == 1 else (-4, -4)
-        align = {"ha": "left", "va": "bottom"} if order == 1 else {"ha": "right", "va": "top"}
-        style = {"color": "0.3", "fontsize": 8, "textcoords": "offset points", **align}
-        axes.annotate(f"order {order}", middle, offset, **style)
+        axes.annotate(
+            f"order {order}",
+            middle,
+            offset,
+            color="0.3",
+            fontsize=8,
+            textcoords="offset points",
+            ha="left" if order == 1 else "right",
+            va="bottom" if order == 1 else "top",
+        )

@@ -1,6 +1,7 @@
 """Samples of networks that were asked for score, noise or data, and the errors of each."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import xarray as xr
 from matplotlib.axes import Axes
@@ -8,15 +9,15 @@ from matplotlib.figure import Figure
 
 from fsdiff.reports.plotting.style import experiment_styles, styled
 
-DOT = {"s": 3.0, "alpha": 0.6, "linewidths": 0, "rasterized": True}
-DATA = {**DOT, "s": 14.0, "alpha": 0.35, "color": "0.45"}
+DOT: dict[str, Any] = {"s": 3.0, "alpha": 0.6, "linewidths": 0, "rasterized": True}
+DATA: dict[str, Any] = {**DOT, "s": 14.0, "alpha": 0.35, "color": "0.45"}
 
 
 @styled
 def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     """Samples of each analysis above; errors against time and estimates at a point below."""
     figure = Figure(figsize=(11.0, 6.8), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.15, 1))[:, 0]
     panels = above.subplots(1, max(len(results), 3), sharex=True, sharey=True)
     for axes, (title, style) in zip(panels, experiment_styles(results).items(), strict=False):
         _samples(axes, results[title], style["color"])
