@@ -136,8 +136,9 @@ def _colour_bar(
     fields: Sequence[np.ndarray],
     quantity: str,
 ) -> None:
-    below = min(float(values.min()) for values in fields) < colours.norm.vmin
-    above = max(float(values.max()) for values in fields) > colours.norm.vmax
+    low, high = colours.get_clim()
+    below = min(float(values.min()) for values in fields) < low
+    above = max(float(values.max()) for values in fields) > high
     extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
     bar = figure.colorbar(
         colours, ax=panels, extend=extend, shrink=min(1.0, 3.5 / len(panels)), aspect=25, pad=0.02

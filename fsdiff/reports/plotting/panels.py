@@ -20,7 +20,7 @@ def colour_scale(values: ArrayLike) -> ScalarMappable:
 
     The scale leaves out the extreme 2 in 1000 values at either end.
     """
-    low, high = (float(edge) for edge in np.quantile(values, (0.002, 0.998)))
+    low, high = (float(edge) for edge in np.quantile(np.asarray(values), (0.002, 0.998)))
     if low < 0 < high:
         limit = max(-low, high)
         return ScalarMappable(Normalize(-limit, limit), cmap="RdBu_r")
@@ -40,7 +40,11 @@ def show(axes: Axes, field: ArrayLike, colours: ScalarMappable) -> None:
     """A field (y, x) with y upwards, a square for each node."""
     frame(axes)
     axes.imshow(
-        field, origin="lower", interpolation="nearest", norm=colours.norm, cmap=colours.cmap
+        field,
+        origin="lower",
+        interpolation="nearest",
+        norm=colours.norm,  # type: ignore[arg-type] # any norm will do; the stubs ask for one class
+        cmap=colours.cmap,
     )
 
 
@@ -57,5 +61,5 @@ def common_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
         for axes in panels
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    place = "outside upper center"
-    figure.legend(handles.values(), handles, loc=place, ncols=min(len(handles), columns))
+    across = min(len(handles), columns)
+    figure.legend([*handles.values()], [*handles], loc="outside upper center", ncols=across)

@@ -186,5 +186,5 @@ def _firsts(shown: list[Column]) -> set[str]:
 
 
 def _class(*names: str | bool) -> str:
-    joined = " ".join(name for name in names if name)
+    joined = " ".join(name for name in names if isinstance(name, str) and name)
     return f' class="{joined}"' if joined else ""
