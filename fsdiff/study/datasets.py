@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from fsdiff.blocks.explain import Problem, refuse
-from fsdiff.blocks.types import Block, PartBlock, part_type
+from fsdiff.blocks.types import Block, PartBlock, PartOf
 from fsdiff.study.evaluation import too_few
 from fsdiff.study.fields import Count, Nodes, Seed, increasing
 from fsdiff.study.sizes import unaffordable_data
@@ -40,14 +40,16 @@ class Split(Block):
 class Dataset(Block):
     """A data set and its hierarchy of resolutions."""
 
-    source: part_type("source")
+    source: Annotated[PartBlock, PartOf("source")]
     """The law that samples are drawn from, or the files that they are read from."""
     seed: Seed = 0
     """Sample i depends on this seed and i only."""
     split: Split
     shards: Count = 1
     """In how many jobs the samples are made; changes nothing in them."""
-    downsampling: part_type("downsampling") = Field({"kind": "spectral"})
+    downsampling: Annotated[PartBlock, PartOf("downsampling")] = Field(
+        {"kind": "spectral"}, validate_default=True
+    )
     """How fields are taken to coarser grids."""
     resolutions: Annotated[tuple[Nodes, ...], Field(min_length=1), AfterValidator(increasing)]
     """Nodes per axis of the hierarchy, increasing, up to the resolution of the source."""

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from fsdiff.blocks.explain import Problem, refuse, suggest
-from fsdiff.blocks.types import Block, PartBlock, block_type, part_type
+from fsdiff.blocks.types import Block, BlockOf, PartBlock, PartOf
 from fsdiff.characters import Line
 from fsdiff.parts import find, kinds
 from fsdiff.study.datasets import Dataset
@@ -84,25 +84,31 @@ class Experiment(Block):
     """What figures and tables call it; its name if absent."""
     dataset: Name
     """A name under ``datasets``."""
-    method: part_type("method") = Field({"kind": DEFAULT_METHOD})
+    method: Annotated[PartBlock, PartOf("method")] = Field(
+        {"kind": DEFAULT_METHOD}, validate_default=True
+    )
     """What is trained, and what samples are drawn from; some methods lack blocks below."""
-    prior: part_type("prior") = _ABSENT
+    prior: Annotated[PartBlock, PartOf("prior")] = _ABSENT
     """The Gaussian measure that noise is drawn from."""
-    process: part_type("process") = _ABSENT
+    process: Annotated[PartBlock, PartOf("process")] = _ABSENT
     """How data turn into noise."""
-    prediction: part_type("prediction") = _ABSENT
+    prediction: Annotated[PartBlock, PartOf("prediction")] = _ABSENT
     """What the network's output means."""
-    network: part_type("network") = _ABSENT
+    network: Annotated[PartBlock, PartOf("network")] = _ABSENT
     """The neural operator."""
-    time_sampling: part_type("time_sampling") = Field({"kind": "spectral"})
+    time_sampling: Annotated[PartBlock, PartOf("time_sampling")] = Field(
+        {"kind": "spectral"}, validate_default=True
+    )
     """Which times the network is trained at."""
-    training: block_type(TrainingOptions) = Field({})
+    training: Annotated[PartBlock, BlockOf(TrainingOptions)] = Field({}, validate_default=True)
     """Options of training that all levels share."""
     levels: Annotated[
-        tuple[block_type(Level), ...], Field(min_length=1), AfterValidator(_levels_increase)
+        tuple[Annotated[PartBlock, BlockOf(Level)], ...],
+        Field(min_length=1),
+        AfterValidator(_levels_increase),
     ] = _ABSENT
     """Levels of training, coarse to fine, each started from the one before."""
-    sampler: part_type("sampler") = _ABSENT
+    sampler: Annotated[PartBlock, PartOf("sampler")] = _ABSENT
     """How noise is turned into data."""
     samples: Samples
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(distinct)] = (0,)
@@ -315,7 +321,9 @@ def _unaffordable_levels(
     levels: tuple[PartBlock, ...], network: PartBlock | None, dataset: Dataset
 ) -> Iterator[Problem]:
     """Batches of training that no memory would hold."""
-    for i, level in enumerate(levels if network else ()):
+    if network is None:
+        return
+    for i, level in enumerate(levels):
         if problem := unaffordable_batch(network, dataset, level.resolution, level.batch_size):
             yield (i, "batch_size"), problem
 
