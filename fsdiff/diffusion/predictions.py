@@ -23,6 +23,11 @@ class Prediction(ABC):
     reads_noise: ClassVar[bool] = False
     """Whether the output is noise, or part noise, which must fade if the data are to be seen."""
 
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Its name in configurations."""
+
     def check(self, process: GaussianPath) -> None:
         """Raise ValueError where the data cannot be read from the output."""
         if self.reads_noise and not noise_grows(process):

@@ -32,6 +32,11 @@ class GaussianPath(ABC):
             )
 
     @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Its name in configurations."""
+
+    @property
     def T(self) -> float:
         """Final time."""
         return 1.0

@@ -56,7 +56,10 @@ class RBF(KernelPrior):
 class _MaternFamily(KernelPrior):
     """c(h) = 2^(1−ν)/Γ(ν) z^ν K_ν(z), z = √(2ν) h/length, with ν = ``smoothness``."""
 
-    smoothness: ClassVar[float]
+    @property
+    @abstractmethod
+    def smoothness(self) -> float:
+        """ν: samples have just less than so many derivatives."""
 
     def correlation(self, distance: Tensor) -> Tensor:
         """2^(1−ν)/Γ(ν) z^ν K_ν(z), through logarithms; 1 at zero."""
