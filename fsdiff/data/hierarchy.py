@@ -92,7 +92,7 @@ def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
         if not own.constants:
             mean[..., channel] = 0.0
     deviation = field - mean
-    variance, spectrum = dask.compute(
+    variance, spectrum = dask.base.compute(
         np.square(deviation).mean(everything),
         _energy(deviation, basis).mean("sample"),
     )

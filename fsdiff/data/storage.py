@@ -261,9 +261,9 @@ def _write_fields(field: xr.DataArray, path: Path, consequence: str) -> None:
     """Add the fields to a file that has their dimensions, a few chunks at a time."""
     step = _CHUNKS_AT_A_TIME * samples_per_chunk(field)
     kind = np.result_type(field.dtype, np.float32)
-    how = {"contiguous": True, "fill_value": False}
+    how: dict[str, Any] = {"contiguous": True, "fill_value": False}
     with netCDF4.Dataset(path, "r+") as file:
-        stored = file.createVariable("field", kind, field.dims, **how)
+        stored = file.createVariable("field", kind, tuple(map(str, field.dims)), **how)
         stored.setncatts(field.attrs)
         if auxiliary := _auxiliary(field):
             stored.coordinates = " ".join(auxiliary)

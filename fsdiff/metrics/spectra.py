@@ -84,8 +84,9 @@ def radial_spectrum(fields: Tensor, basis: Basis) -> tuple[Tensor, Tensor]:
     The energy of a shell is the sum over its modes of the mean square over the set, see
     ``fsdiff.spaces.shells.shell_energy``; Fourier Nyquist modes are no part of it.
     """
-    squares = sum(basis.forward(block).abs().square().sum(0) for block in blocks(fields))
-    energy = shell_energy(squares / len(fields), basis, basis.resolution(fields))
+    squares = (basis.forward(block).abs().square().sum(0) for block in blocks(fields))
+    mean = sum(squares, torch.zeros(())) / len(fields)
+    energy = shell_energy(mean, basis, basis.resolution(fields))
     return torch.arange(energy.shape[1], dtype=torch.float64), energy
 
 

@@ -26,7 +26,7 @@ Offset = tuple[int, int]
 """A step to a neighbouring cell: rows, columns."""
 
 _HALF: tuple[Offset, ...] = ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1))
-_NEIGHBOURS: tuple[Offset, ...] = tuple(product((-1, 0, 1), repeat=2))
+_NEIGHBOURS: tuple[Offset, ...] = tuple(product((-1, 0, 1), (-1, 0, 1)))
 _COARSEST = 8
 _STEPS = tuple(1 / (0.625 + 0.375 * math.cos(math.pi * i / 4)) for i in (1, 3))
 """Steps of the Chebyshev polynomial of degree 2 on [0.25, 1], where the eigenvalues of modes that
@@ -174,7 +174,8 @@ class Interpolation:
 
     def _sum(self, entries: Mapping[Offset, Tensor], s: Offset, axis: int, step: int) -> Tensor:
         """Sum at fine cells 2K + s of the entries whose offset along ``axis`` is ``step``."""
-        return sum(self._at(s, v) for offset, v in entries.items() if offset[axis] == step)
+        those = (self._at(s, v) for offset, v in entries.items() if offset[axis] == step)
+        return sum(those, torch.zeros(()))
 
     def _at(self, s: Offset, fine: Tensor) -> Tensor:
         """Values at fine cells 2K + s for all coarse cells K."""

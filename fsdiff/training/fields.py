@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Protocol
@@ -49,7 +49,7 @@ class TrainingFields(ABC):
         """How many there are."""
 
     @abstractmethod
-    def batches(self, size: int, steps: range, random: Randomness) -> Iterator[Tensor]:
+    def batches(self, size: int, steps: range, random: Randomness) -> Generator[Tensor]:
         """The batches (size, channel, *grid) of these steps.
 
         An epoch is len // size steps, with every sample once, but for those that make no batch.
@@ -65,7 +65,7 @@ class InMemory(TrainingFields):
     def __len__(self) -> int:
         return len(self.fields)
 
-    def batches(self, size: int, steps: range, random: Randomness) -> Iterator[Tensor]:
+    def batches(self, size: int, steps: range, random: Randomness) -> Generator[Tensor]:
         """The batches of these steps."""
         for epoch, positions in _epochs(steps, len(self) // size):
             order = torch.from_numpy(random(epoch).permutation(len(self)))
@@ -87,7 +87,7 @@ class Streamed(TrainingFields):
     def __len__(self) -> int:
         return self.stored.shape[0]
 
-    def batches(self, size: int, steps: range, random: Randomness) -> Iterator[Tensor]:
+    def batches(self, size: int, steps: range, random: Randomness) -> Generator[Tensor]:
         """The batches of these steps; nothing is read that no step needs."""
         pieces: list[Tensor] = []
         missing = size
@@ -122,7 +122,7 @@ class Streamed(TrainingFields):
 
     def _loaded(
         self, windows: Iterator[tuple[list[range], Tensor]]
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    ) -> Generator[tuple[Tensor, Tensor]]:
         """The samples of each window and their order, while the next window is read."""
         shape = (min(self.blocks * self.stored.block, len(self)), *self.stored.shape[1:])
         memory = itertools.cycle([torch.empty(shape), torch.empty(shape)])

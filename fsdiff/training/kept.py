@@ -40,7 +40,8 @@ class KeptWeights:
 
         ``made`` says in it what it was made from.
         """
-        gathered, seconds = {}, {}
+        gathered: dict[str, Tensor] = {}
+        seconds: dict[int, float] = {}
         for epoch in self._epochs(epochs):
             weights, about = tensors.read(self._path(epoch))
             seconds[epoch] = about["seconds"]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,11 +48,12 @@ class Progress:
 
     def fits(self, steps: int, steps_per_epoch: int, resolutions: int) -> bool:
         """Whether training of so many steps can be here."""
-        if any(row.keys() != ROW or not isinstance(row["epoch"], int) for row in self.rows):
+        if any(row.keys() != ROW for row in self.rows):
             return False
-        epochs = [row["epoch"] for row in self.rows]
+        epochs = [row["epoch"] for row in self.rows if isinstance(row["epoch"], int)]
         return (
             self.step <= steps
+            and len(epochs) == len(self.rows)
             and epochs == sorted(set(epochs))
             and epochs[:1] == [0]
             and epochs[-1] <= self.step // steps_per_epoch
@@ -61,7 +63,7 @@ class Progress:
 
     def curves(self) -> xr.Dataset:
         """The rows by epoch, with the losses' resolutions to be named as a coordinate."""
-        columns = {
+        columns: dict[str, Any] = {
             name: ("epoch", np.array([row[name] for row in self.rows], dtype=np.float64))
             for name in ("training_loss", "learning_rate", "seconds")
         }
@@ -115,7 +117,7 @@ class TrainingState:
 
     def save(self, path: Path) -> None:
         """Write everything to a file."""
-        saved = {}
+        saved: dict[str, Tensor] = {}
         for name, parameter in self.parameters.items():
             saved[f"weights/{name}"] = parameter
             saved[f"average/{name}"] = self.average[name]
@@ -141,7 +143,7 @@ class TrainingState:
     def _shapes(self, saved: Iterable[str]) -> tensors.Shapes:
         """Types and shapes that must be in a file; the optimiser knows what had gradients only."""
         stepped = {name.partition("/")[2] for name in saved if name.startswith("optimizer.")}
-        expected = {}
+        expected: tensors.Shapes = {}
         for name, shape in tensors.shapes(self.parameters).items():
             kinds = dict.fromkeys(("weights", "average", "best"), shape)
             if name in stepped:

@@ -53,7 +53,7 @@ def read_idx(path: Path, axes: int) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
     """The file's contents, uncompressed."""
     try:
         with path.open("rb") as stored:
@@ -68,7 +68,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise StorageError(f"{path} cannot be read ({error}): fetch it again") from error
 
 
-def _read_shape(path: Path, file: BinaryIO, axes: int) -> tuple[int, ...]:
+def _read_shape(path: Path, file: BinaryIO | gzip.GzipFile, axes: int) -> tuple[int, ...]:
     magic = file.read(4)
     expected = bytes([0, 0, UNSIGNED_BYTES, axes])
     if magic != expected:

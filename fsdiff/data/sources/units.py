@@ -38,7 +38,7 @@ def _canonical(units: str | None) -> tuple[str, ...]:
     text = re.sub(r"\(([^()/\s.*]+)\)", r"\1", text)  # one factor, as in W/(m^2)
     factors = []
     for sign, factor in re.findall(r"([/\s.*]?)\s*([^/\s.*]+)", re.sub(r"\s*/\s*", "/", text)):
-        name, power = re.fullmatch(r"(.*?)([+-]?\d*)", factor).groups()
+        [(name, power)] = re.findall(r"^(.*?)([+-]?\d*)$", factor)
         exponent = int(power if power.strip("+-") else 1) * (-1 if sign == "/" else 1)
         if name:
             factors.append(f"{_MEANING.get(name.casefold(), name)}{exponent}")
