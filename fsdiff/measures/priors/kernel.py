@@ -1,6 +1,7 @@
 """Priors given by their covariance between two points, c(‖x − y‖) with a length scale."""
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
