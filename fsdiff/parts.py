@@ -20,8 +20,10 @@ from typing import Any
 PACKAGE = Path(__file__).parent
 
 FAMILIES = {
-    "basis": "spaces.bases spaces.boxes spaces.gram",
+    "basis": "spaces.bases spaces.boxes spaces.channels spaces.gram",
+    "bases": "spaces.bases spaces.boxes",
     "prior": "measures.priors",
+    "priors": "measures.priors.convolution measures.priors.kernel",
     "process": "diffusion.processes",
     "network": "networks",
     "prediction": "diffusion.predictions",
@@ -98,6 +100,10 @@ def _named(block: Any) -> Iterator[tuple[str, str]]:
     for key, value in block.items():
         if _is_part(key, value):
             yield key, value["kind"]
+        elif _are_parts(key, value):
+            yield from ((key, part["kind"]) for part in value)
+            for part in value:
+                yield from _named(part)
         elif key in FAMILIES and isinstance(value, Mapping):
             yield from ((key, part["kind"]) for part in value.values())
         yield from _named(value)
@@ -105,6 +111,8 @@ def _named(block: Any) -> Iterator[tuple[str, str]]:
 
 def _nested(key: str, value: Any) -> Any:
     """What a constructor is given for an entry of a block."""
+    if _are_parts(key, value):
+        return tuple(build(key, part) for part in value)
     if not _is_part(key, value):
         return _freeze(value)
     return partial(build, key, value) if key == "network" else build(key, value)
@@ -112,6 +120,11 @@ def _nested(key: str, value: Any) -> Any:
 
 def _is_part(key: str, value: Any) -> bool:
     return key in FAMILIES and isinstance(value, Mapping) and isinstance(value.get("kind"), str)
+
+
+def _are_parts(key: str, value: Any) -> bool:
+    """Whether an entry is a list of parts, such as one for each channel."""
+    return isinstance(value, list | tuple) and bool(value) and all(_is_part(key, v) for v in value)
 
 
 def _freeze(value: Any) -> Any:

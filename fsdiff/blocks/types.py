@@ -76,10 +76,7 @@ class PartBlock(Block):
         if dataclasses.is_dataclass(self._described):
             values = {name: getattr(self, name) for name in type(self).model_fields}
             self._part = self._described(
-                **{
-                    name: value.part if isinstance(value, PartBlock) else value
-                    for name, value in values.items()
-                }
+                **{name: _constructed(value) for name, value in values.items()}
             )
         return self
 
@@ -109,7 +106,7 @@ def block_type(described: type) -> type[PartBlock]:
     fields: dict[str, Any] = {}
     for name, annotation, default in _parameters(described):
         if name in parts.FAMILIES and _mentions_parts(annotation):
-            annotation = part_type(name, annotation)
+            annotation = _parts_of(name, annotation)
         if dataclasses.is_dataclass(default) and not isinstance(default, type):
             default = dataclasses.asdict(default)
         fields[name] = (exact(annotation, LARGEST if name == "seed" else MOST), default)
@@ -159,6 +156,23 @@ def part_type(family: str, base: Any = None) -> Any:
     if len(types) == 1:
         return types[0]
     return Annotated[reduce(or_, types), Field(discriminator="kind")]
+
+
+def _constructed(value: Any) -> Any:
+    """The dataclass that a block describes, or those of several; other values as they are."""
+    if isinstance(value, tuple):
+        return tuple(map(_constructed, value))
+    return value.part if isinstance(value, PartBlock) else value
+
+
+def _parts_of(family: str, annotation: Any) -> Any:
+    """The type of a part's block, or of the blocks of a tuple of parts."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated and get_origin(arguments[0]) is tuple:
+        return Annotated[(_parts_of(family, arguments[0]), *arguments[1:])]
+    if origin is tuple:
+        return tuple[part_type(family, arguments[0]), ...]
+    return part_type(family, annotation)
 
 
 def exact(annotation: Any, largest: int = LARGEST) -> Any:

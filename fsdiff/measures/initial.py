@@ -68,9 +68,14 @@ class WhiteNoise:
 class _Gaussian(ABC):
     """Gaussian fields whose coefficients in the basis are independent."""
 
-    @abstractmethod
+    @single_thread()
     def eigenvalues(self, basis: Basis, n: int) -> Tensor:
         """λ_k over the coefficients at level n, float64; they do not depend on n."""
+        return basis.symbol(lambda own: self._eigenvalues(own, n))
+
+    @abstractmethod
+    def _eigenvalues(self, basis: Basis, n: int) -> Tensor:
+        """λ_k in the basis of a channel."""
 
     @single_thread()
     def sample(
@@ -111,9 +116,8 @@ class GaussianRandomField(_Gaussian):
     smoothness: PositiveFloat = 1.0
     kind: Literal["gaussian_random_field"] = "gaussian_random_field"
 
-    @single_thread()
-    def eigenvalues(self, basis: Basis, n: int) -> Tensor:
-        """λ_k over the coefficients at level n, float64; they do not depend on n."""
+    def _eigenvalues(self, basis: Basis, n: int) -> Tensor:
+        """λ_k in the basis of a channel."""
         trace = _matern_trace(basis, self.correlation_length, self.smoothness)
         values = _matern(basis, n, self.correlation_length, self.smoothness)
         return self.variance / trace * values
@@ -140,9 +144,8 @@ class PowerLawField(_Gaussian):
     power: Annotated[float, Field(gt=1)] = 2.5
     kind: Literal["power_law_field"] = "power_law_field"
 
-    @single_thread()
-    def eigenvalues(self, basis: Basis, n: int) -> Tensor:
-        """λ_k over the coefficients at level n, float64; they do not depend on n."""
+    def _eigenvalues(self, basis: Basis, n: int) -> Tensor:
+        """λ_k in the basis of a channel."""
         squared = basis.omega_squared(n)
         return self.scale * (squared + self.shift) ** -self.power * (squared > 0)
 

@@ -117,6 +117,14 @@ def compare(spectrum: Tensor, eigenvalues: Tensor, basis: Basis, n: int) -> Comp
 def compare_prior(spectra: Tensor, prior: SpectralPrior, basis: Basis, n: int) -> Comparison:
     """Normalised data, with mean-square coefficients (channel, *coefficients), beside a prior.
 
-    Channels are all of unit mean square: in their average the roughest one counts.
+    Channels are all of unit mean square: in their average the roughest one counts. Where channels
+    have noise of their own, the one that it suits least.
     """
-    return compare(spectra.mean(0), prior.eigenvalues(basis, n), basis, n)
+    eigenvalues = prior.eigenvalues(basis, n)
+    if eigenvalues.ndim == basis.dimension:
+        return compare(spectra.mean(0), eigenvalues, basis, n)
+    each = [
+        compare(*channel, n)
+        for channel in zip(spectra, eigenvalues, basis.by_channel(len(spectra)), strict=True)
+    ]
+    return max(each, key=lambda one: (len(one.smoother), one.uncovered))

@@ -10,7 +10,7 @@ to its coefficients; modes are addressed by arrays of the coefficients' shape, s
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Literal, Protocol
 
@@ -136,6 +136,14 @@ class Basis(ABC):
     def by_channel(self, channels: int) -> "tuple[Basis, ...]":
         """The basis of each channel of fields (..., channel, *grid): one for all."""
         return (self,) * channels
+
+    def select(self, channels: Sequence[int]) -> "Basis":
+        """The basis of fields that have but some of the channels."""
+        return self
+
+    def symbol(self, function: Callable[["Basis"], Tensor]) -> Tensor:
+        """An array over the modes of a basis; with a first axis for channels that differ in it."""
+        return function(self)
 
     def axis_nodes(self, n: int) -> tuple[np.ndarray, ...]:
         """Coordinates of the nodes along each axis at level ``n``, in the unit of the sides."""

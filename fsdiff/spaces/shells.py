@@ -3,6 +3,7 @@
 Wavenumbers are those of ``Basis.wavenumber``: of the axes that are refined, in units of the lowest.
 """
 
+import torch
 from torch import Tensor
 
 from fsdiff.spaces.basis import Basis
@@ -19,11 +20,24 @@ def shell_energy(mean_squares: Tensor, basis: Basis, n: int) -> Tensor:
     found, expected = tuple(mean_squares.shape[-basis.dimension :]), basis.coefficient_shape(n)
     if found != expected:
         raise ValueError(f"{n} nodes have coefficients {expected}, not {found}")
+    if basis.resolved(n).ndim > basis.dimension:
+        return _by_channel(mean_squares, basis, n)
     resolved = basis.resolved(n)
     shell = basis.wavenumber(n)[resolved].round().long().to(mean_squares.device)
     energy = (basis.multiplicity(n).to(mean_squares) * mean_squares)[..., resolved]
     shells = energy.new_zeros((*energy.shape[:-1], int(shell.max()) + 1))
     return shells.index_add_(-1, shell, energy)
+
+
+def _by_channel(mean_squares: Tensor, basis: Basis, n: int) -> Tensor:
+    """Shells (..., channel, shells) where each channel has a basis of its own."""
+    axis = -1 - basis.dimension
+    bases = basis.by_channel(mean_squares.shape[axis])
+    each = zip(mean_squares.unbind(axis), bases, strict=True)
+    shells = [shell_energy(values, own, n) for values, own in each]
+    most = max(energy.shape[-1] for energy in shells)
+    padded = [torch.nn.functional.pad(e, (0, most - e.shape[-1])) for e in shells]
+    return torch.stack(padded, -2)
 
 
 def whole_shells(n: int, basis: Basis) -> int:

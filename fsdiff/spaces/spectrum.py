@@ -38,6 +38,9 @@ def resample_spectrum(spectrum: Tensor, basis: Basis, source: int, n: int) -> Te
     ``spectrum`` has shape (channel, *coefficients on source); the result (channel, *coefficients
     on n), float64, zero on modes that level n does not resolve and positive elsewhere.
     """
+    if basis.resolved(n).ndim > basis.dimension:
+        pairs = enumerate(basis.by_channel(len(spectrum)))
+        return torch.cat([resample_spectrum(spectrum[[c]], own, source, n) for c, own in pairs])
     spectrum = spectrum.double()
     spectrum = spectrum.clamp_min(1e-12 * float(spectrum.max()))
     result = power_law_tail(spectrum, basis, source)(basis.wavenumber(n))

@@ -68,9 +68,10 @@ class Judge:
     ) -> dict[str, float]:
         """The numbers for the chosen channels; those of physical fields come last."""
         row: dict[str, float] = {}
+        basis = self.basis if isinstance(chosen, slice) else self.basis.select(chosen)
         for physical, (samples, reference) in sets.items():
             own = {k: metric for k, metric in self.metrics.items() if metric.physical == physical}
-            row |= evaluate(own, samples[:, chosen], reference[:, chosen], self.basis)
+            row |= evaluate(own, samples[:, chosen], reference[:, chosen], basis)
         return row
 
     def _physical(self, fields: Tensor) -> Tensor:

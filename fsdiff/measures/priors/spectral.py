@@ -52,6 +52,9 @@ class SpectralPrior(ABC):
 
     def eigenvalues(self, basis: Basis, n: int) -> Tensor:
         """λ_k over the coefficients on n nodes per axis, float64; 0 on modes not resolved."""
+        return basis.symbol(lambda own: self._eigenvalues(own, n))
+
+    def _eigenvalues(self, basis: Basis, n: int) -> Tensor:
         values = self.unnormalised(basis, n) * basis.resolved(n)
         if not self.normalize:
             return values
