@@ -26,7 +26,8 @@ from torch import Tensor
 from fsdiff.data.storage import atomic
 from fsdiff.measures.initial import GaussianRandomField, PowerLawField, WhiteNoise
 from fsdiff.measures.permeability import LogNormal, Permeability, Threshold
-from fsdiff.pde import integrators, navier_stokes
+from fsdiff.pde import integrators, stepping
+from fsdiff.pde.burgers import Burgers
 from fsdiff.pde.darcy import Darcy
 from fsdiff.pde.navier_stokes import NavierStokes
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
@@ -35,6 +36,7 @@ from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis
 
 TOLERANCES = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 TIGHT = 1e-12
+System = ReactionDiffusion | NavierStokes | Burgers
 STEPS, CELLS = "steps", "nodes or cells per axis"
 
 
@@ -65,6 +67,10 @@ def curves() -> Iterator[Curve]:
     for viscosity in (1e-3, 0.0):
         flow = NavierStokes(viscosity=viscosity)
         yield in_time("Navier–Stokes in time", f"ν = {viscosity:g}", flow, vorticity(48), 5.0)
+    law = PowerLawField(scale=625.0, shift=25.0, power=2.0)
+    wave = law.sample(FourierBasis(1), 1024, [0], 0, channels=1)
+    for viscosity in (0.1, 0.01):
+        yield in_time("Burgers in time", f"ν = {viscosity:g}", Burgers(viscosity), wave, 1.0)
     yield from invariants()
     sizes = (32, 64, 128, 256)
     smooth = GaussianRandomField(correlation_length=0.3, smoothness=3.0)
@@ -83,9 +89,7 @@ def vorticity(n: int) -> Tensor:
     return PowerLawField(scale=2 * 7**3).sample(FourierBasis(), n, [0], 0, channels=1)
 
 
-def in_time(
-    panel: str, name: str, system: ReactionDiffusion | NavierStokes, initial: Tensor, end: float
-) -> Curve:
+def in_time(panel: str, name: str, system: System, initial: Tensor, end: float) -> Curve:
     """Errors at ``end`` against steps, by tolerance."""
     exact = replace(system, tolerance=TIGHT).solve(initial, [end])
     runs = [counted(system, initial, end, tolerance) for tolerance in TOLERANCES]
@@ -93,9 +97,7 @@ def in_time(
     return Curve(panel, name, STEPS, [steps for steps, _ in runs], errors, "4")
 
 
-def counted(
-    system: ReactionDiffusion | NavierStokes, initial: Tensor, end: float, tolerance: float
-) -> tuple[int, Tensor]:
+def counted(system: System, initial: Tensor, end: float, tolerance: float) -> tuple[int, Tensor]:
     """The number of steps that were tried, and the solution."""
     module, name = step_function(system)
     with mock.patch.object(module, name, wraps=getattr(module, name)) as tried:
@@ -103,10 +105,10 @@ def counted(
     return tried.call_count, solution
 
 
-def step_function(system: ReactionDiffusion | NavierStokes) -> tuple[ModuleType, str]:
+def step_function(system: System) -> tuple[ModuleType, str]:
     """What a solver calls once in every step."""
-    if isinstance(system, NavierStokes):
-        return navier_stokes, "advance"
+    if isinstance(system, (NavierStokes, Burgers)):
+        return stepping, "advance"
     return integrators, "scheme"
 
 
@@ -152,8 +154,9 @@ def darcy(name: str, law: Permeability, theory: str) -> Curve:
 def draw(results: Sequence[Curve]) -> Figure:
     """A panel for each system and direction, with the slopes that theory gives."""
     names = list(dict.fromkeys(curve.panel for curve in results))
-    figure = Figure(figsize=(11.5, 6.6), layout="constrained")
-    for axes, name in zip(figure.subplots(2, 3).ravel(), names, strict=True):
+    figure = Figure(figsize=(15, 6.6), layout="constrained")
+    layout = [names[:4], [*names[4:], *["."] * (8 - len(names))]]
+    for name, axes in figure.subplot_mosaic(layout).items():
         _draw_panel(axes, name, [curve for curve in results if curve.panel == name])
     return figure
 
