@@ -27,9 +27,10 @@ class DarcyData(Source):
     Sample i is the i-th field of ``permeability`` with the solution of ``fsdiff.pde.Darcy`` in it,
     on ``resolution`` cells per axis. Published data (Li et al. 2021) have a = 12 or 3 and f = 1.
 
-    Permeability is made of cosines, and both channels are expanded in them. The pressure alone is
-    expanded in sines, which vanish at the boundary as it does: beyond any |k| it then has a tenth
-    of the energy that is left in cosines (measured, defaults).
+    Permeability is made of cosines, and both channels are expanded in them unless ``bases``, which
+    has one for each channel, is asked for. The pressure alone is expanded in sines, which vanish at
+    the boundary as it does: beyond any |k| it then has a tenth of the energy that is left in
+    cosines (measured, defaults).
     """
 
     resolution: Annotated[Nodes, Field(ge=2)] = 64
@@ -48,7 +49,12 @@ class DarcyData(Source):
     @property
     def basis(self) -> CosineBasis | SineBasis:
         """Cosines; sines where there is no permeability."""
-        return SineBasis() if self.channels == ("pressure",) else CosineBasis()
+        return self.bases[self.channels.index("permeability") if len(self.channels) > 1 else 0]
+
+    @property
+    def bases(self) -> tuple[CosineBasis | SineBasis, ...]:
+        """Cosines for permeability, sines for pressure, which vanishes at the boundary."""
+        return tuple(SineBasis() if c == "pressure" else CosineBasis() for c in self.channels)
 
     @property
     def system(self) -> Darcy:

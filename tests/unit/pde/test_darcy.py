@@ -491,3 +491,20 @@ def test_channels_are_checked():
         DarcyData(channels=("pressure", "pressure"))
     with pytest.raises(ValidationError):
         TypeAdapter(DarcyData).validate_python({"channels": ("velocity",)})
+
+
+def test_each_channel_has_the_basis_in_which_least_is_left_out():
+    source = DarcyData(resolution=64, channels=("pressure", "permeability"))
+    assert source.bases == (SineBasis(), CosineBasis())
+    assert source.basis == CosineBasis()
+    assert DarcyData(channels=("pressure",)).basis == SineBasis()
+    assert DarcyData(channels=("permeability",)).basis == CosineBasis()
+    fields = torch.from_numpy(source.generate(range(3), 0).field.values).double()
+    for number, own in enumerate(source.bases):
+        left = {}
+        for basis in source.bases:
+            field = fields[:, number]
+            kept = basis.prolong(basis.restrict(field, 16), 64)
+            left[basis] = float((field - kept).square().sum() / field.square().sum())
+        other = next(basis for basis in source.bases if basis != own)
+        assert left[own] < left[other] / 3
