@@ -43,7 +43,7 @@ class Taken:
 
 
 def measure(samples: int, channels: int, folder: Path) -> list[Taken]:
-    """Make a data set of so many samples in a folder."""
+    """Make a data set of a number of samples in a folder."""
     taken: dict[str, list[dict[str, float]]] = {}
     for name, script, attributes in jobs(samples, channels):
         taken.setdefault(name, []).append(run(script, attributes, folder))

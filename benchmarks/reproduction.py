@@ -96,7 +96,7 @@ def cells(rows: pd.DataFrame) -> Iterator[str]:
 
 
 def short(value: float, digits: int) -> str:
-    """A number with so many digits, or without those behind the point."""
+    """A number with this many digits, or without those behind the point."""
     return f"{value:,.0f}" if value >= 10**digits else f"{value:.{digits}g}"
 
 

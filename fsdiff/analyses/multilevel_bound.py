@@ -30,7 +30,7 @@ class MultilevelBound(Analysis):
     both laws are known in closed form. Grönwall's inequality bounds the first error by
     A(T) d_T + ∫ A g² ε dt, with ε² = Σ_{k beyond} λ_k²/v_k the squared norm of the score that is
     missing, A(t) = exp ∫₀ᵗ (g² L − f), L the Lipschitz constant of the score that is used, and d_T
-    the distance of the starts: the theorem, with its constant worked out for these data.
+    the distance of the starts: the theorem, with its constant for these data.
     """
 
     covariance: SpectralPrior

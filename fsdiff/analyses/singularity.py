@@ -21,7 +21,7 @@ from fsdiff.streams import Stream
 
 @dataclass(frozen=True, kw_only=True)
 class Singularity(Analysis):
-    """Exact score, noise and data estimates as t → 0, at a point and in the mean.
+    """Exact score, noise and data estimates as t → 0, at a point and on average.
 
     At a point at distance δ > 0 from the support the score grows like δ/r² = O(1/t), the estimate
     of the noise like δ/r = O(1/√t), and that of the data stays bounded (Lu, Wang & Bal, arXiv

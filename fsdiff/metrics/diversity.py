@@ -26,7 +26,7 @@ class VendiScore(Metric):
     value wanted is that of as many fields of the reference. Channels come without their mean, which
     would make all fields nearly parallel.
 
-    Returns ``vendi`` of the samples and ``vendi_reference`` of the first so many reference fields.
+    Returns ``vendi`` of the samples and ``vendi_reference`` of as many reference fields.
     """
 
     order: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0

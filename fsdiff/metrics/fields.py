@@ -73,7 +73,7 @@ def gram(fields: Tensor) -> Tensor:
 
 
 def _symmetric_product(matrix: Tensor) -> Tensor:
-    """A Aᵀ; on a processor by numpy, which works out one half of it and copies the other."""
+    """A Aᵀ; on a processor by numpy, which computes one half and copies the other."""
     if matrix.device.type != "cpu":
         return matrix @ matrix.T
     array = matrix.numpy()

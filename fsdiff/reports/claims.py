@@ -30,7 +30,7 @@ class Claim:
     ``resolution``; or of a search, which has ``kendall_tau``, ``spearman_rho`` and ``regret`` at
     its fine resolution. ``against`` other experiments it is about the ratio of geometric means to
     each of them, at the same resolution or at ``against_resolution``, of the same metric or of
-    ``against_metric``. With ``epoch`` it is about samples during training, after so many epochs of
+    ``against_metric``. With ``epoch`` it is about samples during training, after that many epochs of
     the finest level, or about the ``best`` of them. It holds if the number, or every ratio, is from
     ``at_least`` to ``at_most``. What cannot be checked has a reason in ``not_checkable`` instead.
     """
@@ -161,14 +161,14 @@ def _combined(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> F
     if seeds < 2:
         reason = f"it {holds} here, but one seed does not say how far results scatter"
     else:
-        reason = f"it {holds} in the mean, but the scatter of {seeds} seeds leaves both possible"
+        reason = f"it {holds} on average, but the scatter of {seeds} seeds leaves both possible"
     return Finding("not checkable", estimates, reason)
 
 
 def _after(
     trajectories: pd.DataFrame | None, epoch: int | Literal["best"], metrics: Sequence[str]
 ) -> pd.DataFrame:
-    """The rows of trajectories after so many epochs, or the least of each metric on the way."""
+    """The rows of trajectories after an epoch, or the least of each metric during training."""
     if trajectories is None:
         raise LookupError("no samples were drawn during training")
     if epoch != "best":

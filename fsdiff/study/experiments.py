@@ -61,7 +61,7 @@ EVALUATIONS = 10_000
 
 
 class Trajectory(Block):
-    """Samples on the way, drawn with the weights that training had after every so many epochs."""
+    """Samples during training, drawn with the weights after every few epochs."""
 
     every: Count
     """Epochs of the finest level from one evaluation to the next."""

@@ -100,7 +100,7 @@ def parameters(block: str, channels: int, axes: tuple[str, ...]) -> int | None:
 
 
 def unaffordable_batch(network: PartBlock, dataset: "Dataset", n: int, size: int) -> str | None:
-    """Why so many fields on n nodes are too many for one evaluation of a network; or None."""
+    """Why a batch of fields on n nodes is too large for one evaluation of a network; or None."""
     width = max(getattr(network, "width", 1), dataset.source.part.values)
     needed = BYTES * width * size * dataset.source.part.basis.size(n)
     if needed <= MEMORY:
@@ -119,7 +119,7 @@ def unaffordable_study(study: "Configuration") -> Iterator[str]:
 
 
 def jobs(study: "Configuration") -> dict[str, int]:
-    """About how many jobs make a study, by what there are so many of."""
+    """About how many jobs make a study, by what they are about."""
     data = {
         f"datasets.{name}.shards": item.shards + len(item.resolutions) + 3
         for name, item in study.datasets.items()

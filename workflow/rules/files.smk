@@ -93,7 +93,7 @@ def finest_data_of_one(wildcards):
 
 
 def kept_suffix(every):
-    """The suffix of the file with the weights of a level after every so many epochs."""
+    """The suffix of the file with the weights of a level after every ``every`` epochs."""
     return f".every{every}.safetensors"
 
 

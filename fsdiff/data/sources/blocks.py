@@ -51,7 +51,7 @@ class Places:
         return file, *divmod(position, len(self.frames[file]) if self.apart else 1)
 
     def blocks(self, indices: Sequence[int], numbers: int) -> Iterator[Block]:
-        """Samples that stand side by side, in blocks of so many frames at most."""
+        """Samples that stand side by side, in blocks of a bounded number of frames."""
         start, places = 0, [self.of(index) for index in indices]
         for stop in range(1, len(places) + 1):
             file, run, frame = places[start]

@@ -55,7 +55,7 @@ def name_row(axes: Axes, label: str) -> None:
 
 
 def common_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
-    """One legend above all panels, with every label once, in at most so many columns."""
+    """One legend above all panels, with every label once, in at most ``columns`` columns."""
     handles = {
         label: handle
         for axes in panels

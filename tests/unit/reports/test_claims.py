@@ -59,9 +59,9 @@ def test_a_claim_that_more_is_better_turns_round():
 def test_scatter_leaves_a_claim_open():
     finding = judge(claim(against=("b",), at_most=1.0), OPEN)
     assert finding.verdict == "not checkable"
-    assert finding.reason == "it holds in the mean, but the scatter of 4 seeds leaves both possible"
+    assert finding.reason == "it holds on average, but the scatter of 4 seeds leaves both possible"
     other = judge(claim(against=("b",), at_least=1.0), OPEN)
-    assert other.reason == "it fails in the mean, but the scatter of 4 seeds leaves both possible"
+    assert other.reason == "it fails on average, but the scatter of 4 seeds leaves both possible"
 
 
 def test_one_seed_decides_nothing_but_its_number_is_shown():

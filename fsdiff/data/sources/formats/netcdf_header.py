@@ -66,7 +66,7 @@ class _Reader:
         self._count, self._offset = (8 if version == 5 else 4), (4 if version == 1 else 8)
 
     def number(self, size: int = 4) -> int:
-        """A number of so many bytes."""
+        """An unsigned number that takes this number of bytes."""
         if self.at + size > len(self._data):
             raise ValueError("it ends within its header")
         self.at += size
