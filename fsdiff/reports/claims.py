@@ -30,7 +30,7 @@ class Claim:
     ``resolution``; or of a search, which has ``kendall_tau``, ``spearman_rho`` and ``regret`` at
     its fine resolution. ``against`` other experiments it is about the ratio of geometric means to
     each of them, at the same resolution or at ``against_resolution``, of the same metric or of
-    ``against_metric``. With ``epoch`` it is about samples during training, after that many epochs of
+    ``against_metric``. With ``epoch`` it is about samples during training, after an epoch of
     the finest level, or about the ``best`` of them. It holds if the number, or every ratio, is from
     ``at_least`` to ``at_most``. What cannot be checked has a reason in ``not_checkable`` instead.
     """

@@ -188,7 +188,7 @@ def _positions(stored: Stored, dimension: Dimension, length: int) -> tuple[Posit
 
 
 def _along(stored: Stored, dimension: Dimension, length: int) -> np.ndarray:
-    """Positions along the axis with that number of entries or one more, the same along all others."""
+    """Positions along an axis of ``length`` entries or one more, the same along all others."""
     if np.prod(stored.shape) > LARGEST:
         raise Unusable(f"it has shape {stored.shape}")
     values = _numbers(stored, dimension)
