@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fsdiff import parts
-from fsdiff.networks import FNO, MLP, UNet, operations
+from fsdiff.networks import FNO, MLP, UNO, UNet, operations
 from fsdiff.networks.embeddings import NoiseLevelEmbedding
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 
@@ -112,19 +112,30 @@ def test_a_field_does_not_depend_on_how_its_batch_is_split(kind, monkeypatch):
 
 # All networks
 
+SMALL = {"width": 8, "projection": 16}
 MAKE = {
-    "fno-fourier": lambda *c: FNO(*c, width=8, modes=4, projection=16),
-    "fno-cosine": lambda *c: FNO(*c, width=8, modes=4, projection=16, basis="cosine"),
-    "fno-stencil": lambda *c: FNO(*c, width=8, modes=4, projection=16, stencil_cells=16),
-    "fno-line": lambda *c: FNO(*c, width=8, modes=4, projection=16, dimension=1, stencil_cells=16),
+    "fno-fourier": lambda *c: FNO(*c, modes=4, **SMALL),
+    "fno-cosine": lambda *c: FNO(*c, modes=4, basis="cosine", **SMALL),
+    "fno-mixed": lambda *c: FNO(*c, modes=(4, 6), basis=("fourier", "cosine"), **SMALL),
+    "fno-stencil": lambda *c: FNO(*c, modes=4, stencil_cells=16, **SMALL),
+    "fno-line": lambda *c: FNO(*c, modes=4, dimension=1, stencil_cells=16, **SMALL),
+    "fno-space": lambda *c: FNO(*c, modes=3, dimension=3, layers=2, **SMALL),
+    "uno": lambda *c: UNO(*c, modes=(4, 3, 2), **SMALL),
+    "uno-stencil": lambda *c: UNO(*c, modes=(4, 2, 2), basis="cosine", stencil_cells=16, **SMALL),
+    "uno-line": lambda *c: UNO(*c, modes=(4, 3, 2), dimension=1, **SMALL),
+    "uno-space": lambda *c: UNO(*c, modes=(3, 2), multipliers=(1, 2), dimension=3, **SMALL),
     "unet": lambda *c: UNet(*c, width=8, multipliers=(1, 2, 2), blocks=1),
+    "unet-boundary": lambda *c: UNet(*c, width=8, multipliers=(1, 2), padding="boundary"),
+    "unet-line": lambda *c: UNet(*c, width=8, multipliers=(1, 2, 2), blocks=1, dimension=1),
+    "unet-space": lambda *c: UNet(*c, width=8, multipliers=(1, 2), blocks=1, dimension=3),
     "mlp": lambda *c: MLP(*c, width=8, layers=2),
 }
 
 
 def fields(name, n, channels=1, batch=2, dtype=torch.float64):
-    """Of the dimension that the network is for."""
-    return rough(n, channels, batch, 1 if name == "fno-line" else 2, dtype)
+    """Of the dimension that the network is for; in space on fewer nodes."""
+    dimension = {"line": 1, "space": 3}.get(name.rpartition("-")[2], 2)
+    return rough(n if dimension < 3 else n // 3 + 1, channels, batch, dimension, dtype)
 
 
 def stirred(network):
