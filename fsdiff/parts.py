@@ -58,7 +58,7 @@ def kinds(family: str) -> dict[str, tuple[str, str]]:
     return dict(sorted(found.items()))
 
 
-def find(family: str, kind: str) -> type:
+def find(family: str, kind: str) -> Any:
     """The class of a part, imported now."""
     try:
         module, name = kinds(family)[kind]

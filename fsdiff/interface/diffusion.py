@@ -56,7 +56,7 @@ class Diffusion(Model):
     @property
     def denoiser(self) -> Denoiser:
         """What samplers are given; NotFittedError before there are data."""
-        return self.fitted.method.denoiser
+        return _diffusion(self.fitted).denoiser
 
     def sample(
         self,
@@ -105,14 +105,21 @@ class Diffusion(Model):
     @classmethod
     def of(cls, fitted: models.Model) -> Self:
         """The model of a method that was read from files."""
-        denoiser = fitted.method.denoiser
+        method = _diffusion(fitted)
+        denoiser = method.denoiser
         model = cls(
             denoiser.network,
             basis=denoiser.law.basis,
             noise=denoiser.law.noise,
             process=denoiser.law.process,
             prediction=denoiser.prediction,
-            time_sampling=fitted.method.denoising_loss.time_sampling,
+            time_sampling=method.denoising_loss.time_sampling,
         )
         model._fitted = fitted
         return model
+
+
+def _diffusion(fitted: models.Model) -> Method:
+    if not isinstance(fitted.method, Method):
+        raise TypeError(f"{type(fitted.method).__name__} is no diffusion")
+    return fitted.method

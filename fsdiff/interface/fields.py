@@ -1,5 +1,6 @@
 """Arrays of people's as fields on the grid of a basis, with names and coordinates."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,11 @@ def labelled(fields: Fields, basis: Basis) -> xr.Dataset:
     array = array.astype(np.promote_types(array.dtype, np.float32))
     if not np.isfinite(array.values).all():
         raise ValueError("fields have values that are not finite: fill or leave out these samples")
-    level = basis.resolution(array)
+    level = basis.resolution(torch.empty(array.shape, device="meta"))  # shapes suffice
     nodes = zip(array.dims[2:], basis.axis_nodes(level), strict=True)
-    coordinates = {name: values for name, values in nodes if name not in array.coords}
+    coordinates: dict[Hashable, Any] = {
+        name: values for name, values in nodes if name not in array.coords
+    }
     if "channel" not in array.coords:
         coordinates["channel"] = [f"channel {number}" for number in range(array.sizes["channel"])]
     array = array.assign_coords(coordinates).drop_vars("sample", errors="ignore")
@@ -51,7 +54,7 @@ def _named(fields: Any, basis: Basis) -> xr.DataArray:
 
 def _in_order(array: xr.DataArray, basis: Basis) -> xr.DataArray:
     """The array with dimensions (sample, channel, *axes)."""
-    names = tuple(axis.name for axis in basis.axes)
+    names: tuple[Hashable, ...] = tuple(axis.name for axis in basis.axes)
     if not set(names) <= set(array.dims):
         names = array.dims[-basis.dimension :]
     others = [name for name in array.dims if name not in names]

@@ -11,7 +11,8 @@ from fsdiff.data.statistics import Statistics
 from fsdiff.spaces.bases import Basis
 
 if TYPE_CHECKING:
-    from fsdiff.diffusion.samplers.base import Sampler, Samples
+    from fsdiff.diffusion.samplers.base import Sampler
+    from fsdiff.diffusion.samplers.samples import Samples
 
 
 class Validation(Protocol):

@@ -4,19 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.loss import DenoisingLoss
-from fsdiff.diffusion.samplers.base import Sampler, Samples
+from fsdiff.diffusion.samplers.base import Sampler
+from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.diffusion.time_sampling import TimeSampling
 from fsdiff.diffusion.validation import ValidationSet
 from fsdiff.methods.base import Method
 from fsdiff.methods.weights import initialised
 from fsdiff.parts import build
-from fsdiff.spaces.bases import Basis
 
 
 class Diffusion(Method):
@@ -36,6 +36,7 @@ class Diffusion(Method):
 
     def __init__(self, denoiser: Denoiser, time_sampling: TimeSampling) -> None:
         self.denoiser = denoiser
+        self.basis, self.network = denoiser.law.basis, denoiser.network
         self.denoising_loss = DenoisingLoss(denoiser, time_sampling)
 
     @classmethod
@@ -51,16 +52,6 @@ class Diffusion(Method):
         network = initialised(config["network"], basis, law.channels, seed)
         denoiser = Denoiser(law, network, build("prediction", config["prediction"]))
         return cls(denoiser, build("time_sampling", config["time_sampling"]))
-
-    @property
-    def basis(self) -> Basis:
-        """That of the law."""
-        return self.denoiser.law.basis
-
-    @property
-    def network(self) -> nn.Module:
-        """That of the denoiser."""
-        return self.denoiser.network
 
     def loss(
         self,

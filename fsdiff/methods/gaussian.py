@@ -1,7 +1,7 @@
 """The Gaussian surrogate: the random field with the mean and the spectrum of the data."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +48,7 @@ class Gaussian(Method):
         """There is none."""
         raise NotImplementedError("a Gaussian field is measured, not trained: it has no loss")
 
-    def validation(self, data: Tensor, condition: Tensor | None = None) -> None:
+    def validation(self, data: Tensor, condition: Tensor | None = None) -> NoReturn:
         """There is none, as there is no loss."""
         raise NotImplementedError("a Gaussian field is measured, not trained: it has no loss")
 

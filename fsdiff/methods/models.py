@@ -16,8 +16,8 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from fsdiff.blocks import descriptions
 from fsdiff.data import tensors
 from fsdiff.data.statistics import MOMENTS, Statistics
-from fsdiff.data.storage import StorageError, read_json, write_json
-from fsdiff.jobs.atomic import DamagedError
+from fsdiff.data.storage import read_json, write_json
+from fsdiff.jobs.atomic import DamagedError, StorageError
 from fsdiff.jobs.devices import CPU
 from fsdiff.jobs.failures import first_line
 from fsdiff.jobs.versions import environment
@@ -27,7 +27,8 @@ from fsdiff.parts import build, find
 from fsdiff.provenance import package_version
 
 if TYPE_CHECKING:
-    from fsdiff.diffusion.samplers.base import Sampler, Samples
+    from fsdiff.diffusion.samplers.base import Sampler
+    from fsdiff.diffusion.samplers.samples import Samples
 
 
 @dataclass(frozen=True)

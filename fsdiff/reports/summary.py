@@ -189,6 +189,7 @@ def _column(name: str, numeric: Collection[str], words: Mapping[str, Words]) -> 
     family = f"channel {channel}" if channel else FAMILIES.get(family, family)
     reference = f"{key}_reference{name.removeprefix(key)}"
     ranked = target is not None and (target != "reference" or reference in numeric)
-    if reference in numeric and (target == "reference" or key not in words):
-        target = reference
-    return Column(name, title, family, target if ranked else 0.0, ranked, compares)
+    wanted: str | float = target if ranked and target is not None else 0.0
+    if ranked and reference in numeric and (target == "reference" or key not in words):
+        wanted = reference
+    return Column(name, title, family, wanted, ranked, compares)

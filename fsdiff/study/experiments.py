@@ -73,7 +73,7 @@ class Trajectory(Block):
 
 DEFAULT_METHOD = "diffusion"
 
-_ABSENT = Field(None, validate_default=False)
+_ABSENT: Any = Field(None, validate_default=False)
 """For blocks that some methods have not."""
 
 
@@ -258,13 +258,9 @@ def experiment_type(method: str | None) -> type[Experiment]:
         raise ValueError(f"experiments of method {method} have no such block; leave it out")
 
     unused = (Annotated[Any, BeforeValidator(refused)], _ABSENT)
-    needed = {name: (_annotation(name), ...) for name in described.needs}
-    return create_model(
-        "Experiment",
-        __base__=Experiment,
-        **needed,
-        **dict.fromkeys(blocks_without(method), unused),
-    )
+    fields: dict[str, Any] = {name: (_annotation(name), ...) for name in described.needs}
+    fields |= dict.fromkeys(blocks_without(method), unused)
+    return create_model("Experiment", __base__=Experiment, **fields)
 
 
 def blocks_without(method: str | None) -> set[str]:

@@ -197,7 +197,7 @@ class _Reader:
         self.valid(Experiment, defaults, _below("defaults"), context, partial=True)
         found = {}
         for name, block in self.entries("experiments").items():
-            method = DEFAULT_METHOD
+            method: str | None = DEFAULT_METHOD
             if isinstance(block, Mapping):
                 method = _method_of({**defaults, **block})
                 inherited = defaults.keys() - block.keys() - blocks_without(method)

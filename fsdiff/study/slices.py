@@ -173,6 +173,8 @@ class Configuration(Study):
 
     def page_slice(self) -> dict[str, Any]:
         """{"page": block, "words": words}."""
+        if self.page is None:
+            raise ValueError("the study has no page")
         return {"page": self.page.plain(), "words": self.words()}
 
     def words(self) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -39,7 +40,8 @@ def prior_spectrum(
     energy.tick_params(labelbottom=False)
     lines = energy.plot(np.arange(len(reference)), reference, label=TRAINING_DATA, **DATA)
     for label, first, colour in distinct:
-        item, drawn = comparisons[first], {"color": colour, "linestyle": (0, (6, 2))}
+        item = comparisons[first]
+        drawn: dict[str, Any] = {"color": colour, "linestyle": (0, (6, 2))}
         noise = visible(item.noise)
         lines += energy.plot(np.arange(len(noise)), noise, label=label, **drawn)
         ratio.plot(np.arange(len(noise)), reference / noise, **drawn)

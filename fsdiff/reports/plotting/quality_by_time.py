@@ -1,6 +1,7 @@
 """Distances from the data against the time to a number of samples, training included."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +59,9 @@ def quality_by_time(
     return figure
 
 
-def _curve(axes: Axes, rows: pd.DataFrame, column: Column, title: str, style: dict) -> None:
+def _curve(
+    axes: Axes, rows: pd.DataFrame, column: Column, title: str, style: dict[str, Any]
+) -> None:
     moments = [seeds for _, _, seeds in by_moment(rows)]
     time = [seeds["time"].mean() for seeds in moments]
     values = [column.deviation(seeds) for seeds in moments]
