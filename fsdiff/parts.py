@@ -31,6 +31,7 @@ FAMILIES = {
     "sampler": "diffusion.samplers",
     "source": "data.sources",
     "downsampling": "spaces.downsampling",
+    "transforms": "data.transforms",
     "measure": "measures.initial",
     "initial": "measures.initial",
     "random_forcing": "measures.initial",

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 import xarray as xr
 
-from fsdiff.data.precision import LOSS, NOISE, rounding, sufficient_type
+from fsdiff.data.fitting import TRANSFORMED, fit, transformed, transforms_in, untransformed
+from fsdiff.data.precision import LOSS, NOISE, rounding
+from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import (
     Provenance,
     concatenate,
@@ -25,6 +27,7 @@ from fsdiff.data.storage import (
     samples_per_chunk,
 )
 from fsdiff.data.stored_fields import StoredFields
+from fsdiff.data.transforms import Blocks
 from fsdiff.jobs.atomic import StorageError
 from fsdiff.jobs.versions import environment, warn_of_changes
 from fsdiff.spaces.axes import Axis
@@ -116,36 +119,55 @@ def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
     )
 
 
+def with_transforms(dataset: xr.Dataset, blocks: Blocks, basis: Basis) -> xr.Dataset:
+    """The data set with transforms fitted to it and the statistics of what these make of it.
+
+    Those of the physical fields, which are stored, stay. Raises ValueError where values have no
+    transform.
+    """
+    fitted = fit(dataset, blocks, basis)
+    field = transformed(dataset["field"], transforms_in(fitted))
+    found = statistics(dataset.assign(field=field), basis)
+    return fitted.merge(found.rename({name: f"{TRANSFORMED}{name}" for name in found.data_vars}))
+
+
 def restrict(
     dataset: xr.Dataset, resolution: int, downsampling: Downsampling, basis: Basis
 ) -> xr.Dataset:
     """The data set at level ``resolution``, lazily; statistics and split go along.
 
-    Raises ValueError where the downsampling does not reach this resolution.
+    With transforms, transformed fields are restricted, and what is stored stands for these: of
+    permeabilities with the transform ``log``, the exponential of the restricted logarithm. Raises
+    ValueError where the downsampling does not reach this resolution.
     """
     field = dataset["field"]
     space = grid_axes(field)
     downsampling.check(basis.resolution(field), resolution, basis)
     kind = field.dtype
     if "mean" in dataset:  # averages of rounded values have more digits than these
-        kind = np.promote_types(kind, sufficient_type(dataset["mean"], dataset["scale"]))
+        precision = Statistics.of(dataset).precision
+        kind = np.promote_types(kind, torch.empty(0, dtype=precision).numpy().dtype)
+    transforms = transforms_in(dataset)
+    restricted_as = kind if transforms is None else np.dtype(np.float64)
 
     def to_coarse(values: np.ndarray) -> np.ndarray:
         fine = torch.from_numpy(values.astype(np.float64))
         with single_thread():  # chunks run in parallel instead
-            return downsampling(fine, resolution, basis).numpy().astype(kind)
+            return downsampling(fine, resolution, basis).numpy().astype(restricted_as)
 
     restricted = xr.apply_ufunc(
         to_coarse,
-        field,
+        field if transforms is None else transformed(field, transforms),
         input_core_dims=[["channel", *space]],
         output_core_dims=[["channel", *space]],
         exclude_dims=set(space),
         dask="parallelized",
-        output_dtypes=[kind],
+        output_dtypes=[restricted_as],
         dask_gufunc_kwargs={"output_sizes": dict(zip(space, basis.grid(resolution), strict=True))},
         keep_attrs=True,
     )
+    if transforms is not None:
+        restricted = untransformed(restricted, transforms).astype(kind).assign_attrs(field.attrs)
     grid = zip(space, basis.axes, basis.grid(resolution), strict=True)
     coordinates = {name: _coarse_nodes(dataset[name], axis, nodes) for name, axis, nodes in grid}
     return dataset.drop_vars(["field", *space]).assign(field=restricted).assign_coords(coordinates)

@@ -1,18 +1,21 @@
 """What training data tell a model: moments of each channel, with which fields are normalised."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.data.precision import sufficient_type
-from fsdiff.spaces.bases import Basis
+from fsdiff.data.fitting import TRANSFORMED, transforms_in
+from fsdiff.data.precision import LOSS, sufficient_type
+from fsdiff.data.transforms import Transforms
+from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.spectrum import MeasuredSpectrum
 
 MOMENTS = ("mean", "scale", "spectrum")
-"""What the weights' file holds of the data's statistics."""
+"""What files hold of the data's statistics."""
 
 
 @dataclass(frozen=True)
@@ -20,24 +23,26 @@ class Statistics:
     """What training data tell a model: per channel mean, scale and mean-square coefficients.
 
     ``spectrum`` (channel, *coefficients) belongs to normalised fields on ``resolution`` nodes. The
-    frames of series are channels, time by time.
+    frames of series are channels, time by time. With ``transforms`` all of these are those of
+    transformed fields; fields that go in and come out are physical.
     """
 
     mean: Tensor
     scale: Tensor
     spectrum: Tensor
     resolution: int
+    transforms: Transforms | None = None
 
     @classmethod
     def of(cls, dataset: xr.Dataset) -> "Statistics":
-        """Those stored in a data set's file."""
-        mean, scale, spectrum = (dataset[name].values.copy() for name in MOMENTS)
-        return cls(
-            mean=torch.from_numpy(mean).flatten(),
-            scale=torch.from_numpy(scale).flatten(),
-            spectrum=torch.from_numpy(spectrum).flatten(0, mean.ndim - 1),
-            resolution=_level(dataset["spectrum"]),
-        )
+        """Those that models are given, from a data set's file: of transformed fields, if any."""
+        transforms = transforms_in(dataset)
+        return cls._read(dataset, "" if transforms is None else TRANSFORMED, transforms)
+
+    @classmethod
+    def physical(cls, dataset: xr.Dataset) -> "Statistics":
+        """Those of the physical fields in a data set's file, whatever models see of them."""
+        return cls._read(dataset, "", None)
 
     @classmethod
     def measure(cls, fields: Tensor, basis: Basis) -> "Statistics":
@@ -62,39 +67,69 @@ class Statistics:
         """The spectrum, as that of functions of a basis."""
         return MeasuredSpectrum(self.spectrum, basis, self.resolution)
 
-    @property
+    @cached_property
     def precision(self) -> torch.dtype:
         """Of physical fields: float64 where float32 has too few digits for what varies in them."""
-        kind = sufficient_type(self.mean.numpy(), self.scale.numpy())
-        return torch.float32 if kind == np.float32 else torch.float64
+        if self.transforms is None:
+            enough = sufficient_type(self.mean.numpy(), self.scale.numpy()) == np.float32
+        else:
+            enough = (self.transforms.rounding(self.mean, self.scale) <= LOSS).all()
+        return torch.float32 if enough else torch.float64
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is numbers, by name, for a model's file."""
+        functions = self.transforms.functions if self.transforms else {}
+        return {name: getattr(self, name) for name in MOMENTS} | functions
 
     def normalise(self, fields: Tensor) -> Tensor:
-        """Physical (…, channel, *grid) to zero mean and unit mean square.
+        """Physical (…, channel, *grid), transformed, to zero mean and unit mean square.
 
-        In float64 where they have or need it; what is left has digits enough in float32.
+        In float64 where they have or need it, as after a transform; what is left has digits enough
+        in float32.
         """
+        if self.transforms is not None:
+            fields = self.transforms.forward(fields)
         fields = fields.to(torch.promote_types(fields.dtype, self.precision))
         mean, scale = self._moments(fields)
         return (fields - mean) / scale
 
     def denormalise(self, fields: Tensor) -> Tensor:
         """The inverse of ``normalise``, in float64 where float32 would not do."""
-        fields = fields.to(torch.promote_types(fields.dtype, self.precision))
+        kind = torch.promote_types(fields.dtype, self.precision)
+        fields = fields.to(kind if self.transforms is None else torch.float64)
         mean, scale = self._moments(fields)
-        return fields * scale + mean
+        fields = fields * scale + mean
+        return fields if self.transforms is None else self.transforms.inverse(fields).to(kind)
 
     def _moments(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and scale at every node, in the precision of fields."""
         dimension = self.spectrum.ndim - 1
         return tuple(_per_node(values.to(like), dimension) for values in (self.mean, self.scale))
 
+    @classmethod
+    def _read(cls, dataset: xr.Dataset, prefix: str, transforms: Transforms | None) -> "Statistics":
+        """Those in variables of a data set's file whose names begin with a prefix."""
+        mean, scale, spectrum = (dataset[f"{prefix}{name}"] for name in MOMENTS)
+        return cls(
+            mean=_tensor(mean).flatten(),
+            scale=_tensor(scale).flatten(),
+            spectrum=_tensor(spectrum).flatten(0, mean.ndim - 1),
+            resolution=_level(spectrum),
+            transforms=transforms,
+        )
 
-def _per_node(values: Tensor, dimension: int) -> Tensor:
-    """Values (channel) as they are at every node of a grid, (channel, 1, …)."""
-    return values.view(-1, *[1] * dimension)
+
+def _tensor(variable: xr.DataArray) -> Tensor:
+    return torch.from_numpy(variable.values.copy())
 
 
 def _level(spectrum: xr.DataArray) -> int:
     """The level whose modes these are: the length of their first axis unless it is said."""
     first = next(name for name in spectrum.dims if str(name).startswith("mode_"))
     return int(spectrum.attrs.get("level", spectrum.sizes[first]))
+
+
+def _per_node(values: Tensor, dimension: int) -> Tensor:
+    """Values (channel) as they are at every node of a grid, (channel, 1, …)."""
+    return values.view(-1, *[1] * dimension)

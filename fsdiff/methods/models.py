@@ -17,6 +17,7 @@ from fsdiff.blocks import descriptions
 from fsdiff.data import tensors
 from fsdiff.data.statistics import MOMENTS, Statistics
 from fsdiff.data.storage import read_json, write_json
+from fsdiff.data.transforms import FUNCTIONS, Transform, Transforms
 from fsdiff.jobs.atomic import DamagedError, StorageError
 from fsdiff.jobs.devices import CPU
 from fsdiff.jobs.failures import first_line
@@ -94,13 +95,14 @@ def save(
     It also gets the digest of the weights, so that those of other models are not taken for them.
     """
     held = {f"network.{name}": tensor for name, tensor in method.network.state_dict().items()}
-    held |= {f"statistics.{name}": getattr(statistics, name) for name in MOMENTS}
+    held |= {f"statistics.{name}": tensor for name, tensor in statistics.tensors.items()}
     device = next((p.device.type for p in method.network.parameters()), CPU.type)
     described = {
         **description,
         "fsdiff_version": package_version(),
         "environment": environment(device=device, threads=torch.get_num_threads()),
         "spectrum_resolution": statistics.resolution,
+        "transforms": statistics.transforms.blocks if statistics.transforms else [],
         "weights": tensors.write(weights, held, {}),
     }
     write_json(sidecar, described)
@@ -112,8 +114,10 @@ def load(weights: Path, device: torch.device | str = "cpu") -> Model:
     Raises StorageError that names the file where anything does not fit.
     """
     description = describe(weights)
-    network, moments = _read(weights)
-    statistics = Statistics(**moments, resolution=description["spectrum_resolution"])
+    network, moments, functions = _read(weights)
+    transforms = _transforms(description, functions, weights)
+    resolution = description["spectrum_resolution"]
+    statistics = Statistics(**moments, resolution=resolution, transforms=transforms)
     _check_statistics(statistics, description, weights)
     method = _build(description, statistics, network, weights)
     _load_network(method.network, network, weights)
@@ -135,8 +139,8 @@ def set_parameters(network: nn.Module, weights: Mapping[str, Tensor], origin: Pa
         parameter.copy_(weights[name])
 
 
-def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The network's weights in a file, and the moments of the data."""
+def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+    """The network's weights in a file, the moments of the data, and functions of transforms."""
     held, _ = tensors.read(weights)
     for name, tensor in held.items():
         if not tensor.isfinite().all():
@@ -145,7 +149,25 @@ def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     if missing:
         raise DamagedError(f"{weights} is no model: it lacks the data's {', '.join(missing)}")
     moments = {name: held.pop(f"statistics.{name}") for name in MOMENTS}
-    return {name.removeprefix("network."): tensor for name, tensor in held.items()}, moments
+    names = [name for name in FUNCTIONS if f"statistics.{name}" in held]
+    functions = {name: held.pop(f"statistics.{name}") for name in names}
+    network = {name.removeprefix("network."): tensor for name, tensor in held.items()}
+    return network, moments, functions
+
+
+def _transforms(
+    description: Mapping[str, Any], functions: Mapping[str, Tensor], weights: Path
+) -> Transforms | None:
+    """The transforms that are described, with the functions that the weights' file has."""
+    blocks = description.get("transforms") or []
+    if not blocks and not functions:
+        return None
+    channels = tuple(build("transforms", block) if block else Transform() for block in blocks)
+    basis = build("basis", description["config"]["basis"])
+    transforms = Transforms(channels, basis, *map(functions.get, FUNCTIONS))
+    if problem := transforms.problem():
+        raise DamagedError(f"{weights} does not hold the transforms that are described: {problem}")
+    return transforms
 
 
 def _check_statistics(
@@ -156,6 +178,8 @@ def _check_statistics(
     frames = len(times) if isinstance(times, list) else 1
     channels = frames * len(description["data"]["channels"])
     basis = build("basis", description["config"]["basis"])
+    if statistics.transforms and len(statistics.transforms.channels) != channels:
+        raise DamagedError(f"{weights}: transforms are not those of {channels} channels")
     spectrum = (channels, *basis.coefficient_shape(statistics.resolution))
     expected = {"mean": (channels,), "scale": (channels,), "spectrum": spectrum}
     for name, shape in expected.items():

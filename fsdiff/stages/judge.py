@@ -24,7 +24,8 @@ class Judge:
 
     Metrics see *normalised* fields, in units of each channel's own deviation and without its mean
     (which is zero in a basis without constants), both measured on the training split; those of
-    physical fields see what these stand for.
+    physical fields see what these stand for. Transforms of the data change nothing of this:
+    results are about physical fields whatever a model is trained on.
     ``channels`` has the numbers of each channel by its name, and none where there is but one; see
     ``fsdiff.metrics.results`` for what their results are called.
     """
@@ -39,7 +40,7 @@ class Judge:
         """That of a job's configuration, for fields like those of a data set."""
         metrics = {name: build("metrics", block) for name, block in config["metrics"].items()}
         basis = build("basis", config["basis"])
-        return cls(metrics, basis, Statistics.of(dataset), channels_of(dataset))
+        return cls(metrics, basis, Statistics.physical(dataset), channels_of(dataset))
 
     def normalise(self, fields: Tensor) -> Tensor:
         """Physical fields (N, channel, *grid) as metrics see them, rounded once, to float32."""

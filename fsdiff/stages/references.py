@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.data import storage
+from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
 from fsdiff.measures.surrogate import gaussian_fields
 from fsdiff.randomness import generator, normals
@@ -26,13 +27,15 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
     """
     config = job["config"]
     with storage.read(data, chunks="auto") as dataset:
-        judge = Judge.of(config, dataset)
+        judge, statistics = Judge.of(config, dataset), Statistics.of(dataset)
         test = judge.normalise(split(dataset, "test"))
     target, _ = halves(test)
     count, n = config["count"], judge.basis.resolution(target)
-    spectrum = judge.statistics.measured(judge.basis)
+    surrogate = gaussian_fields(statistics.measured(judge.basis), n, range(count), seed=0)
+    if statistics.transforms is not None:  # it is Gaussian where models are trained
+        surrogate = judge.normalise(statistics.denormalise(surrogate))
     synthetic = {
-        "surrogate": gaussian_fields(spectrum, n, range(count), seed=0),
+        "surrogate": surrogate,
         "white_noise": node_noise(count, target.shape[1:]),
     }
     table = [{"row": "real", **_floor(judge, test, count)}]

@@ -14,8 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from fsdiff.blocks.explain import Problem, refuse
+from fsdiff.blocks.explain import Problem, refuse, suggest
 from fsdiff.blocks.types import Block, PartBlock, PartOf
+from fsdiff.data.transforms import ALL
 from fsdiff.study.evaluation import too_few
 from fsdiff.study.fields import Count, Nodes, Seed, increasing
 from fsdiff.study.sizes import unaffordable_data
@@ -47,6 +48,8 @@ class Dataset(Block):
     split: Split
     shards: Count = 1
     """In how many jobs the samples are made; changes nothing in them."""
+    transforms: dict[str, Annotated[PartBlock, PartOf("transforms")]] = Field({})
+    """What models see of a channel, by its name, or of ``all``; undone in samples."""
     downsampling: Annotated[PartBlock, PartOf("downsampling")] = Field(
         {"kind": "spectral"}, validate_default=True
     )
@@ -84,6 +87,16 @@ class Dataset(Block):
             raise ValueError(f"there are only {split.total} samples; use shards <= {split.total}")
         return shards
 
+    @field_validator("transforms")
+    @classmethod
+    def _check_transforms(
+        cls, transforms: dict[str, PartBlock], info: ValidationInfo
+    ) -> dict[str, PartBlock]:
+        source = info.data.get("source")
+        if source:
+            refuse(_unfit_transforms(transforms, source.part))
+        return transforms
+
     @field_validator("resolutions")
     @classmethod
     def _check_resolutions(
@@ -113,6 +126,18 @@ class Dataset(Block):
         """First and last (inclusive) sample of each shard, as the shards' file names have them."""
         edges = [self.samples * i // self.shards for i in range(self.shards + 1)]
         return tuple((first, after - 1) for first, after in pairwise(edges))
+
+
+def _unfit_transforms(transforms: dict[str, PartBlock], source: Any) -> Iterator[Problem]:
+    """Transforms of channels that there are not, or that the basis of the data excludes."""
+    known = [*source.names, ALL]
+    for name, block in transforms.items():
+        if name not in known:
+            yield (name,), f"no such channel; known: {suggest(known, name)}"
+        try:
+            block.part.check(source.basis)
+        except ValueError as error:
+            yield (name,), str(error)
 
 
 def _unreachable(

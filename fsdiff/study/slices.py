@@ -35,10 +35,17 @@ class Configuration(Study):
         return {"simulate": self.simulate_slice(dataset), "split": split}
 
     def hierarchy_slice(self, dataset: str, resolution: int) -> dict[str, Any]:
-        """{"basis": block, "downsampling": block, "resolution": int}."""
+        """{"basis", "downsampling": blocks, "transforms": {channel: block}, "resolution": int}.
+
+        Transforms are fitted by each of these jobs, so that others need nothing simulated again.
+        """
         item = self.datasets[dataset]
-        downsampling = item.downsampling.plain()
-        return {"basis": item.basis, "downsampling": downsampling, "resolution": resolution}
+        return {
+            "basis": item.basis,
+            "downsampling": item.downsampling.plain(),
+            "transforms": {name: block.plain() for name, block in item.transforms.items()},
+            "resolution": resolution,
+        }
 
     def data_pages_slice(self, dataset: str) -> dict[str, Any]:
         """simulate_slice, for the states that solutions start from, and {"basis": block}."""

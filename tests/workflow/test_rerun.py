@@ -189,6 +189,13 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
         edited("fsdiff/reports/reproduction.py", "counts = Counter", "counts = +Counter"),
         NOTHING,
     ),
+    "data: transform of a channel": (
+        setting("datasets", "waves", "transforms", value={"u": {"kind": "anomaly"}}),
+        {
+            **{"hierarchy": 2, "train": 3, "sample": 4, "evaluate": 4, "reference": 2},
+            **{"fields": 2, "resolutions": 2, **ENDS},
+        },
+    ),
     "data: number of shards": (setting("datasets", "waves", "shards", value=3), NOTHING),
     "configuration: order of keys": (configured(reverse_keys), NOTHING),
     "device: a GPU": (setting("device", value="cuda"), NOTHING),

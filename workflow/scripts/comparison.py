@@ -29,9 +29,10 @@ with job_of(snakemake, __file__) as job:
     basis = parts.build("basis", config["basis"])
     titles = {item["name"]: item["title"] for item in config["experiments"]}
     with storage.read(snakemake.input.data) as dataset:
-        spectra, n = Statistics.of(dataset).spectrum, dataset.sizes["x"]
+        statistics = Statistics.of(dataset)
+    spectrum, n = statistics.spectrum, statistics.resolution
     priors = {
-        item["name"]: compare_prior(spectra, parts.build("prior", item["prior"]), basis, n)
+        item["name"]: compare_prior(spectrum, parts.build("prior", item["prior"]), basis, n)
         for item in config["experiments"]
         if "prior" in item
     }

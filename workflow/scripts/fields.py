@@ -42,7 +42,7 @@ with job_of(snakemake, __file__) as job:
     noise = {
         item["name"]: parts.build("prior", item["prior"]).eigenvalues(basis, n)
         for item in experiments
-        if "prior" in item
+        if "prior" in item and statistics.transforms is None  # the unit of data has no noise then
     }
     scale = statistics.scale[0].square()
     noise = {name: scale * shell_energy(prior, basis, n) for name, prior in noise.items()}

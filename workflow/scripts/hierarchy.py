@@ -12,14 +12,12 @@ if TYPE_CHECKING:
 
 with job_of(snakemake, __file__) as job:
     config = job["config"]
+    basis, downsampling = (parts.build(key, config[key]) for key in ("basis", "downsampling"))
     fine = storage.read(snakemake.input.dataset, chunks="auto")
-    coarse = hierarchy.restrict(
-        fine,
-        config["resolution"],
-        parts.build("downsampling", config["downsampling"]),
-        parts.build("basis", config["basis"]),
-    )
     with workers(snakemake.threads):
+        if config["transforms"]:
+            fine = hierarchy.with_transforms(fine, config["transforms"], basis)
+        coarse = hierarchy.restrict(fine, config["resolution"], downsampling, basis)
         storage.write(
             coarse,
             snakemake.output.data,

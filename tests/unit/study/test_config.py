@@ -117,6 +117,26 @@ WRONG = {
         "defaults.samplr: unknown key; allowed: ",
         "(did you mean 'sampler'?)",
     ),
+    "transform of a channel that there is not": (
+        (f"{PATTERNS}/transforms", {"v": {"kind": "log"}}),
+        "datasets.patterns.transforms.v: no such channel; known: u, all",
+    ),
+    "unknown transform": (
+        (f"{PATTERNS}/transforms", {"u": {"kind": "logarithm"}}),
+        "datasets.patterns.transforms.u.kind = \"logarithm\": unknown; known: anomaly, log, stan",
+    ),
+    "transform that walls exclude": (
+        (
+            PATTERNS,
+            {
+                "source": {"kind": "darcy", "channels": ["pressure"]},
+                "split": {"train": 768, "validation": 64, "test": 256},
+                "transforms": {"all": {"kind": "log"}},
+                "resolutions": [32, 64],
+            },
+        ),
+        "datasets.patterns.transforms.all: transformed fields do not vanish at the walls, as func",
+    ),
     "unknown kind": (
         (f"{EXPERIMENT}/prior/kind", "besel"),
         'experiments.bessel.prior.kind = "besel": unknown; known: bessel, ',
@@ -514,6 +534,7 @@ EDITS = {
     "split": ((f"{PATTERNS}/split/train", 767), {"dataset"}),
     "another resolution": ((f"{PATTERNS}/resolutions", [32, 48, 64, 128]), set()),
     "downsampling": ((f"{PATTERNS}/downsampling", {"kind": "average"}), {"hierarchy 32"}),
+    "transforms": ((f"{PATTERNS}/transforms", {"u": {"kind": "anomaly"}}), {"hierarchy 32"}),
     "fine level": ((f"{EXPERIMENT}/levels/1/epochs", 11), {"train 64"}),
     "training options": ((f"{EXPERIMENT}/training", {"warmup": 0.1}), BOTH),
     "prior": ((f"{EXPERIMENT}/prior/shift", 9), BOTH | {"sample 32"}),

@@ -1,0 +1,158 @@
+"""Transforms fitted to the training split of a data set, streamed, and kept with it.
+
+A data set with transforms holds physical fields, and beside them the attribute
+``fsdiff_transforms``, the variables ``pointwise_mean`` and ``pointwise_deviation`` where there are
+such functions, on the finest grid whatever the grid of the fields, and the statistics of
+transformed fields, ``transformed_mean``, ``transformed_scale`` and ``transformed_spectrum``.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Hashable
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from fsdiff.data.storage import canonical_json
+from fsdiff.data.transforms import FUNCTIONS, Blocks, Transforms, transforms_of
+from fsdiff.parts import build
+from fsdiff.spaces.bases import Basis
+from fsdiff.threads import single_thread
+
+ATTRIBUTE = "fsdiff_transforms"
+
+TRANSFORMED = "transformed_"
+"""What names of statistics of transformed fields begin with."""
+
+MOST_NAMED = 10
+"""Samples in a message."""
+
+
+def fit(dataset: xr.Dataset, blocks: Blocks, basis: Basis) -> xr.Dataset:
+    """The data set with transforms of its channels, fitted to its training split.
+
+    Raises ValueError that names the channel and the samples where values have no transform.
+    """
+    field = dataset["field"]
+    frames = field.sizes["time"] if "time" in field.dims else 1
+    channels = transforms_of(blocks, dataset["channel"].values.tolist(), frames)
+    transforms = Transforms(tuple(channels), basis)
+    _refuse_values(field, transforms)
+    training = field[: np.count_nonzero(dataset["split"] == "train")]
+    described = {
+        "basis": dataclasses.asdict(basis),
+        "channels": {k: dict(b) for k, b in blocks.items()},
+    }
+    return dataset.assign(_functions(training, transforms)).assign_attrs(
+        {ATTRIBUTE: canonical_json(described)}
+    )
+
+
+def transforms_in(dataset: xr.Dataset) -> Transforms | None:
+    """Those that were fitted to a data set, or None."""
+    if ATTRIBUTE not in dataset.attrs:
+        return None
+    described = json.loads(dataset.attrs[ATTRIBUTE])
+    frames = dataset.sizes["time"] if "time" in dataset["field"].dims else 1
+    channels = transforms_of(described["channels"], dataset["channel"].values.tolist(), frames)
+    held = (dataset.get(name) for name in FUNCTIONS)
+    functions = (None if u is None else _flat(u.values, u.dims) for u in held)
+    return Transforms(tuple(channels), build("basis", described["basis"]), *functions)
+
+
+def transformed(field: xr.DataArray, transforms: Transforms) -> xr.DataArray:
+    """T(u) of fields, lazily, float64; their unit no longer holds."""
+    return _mapped(field, transforms.forward).drop_attrs()
+
+
+def untransformed(field: xr.DataArray, transforms: Transforms) -> xr.DataArray:
+    """The inverse of ``transformed``, on any grid."""
+    return _mapped(field, transforms.inverse)
+
+
+def _functions(training: xr.DataArray, transforms: Transforms) -> dict[str, xr.DataArray]:
+    """μ and σ as far as any channel has them."""
+    centred, scaled = (
+        xr.zeros_like(training[0], bool).compute() | _flags(training, transforms, name)
+        for name in ("centred", "scaled")
+    )
+    if not centred.any():
+        return {}
+    linked = _mapped(training, transforms.link)
+    mean = linked.mean("sample").where(centred, 0.0).compute()
+    found = {FUNCTIONS[0]: mean}
+    if scaled.any():
+        deviation = np.sqrt(np.square(linked - mean).mean("sample").compute())
+        _refuse_constants((deviation <= np.finfo(float).eps * np.abs(mean)) & scaled)
+        found[FUNCTIONS[1]] = deviation.where(scaled, 1.0)
+    about = {name: f"{name.replace('_', ' ')} over the training split" for name in found}
+    space = training.dims[training.dims.index("channel") + 1 :]
+    return {
+        name: function.drop_vars(["split", *space], errors="ignore")
+        .rename({axis: f"fine_{axis}" for axis in space})
+        .drop_attrs()
+        .assign_attrs(long_name=about[name])
+        for name, function in found.items()
+    }
+
+
+def _flags(field: xr.DataArray, transforms: Transforms, name: str) -> xr.DataArray:
+    """A property of each channel's transform."""
+    count = field.sizes["channel"]
+    flags = [getattr(transform, name) for transform in transforms.channels[:count]]
+    return xr.DataArray(flags, dims="channel")
+
+
+def _refuse_values(field: xr.DataArray, transforms: Transforms) -> None:
+    """Refuse values of any sample that have no transform."""
+    there = np.isfinite(_mapped(field, transforms.link))
+    inside = there.all([name for name in there.dims if name not in ("sample", "channel")]).compute()
+    for number, name in enumerate(field["channel"].values.tolist()):
+        if samples := field["sample"].values[~inside[:, number].values].tolist():
+            transform = transforms.channels[number]
+            more = f" and {len(samples) - MOST_NAMED} more" if len(samples) > MOST_NAMED else ""
+            shown = ", ".join(map(str, samples[:MOST_NAMED])) + more
+            raise ValueError(
+                f"transforms.{name}: {transform.kind} needs values that are {transform.domain}, "
+                f"and those of channel {name} are not all so in sample {shown}: leave these out, "
+                "or choose another transform"
+            )
+
+
+def _refuse_constants(constant: xr.DataArray) -> None:
+    """Refuse nodes at which a channel does not vary."""
+    for name in constant["channel"].values.tolist():
+        if count := int(constant.sel(channel=name).sum()):
+            raise ValueError(
+                f"transforms.{name}: channel {name} does not vary at {count} nodes over the "
+                "training samples, and cannot be divided by its deviation there: use anomaly"
+            )
+
+
+def _mapped(field: xr.DataArray, function: Callable[[Tensor], Tensor]) -> xr.DataArray:
+    """A function of fields (sample, channel, *grid), frames being channels, applied lazily."""
+
+    def on_block(values: np.ndarray) -> np.ndarray:
+        with single_thread(), np.errstate(all="ignore"):  # chunks run in parallel instead
+            return function(_flat(values, field.dims)).numpy().reshape(values.shape)
+
+    core = [list(field.dims[1:])]
+    return xr.apply_ufunc(
+        on_block,
+        field,
+        input_core_dims=core,
+        output_core_dims=core,
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        keep_attrs=True,
+    )
+
+
+def _flat(values: np.ndarray, dimensions: tuple[Hashable, ...]) -> Tensor:
+    """Values with these dimensions as a tensor, of which frames are channels."""
+    tensor = torch.from_numpy(np.ascontiguousarray(values, np.float64))
+    if "time" not in dimensions:
+        return tensor
+    return tensor.flatten(dimensions.index("time"), dimensions.index("channel"))
