@@ -107,6 +107,7 @@ def block_type(described: type) -> type[PartBlock]:
     for name, annotation, default in _parameters(described):
         if name in parts.FAMILIES and _mentions_parts(annotation):
             annotation = _parts_of(name, annotation)
+            annotation = annotation | None if default is None else annotation
         if dataclasses.is_dataclass(default) and not isinstance(default, type):
             default = dataclasses.asdict(default)
         fields[name] = (exact(annotation, LARGEST if name == "seed" else MOST), default)

@@ -5,11 +5,16 @@ from itertools import combinations
 from typing import Literal
 
 from fsdiff.data.sources.arrays import Arrays, Stored
-from fsdiff.data.storage import SERIES_DIMENSIONS
 from fsdiff.jobs.atomic import StorageError
 
-Dimension = Literal["sample", "time", "channel", "y", "x"]
+Dimension = Literal["sample", "time", "channel", "z", "y", "x"]
 Dimensions = tuple[Dimension, ...]
+
+SPACE: Dimensions = ("z", "y", "x")
+"""Axes of space, in the order in which fields have them."""
+
+LEADING: Dimensions = ("sample", "time", "channel")
+"""The axes before these, in the order of series."""
 
 Axes = tuple[Dimension | None, ...]
 """What each axis of an array is, None for one of length one that is left out."""
@@ -22,6 +27,7 @@ USUAL = {
     "lead_time lead prediction_timedelta nt",
     "channel": "channel channels component components variable variables var feature features "
     "field level levels pressure_level plev isobaricinhpa c nc",
+    "z": "z altitude height depth z_coordinate zc nz nlev bottom_top deptht model_level_number",
     "y": "y lat latitude y_coordinate yc ny nlat nav_lat xlat rlat south_north grid_y row rows "
     "j nj",
     "x": "x lon long longitude x_coordinate xc nx nlon nav_lon xlong rlon west_east grid_x column "
@@ -32,6 +38,9 @@ USUAL = {
 _MEANING = {name: dimension for dimension, names in USUAL.items() for name in names.split()}
 
 AXIS = {"X": "x", "Y": "y", "T": "time", "E": "sample"}
+VERTICAL = "Z"
+"""The ``axis`` of heights, and of levels, which are channels where their name says so."""
+
 STANDARD_NAMES = {
     "longitude": "x",
     "grid_longitude": "x",
@@ -53,14 +62,17 @@ LEADS = ("step", "lead_time", "lead", "prediction_timedelta")
 STATIC = ("time", "channel")
 """What an array may lack that others beside it have: it is the same at all times, one channel."""
 
-LIKELY = {2: ("y", "x"), 3: ("sample", "y", "x"), 4: ("sample", "time", "y", "x")}
-"""Number of axes longer than one → what they are most often, for messages."""
+LIKELY: tuple[Dimensions, ...] = ((), ("sample",), ("sample", "time"), LEADING)
+"""Number of axes longer than one beside those of space → what they are most often."""
 
 
 def meaning(name: str, stored: Stored | None = None) -> Dimension | None:
     """The dimension that an axis or an array of positions is about, by attributes, then by name."""
     said = None if stored is None else said_by_attributes(stored)
-    return said or _MEANING.get(plain(name))
+    found = said or _MEANING.get(plain(name))
+    if found is None and stored is not None and stored.attributes.get("axis") == VERTICAL:
+        return "z"
+    return found
 
 
 def plain(name: str) -> str:
@@ -107,13 +119,17 @@ def beside(arrays: Arrays, variable: str, name: str) -> str | None:
 
 
 def axes_of(
-    arrays: Arrays, variables: Sequence[str], given: Dimensions | Mapping[str, Dimensions]
+    arrays: Arrays,
+    variables: Sequence[str],
+    given: Dimensions | Mapping[str, Dimensions],
+    space: Dimensions | None = None,
 ) -> dict[str, Axes]:
     """The axes of each variable; StorageError where they cannot be told.
 
-    ``given`` is one order for all or one for each. Names of axes that say what they are decide
-    before one order for all; axes of length one that it does not have are left out, and an array
-    may lack the time or the channels that another has.
+    ``space`` are the axes of space that all must have, any of them if it is None. ``given`` is one
+    order for all or one for each. Names of axes that say what they are decide before one order for
+    all; axes of length one that it does not have are left out, and an array may lack the time or
+    the channels that another has.
     """
     found: dict[str, Axes] = {}
     others = [name for name in given if name not in variables] if isinstance(given, Mapping) else []
@@ -128,10 +144,10 @@ def axes_of(
         names = tuple(given.get(name, ()) if chosen else given)
         known = [_sizes(arrays[other], axes) for other, axes in found.items()]
         if not names:
-            found[name] = _named(stored, own)
+            found[name] = _named(stored, own, space)
         else:
             firm = (None,) * len(own) if chosen else _firm(stored, own)
-            found[name] = _assigned(name, stored, names, firm, known)
+            found[name] = _assigned(name, stored, names, firm, known, space)
     return {name: found[name] for name in variables}
 
 
@@ -159,16 +175,15 @@ def _firm(stored: Stored, own: Axes) -> Axes:
     """What the names leave no doubt of: many names of axes of samples and channels do."""
     names = stored.dimensions or ("",) * len(own)
     return tuple(
-        found if found in ("time", "y", "x", name) else None
+        found if found in ("time", *SPACE, name) else None
         for name, found in zip(names, own, strict=True)
     )
 
 
-def _named(stored: Stored, own: Axes) -> Axes:
+def _named(stored: Stored, own: Axes, space: Dimensions | None) -> Axes:
     """Axes as the file names them."""
     shape = stored.shape
-    likely = LIKELY.get(sum(length > 1 for length in shape), SERIES_DIMENSIONS)
-    remedy = f"say what they are, e.g. dimensions: [{', '.join(likely)}]"
+    remedy = f"say what they are, e.g. dimensions: [{', '.join(_likely(shape, space))}]"
     if stored.dimensions is None:
         raise StorageError(f"{stored.where} has shape {shape} and axes without names; {remedy}")
     shown = f"{stored.where} has dimensions ({', '.join(stored.dimensions)})"
@@ -179,26 +194,53 @@ def _named(stored: Stored, own: Axes) -> Axes:
     ]
     if unknown or len(set(own) - {None}) < len(own) - own.count(None):
         raise StorageError(f"{shown}, which are not all among {_all()}; {remedy}")
-    if not {"y", "x"} <= set(own):
-        raise StorageError(f"{shown} without y or x; {remedy}")
+    if not _has_space(own, space):
+        raise StorageError(f"{shown} {_lack(own, space)}; {remedy}")
     return own
 
 
+def _likely(shape: tuple[int, ...], space: Dimensions | None) -> Dimensions:
+    """What axes of such an array are most often, for messages."""
+    space = space or SPACE[1:]
+    others = sum(length > 1 for length in shape) - len(space)
+    return (*LIKELY[min(max(others, 0), 3)], *space)
+
+
+def _has_space(axes: Iterable[Dimension | None], space: Dimensions | None) -> bool:
+    """Whether an array with these axes is one of fields."""
+    own = set(SPACE) & set(axes)
+    return bool(own) if space is None else own == set(space)
+
+
+def _lack(axes: Iterable[Dimension | None], space: Dimensions | None) -> str:
+    """What is wrong with an array whose axes of space are not those of the fields."""
+    if space is None or not set(SPACE) & set(axes) - set(space):
+        return f"without {' or '.join(space or SPACE)}"
+    return f"where the basis is one of functions of {', '.join(space)}"
+
+
 def _assigned(
-    name: str, stored: Stored, names: Dimensions, own: Axes, known: Sequence[Mapping[str, int]]
+    name: str,
+    stored: Stored,
+    names: Dimensions,
+    own: Axes,
+    known: Sequence[Mapping[str, int]],
+    space: Dimensions | None,
 ) -> Axes:
     """Axes with the names that are given, in this order, as far as the array has them."""
     shown = f"dimensions: [{', '.join(names)}]"
-    if not {"y", "x"} <= set(names) or len(set(names)) < len(names):
+    if not _has_space(names, space) or len(set(names)) < len(names):
+        needed = " and ".join(space or ("x",))
         raise StorageError(
             f"{stored.where}: {shown} are not all different, or which are not all among "
-            f"{_all()}, with y and x; say what they are, e.g. dimensions: [sample, y, x]"
+            f"{_all()}, with {needed}; say what they are, e.g. dimensions: "
+            f"[sample, {', '.join(space or SPACE[1:])}]"
         )
     possible = [
         axes for axes in _ways(stored.shape, names, bool(known)) if _fits(stored, axes, known)
     ]
     fitting = [axes for axes in possible if _agrees(axes, own)]
-    if not fitting and (possible or {"y", "x"} <= set(own)):
+    if not fitting and (possible or _has_space(own, space)):
         raise StorageError(
             f"{stored.where} has shape {stored.shape}, but {shown}, and the file names its axes "
             f"({', '.join(stored.dimensions or ())}): leave them out, or overrule the file with "
@@ -234,7 +276,7 @@ def _ways(shape: tuple[int, ...], names: Dimensions, partial: bool) -> Iterator[
 
 
 def _fits(stored: Stored, axes: Axes, known: Iterable[Mapping[str, int]]) -> bool:
-    """Whether an array with these axes is on a plane and as long as others along each dimension."""
+    """Whether an array with these axes is on a grid and as long as others along each dimension."""
     sizes = _sizes(stored, axes)
     alike = (
         name not in sizes
@@ -244,7 +286,7 @@ def _fits(stored: Stored, axes: Axes, known: Iterable[Mapping[str, int]]) -> boo
         for name, length in other.items()
         if name != "channel"
     )
-    return min(sizes["y"], sizes["x"]) > 1 and all(alike)
+    return min(sizes[axis] for axis in SPACE if axis in sizes) > 1 and all(alike)
 
 
 def _disagreement(known: Sequence[Mapping[str, int]]) -> str:
@@ -270,4 +312,4 @@ def _sizes(stored: Stored, axes: Axes) -> dict[str, int]:
 
 
 def _all() -> str:
-    return ", ".join(SERIES_DIMENSIONS)
+    return ", ".join((*LEADING, *SPACE))

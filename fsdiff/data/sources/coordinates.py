@@ -64,6 +64,13 @@ class Positions:
         """All but the last."""
         return replace(self, values=self.values[:-1])
 
+    def continued(self, count: int) -> "Positions":
+        """As many positions in the same steps."""
+        if count == len(self.values):
+            return self
+        step = self.extent / (len(self.values) - 1)
+        return replace(self, values=tuple(self.values[0] + step * i for i in range(count)))
+
     def agree(self, other: "Positions") -> bool:
         """Whether positions are the same, rounding and a small share of the least step aside."""
         if len(self.values) != len(other.values):

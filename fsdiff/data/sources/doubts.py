@@ -7,16 +7,17 @@ import numpy as np
 
 from fsdiff.data.sources.blocks import Block
 from fsdiff.data.sources.reading import equal_ends
-from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.axes import AxisKind
+from fsdiff.spaces.basis import Basis
 
 BOTH_ENDS = (
-    "the last nodes along y and x have the values of the first ones in all samples that were read; "
+    "the last nodes along {names} have the values of the first ones in all samples that were read; "
     "if they are the same nodes a period later, leave them out, or say length: the period, where "
     "files have coordinates"
 )
 
 ON_WALLS = (
-    "channel {names} is zero at the first and the last nodes along y and x in all samples that "
+    "channel {names} is zero at the first and the last nodes along {axes} in all samples that "
     "were read; if these are on the walls, interpolate to the centres of {count} cells between "
     "them, where the sine basis has its nodes"
 )
@@ -43,11 +44,15 @@ FAR = 2
 
 @dataclass
 class Doubts:
-    """Gathers what is doubtful in blocks of fields; the file says where nodes are if ``placed``."""
+    """Gathers what is doubtful in blocks of fields.
+
+    The file says where nodes are if ``placed``, and has them at ``both_ends`` of some axes.
+    """
 
     basis: Basis
     channels: tuple[str, ...]
     placed: bool
+    both_ends: bool
     _equal: bool = True
     _varied: bool = False
     _at_edges: np.ndarray | float = 0.0
@@ -56,47 +61,56 @@ class Doubts:
     _marked: dict[str, str] = field(default_factory=dict)
 
     def see(self, fields: np.ndarray, kept: np.dtype, block: Block) -> None:
-        """Look at fields (sample, time, channel, y, x) that a file keeps in this type."""
-        self._equal &= bool(equal_ends(fields, kept).all())
+        """Look at fields (sample, time, channel, *grid) that a file keeps in this type."""
+        if periodic := self._axes("periodic"):
+            self._equal &= bool(equal_ends(fields, kept, periodic).all())
         self._varied |= bool(np.ptp(fields) > 0)
-        if self.basis.kind == "sine" and not self.placed:
+        if self._axes("dirichlet") and not self.placed:
             self._look_at_edges(fields)
-        for position in np.flatnonzero(~fields[:, -1].any((1, 2, 3))):
+        for position in np.flatnonzero(~fields[:, -1].any(tuple(range(1, fields.ndim - 1)))):
             if not (block.apart and block.frames[position] == 0):  # which many runs start from
                 self._unwritten.append((block, int(position)))
         for channel, name in enumerate(self.channels):
             self._look_for_markers(fields[:, :, channel], name, block)
 
+    def _axes(self, kind: AxisKind) -> list[int]:
+        """Axes of a kind, as those of fields."""
+        return [i for i, axis in enumerate(self.basis.axes, 3) if axis.kind == kind]
+
+    def _names(self, kind: AxisKind) -> str:
+        return " and ".join(axis.name for axis in self.basis.axes if axis.kind == kind)
+
     def _look_at_edges(self, fields: np.ndarray) -> None:
         """The largest absolute value of each channel at the outermost nodes, and anywhere."""
-        along_y, along_x = fields[..., [0, -1], :], fields[..., [0, -1]]
-        largest = [np.abs(part).max((0, 1, 3, 4)) for part in (along_y, along_x, fields)]
-        self._at_edges = np.maximum(self._at_edges, np.maximum(*largest[:2]))
-        self._anywhere = np.maximum(self._anywhere, largest[2])
+        others = (0, 1, *range(3, fields.ndim))
+        edges = (fields.take([0, -1], axis) for axis in self._axes("dirichlet"))
+        largest = [np.abs(part).max(others) for part in (*edges, fields)]
+        self._at_edges = np.maximum(self._at_edges, np.max(largest[:-1], axis=0))
+        self._anywhere = np.maximum(self._anywhere, largest[-1])
 
     def _look_for_markers(self, values: np.ndarray, name: str, block: Block) -> None:
-        """Look at one channel (sample, time, y, x) for values that may stand for none."""
+        """Look at one channel (sample, time, *grid) for values that may stand for none."""
         ends = np.float32([values.min(), values.max()])
         for marker in MARKERS:
             if name in self._marked or np.float32(marker) not in ends:
                 continue
             marks = values.astype(np.float32) == np.float32(marker)
             if FAR * np.abs(values[~marks]).max(initial=0) < abs(marker) and not marks.all():
-                place = block.place(int(marks.any((1, 2, 3)).argmax()))
+                place = block.place(int(marks.any(tuple(range(1, marks.ndim))).argmax()))
                 self._marked[name] = MARKED.format(
                     name=name, marker=marker, place=place, path=block.path
                 )
 
-    def told(self, resolution: int, both_ends: bool) -> Iterator[str]:
+    def told(self, resolution: int) -> Iterator[str]:
         """What there is to say of all that was seen."""
         yield from self._marked.values()
         if self._unwritten and self._varied:
             block, position = self._unwritten[0]
             count, place = len(self._unwritten), block.place(position)
             yield UNWRITTEN.format(count=count, place=place, path=block.path)
-        if self.basis.periodic and not both_ends and self._equal and self._varied:
-            yield BOTH_ENDS
+        if self._axes("periodic") and not self.both_ends and self._equal and self._varied:
+            yield BOTH_ENDS.format(names=self._names("periodic"))
         walls = np.atleast_1d((self._at_edges == 0) & (self._anywhere > 0))
         if walls.any():
             names = ", ".join(np.array(self.channels)[walls])
-            yield ON_WALLS.format(names=names, count=resolution)
+            yield ON_WALLS.format(names=names, axes=self._names("dirichlet"), count=resolution)

@@ -130,11 +130,11 @@ class Evolution(Source):
             fields,
             indices,
             basis=self.basis,
+            nodes=nodes,
             measured_from=self.measured_from,
             channels=self.channels,
             meaning=self.meaning,
             time=time,
-            **nodes,
         )
 
     def _space_nodes(self) -> dict[str, np.ndarray]:

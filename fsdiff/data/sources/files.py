@@ -6,28 +6,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
+from math import prod
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
+import torch
 import xarray as xr
 from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat
 
 from fsdiff.data.sources.arrays import Arrays, opened, readable
-from fsdiff.data.sources.axes import Dimension
+from fsdiff.data.sources.axes import SPACE, Dimension
 from fsdiff.data.sources.blocks import Block, Places
 from fsdiff.data.sources.coordinates import Positions
 from fsdiff.data.sources.digest import digest
+from fsdiff.data.sources.domain import Domain, basis_on, physical_nodes
 from fsdiff.data.sources.doubts import Doubts
 from fsdiff.data.sources.headers import Header, Request, read_header
 from fsdiff.data.sources.labels import label, listed, printable
 from fsdiff.data.sources.paths import find_files
 from fsdiff.data.sources.reading import read_fields
 from fsdiff.data.sources.rounding import stored_type, warn_of_noise
-from fsdiff.data.sources.source import Source, check_plane, check_times
+from fsdiff.data.sources.source import Source, check_times
 from fsdiff.jobs.atomic import StorageError
-from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.axes import AxisKind
+from fsdiff.spaces.basis import Basis
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +66,19 @@ LAYOUTS = {
 }
 
 
+class _BasisOfFields:
+    """What a configuration says of the basis goes in, the basis of the fields in files comes out.
+
+    The latter needs the first file, which is opened when it is asked for.
+    """
+
+    def __get__(self, source: "FileData | None", owner: type) -> Basis | None:
+        return None if source is None else source._space
+
+    def __set__(self, source: "FileData", given: Basis | None) -> None:
+        vars(source)["_given"] = given
+
+
 @dataclass(frozen=True)
 class FileData(Source):
     """Fields read from a file, a folder or the files that match a pattern such as ``runs/*.nc``.
@@ -82,17 +99,25 @@ class FileData(Source):
     times, frames count from 0. With ``frames: samples`` each frame of each run is a sample of its
     own, run by run.
 
-    Nodes are where the file has its coordinates x and y, or those of ``basis`` on a square of side
-    ``length``, 1 if absent: cell centres in the cosine and sine bases, left ends of cells in the
-    Fourier basis. ``coordinates`` names the arrays with times and positions, {time, y, x: array},
-    where neither attributes nor names say it.
+    Fields are functions on squares, rectangles, intervals or boxes of three axes. On squares,
+    ``basis`` is what they are expanded in; on others it is a box with axes of the same kind.
+    ``axes`` says the kind of each axis instead, {name: periodic, neumann or dirichlet}, by its name
+    in the file or as x, y and z. Longitudes and latitudes need neither: longitudes all around are
+    periodic, other ones and latitudes have no normal derivative at their ends. Sides of boxes count
+    in the longest one.
+
+    Nodes are where the file has its coordinates, or those of the basis on a domain whose longest
+    side is ``length``, 1 if absent, or whose sides these are, {name: side}: cell centres between
+    walls, left ends of cells along periodic axes. ``coordinates`` names the arrays with times and
+    positions, {time, z, y, x: array}, where neither attributes nor names say it.
 
     Data are read again when their files change: when their contents do or, if they are larger than
     256 MB together, when a size or a time of modification does.
     """
 
     path: PathText | Annotated[tuple[PathText, ...], Field(min_length=1)]
-    basis: Basis
+    basis: Basis | None = _BasisOfFields()
+    axes: dict[str, AxisKind] = field(default_factory=dict)
     layout: Literal["array", "fno", "pdebench"] = "array"
     variables: tuple[str, ...] = ()
     dimensions: tuple[Dimension, ...] | dict[str, tuple[Dimension, ...]] = ()
@@ -100,17 +125,18 @@ class FileData(Source):
     channels: dict[str, NonNegativeInt] = field(default_factory=dict)
     time: FiniteFloat | tuple[FiniteFloat, ...] | None = None
     frames: Literal["series", "samples"] = "series"
-    length: PositiveFloat | None = None
+    length: PositiveFloat | dict[str, PositiveFloat] | None = None
     units: str | None = None
     kind: Literal["files"] = "files"
 
     def __post_init__(self) -> None:
-        check_plane(self.basis)
+        self._domain.check()
         if isinstance(self.time, tuple):
             check_times(self.time)
-        if others := self.coordinates.keys() - {"time", "y", "x"}:
+        if others := self.coordinates.keys() - {"time", *SPACE}:
             raise ValueError(
-                f"coordinates = {self.coordinates}: '{min(others)}' is none of time, y, x"
+                f"coordinates = {self.coordinates}: '{min(others)}' is none of time, "
+                f"{', '.join(SPACE)}"
             )
 
     @cached_property
@@ -131,8 +157,8 @@ class FileData(Source):
 
     @property
     def resolution(self) -> int:
-        """Number of nodes per axis."""
-        return self._header.resolution
+        """Number of nodes along the longest axis that is refined."""
+        return self.basis.resolution(torch.empty(self._header.grid))
 
     @property
     def values(self) -> int:
@@ -163,7 +189,7 @@ class FileData(Source):
 
         Reads no values. Files of single samples are compared with the first when they are read.
         """
-        _ = self._places, self._channels
+        _ = self._places, self._channels, self.basis
 
     def generate(
         self,
@@ -173,16 +199,16 @@ class FileData(Source):
     ) -> xr.Dataset:
         """Samples ``indices`` of the files; ``seed`` changes nothing.
 
-        Returns variable ``field`` (sample, channel, y, x) with a dimension ``time`` after
+        Returns variable ``field`` (sample, channel, *axes) with a dimension ``time`` after
         ``sample`` for series; float32, or float64 for a data set of which rounding to float32
         would take too much. ``progress`` is called with the number of samples finished since the
         last call. Raises StorageError that names the file and the sample where values are missing.
         """
-        n, channels = self.resolution, len(self._channels)
-        times, most = self.values // channels, BLOCK // (n**2 * len(self._header.channels))
-        fields = np.empty((len(indices), times, channels, n, n), self._type)
-        header = self._header
-        doubts = Doubts(self.basis, tuple(self._channels), placed=header.x is not None)
+        header, channels = self._header, len(self._channels)
+        times, most = self.values // channels, BLOCK // (prod(header.grid) * len(header.channels))
+        fields = np.empty((len(indices), times, channels, *header.grid), self._type)
+        placed, both_ends = header.placed, bool(header.both_ends)
+        doubts = Doubts(self.basis, tuple(self._channels), placed=placed, both_ends=both_ends)
         for block in self._places.blocks(self._known(indices), most):
             with self._opened(block.path) as (arrays, own):
                 part = self._fields(arrays, own, block)
@@ -193,12 +219,12 @@ class FileData(Source):
             doubts.see(part, kept, block)
             if progress is not None:
                 progress(len(part))
-        for doubt in doubts.told(n, header.both_ends):
+        for doubt in doubts.told(header.resolution):
             logger.warning("%s: %s", self.path, doubt)
         return self._label(fields, indices)
 
     def _fields(self, arrays: Arrays, header: Header, block: Block) -> np.ndarray:
-        """Fields (sample, time, channel, y, x) of a file, as precise as they stand there."""
+        """Fields (sample, time, channel, *grid) of a file, as precise as they stand there."""
         fields = read_fields(arrays, header, block.runs, block.frames)
         fields = fields[:, :, list(self._channels.values())]
         return fields.swapaxes(0, 1) if self._apart else fields
@@ -206,7 +232,7 @@ class FileData(Source):
     @cached_property
     def _type(self) -> np.dtype:
         """Of the fields of the data set, whatever samples are read: a few of them decide."""
-        count = np.clip(BLOCK // (self.values * self.resolution**2), *PROBES)
+        count = np.clip(BLOCK // (self.values * prod(self._header.grid)), *PROBES)
         positions = sorted(set(np.linspace(0, self.available - 1, count).astype(int).tolist()))
         probes, chosen = [], list(self._channels.values())
         types = [np.dtype(np.float32)] * len(chosen)
@@ -261,14 +287,23 @@ class FileData(Source):
 
     def _read_header(self, path: Path, arrays: Arrays) -> Header:
         request = Request(
-            basis=self.basis,
+            domain=self._domain,
             variables=self._variables,
             dimensions=self.dimensions or LAYOUTS[self.layout].dimensions,
             coordinates=self.coordinates,
             units=self.units,
-            length=self.length,
         )
         return read_header(path, arrays, request)
+
+    @property
+    def _domain(self) -> Domain:
+        """What is said of the domain."""
+        return Domain(vars(self)["_given"], self.axes, self.length)
+
+    @cached_property
+    def _space(self) -> Basis:
+        """The basis of the fields."""
+        return basis_on(tuple(self._header.lines.values()), self._domain, str(self.files[0]))
 
     @cached_property
     def _places(self) -> Places:
@@ -319,21 +354,26 @@ class FileData(Source):
         return tuple(_frame(time, header.times, path) for time in np.atleast_1d(self.time))
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        header = self._header
-        nodes = self.basis.nodes(self.resolution) * (self.length or 1.0)
+        header, basis = self._header, self.basis
+        lines = tuple(header.lines.values())
+        names = [axis.name for axis in basis.axes]
+        nodes = physical_nodes(lines, basis, self.length)
+        units = dict(header.units)
+        for dimension, name in zip(header.lines, names, strict=True):
+            if dimension in header.units:
+                units[name] = header.units[dimension]
         time = header.times and header.times.values if self.time is None else self.time
         time = None if self._apart and np.ndim(time) else time
         return label(
             fields if np.ndim(time) else fields[:, 0],
             indices,
-            basis=self.basis,
-            y=nodes if header.y is None else np.array(header.y.values),
-            x=nodes if header.x is None else np.array(header.x.values),
+            basis=basis,
+            nodes=dict(zip(names, nodes, strict=True)),
             measured_from="origin",
             channels=tuple(self._channels),
             meaning=", ".join(header.axes),
             time=time,
-            units=header.units,
+            units=units,
         )
 
 
@@ -358,7 +398,7 @@ def _frame(time: float, times: Positions, path: Path) -> int:
 def _check_finite(fields: np.ndarray, indices: Sequence[int], block: Block) -> None:
     """Refuse missing values, and those beyond float32's range, naming the sample."""
     usable = np.abs(fields) <= np.finfo(np.float32).max
-    missing = np.count_nonzero(~usable, axis=(1, 2, 3, 4))
+    missing = np.count_nonzero(~usable, axis=tuple(range(1, fields.ndim)))
     if missing.any():
         position = int(missing.argmax())
         raise StorageError(

@@ -1,6 +1,6 @@
 """What a file says of the fields in it before their values are read, and the checks on that."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,10 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from fsdiff.data.sources.arrays import Arrays
-from fsdiff.data.sources.axes import STATIC, Axes, Dimension, Dimensions, axes_of, fields_among
+from fsdiff.data.sources.axes import (
+    LEADING,
+    SPACE,
+    STATIC,
+    Axes,
+    Dimension,
+    Dimensions,
+    axes_of,
+    fields_among,
+)
 from fsdiff.data.sources.coordinates import (
     NUMBERS,
-    UNEVEN,
     Finder,
     Positions,
     Unusable,
@@ -20,12 +28,12 @@ from fsdiff.data.sources.coordinates import (
     increasing,
     texts,
 )
+from fsdiff.data.sources.domain import Domain, Line, axis_name
 from fsdiff.data.sources.labels import listed, one_line, printable
 from fsdiff.data.sources.placement import has_both_ends
 from fsdiff.data.sources.units import same_units
-from fsdiff.data.storage import SERIES_DIMENSIONS
 from fsdiff.jobs.atomic import StorageError
-from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.axes import AxisKind
 
 MOST_CHANNELS = 10_000
 MOST_FRAMES = 10_000_000
@@ -35,12 +43,11 @@ MOST_FRAMES = 10_000_000
 class Request:
     """What is to be read of a file, and in which domain it is to be."""
 
-    basis: Basis
+    domain: Domain
     variables: tuple[str, ...] = ()
     dimensions: Dimensions | Mapping[str, Dimensions] = ()
     coordinates: Mapping[str, str] = field(default_factory=dict)
     units: str | None = None
-    length: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,23 +55,37 @@ class Header:
     """The fields in one file: how many, on which nodes, at which times, in which units.
 
     ``dimensions`` are those of the fields, ``axes`` what those of each variable are. ``times`` is
-    None where there is no such axis, ``y`` and ``x`` where the file does not say where its nodes
-    are. Axes ``reversed`` are turned round on reading, and with ``both_ends`` the last nodes, which
-    are the first ones again, are left out. ``remarks`` are for people.
+    None where there is no such axis. ``lines`` are the axes of space, which have no positions where
+    the file does not say where its nodes are. Axes ``reversed`` are turned round on reading, and
+    the last nodes along those with ``both_ends``, which are the first ones again, are left out.
+    ``remarks`` are for people.
     """
 
     samples: int
-    resolution: int
     dimensions: Dimensions
     axes: Mapping[str, Axes]
     channels: tuple[str, ...]
     times: Positions | None
-    y: Positions | None
-    x: Positions | None
+    lines: Mapping[Dimension, Line]
     units: Mapping[str, str]
     reversed: Dimensions
-    both_ends: bool
+    both_ends: Dimensions
     remarks: tuple[str, ...]
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Nodes along each axis of space."""
+        return tuple(line.nodes for line in self.lines.values())
+
+    @property
+    def resolution(self) -> int:
+        """Nodes along the longest axis."""
+        return max(self.grid)
+
+    @property
+    def placed(self) -> bool:
+        """Whether the file says where its nodes are."""
+        return all(line.positions is not None for line in self.lines.values())
 
     def types(self, arrays: Arrays) -> list[np.dtype]:
         """For each channel, the type in which the file keeps it."""
@@ -90,15 +111,17 @@ class Header:
 
     def _compared(self, other: "Header", times: bool) -> Iterator[tuple[str, object, object, bool]]:
         """Name, both values and whether they are the same, of all that files must agree in."""
-        for name in ("resolution", "dimensions", "channels"):
+        for name in ("grid", "dimensions", "channels"):
             mine, its = getattr(self, name), getattr(other, name)
             yield name, mine, its, mine == its
         yield "variables", tuple(self.axes), tuple(other.axes), [*self.axes] == [*other.axes]
         for quantity in sorted(self.units.keys() | other.units.keys()):
             mine, its = self.units.get(quantity), other.units.get(quantity)
             yield f"units of {quantity}", mine, its, same_units(mine, its)
-        for name in (*(["times"] if times else []), "y", "x"):
-            mine, its = getattr(self, name), getattr(other, name)
+        pairs = {"times": (self.times, other.times)} if times else {}
+        for axis, line in self.lines.items():
+            pairs[axis] = line.positions, other.lines[axis].positions
+        for name, (mine, its) in pairs.items():
             if mine is None or its is None:
                 yield name, mine and mine.values, its and its.values, mine is its
             else:
@@ -118,7 +141,7 @@ def read_header(path: Path, arrays: Arrays, request: Request) -> Header:
         arrays[name].check()
     if len(set(variables)) < len(variables):
         raise StorageError(f"variables: [{', '.join(variables)}]: name each once")
-    axes = axes_of(arrays, variables, request.dimensions)
+    axes = axes_of(arrays, variables, request.dimensions, request.domain.space)
     return _Contents(path, arrays, axes, request).header()
 
 
@@ -138,24 +161,27 @@ class _Contents:
             raise StorageError(f"coordinates.{axis}: fields have no dimension {axis}; leave it out")
         times = self._times(remarks) if "time" in sizes else None
         nodes, turned = self._nodes(remarks)
-        both_ends = self._both_ends(nodes)
+        lines, both_ends = self._lines(nodes)
         if both_ends:
-            nodes = {axis: found.without_last() for axis, found in nodes.items()}
-            where = nodes["x"].where
+            where = next(nodes[axis].where for axis in both_ends)
             remarks.append(f"{where}: the last nodes are the first ones again and are left out")
         return Header(
             samples=sizes.get("sample", 1),
-            resolution=sizes["x"] - both_ends,
-            dimensions=tuple(name for name in SERIES_DIMENSIONS if name in sizes),
+            dimensions=tuple(name for name in (*LEADING, *self._space) if name in sizes),
             axes=self.axes,
             channels=tuple(self._channels()),
             times=times,
-            **nodes,
+            lines=lines,
             units=self._units(times, nodes),
             reversed=turned,
             both_ends=both_ends,
             remarks=tuple(dict.fromkeys(remarks)),
         )
+
+    @property
+    def _space(self) -> Dimensions:
+        """The axes of space."""
+        return tuple(axis for axis in SPACE if axis in self.sizes)
 
     @cached_property
     def sizes(self) -> dict[Dimension, int]:
@@ -178,7 +204,7 @@ class _Contents:
             )
 
     def _check(self, sizes: Mapping[Dimension, int]) -> None:
-        """Refuse fields on other domains than squares, fields without samples, too many frames."""
+        """Refuse fields on different axes, fields without samples, too many frames."""
         first = self.arrays[next(iter(self.axes))]
         for name, axes in self.axes.items():
             stored = self.arrays[name]
@@ -189,10 +215,16 @@ class _Contents:
                 )
             if "time" in axes and stored.shape[axes.index("time")] not in (1, sizes["time"]):
                 self._agreed(sizes["time"], name, "time", stored.shape[axes.index("time")])
-        if sizes["y"] != sizes["x"] or sizes["x"] < 2:
+            if missing := [axis for axis in SPACE if axis in sizes and axis not in axes]:
+                raise StorageError(
+                    f"{stored.where} does not depend on {missing[0]}, as others do; leave it out "
+                    "of the variables"
+                )
+        space = [axis for axis in SPACE if axis in sizes]
+        if min(sizes[axis] for axis in space) < 2:
             raise StorageError(
-                f"{first.where} is on {sizes['y']} x {sizes['x']} nodes (y, x): fields must be on "
-                "squares with two or more nodes per axis; cut or interpolate them"
+                f"{first.where} is on {' x '.join(str(sizes[axis]) for axis in space)} nodes "
+                f"({', '.join(space)}): fields need two or more along each axis; leave others out"
             )
         for axis, most in (("time", MOST_FRAMES), ("channel", MOST_CHANNELS)):
             if sizes.get(axis, 1) > most:
@@ -244,33 +276,26 @@ class _Contents:
             return Positions(tuple(map(float, range(count))), 0.0)
         return increasing(found)
 
-    def _nodes(self, remarks: list[str]) -> tuple[dict[str, Positions | None], Dimensions]:
-        """Positions of the nodes along y and x, increasing in equal steps; axes turned round."""
-        found: dict[str, Positions | None] = {}
+    def _nodes(self, remarks: list[str]) -> tuple[dict[Dimension, Positions | None], Dimensions]:
+        """Positions of the nodes along each axis, increasing in equal steps; axes turned round."""
+        found: dict[Dimension, Positions | None] = {}
         turned: list[Dimension] = []
-        for axis in ("y", "x"):
+        for axis in self._space:
             found[axis], said = self._finder().find(axis, self.sizes[axis])
             remarks += said
             if found[axis] is not None:
                 found[axis], reverse = evenly_spaced(found[axis])
                 turned += [axis] if reverse else []
         known = [nodes for nodes in found.values() if nodes is not None]
-        if len(known) == 1:
-            remarks.append(f"{self.path}: only {known[0].where} says where nodes are, on both axes")
-        self._check_square(known)
-        return {axis: nodes or (known[0] if known else None) for axis, nodes in found.items()}, (
-            tuple(turned)
-        )
+        if len(known) == 1 < len(found):
+            remarks.append(f"{self.path}: only {known[0].where} says where nodes are, on all axes")
+            found = {axis: known[0].continued(self.sizes[axis]) for axis in found}
+        self._check_units(found)
+        return found, tuple(turned)
 
-    def _check_square(self, known: Sequence[Positions]) -> None:
-        """Refuse spacings that differ along y and x."""
-        extents = [nodes.extent for nodes in known]
-        tolerance = max((UNEVEN * n.extent + 4 * n.rounding for n in known), default=0.0)
-        if known and abs(extents[0] - extents[-1]) > tolerance:
-            raise StorageError(
-                f"{self.path}: nodes span {extents[0]:g} along y and {extents[1]:g} along x; cut "
-                "or interpolate the fields to a square with one spacing"
-            )
+    def _check_units(self, nodes: Mapping[Dimension, Positions | None]) -> None:
+        """Refuse units that differ along y and x."""
+        known = [nodes[axis] for axis in ("y", "x") if nodes.get(axis) is not None]
         units = [
             nodes.units.replace("_north", "").replace("_east", "") for nodes in known if nodes.units
         ]
@@ -280,14 +305,41 @@ class _Contents:
                 "one of them"
             )
 
-    def _both_ends(self, nodes: Mapping[str, Positions | None]) -> bool:
-        if nodes["x"] is None:
-            return False
-        basis, length = self.request.basis, self.request.length
-        return all(has_both_ends(found, basis, length) for found in nodes.values() if found)
+    def _lines(
+        self, nodes: Mapping[Dimension, Positions | None]
+    ) -> tuple[dict[Dimension, Line], Dimensions]:
+        """The axes of space, and those along which the last node is the first one again."""
+        domain, names = self.request.domain, self._names()
+        domain.check_names(names, str(self.path))
+        lines, both_ends, longest = {}, [], max(self.sizes[axis] for axis in self._space)
+        for axis, positions in nodes.items():
+            count, name = self.sizes[axis], names[axis]
+            kind = domain.kind(axis, name, positions, str(self.path))
+            length = domain.said_length(axis, name, count == longest)
+            if positions is not None and has_both_ends(
+                positions, kind, self._described(kind), length
+            ):
+                positions, count = positions.without_last(), count - 1
+                both_ends.append(axis)
+            lines[axis] = Line(name, kind, count, positions, length)
+        return lines, tuple(both_ends)
+
+    def _described(self, kind: AxisKind) -> str:
+        """What has its nodes where they belong, for messages."""
+        basis = self.request.domain.basis
+        return (
+            f"a {kind} axis" if basis is None or basis.kind == "box" else f"the {basis.kind} basis"
+        )
+
+    def _names(self) -> dict[Dimension, str]:
+        """What the first variable calls the axes of space, if that is different names."""
+        first, axes = next(iter(self.axes.items()))
+        own = dict(zip(axes, self.arrays[first].dimensions or (), strict=False))
+        names = {axis: axis_name(own.get(axis), axis) for axis in self._space}
+        return names if len(set(names.values())) == len(names) else {axis: axis for axis in names}
 
     def _units(
-        self, times: Positions | None, nodes: Mapping[str, Positions | None]
+        self, times: Positions | None, nodes: Mapping[Dimension, Positions | None]
     ) -> dict[str, str]:
         """Units of the fields, the times and the nodes, as far as they are known."""
         given = self.request.units
@@ -302,7 +354,7 @@ class _Contents:
         positions = {"time": times, **nodes}
         units = {name: found.units for name, found in positions.items() if found and found.units}
         for axis, other in (("y", "x"), ("x", "y")):
-            if other in units:
+            if other in units and axis in nodes:
                 units.setdefault(axis, units[other])
         return {
             name: printable(text, f"{self.path}: the unit of {name}")

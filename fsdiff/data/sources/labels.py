@@ -24,35 +24,36 @@ def label(
     measured_from: str,
     channels: Sequence[str],
     meaning: str,
+    nodes: Mapping[str, np.ndarray] | None = None,
     time: float | Sequence[float] | None = None,
     units: Mapping[str, str] | None = None,
-    long_names: Mapping[str, str] | None = None,
-    **nodes: np.ndarray,
 ) -> xr.Dataset:
     """Variable ``field`` (sample, channel, *axes), or (sample, time, channel, *axes) for series.
 
-    The axes are those of the basis, such as y and x, and ``nodes`` the coordinates along each of
-    them, by name; by default those of the basis. They are distances from what ``measured_from``
-    says, or what ``long_names`` call them; ``meaning`` is the long name of the field. A single
-    ``time`` is a coordinate of all fields, several make a series. ``units`` are those of "field",
-    "time" and the axes; what is not among them is dimensionless.
+    The axes are those of the basis, and ``nodes`` the coordinates along each of them, by name; by
+    default those of the basis. They are distances from what ``measured_from`` says where the name
+    is a letter, times if this is t. ``meaning`` is the long name of the field. A single ``time`` is
+    a coordinate of all fields, several make a series. ``units`` are those of "field", "time" and of
+    the axes by name; what is not among them is dimensionless.
     """
     units, axes = units or {}, [axis.name for axis in basis.axes]
-    if unknown := nodes.keys() - set(axes):
+    own = zip(axes, basis.axis_nodes(basis.resolution(fields)), strict=True)
+    coordinates_of = dict(own) | dict(nodes or {})
+    if unknown := coordinates_of.keys() - set(axes):
         raise ValueError(f"nodes along {listed(unknown)}: the axes are {', '.join(axes)}")
     if time is not None and "time" in axes:
         raise ValueError("fields are functions of time: its values are the nodes of that axis")
-    names = {name: f"distance from the {measured_from} along {name}" for name in axes}
-    names |= {"time": "time", "t": "time"} | dict(long_names or {})
 
     def about(name: str, quantity: str) -> dict[str, str]:
         return {"long_name": name, "units": str(units.get(quantity, "1"))}
 
-    own = dict(zip(axes, basis.axis_nodes(basis.resolution(fields)), strict=True))
     coordinates = {
         "sample": ("sample", np.array(indices, np.int64), {"long_name": "sample index"}),
         "channel": ("channel", [str(name) for name in channels], {"long_name": "quantity"}),
-        **{name: (name, nodes.get(name, own[name]), about(names[name], name)) for name in axes},
+        **{
+            name: (name, coordinates_of[name], about(_along(name, measured_from), name))
+            for name in axes
+        },
     }
     series = np.ndim(time) > 0
     if time is not None:
@@ -60,6 +61,13 @@ def label(
         coordinates["time"] = (dimensions, np.array(time), about("time", "time"))
     field = (field_dimensions(axes, series=series), fields, about(one_line(meaning), "field"))
     return xr.Dataset({"field": field}, coordinates, {"fsdiff_basis": basis.kind})
+
+
+def _along(axis: str, measured_from: str) -> str:
+    """What coordinates along an axis are: distances or times where its name is but a letter."""
+    if axis == "t":
+        return "time"
+    return f"distance from the {measured_from} along {axis}" if len(axis) == 1 else axis
 
 
 def printable(text: str, what: str) -> str:

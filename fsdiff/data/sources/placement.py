@@ -10,22 +10,23 @@ import numpy as np
 
 from fsdiff.data.sources.coordinates import CIRCLE, UNEVEN, Positions
 from fsdiff.jobs.atomic import StorageError
-from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.axes import AxisKind
 
 MOST_DIGITS = 6
 
 
-def has_both_ends(nodes: Positions, basis: Basis, length: float | None) -> bool:
+def has_both_ends(nodes: Positions, kind: AxisKind, what: str, length: float | None) -> bool:
     """Whether the last node is the first one again, a period later.
 
-    Raises StorageError, with the remedy, where nodes are not those of the basis.
+    Raises StorageError, with the remedy, where nodes are not those of the axis, which ``what``
+    describes.
     """
     start, step, count = nodes.values[0], nodes.extent / (len(nodes.values) - 1), len(nodes.values)
     side = count * step
     both = _said(nodes, length, side) if length else _has_ends(nodes, start, step)
-    if both and basis.periodic:
+    if both and kind == "periodic":
         return True
-    between = f"the {basis.kind} basis has them at the centres of {count} cells between walls"
+    between = f"{what} has them at the centres of {count} cells between walls"
     remedy = (
         "interpolate to these or, if nodes are centres of cells all the same, say "
         f"length: {side:.6g}"
@@ -35,7 +36,7 @@ def has_both_ends(nodes: Positions, basis: Basis, length: float | None) -> bool:
             f"{nodes.where}: nodes run from wall to wall, {start:g} to {nodes.values[-1]:g}, but "
             f"{between}; {remedy}"
         )
-    if not basis.periodic and not length and _starts_on_wall(nodes, start, step):
+    if kind != "periodic" and not length and _starts_on_wall(nodes, start, step):
         raise StorageError(
             f"{nodes.where}: nodes are the left ends of cells, {start:g}, {start + step:g}, …, but "
             f"{between}; {remedy}"

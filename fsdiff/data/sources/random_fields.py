@@ -60,8 +60,8 @@ class RandomFieldData(Source):
             fields.numpy(),
             indices,
             basis=self.basis,
+            nodes={axis.name: along * self.length for axis, along in nodes},
             measured_from="corner",
             channels=self.channels,
             meaning="random field",
-            **{axis.name: along * self.length for axis, along in nodes},
         )

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from fsdiff.data.sources.arrays import Arrays, Stored
-from fsdiff.data.sources.axes import Axes
+from fsdiff.data.sources.axes import LEADING, SPACE, Axes
 from fsdiff.data.sources.headers import Header
-from fsdiff.data.storage import SERIES_DIMENSIONS
 from fsdiff.jobs.atomic import StorageError
 
 ROUNDINGS = 16
@@ -20,34 +19,38 @@ SOLVED = 1e-12
 def read_fields(
     arrays: Arrays, header: Header, samples: slice, frames: Sequence[int]
 ) -> np.ndarray:
-    """Fields (sample, time, channel, y, x) of some samples at some of the times, in floating point.
+    """Fields (sample, time, channel, *grid) of some samples and times, in floating point.
 
     The axes ``time`` and ``channel`` have length one where the file has no such dimension; what is
     the same at all times is repeated. Raises StorageError where nodes at both ends differ.
     """
-    parts = []
+    parts, order = [], (*LEADING, *header.lines)
     for name, axes in header.axes.items():
         part = _read(arrays[name], axes, samples, frames)
         part = np.broadcast_to(part, (part.shape[0], len(frames), *part.shape[2:]))
-        part = np.flip(part, [SERIES_DIMENSIONS.index(axis) for axis in header.reversed])
+        part = np.flip(part, [order.index(axis) for axis in header.reversed])
         if header.both_ends:
-            part = _without_last(part, arrays[name], samples.start)
+            ends = tuple(order.index(axis) for axis in header.both_ends)
+            part = _without_last(part, arrays[name], samples.start, ends)
         parts.append(part)
     return np.concatenate(parts, axis=2)
 
 
-def equal_ends(fields: np.ndarray, kept: np.dtype) -> np.ndarray:
-    """For each sample, whether the last nodes along y and x have the values of the first ones.
+def equal_ends(fields: np.ndarray, kept: np.dtype, axes: Sequence[int]) -> np.ndarray:
+    """For each sample, whether the last nodes along some axes have the values of the first ones.
 
     ``kept`` is the type in which a file has them, which decides how much they may differ.
     """
     precision = float(np.finfo(kept).eps) if kept.kind == "f" else 0.0
     tolerance = max(ROUNDINGS * precision, SOLVED)
-    axes = tuple(range(1, fields.ndim))
-    largest = np.abs(fields).max(axis=axes, initial=0)
-    along_y = np.abs(fields[..., -1, :] - fields[..., 0, :]).max(axis=axes[:-1])
-    along_x = np.abs(fields[..., :, -1] - fields[..., :, 0]).max(axis=axes[:-1])
-    return np.maximum(along_y, along_x) <= tolerance * largest
+    largest = _largest(fields)
+    differences = (fields.take(-1, axis) - fields.take(0, axis) for axis in axes)
+    return np.max([_largest(part) for part in differences], axis=0) <= tolerance * largest
+
+
+def _largest(fields: np.ndarray) -> np.ndarray:
+    """The largest absolute value in each sample."""
+    return np.abs(fields).max(axis=tuple(range(1, fields.ndim)), initial=0)
 
 
 def _read(stored: Stored, axes: Axes, samples: slice, frames: Sequence[int]) -> np.ndarray:
@@ -62,14 +65,16 @@ def _read(stored: Stored, axes: Axes, samples: slice, frames: Sequence[int]) -> 
     part = stored.read(tuple(chosen.get(name, slice(None)) for name in axes))
     part = part.squeeze(tuple(i for i, name in enumerate(axes) if name is None))
     own = [name for name in axes if name]
-    part = part.transpose([own.index(name) for name in SERIES_DIMENSIONS if name in own])
-    return np.expand_dims(part, [i for i, d in enumerate(SERIES_DIMENSIONS) if d not in own])
+    part = part.transpose([own.index(name) for name in (*LEADING, *SPACE) if name in own])
+    return np.expand_dims(part, [i for i, name in enumerate(LEADING) if name not in own])
 
 
-def _without_last(part: np.ndarray, stored: Stored, first: int) -> np.ndarray:
-    """Fields without the last nodes, which have the values of the first ones."""
-    there = np.isfinite(part).all((1, 2, 3, 4))  # what is missing is refused later
-    different = there & ~equal_ends(part, np.dtype(stored.values.dtype))
+def _without_last(
+    part: np.ndarray, stored: Stored, first: int, axes: tuple[int, ...]
+) -> np.ndarray:
+    """Fields without the last nodes along some axes, which have the values of the first ones."""
+    there = np.isfinite(part).all(tuple(range(1, part.ndim)))  # what is missing is refused later
+    different = there & ~equal_ends(part, np.dtype(stored.values.dtype), axes)
     if different.any():
         raise StorageError(
             f"{stored.where}: nodes are at both ends of the period, but values there differ in "
@@ -77,4 +82,4 @@ def _without_last(part: np.ndarray, stored: Stored, first: int) -> np.ndarray:
             "before the end say so with length, the side that is meant; if fields are not "
             "periodic choose another basis"
         )
-    return part[..., :-1, :-1]
+    return part[tuple(slice(-1 if axis in axes else None) for axis in range(part.ndim))]

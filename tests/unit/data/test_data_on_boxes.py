@@ -111,20 +111,20 @@ def test_splits_are_normalised_fields_of_the_grid(tmp_path, basis, n):
 def test_samples_at_other_levels_lie_where_the_data_do(tmp_path):
     """Coordinates in degrees, of which the sides of the box know nothing."""
     nodes = {"latitude": 30 + 10 * RECTANGLE.axis_nodes(12)[0], "longitude": np.arange(12) * 30.0}
-    dataset, _ = merged(tmp_path, RECTANGLE, 12, units=dict.fromkeys(nodes, "degrees"), **nodes)
+    dataset, _ = merged(tmp_path, RECTANGLE, 12, units=dict.fromkeys(nodes, "degrees"), nodes=nodes)
     described = describe_fields(dataset, RECTANGLE)
     found = label_samples(torch.zeros(1, 2, *RECTANGLE.grid(24)), RECTANGLE, described)
     np.testing.assert_allclose(found["latitude"], 30 + 5 * (np.arange(12) + 0.5) / 12)
     np.testing.assert_allclose(found["longitude"], np.arange(24) * 15.0)
     assert found["latitude"].attrs == {
-        "long_name": "distance from the corner along latitude",
+        "long_name": "latitude",
         "units": "degrees",
     }
 
 
 def test_times_of_held_axes_are_those_of_the_data_at_every_level(tmp_path):
     times = np.array([0.0, 0.1, 0.5, 1.0, 4.0])
-    dataset, _ = merged(tmp_path, SPACE_TIME, 12, time=None, long_names={"x": "along"})
+    dataset, _ = merged(tmp_path, SPACE_TIME, 12)
     dataset = dataset.assign_coords(time=("time", times, {"long_name": "time", "units": "s"}))
     coarse = hierarchy.restrict(dataset, 6, Spectral(), SPACE_TIME)
     np.testing.assert_array_equal(coarse["time"], times)
@@ -132,12 +132,12 @@ def test_times_of_held_axes_are_those_of_the_data_at_every_level(tmp_path):
     assert "times" not in described
     found = label_samples(torch.zeros(1, 2, *SPACE_TIME.grid(48)), SPACE_TIME, described)
     np.testing.assert_array_equal(found["time"], times)
-    assert dataset["x"].attrs["long_name"] == "along"
+    assert dataset["x"].attrs["long_name"] == "distance from the corner along x"
 
 
 def test_axes_that_are_none_and_two_times_are_refused():
     values = fields(SPACE_TIME, 12, 1)
     with pytest.raises(ValueError, match=r"nodes along y: the axes are time, x"):
-        labelled(SPACE_TIME, 12, [0], values, y=np.zeros(12))
+        labelled(SPACE_TIME, 12, [0], values, nodes={"y": np.zeros(12)})
     with pytest.raises(ValueError, match=r"fields are functions of time"):
         labelled(SPACE_TIME, 12, [0], values, time=1.0)

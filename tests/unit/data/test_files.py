@@ -16,8 +16,10 @@ from fsdiff import parts
 from fsdiff import study as config
 from fsdiff.data.sources import files
 from fsdiff.data.sources.files import FileData
+from fsdiff.measures.priors.kernel import RBF
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
 from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
+from fsdiff.spaces.gram import GramBasis
 
 COSINE = CosineBasis()
 SAMPLES, TIMES, N = 6, (0.0, 0.5, 1.5), 4
@@ -318,10 +320,9 @@ def test_values_that_often_stand_for_none_are_told(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"values": SERIES[..., :3], "x": NODES[:3]}, r"4 x 3 nodes \(y, x\).*cut or interpolate"),
+        ({"values": SERIES[..., :1], "x": NODES[:1]}, r"4 x 1 nodes \(y, x\): fields need two or"),
         ({"x": np.array([10.0, 10.1, 11, 11.5])}, "'x' is not equally spaced; interpolate"),
         ({"y": np.full(N, 5.0)}, "'y' does not increase; write where the nodes are"),
-        ({"y": 2 * NODES}, "span 3 along y and 1.5 along x"),
         ({"time": np.array([0, 2.0, 1])}, "'time': times do not increase; sort"),
         ({"dimensions": ("sample", "time", "channel", "a", "b")}, r"a, b\), which are not"),
         ({"values": SERIES.astype(str)}, "type.*write real numbers"),
@@ -460,8 +461,8 @@ def test_a_file_without_fields_says_what_it_has(tmp_path):
 def test_settings_are_checked(tmp_path):
     with pytest.raises(ValueError, match="increasing"):
         FileData("a.nc", COSINE, time=(1.0, 0.5))
-    with pytest.raises(ValueError, match="dimension = 3"):
-        FileData("a.nc", CosineBasis(3))
+    with pytest.raises(ValueError, match="kind = gram: fields in files are expanded in fourier,"):
+        FileData("a.nc", GramBasis(points=(0.0, 1.0), covariance=RBF()))
 
 
 # In a study

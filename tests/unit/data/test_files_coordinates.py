@@ -98,7 +98,8 @@ def test_coordinates_are_named_by_the_configuration(tmp_path):
     np.testing.assert_array_equal(data.y, Y)
     refused(path, r"coordinates.x: no array 'west', only .*east", coordinates={"x": "west"})
     refused(path, r"'when' does not say where nodes along x are", coordinates={"x": "when"})
-    refused(path, r"coordinates = .*'z' is none of time, y, x", coordinates={"z": "when"})
+    refused(path, r"coordinates.z: fields have no dimension z; leave", coordinates={"z": "when"})
+    refused(path, r"coordinates = .*'w' is none of time, z, y, x", coordinates={"w": "when"})
 
 
 def test_arrays_that_would_fit_are_named(tmp_path):
@@ -383,8 +384,7 @@ def test_labels_are_text():
         np.zeros((1, 1, 2, 2)),
         [0],
         basis=COSINE,
-        y=COSINE.nodes(2),
-        x=COSINE.nodes(2),
+        nodes=dict.fromkeys("yx", COSINE.nodes(2)),
         measured_from="corner",
         channels=[5],
         meaning="u",
