@@ -30,6 +30,7 @@ from fsdiff.data.sources.reading import read_fields
 from fsdiff.data.sources.rounding import stored_type, warn_of_noise
 from fsdiff.data.sources.source import Source, check_times
 from fsdiff.jobs.atomic import StorageError
+from fsdiff.randomness import generator
 from fsdiff.spaces.axes import AxisKind
 from fsdiff.spaces.basis import Basis
 
@@ -47,6 +48,9 @@ At least and, where samples are small, at most.
 
 MOST_REMARKS = 20
 """Entries that are named when they are not read."""
+
+SHUFFLE_STREAM = 121
+"""Stream number of the random order of samples."""
 
 PathText = Annotated[str, Field(min_length=1)]
 
@@ -83,10 +87,12 @@ class _BasisOfFields:
 class FileData(Source):
     """Fields read from a file, a folder or the files that match a pattern such as ``runs/*.nc``.
 
-    ``path`` may be several of these, as a list; ``**`` stands for any number of folders, and a
-    relative path is one from the working directory. Files count in the order of the list and of
-    their names, samples in the order in which they stand there. Formats are told by the contents of
-    files: NetCDF, HDF5, NumPy (``.npy``, ``.npz``), MATLAB, zarr and safetensors.
+    ``path`` may be several of these, as a list; ``**`` stands for any number of folders, a relative
+    path is one from the working directory, and ``package:NAME/…`` one in an installed package.
+    Files count in the order of the list and of their names, samples in the order in which they
+    stand there or, with ``shuffle``, in a random one that the data set's seed decides. Formats are
+    told by the contents of files: NetCDF, HDF5, NumPy (``.npy``, ``.npz``), MATLAB, zarr and
+    safetensors.
 
     ``layout`` says how fields are arranged: in arrays with the given ``dimensions``, in order,
     which a file may name itself (``array``); in arrays ``u`` of (sample, y, x, time), as in the
@@ -125,6 +131,7 @@ class FileData(Source):
     channels: dict[str, NonNegativeInt] = field(default_factory=dict)
     time: FiniteFloat | tuple[FiniteFloat, ...] | None = None
     frames: Literal["series", "samples"] = "series"
+    shuffle: bool = False
     length: PositiveFloat | dict[str, PositiveFloat] | None = None
     units: str | None = None
     kind: Literal["files"] = "files"
@@ -197,7 +204,7 @@ class FileData(Source):
         seed: int,
         progress: Callable[[int], object] | None = None,
     ) -> xr.Dataset:
-        """Samples ``indices`` of the files; ``seed`` changes nothing.
+        """Samples ``indices`` of the files, in the order that ``seed`` decides if it is shuffled.
 
         Returns variable ``field`` (sample, channel, *axes) with a dimension ``time`` after
         ``sample`` for series; float32, or float64 for a data set of which rounding to float32
@@ -209,19 +216,25 @@ class FileData(Source):
         fields = np.empty((len(indices), times, channels, *header.grid), self._type)
         placed, both_ends = header.placed, bool(header.both_ends)
         doubts = Doubts(self.basis, tuple(self._channels), placed=placed, both_ends=both_ends)
-        for block in self._places.blocks(self._known(indices), most):
-            with self._opened(block.path) as (arrays, own):
-                part = self._fields(arrays, own, block)
+        positions = self._positions(indices, seed)
+        order = np.argsort(positions)  # samples side by side are read together
+        read = [indices[i] for i in order]
+        blocks = self._places.blocks([positions[i] for i in order], most)
+        for path, those in groupby(blocks, attrgetter("path")):
+            with self._opened(path) as (arrays, own):
                 kept = np.result_type(*own.types(arrays))
-            with np.errstate(over="ignore"):  # what becomes infinite is refused
-                fields[block.here] = part
-            _check_finite(fields[block.here], indices[block.here], block)
-            doubts.see(part, kept, block)
-            if progress is not None:
-                progress(len(part))
+                for block in those:
+                    part = self._fields(arrays, own, block)
+                    with np.errstate(over="ignore"):  # what becomes infinite is refused
+                        fields[block.here] = part
+                    _check_finite(fields[block.here], read[block.here], block)
+                    doubts.see(part, kept, block)
+                    if progress is not None:
+                        progress(len(part))
         for doubt in doubts.told(header.resolution):
             logger.warning("%s: %s", self.path, doubt)
-        return self._label(fields, indices)
+        in_order = read == list(indices)
+        return self._label(fields if in_order else fields[np.argsort(order)], indices)
 
     def _fields(self, arrays: Arrays, header: Header, block: Block) -> np.ndarray:
         """Fields (sample, time, channel, *grid) of a file, as precise as they stand there."""
@@ -250,12 +263,15 @@ class FileData(Source):
         warn_of_noise(fields, names, types, stored)
         return stored
 
-    def _known(self, indices: Sequence[int]) -> Sequence[int]:
-        """The indices, after a check that there are such samples."""
+    def _positions(self, indices: Sequence[int], seed: int) -> Sequence[int]:
+        """Where samples stand among those of all files, after a check that there are such."""
         for index in indices:
             if not 0 <= index < self.available:
                 raise ValueError(f"no sample {index}: '{self.path}' holds {self.available}")
-        return indices
+        if not self.shuffle:
+            return list(indices)
+        order = generator(seed, SHUFFLE_STREAM).permutation(self.available)
+        return order[list(indices)].tolist()
 
     @property
     def _apart(self) -> bool:

@@ -10,12 +10,16 @@ import glob
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 from fsdiff.jobs.atomic import StorageError
 
 ANY_DEPTH = "**"
+
+PACKAGE = "package:"
+"""What paths begin with that lead into an installed package, such as one of sample data."""
 
 Wanted = Callable[[Path], bool]
 
@@ -44,7 +48,7 @@ def find_files(paths: Sequence[str], wanted: Wanted) -> tuple[tuple[Path, ...], 
     read: dict[Path, Path] = {}
     skipped: dict[Path, str] = {}
     for path in paths:
-        place = os.path.expanduser(path)
+        place = _in_package(path) or os.path.expanduser(path)
         named = sorted(map(Path, _named(place, wanted)))
         meant = {f for f in named if os.path.isfile(place) or (wanted(f) and not _unfinished(f))}
         if not meant:
@@ -66,6 +70,21 @@ def find_files(paths: Sequence[str], wanted: Wanted) -> tuple[tuple[Path, ...], 
     left = {found: skipped[found] for found in sorted(skipped.keys() - set(files))}
     _refuse_fields(left, wanted)
     return files, left
+
+
+def _in_package(path: str) -> str | None:
+    """Where a path inside an installed package, ``package:NAME/…``, is; None for other paths."""
+    if not path.startswith(PACKAGE):
+        return None
+    name, _, below = path.removeprefix(PACKAGE).partition("/")
+    spec = find_spec(name) if name.isidentifier() else None
+    places = spec.submodule_search_locations if spec else None
+    if not places:
+        raise StorageError(
+            f"path = '{path}': the package {name} is not installed: pip install "
+            f"{name.replace('_', '-')}"
+        )
+    return os.path.join(places[0], below)
 
 
 def _refuse_fields(skipped: Iterable[Path], wanted: Wanted) -> None:

@@ -22,6 +22,7 @@ from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
 from fsdiff.spaces.gram import GramBasis
 
 COSINE = CosineBasis()
+ONES = np.ones((2, 2))
 SAMPLES, TIMES, N = 6, (0.0, 0.5, 1.5), 4
 SERIES = np.random.default_rng(0).standard_normal((SAMPLES, 3, 2, N, N)).astype(np.float32)
 """Fields (sample, time, channel, y, x) that all files hold."""
@@ -312,6 +313,27 @@ def test_values_that_often_stand_for_none_are_told(tmp_path, caplog):
     values[:, 0] = 99
     values[0, 0, 0, 0] = 100
     assert told() == ""
+
+
+def test_a_shuffled_data_set_has_each_sample_once_in_an_order_of_its_seed(tmp_path):
+    for number in range(3):
+        np.save(tmp_path / f"{number}.npy", 10.0 * number + np.arange(7)[:, None, None] * ONES)
+    options = {"dimensions": ("sample", "y", "x"), "shuffle": True}
+    source = FileData(str(tmp_path / "*.npy"), COSINE, **options)
+
+    def values(indices, seed=0):
+        return source.generate(indices, seed)["field"][:, 0, 0, 0].values.tolist()
+
+    everything = values(range(21))
+    assert sorted(everything) == [10.0 * a + b for a in range(3) for b in range(7)]
+    assert everything != sorted(everything)
+    assert values(range(4, 9)) + values([20, 3]) == [
+        *everything[4:9],
+        everything[20],
+        everything[3],
+    ]
+    assert values(range(21), seed=1) != everything
+    assert source.generate([5], 0)["sample"].values.tolist() == [5]
 
 
 # What is wrong

@@ -225,3 +225,17 @@ def test_a_folder_stands_for_all_that_is_in_it(tmp_path):
     after = digest([tmp_path / "store"])
     fill(tmp_path / "store" / ".meta", 1)
     assert len({before, after, digest([tmp_path / "store"])}) == 3
+
+
+def test_paths_into_installed_packages(tmp_path, monkeypatch):
+    package = tmp_path / "sample_fields"
+    fill(package / "data" / "a.npy", 1)
+    fill(package / "data" / "b.npy", 2)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert numbers("package:sample_fields/data/*.npy") == [1, 2]
+    assert numbers("package:sample_fields/data/b.npy") == [2]
+    with pytest.raises(ValueError, match="no_such_fields is not installed: pip install no-such-f"):
+        numbers("package:no_such_fields/a.npy")
+    with pytest.raises(ValueError, match=r"there is no such file"):
+        numbers("package:sample_fields/c.npy")
