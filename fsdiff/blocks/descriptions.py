@@ -6,7 +6,7 @@ A model may come from anywhere: whatever its description says, one line tells wh
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -19,7 +19,7 @@ from pydantic import (
 
 from fsdiff import parts
 from fsdiff.blocks.explain import Explainer, shown
-from fsdiff.blocks.types import Block, block_type, part_type
+from fsdiff.blocks.types import Block, PartBlock, PartOf, block_type
 from fsdiff.jobs.atomic import DamagedError
 
 PARTS = ("prior", "process", "prediction", "time_sampling", "network")
@@ -71,7 +71,9 @@ class Description(_Open):
     parameters: NonNegativeInt
     training_seconds: NonNegativeFloat
     spectrum_resolution: int = Field(ge=1, le=LARGEST)
-    transforms: list[part_type("transforms") | None] = Field(default_factory=list)
+    transforms: list[Annotated[PartBlock, PartOf("transforms")] | None] = Field(
+        default_factory=list
+    )
     weights: str
 
 

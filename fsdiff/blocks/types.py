@@ -172,7 +172,7 @@ def _parts_of(family: str, annotation: Any) -> Any:
     if origin is Annotated and get_origin(arguments[0]) is tuple:
         return Annotated[(_parts_of(family, arguments[0]), *arguments[1:])]
     if origin is tuple:
-        return tuple[part_type(family, arguments[0]), ...]
+        return origin[part_type(family, arguments[0]), ...]
     return part_type(family, annotation)
 
 
