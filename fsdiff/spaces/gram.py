@@ -1,6 +1,7 @@
 """Functions on arbitrary points of an interval: the eigenfunctions of a covariance kernel."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -20,9 +21,9 @@ class GramBasis(Basis):
     rule on cell centres, the trapezoidal rule on equidistant points with both ends), and the inner
     product is Σ_i w_i u_i v_i. The functions φ_k are orthonormal in it and solve Nyström's equation
     Σ_j c(|x_i − x_j|) w_j φ_k(x_j) = λ_k φ_k(x_i), by decreasing λ_k; φ_k changes sign k times,
-    like cos(πkx), and counts as the mode of that frequency. There is one grid, that of the points:
-    functions are not restricted or prolonged. A prior with this kernel has exactly its covariance
-    between the points.
+    like cos(πkx), and counts as the mode of that frequency. There is one level, that of the points;
+    between sets of points functions go by ``restrict_to`` and ``evaluate``. A prior with this
+    kernel has exactly its covariance between the points.
 
     Lim et al. (NeurIPS 2023) draw noise for curves on 24 to 288 points from such matrices.
     """
@@ -138,6 +139,40 @@ class GramBasis(Basis):
                 "and the prior the same kernel"
             )
         return torch.from_numpy(values.clip(min=0))
+
+    def on(self, points: Sequence[float]) -> "GramBasis":
+        """The basis of the same kernel on other points, or on some of these."""
+        return replace(self, points=tuple(map(float, points)))
+
+    def restrict_to(self, u: Tensor, points: Sequence[float]) -> Tensor:
+        """Values (..., points) of functions (..., own points) at some of the own points.
+
+        Noise with the kernel of this basis becomes that of ``on(points)``. Raises ValueError where
+        one of the points is none of these.
+        """
+        self._check_count(u.shape[-1])
+        places = {point: place for place, point in enumerate(self.points)}
+        if missing := [point for point in points if point not in places]:
+            raise ValueError(f"{missing[0]:g} is none of the points; use evaluate for others")
+        return u[..., [places[point] for point in points]]
+
+    def evaluate(self, u: Tensor, points: Sequence[float]) -> Tensor:
+        """Values (..., points) of functions (..., own points) anywhere in [0, 1].
+
+        By Nyström's extension φ_k(x) = Σ_j c(|x − x_j|) w_j φ_k(x_j)/λ_k: u(x) is the conditional
+        mean, given its values on the own points, of the Gaussian with the kernel of the basis.
+        Modes that are lost in rounding, λ_k < 10⁻¹² λ_0, are left out.
+        """
+        x = torch.as_tensor(points, dtype=torch.float64)
+        if bool((x < 0).any() or (x > 1).any()):
+            raise ValueError("points: give points in [0, 1]")
+        own = torch.tensor(self.points, dtype=torch.float64)
+        phi = torch.from_numpy(_eigenfunctions(self.points, self.covariance))
+        values = self.spectrum(self.covariance)
+        inverse = torch.where(values > 1e-12 * values[0], 1 / values.clamp_min(1e-300), 0.0)
+        kernel = self.covariance.correlation((own[:, None] - x).abs())
+        extended = inverse[:, None] * ((phi * torch.from_numpy(self.weights())) @ kernel)
+        return _apply(extended.to(u), self.forward(u))
 
     def _functions(self, like: Tensor) -> Tensor:
         """φ_k(x_i), (k, i)."""

@@ -26,7 +26,9 @@ def test_a_source_is_no_initial_law():
 
 
 def test_unknown_kinds_are_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"unknown basis .wavelet.; known: box, by_ch"):
+    with pytest.raises(
+        ValueError, match=r"unknown basis 'wavelet'; known: box, by_channel, cosine"
+    ):
         parts.find("basis", "wavelet")
 
 

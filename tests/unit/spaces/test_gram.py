@@ -199,3 +199,53 @@ def test_it_can_be_configured():
     basis = GramBasis(points=(0.0, 0.25, 1.0), covariance=Matern(length=0.2))
     block = json.loads(json.dumps(dataclasses.asdict(basis)))
     assert parts.build("basis", block) == basis
+
+
+def mid(n):
+    return tuple(((np.arange(n) + 0.5) / n).tolist())
+
+
+@pytest.mark.parametrize("prior", KERNELS[1:], ids=kind)
+def test_evaluation_at_other_points_is_the_conditional_mean(prior):
+    """K(x, X) K(X, X)⁻¹, the best prediction of a Gaussian with this kernel."""
+    basis, x = GramBasis(points=scattered(20), covariance=prior), np.linspace(0, 1, 33)
+    found = basis.evaluate(torch.eye(20, dtype=torch.float64), x.tolist())
+    own, other = torch.tensor(basis.points, dtype=torch.float64), torch.from_numpy(x)
+    matrix = prior.correlation((own[:, None] - own).abs())
+    across = prior.correlation((own[:, None] - other).abs())
+    torch.testing.assert_close(found, torch.linalg.solve(matrix, across), rtol=0, atol=1e-7)
+    back = basis.evaluate(torch.eye(20, dtype=torch.float64), basis.points)
+    torch.testing.assert_close(back, torch.eye(20, dtype=torch.float64), rtol=0, atol=1e-7)
+
+
+def test_smooth_functions_are_evaluated_between_their_points():
+    """Of polynomials little is left to the kernel: errors fall fast as points come closer."""
+    x = np.linspace(0.05, 0.95, 50)
+    errors = []
+    for n in (10, 20, 40):
+        basis = GramBasis(points=mid(n), covariance=Matern(length=0.5, smoothness=2.5))
+        u = torch.from_numpy(np.sin(5 * np.array(basis.points)))[None]
+        found = basis.evaluate(u, x.tolist())[0]
+        errors.append(float((found - torch.from_numpy(np.sin(5 * x))).abs().max()))
+    assert errors[1] < errors[0] / 4
+    assert errors[2] < errors[1] / 4
+
+
+def test_noise_at_some_of_the_points_is_that_of_a_basis_on_these():
+    prior = dataclasses.replace(KERNELS[1], normalize=False)
+    basis = GramBasis(points=scattered(30), covariance=prior)
+    few = basis.points[::4]
+    root = functions(basis) * prior.eigenvalues(basis, 30).sqrt()[:, None]
+    at_few = basis.restrict_to(root, few)
+    coarse = basis.on(few)
+    phi = functions(coarse)
+    expected = phi.T @ torch.diag(prior.eigenvalues(coarse, len(few))) @ phi
+    torch.testing.assert_close(at_few.T @ at_few, expected, rtol=0, atol=1e-12)
+
+
+def test_points_elsewhere_are_refused():
+    basis = GramBasis(points=(0.1, 0.4, 0.9), covariance=RBF())
+    with pytest.raises(ValueError, match=r"0\.5 is none of the points; use evaluate"):
+        basis.restrict_to(torch.zeros(2, 3), (0.1, 0.5))
+    with pytest.raises(ValueError, match=r"give points in \[0, 1\]"):
+        basis.evaluate(torch.zeros(2, 3), (0.1, 1.5))
