@@ -33,7 +33,7 @@ with job_of(snakemake, __file__) as job:
         start = replace(source, time=(0.0,))
         initial = start.generate(range(SAMPLES), config["seed"])["field"].isel(time=0)
 
-    series = "time" in finest.dims
+    series = storage.is_series(finest)
     save(
         evolution(finest.isel(sample=slice(ROWS))) if series else gallery(finest),
         snakemake.output.fields,

@@ -13,6 +13,7 @@ from fsdiff.measures.surrogate import gaussian_fields
 from fsdiff.metrics.spectra import radial_spectrum
 from fsdiff.reports.plotting.distributions import densities
 from fsdiff.reports.plotting.fields import sample_grid
+from fsdiff.reports.plotting.grids import grid_of
 from fsdiff.reports.plotting.spectra import spectra
 from fsdiff.reports.plotting.style import quantity_of, save
 from fsdiff.spaces.shells import shell_energy
@@ -32,8 +33,10 @@ with job_of(snakemake, __file__) as job:
             Statistics.of(dataset),
             quantity_of(dataset),
         )
-        length = float(dataset["x"][1] - dataset["x"][0]) * dataset.sizes["x"]
-    n = basis.resolution(data)
+        grid = grid_of(dataset["field"])
+        n = basis.resolution(data)
+        last = dataset[basis.axes[-1].name].values
+        length = float(last[1] - last[0]) / basis.spacings(n)[-1]
     titles = {item["name"]: item["title"] for item in experiments}
     samples = dict(zip(titles, map(fields_of, map(Path, snakemake.input.samples)), strict=True))
     first = {name: fields[:, :1] for name, fields in samples.items()}
@@ -47,8 +50,10 @@ with job_of(snakemake, __file__) as job:
     scale = statistics.scale[0].square()
     noise = {name: scale * shell_energy(prior, basis, n) for name, prior in noise.items()}
 
-    grid = sample_grid(data, samples, surrogate=surrogate, quantity=quantity, titles=titles)
-    save(grid, snakemake.output.samples)
+    panels = sample_grid(
+        data, samples, surrogate=surrogate, quantity=quantity, titles=titles, grid=grid
+    )
+    save(panels, snakemake.output.samples)
 
     energies = spectra(
         radial_spectrum(data, basis)[1][0],

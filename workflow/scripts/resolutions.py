@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from fsdiff.data import storage
 from fsdiff.jobs.job import job_of
 from fsdiff.reports.plotting.fields import resolution_grid
+from fsdiff.reports.plotting.grids import grid_of
 from fsdiff.reports.plotting.style import quantity_of, save
 from fsdiff.stages.files import fields_of, split
 
@@ -14,13 +15,15 @@ if TYPE_CHECKING:
 
 with job_of(snakemake, __file__) as job:
     experiment = job["config"]["experiments"][0]
-    data, samples = {}, {}
+    data, samples, grids = {}, {}, {}
     for path in map(Path, snakemake.input.data):
         with storage.read(path, chunks="auto") as dataset:
             data[int(path.stem)] = split(dataset, "test")
             quantity = quantity_of(dataset)
     for path in map(Path, snakemake.input.samples):
         samples[int(path.stem)] = fields_of(path)
+        with storage.read(path, chunks="auto") as dataset:
+            grids[int(path.stem)] = grid_of(dataset["field"])
 
     figure = resolution_grid(
         samples,
@@ -28,5 +31,6 @@ with job_of(snakemake, __file__) as job:
         title=experiment["title"],
         finest_trained=experiment["levels"][-1],
         quantity=quantity,
+        grids=grids,
     )
     save(figure, snakemake.output.figure)

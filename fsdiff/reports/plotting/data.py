@@ -10,8 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from fsdiff.data.storage import is_series
 from fsdiff.metrics.spectra import radial_spectrum
-from fsdiff.reports.plotting.panels import PANEL, colour_scale, name_row, show
+from fsdiff.reports.plotting.grids import grid_of
+from fsdiff.reports.plotting.panels import (
+    PANEL,
+    colour_scale,
+    name_axes,
+    name_row,
+    scale,
+    show,
+)
 from fsdiff.reports.plotting.style import SURROGATE, level_colours, styled, unit_of
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.shells import whole_shells
@@ -25,11 +34,11 @@ INITIAL = {"color": "#D55E00", "linestyle": (0, (4, 2)), "linewidth": 1.4}
 
 @styled
 def gallery(fields: xr.DataArray, *, columns: int = 6) -> Figure:
-    """The first fields (sample, channel, y, x) of a data set, two rows of ``columns`` by channel.
+    """The first fields (sample, channel, *axes) of a data set, two rows of ``columns`` by channel.
 
     Panels of a channel share its colour scale.
     """
-    channels = fields["channel"].values
+    channels, grid = fields["channel"].values, grid_of(fields)
     columns = min(columns, fields.sizes["sample"])
     rows = min(2, fields.sizes["sample"] // columns)
     size = ((columns + 1.9) * PANEL, (rows * len(channels) + 0.3) * PANEL)
@@ -40,11 +49,11 @@ def gallery(fields: xr.DataArray, *, columns: int = 6) -> Figure:
         values = fields.isel(sample=slice(band.size)).sel(channel=channel).values
         colours = colour_scale(values)
         for axes, field in zip(band.ravel(), values, strict=False):
-            show(axes, field, colours)
+            show(axes, field, colours, grid)
         for axes in band[:, 0]:
             name_row(axes, str(channel))
-        bar = figure.colorbar(colours, ax=band, aspect=10 * rows, pad=0.02)
-        bar.outline.set_linewidth(0.5)
+        scale(figure, band, colours, [values], "", aspect=10 * rows)
+    name_axes(panels, grid)
     return figure
 
 
@@ -67,21 +76,23 @@ def hierarchy_spectra(
     panels = figure.subplots(2, columns, sharex=True, squeeze=False, height_ratios=(3.4, 1))
     for i, (energy, ratio) in enumerate(panels.T):
         name, channel, reference = views[finest][i]
+        own = basis.select([fields[finest]["channel"].values.tolist().index(channel)])
         if initial is not None:
-            law = _spectrum(initial.sel(channel=channel), basis)
+            law = _spectrum(initial.sel(channel=channel), own)
             if np.isfinite(law).any():  # they may be zero
                 energy.plot(np.arange(len(law)), law, label="initial states", **INITIAL)
-        whole, total = _spectrum(reference, basis), _mean_square(reference)
+        whole, total = _spectrum(reference, own), _mean_square(reference)
         for n, style in _styles(fields).items():
             values = views[n][i][2]
-            curve, lost = _spectrum(values, basis), 1 - _mean_square(values) / total
-            label = f"{n} × {n}" + ("" if n == finest else f", leaves out {lost:.1e}")
+            curve, lost = _spectrum(values, own), 1 - _mean_square(values) / total
+            shape = " × ".join(map(str, basis.grid(n)))
+            label = shape + ("" if n == finest else f", leaves out {lost:.1e}")
             energy.plot(np.arange(len(curve)), curve, label=label, **style)
             ratio.plot(np.arange(len(curve)), curve / whole[: len(curve)], **style)
         _format_spectra(energy, ratio, whole)
         energy.set_title(name)
     panels[0, 0].set_ylabel("energy per shell")
-    panels[1, 0].set_ylabel(f"ratio to {finest}²")
+    panels[1, 0].set_ylabel("ratio to the finest")
     return figure
 
 
@@ -117,7 +128,7 @@ def _views(fields: xr.DataArray) -> Iterator[tuple[str, str, xr.DataArray]]:
     """(name, channel, fields (sample, y, x)) by channel and, of series, by three of its times."""
     for channel in fields["channel"].values:
         values = fields.sel(channel=channel)
-        if "time" not in values.dims:
+        if not is_series(fields):
             yield str(channel), channel, values.compute()
             continue
         last = values.sizes["time"] - 1
@@ -139,7 +150,7 @@ def _spectrum(fields: xr.DataArray, basis: Basis) -> np.ndarray:
     """Energy per whole shell; NaN where a log–log plot cannot show it."""
     values = torch.from_numpy(np.ascontiguousarray(fields.values)).double()[:, None]
     energy = radial_spectrum(values, basis)[1][0].numpy()
-    energy = energy[: whole_shells(values.shape[-1], basis) + 1]
+    energy = energy[: whole_shells(basis.resolution(values), basis) + 1]
     energy[0] = np.nan
     return np.where(energy > 0, energy, np.nan)
 

@@ -49,7 +49,9 @@ def densities(
     _draw(values, fields, styles)
     _draw(slopes, slope, styles)
     values.set(xlabel=quantity, ylabel="probability density", title="one-point density")
-    slopes.set(xlabel=f"derivative of {quantity} along x and y", title="density of derivatives")
+    slopes.set(
+        xlabel=f"derivative of {quantity} along {_along(basis)}", title="density of derivatives"
+    )
     handles, labels = values.get_legend_handles_labels()
     figure.legend(handles, map(wrapped, labels), loc="outside right center")
     return figure
@@ -78,3 +80,9 @@ def _draw(
         density = np.where(count > 0, count / (array.size * np.diff(bins)), np.nan)
         axes.plot(centres, density, label=label, **styles[label])
     axes.set(yscale="log", xlim=(low, high))
+
+
+def _along(basis: Basis) -> str:
+    """The axes in words, "x and y"."""
+    *others, last = [axis.name for axis in reversed(basis.axes)]
+    return f"{', '.join(others)} and {last}" if others else last

@@ -9,7 +9,17 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from fsdiff.reports.labels import REFERENCES, TEST_DATA, labelled, labels
-from fsdiff.reports.plotting.panels import PANEL, colour_scale, frame, name_row, show
+from fsdiff.reports.plotting.grids import Grid
+from fsdiff.reports.plotting.panels import (
+    PANEL,
+    SQUARE,
+    colour_scale,
+    frame,
+    name_axes,
+    name_row,
+    scale,
+    show,
+)
 from fsdiff.reports.plotting.style import WARNING, styled
 
 
@@ -23,18 +33,20 @@ def sample_grid(
     channel: int = 0,
     columns: int = 6,
     titles: Mapping[str, str] | None = None,
+    grid: Grid = SQUARE,
 ) -> Figure:
     """Fields of the data, of each experiment and of the Gaussian surrogate, one row each.
 
-    All arrays are (sample, channel, y, x) in physical units, at one resolution; the first
+    All arrays are (sample, channel, *grid) in physical units, at one resolution; the first
     ``columns`` samples are shown. The colour scale is that of the data; values beyond it are shown
     in the end colours. ``quantity`` names the channel and its unit, e.g. "u" or "vorticity [1/s]".
-    Experiments are given by name; ``titles`` are what they are called, if not that.
+    Experiments are given by name; ``titles`` are what they are called, if not that. ``grid`` says
+    what the axes are.
     """
     rows = {TEST_DATA: data, **labelled(experiments, titles)}
     if surrogate is not None:
         rows[REFERENCES["surrogate"]] = surrogate
-    fields = {label: _channel(label, values, channel) for label, values in rows.items()}
+    fields = {label: _channel(label, values, channel, data) for label, values in rows.items()}
     columns = min(columns, *(len(values) for values in fields.values()))
     size = ((columns + 1.9) * PANEL, (len(fields) + 0.45) * PANEL)
     figure = Figure(figsize=size, layout="compressed")
@@ -42,11 +54,12 @@ def sample_grid(
     colours = colour_scale(fields[TEST_DATA])
     for row, (label, values) in zip(panels, fields.items(), strict=True):
         for axes, field in zip(row, values, strict=False):
-            _show(axes, field, colours)
+            _show(axes, field, colours, grid)
         name_row(row[0], label)
-    resolution = fields[TEST_DATA].shape[-1]
-    figure.suptitle(f"{quantity} at {resolution} × {resolution}", fontsize=10.5)
-    _colour_bar(figure, panels, colours, list(fields.values()), quantity)
+    name_axes(panels, grid)
+    figure.suptitle(f"{quantity} at {_by(fields[TEST_DATA])}", fontsize=10.5)
+    size = {"shrink": min(1.0, 3.5 / len(panels)), "aspect": 25}
+    scale(figure, panels, colours, list(fields.values()), quantity, **size)
     return figure
 
 
@@ -60,18 +73,20 @@ def resolution_grid(
     quantity: str = "u",
     channel: int = 0,
     rows: int = 3,
+    grids: Mapping[int, Grid] | None = None,
 ) -> Figure:
     """The same data and the same samples of one experiment at every resolution, one column each.
 
-    ``samples`` and ``data`` map a resolution n to fields (sample, channel, n, n) in physical units;
-    row i shows sample i throughout. Samples above ``finest_trained``, the resolution of the last
-    training level, are framed. Data need not exist at every resolution.
+    ``samples`` and ``data`` map a level to fields (sample, channel, *grid) in physical units; row i
+    shows sample i throughout. Samples above ``finest_trained``, the resolution of the last training
+    level, are framed. Data need not exist at every resolution. ``grids`` say what the axes are.
     """
     resolutions = sorted({*samples, *data})
-    title = labels([title])[title]
+    grids = {n: (grids or {}).get(n, SQUARE) for n in resolutions}
+    title, first = labels([title])[title], data[min(data)]
     blocks = {
-        TEST_DATA: {n: _channel(TEST_DATA, values, channel) for n, values in data.items()},
-        title: {n: _channel(title, values, channel) for n, values in samples.items()},
+        TEST_DATA: {n: _channel(TEST_DATA, values, channel, first) for n, values in data.items()},
+        title: {n: _channel(title, values, channel, first) for n, values in samples.items()},
     }
     everything = [values for block in blocks.values() for values in block.values()]
     rows = min(rows, *(len(values) for values in everything))
@@ -83,27 +98,31 @@ def resolution_grid(
         band = panels[number * rows : (number + 1) * rows]
         for i, line in enumerate(band):
             for axes, n in zip(line, resolutions, strict=True):
-                _show(axes, block[n][i] if n in block else None, colours)
+                _show(axes, block[n][i] if n in block else None, colours, grids[n])
                 if label == title and n > finest_trained:
                     _frame(axes)
             name_row(line[0], f"{label}\nsample {i}")
-    _name_columns(panels[0], resolutions, finest_trained)
-    _colour_bar(figure, panels, colours, everything, quantity)
+    shapes = {n: _by(values) for block in blocks.values() for n, values in block.items()}
+    _name_columns(panels[0], shapes, finest_trained)
+    name_axes(panels, grids[resolutions[0]])
+    size = {"shrink": min(1.0, 3.5 / len(panels)), "aspect": 25}
+    scale(figure, panels, colours, everything, quantity, **size)
     return figure
 
 
-def _channel(label: str, values: ArrayLike, channel: int) -> np.ndarray:
-    fields = np.asarray(values)
-    if fields.ndim != 4:
+def _channel(label: str, values: ArrayLike, channel: int, like: ArrayLike) -> np.ndarray:
+    fields, dimensions = np.asarray(values), np.ndim(like)
+    if fields.ndim != dimensions or not 3 <= dimensions <= 5:
         raise ValueError(
-            f"fields of '{label}' have shape {fields.shape}; give (sample, channel, y, x)"
+            f"fields of '{label}' have shape {fields.shape}; give (sample, channel, *grid), as "
+            f"those of {TEST_DATA} are, with one to three axes"
         )
     return fields[:, channel]
 
 
-def _show(axes: Axes, field: np.ndarray | None, colours: ScalarMappable) -> None:
+def _show(axes: Axes, field: np.ndarray | None, colours: ScalarMappable, grid: Grid) -> None:
     if field is not None:
-        show(axes, field, colours)
+        show(axes, field, colours, grid)
         return
     frame(axes)
     axes.set_box_aspect(1)
@@ -122,26 +141,14 @@ def _frame(axes: Axes) -> None:
     axes.spines[:].set(linewidth=2.0, color=WARNING)
 
 
-def _name_columns(axes: Sequence[Axes], resolutions: Sequence[int], finest_trained: int) -> None:
-    for panel, n in zip(axes, resolutions, strict=True):
+def _by(fields: np.ndarray) -> str:
+    """The shape of the grid of fields (sample, *grid) in words."""
+    shape = fields.shape[1:]
+    return " × ".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]} nodes"
+
+
+def _name_columns(axes: Sequence[Axes], shapes: Mapping[int, str], finest_trained: int) -> None:
+    for panel, n in zip(axes, sorted(shapes), strict=True):
         above = n > finest_trained
         note = "above training" if above else ""
-        panel.set_title(f"{n} × {n}\n{note}", color=WARNING if above else "black")
-
-
-def _colour_bar(
-    figure: Figure,
-    panels: np.ndarray,
-    colours: ScalarMappable,
-    fields: Sequence[np.ndarray],
-    quantity: str,
-) -> None:
-    low, high = colours.get_clim()
-    below = min(float(values.min()) for values in fields) < low
-    above = max(float(values.max()) for values in fields) > high
-    extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
-    bar = figure.colorbar(
-        colours, ax=panels, extend=extend, shrink=min(1.0, 3.5 / len(panels)), aspect=25, pad=0.02
-    )
-    bar.set_label(quantity)
-    bar.outline.set_linewidth(0.5)
+        panel.set_title(f"{shapes[n]}\n{note}", color=WARNING if above else "black")

@@ -1,6 +1,6 @@
 """Panels of a figure: colours and frames of those that show fields, labels and legends."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +9,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from fsdiff.reports.plotting.grids import Grid
 from fsdiff.reports.plotting.style import wrapped
+
+SQUARE = Grid()
+"""A plane with square cells."""
 
 PANEL = 1.25
 """Side of a panel in inches."""
@@ -36,16 +40,69 @@ def frame(axes: Axes) -> None:
     axes.spines[:].set(linewidth=0.5, color="#888888")
 
 
-def show(axes: Axes, field: ArrayLike, colours: ScalarMappable) -> None:
-    """A field (y, x) with y upwards, a square for each node."""
+def show(axes: Axes, field: ArrayLike, colours: ScalarMappable, grid: Grid = SQUARE) -> None:
+    """A field on a line as a curve, on a plane (y, x) with y upwards, a rectangle for each node.
+
+    Of fields on volumes (z, y, x), and of functions of time on planes, the first, the middle and
+    the last slice along the first axis.
+    """
     frame(axes)
+    values = np.asarray(field)
+    if values.ndim == 1:
+        axes.plot(values, linewidth=1.0)
+        axes.set(ylim=(colours.norm.vmin, colours.norm.vmax), xlim=(0, max(1, len(values) - 1)))
+        axes.set_box_aspect(1)
+        return
     axes.imshow(
-        field,
+        values if values.ndim == 2 else _slices(values),
         origin="lower",
         interpolation="nearest",
+        aspect=grid.aspect or "auto",
         norm=colours.norm,  # type: ignore[arg-type] # any norm will do; the stubs ask for one class
         cmap=colours.cmap,
     )
+    if grid.aspect is None:
+        axes.set_box_aspect(1)
+
+
+def name_axes(panels: np.ndarray, grid: Grid) -> None:
+    """Write below the first panel of the last row what its axes are, unless these are x and y."""
+    if grid.description:
+        panels[-1, 0].set_xlabel(grid.description, fontsize=7.5)
+
+
+def scale(
+    figure: Figure,
+    panels: np.ndarray,
+    colours: ScalarMappable,
+    fields: Sequence[np.ndarray],
+    quantity: str,
+    **options: float,
+) -> None:
+    """What the colours of panels mean; for curves, values at the right of each row.
+
+    Colours at an end stand for values beyond it, too, where there are such.
+    """
+    if fields[0].ndim == 2:
+        for axes in panels[:, -1]:
+            axes.yaxis.tick_right()
+            axes.set_yticks(np.linspace(*axes.get_ylim(), 3))
+            axes.yaxis.set_major_formatter("{x:.2g}")
+        return
+    below = min(float(values.min()) for values in fields) < colours.norm.vmin
+    above = max(float(values.max()) for values in fields) > colours.norm.vmax
+    extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
+    bar = figure.colorbar(colours, ax=panels, extend=extend, pad=0.02, **options)
+    bar.set_label(quantity)
+    bar.outline.set_linewidth(0.5)
+
+
+def _slices(values: np.ndarray) -> np.ndarray:
+    """Slices of a volume side by side, with gaps."""
+    last = len(values) - 1
+    gap = np.full((values.shape[1], max(1, values.shape[2] // 16)), np.nan)
+    parts = [part for i in sorted({0, last // 2, last}) for part in (gap, values[i])]
+    return np.concatenate(parts[1:], axis=1)
 
 
 def name_row(axes: Axes, label: str) -> None:

@@ -1,0 +1,47 @@
+"""Where the nodes of fields lie, as figures of them need it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from fsdiff.data.storage import grid_axes
+
+LONGEST = 4.0
+"""Sides of a panel in this proportion at most; fields that are longer fill a square."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Names of the axes of a grid, with their units, and the shape of a cell.
+
+    ``aspect`` is the height of a cell of the last two axes over its width, None where these are
+    not of one kind, like time and space: then panels are square.
+    """
+
+    names: tuple[str, ...] = ("y", "x")
+    aspect: float | None = 1.0
+
+    @property
+    def description(self) -> str:
+        """What runs upwards and to the right in a panel; nothing for x and y of a plane."""
+        return "" if self.names == ("y", "x") else ", ".join(reversed(self.names))
+
+
+def grid_of(field: xr.DataArray) -> Grid:
+    """The grid of fields (…, channel, *axes) with coordinates."""
+    names = grid_axes(field)
+    units = {name: str(field[name].attrs.get("units", "1")) for name in names}
+    shown = tuple(name if units[name] == "1" else f"{name} [{units[name]}]" for name in names)
+    if names == ("y", "x"):
+        shown = names
+    return Grid(shown, _aspect(field, names[-2:], units) if len(names) > 1 else None)
+
+
+def _aspect(field: xr.DataArray, names: tuple[str, ...], units: dict[str, str]) -> float | None:
+    kinds = {"degree" if units[name].startswith("degree") else units[name] for name in names}
+    if len(kinds) > 1 or {"t", "time"} & set(names) or min(field.sizes[n] for n in names) < 2:
+        return None
+    high, wide = (float(np.abs(field[name].diff(name)).mean()) for name in names)
+    sides = high * field.sizes[names[0]] / (wide * field.sizes[names[1]])
+    return high / wide if 1 / LONGEST <= sides <= LONGEST else None
