@@ -13,7 +13,7 @@ from fsdiff.networks import FNO, UNO, UNet, operations
 from fsdiff.networks.axes import bases_of_axes
 from fsdiff.networks.embeddings import coordinate_features
 from fsdiff.networks.local import DifferenceStencil
-from fsdiff.networks.spectral import Modes, SpectralConvolution
+from fsdiff.networks.spectral import Modes, SpectralConvolution, Transform
 from fsdiff.networks.unet import Continuation
 
 F, C = "fourier", "cosine"
@@ -217,6 +217,20 @@ def test_uno_sees_finer_modes_node_by_node_only():
         one, two = network(lowest + fine, t), network(lowest + other, t)
     close(one[..., 5], two[..., 5])
     assert float((one - two).abs().max()) > 0.1 * float(one.std())
+
+
+def test_uno_in_bfloat16_transforms_in_float32(monkeypatch):
+    seen, analyse = set(), Transform.analyse
+    monkeypatch.setattr(Transform, "analyse", lambda s, u: seen.add(u.dtype) or analyse(s, u))
+    network = seeded(UNO, dimension=1, width=8, modes=(4, 2), multipliers=(1, 2)).float()
+    u, t = rough(2, 1, 12).float(), torch.zeros(2)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = network(u, t)
+    output.float().square().mean().backward()
+    assert output.dtype == torch.bfloat16
+    assert seen == {torch.float32}
+    torch.testing.assert_close(output.float(), network(u, t), rtol=0.05, atol=0.02)
+    assert all(p.grad.dtype == torch.float32 for p in network.parameters())
 
 
 @pytest.mark.parametrize("axes", [("periodic",), ("neumann", "periodic"), ("dirichlet",) * 3])

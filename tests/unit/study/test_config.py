@@ -325,6 +325,16 @@ WRONG = {
         "experiments.bessel.network.modes = 20: the coarsest data, 32 nodes, resolves 16 fourier "
         "modes and the network has 20; use modes <= 16 or higher resolutions",
     ),
+    "modes for another number of axes": (
+        (f"{EXPERIMENT}/network/modes", [8, 8, 8]),
+        "experiments.bessel.network.modes = [8, 8, 8]: 3 entries for 2 axes; give one for all of "
+        "them or one for each",
+    ),
+    "stages that make no U": (
+        (f"{EXPERIMENT}/network", {"kind": "uno", "modes": [8, 12, 4]}),
+        "experiments.bessel.network.modes = [8, 12, 4]: a stage has more than the one before; give "
+        "them fine to coarse",
+    ),
     "more modes than samples resolve": (
         (f"{EXPERIMENT}/samples/resolutions", [16, 32]),
         "experiments.bessel.samples.resolutions[0] = 16: this resolution, 16 nodes, resolves 8 "
