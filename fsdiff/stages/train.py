@@ -1,9 +1,8 @@
-"""Make a model: train one level, warm-started from the level below, or measure what there is."""
+"""Train one level of a model, warm-started from the level below."""
 
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from fsdiff.data import storage
 from fsdiff.data.statistics import Statistics
@@ -12,11 +11,10 @@ from fsdiff.jobs.devices import chosen_device
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.measures.roughness import compare_prior
 from fsdiff.methods import models
-from fsdiff.methods.base import Method
 from fsdiff.parts import build
 from fsdiff.spaces.basis import Basis
 from fsdiff.stages.files import Job, StoredSplit, normalised_split, state_path
-from fsdiff.stages.labels import describe_fields
+from fsdiff.stages.measure import prepared
 from fsdiff.training.fields import training_fields
 from fsdiff.training.kept import KeptWeights
 from fsdiff.training.options import Level, TrainingOptions
@@ -42,23 +40,6 @@ def warn_of_smooth_noise(noise: SpectralPrior, basis: Basis, statistics: Statist
             *reversed(comparison.exponents),
             100 * comparison.uncovered,
         )
-
-
-def prepared(config: Mapping[str, Any], data: Path) -> tuple[Method, Statistics, dict[str, Any]]:
-    """A method with its first weights, the statistics of a file of data, and its fields' names."""
-    with storage.read(data, chunks="auto") as dataset:
-        statistics = Statistics.of(dataset)
-        meaning = describe_fields(dataset, build("basis", config["basis"]))
-    return models.make_method(config, statistics, config["seed"]), statistics, meaning
-
-
-def measure(job: Job, *, data: Path, weights: Path, sidecar: Path) -> None:
-    """Write the model of a method that has nothing to train but the statistics of the data."""
-    config = job["config"]
-    method, statistics, meaning = prepared(config, data)
-    about = {"data": meaning, "parameters": 0, "training_seconds": 0.0}
-    description = {"config": config, **Provenance.of_job(job).attributes(), **about}
-    models.save(method, statistics, description, weights=weights, sidecar=sidecar)
 
 
 def train(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from fsdiff.jobs.job import job_of
-from fsdiff.stages.train import measure
+from fsdiff.stages.measure import measure
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
