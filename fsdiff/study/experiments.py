@@ -258,7 +258,9 @@ def experiment_type(method: str | None) -> type[Experiment]:
         raise ValueError(f"experiments of method {method} have no such block; leave it out")
 
     unused = (Annotated[Any, BeforeValidator(refused)], _ABSENT)
-    fields: dict[str, Any] = {name: (_annotation(name), ...) for name in described.needs}
+    fields: dict[str, Any] = {
+        name: (Experiment.__annotations__[name], ...) for name in described.needs
+    }
     fields |= dict.fromkeys(blocks_without(method), unused)
     return create_model("Experiment", __base__=Experiment, **fields)
 
@@ -270,12 +272,6 @@ def blocks_without(method: str | None) -> set[str]:
     methods = {kind: find("method", kind) for kind in kinds("method")}
     used = {kind: {*described.needs, *described.takes} for kind, described in methods.items()}
     return set().union(*used.values()) - used[method]
-
-
-def _annotation(name: str) -> Any:
-    """The type of a block, with what is checked of it."""
-    field = Experiment.model_fields[name]
-    return Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
 
 
 def _dataset_of(info: ValidationInfo) -> Dataset | None:

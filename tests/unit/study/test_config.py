@@ -100,7 +100,7 @@ WRONG = {
     ),
     "unknown key of an experiment": (
         (f"{EXPERIMENT}/trainig", {}),
-        "experiments.bessel.trainig: unknown key; allowed: title, dataset, prior, ",
+        "experiments.bessel.trainig: unknown key; allowed: title, dataset, method, prior, ",
         "(did you mean 'training'?)",
     ),
     "unknown key at the top": (
