@@ -13,6 +13,7 @@ from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
 from fsdiff.reports.plotting.comparison import cost, metric_by_resolution
 from fsdiff.reports.plotting.history import loss_curves
+from fsdiff.reports.plotting.panels import remark
 from fsdiff.reports.plotting.pareto import quality_against_cost
 from fsdiff.reports.plotting.prior_spectrum import prior_spectrum
 from fsdiff.reports.plotting.style import save
@@ -36,7 +37,8 @@ with job_of(snakemake, __file__) as job:
         for item in config["experiments"]
         if "prior" in item
     }
-    save(prior_spectrum(priors, titles), snakemake.output.priors)
+    figure = prior_spectrum(priors, titles) if priors else remark("no experiment here has noise")
+    save(figure, snakemake.output.priors)
 
     paths = iter(snakemake.input.histories)
     histories = {
@@ -44,7 +46,9 @@ with job_of(snakemake, __file__) as job:
         for item in config["experiments"]
         if item["trained"]
     }
-    save(loss_curves(histories, titles), snakemake.output.losses)
+    untrained = remark("no experiment here is trained")
+    losses = loss_curves(histories, titles) if histories else untrained
+    save(losses, snakemake.output.losses)
 
     summary = tables.read(snakemake.input.summary)
     summary = summary[summary["dataset"] == snakemake.wildcards.dataset]
@@ -57,5 +61,6 @@ with job_of(snakemake, __file__) as job:
         "resolution": int(summary["resolution"].max()),
         "known": known,
     }
-    save(cost(histories, summary, **shown), snakemake.output.cost)
+    figure = cost(histories, summary, **shown) if histories else untrained
+    save(figure, snakemake.output.cost)
     save(quality_against_cost(summary, **shown), snakemake.output.pareto)

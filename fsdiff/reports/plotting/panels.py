@@ -19,6 +19,13 @@ PANEL = 1.25
 """Side of a panel in inches."""
 
 
+def remark(text: str) -> Figure:
+    """A figure that says why there is nothing to show."""
+    figure = Figure(figsize=(7.6, 1.0))
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure
+
+
 def colour_scale(values: ArrayLike) -> ScalarMappable:
     """Diverging and centred where the values take both signs, sequential otherwise.
 
