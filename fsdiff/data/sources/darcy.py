@@ -14,7 +14,10 @@ from fsdiff.data.sources.labels import label
 from fsdiff.data.sources.source import Source, check_channels
 from fsdiff.measures.permeability import Permeability, Threshold
 from fsdiff.pde.darcy import ConvergenceError, Darcy
-from fsdiff.spaces.bases import CosineBasis, Nodes, SineBasis
+from fsdiff.spaces.axes import Nodes
+from fsdiff.spaces.bases import CosineBasis, SineBasis
+from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.channels import ChannelBasis
 
 _GROUP_CELLS = 2**17
 """Cells of the samples that are made at a time; changes nothing in them."""
@@ -27,10 +30,10 @@ class DarcyData(Source):
     Sample i is the i-th field of ``permeability`` with the solution of ``fsdiff.pde.Darcy`` in it,
     on ``resolution`` cells per axis. Published data (Li et al. 2021) have a = 12 or 3 and f = 1.
 
-    Permeability is made of cosines, and both channels are expanded in them unless ``bases``, which
-    has one for each channel, is asked for. The pressure alone is expanded in sines, which vanish at
-    the boundary as it does: beyond any |k| it then has a tenth of the energy that is left in
-    cosines (measured, defaults).
+    Permeability is made of cosines, and both channels are expanded in them. The pressure alone is
+    expanded in sines, which vanish at the boundary as it does: beyond any |k| it then has a tenth
+    of the energy that is left in cosines (measured, defaults). With ``basis_by_channel`` it is so
+    beside permeability, too.
     """
 
     resolution: Annotated[Nodes, Field(ge=2)] = 64
@@ -41,20 +44,19 @@ class DarcyData(Source):
         "pressure",
     )
     length: PositiveFloat = 1.0
+    basis_by_channel: bool = False
     kind: Literal["darcy"] = "darcy"
 
     def __post_init__(self) -> None:
         check_channels(self.channels)
 
     @property
-    def basis(self) -> CosineBasis | SineBasis:
-        """Cosines; sines where there is no permeability."""
-        return self.bases[self.channels.index("permeability") if len(self.channels) > 1 else 0]
-
-    @property
-    def bases(self) -> tuple[CosineBasis | SineBasis, ...]:
-        """Cosines for permeability, sines for pressure, which vanishes at the boundary."""
-        return tuple(SineBasis() if c == "pressure" else CosineBasis() for c in self.channels)
+    def basis(self) -> Basis:
+        """Cosines, or sines for pressure alone or if each channel has a basis of its own."""
+        own = tuple(SineBasis() if c == "pressure" else CosineBasis() for c in self.channels)
+        if len(own) == 1:
+            return own[0]
+        return ChannelBasis(bases=own) if self.basis_by_channel else CosineBasis()
 
     @property
     def system(self) -> Darcy:
@@ -99,7 +101,7 @@ class DarcyData(Source):
             raise ConvergenceError(message, error.position, error.residual) from error
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        nodes = self.basis.nodes(self.resolution) * self.length
+        nodes = CosineBasis().nodes(self.resolution) * self.length
         return label(
             fields,
             indices,

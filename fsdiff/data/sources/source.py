@@ -45,11 +45,6 @@ class Source(ABC):
         return len(getattr(self, "channels", ("one",)))
 
     @property
-    def bases(self) -> tuple[Basis, ...]:
-        """What each channel is best expanded in; ``basis`` is what all of them are expanded in."""
-        return (self.basis,) * max(1, len(self.names))
-
-    @property
     def names(self) -> tuple[str, ...]:
         """Names of the channels, in their order; none where there is but one."""
         return tuple(getattr(self, "channels", ()))
