@@ -80,6 +80,8 @@ class Run:
             block = self.study.hierarchy_slice("waves", n)
             downsampling = parts.build("downsampling", block["downsampling"])
             fine = storage.read(self.path("dataset.nc"), chunks="auto")
+            if block["transforms"]:
+                fine = hierarchy.with_transforms(fine, block["transforms"], self.basis)
             coarse = hierarchy.restrict(fine, n, downsampling, self.basis)
             storage.write(coarse, self.path(f"{n}.nc"), title="data", provenance=made_from)
 
@@ -281,3 +283,18 @@ def test_figures_show_the_first_frame_and_say_which(series, single):
     assert figure.get_suptitle().startswith("u at t = 0.25")
     with storage.read(single.path("16.nc")) as dataset:
         assert quantity_of(dataset) == "u"
+
+
+def test_permeabilities_stay_positive_through_every_stage(tmp_path):
+    law = "{kind: log_normal, variance: 2.0}, channels: [permeability]"
+    source = f"kind: darcy, resolution: 16, permeability: {law}}}"
+    run = Run(tmp_path, source + "\n    transforms: {permeability: {kind: log}").all()
+    data, coarse = (storage.read(run.path(f"{n}.nc"))["field"] for n in (16, 8))
+    logarithms = torch.from_numpy(np.log(data.values.astype(float)))
+    np.testing.assert_allclose(np.log(coarse), run.basis.restrict(logarithms, 8), atol=1e-5)
+    for n in (16, 24):
+        assert (storage.read(run.path(f"samples-{n}.nc"))["field"] > 0).all()
+    split = normalised_split(run.path("8.nc"), "train")
+    statistics = models.load(run.path("model-8.safetensors")).statistics
+    expected = (np.log(coarse[:6]) - statistics.mean.item()) / statistics.scale.item()
+    np.testing.assert_allclose(split, expected, atol=1e-5)
