@@ -130,12 +130,16 @@ class Dataset(Block):
 
 def _unfit_transforms(transforms: dict[str, PartBlock], source: Any) -> Iterator[Problem]:
     """Transforms of channels that there are not, or that the basis of the data excludes."""
-    known = [*source.names, ALL]
+    channels = source.names or (ALL,)
+    bases = dict(zip(channels, source.basis.by_channel(len(channels)), strict=True))
     for name, block in transforms.items():
-        if name not in known:
-            yield (name,), f"no such channel; known: {suggest(known, name)}"
+        if name not in (*source.names, ALL):
+            yield (name,), f"no such channel; known: {suggest([*source.names, ALL], name)}"
+            continue
         try:
-            block.part.check(source.basis)
+            for channel, basis in bases.items():
+                if name == channel or (name == ALL and channel not in transforms):
+                    block.part.check(basis)
         except ValueError as error:
             yield (name,), str(error)
 
