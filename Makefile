@@ -50,7 +50,8 @@ test: $(VENV)/installed-dev
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint --configfile $(TINY)
 	$(MAKE) --no-print-directory docs
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not workflow and not cluster and not faults" --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not workflow and not cluster and not faults and not benchmarks" --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m benchmarks tests/benchmarks --numprocesses 2
 	$(BIN)/pytest -m workflow tests/workflow --numprocesses 2 --dist loadfile
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m faults tests/faults --numprocesses 2
 

@@ -11,14 +11,23 @@ import json
 import resource
 import runpy
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+
+
+class Named(SimpleNamespace):
+    """Values by name, and one after the other."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(vars(self).values())
 
 
 def main() -> None:
     """Run the script that is named on the command line."""
     attributes = {
-        name: SimpleNamespace(**value) if isinstance(value, dict) else value
+        name: Named(**value) if isinstance(value, dict) else value
         for name, value in json.load(sys.stdin).items()
     }
     runpy.run_path(sys.argv[1], {"snakemake": SimpleNamespace(**attributes)})

@@ -24,8 +24,11 @@ from measuring import environment
 from report import number, table
 
 from fsdiff.jobs.atomic import atomic
+from fsdiff.parts import modules
+from fsdiff.provenance import fingerprint
 
 REPOSITORY = Path(__file__).parents[1]
+SCRIPTS = REPOSITORY / "workflow" / "scripts"
 RESOLUTION = 128
 COARSER = (64, 32)
 SHARDS = 4
@@ -55,9 +58,8 @@ def measure(samples: int, channels: int, folder: Path) -> list[Taken]:
 
 def run(script: str, attributes: Mapping[str, Any], folder: Path) -> dict[str, float]:
     """Run a script of the workflow in a process of its own."""
-    scripts = REPOSITORY / "workflow" / "scripts"
     done = subprocess.run(
-        [sys.executable, REPOSITORY / "benchmarks" / "job.py", scripts / f"{script}.py"],
+        [sys.executable, REPOSITORY / "benchmarks" / "job.py", SCRIPTS / f"{script}.py"],
         input=json.dumps({"log": ["job.log"], **attributes}),
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
@@ -72,7 +74,7 @@ def jobs(samples: int, channels: int) -> Iterator[tuple[str, str, dict[str, Any]
     """What each job is called, its script, and the attributes of its ``snakemake`` object."""
     source = {"kind": "reaction_diffusion", "resolution": RESOLUTION, "time": 1e-6}
     config = {"source": {**source, "channels": ["u", "v"][:channels]}, "seed": 0}
-    shard = {"config": config, "code": "benchmark"}
+    shard = parameter("simulate", config)
     edges = [samples * i // SHARDS for i in range(SHARDS + 1)]
     files = []
     for first, after in pairwise(edges):
@@ -83,17 +85,23 @@ def jobs(samples: int, channels: int) -> Iterator[tuple[str, str, dict[str, Any]
 
     tenth = samples // 10
     split = {"train": samples - 2 * tenth, "validation": tenth, "test": tenth}
-    job = {"config": {"simulate": config, "split": split}, "code": "benchmark", "shard": shard}
+    job = {**parameter("dataset", {"simulate": config, "split": split}), "shard": shard}
     whole = {"dataset": "dataset.nc"}
     described = attributes(job, {"dataset": "waves"}, {"shards": files}, whole, threads=2)
     yield "dataset: merge and statistics", "dataset", described
 
     parts = {"basis": {"kind": "cosine", "dimension": 2}, "downsampling": {"kind": "spectral"}}
     for coarse in COARSER:
-        job = {"config": {**parts, "resolution": coarse}, "code": "benchmark"}
+        job = parameter("hierarchy", {**parts, "resolution": coarse})
         wildcards = {"dataset": "waves", "resolution": coarse}
         described = attributes(job, wildcards, whole, {"data": f"{coarse}.nc"})
         yield f"hierarchy: {RESOLUTION} → {coarse}", "hierarchy", described
+
+
+def parameter(script: str, config: dict[str, Any]) -> dict[str, Any]:
+    """The parameter of a rule, as the workflow makes it."""
+    code = fingerprint(script=SCRIPTS / f"{script}.py", modules=modules(config))
+    return {"config": config, "code": code}
 
 
 def attributes(
@@ -105,7 +113,10 @@ def attributes(
     threads: int = 1,
 ) -> dict[str, Any]:
     """The attributes of a ``snakemake`` object."""
-    names = {"params": {"job": job}, "wildcards": wildcards, "input": inputs, "output": output}
+    # The workflow knows what files must have been made from; here that is not looked at.
+    lineage = {"own": "0" * 16, "asked": "0" * 16, "inputs": {}}
+    params = {"job": job, "lineage": lineage}
+    names = {"params": params, "wildcards": wildcards, "input": inputs, "output": output}
     return {**names, "threads": threads}
 
 

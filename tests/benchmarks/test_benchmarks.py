@@ -1,0 +1,59 @@
+"""Benchmarks run from beginning to end at their smallest sizes; the numbers mean nothing."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.benchmarks
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+PEERS = {"networks": "neuralop", "metrics": "ot"}
+"""What a benchmark compares with, where this is no dependency of the package or its tests."""
+
+SMALLEST = {
+    "memory": "--samples 20 --channels 1 --folder {}",
+    "metrics": "--fields 24 --nodes 16 --repeats 1 --folder {}",
+    "networks": "--quick --threads 1 --folder {}",
+    "pde": "--quick --folder {}",
+    "refinement": "--samples 2 --resolutions 8 16 --output {}",
+    "streaming": "--gigabytes 0.01 --steps 4 --rounds 1 --folder {}",
+}
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_it_writes_its_page(name, tmp_path):
+    if name in PEERS and find_spec(PEERS[name]) is None:
+        pytest.skip(f"{PEERS[name]} is not installed")
+    arguments = SMALLEST[name].format(tmp_path).split()
+    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (page,) = tmp_path.glob("*.md")
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert f"benchmarks/{name}.py" in text
+    assert "| ---" in text
+
+
+def test_the_page_of_a_study_is_copied_with_its_figures(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from page import publish
+
+    results = tmp_path / "results"
+    (results / "figures" / "waves").mkdir(parents=True)
+    (results / "figures" / "waves" / "pareto.svg").write_text("one")
+    (results / "page-1.svg").write_text("two")
+    shown = ("figures/waves/pareto.svg", "page-1.svg")
+    text = "# T\n\n" + "\n".join(f"![{name}]({name})" for name in shown)
+    (results / "page.md").write_text(text, encoding="utf-8")
+    publish(results, "mine", tmp_path, "python benchmarks/page.py mine")
+    page = (tmp_path / "mine.md").read_text(encoding="utf-8")
+    assert "(mine-waves-pareto.svg)" in page
+    assert "(mine-1.svg)" in page
+    assert "Made by `python benchmarks/page.py mine`: " in page
+    assert (tmp_path / "mine-waves-pareto.svg").read_text() == "one"
+    assert (tmp_path / "mine-1.svg").read_text() == "two"
