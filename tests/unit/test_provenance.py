@@ -248,10 +248,13 @@ def test_version():
 
 
 def test_modules_of_this_package_reach_what_they_use():
-    assert "fsdiff.spaces.bases" in dependencies(modules=["fsdiff.measures.priors.convolution"])
+    assert "fsdiff.spaces.basis" in dependencies(modules=["fsdiff.measures.priors.convolution"])
     assert dependencies(modules=["fsdiff.spaces.bases"]) == (
+        "fsdiff.spaces.axes",
         "fsdiff.spaces.bases",
+        "fsdiff.spaces.basis",
         "fsdiff.spaces.modes",
+        "fsdiff.spaces.trigonometric",
     )
     assert "fsdiff.provenance" in dependencies(modules=["fsdiff.data.storage"])
 

@@ -24,8 +24,13 @@ class Grid:
 
     @property
     def description(self) -> str:
-        """What runs upwards and to the right in a panel; nothing for x and y of a plane."""
-        return "" if self.names == ("y", "x") else ", ".join(reversed(self.names))
+        """What runs to the right and upwards in a panel; nothing for x and y of a plane."""
+        if self.names == ("y", "x"):
+            return ""
+        *first, last = self.names
+        panel = ", ".join([last, *first[-1:]])
+        slices = first[:-1]
+        return f"{panel} at the first, middle and last {slices[0]}" if slices else panel
 
 
 def grid_of(field: xr.DataArray) -> Grid:

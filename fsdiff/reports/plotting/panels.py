@@ -75,7 +75,7 @@ def show(axes: Axes, field: ArrayLike, colours: ScalarMappable, grid: Grid = SQU
 def name_axes(panels: np.ndarray, grid: Grid) -> None:
     """Write below the first panel of the last row what its axes are, unless these are x and y."""
     if grid.description:
-        panels[-1, 0].set_xlabel(grid.description, fontsize=7.5)
+        panels[-1, 0].set_xlabel(grid.description, fontsize=7.5, loc="left")
 
 
 def scale(

@@ -76,6 +76,7 @@ def test_volumes_are_three_slices():
     np.testing.assert_array_equal(shown[:, 68:], fields[0, 0, 4])
     assert np.isnan(shown[:, 32:34]).all()
     assert figure.get_suptitle() == "u at 5 × 6 × 32"
+    assert figure.axes[0].get_xlabel() == "x, y at the first, middle and last z"
 
 
 def test_columns_are_named_after_the_shapes_of_their_grids():
