@@ -30,11 +30,13 @@ from torch import Tensor
 from fsdiff.data import storage
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.predictions import Wiener
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.time_sampling import Spectral
 from fsdiff.jobs.atomic import atomic
 from fsdiff.measures.priors.convolution import Standard
+from fsdiff.methods.diffusion import Diffusion
 from fsdiff.networks.fno import FNO
 from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, save, styled
 from fsdiff.spaces.bases import CosineBasis
@@ -94,20 +96,18 @@ def learn(name: str, task: Task, epochs: int, learning_rate: float) -> xr.Datase
     """The curves of one training."""
     torch.manual_seed(0)
     n = task.train.shape[-1]
-    denoiser = Denoiser(
-        CONTENDERS[name](),
-        basis=CosineBasis(),
-        prior=Standard(),
+    basis = CosineBasis()
+    law = Law(
+        basis=basis,
+        noise=Standard(),
         process=VariancePreserving(),
-        prediction=Wiener(),
-        time_sampling=Spectral(),
-        spectrum=task.statistics.spectrum,
-        spectrum_resolution=task.statistics.resolution,
+        data=task.statistics.measured(basis),
     )
+    method = Diffusion(Denoiser(law, CONTENDERS[name](), Wiener()), Spectral())
     level = Level(resolution=n, epochs=epochs, batch_size=BATCH, learning_rate=learning_rate)
     options = TrainingOptions(average_decay=0.99, augmentation="square")
     data, validation = task.train, {n: task.validation}
-    curves = Trainer(denoiser, level, options, data=data, validation=validation, seed=0).run()
+    curves = Trainer(method, level, options, data=data, validation=validation, seed=0).run()
     least = float(curves["validation_loss"].min())
     print(f"{name}, {learning_rate:g}: {least:.5f}", file=sys.stderr, flush=True)
     return curves.squeeze("resolution")

@@ -30,17 +30,18 @@ from report import number, table
 from torch import Tensor
 
 from fsdiff.data import statistics, storage
-from fsdiff.diffusion import models
 from fsdiff.diffusion.samplers.adaptive_heun import AdaptiveHeun
 from fsdiff.diffusion.samplers.annealed_langevin import AnnealedLangevin
-from fsdiff.diffusion.samplers.base import Sampler, Samples, concatenate
+from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.diffusion.samplers.ddim import DDIM
 from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.diffusion.samplers.euler_maruyama import EulerMaruyama
 from fsdiff.diffusion.samplers.heun import Heun
 from fsdiff.diffusion.samplers.multilevel import Multilevel
 from fsdiff.diffusion.samplers.predictor_corrector import PredictorCorrector
+from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.jobs.atomic import atomic
+from fsdiff.methods import models
 from fsdiff.metrics.densities import GradientDensity, OnePointDensity
 from fsdiff.metrics.patches import PatchSlicedWasserstein
 from fsdiff.metrics.sliced import SlicedWasserstein
@@ -77,6 +78,7 @@ class Row:
     """A sampler's cost and distances; ``without`` has those without each block of samples."""
 
     samples: Samples
+    fine_evaluations: float
     seconds: float
     distances: Mapping[str, float]
     without: Sequence[Mapping[str, float]]
@@ -161,7 +163,8 @@ def judged(parts: Sequence[Samples], seconds: float, judge: Judge, target: Tenso
         judge(torch.cat([other for other in fields if other is not part]), target)
         for part in fields
     ]
-    return Row(samples, seconds, judge(torch.cat(fields), target), without)
+    fine = samples.fine_evaluations(judge.basis)
+    return Row(samples, fine, seconds, judge(torch.cat(fields), target), without)
 
 
 def comparison(rows: Mapping[Setting, Row], floor: Mapping[str, float]) -> str:
@@ -174,7 +177,7 @@ def comparison(rows: Mapping[Setting, Row], floor: Mapping[str, float]) -> str:
             f"{row.distances[key]:.3f}" + (" †" if row.worse(reference, key) else "")
             for key in DISTANCES
         ]
-        evaluations, fine = row.samples.network_evaluations, row.samples.fine_evaluations
+        evaluations, fine = row.samples.network_evaluations, row.fine_evaluations
         cheaper = reference.seconds / row.seconds
         cost = [f"{evaluations:.4g}", f"{fine:.3g}", number(row.seconds), number(cheaper)]
         lines.append([family, setting, *cost, *distances])
@@ -291,7 +294,7 @@ def measured(
     """For each data set its title, its samplers' rows, and the distances of real data."""
     for data, samplers in tasks.items():
         with storage.read(data) as dataset:
-            judge = Judge(METRICS, model.denoiser.basis, statistics.Statistics.of(dataset), {})
+            judge = Judge(METRICS, model.method.basis, statistics.Statistics.of(dataset), {})
             target, real = map(judge.normalise, reference_halves(dataset))
         n, floor = target.shape[-1], judge(real[:count], target)
         yield f"{n} × {n} nodes", measure(model, samplers, judge, target, count), floor

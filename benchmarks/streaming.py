@@ -32,11 +32,13 @@ from report import number, table
 from fsdiff.data import hierarchy, storage
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.predictions import Wiener
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.time_sampling import Spectral
 from fsdiff.jobs.atomic import atomic
 from fsdiff.measures.priors.convolution import Bessel
+from fsdiff.methods.diffusion import Diffusion
 from fsdiff.networks.fno import FNO
 from fsdiff.spaces.bases import CosineBasis
 from fsdiff.stages.files import StoredSplit, normalised_split
@@ -111,31 +113,25 @@ def make_data(path: Path, gigabytes: float) -> int:
     return count
 
 
-def make_denoiser(path: Path) -> Denoiser:
+def make_method(path: Path) -> Diffusion:
     """A network like that of the quickstart."""
+    basis = CosineBasis(2)
     with storage.read(path, chunks="auto") as dataset:
-        spectrum = Statistics.of(dataset).spectrum
+        data = Statistics.of(dataset).measured(basis)
     torch.manual_seed(0)
     network = FNO(width=32, modes=12, layers=4, basis="cosine", stencil_cells=32)
-    return Denoiser(
-        network,
-        basis=CosineBasis(2),
-        prior=Bessel(shift=8.0, power=0.55),
-        process=VariancePreserving(),
-        prediction=Wiener(),
-        time_sampling=Spectral(),
-        spectrum=spectrum,
-        spectrum_resolution=NODES,
-    )
+    noise = Bessel(shift=8.0, power=0.55)
+    law = Law(basis=basis, noise=noise, process=VariancePreserving(), data=data)
+    return Diffusion(Denoiser(law, network, Wiener()), Spectral())
 
 
 def job(path: Path, memory_mb: int, steps: int) -> Taken:
     """Take the first steps of training on a file."""
     torch.set_num_threads(1)
-    denoiser = make_denoiser(path)
+    method = make_method(path)
     before = memory("VmRSS")
     trainer = FirstSteps(
-        denoiser,
+        method,
         Level(resolution=NODES, epochs=1, batch_size=BATCH),
         TrainingOptions(augmentation="square"),
         data=training_fields(StoredSplit(path, "train"), memory_mb),
@@ -190,7 +186,7 @@ def page(
         count=count,
         nodes=NODES,
         size=count * sample,
-        parameters=sum(p.numel() for p in make_denoiser(path).parameters()),
+        parameters=sum(p.numel() for p in make_method(path).network.parameters()),
         batch=BATCH,
         steps=options.steps,
         rounds=options.rounds,
