@@ -64,6 +64,12 @@ def add_sampler(configuration: dict[str, Any]) -> None:
     configuration["experiments"]["more_steps"] = {**base, **other}
 
 
+def add_surrogate(configuration: dict[str, Any]) -> None:
+    """The Gaussian surrogate, which has nothing to train."""
+    surrogate = {"title": "Surrogate", "method": {"kind": "gaussian"}}
+    configuration["experiments"]["surrogate"] = surrogate
+
+
 def add_search(configuration: dict[str, Any]) -> None:
     """Two values on two grids; one of them is what the multilevel model is trained with first."""
     fine, coarse = ({"resolution": n, "epochs": 3, "batch_size": 16} for n in (32, 16))
@@ -207,6 +213,10 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     "experiment: added": (
         configured(add_experiment),
         {"train": 1, **ONE_MODEL},
+    ),
+    "experiment: added, with nothing to train": (
+        configured(add_surrogate),
+        {"measure": 1, **ONE_MODEL},
     ),
     "experiment: added, trained as another": (
         configured(add_sampler),
