@@ -18,7 +18,6 @@ from fsdiff.analyses.runs import sample_variance
 from fsdiff.analyses.score_error import ScoreError
 from fsdiff.analyses.score_lipschitz import ScoreLipschitz
 from fsdiff.analyses.singularity import Singularity
-from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.diffusion.exact import STANDARD_NORMAL, ExactDenoiser, gaussian
 from fsdiff.diffusion.predictions import Data, Noise, Score
 from fsdiff.diffusion.processes.heat import StochasticHeat
@@ -306,15 +305,14 @@ def test_loss_is_the_error_of_the_data_with_the_weight_asked_for(tools, predicti
     """min(m²/r², largest_weight)^power ‖x̂_0 − X_0‖², whatever the network predicts."""
     analysis = learning(prediction=prediction, weight_power=power, largest_weight=50.0)
     law = analysis.law.mixture()
-    denoiser = Denoiser(
+    denoiser = tools.make_denoiser(
+        law.basis,
+        1,
         tools.Fixed(torch.full((4, 2, 1), 0.3)),
-        basis=law.basis,
         prior=STANDARD_NORMAL,
         process=analysis.process,
         prediction=prediction,
-        time_sampling=analysis.time_sampling,
         spectrum=law.spectrum(1),
-        spectrum_resolution=1,
     )
     random = torch.Generator().manual_seed(0)
     data, noise = (torch.randn((4, 2, 1), generator=random) for _ in range(2))
@@ -322,7 +320,7 @@ def test_loss_is_the_error_of_the_data_with_the_weight_asked_for(tools, predicti
     m, r = torch.exp(-t / 2), torch.sqrt(-torch.expm1(-t))
     x = m[:, None, None] * data + r[:, None, None] * noise
     error = (denoiser(x, t).data - data).square().sum((1, 2))
-    found = analysis.further_weight(t) * denoiser.loss_at(data, t, noise)
+    found = analysis.further_weight(t) * tools.make_loss(denoiser).at(data, t, noise)
     weight = (m / r).square().clamp_max(50.0) ** power
     torch.testing.assert_close(found, weight * error, rtol=1e-4, atol=1e-6)
 
