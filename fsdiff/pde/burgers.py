@@ -18,6 +18,10 @@ from fsdiff.threads import single_thread
 _SIZES = sorted(base * 2**power for base in (2, 3) for power in range(2, 16))
 """Nodes of the grids that a solution is computed on."""
 
+STEEPEST = 3e4
+"""The largest height of a front times ``length`` over ν, which the finest grid resolves: it takes
+about three nodes for each unit (measured)."""
+
 _EDGE = 0.7
 """Modes beyond this share of the cutoff are the highest."""
 

@@ -16,6 +16,9 @@ from fsdiff.spaces.bases import FourierBasis
 
 _INITIAL_NODES = 1024
 
+_STEEP = 8000
+"""Steepness of fronts from which on a sample takes a minute or more."""
+
 
 @dataclass(frozen=True)
 class BurgersData(Evolution):
@@ -71,6 +74,36 @@ class BurgersData(Evolution):
     def system(self) -> Burgers:
         """The equation."""
         return Burgers(self.viscosity, self.length, self.tolerance)
+
+    @property
+    def steepness(self) -> float:
+        """Height of the first sample's fronts times ``length`` over ν; 0 if none form in time.
+
+        The solver needs about three nodes for each unit.
+        """
+        initial = self.initial_state(0, 0)
+        slope = float(-initial.diff(dim=-1).min()) * self.nodes / self.length
+        height = float(initial.max() - initial.min())
+        return height * self.length / self.viscosity if slope * self.times[-1] > 1 else 0.0
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """That samples take long."""
+        if self.steepness < _STEEP:
+            return ()
+        return (
+            f"fronts need about {3 * self.steepness:,.0f} nodes, on which a sample takes minutes; "
+            "raise viscosity, or lower the scale or variance of initial",
+        )
+
+    def check(self) -> None:
+        """Refuse waves whose fronts no number of nodes would resolve."""
+        if (steepness := self.steepness) > STEEPEST:
+            least = self.viscosity * steepness / STEEPEST
+            raise ValueError(
+                f"viscosity = {self.viscosity:g}: fronts would be too steep for any grid; use "
+                f"viscosity >= {least:.1g}, a smaller scale or variance of initial, or less time"
+            )
 
     def solve(self, index: int, seed: int) -> Tensor:
         """One sample (time, channel, x) on ``resolution`` nodes."""

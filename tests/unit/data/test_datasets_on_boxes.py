@@ -127,6 +127,23 @@ def test_the_number_of_steps_is_foreseen():
     assert 0.4 < len(taken) / source.steps < 2.5
 
 
+def test_diffusion_that_is_too_fast_is_refused_beforehand():
+    with pytest.raises(ValueError, match=r"diffusivity_v = 1000: 128 cells .* lower diffusivity_v"):
+        ReactionDiffusionData(diffusivity_v=1e3, time=100.0).check()
+    ReactionDiffusionData().check()
+
+
+def test_fronts_that_no_grid_resolves_are_refused_beforehand():
+    steep = {"initial": PowerLawField(1e15, 25.0, 2.0)}
+    with pytest.raises(ValueError, match=r"viscosity = 0\.1: fronts .* use viscosity >= \d+"):
+        BurgersData(**steep).check()
+    BurgersData(**steep, time=1e-9).check()
+    BurgersData(viscosity=1e-3).check()
+    assert BurgersData(viscosity=1e-3).remarks == ()
+    (told,) = BurgersData(viscosity=1e-4).remarks
+    assert told.startswith("fronts need about 5") or told.startswith("fronts need about 6")
+
+
 def test_a_named_forcing_that_does_not_fit_is_refused_beforehand():
     with pytest.raises(ValueError, match=r"1\.5 periods along x"):
         NavierStokesData(length=(1.0, 1.5)).check()
