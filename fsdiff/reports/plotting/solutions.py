@@ -39,7 +39,7 @@ def evolution(fields: xr.DataArray, *, columns: int = 6) -> Figure:
                 f"t = {time:.3g}\n{_extent(*colours.get_clim())}", fontsize=8.5
             )
             for axes, field in zip(panels[:, column], now, strict=True):
-                (show if field.ndim == 2 else _curve)(axes, field, colours)
+                show(axes, field, colours)
         for axes, sample in zip(panels[:, 0], samples, strict=True):
             name_row(axes, f"{channel}\nsample {sample}")
     return figure
@@ -82,13 +82,6 @@ def steady_states(fields: xr.DataArray) -> Figure:
 
 def _extent(low: float, high: float) -> str:
     return f"±{high:.2g}" if low == -high else f"{low:.2g} … {high:.2g}"
-
-
-def _curve(axes: Axes, values: np.ndarray, colours: ScalarMappable) -> None:
-    """A function of one variable, on the scale that colours would have."""
-    axes.plot(values, linewidth=1.0)
-    axes.set(ylim=(colours.norm.vmin, colours.norm.vmax), xlim=(0, len(values) - 1))
-    frame(axes)
 
 
 def _stream_lines(axes: Axes, q_x: np.ndarray, q_y: np.ndarray) -> None:

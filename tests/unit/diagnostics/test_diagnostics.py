@@ -18,6 +18,7 @@ from fsdiff.measures.permeability import LogNormal
 from fsdiff.parts import build, kinds
 from fsdiff.pde.darcy import Darcy
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
+from fsdiff.reports.plotting.solutions import evolution
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 
 
@@ -296,3 +297,12 @@ def test_functions_of_time_are_examined_as_solutions_are(source):
     expected = source.generate([0], 0)["field"][0].isel(t=-1).values
     at_end = found.fields[-1, : len(expected)]
     np.testing.assert_allclose(at_end, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_examined_waves_are_drawn():
+    """Curves of each sample at the frames that are shown, on one scale for each of them."""
+    found = build("diagnostics", {"kind": "burgers"}).examine(BurgersData(resolution=32), 0, 0)
+    figure = evolution(joined([found], [0]).fields, columns=3)
+    curves = [axes.lines[0].get_ydata() for axes in figure.axes]
+    for curve, frame in zip(curves, (0, 128, 256), strict=True):
+        np.testing.assert_array_equal(curve, found.fields[frame, 0])
