@@ -11,16 +11,13 @@ pytestmark = pytest.mark.benchmarks
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
-PEERS = {"networks": "neuralop", "metrics": "ot"}
+PEERS = {"networks": "neuralop"}
 """What a benchmark compares with, where this is no dependency of the package or its tests."""
 
 SMALLEST = {
     "memory": "--samples 20 --channels 1 --folder {}",
-    "metrics": "--fields 24 --nodes 16 --repeats 1 --folder {}",
     "networks": "--quick --threads 1 --folder {}",
-    "pde": "--quick --folder {}",
     "refinement": "--samples 2 --resolutions 8 16 --output {}",
-    "streaming": "--gigabytes 0.01 --steps 4 --rounds 1 --folder {}",
 }
 
 
