@@ -15,7 +15,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.data.storage import canonical_json
+from fsdiff.data.storage import canonical_json, grid_axes, is_series
 from fsdiff.data.transforms import FUNCTIONS, Blocks, Transforms, transforms_of
 from fsdiff.parts import build
 from fsdiff.spaces.bases import Basis
@@ -36,7 +36,7 @@ def fit(dataset: xr.Dataset, blocks: Blocks, basis: Basis) -> xr.Dataset:
     Raises ValueError that names the channel and the samples where values have no transform.
     """
     field = dataset["field"]
-    frames = field.sizes["time"] if "time" in field.dims else 1
+    frames = field.sizes["time"] if is_series(field) else 1
     channels = transforms_of(blocks, dataset["channel"].values.tolist(), frames)
     transforms = Transforms(tuple(channels), basis)
     _refuse_values(field, transforms)
@@ -55,7 +55,7 @@ def transforms_in(dataset: xr.Dataset) -> Transforms | None:
     if ATTRIBUTE not in dataset.attrs:
         return None
     described = json.loads(dataset.attrs[ATTRIBUTE])
-    frames = dataset.sizes["time"] if "time" in dataset["field"].dims else 1
+    frames = dataset.sizes["time"] if is_series(dataset["field"]) else 1
     channels = transforms_of(described["channels"], dataset["channel"].values.tolist(), frames)
     held = (dataset.get(name) for name in FUNCTIONS)
     functions = (None if u is None else _flat(u.values, u.dims) for u in held)
@@ -88,7 +88,7 @@ def _functions(training: xr.DataArray, transforms: Transforms) -> dict[str, xr.D
         _refuse_constants((deviation <= np.finfo(float).eps * np.abs(mean)) & scaled)
         found[FUNCTIONS[1]] = deviation.where(scaled, 1.0)
     about = {name: f"{name.replace('_', ' ')} over the training split" for name in found}
-    space = training.dims[training.dims.index("channel") + 1 :]
+    space = grid_axes(training)
     return {
         name: function.drop_vars(["split", *space], errors="ignore")
         .rename({axis: f"fine_{axis}" for axis in space})
@@ -153,6 +153,7 @@ def _mapped(field: xr.DataArray, function: Callable[[Tensor], Tensor]) -> xr.Dat
 def _flat(values: np.ndarray, dimensions: tuple[Hashable, ...]) -> Tensor:
     """Values with these dimensions as a tensor, of which frames are channels."""
     tensor = torch.from_numpy(np.ascontiguousarray(values, np.float64))
-    if "time" not in dimensions:
+    channel = dimensions.index("channel")
+    if "time" not in dimensions[:channel]:
         return tensor
-    return tensor.flatten(dimensions.index("time"), dimensions.index("channel"))
+    return tensor.flatten(channel - 1, channel)

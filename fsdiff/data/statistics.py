@@ -48,11 +48,13 @@ class Statistics:
     def measure(cls, fields: Tensor, basis: Basis) -> "Statistics":
         """Those of physical fields (samples, channel, *grid), measured in double precision.
 
-        In a basis without constants the mean is taken as zero, as what is left of a field that
-        vanishes at the walls would not. Raises ValueError where a channel does not vary.
+        Where the basis of a channel has no constants its mean is taken as zero, as what is left of
+        a field that vanishes at the walls would not. Raises ValueError where a channel does not
+        vary.
         """
         values, everything = fields.double(), (0, *basis.grid_axes())
-        mean = values.mean(everything) * float(basis.constants)
+        mean = values.mean(everything)
+        mean = mean * torch.tensor([own.constants for own in basis.by_channel(len(mean))])
         deviation = values - _per_node(mean, basis.dimension)
         variance = deviation.square().mean(everything)
         constant = ~(variance.sqrt() > torch.finfo(values.dtype).eps * mean.abs())
