@@ -6,7 +6,6 @@ such functions, on the finest grid whatever the grid of the fields, and the stat
 transformed fields, ``transformed_mean``, ``transformed_scale`` and ``transformed_spectrum``.
 """
 
-import dataclasses
 import json
 from collections.abc import Callable, Hashable
 
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from fsdiff.data.storage import canonical_json, grid_axes, is_series
 from fsdiff.data.transforms import FUNCTIONS, Blocks, Transforms, transforms_of
-from fsdiff.parts import build
+from fsdiff.parts import build, described
 from fsdiff.spaces.bases import Basis
 from fsdiff.threads import single_thread
 
@@ -41,12 +40,12 @@ def fit(dataset: xr.Dataset, blocks: Blocks, basis: Basis) -> xr.Dataset:
     transforms = Transforms(tuple(channels), basis)
     _refuse_values(field, transforms)
     training = field[: np.count_nonzero(dataset["split"] == "train")]
-    described = {
-        "basis": dataclasses.asdict(basis),
+    about = {
+        "basis": described(basis),
         "channels": {k: dict(b) for k, b in blocks.items()},
     }
     return dataset.assign(_functions(training, transforms)).assign_attrs(
-        {ATTRIBUTE: canonical_json(described)}
+        {ATTRIBUTE: canonical_json(about)}
     )
 
 
@@ -54,12 +53,12 @@ def transforms_in(dataset: xr.Dataset) -> Transforms | None:
     """Those that were fitted to a data set, or None."""
     if ATTRIBUTE not in dataset.attrs:
         return None
-    described = json.loads(dataset.attrs[ATTRIBUTE])
+    about = json.loads(dataset.attrs[ATTRIBUTE])
     frames = dataset.sizes["time"] if is_series(dataset["field"]) else 1
-    channels = transforms_of(described["channels"], dataset["channel"].values.tolist(), frames)
+    channels = transforms_of(about["channels"], dataset["channel"].values.tolist(), frames)
     held = (dataset.get(name) for name in FUNCTIONS)
     functions = (None if u is None else _flat(u.values, u.dims) for u in held)
-    return Transforms(tuple(channels), build("basis", described["basis"]), *functions)
+    return Transforms(tuple(channels), build("basis", about["basis"]), *functions)
 
 
 def transformed(field: xr.DataArray, transforms: Transforms) -> xr.DataArray:
@@ -84,7 +83,7 @@ def _functions(training: xr.DataArray, transforms: Transforms) -> dict[str, xr.D
     mean = linked.mean("sample").where(centred, 0.0).compute()
     found = {FUNCTIONS[0]: mean}
     if scaled.any():
-        deviation = np.sqrt(np.square(linked - mean).mean("sample").compute())
+        deviation = ((linked - mean) ** 2).mean("sample").compute() ** 0.5
         _refuse_constants((deviation <= np.finfo(float).eps * np.abs(mean)) & scaled)
         found[FUNCTIONS[1]] = deviation.where(scaled, 1.0)
     about = {name: f"{name.replace('_', ' ')} over the training split" for name in found}
@@ -107,15 +106,16 @@ def _flags(field: xr.DataArray, transforms: Transforms, name: str) -> xr.DataArr
 
 def _refuse_values(field: xr.DataArray, transforms: Transforms) -> None:
     """Refuse values of any sample that have no transform."""
-    there = np.isfinite(_mapped(field, transforms.link))
+    there = abs(_mapped(field, transforms.link)) < np.inf
     inside = there.all([name for name in there.dims if name not in ("sample", "channel")]).compute()
     for number, name in enumerate(field["channel"].values.tolist()):
         if samples := field["sample"].values[~inside[:, number].values].tolist():
-            transform = transforms.channels[number]
+            kind = (transforms.blocks[number] or {}).get("kind", "a model")
+            domain = transforms.channels[number].domain
             more = f" and {len(samples) - MOST_NAMED} more" if len(samples) > MOST_NAMED else ""
             shown = ", ".join(map(str, samples[:MOST_NAMED])) + more
             raise ValueError(
-                f"transforms.{name}: {transform.kind} needs values that are {transform.domain}, "
+                f"transforms.{name}: {kind} needs values that are {domain}, "
                 f"and those of channel {name} are not all so in sample {shown}: leave these out, "
                 "or choose another transform"
             )
