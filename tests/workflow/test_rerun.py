@@ -199,7 +199,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
         setting("datasets", "waves", "transforms", value={"u": {"kind": "anomaly"}}),
         {
             **{"hierarchy": 2, "train": 3, "sample": 4, "evaluate": 4, "reference": 2},
-            **{"fields": 2, "resolutions": 2, **ENDS},
+            **{"fields": 2, "resolutions": 2, "data_pages": 1, **ENDS},
         },
     ),
     "data: number of shards": (setting("datasets", "waves", "shards", value=3), NOTHING),
