@@ -9,7 +9,7 @@ from torch import Tensor
 from fsdiff.data.sources.evolution import Evolution
 from fsdiff.data.sources.source import PositiveTime, Time
 from fsdiff.measures.initial import FieldLaw, PowerLawField
-from fsdiff.pde.burgers import Burgers
+from fsdiff.pde.burgers import STEEPEST, Burgers
 from fsdiff.pde.integrators import Tolerance
 from fsdiff.spaces.axes import Nodes
 from fsdiff.spaces.bases import FourierBasis
@@ -44,7 +44,7 @@ class BurgersData(Evolution):
     resolution: Annotated[Nodes, Field(ge=4)] = 128
     initial_resolution: Annotated[Nodes, Field(ge=4)] | None = None
     time: PositiveTime | tuple[Time, ...] = 1.0
-    viscosity: Annotated[PositiveFloat, Field(ge=1e-4)] = 0.1
+    viscosity: PositiveFloat = 0.1
     tolerance: Tolerance = 1e-7
     initial: FieldLaw = field(default_factory=lambda: PowerLawField(625.0, 25.0, 2.0))
     length: PositiveFloat = 1.0
