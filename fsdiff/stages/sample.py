@@ -44,7 +44,7 @@ def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -
     drawn = drawn_so_far(state, model, config)
     draw(drawn, model, config, state)
     samples = concatenate(drawn.parts)
-    title = f"samples of a model on {nodes_of(model, n)} nodes"
+    title = f"samples of a model on {shape_of(samples.fields)} nodes"
     dataset = label(samples.fields, model.method.basis, model.description["data"])
     dataset = dataset.assign_attrs(fsdiff_device=model.device.type)
     made = Provenance.of_job(job)
@@ -126,23 +126,23 @@ def draw(drawn: Drawn, model: models.Model, config: Mapping[str, Any], state: Pa
             started = time.monotonic()
             indices = range(first, min(first + size, count))
             samples = model.sample(sampler, n, indices, config["seed"])
-            check_finite(samples.fields, first, nodes_of(model, n))
+            check_finite(samples.fields, first)
             drawn.parts.append(samples)
             drawn.seconds += time.monotonic() - started
             work.check(f"sample {drawn.count} of {count}")
 
 
-def nodes_of(model: models.Model, n: int) -> str:
-    """The shape of a grid in words, "64 x 64"."""
-    return " x ".join(map(str, model.method.basis.grid(n)))
+def shape_of(fields: Tensor) -> str:
+    """The shape of the grid of fields (samples, channel, *grid) in words, "64 x 64"."""
+    return " x ".join(map(str, fields.shape[2:]))
 
 
-def check_finite(fields: Tensor, first: int, nodes: str) -> None:
+def check_finite(fields: Tensor, first: int) -> None:
     """Refuse samples that are not finite, naming them."""
     bad = (~fields.isfinite()).flatten(1).any(1).nonzero().flatten()
     if len(bad):
         names = ", ".join(str(first + int(i)) for i in bad[:10])
         raise SamplingError(
-            f"samples {names} are not finite on {nodes} nodes: use more sampler steps, another "
-            "spacing of times, or train the model further"
+            f"samples {names} are not finite on {shape_of(fields)} nodes: use more sampler steps, "
+            "another spacing of times, or train the model further"
         )

@@ -74,7 +74,7 @@ def test_second_moments_are_kept_at_every_tolerance(line, tools, stepper, tolera
     sampler = Multilevel(sampler=stepper, tolerance=tolerance, coarsest=8)
     error, samples = errors_of(sampler, line, tools)
     reference, _ = errors_of(stepper, line, tools)
-    assert len(samples.cost()["evaluations"]) > 1
+    assert len(samples.cost(line)["evaluations"]) > 1
     assert error.max() < 2.6 * reference.max()
     assert error.mean() < 2.0 * reference.mean()
     if tolerance == 0.01:
@@ -161,7 +161,7 @@ def test_a_higher_tolerance_costs_less(line, tools):
         draw(Multilevel(sampler=DDIM(steps=40), tolerance=tolerance, coarsest=8), denoiser, [0])
         for tolerance in (0.0, 0.01, 0.1, 0.5)
     ]
-    fine = [samples.fine_evaluations for samples in costs]
+    fine = [samples.fine_evaluations(line) for samples in costs]
     assert fine == sorted(fine, reverse=True)
     assert fine[0] == 40 > 1.5 * fine[-1]
     assert {samples.network_evaluations for samples in costs} == {40}

@@ -170,14 +170,15 @@ def test_adaptive_samples_count_their_own_evaluations(basis, tools):
 def test_the_cost_is_in_units_of_evaluations_on_the_fine_grid():
     """Three evaluations on 16² of the nodes of 64², and two of all."""
     samples = Samples(torch.zeros(2, 1, 64, 64), [{16: 3, 64: 2}, {16: 3, 64: 2}])
+    basis = CosineBasis(2)
     assert samples.network_evaluations == 5
-    assert samples.fine_evaluations == 3 / 16 + 2
-    assert samples.cost() == {
+    assert samples.fine_evaluations(basis) == 3 / 16 + 2
+    assert samples.cost(basis) == {
         "network_evaluations": 5,
         "fine_evaluations": 3 / 16 + 2,
         "evaluations": {"16": 3, "64": 2},
     }
-    assert concatenate([samples, samples]).cost() == samples.cost()
+    assert concatenate([samples, samples]).cost(basis) == samples.cost(basis)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
