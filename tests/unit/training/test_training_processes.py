@@ -63,14 +63,14 @@ with joined(torch.device("cpu")) as group:
 
     state = folder / "state.safetensors"
     stopped = trainer(state)
-    loss = stopped.denoiser.loss
+    loss = stopped.method.loss
 
-    def interrupting(*arguments):
+    def interrupting(*arguments, **options):
         if group.rank == 1 and stopped.progress.step == {STOP}:
             os.kill(os.getpid(), signal.SIGTERM)
-        return loss(*arguments)
+        return loss(*arguments, **options)
 
-    stopped.denoiser.loss = interrupting
+    stopped.method.loss = interrupting
     save = stopped.state.save
     stopped.state.save = lambda path: (time.sleep(0.5), save(path))  # others wait for it
     try:
@@ -205,7 +205,7 @@ def test_parts_make_up_the_batch(size, count):
 
 
 def test_more_processes_than_samples_in_a_batch_are_refused(tools):
-    with pytest.raises(TrainingError, match="batches of 15 samples at 16² cannot be divided among"):
+    with pytest.raises(TrainingError, match="15 samples at resolution 16 cannot be divided among"):
         make_trainer(tools, processes=Processes(0, 16), **LEVEL)
 
 
