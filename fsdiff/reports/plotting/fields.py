@@ -58,8 +58,8 @@ def sample_grid(
         name_row(row[0], label)
     name_axes(panels, grid)
     figure.suptitle(f"{quantity} at {_by(fields[TEST_DATA])}", fontsize=10.5)
-    size = {"shrink": min(1.0, 3.5 / len(panels)), "aspect": 25}
-    scale(figure, panels, colours, list(fields.values()), quantity, **size)
+    shrink = min(1.0, 3.5 / len(panels))
+    scale(figure, panels, colours, list(fields.values()), quantity, shrink=shrink, aspect=25)
     return figure
 
 
@@ -105,8 +105,8 @@ def resolution_grid(
     shapes = {n: _by(values) for block in blocks.values() for n, values in block.items()}
     _name_columns(panels[0], shapes, finest_trained)
     name_axes(panels, grids[resolutions[0]])
-    size = {"shrink": min(1.0, 3.5 / len(panels)), "aspect": 25}
-    scale(figure, panels, colours, everything, quantity, **size)
+    shrink = min(1.0, 3.5 / len(panels))
+    scale(figure, panels, colours, everything, quantity, shrink=shrink, aspect=25)
     return figure
 
 

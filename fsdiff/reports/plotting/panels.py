@@ -84,7 +84,9 @@ def scale(
     colours: ScalarMappable,
     fields: Sequence[np.ndarray],
     quantity: str,
-    **options: float,
+    *,
+    shrink: float = 1.0,
+    aspect: float = 20.0,
 ) -> None:
     """What the colours of panels mean; for curves, values at the right of each row.
 
@@ -93,13 +95,15 @@ def scale(
     if fields[0].ndim == 2:
         for axes in panels[:, -1]:
             axes.yaxis.tick_right()
-            axes.set_yticks(np.linspace(*axes.get_ylim(), 3))
+            low, high = axes.get_ylim()
+            axes.set_yticks(np.linspace(low, high, 3))
             axes.yaxis.set_major_formatter("{x:.2g}")
         return
-    below = min(float(values.min()) for values in fields) < colours.norm.vmin
-    above = max(float(values.max()) for values in fields) > colours.norm.vmax
+    low, high = colours.get_clim()
+    below = min(float(values.min()) for values in fields) < low
+    above = max(float(values.max()) for values in fields) > high
     extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
-    bar = figure.colorbar(colours, ax=panels, extend=extend, pad=0.02, **options)
+    bar = figure.colorbar(colours, ax=panels, extend=extend, pad=0.02, shrink=shrink, aspect=aspect)
     bar.set_label(quantity)
     bar.outline.set_linewidth(0.5)
 
