@@ -20,8 +20,9 @@ from fsdiff.spaces.channels import ChannelBasis
 from fsdiff.spaces.downsampling import Spectral
 from fsdiff.stages.files import normalised_split, reference_halves
 from fsdiff.stages.judge import Judge
+from fsdiff.stages.measure import measure
 from fsdiff.stages.references import evaluate_references
-from fsdiff.stages.train import measure, train
+from fsdiff.stages.train import train
 
 N = 16
 BASIS = Box(
