@@ -43,3 +43,5 @@ class Stream(IntEnum):
     INITIAL_STATE = 101
     """Initial states of equations in time."""
     FORCING = 102
+    SHUFFLE = 121
+    """The order of samples that are read from files."""

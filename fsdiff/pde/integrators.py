@@ -44,6 +44,11 @@ class IntegrationError(ArithmeticError):
         self.time = time
 
 
+def fewest_steps(radius: float, time: float) -> float:
+    """How many steps until ``time`` a spectral radius needs at least, each of the most stages."""
+    return time * _STABILITY_MARGIN * radius / longest_interval(_MOST_STAGES)
+
+
 def attainable(tolerance: float, precision: torch.dtype) -> float:
     """The tolerance, or 20 units of rounding: below that, errors cannot be told from rounding."""
     return max(tolerance, 20 * torch.finfo(precision).eps)

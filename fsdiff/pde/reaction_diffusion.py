@@ -9,7 +9,7 @@ import torch
 from pydantic import FiniteFloat, PositiveFloat
 from torch import Tensor
 
-from fsdiff.pde.integrators import IntegrationError, Tolerance, integrate
+from fsdiff.pde.integrators import IntegrationError, Tolerance, fewest_steps, integrate
 from fsdiff.pde.rectangle import Length, check_spacing, sides
 from fsdiff.threads import single_thread
 
@@ -65,6 +65,11 @@ class ReactionDiffusion:
                     error.time,
                 ) from error
         return solution
+
+    def fewest_steps(self, grid: tuple[int, int], time: float) -> float:
+        """How many time steps diffusion needs at least, each of some 60 evaluations."""
+        equations = _CellEquations(self, grid, torch.empty((), dtype=torch.float64))
+        return fewest_steps(equations.diffusion, time)
 
     def _solve_one(self, sample: Tensor, times: Sequence[float], solution: Tensor) -> None:
         n_y, n_x = sample.shape[1:]
@@ -130,6 +135,11 @@ class _CellEquations:
         reaction = max(1.0, 3 * largest**2 - 1)
         most = 2 * self.neighbours
         return max(most * self.exchange_u + reaction, most * self.exchange_v + 1) + 1
+
+    @property
+    def diffusion(self) -> float:
+        """The part of that bound that no state changes."""
+        return 2 * self.neighbours * max(self.exchange_u, self.exchange_v)
 
     def _views(self, state: Tensor) -> "_Views":
         """The views of a state, made once for each of the few tensors that an integration uses."""

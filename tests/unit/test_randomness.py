@@ -73,7 +73,7 @@ PUBLISHED = {
     **{"ENSEMBLE": 31, "TRUNCATED_PATH": 32, "SINGULARITY": 33},
     **{"FITTED_DATA": 34, "FITTED_LOSS": 35, "FITTED_WEIGHTS": 36},
     **{"SCORE_ERROR": 37, "PARAMETERISATION": 38},
-    **{"INITIAL_STATE": 101, "FORCING": 102},
+    **{"INITIAL_STATE": 101, "FORCING": 102, "SHUFFLE": 121},
 }
 """Results that are published were drawn with these."""
 

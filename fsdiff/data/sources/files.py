@@ -33,6 +33,7 @@ from fsdiff.jobs.atomic import StorageError
 from fsdiff.randomness import generator
 from fsdiff.spaces.axes import AxisKind
 from fsdiff.spaces.basis import Basis
+from fsdiff.streams import Stream
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +49,6 @@ At least and, where samples are small, at most.
 
 MOST_REMARKS = 20
 """Entries that are named when they are not read."""
-
-SHUFFLE_STREAM = 121
-"""Stream number of the random order of samples."""
 
 PathText = Annotated[str, Field(min_length=1)]
 
@@ -270,7 +268,7 @@ class FileData(Source):
                 raise ValueError(f"no sample {index}: '{self.path}' holds {self.available}")
         if not self.shuffle:
             return list(indices)
-        order = generator(seed, SHUFFLE_STREAM).permutation(self.available)
+        order = generator(seed, Stream.SHUFFLE).permutation(self.available)
         return order[list(indices)].tolist()
 
     @property

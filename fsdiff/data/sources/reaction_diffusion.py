@@ -17,6 +17,9 @@ from fsdiff.spaces.basis import Basis
 
 SPECIES: Final = ("u", "v")
 
+_MOST_STEPS = 10**5
+"""Of a sample: they take about ten minutes on 128 × 128 cells."""
+
 
 @dataclass(frozen=True)
 class ReactionDiffusionData(Evolution):
@@ -53,6 +56,17 @@ class ReactionDiffusionData(Evolution):
     def space(self) -> Basis:
         """Cosines: no flux across the walls."""
         return plane("neumann", self.resolution, self.length, least=2)
+
+    def check(self) -> None:
+        """Refuse diffusion that is too fast to follow."""
+        steps = self.system.fewest_steps(self.space.grid(self.resolution), self.times[-1])
+        if steps > _MOST_STEPS:
+            fast = max(self.diffusivity_u, self.diffusivity_v)
+            name = "diffusivity_u" if fast == self.diffusivity_u else "diffusivity_v"
+            raise ValueError(
+                f"{name} = {fast:g}: {self.resolution} cells need {steps:.0e} time steps or more "
+                f"until time = {self.times[-1]:g}; lower {name}, resolution or time"
+            )
 
     @property
     def system(self) -> ReactionDiffusion:

@@ -35,7 +35,7 @@ class Gaussian:
         self.m_rate = process.mean_rate(time, omega_squared)
         self.r_rate = process.noise_rate(time, omega_squared)
         self.noise = denoiser.law.noise.eigenvalues(self.basis, N)
-        self.data = denoiser._spectra(N, t.dtype, t.device)[1]
+        self.data = denoiser.law.data.spectrum(N).to(t.dtype)
         self.v = self.m**2 * self.data + self.r**2 * self.noise
         self.marginal = denoiser.law.marginal(t, N)
 

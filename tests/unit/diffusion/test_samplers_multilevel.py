@@ -107,7 +107,7 @@ def test_samples_converge_with_the_tolerance(line, tools):
 
 
 def grids(denoiser, sampler, n=N):
-    return sampler.grids(denoiser, n, sampler.sampler.times(denoiser.law.process).tolist())
+    return sampler.grids(denoiser.law, n, sampler.sampler.times(denoiser.law.process).tolist())
 
 
 @pytest.mark.parametrize("process", [VariancePreserving(), StochasticHeat(), VarianceExploding()])
