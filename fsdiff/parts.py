@@ -99,15 +99,20 @@ def _named(block: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(block, Mapping):
         return
     for key, value in block.items():
-        if _is_part(key, value):
-            yield key, value["kind"]
-        elif _are_parts(key, value):
-            yield from ((key, part["kind"]) for part in value)
-            for part in value:
-                yield from _named(part)
-        elif key in FAMILIES and isinstance(value, Mapping):
-            yield from ((key, part["kind"]) for part in value.values())
-        yield from _named(value)
+        for part in _parts_in(key, value):
+            yield key, part["kind"]
+            yield from _named(part)
+        # Where parts have names, such as those of channels, these are no keys of a block.
+        if not _parts_in(key, value):
+            yield from _named(value)
+
+
+def _parts_in(key: str, value: Any) -> list[Mapping[str, Any]]:
+    """The parts that an entry consists of: one, several, or several by name."""
+    if _is_part(key, value):
+        return [value]
+    several = [*value.values()] if isinstance(value, Mapping) else value
+    return [*several] if _are_parts(key, several) else []
 
 
 def _nested(key: str, value: Any) -> Any:

@@ -114,3 +114,13 @@ def test_two_parts_of_one_kind_are_refused(tmp_path, monkeypatch):
 
 def test_bases_are_equal_by_value():
     assert parts.build("basis", {"kind": "cosine", "dimension": 1}) == CosineBasis(1)
+
+
+def test_names_are_no_families():
+    """Channels, metrics and experiments may be called as families of parts are."""
+    named = {
+        "transforms": {"permeability": {"kind": "log"}, "prior": {"kind": "anomaly"}},
+        "metrics": {"sampler": {"kind": "vendi"}},
+        "experiments": {"network": {"title": "one", "dataset": "prior"}},
+    }
+    assert parts.modules(named) == {"fsdiff.data.transforms", "fsdiff.metrics.diversity"}
