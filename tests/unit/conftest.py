@@ -1,6 +1,10 @@
 """What several unit tests of the mathematics share."""
 
 import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,6 +21,7 @@ from fsdiff.diffusion.processes.heat import StochasticHeat
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.time_sampling import Uniform
 from fsdiff.measures.priors.convolution import Bessel
+from fsdiff.provenance import PACKAGE
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 from fsdiff.spaces.spectrum import MeasuredSpectrum
 
@@ -33,6 +38,29 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def examples() -> dict[str, str]:
+    """The parts in CONTRIBUTING.md, by the file that the text before each names."""
+    page = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    before_and_block = re.findall(r"(.*?)```python\n(.*?)```", page, re.DOTALL)
+    return {re.findall(r"`(fsdiff/\S+\.py)`", text)[-1]: part for text, part in before_and_block}
+
+
+@pytest.fixture
+def package_with(examples) -> Callable[..., Path]:
+    """Makes a copy of the package in a folder, with these examples or all of them."""
+
+    def make(folder: Path, *paths: str) -> Path:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=ignored)
+        for path in paths or examples:
+            assert not (folder / path).exists()
+            (folder / path).write_text(examples[path], encoding="utf-8")
+        return folder
+
+    return make
 
 
 @pytest.fixture(params=["cosine", "fourier"])

@@ -1,6 +1,5 @@
 """What metrics call their results: each says it itself, and a new metric is one file."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -15,19 +14,6 @@ from fsdiff.provenance import PACKAGE, fingerprint
 from fsdiff.reports.plotting.transfer import trained_by_sampled
 from fsdiff.reports.summary import as_table, columns
 from fsdiff.study.evaluation import without_best
-
-IMPORTS = """
-from dataclasses import dataclass
-from typing import Literal
-
-from torch import Tensor
-
-from fsdiff.metrics.base import Metric
-from fsdiff.metrics.words import Words
-from fsdiff.spaces.bases import Basis
-
-
-"""
 
 SEEN = """
 import pandas as pd
@@ -51,20 +37,11 @@ print(column_title("energy_ratio[u]"))
 """
 
 
-def example() -> str:
-    """The metric in CONTRIBUTING.md."""
-    page = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    return IMPORTS + next(block for block in blocks if "(Metric)" in block)
-
-
 @pytest.fixture
-def copied(tmp_path) -> Path:
-    """A copy of the package with one file more."""
-    shutil.copytree(PACKAGE, tmp_path / "fsdiff", ignore=shutil.ignore_patterns("__pycache__"))
+def copied(tmp_path, package_with) -> Path:
+    """A copy of the package with the metric in CONTRIBUTING.md."""
     shutil.copy(PACKAGE.parent / "tests" / "workflow" / "tiny.yaml", tmp_path / "config.yaml")
-    (tmp_path / "fsdiff" / "metrics" / "energy.py").write_text(example(), encoding="utf-8")
-    return tmp_path
+    return package_with(tmp_path, "fsdiff/metrics/energy.py")
 
 
 def test_a_metric_in_one_file_is_shown_by_its_title(copied):
