@@ -256,7 +256,7 @@ DIRECTIVES = [
 
 
 def described(title):
-    """The description of a study of one experiment and one analysis with a title."""
+    """The description of a study of two experiments and one analysis with a title."""
     parts = ("prior", "process", "network", "sampler")
     experiment = {
         "title": title, "dataset": "waves_", **{part: {"kind": "any"} for part in parts},
@@ -265,7 +265,10 @@ def described(title):
     dataset = {"source": {"kind": "any"}, "resolutions": [32], "split": {"train": 8}}
     config = {
         "datasets": {"waves_": dataset},
-        "experiments": {"first_": experiment},
+        "experiments": {
+            "first_": experiment,
+            "second_": {"title": title, "dataset": "waves_", "method": {"kind": "gaussian"}},
+        },
         "analyses": {"exact_": {"kind": "any", "title": title, "figure": ""}},
         "defaults": {},
     }
@@ -283,6 +286,15 @@ def test_the_description_includes_nothing_and_has_no_elements_of_titles(title):
     assert "root:x" not in page.text
     if not HIDDEN.search(title):  # such titles are refused
         assert " ".join(title.split()) in " ".join(page.text.split())
+
+
+@pytest.mark.filterwarnings("ignore:Argument")
+def test_the_description_of_an_experiment_names_the_parts_of_its_method():
+    text = " ".join(described("title").text.split())
+    parts = "prior any, process any, network any, trained at 32, sampler any."
+    assert f"on waves_: {parts}" in text
+    assert text.count("prior any") == 1
+    assert "on waves_: method gaussian." in text
 
 
 @pytest.mark.filterwarnings("ignore:Argument")
