@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fsdiff.diagnostics.balance import closure
-from fsdiff.reports.plotting.style import experiment_styles, styled
+from fsdiff.reports.plotting.style import SMALL, experiment_styles, styled
 
 FIRST: dict[str, Any] = {"color": "#000000", "linewidth": 2.2, "zorder": 1.8}
 """How the first sample, and the sum of its terms, are drawn."""
@@ -162,7 +162,7 @@ def _legend(axes: Axes) -> None:
     columns = 1 if max(map(len, axes.get_legend_handles_labels()[1])) > 24 else 2
     axes.legend(
         ncols=columns,
-        fontsize=7.5,
+        fontsize=SMALL,
         columnspacing=1.2,
         loc="upper left",
         bbox_to_anchor=(-0.12, 0),

@@ -13,7 +13,9 @@ from fsdiff.reports.labels import FLOOR, REFERENCES, TARGET, labels
 from fsdiff.reports.plotting.panels import common_legend
 from fsdiff.reports.plotting.style import (
     DATA,
+    SMALL,
     SURROGATE,
+    WIDTH,
     experiment_styles,
     label_ends,
     level_colours,
@@ -56,7 +58,9 @@ def metric_by_resolution(
         raise ValueError("the summary has none of the metrics to draw")
     across = min(len(shown), 3)
     down = -(-len(shown) // across)
-    figure = Figure(figsize=(0.6 + 3.2 * across, 0.8 + 2.7 * down), layout="constrained")
+    figure = Figure(
+        figsize=(min(WIDTH, 0.6 + 3.2 * across), 0.8 + 2.7 * down), layout="constrained"
+    )
     panels = figure.subplots(down, across, squeeze=False).ravel()
     for axes, column in zip(panels, shown, strict=False):
         _metric_panel(axes, table, column)
@@ -88,11 +92,11 @@ def cost(
     if not found:
         raise ValueError(f"the summary has no metric '{metric}' at resolution {resolution}")
     seconds = {name: _level_seconds(levels) for name, levels in histories.items()}
-    figure = Figure(figsize=(10.5, 1.6 + 0.45 * max(len(seconds), 4)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.6 + 0.45 * max(len(seconds), 4)), layout="constrained")
     bars, scatter = figure.subplots(1, 2)
     _stack(bars, {called[name]: spent for name, spent in seconds.items()})
     totals = {name: sum(spent.values()) for name, spent in seconds.items()}
-    scatter.set_title(f"quality at {resolution} × {resolution}", loc="left")
+    scatter.set_title(f"quality at resolution {resolution}", loc="left")
     _scatter(scatter, totals, table, found[0], called)
     return figure
 
@@ -144,7 +148,7 @@ def _stack(axes: Axes, seconds: Mapping[str, Mapping[int, float]]) -> None:
                 ink = "white" if np.dot(colours[n][:3], (0.3, 0.59, 0.11)) < 0.55 else "black"
                 axes.text(left + duration / 2, i, str(n), color=ink, ha="center", va="center")
             left += duration
-        axes.text(left + 0.01 * longest, i, f"{left:,.0f} s", va="center", fontsize=8)
+        axes.text(left + 0.01 * longest, i, f"{left:,.0f} s", va="center", fontsize=SMALL)
     axes.set_yticks(range(len(seconds)), [wrapped(label) for label in seconds])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)

@@ -14,14 +14,16 @@ from fsdiff.data.storage import is_series
 from fsdiff.metrics.spectra import radial_spectrum
 from fsdiff.reports.plotting.grids import grid_of
 from fsdiff.reports.plotting.panels import (
-    PANEL,
     colour_scale,
+    columns_for,
     name_axes,
     name_row,
+    panelled,
+    proportion,
     scale,
     show,
 )
-from fsdiff.reports.plotting.style import SURROGATE, level_colours, styled, unit_of
+from fsdiff.reports.plotting.style import SMALL, SURROGATE, level_colours, styled, unit_of
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.shells import whole_shells
 
@@ -33,16 +35,17 @@ INITIAL = {"color": "#D55E00", "linestyle": (0, (4, 2)), "linewidth": 1.4}
 
 
 @styled
-def gallery(fields: xr.DataArray, *, columns: int = 6) -> Figure:
-    """The first fields (sample, channel, *axes) of a data set, two rows of ``columns`` by channel.
+def gallery(fields: xr.DataArray, *, columns: int | None = None) -> Figure:
+    """The first fields (sample, channel, *axes) of a data set, two rows by channel.
 
-    Panels of a channel share its colour scale.
+    There are four ``columns`` by default, two for volumes. Panels of a channel share its colours.
     """
     channels, grid = fields["channel"].values, grid_of(fields)
-    columns = min(columns, fields.sizes["sample"])
+    first = fields.isel(channel=0).values
+    columns = min(columns or columns_for(first), fields.sizes["sample"])
     rows = min(2, fields.sizes["sample"] // columns)
-    size = ((columns + 1.9) * PANEL, (rows * len(channels) + 0.3) * PANEL)
-    figure = Figure(figsize=size, layout="compressed")
+    shape, names = proportion(first[0], grid), bool(grid.description)
+    figure = panelled(rows * len(channels), columns, shape, above=0.2, names=names)
     panels = figure.subplots(rows * len(channels), columns, squeeze=False)
     for i, channel in enumerate(channels):
         band = panels[i * rows : (i + 1) * rows]
@@ -53,7 +56,7 @@ def gallery(fields: xr.DataArray, *, columns: int = 6) -> Figure:
         for axes in band[:, 0]:
             name_row(axes, str(channel))
         scale(figure, band, colours, [values], "", aspect=10 * rows)
-    name_axes(panels, grid)
+    name_axes(figure, grid)
     return figure
 
 
@@ -119,7 +122,7 @@ def hierarchy_densities(fields: Mapping[int, xr.DataArray]) -> Figure:
         axes.set_xlabel("value" if unit == "1" else f"value [{unit}]")
         _gaussian(axes, values[max(fields)], edges)
         below = {"loc": "upper left", "bbox_to_anchor": (-0.12, 0), "borderaxespad": 4.5}
-        axes.legend(fontsize=7.5, **below)
+        axes.legend(fontsize=SMALL, **below)
     panels[0].set_ylabel("probability density")
     return figure
 
@@ -163,7 +166,7 @@ def _format_spectra(energy: Axes, ratio: Axes, finest: np.ndarray) -> None:
     energy.set(xscale="log", yscale="log", xlim=(0.9, 1.05 * len(finest)))
     # Rounding of the stored float32 fields is no energy.
     energy.set_ylim(bottom=max(energy.get_ylim()[0], 1e-15 * np.nanmax(finest)))
-    energy.legend(loc="lower left", fontsize=7.5)
+    energy.legend(loc="lower left", fontsize=SMALL)
     ratio.set(xlabel="wavenumber |k|", ylim=(0.4, 1.6))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from fsdiff.metrics.densities import partial_derivatives
 from fsdiff.reports.labels import REFERENCES, TEST_DATA, labelled
-from fsdiff.reports.plotting.style import DATA, SURROGATE, experiment_styles, styled, wrapped
+from fsdiff.reports.plotting.style import DATA, SURROGATE, WIDTH, experiment_styles, styled, wrapped
 from fsdiff.spaces.bases import Basis
 
 BINS = 120
@@ -36,7 +36,7 @@ def densities(
     Experiments are given by name; ``titles`` are what they are called, if not that.
     """
     experiments = labelled(experiments, titles)
-    figure = Figure(figsize=(10.5, 4.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
     values, slopes = figure.subplots(1, 2)
     curves = {TEST_DATA: (data, DATA)}
     if surrogate is not None:

@@ -11,16 +11,18 @@ from numpy.typing import ArrayLike
 from fsdiff.reports.labels import REFERENCES, TEST_DATA, labelled, labels
 from fsdiff.reports.plotting.grids import Grid
 from fsdiff.reports.plotting.panels import (
-    PANEL,
     SQUARE,
     colour_scale,
+    columns_for,
     frame,
     name_axes,
     name_row,
+    panelled,
+    proportion,
     scale,
     show,
 )
-from fsdiff.reports.plotting.style import WARNING, styled
+from fsdiff.reports.plotting.style import SMALL, WARNING, styled
 
 
 @styled
@@ -31,35 +33,35 @@ def sample_grid(
     surrogate: ArrayLike | None = None,
     quantity: str = "u",
     channel: int = 0,
-    columns: int = 6,
+    columns: int | None = None,
     titles: Mapping[str, str] | None = None,
     grid: Grid = SQUARE,
 ) -> Figure:
     """Fields of the data, of each experiment and of the Gaussian surrogate, one row each.
 
     All arrays are (sample, channel, *grid) in physical units, at one resolution; the first
-    ``columns`` samples are shown. The colour scale is that of the data; values beyond it are shown
-    in the end colours. ``quantity`` names the channel and its unit, e.g. "u" or "vorticity [1/s]".
-    Experiments are given by name; ``titles`` are what they are called, if not that. ``grid`` says
-    what the axes are.
+    ``columns`` samples are shown, by default four, or two of volumes. The colour scale is that of
+    the data; values beyond it are shown in the end colours. ``quantity`` names the channel and its
+    unit, e.g. "u" or "vorticity [1/s]". Experiments are given by name; ``titles`` are what they are
+    called, if not that. ``grid`` says what the axes are.
     """
     rows = {TEST_DATA: data, **labelled(experiments, titles)}
     if surrogate is not None:
         rows[REFERENCES["surrogate"]] = surrogate
     fields = {label: _channel(label, values, channel, data) for label, values in rows.items()}
-    columns = min(columns, *(len(values) for values in fields.values()))
-    size = ((columns + 1.9) * PANEL, (len(fields) + 0.45) * PANEL)
-    figure = Figure(figsize=size, layout="compressed")
+    first = fields[TEST_DATA]
+    columns = min(columns or columns_for(first), *(len(values) for values in fields.values()))
+    shape = proportion(first[0], grid)
+    figure = panelled(len(fields), columns, shape, names=bool(grid.description))
     panels = figure.subplots(len(fields), columns, squeeze=False)
-    colours = colour_scale(fields[TEST_DATA])
+    colours = colour_scale(first)
     for row, (label, values) in zip(panels, fields.items(), strict=True):
         for axes, field in zip(row, values, strict=False):
-            _show(axes, field, colours, grid)
+            show(axes, field, colours, grid)
         name_row(row[0], label)
-    name_axes(panels, grid)
-    figure.suptitle(f"{quantity} at {_by(fields[TEST_DATA])}", fontsize=10.5)
-    shrink = min(1.0, 3.5 / len(panels))
-    scale(figure, panels, colours, list(fields.values()), quantity, shrink=shrink, aspect=25)
+    name_axes(figure, grid)
+    figure.suptitle(f"{quantity} at {_by(first)}", fontsize=11)
+    scale(figure, panels, colours, list(fields.values()), quantity, shrink=_shrink(figure))
     return figure
 
 
@@ -90,24 +92,31 @@ def resolution_grid(
     }
     everything = [values for block in blocks.values() for values in block.values()]
     rows = min(rows, *(len(values) for values in everything))
-    size = ((len(resolutions) + 1.9) * PANEL, (2 * rows + 0.6) * PANEL)
-    figure = Figure(figsize=size, layout="compressed")
+    grid, shape = (
+        grids[resolutions[-1]],
+        proportion(np.asarray(first)[0, channel], grids[min(data)]),
+    )
+    figure = panelled(2 * rows, len(resolutions), shape, above=0.7, names=bool(grid.description))
     panels = figure.subplots(2 * rows, len(resolutions), squeeze=False)
     colours = colour_scale(blocks[TEST_DATA][max(data)])
     for number, (label, block) in enumerate(blocks.items()):
         band = panels[number * rows : (number + 1) * rows]
         for i, line in enumerate(band):
             for axes, n in zip(line, resolutions, strict=True):
-                _show(axes, block[n][i] if n in block else None, colours, grids[n])
+                _show(axes, block[n][i] if n in block else None, colours, grids[n], shape)
                 if label == title and n > finest_trained:
                     _frame(axes)
             name_row(line[0], f"{label}\nsample {i}")
     shapes = {n: _by(values) for block in blocks.values() for n, values in block.items()}
     _name_columns(panels[0], shapes, finest_trained)
-    name_axes(panels, grids[resolutions[0]])
-    shrink = min(1.0, 3.5 / len(panels))
-    scale(figure, panels, colours, everything, quantity, shrink=shrink, aspect=25)
+    name_axes(figure, grid)
+    scale(figure, panels, colours, everything, quantity, shrink=_shrink(figure))
     return figure
+
+
+def _shrink(figure: Figure) -> float:
+    """The part of the height that the colour bar takes, four inches at most."""
+    return min(1.0, 4.0 / figure.get_figheight())
 
 
 def _channel(label: str, values: ArrayLike, channel: int, like: ArrayLike) -> np.ndarray:
@@ -120,12 +129,14 @@ def _channel(label: str, values: ArrayLike, channel: int, like: ArrayLike) -> np
     return fields[:, channel]
 
 
-def _show(axes: Axes, field: np.ndarray | None, colours: ScalarMappable, grid: Grid) -> None:
+def _show(
+    axes: Axes, field: np.ndarray | None, colours: ScalarMappable, grid: Grid, shape: float
+) -> None:
     if field is not None:
         show(axes, field, colours, grid)
         return
     frame(axes)
-    axes.set_box_aspect(1)
+    axes.set_box_aspect(shape)
     axes.text(
         0.5,
         0.5,
@@ -133,7 +144,7 @@ def _show(axes: Axes, field: np.ndarray | None, colours: ScalarMappable, grid: G
         ha="center",
         va="center",
         color="#888888",
-        fontsize=8,
+        fontsize=SMALL,
     )
 
 

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fsdiff.reports.labels import labelled
-from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled
+from fsdiff.reports.plotting.panels import common_legend
+from fsdiff.reports.plotting.style import WIDTH, experiment_styles, plain_ticks, styled
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def loss_curves(
     courses = {label: _join(levels) for label, levels in histories.items()}
     resolutions = sorted({n for c in courses.values() for n in c.history.resolution.values})
     columns = 1 + len(resolutions)
-    figure = Figure(figsize=(0.8 + 2.9 * columns, 5.6), layout="constrained")
+    figure = Figure(figsize=(min(WIDTH, 0.8 + 2.9 * columns), 5.6), layout="constrained")
     panels = figure.subplots(2, columns, squeeze=False, sharex="row", sharey="col")
     for row, attribute in zip(panels, ("seconds", "epochs"), strict=True):
         for label, style in experiment_styles(histories).items():
@@ -58,11 +59,10 @@ def loss_curves(
             axes.set_yscale("log")
             plain_ticks(axes.yaxis)
         row[0].set_ylabel("denoising loss")
-    panels[0, 0].set_title("training\n(each level at its own resolution)")
+    panels[0, 0].set_title("training\nat the level's resolution")
     for axes, n in zip(panels[0, 1:], resolutions, strict=True):
-        axes.set_title(f"validation\nat {n} × {n}")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
+        axes.set_title(f"validation\nat resolution {n}")
+    common_legend(figure, panels[:1, 0], 4)
     return figure
 
 

@@ -7,16 +7,52 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from fsdiff.reports.plotting.grids import Grid
-from fsdiff.reports.plotting.style import wrapped
+from fsdiff.reports.plotting.style import SMALL, WIDTH, wrapped
 
 SQUARE = Grid()
 """A plane with square cells."""
 
 PANEL = 1.25
 """Side of a panel in inches."""
+
+
+LETTER = 0.08
+"""Inches that a letter of a legend is wide, on average."""
+
+BESIDE = 2.6
+"""Inches for names left of panels and for a colour bar right of them."""
+
+
+def panelled(
+    rows: int, columns: int, proportion: float, *, above: float = 0.45, names: bool = False
+) -> Figure:
+    """A figure for panels whose height is ``proportion`` of their width, as wide as a page allows.
+
+    ``above`` are inches for a title; with ``names`` there is room for those of axes below.
+    """
+    across = min((WIDTH - BESIDE) / columns, 1.7 / min(1.0, proportion), 2.2 / proportion)
+    height = rows * (across * proportion + 0.1) + above + (0.3 if names else 0.0)
+    return Figure(figsize=(columns * across + BESIDE, height), layout="compressed")
+
+
+def columns_for(fields: np.ndarray) -> int:
+    """How many fields (sample, *grid) stand side by side; one of a volume is three slices."""
+    return 2 if fields.ndim == 4 else 4
+
+
+def proportion(field: ArrayLike, grid: Grid = SQUARE) -> float:
+    """The height of the panel of a field over its width."""
+    values = np.asarray(field)
+    if values.ndim == 1:
+        return 0.75
+    if grid.aspect is None:
+        return 1.0 if values.ndim == 2 else 1 / len(_sliced(values))
+    high, wide = (values if values.ndim == 2 else _slices(values)).shape
+    return grid.aspect * high / wide
 
 
 def remark(text: str) -> Figure:
@@ -57,8 +93,10 @@ def show(axes: Axes, field: ArrayLike, colours: ScalarMappable, grid: Grid = SQU
     values = np.asarray(field)
     if values.ndim == 1:
         axes.plot(values, linewidth=1.0)
-        axes.set(ylim=(colours.norm.vmin, colours.norm.vmax), xlim=(0, max(1, len(values) - 1)))
-        axes.set_box_aspect(1)
+        low, high = colours.get_clim()
+        margin = (high - low) / 10
+        axes.set(ylim=(low - margin, high + margin), xlim=(0, max(1, len(values) - 1)))
+        axes.set_box_aspect(proportion(values, grid))
         return
     axes.imshow(
         values if values.ndim == 2 else _slices(values),
@@ -69,13 +107,13 @@ def show(axes: Axes, field: ArrayLike, colours: ScalarMappable, grid: Grid = SQU
         cmap=colours.cmap,
     )
     if grid.aspect is None:
-        axes.set_box_aspect(1)
+        axes.set_box_aspect(proportion(values, grid))
 
 
-def name_axes(panels: np.ndarray, grid: Grid) -> None:
-    """Write below the first panel of the last row what its axes are, unless these are x and y."""
+def name_axes(figure: Figure, grid: Grid) -> None:
+    """Write below the panels what their axes are, unless these are x and y."""
     if grid.description:
-        panels[-1, 0].set_xlabel(grid.description, fontsize=7.5, loc="left")
+        figure.supxlabel(grid.description, fontsize=SMALL)
 
 
 def scale(
@@ -95,8 +133,7 @@ def scale(
     if fields[0].ndim == 2:
         for axes in panels[:, -1]:
             axes.yaxis.tick_right()
-            low, high = axes.get_ylim()
-            axes.set_yticks(np.linspace(low, high, 3))
+            axes.yaxis.set_major_locator(MaxNLocator(3))
             axes.yaxis.set_major_formatter("{x:.2g}")
         return
     low, high = colours.get_clim()
@@ -110,10 +147,15 @@ def scale(
 
 def _slices(values: np.ndarray) -> np.ndarray:
     """Slices of a volume side by side, with gaps."""
-    last = len(values) - 1
     gap = np.full((values.shape[1], max(1, values.shape[2] // 16)), np.nan)
-    parts = [part for i in sorted({0, last // 2, last}) for part in (gap, values[i])]
+    parts = [part for i in _sliced(values) for part in (gap, values[i])]
     return np.concatenate(parts[1:], axis=1)
+
+
+def _sliced(values: np.ndarray) -> list[int]:
+    """Which slices of a volume are shown."""
+    last = len(values) - 1
+    return sorted({0, last // 2, last})
 
 
 def name_row(axes: Axes, label: str) -> None:
@@ -123,11 +165,15 @@ def name_row(axes: Axes, label: str) -> None:
 
 
 def common_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
-    """One legend above all panels, with every label once, in at most ``columns`` columns."""
+    """One legend above all panels, with every label once, in at most ``columns`` columns.
+
+    They are fewer where labels are long.
+    """
     handles = {
         label: handle
         for axes in panels
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    across = min(len(handles), columns)
+    longest = 0.6 + LETTER * max(map(len, handles), default=0)
+    across = max(1, min(len(handles), columns, int(figure.get_figwidth() / longest)))
     figure.legend([*handles.values()], [*handles], loc="outside upper center", ncols=across)

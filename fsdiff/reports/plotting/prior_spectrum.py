@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from fsdiff.measures.roughness import Comparison
 from fsdiff.reports.labels import TRAINING_DATA, labelled
 from fsdiff.reports.plotting.spectra import distinct_spectra, format_axes, visible
-from fsdiff.reports.plotting.style import DATA, WARNING, label_ends, styled
+from fsdiff.reports.plotting.style import DATA, SMALL, WARNING, label_ends, styled
 from fsdiff.reports.verdicts import of_noise
 
-VERDICT_WIDTH = 118
+VERDICT_WIDTH = 108
 """Characters in a line of a verdict."""
 
 
@@ -33,8 +33,8 @@ def prior_spectrum(
     distinct = distinct_spectra({label: item.noise for label, item in comparisons.items()})
     verdicts = [_verdict(label, comparisons[first]) for label, first, _ in distinct]
     rows = sum(text.count("\n") + 1 for text, _ in verdicts)
-    figure = Figure(figsize=(7.6, 6.4 + 0.17 * rows), layout="constrained")
-    grid = figure.add_gridspec(3, 1, height_ratios=(3.5, 2.4, 0.17 * rows))
+    figure = Figure(figsize=(7.6, 6.4 + 0.18 * rows), layout="constrained")
+    grid = figure.add_gridspec(3, 1, height_ratios=(3.5, 2.4, 0.18 * rows))
     energy = figure.add_subplot(grid[0])
     ratio = figure.add_subplot(grid[1], sharex=energy)
     energy.tick_params(labelbottom=False)
@@ -72,7 +72,7 @@ def _write(axes: Axes, verdicts: Sequence[tuple[str, str]]) -> None:
             height,
             text,
             color=colour,
-            fontsize=8,
+            fontsize=SMALL,
             va="top",
             transform=axes.transAxes,
             in_layout=False,

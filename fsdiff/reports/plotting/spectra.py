@@ -17,7 +17,9 @@ from numpy.typing import ArrayLike
 from fsdiff.reports.labels import REFERENCES, TEST_DATA, labelled
 from fsdiff.reports.plotting.style import (
     DATA,
+    SMALL,
     SURROGATE,
+    WIDTH,
     experiment_styles,
     label_ends,
     plain_ticks,
@@ -52,7 +54,7 @@ def spectra(
     """
     experiments, priors = labelled(experiments, titles), labelled(priors or {}, titles)
     shells = whole_shells(resolution, basis) + 1
-    figure = Figure(figsize=(7.6, 6.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 6.8), layout="constrained")
     energy, ratio = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
     reference = _shells(data, shells)
     lines = []
@@ -140,7 +142,7 @@ def _mark_levels(energy: Axes, ratio: Axes, basis: Basis, levels: Sequence[int])
             0.98,
             f"resolved by {n}",
             rotation=90,
-            fontsize=7.5,
+            fontsize=SMALL,
             color="#666666",
             ha="right",
             va="top",

@@ -47,23 +47,29 @@ WARNING = "#B34700"
 _EXPERIMENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
+WIDTH = 9.3
+"""Inches of the widest figures: 900 pixels of a page, where they are shown in their own size."""
+
+SMALL = 8.5
+"""Size of the smallest text."""
+
 _SETTINGS: "dict[RcKeyType, Any]" = {
     "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.labelsize": 9,
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.labelsize": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.color": "#E6E6E6",
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
     "lines.linewidth": 1.3,
     "lines.markersize": 5,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": 9,
     "figure.facecolor": "white",
     "figure.dpi": 100,
     "svg.hashsalt": "fsdiff",
@@ -153,8 +159,10 @@ def level_colours(levels: Sequence[Level]) -> dict[Level, Any]:
 def wrapped(label: str, width: int = 24) -> str:
     """A label broken into lines of at most ``width`` characters where it has spaces.
 
-    Words twice as long, which would leave no room for the figure, are broken, too.
+    Words twice as long, which would leave no room for the figure, are broken, too; what arrows join
+    stays together.
     """
+    label = label.replace(" → ", "\u00a0→\u00a0")
     endless = any(len(word) > 2 * width for word in label.split())
     return textwrap.fill(label, width, break_long_words=endless)
 
@@ -175,32 +183,47 @@ def plain_ticks(axis: Axis) -> None:
 def label_ends(axes: Axes, lines: Sequence[Line2D]) -> None:
     """Write each line's label right of where it ends, moved apart where labels would overlap.
 
-    Positions are the least-squares closest to the ends that keep labels one text height apart. Call
-    it last: it needs the final limits of the axes.
+    Positions are the least-squares closest to the ends that keep labels one text height apart, and
+    beside the axes as far as there is room. Call it last: it needs the final limits of the axes.
     """
     figure = axes.figure.figure
     figure.draw_without_rendering()
     ends = sorted(((*_end(axes, line), line) for line in lines), key=lambda end: end[1])
-    texts = [wrapped(str(line.get_label())) for _, _, line in ends]
-    size = 8.0
-    row = 1.25 * size * figure.dpi / 72 / axes.bbox.height
-    extents = np.array([row * (1 + text.count("\n")) for text in texts])
-    offsets = np.concatenate([[0.0], np.cumsum((extents[1:] + extents[:-1]) / 2)])
-    heights = np.array([height for _, height, _ in ends])
-    placed = isotonic_regression(heights - offsets).x + offsets
-    for (x, y, line), text, height in zip(ends, texts, placed, strict=True):
+    labels = [
         axes.annotate(
-            text,
+            wrapped(str(line.get_label())),
             xy=(x, y),
             xycoords="axes fraction",
-            xytext=(1.03, float(height)),
+            xytext=(1.03, 0.5),
             textcoords="axes fraction",
             color=line.get_color(),
-            fontsize=size,
+            fontsize=SMALL,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.5},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": line.get_color(),
+                "linewidth": 0.5,
+                "relpos": (0.0, 0.5),
+                "shrinkA": 1.0,
+            },
         )
+        for x, y, line in ends
+    ]
+    figure.draw_without_rendering()  # the labels took their part of the width
+    row = 1.3 * SMALL * figure.dpi / 72 / axes.bbox.height
+    extents = np.array([row * (1 + label.get_text().count("\n")) for label in labels])
+    heights = [height for _, height, _ in ends]
+    for label, height in zip(labels, _apart(heights, extents), strict=True):
+        label.xyann = (1.03, float(height))
+
+
+def _apart(heights: Sequence[float], extents: np.ndarray) -> np.ndarray:
+    """Centres of labels of these ``extents``, near ``heights``, without overlaps, within 0 to 1."""
+    offsets = np.concatenate([[0.0], np.cumsum((extents[1:] + extents[:-1]) / 2)])
+    nearest = isotonic_regression(np.asarray(heights) - offsets).x
+    low, high = extents[0] / 2, 1 - offsets[-1] - extents[-1] / 2
+    return (nearest.clip(low, high) if low < high else (low + high) / 2) + offsets
 
 
 def _end(axes: Axes, line: Line2D) -> tuple[float, float]:

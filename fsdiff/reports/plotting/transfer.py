@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fsdiff.reports.plotting.style import styled, wrapped
+from fsdiff.reports.plotting.style import SMALL, styled, wrapped
 from fsdiff.reports.summary import (
     Column,
     Known,
@@ -93,7 +93,7 @@ def _panel(
     axes.tick_params(length=0)
     axes.grid(False)
     axes.spines[:].set_visible(False)
-    axes.set_title(wrapped(column.distance, 8 + 9 * len(resolutions)), loc="left", fontsize=8.5)
+    axes.set_title(wrapped(column.distance, 8 + 9 * len(resolutions)), loc="left", fontsize=SMALL)
 
 
 def _cell(
@@ -112,7 +112,7 @@ def _cell(
     if len(values) > 1:
         text += f"\n± {_short(float(values.std()), 1)}"
     ink = "white" if np.dot(colour[:3], (0.3, 0.59, 0.11)) < 0.5 else "black"
-    axes.text(*place, text, ha="center", va="center", fontsize=7, color=ink, linespacing=0.95)
+    axes.text(*place, text, ha="center", va="center", fontsize=SMALL, color=ink, linespacing=0.95)
 
 
 def _short(value: float, digits: int) -> str:
@@ -129,5 +129,5 @@ def _name_rows(
     ]
     for axes in firsts:
         axes.set_yticks(range(len(labels)), labels)
-        axes.set_ylabel("finest grid trained on", fontsize=8)
-        axes.set_xlabel("sampled on", fontsize=8)
+        axes.set_ylabel("finest grid trained on", fontsize=SMALL)
+        axes.set_xlabel("sampled on", fontsize=SMALL)
