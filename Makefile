@@ -39,6 +39,7 @@ run: $(VENV)/installed
 	  exit $$status; \
 	}
 	@$(MAKE) --no-print-directory report
+	@! grep -q results/verdict.md report.html || cat results/verdict.md
 
 report: $(VENV)/installed
 	@$(FILES); $(BIN)/snakemake --configfile "$$@" --report report.html

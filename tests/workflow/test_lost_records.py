@@ -18,7 +18,9 @@ pytestmark = pytest.mark.workflow
 
 DATASET = "results/data/waves/dataset.nc"
 METRICS = "results/metrics/multilevel/seed0/16.json"
-DRAWN_AGAIN = {"data_pages": 1, "balances": 1, "fields": 2, "resolutions": 2, "table": 1}
+DRAWN_AGAIN = {
+    **{"data_pages": 1, "balances": 1, "fields": 2, "resolutions": 2, "table": 1, "verdict": 1}
+}
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.workflow
 Edit = Callable[[Checkout], AbstractContextManager[None]]
 
 NOTHING: dict[str, int] = {}
-ENDS = {"summary": 1, "comparison": 1, "table": 1, "all": 1}
+ENDS = {"summary": 1, "comparison": 1, "table": 1, "verdict": 1, "all": 1}
 EVERYTHING = {
     **{"simulate": 2, "dataset": 1, "hierarchy": 2, "train": 3, "sample": 4, "evaluate": 4},
     **{"reference": 2, "fields": 2, "resolutions": 2},
@@ -177,11 +177,11 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     ),
     "verdict: its wording": (
         edited("fsdiff/reports/verdicts.py", "rough enough for", "as rough as it must be for"),
-        {"comparison": 1, "all": 1},
+        {"comparison": 1, "verdict": 1, "all": 1},
     ),
     "metric: its title": (
         edited("fsdiff/metrics/densities.py", "one-point W₁", "W₁ of values"),
-        {"comparison": 1, "table": 1, "all": 1},
+        {"comparison": 1, "table": 1, "verdict": 1, "all": 1},
     ),
     "report: a caption": (
         edited("workflow/report/summary.rst", ".", "!"),

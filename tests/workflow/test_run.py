@@ -1,5 +1,6 @@
 """The whole tiny workflow: its results, its report, and what happens when it is killed."""
 
+import base64
 import html
 import json
 import math
@@ -18,6 +19,7 @@ import xarray as xr
 from checkout import Checkout, flip_a_bit
 
 from fsdiff.reports import tables
+from fsdiff.reports.verdicts import multiple
 
 pytestmark = pytest.mark.workflow
 
@@ -72,6 +74,26 @@ def test_report_holds_all_figures(finished: Checkout) -> None:
     assert "<script>alert" not in text
     assert "/etc/passwd" in text
     assert "root:x:0" not in text
+
+
+def test_first_page_of_the_report_has_the_picture_and_the_verdict(finished: Checkout) -> None:
+    finished.snakemake("--report", "report.html")
+    text = (finished.root / "report.html").read_text()
+    first = json.loads(re.search(r"var workflow_desc = (\".*\");\n", text)[1])
+    picture = (finished.root / "results/figures/waves/samples-32.png").read_bytes()
+    assert f"data:image/png;base64,{base64.b64encode(picture).decode()}" in first
+    assert "times the distance between two sets of real data; the Gaussian surrogate: " in first
+    assert "<script>" not in first
+    assert ">summary.html</a>" in first
+
+
+def test_verdict_is_what_the_summary_says(finished: Checkout) -> None:
+    table = tables.read(finished.root / "results/summary.csv")
+    finest = table[table["resolution"] == 32].set_index("row")["one_point_w1"]
+    ratios = sorted(finest[["model", "surrogate"]] / finest["real"])
+    lines = (finished.root / "results/verdict.md").read_text(encoding="utf-8").splitlines()
+    shown = [line.split(" | ")[1] for line in lines if line.startswith("|")][2:]
+    assert shown == [multiple(ratio) for ratio in ratios]
 
 
 def test_experiments_of_one_title_have_a_row_each_in_the_table(finished: Checkout) -> None:

@@ -109,6 +109,16 @@ def data_pages(dataset):
     return pages
 
 
+def datasets_judged():
+    """Names of the data sets that experiments are compared with."""
+    return [name for name in STUDY.datasets if compared(name)]
+
+
+def finest_picture(dataset):
+    """Samples beside data, at the finest resolution at which they are compared."""
+    return f"results/figures/{dataset}/samples-{compared(dataset)[-1]}.png"
+
+
 PROGRESS = ("metric_by_epoch", "metric_by_seconds")
 """Figures of those that are evaluated during training."""
 

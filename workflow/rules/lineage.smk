@@ -105,6 +105,7 @@ def ends():
     """The files that a study is run for."""
     return {
         "summary": ["results/summary.csv"] if STUDY.experiments else [],
+        "verdict": ["results/verdict.md"] if datasets_judged() else [],
         "figures": figures(),
         "analyses": analysis_figures(),
         "claims": ["results/reproduction.md"] if STUDY.claims else [],

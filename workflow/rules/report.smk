@@ -240,6 +240,38 @@ rule table:
         "../scripts/table.py"
 
 
+# The pictures stand in the page, which the description of the report takes in.
+rule verdict:
+    input:
+        summary="results/summary.csv",
+        pictures=[finest_picture(dataset) for dataset in datasets_judged()],
+    output:
+        text=report(
+            "results/verdict.md",
+            caption="../report/verdict.rst",
+            category="Metrics",
+            labels={"figure": "verdict"},
+        ),
+        page="results/verdict.html",
+    log:
+        "logs/verdict.log",
+    benchmark:
+        "results/benchmarks/verdict.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        job=described(
+            "verdict", {"datasets": datasets_judged(), "words": STUDY.words()}
+        ),
+        lineage=lineage_of_job,
+    script:
+        "../scripts/verdict.py"
+
+
 rule reproduction:
     input:
         summary="results/summary.csv",

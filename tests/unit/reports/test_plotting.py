@@ -385,6 +385,9 @@ def test_other_formats_are_refused(tmp_path):
         save(Figure(), tmp_path / "figure.jpg")
 
 
+REPORTED = ("verdict.md", "summary.html")
+
+
 class Category(NamedTuple):
     name: str
 
@@ -394,14 +397,14 @@ def rendered(path: Path, **context) -> str:
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     ).from_string(path.read_text(encoding="utf-8") + context.pop("links", ""))
     settings = {"halt_level": 2, "report_level": 2}
-    text = template.render(**context)
+    text = template.render(**{"files": [], **context})
     return publish_parts(text, writer_name="html", settings_overrides=settings)["html_body"]
 
 
 @pytest.mark.parametrize(
     "path", sorted(REPORT.glob("*.rst")), ids=lambda path: path.stem
 )  # fmt: skip
-def test_captions_render(path):
+def test_captions_render(path, tmp_path):
     experiment = {
         "title": "Bessel prior", "dataset": "rd", "prior": {"kind": "bessel"},
         "process": {"kind": "vp"}, "network": {"kind": "fno"}, "sampler": {"kind": "ddim"},
@@ -413,9 +416,12 @@ def test_captions_render(path):
         wildcards=SimpleNamespace(**wildcards),
         config={"datasets": {"rd": dataset}, "experiments": {"bessel": experiment}, "defaults": {}},
     )
+    (tmp_path / "verdict.html").write_text("<p>The nearest.</p>", encoding="utf-8")
+    files = [SimpleNamespace(target=name, path=tmp_path / name) for name in REPORTED]
     page = rendered(
         path,
-        links="\n\n.. _Samples: javascript:show\n",
+        links="\n\n.. _Samples: javascript:show\n.. _summary.html: javascript:all\n",
+        files=files,
         snakemake=snakemake,
         categories={Category("Samples"): {Category("rd"): []}},
     )
@@ -423,6 +429,7 @@ def test_captions_render(path):
     if path.stem == "workflow":
         assert "32 → 64" in page
         assert 'href="javascript:show"' in page
+        assert page.index("<p>The nearest.</p>") < page.index('href="javascript:all"')
 
 
 def test_losses_are_shown_but_not_ranked():
