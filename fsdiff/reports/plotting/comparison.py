@@ -56,7 +56,7 @@ def metric_by_resolution(
     shown = [item for item in found if item.name in names] if names else structural or metrics
     if not shown:
         raise ValueError("the summary has none of the metrics to draw")
-    across = min(len(shown), 3)
+    across = 2 if len(shown) == 4 else min(len(shown), 3)
     down = -(-len(shown) // across)
     figure = Figure(
         figsize=(min(WIDTH, 0.6 + 3.2 * across), 0.8 + 2.7 * down), layout="constrained"

@@ -20,7 +20,7 @@ PANEL = 1.25
 """Side of a panel in inches."""
 
 
-LETTER = 0.08
+LETTER = 0.07
 """Inches that a letter of a legend is wide, on average."""
 
 BESIDE = 2.6

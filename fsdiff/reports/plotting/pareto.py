@@ -68,7 +68,7 @@ def quality_against_cost(
         _panel(axes, table, found[0], cost, styles)
         axes.set_xlabel(label)
     for axes in panels[:, 0]:
-        axes.set_ylabel(f"{wrapped(found[0].distance, 40)}\nat {resolution} × {resolution}")
+        axes.set_ylabel(f"{wrapped(found[0].distance, 40)}\nat resolution {resolution}")
     common_legend(figure, panels.ravel(), 2)
     return figure
 

@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fsdiff.reports.plotting.style import SMALL, styled, wrapped
+from fsdiff.reports.plotting.style import SMALL, WIDTH, styled, wrapped
 from fsdiff.reports.summary import (
     Column,
     Known,
@@ -51,9 +51,10 @@ def trained_by_sampled(
         raise ValueError("the summary has none of the metrics to draw")
     experiments = sorted(models(table).items(), key=lambda item: item[1]["trained_at"].max())
     resolutions = sorted(int(n) for n in table.loc[table["row"] == "model", "resolution"].unique())
-    across = min(len(shown), ACROSS)
+    panel = CELL[0] * len(resolutions) + 0.3
+    across = max(1, min(len(shown), ACROSS, int((WIDTH - 3.2) / panel)))
     down = -(-len(shown) // across)
-    width = 3.2 + across * (CELL[0] * len(resolutions) + 0.3)
+    width = 3.2 + across * panel
     height = 0.7 + down * (CELL[1] * len(experiments) + 0.8)
     figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(down, across, squeeze=False, sharey=True)
@@ -64,7 +65,7 @@ def trained_by_sampled(
         axes.set_axis_off()
     _name_rows(panels[:, 0], dict(experiments), titles(table))
     bar = figure.colorbar(colours, ax=panels, aspect=30, pad=0.01, extend="both")
-    bar.set_label("distance in units of real data against real data")
+    bar.set_label(wrapped("distance in units of real data against real data"), fontsize=SMALL)
     return figure
 
 
