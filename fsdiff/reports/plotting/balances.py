@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fsdiff.diagnostics.balance import closure
-from fsdiff.reports.plotting.style import SMALL, experiment_styles, styled
+from fsdiff.reports.plotting.style import SMALL, WIDTH, experiment_styles, styled
 
 FIRST: dict[str, Any] = {"color": "#000000", "linewidth": 2.2, "zorder": 1.8}
 """How the first sample, and the sum of its terms, are drawn."""
@@ -48,7 +48,7 @@ def balances(found: Sequence[xr.Dataset], residual: xr.DataArray | None = None) 
     layout: list[Any] = [[f"{row} {i}" for i in range(len(found))] for row in rows]
     for line in layout if residual is not None else ():
         line.append("." if line is layout[-1] else _RESIDUAL)
-    figure = Figure(figsize=(3.5 * columns, 2.9 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(min(WIDTH, 3.5 * columns), 2.9 * len(rows)), layout="constrained")
     heights = (1, 1.4, 1) if evolving else (2, 1)
     panels = figure.subplot_mosaic(layout, gridspec_kw={"height_ratios": heights})
     for i, balance in enumerate(found):

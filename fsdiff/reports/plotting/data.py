@@ -23,7 +23,7 @@ from fsdiff.reports.plotting.panels import (
     scale,
     show,
 )
-from fsdiff.reports.plotting.style import SMALL, SURROGATE, level_colours, styled, unit_of
+from fsdiff.reports.plotting.style import SMALL, SURROGATE, WIDTH, level_colours, styled, unit_of
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.shells import whole_shells
 
@@ -75,7 +75,7 @@ def hierarchy_spectra(
     finest = max(fields)
     views = {n: list(_views(values)) for n, values in sorted(fields.items(), reverse=True)}
     columns = len(views[finest])
-    figure = Figure(figsize=(1.0 + 4.6 * columns, 6.4), layout="constrained")
+    figure = Figure(figsize=(min(WIDTH, 1.0 + 4.6 * columns), 6.4), layout="constrained")
     panels = figure.subplots(2, columns, sharex=True, squeeze=False, height_ratios=(3.4, 1))
     for i, (energy, ratio) in enumerate(panels.T):
         name, channel, reference = views[finest][i]
@@ -108,7 +108,7 @@ def hierarchy_densities(fields: Mapping[int, xr.DataArray]) -> Figure:
     """
     views = {n: list(_views(values)) for n, values in fields.items()}
     columns, unit = len(views[max(fields)]), unit_of(fields[max(fields)])
-    figure = Figure(figsize=(1.0 + 4.4 * columns, 4.8), layout="constrained")
+    figure = Figure(figsize=(min(WIDTH, 1.0 + 4.4 * columns), 5.2), layout="constrained")
     panels = figure.subplots(1, columns, squeeze=False)[0]
     for i, axes in enumerate(panels):
         values = {n: view[i][2].values.ravel().astype(float) for n, view in views.items()}
@@ -172,7 +172,7 @@ def _format_spectra(energy: Axes, ratio: Axes, finest: np.ndarray) -> None:
 
 def _moments(values: np.ndarray) -> str:
     return (
-        f"mean {values.mean():.3g}, deviation {values.std():.3g}, "
+        f"mean {values.mean():.3g}, deviation {values.std():.3g},\n"
         f"skewness {stats.skew(values):.2f}, kurtosis {stats.kurtosis(values, fisher=False):.2f}"
     )
 

@@ -12,6 +12,7 @@ from fsdiff.reports.plotting.panels import common_legend
 from fsdiff.reports.plotting.style import (
     DATA,
     SURROGATE,
+    WIDTH,
     experiment_styles,
     plain_ticks,
     styled,
@@ -30,7 +31,7 @@ from fsdiff.reports.summary import (
 AXES = {"epoch": "epochs of the finest level", "seconds": "training time [s]"}
 """Column of the table of trajectories → what the axis is called."""
 
-ACROSS = 4
+ACROSS = 3
 """Panels side by side, unless a metric alone has more."""
 
 
@@ -58,7 +59,9 @@ def metric_by_epoch(
     cells = list(itertools.product(shown, resolutions))
     across = len(resolutions) * min(len(shown), max(1, ACROSS // len(resolutions)))
     down = -(-len(cells) // across)
-    figure = Figure(figsize=(1.0 + 3.1 * across, 0.8 + 2.1 * down), layout="constrained")
+    figure = Figure(
+        figsize=(min(WIDTH, 1.0 + 3.1 * across), 0.8 + 2.1 * down), layout="constrained"
+    )
     panels = figure.subplots(down, across, squeeze=False)
     styles, called = experiment_styles(models(ends)), titles(ends)
     for axes, (column, n) in zip(panels.ravel(), cells, strict=False):

@@ -14,6 +14,7 @@ from fsdiff.reports.plotting.panels import common_legend
 from fsdiff.reports.plotting.style import (
     DATA,
     SURROGATE,
+    WIDTH,
     experiment_styles,
     plain_ticks,
     styled,
@@ -40,7 +41,7 @@ def quality_by_time(
     summary = summary[summary["resolution"].isin(found["resolution"].unique())]
     named = {column.name: column for column in columns(summary, known)}
     shown = [named[name] for name in metrics if name in named and named[name].compares]
-    figure = Figure(figsize=(1.0 + 3.0 * len(shown), 3.8), layout="constrained")
+    figure = Figure(figsize=(min(WIDTH, 1.0 + 3.0 * len(shown)), 3.8), layout="constrained")
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     called = dict(zip(found["experiment"], found["title"], strict=True))
     styles = experiment_styles(called)

@@ -130,7 +130,7 @@ def test_densities_integrate_to_one_and_state_the_moments():
     heights, edges, _ = axes.patches[0].get_data()
     assert np.nansum(heights) * np.diff(edges)[0] == pytest.approx(1)
     label = axes.patches[0].get_label()
-    assert label == "16 × 16: mean 7.5, deviation 4.5, skewness 0.00, kurtosis 1.00"
+    assert label == "16 × 16: mean 7.5, deviation 4.5,\nskewness 0.00, kurtosis 1.00"
 
 
 # Balances

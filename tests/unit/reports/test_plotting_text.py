@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from docutils.core import publish_parts
+from matplotlib.text import Text
 from test_plain_text import Page
 from test_plotting import BASIS, REPORT, cells, fields, history, line, rendered, texts
 
@@ -307,3 +308,17 @@ def test_words_without_end_are_broken_and_others_are_not():
     assert wrapped("two_words_that_belong_together here", 24) == (
         "two_words_that_belong_together\nhere"
     )
+
+
+PAGE = 900 / 96
+"""Inches that the report gives to a figure."""
+
+
+@pytest.mark.filterwarnings("ignore:Glyph", "ignore:constrained_layout")
+@pytest.mark.parametrize("draw", COMPARED.values(), ids=COMPARED)
+def test_no_text_is_smaller_than_eight_points_on_a_page(draw):
+    figure = draw({"a": "Bessel prior, 32 → 64", "b": "White noise"})
+    figure.draw_without_rendering()
+    shrunk = min(1.0, PAGE / figure.get_figwidth())
+    sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()]
+    assert min(sizes) * shrunk >= 8.0
