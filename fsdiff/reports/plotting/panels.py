@@ -19,7 +19,6 @@ SQUARE = Grid()
 PANEL = 1.25
 """Side of a panel in inches."""
 
-
 LETTER = 0.07
 """Inches that a letter of a legend is wide, on average."""
 
