@@ -79,10 +79,10 @@ def _section_in_html(standing: Standing, picture: Path) -> str:
     heading = html(_heading(standing))
     return (
         f"<h2>{heading}</h2>\n<p><strong>{html(_sentence(standing))}</strong></p>\n"
-        f"{_table_in_html(standing) if standing.columns else ''}"
-        f"<p>{html(' '.join(_notes(standing)))}</p>\n"
         f'<p><img alt="samples beside data, {heading}" style="width: 100%" '
         f'src="data:image/png;base64,{encoded}"></p>\n'
+        f"{_table_in_html(standing) if standing.columns else ''}"
+        f"<p>{html(' '.join(_notes(standing)))}</p>\n"
     )
 
 

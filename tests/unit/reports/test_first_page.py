@@ -119,6 +119,7 @@ def test_the_page_holds_the_picture_and_titles_as_text(tmp_path: Path):
     found = standings(pd.DataFrame([REAL, SURROGATE, *model(HOSTILE, (0.1, 0.2)), *NEAR]))
     page = in_html(found, {"waves": picture})
     assert f'src="data:image/png;base64,{base64.b64encode(b"a picture").decode()}"' in page
+    assert page.index("<strong>Nearest") < page.index("<img") < page.index("<table>")
     assert "<b>" not in page
     assert "<td>&lt;b&gt;bold&lt;/b&gt; | *x* ``</td><td>1.0</td>" in page
     assert r"&lt;b&gt;bold&lt;/b&gt; \| \*x\* \`\`, at 1.0 times" in in_markdown(found)
