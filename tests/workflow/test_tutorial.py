@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from checkout import REPOSITORY, Checkout
 
+import fsdiff as fs
+
 pytestmark = pytest.mark.workflow
 
 PAGE = (REPOSITORY / "docs" / "tutorial.md").read_text(encoding="utf-8")
@@ -87,6 +89,8 @@ def test_its_study_runs_and_an_edit_runs_again_what_it_says(checkout):
     assert shell(check, checkout.root) == ""
     shell(run, checkout.root)
     assert (checkout.root / "waves.html").exists()
+    trained = fs.load(checkout.root / "results" / "models" / "diffusion" / "seed0" / "64")
+    assert trained.sample(n=32, indices=[0, 1]).fields.isfinite().all()
     old, new = re.search(r"change `(.+?)` to `(.+?)`", PAGE).groups()
     study = checkout.root / "tutorial.yaml"
     before = study.read_text(encoding="utf-8")
