@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import xarray as xr
@@ -85,6 +85,9 @@ def wasserstein(a: Tensor, b: Tensor, multiplicity: Tensor) -> float:
 def with_setting(sampler: Sampler, name: str, value: float) -> Sampler:
     """The sampler with another value of a setting, of its own or of the sampler inside it."""
     own = {item.name for item in dataclasses.fields(sampler)}
-    if "sampler" in own and (name not in own or name == "steps"):
-        return dataclasses.replace(sampler, sampler=with_setting(sampler.sampler, name, value))
-    return dataclasses.replace(sampler, **{name: round(value) if name == "steps" else value})
+    inner = getattr(sampler, "sampler", None)
+    if inner is not None and (name not in own or name == "steps"):
+        changes: dict[str, Any] = {"sampler": with_setting(inner, name, value)}
+    else:
+        changes = {name: round(value) if name == "steps" else value}
+    return dataclasses.replace(sampler, **changes)

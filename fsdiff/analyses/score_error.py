@@ -19,7 +19,7 @@ from fsdiff.diffusion.predictions import Prediction, Score
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.time_sampling import TimeSampling, Uniform
-from fsdiff.measures.priors.convolution import Combined
+from fsdiff.measures.priors.convolution import Combined, ConvolutionPrior
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.randomness import generator
 from fsdiff.spaces.bases import Basis, FourierBasis, Nodes
@@ -91,12 +91,22 @@ class ScoreError(Analysis):
             batch_size=self.batch_size,
         )
 
+    @property
+    def _convolution(self) -> ConvolutionPrior:
+        """The prior, which must be one by convolution."""
+        if not isinstance(self.prior, ConvolutionPrior):
+            raise ValueError(
+                f"prior.kind = {self.prior.kind}: the data are made with the symbol of a "
+                "convolution; use combined, fno, laplacian, bessel or standard"
+            )
+        return self.prior
+
     def law(self) -> GaussianMixture:
         """The data."""
         basis, n = self.basis, self.data_resolution
-        position = torch.from_numpy(basis.nodes(n))
-        ramps = torch.stack([position.expand(n, n), (1 - position)[:, None].expand(n, n)])[:, None]
-        means = basis.multiply(ramps, self.prior.multiplier(basis, n))
+        y, x = (torch.from_numpy(nodes) for nodes in basis.axis_nodes(n))
+        ramps = torch.stack([x.expand(n, n), (1 - y)[:, None].expand(n, n)])[:, None]
+        means = basis.multiply(ramps, self._convolution.multiplier(basis, n))
         return mixture(basis, means, lambda n: self.prior.eigenvalues(basis, n)[None])
 
     def denoiser(self) -> Denoiser:
@@ -121,8 +131,8 @@ class ScoreError(Analysis):
         exact = ExactDenoiser(law, noise=self.prior, process=self.process)
         random = generator(self.seed, Stream.SCORE_ERROR)
         fields = law.sample(random, self.test_fields, self.data_resolution)
-        noise = mixture(self.basis, 0 * law.means[:1], law.covariance)
-        noise = noise.sample(random, self.test_fields, self.data_resolution)
+        centred = mixture(self.basis, 0 * law.means[:1], law.covariance)
+        noise = centred.sample(random, self.test_fields, self.data_resolution)
         part = (torch.arange(self.test_fields, dtype=torch.float64) + 0.5) / self.test_fields
         t = Uniform().quantiles(exact.law.marginal(part[:1], n))(part)
         return _Test.of(exact, self.basis.resample(fields, n), self.basis.resample(noise, n), t)

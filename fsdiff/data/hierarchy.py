@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import dask
 import numpy as np
@@ -95,8 +96,9 @@ def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
         if not own.constants:
             mean[..., channel] = 0.0
     deviation = field - mean
+    squared: Any = np.square(deviation)  # a DataArray, of which numpy's types know nothing
     variance, spectrum = dask.base.compute(
-        np.square(deviation).mean(everything),
+        squared.mean(everything),
         _energy(deviation, basis).mean("sample"),
     )
     scale = np.sqrt(variance)
@@ -126,7 +128,9 @@ def with_transforms(dataset: xr.Dataset, blocks: Blocks, basis: Basis) -> xr.Dat
     transform.
     """
     fitted = fit(dataset, blocks, basis)
-    field = transformed(dataset["field"], transforms_in(fitted))
+    transforms = transforms_in(fitted)
+    assert transforms is not None  # they were just fitted
+    field = transformed(dataset["field"], transforms)
     found = statistics(dataset.assign(field=field), basis)
     return fitted.merge(found.rename({name: f"{TRANSFORMED}{name}" for name in found.data_vars}))
 

@@ -75,7 +75,7 @@ class Statistics:
         if self.transforms is None:
             enough = sufficient_type(self.mean.numpy(), self.scale.numpy()) == np.float32
         else:
-            enough = (self.transforms.rounding(self.mean, self.scale) <= LOSS).all()
+            enough = bool((self.transforms.rounding(self.mean, self.scale) <= LOSS).all())
         return torch.float32 if enough else torch.float64
 
     @property
@@ -107,7 +107,8 @@ class Statistics:
     def _moments(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and scale at every node, in the precision of fields."""
         dimension = self.spectrum.ndim - 1
-        return tuple(_per_node(values.to(like), dimension) for values in (self.mean, self.scale))
+        mean, scale = (_per_node(values.to(like), dimension) for values in (self.mean, self.scale))
+        return mean, scale
 
     @classmethod
     def _read(cls, dataset: xr.Dataset, prefix: str, transforms: Transforms | None) -> "Statistics":

@@ -327,7 +327,7 @@ def _check_fields(stored: xr.Dataset, path: str | os.PathLike[str]) -> None:
     if "field" not in stored:
         raise DamagedError(f"{path} has no variable 'field'")
     field = stored.variables["field"]
-    axes = field.dims[field.dims.index("channel") + 1 :] if "channel" in field.dims else ()
+    axes = grid_axes(field) if "channel" in field.dims else ()
     expected = [field_dimensions(axes, series=series) for series in (False, True)]
     if field.dims not in expected or not 1 <= len(axes) <= 3:
         raise DamagedError(

@@ -1,6 +1,7 @@
 """The denoising loss, which trains the network of a denoiser."""
 
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,11 @@ class DenoisingLoss:
         device; and for the whole batch, so that they are the same where just a ``part`` of it is
         worked on here. ``condition`` are fields (batch, condition channel, *grid).
         """
-        like = {"generator": generator, "dtype": data.dtype, "device": generator.device}
+        like: dict[str, Any] = {
+            "generator": generator,
+            "dtype": data.dtype,
+            "device": generator.device,
+        }
         uniform = self.time_sampling.spread(torch.rand(len(data), **like))
         white = torch.randn(data.shape, **like)[part].to(data.device)
         times = self.times(uniform[part]).to(data.device)

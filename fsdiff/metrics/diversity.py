@@ -18,20 +18,10 @@ from fsdiff.spaces.bases import Basis
 
 
 @dataclass(frozen=True)
-class VendiScore(Metric):
-    """Exponential of the Rényi entropy of the eigenvalues w of K/N, K_ij = cos(u_i, u_j).
-
-    Order 1: exp(−Σ w ln w); order q: (Σ w^q)^{1/(1−q)}. The value lies between 1 (all fields
-    parallel) and N (all orthogonal) and grows with N. It measures diversity, not agreement: the
-    value wanted is that of as many fields of the reference. Channels come without their mean, which
-    would make all fields nearly parallel.
-
-    Returns ``vendi`` of the samples and ``vendi_reference`` of as many reference fields.
-    """
+class _Vendi(Metric):
+    """What the score is in both units."""
 
     order: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    kind: Literal["vendi"] = "vendi"
-    words = (Words("vendi", "Vendi score", "whole field", target="reference"),)
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -59,7 +49,23 @@ class VendiScore(Metric):
 
 
 @dataclass(frozen=True)
-class PhysicalVendiScore(VendiScore):
+class VendiScore(_Vendi):
+    """Exponential of the Rényi entropy of the eigenvalues w of K/N, K_ij = cos(u_i, u_j).
+
+    Order 1: exp(−Σ w ln w); order q: (Σ w^q)^{1/(1−q)}. The value lies between 1 (all fields
+    parallel) and N (all orthogonal) and grows with N. It measures diversity, not agreement: the
+    value wanted is that of as many fields of the reference. Channels come without their mean, which
+    would make all fields nearly parallel.
+
+    Returns ``vendi`` of the samples and ``vendi_reference`` of as many reference fields.
+    """
+
+    kind: Literal["vendi"] = "vendi"
+    words = (Words("vendi", "Vendi score", "whole field", target="reference"),)
+
+
+@dataclass(frozen=True)
+class PhysicalVendiScore(_Vendi):
     """The same of fields in physical units and with their mean, as it is published of images.
 
     The larger the mean of a channel beside its deviation, the nearer it is to 1, and the channel of

@@ -58,8 +58,21 @@ class SlicedWasserstein(Metric):
         return {"sliced_wasserstein": (total / self.projections) ** 0.5}
 
 
+class _GaussianApproximation(Metric):
+    """What the approximation is in both units."""
+
+    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
+        """The approximate distance between two sets of fields (N, channels, *grid)."""
+        self.check(samples, reference, basis)
+        mean_x, variance_x = _mean_and_variance(samples)
+        mean_y, variance_y = _mean_and_variance(reference)
+        shift = (mean_x - mean_y).square().mean()
+        spread = (variance_x.sqrt() - variance_y.sqrt()).square()
+        return {self.kind: float((shift + spread).sqrt())}
+
+
 @dataclass(frozen=True)
-class SlicedWassersteinGaussianApproximation(Metric):
+class SlicedWassersteinGaussianApproximation(_GaussianApproximation):
     """√(‖mean_X − mean_Y‖²/d + (√(V_X/d) − √(V_Y/d))²), V the mean squared deviation.
 
     Norms are Euclidean and d counts nodes times channels. This is the value of the sliced distance
@@ -76,18 +89,9 @@ class SlicedWassersteinGaussianApproximation(Metric):
         Words("sw_gaussian_approx", "sliced Wasserstein, Gaussian approximation", "whole field"),
     )
 
-    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
-        """The approximate distance between two sets of fields (N, channels, *grid)."""
-        self.check(samples, reference, basis)
-        mean_x, variance_x = _mean_and_variance(samples)
-        mean_y, variance_y = _mean_and_variance(reference)
-        shift = (mean_x - mean_y).square().mean()
-        spread = (variance_x.sqrt() - variance_y.sqrt()).square()
-        return {self.kind: float((shift + spread).sqrt())}
-
 
 @dataclass(frozen=True)
-class PhysicalSlicedWassersteinGaussianApproximation(SlicedWassersteinGaussianApproximation):
+class PhysicalSlicedWassersteinGaussianApproximation(_GaussianApproximation):
     """The same of fields in physical units, for comparison with numbers published of such.
 
     The channel of the largest deviation hides all others. Returns ``sw_gaussian_approx_physical``,
@@ -141,6 +145,7 @@ def squared_wasserstein(x: Tensor, y: Tensor) -> Tensor:
 
 def _mean_and_variance(fields: Tensor) -> tuple[Tensor, Tensor]:
     """Mean field, and mean squared deviation from it, averaged over nodes and channels."""
-    mean = sum(block.sum(0) for block in blocks(fields)) / len(fields)
-    deviation = sum((block - mean).square().sum() for block in blocks(fields))
+    zero = fields.new_zeros(())
+    mean = sum((block.sum(0) for block in blocks(fields)), zero) / len(fields)
+    deviation = sum(((block - mean).square().sum() for block in blocks(fields)), zero)
     return mean, deviation / fields.numel()

@@ -1,7 +1,7 @@
 """What networks know of the domain: the kinds of its axes, and settings with a value for each."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 AxisKind = Literal["periodic", "neumann", "dirichlet"]
 AxisBasis = Literal["fourier", "cosine"]
@@ -40,14 +40,15 @@ def bases_of_axes(
             f"dimension={len(axes)} or leave it out"
         )
     if basis is None:
-        basis = tuple(BASES[kind] for kind in axes or ("periodic",) * dimension)
+        kinds: Sequence[AxisKind] = axes or ["periodic"] * dimension
+        basis = tuple(BASES[kind] for kind in kinds)
     return per_axis("basis", basis, dimension)
 
 
 def per_axis(name: str, value: Value | Sequence[Value], dimension: int) -> tuple[Value, ...]:
     """One value for each axis, of a setting that is one for all or a list."""
     if not isinstance(value, tuple | list):
-        return (value,) * dimension
+        return (cast("Value", value),) * dimension
     if problem := wrong_length(value, dimension):
         raise ValueError(f"{name}: {problem}")
     return tuple(value)

@@ -23,6 +23,8 @@ class Network(nn.Module):
 
     settings: dict[str, Any]
     """What it was configured by, defaults filled in."""
+    dimension: int
+    """Of the fields, where the network is built for one."""
 
     def __new__(cls, *_: Any, **settings: Any) -> Self:
         """Remember the settings, so that the network can be described."""
@@ -48,7 +50,7 @@ class Network(nn.Module):
         yield from ()
 
 
-def check_dimension(network: nn.Module, x: Tensor) -> None:
+def check_dimension(network: Network, x: Tensor) -> None:
     """Refuse fields x (batch, channel, *grid) of another dimension than a network's."""
     if x.ndim != network.dimension + 2:
         name = type(network).__name__

@@ -15,6 +15,8 @@ class NoiseLevelEmbedding(nn.Module):
     Sines and cosines of t at geometric frequencies, then a small perceptron.
     """
 
+    scales: Tensor
+
     def __init__(self, features: int, frequencies: int = 16) -> None:
         super().__init__()
         scales = 0.25 * 2.0 ** torch.linspace(0, 4, frequencies)

@@ -1,7 +1,7 @@
 """Fourier neural operator for denoising: Fourier or cosine modes, and local stencils."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from pydantic import NonNegativeInt, PositiveInt
@@ -129,7 +129,7 @@ class FNO(Network):
         for block in self.blocks:
             last = block is self.blocks[-1]
             parts, coefficients = block(parts, coefficients, level, operators, last=last)
-        return perceptron(parts, self.project[0], self.project[2]).movedim(-1, 1)
+        return perceptron(parts, self.project).movedim(-1, 1)
 
 
 def local_operator(
@@ -141,13 +141,20 @@ def local_operator(
     return DifferenceStencil.of(grid, cells, [basis == "fourier" for basis in bases])
 
 
+class Mixing(Protocol):
+    """A module that mixes the channels of coefficients."""
+
+    def mix(self, coefficients: Tensor) -> Tensor:
+        """Coefficients (batch, coefficients, features in) → (…, features out)."""
+
+
 class FNOBlock(nn.Module):
     """h ← h + W gelu(a·(Kh + Vh + Dh) + b), a and b linear in ``level`` features of the noise.
 
     ``spectral`` mixes the coefficients that K is made of.
     """
 
-    def __init__(self, spectral: nn.Module, width: int, *, level: int, local: bool) -> None:
+    def __init__(self, spectral: Mixing, width: int, *, level: int, local: bool) -> None:
         super().__init__()
         self.spectral = spectral
         self.pointwise = scaled_linear(width, width)
@@ -168,8 +175,11 @@ class FNOBlock(nn.Module):
         scale, shift = self.modulation(level)[:, None].chunk(2, dim=-1)
         scale = 1 + scale
         # The scale goes into the small matrices of each sample instead of the large arrays.
-        pointwise, bias, neighbours = self.pointwise.weight.T, self.pointwise.bias, None
+        pointwise: Tensor = self.pointwise.weight.T
+        bias: Tensor = self.pointwise.bias
+        neighbours = None
         if self.local is not None:
+            assert operators.stencil is not None  # networks have both or neither
             pointwise = pointwise - operators.stencil.centre * self.local.weight.T
             bias = bias + self.local.bias
             neighbours = self.local.weight.T * scale

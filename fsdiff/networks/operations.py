@@ -69,7 +69,8 @@ def lifted(x: Tensor, layer: nn.Linear, places: Tensor | None) -> Parts:
 
     ``places`` (*grid, features) are behind the channels where the nodes are, the same for all.
     """
-    grid, inputs, place = x.shape[2:], x.shape[1], layer.bias
+    grid, inputs = x.shape[2:], x.shape[1]
+    place: Tensor = layer.bias
     if places is not None:
         place = linear(places.flatten(0, -2), layer.weight[:, inputs:], place)
     weight = layer.weight[:, :inputs].T
@@ -94,8 +95,9 @@ def residual_block(
     return tuple(parts), coefficients
 
 
-def perceptron(parts: Parts, first: nn.Linear, second: nn.Linear) -> Tensor:
-    """second(gelu(first(h))) node by node for h in ``parts``, as one array."""
+def perceptron(parts: Parts, layers: nn.Sequential) -> Tensor:
+    """Two linear layers with a GELU between them, node by node on ``parts``, as one array."""
+    first, _, second = layers
     weights = (first.weight, first.bias, second.weight, second.bias)
     return _Perceptron.apply(*weights, *parts)
 
@@ -155,8 +157,12 @@ class _ResidualBlock(torch.autograd.Function):
                 g_neighbours.append(torch.bmm(_lines(h).mT, g_ends).to(g.dtype))
                 _add_product(_lines(g), g_ends, neighbours[at].mT.to(h.dtype))
             g_parts.append(g.to(h.dtype))
-        g_neighbours = None if stencil is None else torch.cat(g_neighbours)
-        g_inner = (torch.cat(g_mixed), torch.cat(g_pointwise), g_neighbours, torch.cat(g_shift))
+        g_inner = (
+            torch.cat(g_mixed),
+            torch.cat(g_pointwise),
+            None if stencil is None else torch.cat(g_neighbours),
+            torch.cat(g_shift),
+        )
         return None, None, None, *g_inner, g_output, g_bias, *g_parts
 
 

@@ -40,8 +40,8 @@ class Transform(NamedTuple):
         batch, *grid, channels = onto.shape
         u = coefficients
         for axis, matrix in self._by_axis(self.synthesis)[:0:-1]:
-            lines = batch * math.prod(grid[:axis])
-            u = _product(matrix, u.reshape(lines, matrix.shape[1], -1))
+            count = batch * math.prod(grid[:axis])
+            u = _product(matrix, u.reshape(count, matrix.shape[1], -1))
         matrix, lines = self.synthesis[0], onto.view(-1, grid[-1], channels)
         u = u.reshape(len(lines), -1, channels)
         lines.baddbmm_(matrix.expand(len(lines), -1, -1), u)
@@ -171,7 +171,8 @@ def _by_mode(c: Tensor) -> Tensor:
 
 def _waves(c: Tensor, modes: Modes) -> Tensor:
     """Complex coefficients (batch, part, mode, width), part real or imaginary, of signed modes."""
-    sizes, at = [], 1
+    sizes: list[int] = []
+    at = 1
     for axis, (basis, count) in enumerate(zip(modes.bases, modes.counts, strict=True)):
         if axis == modes.complex_axis:
             at = 1 + len(sizes)
@@ -205,6 +206,7 @@ def _signed(c: Tensor, at: int) -> Tensor:
 
 def _cosines_and_sines(c: Tensor, modes: Modes) -> Tensor:
     """The adjoint of ``_waves``, which is also the way back."""
+    assert modes.complex_axis is not None  # else coefficients are mixed as they are
     at = 1 + modes.complex_axis
     result = c.view(*c.shape[:2], *modes.kept, c.shape[-1])
     for axis in reversed(modes.signed_axes):

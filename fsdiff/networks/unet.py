@@ -1,8 +1,8 @@
 """Convolutional U-Net: strong on the grid it is trained on, tied to that grid's spacing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from pydantic import PositiveInt
@@ -13,7 +13,10 @@ from fsdiff.networks.axes import AxisKind, bases_of_axes
 from fsdiff.networks.base import Network, check_dimension
 from fsdiff.networks.embeddings import NoiseLevelEmbedding, with_conditioning
 
-CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+Convolution = Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]
+"""Makes a convolution from its numbers of features."""
+
+CONVOLUTIONS: dict[int, Convolution] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 AVERAGES = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}
 
 
@@ -46,13 +49,13 @@ class UNet(Network):
         self.conditioning_channels = conditioning_channels
         bases = bases_of_axes(None, dimension, axes)
         self.dimension = len(bases)
-        self.beyond = Continuation([basis == "fourier" for basis in bases])
+        self.beyond: nn.Module = Continuation([basis == "fourier" for basis in bases])
         if padding == "zeros":
             self.beyond = nn.Identity()
         convolution = partial(
             CONVOLUTIONS[self.dimension], kernel_size=3, padding=int(padding == "zeros")
         )
-        stage = partial(_stage, blocks, 4 * width, self.beyond, convolution)
+        stage = partial(Stage.of, blocks, 4 * width, self.beyond, convolution)
         widths = [width * multiplier for multiplier in multipliers]
         self.embedding = NoiseLevelEmbedding(4 * width)
         self.lift = convolution(channels + conditioning_channels, width)
@@ -64,10 +67,9 @@ class UNet(Network):
         for current in reversed(widths[:-1]):
             self.up.append(stage(previous + current, current))
             previous = current
-        self.project = nn.Sequential(
-            _normalisation(previous), nn.SiLU(), convolution(previous, channels)
-        )
-        nn.init.zeros_(self.project[-1].weight)
+        last = convolution(previous, channels)
+        nn.init.zeros_(last.weight)
+        self.project = nn.Sequential(_normalisation(previous), nn.SiLU(), last)
 
     def forward(self, x: Tensor, t: Tensor, conditioning: Tensor | None = None) -> Tensor:
         """Output like x (batch, channel, *grid), at noise levels t (batch,)."""
@@ -79,29 +81,36 @@ class UNet(Network):
             if depth:
                 skips.append(h)
                 h = AVERAGES[self.dimension](h, 2, ceil_mode=True)
-            for block in stage:
-                h = block(h, level)
+            h = stage(h, level)
         for stage in self.up:
             skip = skips.pop()
-            h = torch.cat([interpolate(h, size=skip.shape[2:]), skip], dim=1)
-            for block in stage:
-                h = block(h, level)
+            h = stage(torch.cat([interpolate(h, size=skip.shape[2:]), skip], dim=1), level)
         normalise, activate, convolve = self.project
         return convolve(self.beyond(activate(normalise(h))))
 
 
-def _stage(
-    blocks: int,
-    level: int,
-    beyond: nn.Module,
-    convolution: "partial[nn.Module]",
-    features_in: int,
-    features: int,
-) -> nn.ModuleList:
-    widths = [features_in] + [features] * blocks
-    return nn.ModuleList(
-        ResidualBlock(a, features, level, beyond, convolution) for a in widths[:-1]
-    )
+class Stage(nn.ModuleList):
+    """The residual blocks of one level, one after the other."""
+
+    @classmethod
+    def of(
+        cls,
+        blocks: int,
+        level: int,
+        beyond: nn.Module,
+        convolution: Convolution,
+        features_in: int,
+        features: int,
+    ) -> Self:
+        """As many as there are to be, the first of which changes the number of features."""
+        widths = [features_in] + [features] * blocks
+        return cls(ResidualBlock(a, features, level, beyond, convolution) for a in widths[:-1])
+
+    def forward(self, h: Tensor, level: Tensor) -> Tensor:
+        """(batch, features_in, *grid) → (batch, features, *grid)."""
+        for block in self:
+            h = block(h, level)
+        return h
 
 
 def _normalisation(features: int) -> nn.GroupNorm:
@@ -141,7 +150,7 @@ class ResidualBlock(nn.Module):
         features: int,
         level: int,
         beyond: nn.Module,
-        convolution: "partial[nn.Module]",
+        convolution: Convolution,
     ) -> None:
         super().__init__()
         self.beyond = beyond

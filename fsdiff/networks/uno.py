@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from pydantic import NonNegativeInt, PositiveInt
@@ -141,7 +141,7 @@ class UNO(Network):
         parts = tuple(part.to(precision) for part in lifted(x, self.lift, places))
         for block in self.blocks:
             parts, _ = block(parts, coefficients, level, operators, last=True)
-        return perceptron(parts, self.project[0], self.project[2]).movedim(-1, 1)
+        return perceptron(parts, self.project).movedim(-1, 1)
 
 
 def _wrong_stages(
@@ -183,12 +183,15 @@ class SpectralU(nn.Module):
         places = count_coordinate_features(modes[0].bases) if coordinates else 0
         self.lift = scaled_linear(inputs + places, widths[0])
         deepest = len(widths) - 1
-        self.stages = nn.ModuleList(
+        stages = nn.ModuleList(
             Stage(width, kept, level, down=blocks, up=blocks if depth < deepest else 0)
             for depth, (width, kept) in enumerate(zip(widths, modes, strict=True))
         )
-        self.down = nn.ModuleList(Pointwise(fine, coarse) for fine, coarse in pairwise(widths))
-        self.up = nn.ModuleList(Pointwise(coarse, fine) for fine, coarse in pairwise(widths))
+        down = nn.ModuleList(Pointwise(fine, coarse) for fine, coarse in pairwise(widths))
+        up = nn.ModuleList(Pointwise(coarse, fine) for fine, coarse in pairwise(widths))
+        # To the type checker the entries of a list of modules are but modules.
+        self.stages = cast("Sequence[Stage]", stages)
+        self.down, self.up = cast("Sequence[Pointwise]", down), cast("Sequence[Pointwise]", up)
 
     def forward(self, coefficients: Tensor, level: Tensor, precision: torch.dtype) -> Tensor:
         """Coefficients (batch, modes, channels) → (batch, modes, features of the first stage)."""

@@ -132,7 +132,8 @@ class NavierStokes:
     def periods(self) -> tuple[float, float]:
         """Of the named forcing along (y, x)."""
         ends = sides(self.length)
-        return tuple(self.wavenumber * (side / min(ends)) for side in ends)
+        y, x = (self.wavenumber * (side / min(ends)) for side in ends)
+        return y, x
 
     def _phase(self, axis: int, n: int) -> Tensor:
         """2πk times the coordinates along y (0) or x (1) in units of the shorter side, (n,)."""

@@ -22,7 +22,8 @@ def sides(length: Length) -> tuple[float, float]:
 def grid(resolution: int, length: Length) -> tuple[int, int]:
     """Nodes along (y, x): ``resolution`` along the longer side, about as dense along the other."""
     longest = max(sides(length))
-    return tuple(math.floor(resolution * side / longest + 0.5) for side in sides(length))
+    y, x = (math.floor(resolution * side / longest + 0.5) for side in sides(length))
+    return y, x
 
 
 def check_spacing(nodes: Sequence[int], length: Length) -> None:

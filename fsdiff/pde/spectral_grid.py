@@ -34,9 +34,9 @@ class SpectralGrid:
         signed = np.fft.fftfreq(nodes[0], 1 / nodes[0]).round()[:, None]
         positive = np.arange(nodes[1] // 2 + 1.0)
         kept = torch.from_numpy((abs(signed) <= self.cutoffs[0]) & (positive <= self.cutoffs[1]))
-        k_y, k_x = signed / sides[0], positive / sides[1]
-        squared = (2 * math.pi) ** 2 * torch.from_numpy(np.sqrt(k_y**2 + k_x**2)) ** 2
-        k_y, k_x = torch.from_numpy(k_y), torch.from_numpy(k_x)
+        along_y, along_x = signed / sides[0], positive / sides[1]
+        squared = (2 * math.pi) ** 2 * torch.from_numpy(np.sqrt(along_y**2 + along_x**2)) ** 2
+        k_y, k_x = torch.from_numpy(along_y), torch.from_numpy(along_x)
         potential = 2j * math.pi * kept / torch.where(squared > 0, squared, 1.0)
         symbol = 4 * math.pi**2 * kept
         self.dtype, self.device = dtype, device
@@ -117,7 +117,8 @@ def grids(
     fewest = min(nodes)
     sizes = [base * 2**power for power in range(1, 12) for base in (8, 10, 12)]
     coarser = sorted({size for size in sizes if size <= 0.9 * fewest}, reverse=True)
-    shapes = [tuple(_fast(size * n / fewest) for n in nodes) for size in coarser]
+    y, x = nodes
+    shapes = [(_fast(size * y / fewest), _fast(size * x / fewest)) for size in coarser]
     return [SpectralGrid(shape, sides, dtype, device) for shape in [nodes, *shapes]]
 
 

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import torch
@@ -50,9 +50,19 @@ class Basis(ABC):
     many there are.
     """
 
-    axes: tuple[Axis, ...]
-    dimension: int
     kind: str
+
+    if TYPE_CHECKING:  # subclasses have these as fields, where a property would be in the way
+
+        @property
+        @abstractmethod
+        def axes(self) -> tuple[Axis, ...]:
+            """The axes of the domain."""
+
+        @property
+        @abstractmethod
+        def dimension(self) -> int:
+            """How many axes there are."""
 
     @property
     def periodic(self) -> bool:

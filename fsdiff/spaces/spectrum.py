@@ -46,7 +46,7 @@ def resample_spectrum(spectrum: Tensor, basis: Basis, source: int, n: int) -> Te
     result = power_law_tail(spectrum, basis, source)(basis.wavenumber(n))
     grids = zip(basis.axes, basis.grid(source), basis.grid(n), strict=True)
     kept = [axis.highest(min(nodes)) for axis, *nodes in grids]
-    result[:, *_positions(basis, n, kept)] = spectrum[:, *_positions(basis, source, kept)]
+    result[_positions(basis, n, kept)] = spectrum[_positions(basis, source, kept)]
     return result * basis.resolved(n)
 
 
@@ -88,10 +88,10 @@ def _first(modes: Tensor, axes: Sequence[int]) -> Tensor:
     return modes
 
 
-def _positions(basis: Basis, n: int, kept: Sequence[int]) -> tuple[Tensor, ...]:
-    """Where the modes |k_i| <= kept_i stand among the coefficients of level n."""
+def _positions(basis: Basis, n: int, kept: Sequence[int]) -> tuple[slice | Tensor, ...]:
+    """Where the modes |k_i| <= kept_i stand among (channel, *coefficients) of level n."""
     axes = [
         torch.from_numpy(np.flatnonzero(np.abs(k) <= most))
         for k, most in zip(basis.axis_modes(n), kept, strict=True)
     ]
-    return torch.meshgrid(*axes, indexing="ij")
+    return (slice(None), *torch.meshgrid(*axes, indexing="ij"))

@@ -60,7 +60,8 @@ def label(fields: Tensor, basis: Basis, described: Mapping[str, Any]) -> xr.Data
     for axis, own in zip(described["axes"], nodes, strict=True):
         values = axis.get("values") or own * axis["scale"] + axis["start"]
         coordinates[axis["name"]] = (axis["name"], values, axis["attributes"])
-    values, times = fields.numpy(), described.get("times")
+    values = fields.numpy()
+    times: Any = described.get("times")
     series = isinstance(times, list)
     if series:
         values = values.reshape(len(values), len(times), -1, *fields.shape[2:])

@@ -100,7 +100,7 @@ def train(
         "validation_loss": curves.attrs["best_loss"],
     }
     models.save(method, statistics, description, weights=weights, sidecar=sidecar)
-    if kept:
+    if kept and keep:
         kept.gather(int(curves["epoch"][-1]), keep[1], made.attributes())
         kept.remove()
     state.unlink(missing_ok=True)

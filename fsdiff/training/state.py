@@ -35,6 +35,11 @@ class Progress:
     best_epoch: NonNegativeInt = 0
     rows: list[Row] = field(default_factory=list)
 
+    @property
+    def epochs(self) -> list[int]:
+        """Those of the rows."""
+        return [row["epoch"] for row in self.rows if isinstance(row["epoch"], int)]
+
     def record(self, loss: float) -> None:
         """Add the loss of a step to the mean of the next row."""
         self.loss_sum += loss
@@ -50,7 +55,7 @@ class Progress:
         """Whether training of so many steps can be here."""
         if any(row.keys() != ROW for row in self.rows):
             return False
-        epochs = [row["epoch"] for row in self.rows if isinstance(row["epoch"], int)]
+        epochs = self.epochs
         return (
             self.step <= steps
             and len(epochs) == len(self.rows)

@@ -7,7 +7,7 @@ resumed takes the same steps as one that is not, bit for bit on a CPU.
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
@@ -168,14 +168,15 @@ class Trainer:
         """Whether so many validations in a row, the last one included, found no lower loss."""
         if self.level.patience is None:
             return False
-        epochs = self.progress.rows[-1]["epoch"] - self.progress.best_epoch
+        epochs = self.progress.epochs[-1] - self.progress.best_epoch
         return epochs >= self.level.patience * self.options.validate_every
 
     def _keep(self) -> None:
         """Keep the averaged weights after epochs where that is asked for."""
+        if self.kept is None or not self.processes.first:
+            return
         epoch, position = divmod(self.progress.step, self.steps_per_epoch)
-        due = self.kept is not None and position == 0 and epoch % self.kept.every == 0
-        if due and self.processes.first:
+        if position == 0 and epoch % self.kept.every == 0:
             self.kept.keep(epoch, self.progress.seconds, self.state.average)
 
     def _validation_due(self) -> bool:
@@ -183,7 +184,7 @@ class Trainer:
         due = epoch % self.options.validate_every == 0 or epoch == self.level.epochs
         return position == 0 and due
 
-    def _batches(self) -> Iterator[Tensor]:
+    def _batches(self) -> Generator[Tensor]:
         """The fields of each step that is left; each epoch has its own order of the data."""
         steps = range(self.progress.step, self.steps)
         order = partial(generator, self.seed, Stream.ORDER, self.level.resolution)

@@ -19,7 +19,7 @@ LEADING: Dimensions = ("sample", "time", "channel")
 Axes = tuple[Dimension | None, ...]
 """What each axis of an array is, None for one of length one that is left out."""
 
-USUAL = {
+USUAL: dict[Dimension, str] = {
     "sample": "sample samples n batch ensemble ens member member_id ensemble_member number "
     "realization realisation run runs trajectory trajectories simulation case index nsample "
     "nsamples n_samples num_samples n_traj init_time",
@@ -37,11 +37,11 @@ USUAL = {
 
 _MEANING = {name: dimension for dimension, names in USUAL.items() for name in names.split()}
 
-AXIS = {"X": "x", "Y": "y", "T": "time", "E": "sample"}
+AXIS: dict[str, Dimension] = {"X": "x", "Y": "y", "T": "time", "E": "sample"}
 VERTICAL = "Z"
 """The ``axis`` of heights, and of levels, which are channels where their name says so."""
 
-STANDARD_NAMES = {
+STANDARD_NAMES: dict[str, Dimension] = {
     "longitude": "x",
     "grid_longitude": "x",
     "projection_x_coordinate": "x",
@@ -51,7 +51,7 @@ STANDARD_NAMES = {
     "time": "time",
     "realization": "sample",
 }
-DEGREES = {"east": "x", "e": "x", "north": "y", "n": "y"}
+DEGREES: dict[str, Dimension] = {"east": "x", "e": "x", "north": "y", "n": "y"}
 
 ABOUT = ("bounds", "climatology", "coordinates", "cell_measures", "ancillary_variables")
 """Attributes that name arrays about the one that has them, by the CF conventions."""
@@ -141,7 +141,7 @@ def axes_of(
     for name in sorted(variables, key=lambda name: -len(arrays[name].shape)):
         stored, own = arrays[name], _own_names(arrays, name)
         chosen = isinstance(given, Mapping)
-        names = tuple(given.get(name, ()) if chosen else given)
+        names = tuple(given.get(name, ()) if isinstance(given, Mapping) else given)
         known = [_sizes(arrays[other], axes) for other, axes in found.items()]
         if not names:
             found[name] = _named(stored, own, space)

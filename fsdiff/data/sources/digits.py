@@ -104,10 +104,8 @@ class DigitData(Source):
         """
         pixels, digits = self._images
         chosen = generator(seed).permutation(len(pixels))[list(indices)]
-        height, width = (
-            linear_interpolation(self.basis.nodes(self.resolution), count)
-            for count in pixels.shape[1:]
-        )
+        axes = zip(self.basis.axis_nodes(self.resolution), pixels.shape[1:], strict=True)
+        height, width = (linear_interpolation(nodes, count) for nodes, count in axes)
         upright = pixels[chosen, ::-1] / WHITE
         fields = (height @ upright @ width.T).astype(np.float32)[:, None]
         if progress is not None:
@@ -140,12 +138,10 @@ class DigitData(Source):
         return np.concatenate(pixels), np.concatenate(digits) if digits else None
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        nodes = self.basis.nodes(self.resolution)
         return label(
             fields,
             indices,
             basis=self.basis,
-            nodes={"y": nodes, "x": nodes},
             measured_from="lower left corner",
             channels=("brightness",),
             meaning="brightness",

@@ -61,7 +61,7 @@ class Domain:
         """What functions do at the ends of an axis, as it is said or as degrees tell."""
         if said := self.axes.get(name, self.axes.get(axis)):
             return said
-        if self.basis is not None:
+        if self.basis is not None and self.space is not None:
             return self.basis.axes[self.space.index(axis)].kind
         if nodes is None or not nodes.degrees:
             raise StorageError(
@@ -154,9 +154,9 @@ def _is_circle(nodes: Positions) -> bool:
 
 def _is_cube(lines: Sequence[Line]) -> bool:
     """Whether there are as many nodes and the same spacing along all axes."""
-    known = [line for line in lines if line.spacing is not None]
-    sides = [line.spacing * line.nodes for line in known]
-    tolerance = max((line.tolerance for line in known), default=0.0)
+    known = [(line, spacing) for line in lines if (spacing := line.spacing) is not None]
+    sides = [spacing * line.nodes for line, spacing in known]
+    tolerance = max((line.tolerance for line, _ in known), default=0.0)
     alike = not sides or max(sides) - min(sides) <= tolerance
     return alike and len({line.nodes for line in lines}) == 1
 

@@ -90,7 +90,7 @@ class Doubts:
 
     def _look_for_markers(self, values: np.ndarray, name: str, block: Block) -> None:
         """Look at one channel (sample, time, *grid) for values that may stand for none."""
-        ends = np.float32([values.min(), values.max()])
+        ends = np.array([values.min(), values.max()], np.float32)
         for marker in MARKERS:
             if name in self._marked or np.float32(marker) not in ends:
                 continue

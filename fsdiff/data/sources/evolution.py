@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -30,7 +30,6 @@ class Evolution(Source):
     time: float | tuple[float, ...]
     time_nodes: int | None
     time_refined: bool
-    channels: tuple[str, ...]
     length: Length
 
     meaning: ClassVar[str]
@@ -38,6 +37,13 @@ class Evolution(Source):
 
     measured_from: ClassVar[str]
     """The origin of the coordinates: "corner" or "centre"."""
+
+    if TYPE_CHECKING:  # a field of some, the same for all samples of others
+
+        @property
+        @abstractmethod
+        def channels(self) -> tuple[str, ...]:
+            """Their names."""
 
     def __post_init__(self) -> None:
         check_times(self.frames)
@@ -120,7 +126,8 @@ class Evolution(Source):
         return self._label(fields, indices)
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        nodes, time = self._space_nodes(), self.time
+        nodes = self._space_nodes()
+        time: float | tuple[float, ...] | None = self.time
         if self.time_nodes is not None:
             fields, time = fields.swapaxes(1, 2), None
             nodes = {"t": np.array(self.times), **nodes}

@@ -9,7 +9,7 @@ from itertools import groupby
 from math import prod
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, overload
 
 import numpy as np
 import torch
@@ -74,11 +74,21 @@ class _BasisOfFields:
     The latter needs the first file, which is opened when it is asked for.
     """
 
+    @overload
+    def __get__(self, source: None, owner: type) -> None: ...
+    @overload
+    def __get__(self, source: "FileData", owner: type) -> Basis: ...
     def __get__(self, source: "FileData | None", owner: type) -> Basis | None:
         return None if source is None else source._space
 
     def __set__(self, source: "FileData", given: Basis | None) -> None:
         vars(source)["_given"] = given
+
+
+if TYPE_CHECKING:
+    BasisOfFields = _BasisOfFields
+else:  # what a configuration may say
+    BasisOfFields = Basis | None
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,7 @@ class FileData(Source):
     """
 
     path: PathText | Annotated[tuple[PathText, ...], Field(min_length=1)]
-    basis: Basis | None = _BasisOfFields()
+    basis: BasisOfFields = _BasisOfFields()
     axes: dict[str, AxisKind] = field(default_factory=dict)
     layout: Literal["array", "fno", "pdebench"] = "array"
     variables: tuple[str, ...] = ()
@@ -376,10 +386,13 @@ class FileData(Source):
         for dimension, name in zip(header.lines, names, strict=True):
             if dimension in header.units:
                 units[name] = header.units[dimension]
-        time = header.times and header.times.values if self.time is None else self.time
-        time = None if self._apart and np.ndim(time) else time
+        time: float | tuple[float, ...] | None = self.time
+        if time is None and header.times is not None:
+            time = header.times.values
+        if self._apart and isinstance(time, tuple):
+            time = None
         return label(
-            fields if np.ndim(time) else fields[:, 0],
+            fields if isinstance(time, tuple) else fields[:, 0],
             indices,
             basis=basis,
             nodes=dict(zip(names, nodes, strict=True)),

@@ -156,14 +156,17 @@ class _Contents:
 
     def header(self) -> Header:
         """All that is to be known before values are read."""
-        sizes, remarks = self.sizes, []
+        sizes = self.sizes
+        remarks: list[str] = []
         for axis in self.request.coordinates.keys() - sizes.keys():
             raise StorageError(f"coordinates.{axis}: fields have no dimension {axis}; leave it out")
         times = self._times(remarks) if "time" in sizes else None
         nodes, turned = self._nodes(remarks)
         lines, both_ends = self._lines(nodes)
         if both_ends:
-            where = next(nodes[axis].where for axis in both_ends)
+            where = next(
+                found.where for axis, found in nodes.items() if found and axis in both_ends
+            )
             remarks.append(f"{where}: the last nodes are the first ones again and are left out")
         return Header(
             samples=sizes.get("sample", 1),
@@ -226,7 +229,8 @@ class _Contents:
                 f"{first.where} is on {' x '.join(str(sizes[axis]) for axis in space)} nodes "
                 f"({', '.join(space)}): fields need two or more along each axis; leave others out"
             )
-        for axis, most in (("time", MOST_FRAMES), ("channel", MOST_CHANNELS)):
+        limits: dict[Dimension, int] = {"time": MOST_FRAMES, "channel": MOST_CHANNELS}
+        for axis, most in limits.items():
             if sizes.get(axis, 1) > most:
                 raise StorageError(
                     f"{first.where} has {sizes[axis]} entries along {axis}, and more than {most} "
@@ -281,11 +285,12 @@ class _Contents:
         found: dict[Dimension, Positions | None] = {}
         turned: list[Dimension] = []
         for axis in self._space:
-            found[axis], said = self._finder().find(axis, self.sizes[axis])
+            nodes, said = self._finder().find(axis, self.sizes[axis])
             remarks += said
-            if found[axis] is not None:
-                found[axis], reverse = evenly_spaced(found[axis])
+            if nodes is not None:
+                nodes, reverse = evenly_spaced(nodes)
                 turned += [axis] if reverse else []
+            found[axis] = nodes
         known = [nodes for nodes in found.values() if nodes is not None]
         if len(known) == 1 < len(found):
             remarks.append(f"{self.path}: only {known[0].where} says where nodes are, on all axes")
@@ -295,9 +300,10 @@ class _Contents:
 
     def _check_units(self, nodes: Mapping[Dimension, Positions | None]) -> None:
         """Refuse units that differ along y and x."""
-        known = [nodes[axis] for axis in ("y", "x") if nodes.get(axis) is not None]
         units = [
-            nodes.units.replace("_north", "").replace("_east", "") for nodes in known if nodes.units
+            found.units.replace("_north", "").replace("_east", "")
+            for found in (nodes.get("y"), nodes.get("x"))
+            if found and found.units
         ]
         if units and not same_units(units[0], units[-1]):
             raise StorageError(
@@ -351,8 +357,10 @@ class _Contents:
                 f"{self.path}: channels have different units, {pairs}; convert them, or give one "
                 "unit for all, e.g. units: '1'"
             )
-        positions = {"time": times, **nodes}
-        units = {name: found.units for name, found in positions.items() if found and found.units}
+        positions: dict[Dimension, Positions | None] = {"time": times, **nodes}
+        units: dict[str, str] = {
+            name: found.units for name, found in positions.items() if found and found.units
+        }
         for axis, other in (("y", "x"), ("x", "y")):
             if other in units and axis in nodes:
                 units.setdefault(axis, units[other])

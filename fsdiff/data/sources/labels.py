@@ -1,6 +1,7 @@
 """Names, coordinates and units of fields, the same for every data set."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -47,7 +48,7 @@ def label(
     def about(name: str, quantity: str) -> dict[str, str]:
         return {"long_name": name, "units": str(units.get(quantity, "1"))}
 
-    coordinates = {
+    coordinates: dict[str, Any] = {
         "sample": ("sample", np.array(indices, np.int64), {"long_name": "sample index"}),
         "channel": ("channel", [str(name) for name in channels], {"long_name": "quantity"}),
         **{
@@ -55,7 +56,7 @@ def label(
             for name in axes
         },
     }
-    series = np.ndim(time) > 0
+    series = time is not None and np.ndim(time) > 0
     if time is not None:
         dimensions = "time" if series else ()
         coordinates["time"] = (dimensions, np.array(time), about("time", "time"))

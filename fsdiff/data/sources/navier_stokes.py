@@ -11,7 +11,8 @@ from fsdiff.data.sources.evolution import Evolution
 from fsdiff.data.sources.planes import plane
 from fsdiff.data.sources.source import PositiveTime, Time
 from fsdiff.measures.initial import FieldLaw, PowerLawField, Zero
-from fsdiff.pde.navier_stokes import Forcing, NavierStokes, Tolerance
+from fsdiff.pde.integrators import Tolerance
+from fsdiff.pde.navier_stokes import Forcing, NavierStokes
 from fsdiff.pde.rectangle import Length, sides
 from fsdiff.pde.stepping import MOST_STEPS
 from fsdiff.spaces.axes import Nodes

@@ -59,7 +59,8 @@ class ReactionDiffusionData(Evolution):
 
     def check(self) -> None:
         """Refuse diffusion that is too fast to follow."""
-        steps = self.system.fewest_steps(self.space.grid(self.resolution), self.times[-1])
+        n_y, n_x = self.space.grid(self.resolution)
+        steps = self.system.fewest_steps((n_y, n_x), self.times[-1])
         if steps > _MOST_STEPS:
             fast = max(self.diffusivity_u, self.diffusivity_v)
             name = "diffusivity_u" if fast == self.diffusivity_u else "diffusivity_v"

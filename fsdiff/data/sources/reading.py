@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fsdiff.data.sources.arrays import Arrays, Stored
-from fsdiff.data.sources.axes import LEADING, SPACE, Axes
+from fsdiff.data.sources.axes import LEADING, SPACE, Axes, Dimension
 from fsdiff.data.sources.headers import Header
 from fsdiff.jobs.atomic import StorageError
 
@@ -28,7 +28,7 @@ def read_fields(
     for name, axes in header.axes.items():
         part = _read(arrays[name], axes, samples, frames)
         part = np.broadcast_to(part, (part.shape[0], len(frames), *part.shape[2:]))
-        part = np.flip(part, [order.index(axis) for axis in header.reversed])
+        part = np.flip(part, tuple(order.index(axis) for axis in header.reversed))
         if header.both_ends:
             ends = tuple(order.index(axis) for axis in header.both_ends)
             part = _without_last(part, arrays[name], samples.start, ends)
@@ -59,7 +59,10 @@ def _read(stored: Stored, axes: Axes, samples: slice, frames: Sequence[int]) -> 
     first, last = frames[0], frames[-1]
     # Slices are read at once, where a list of positions takes a step for each.
     beside = last - first + 1 == len(frames)
-    chosen = {"sample": samples, "time": slice(first, last + 1) if beside else list(frames)}
+    chosen: dict[Dimension | None, slice | list[int]] = {
+        "sample": samples,
+        "time": slice(first, last + 1) if beside else list(frames),
+    }
     if static:
         chosen["time"] = slice(None)
     part = stored.read(tuple(chosen.get(name, slice(None)) for name in axes))

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import xarray as xr
 from pydantic import Field, FiniteFloat
@@ -22,8 +22,17 @@ class Source(ABC):
     nodes per axis, and ``basis``, what fields are expanded in, which says where their nodes are.
     """
 
-    resolution: int
-    basis: Basis
+    if TYPE_CHECKING:  # where these are fields a property would be in the way
+
+        @property
+        @abstractmethod
+        def resolution(self) -> int:
+            """Nodes along the longest axis that is refined."""
+
+        @property
+        @abstractmethod
+        def basis(self) -> Basis:
+            """What fields are expanded in."""
 
     @abstractmethod
     def generate(

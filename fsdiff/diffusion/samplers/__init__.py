@@ -2,13 +2,14 @@
 
 from fsdiff.diffusion.samplers.adaptive_heun import AdaptiveHeun
 from fsdiff.diffusion.samplers.annealed_langevin import AnnealedLangevin
-from fsdiff.diffusion.samplers.base import Method, Sampler, Samples, Stepper
+from fsdiff.diffusion.samplers.base import Method, Sampler, Stepper
 from fsdiff.diffusion.samplers.ddim import DDIM
 from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.diffusion.samplers.euler_maruyama import EulerMaruyama
 from fsdiff.diffusion.samplers.heun import Heun
 from fsdiff.diffusion.samplers.multilevel import Multilevel
 from fsdiff.diffusion.samplers.predictor_corrector import PredictorCorrector
+from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.diffusion.samplers.times import time_grid
 
 __all__ = [

@@ -124,6 +124,7 @@ class Step:
     @cached_property
     def last_length(self) -> Tensor:
         """h of the step before this one."""
+        assert self.before is not None  # the first step has none before it
         return self.now.log_ratio - self.before.log_ratio
 
     def rounded(self, symbol: Tensor) -> Tensor:
@@ -142,6 +143,11 @@ Update = Callable[[State], None]
 @dataclass(frozen=True, kw_only=True)
 class Sampler(ABC):
     """Draws samples of a model."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Its name in configurations."""
 
     def __call__(
         self,

@@ -40,6 +40,11 @@ class SpectralPrior(ABC):
     symbol: Literal["continuous", "five_point"] = "continuous"
     allow_non_trace_class: bool = False
 
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Its name in configurations."""
+
     @abstractmethod
     def unnormalised(self, basis: Basis, n: int) -> Tensor:
         """λ_k of the published scaling over the coefficients on n nodes, resolved or not."""

@@ -268,7 +268,7 @@ def test_perceptron_is_its_formula_and_differentiated_exactly(rows, monkeypatch)
     parameters = tuple(layers.parameters())
 
     def function(h, *parameters):
-        return perceptron(h.split(2), layers[0], layers[2])
+        return perceptron(h.split(2), layers)
 
     close(function(h), layers(h))
     assert torch.autograd.gradcheck(function, (h, *parameters), fast_mode=True)
