@@ -31,6 +31,7 @@ from fsdiff.diffusion.samplers.multilevel import Multilevel
 from fsdiff.diffusion.samplers.predictor_corrector import PredictorCorrector
 from fsdiff.measures.planar import Line, Parabola, Points
 from fsdiff.measures.priors.convolution import Bessel, Standard
+from fsdiff.measures.priors.kernel import Matern
 from fsdiff.parts import build
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 from fsdiff.spaces.downsampling import Average
@@ -283,6 +284,11 @@ def test_score_error_falls_in_training_and_not_with_data_on_another_scale():
     bad = small_mixture(downsampling=Average(), scale=0.5).run().error.values
     assert (good[-1] < 0.5 * good[0]).all()
     assert good[-1, 0] < bad[-1, 0]
+
+
+def test_the_mixture_is_made_with_the_symbol_of_a_convolution():
+    with pytest.raises(ValueError, match=r"^prior\.kind = matern: .* use combined, fno, "):
+        small_mixture(prior=Matern()).law()
 
 
 def test_analyses_are_reproducible():
