@@ -239,7 +239,8 @@ class Experiment(Block):
         cls, trajectory: Trajectory | None, info: ValidationInfo
     ) -> Trajectory | None:
         dataset = _dataset_of(info)
-        if trajectory and dataset and info.data.keys() >= {"levels", "samples", "training"}:
+        known = all(info.data.get(name) for name in ("levels", "samples", "training"))
+        if trajectory and dataset and known:
             finest, validate_every = info.data["levels"][-1], info.data["training"].validate_every
             refuse(_too_rare(trajectory, finest.epochs, finest.patience, validate_every))
             refuse(_impossible(trajectory, info.data["samples"], dataset))

@@ -9,8 +9,8 @@ import pytest
 from study import DATA, HISTORY, RULES, SAMPLES, SHARD, SIDECAR, WEIGHTS, Folder, Job, changed
 
 from fsdiff.data import storage
-from fsdiff.diffusion import models
 from fsdiff.jobs.lineage import recorded
+from fsdiff.methods import models
 
 pytestmark = pytest.mark.faults
 

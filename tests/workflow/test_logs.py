@@ -9,8 +9,8 @@ import pytest
 
 def run(body: str, log: Path) -> subprocess.CompletedProcess[str]:
     """Run a script that logs to ``log``."""
-    start = f"import logging, warnings\nfrom fsdiff import logs\nlogs.configure({str(log)!r})\n"
-    command = [sys.executable, "-c", start + body]
+    start = f"import logging, warnings\nfrom fsdiff.jobs import logs\nlogs.configure({str(log)!r})"
+    command = [sys.executable, "-c", f"{start}\n{body}"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

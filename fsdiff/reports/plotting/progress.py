@@ -77,7 +77,7 @@ def metric_by_epoch(
         if n == resolutions[-1]:
             plain_ticks(axes.yaxis)
     for axes, (_, n) in zip(panels[0], cells, strict=False):
-        axes.set_title(f"sampled at {n} × {n}")
+        axes.set_title(f"sampled at resolution {n}")
     for axes in panels.ravel()[len(cells) - across : len(cells)]:
         axes.set_xlabel(AXES[against])
     for axes in panels.ravel()[len(cells) :]:

@@ -427,9 +427,9 @@ def test_panels_fill_rows_and_those_of_a_metric_share_the_range_of_all_their_cur
     coarse = table().assign(**dict.fromkeys(names, 1.0))
     fine = coarse.assign(resolution=32, one_point_w1=100 * coarse["one_point_w1"])
     figure = metric_by_epoch(coarse, coarse)
-    assert figure.axes[0].get_gridspec().get_geometry() == (2, 4)
+    assert figure.axes[0].get_gridspec().get_geometry() == (2, 3)
     figure = metric_by_epoch(pd.concat([coarse, fine]), pd.concat([coarse, fine]))
-    assert figure.axes[0].get_gridspec().get_geometry() == (3, 4)
+    assert figure.axes[0].get_gridspec().get_geometry() == (5, 2)
     named = [axes for axes in figure.axes if axes.get_ylabel() == "one-point W₁"]
     (first,) = named
     (other,) = first.get_shared_y_axes().get_siblings(first)[1:]
