@@ -20,6 +20,6 @@ def initialised(block: Mapping[str, Any], basis: Basis, channels: int, seed: int
 
 
 def network_of(block: Mapping[str, Any], basis: Basis, channels: int) -> nn.Module:
-    """The network of a block for fields of so many channels on the box of a basis."""
+    """The network of a block for fields of ``channels`` channels on the box of a basis."""
     conditioning_channels = 0
     return build("network", block, channels, conditioning_channels, basis.axis_kinds)

@@ -11,7 +11,7 @@ from torch import Tensor
 from fsdiff.pde.multigrid import Multigrid, Stencil, total
 
 _ITERATIONS = 50
-"""Limit for conjugate gradients; so many cost about what a sparse factorisation does."""
+"""Limit for conjugate gradients, which cost about a sparse factorisation by then."""
 
 _COARSE = 1e-4
 """Relative residual that is too large even if rounding explains it."""

@@ -127,7 +127,7 @@ class Basis(ABC):
         return prod(self.grid(n))
 
     def finest(self, nodes: int) -> int:
-        """The finest level whose grid has at most so many nodes; 0 if none has."""
+        """The finest level whose grid has at most ``nodes`` nodes; 0 if none has."""
         return bisect_right(range(1, nodes + 1), nodes, key=self.size)
 
     def reference_level(self, n: int) -> int:

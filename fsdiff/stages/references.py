@@ -22,7 +22,7 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
     """Real data, Gaussian surrogate and white noise against test data.
 
     All are as many fields as samples are (``count``), because distances between fewer fields are
-    larger: other fields of the test split against one half of it, in the mean over several
+    larger: other fields of the test split against one half of it, the mean over several
     divisions; synthetic ones against its first half, like samples.
     """
     config = job["config"]

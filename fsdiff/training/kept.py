@@ -27,7 +27,7 @@ class KeptWeights:
         tensors.write(self._path(epoch), weights, {"seconds": seconds})
 
     def check(self, epochs: int, like: Mapping[str, Tensor]) -> None:
-        """Refuse what was kept in so many epochs unless there is all of it, with these shapes."""
+        """Refuse what ``epochs`` epochs have kept unless there is all of it, with these shapes."""
         for path in map(self._path, self._epochs(epochs)):
             if not path.exists():
                 raise DamagedError(f"{path} is missing")
@@ -36,7 +36,7 @@ class KeptWeights:
                 raise DamagedError(f"{path} holds weights of another network")
 
     def gather(self, epochs: int, path: Path, made: Mapping[str, Any]) -> None:
-        """Put the weights of a level that took so many epochs into one file at ``path``.
+        """Put what was kept of a level of ``epochs`` epochs into one file at ``path``.
 
         ``made`` says in it what it was made from.
         """

@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 class Level:
     """One level of coarse-to-fine training: ``epochs`` passes over the data at ``resolution``.
 
-    With ``patience`` it ends sooner, after so many validations in a row without a lower loss at its
+    With ``patience`` it ends sooner, after that number of validations in a row without a lower loss at its
     resolution: better with a constant learning rate, as one that falls has not fallen far by then.
     """
 
@@ -49,7 +49,7 @@ class TrainingOptions:
     compile: bool = False
 
     def learning_rate(self, peak: float, step: int, steps: int) -> float:
-        """That of a step, counted from 0, of a level with so many; ``peak`` is the level's own."""
+        """The learning rate of step ``step`` = 0 … ``steps`` − 1; ``peak`` is the level's own."""
         warmup = max(1, round(self.warmup * steps))
         rise = min(1.0, (step + 1) / warmup)
         if self.schedule == "constant":

@@ -30,7 +30,7 @@ class Processes:
         return self.rank == 0
 
     def part(self, size: int) -> slice:
-        """This process's part of so many samples; parts differ by one sample at most."""
+        """This process's part of ``size`` samples; parts differ by one sample at most."""
         return slice(self.rank * size // self.count, (self.rank + 1) * size // self.count)
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter], loss: Tensor) -> float:
@@ -46,7 +46,7 @@ class Processes:
         return float(loss)
 
     def mean(self, value: float, weight: int) -> float:
-        """The mean of all processes' values, each of so many samples."""
+        """The mean of all processes' values, each of which is of ``weight`` samples."""
         if self.count == 1:
             return value
         sums = torch.tensor([value * weight, weight], dtype=torch.float64)

@@ -52,7 +52,7 @@ class Progress:
         return mean
 
     def fits(self, steps: int, steps_per_epoch: int, resolutions: int) -> bool:
-        """Whether training of so many steps can be here."""
+        """Whether training of ``steps`` steps can be here."""
         if any(row.keys() != ROW for row in self.rows):
             return False
         epochs = self.epochs

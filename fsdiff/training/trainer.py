@@ -165,7 +165,7 @@ class Trainer:
         )
 
     def _out_of_patience(self) -> bool:
-        """Whether so many validations in a row, the last one included, found no lower loss."""
+        """Whether the last validations, ``patience`` in a row, found no lower loss."""
         if self.level.patience is None:
             return False
         epochs = self.progress.epochs[-1] - self.progress.best_epoch

@@ -60,7 +60,7 @@ class _MaternFamily(KernelPrior):
     @property
     @abstractmethod
     def smoothness(self) -> float:
-        """ν: samples have just less than so many derivatives."""
+        """ν: samples have just less than ν derivatives."""
 
     def correlation(self, distance: Tensor) -> Tensor:
         """2^(1−ν)/Γ(ν) z^ν K_ν(z), through logarithms; 1 at zero."""
