@@ -11,8 +11,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 class Level:
     """One level of coarse-to-fine training: ``epochs`` passes over the data at ``resolution``.
 
-    With ``patience`` it ends sooner, after that number of validations in a row without a lower loss at its
-    resolution: better with a constant learning rate, as one that falls has not fallen far by then.
+    With ``patience`` it ends sooner, after that number of validations in a row without a lower loss
+    at its resolution: better with a constant learning rate, as one that falls has not fallen far by
+    then.
     """
 
     resolution: PositiveInt
