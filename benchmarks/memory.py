@@ -90,7 +90,8 @@ def jobs(samples: int, channels: int) -> Iterator[tuple[str, str, dict[str, Any]
     described = attributes(job, {"dataset": "waves"}, {"shards": files}, whole, threads=2)
     yield "dataset: merge and statistics", "dataset", described
 
-    parts = {"basis": {"kind": "cosine", "dimension": 2}, "downsampling": {"kind": "spectral"}}
+    parts: dict[str, Any] = {"basis": {"kind": "cosine", "dimension": 2}, "transforms": {}}
+    parts["downsampling"] = {"kind": "spectral"}
     for coarse in COARSER:
         job = parameter("hierarchy", {**parts, "resolution": coarse})
         wildcards = {"dataset": "waves", "resolution": coarse}

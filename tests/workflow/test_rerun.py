@@ -94,11 +94,17 @@ def remove_experiment(configuration: dict[str, Any]) -> None:
 
 
 def reverse_keys(configuration: dict[str, Any]) -> None:
-    """The same blocks with their keys in another order."""
-    for block in (configuration["evaluation"], configuration["experiments"]["multilevel"]):
-        for key, value in block.items():
-            if isinstance(value, dict):
-                block[key] = dict(reversed(value.items()))
+    """The same blocks of an experiment with their keys in another order."""
+    block = configuration["experiments"]["multilevel"]
+    for key, value in block.items():
+        if isinstance(value, dict):
+            block[key] = dict(reversed(value.items()))
+
+
+def reverse_metrics(configuration: dict[str, Any]) -> None:
+    """The same metrics in another order, which is that of tables."""
+    metrics = configuration["evaluation"]["metrics"]
+    configuration["evaluation"]["metrics"] = dict(reversed(metrics.items()))
 
 
 MULTILEVEL = ("experiments", "multilevel")
@@ -204,6 +210,10 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     ),
     "data: number of shards": (setting("datasets", "waves", "shards", value=3), NOTHING),
     "configuration: order of keys": (configured(reverse_keys), NOTHING),
+    "configuration: order of metrics": (
+        configured(reverse_metrics),
+        {"comparison": 1, "table": 1, "verdict": 1, "all": 1},
+    ),
     "device: a GPU": (setting("device", value="cuda"), NOTHING),
     "parallel: two processes": (setting("parallel", value={"processes": 2}), NOTHING),
     "experiment: title": (
