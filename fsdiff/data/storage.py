@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import dask.array
 import netCDF4
 import numpy as np
 import xarray as xr
@@ -148,6 +147,8 @@ def read(
     if chunks is None:
         values = fields.read(range(header.shape[0]))
     else:
+        import dask.array  # a third of a second that only those pay who need it
+
         size = samples_per_chunk(stored["field"]) if chunks == "auto" else chunks
         pieces = (size, *header.shape[1:])
         meta = np.empty((0,) * header.ndim, fields.dtype)
