@@ -40,6 +40,17 @@ class Stream(IntEnum):
     SCORE_ERROR = 37
     PARAMETERISATION = 38
 
+    CHAIN_START = 61
+    """Where Markov chains start."""
+    CHAIN_STEP = 62
+    """Proposals of Markov chains, and whether they are accepted."""
+    SENSORS = 63
+    CONDITIONAL = 64
+    """Draws from Gaussian posteriors."""
+    RANK_TIES = 65
+    CLASSIFIER = 66
+    """Folds and weights of classifiers that tell draws from a reference."""
+
     INITIAL_STATE = 101
     """Initial states of equations in time."""
     FORCING = 102

@@ -31,13 +31,17 @@ class Solution:
     iterations: Tensor
 
 
-def solve(operator: Stencil, f: Tensor, *, tolerance: float) -> Solution:
+def solve(
+    operator: Stencil, f: Tensor, *, tolerance: float, preconditioner: Multigrid | None = None
+) -> Solution:
     """Solve A u = f for a symmetric, positive definite stencil; f is flat, (batch, (n + 2)²).
+
+    ``preconditioner`` is that of the operator, where it has been made for another f.
 
     Samples for which conjugate gradients do not converge, as can be where coefficients form a
     maze too fine for coarse grids, are factorised on the host; that costs about as much again.
     """
-    preconditioner = Multigrid(operator)
+    preconditioner = preconditioner or Multigrid(operator)
     # Half of the tolerance, because the residual that is updated departs from the true one.
     goal = (tolerance / 2) ** 2 * total(f * f)
     u, iterations = conjugate_gradients(operator, preconditioner, f, goal)
