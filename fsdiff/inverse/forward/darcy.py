@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, FiniteFloat, PositiveFloat
 from torch import Tensor
 
-from fsdiff.inverse.forward.base import ForwardMap, Linearisation
+from fsdiff.inverse.forward.base import ForwardMap, ImpossibleFieldError, Linearisation
 from fsdiff.inverse.forward.links import Exponential, Link
 from fsdiff.inverse.forward.sensors import Interpolation, Lattice, Sensors
 from fsdiff.pde.adjoint import Equations, Solver
@@ -87,7 +87,7 @@ class DarcySensors(ForwardMap):
         bad = ~(torch.isfinite(a) & (a > 0)).flatten(1).all(1)
         if bad.any():
             position = int(bad.nonzero()[0])
-            raise ValueError(
+            raise ImpossibleFieldError(
                 f"position {position} in the batch of {len(g)}: permeability must be positive and "
                 f"finite everywhere, and the field is between {g[position].min():g} and "
                 f"{g[position].max():g}"

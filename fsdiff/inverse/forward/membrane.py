@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.linalg import lapack
 from torch import Tensor
 
-from fsdiff.inverse.forward.base import ForwardMap, Linearisation
+from fsdiff.inverse.forward.base import ForwardMap, ImpossibleFieldError, Linearisation
 from fsdiff.inverse.forward.membrane_data import MEASUREMENTS
 
 BLOCKS, CELLS = 8, 32
@@ -117,7 +117,7 @@ def _solved(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     bands = (_bands() @ theta).reshape(size + 2, size**2)
     factor, failed = lapack.dpbtrf(bands, lower=1)
     if failed:
-        raise ArithmeticError(
+        raise ImpossibleFieldError(
             f"the stiffness matrix is singular to double precision: θ is between "
             f"{theta.min():g} and {theta.max():g}"
         )
@@ -144,8 +144,8 @@ def _elements() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     Vertex (i, j) is at x = i/32, y = j/32; interior ones are counted row by row, x first.
     """
     j, i = np.meshgrid(np.arange(CELLS), np.arange(CELLS), indexing="ij")
-    corners = np.stack([(i, j), (i, j + 1), (i + 1, j + 1), (i + 1, j)])
-    inside = ((corners > 0) & (corners < CELLS)).all(1)
+    corners: np.ndarray = np.stack([(i, j), (i, j + 1), (i + 1, j + 1), (i + 1, j)])
+    inside = np.all((corners > 0) & (corners < CELLS), axis=1)
     number = (corners[:, 1] - 1) * (CELLS - 1) + corners[:, 0] - 1
     block = np.broadcast_to(j * BLOCKS // CELLS * BLOCKS + i * BLOCKS // CELLS, (4, 4, *i.shape))
     kept = inside[:, None] & inside[None]

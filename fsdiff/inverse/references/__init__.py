@@ -1,0 +1,1 @@
+"""Posteriors to compare with: converged Markov chains, and Gaussian laws in closed form."""

@@ -1,0 +1,225 @@
+"""Gaussian posteriors in closed form: exact where the map is linear, Laplace's where it is not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fsdiff.inverse.references.likelihoods import GaussianNoise
+from fsdiff.inverse.references.posterior import Posterior
+from fsdiff.inverse.references.priors import Prior
+from fsdiff.randomness import normals
+from fsdiff.streams import Stream
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianPosterior:
+    """The law of u = mean + q given y = ``rows`` · q + ``offset`` + N(0, ``noise``).
+
+    ``rows`` are derivatives with respect to node values, (count, *shape); ``offset``, ``noise``
+    (variances) and ``data`` are (count,); all in float64.
+    """
+
+    prior: Prior
+    rows: Tensor
+    offset: Tensor
+    noise: Tensor
+    data: Tensor
+
+    @classmethod
+    def of(cls, posterior: Posterior, deviation: Tensor | None = None) -> Self:
+        """With the map linearised at a deviation (*shape), the prior's mean by default.
+
+        Exact where the map is linear. Raises ValueError for other noise than Gaussian.
+        """
+        likelihood, prior = posterior.likelihood, posterior.prior
+        if not isinstance(likelihood, GaussianNoise):
+            raise ValueError(f"likelihood '{likelihood.kind}' has no Gaussian posterior")
+        if deviation is None:
+            deviation = torch.zeros(prior.shape, dtype=torch.float64)
+        u = (prior.mean + deviation)[None]
+        rows = posterior.map.jacobian(u)[0].double()
+        observed = posterior.map.evaluate(u)[0].double()
+        offset = observed - rows.flatten(1) @ deviation.flatten()
+        noise = likelihood.deviations(observed).square().expand_as(observed)
+        return cls(prior, rows, offset, noise, posterior.data.double())
+
+    @cached_property
+    def gains(self) -> Tensor:
+        """C Hᵀ, a field for each observation, (count, *shape)."""
+        return self.prior.covariance(self.rows)
+
+    @cached_property
+    def deviation(self) -> Tensor:
+        """The posterior mean without the prior's, (*shape)."""
+        return self._weighted((self.data - self.offset)[None])[0]
+
+    @property
+    def mean(self) -> Tensor:
+        """The posterior mean, (*shape)."""
+        return self.prior.mean + self.deviation
+
+    @cached_property
+    def variance(self) -> Tensor:
+        """The posterior variance at each node, (*shape)."""
+        flat = self.gains.flatten(1)
+        seen = torch.linalg.solve_triangular(self._factor, flat, upper=False).square().sum(0)
+        return (self.prior.variance - seen.view(self.prior.shape)).clamp_min(0)
+
+    @property
+    def log_evidence(self) -> float:
+        """log N(y; offset, H C Hᵀ + Γ), the probability of the data."""
+        residual = (self.data - self.offset)[:, None]
+        white = torch.linalg.solve_triangular(self._factor, residual, upper=False)
+        determinant = self._factor.diagonal().log().sum()
+        constant = 0.5 * len(residual) * np.log(2 * np.pi)
+        return float(-0.5 * white.square().sum() - determinant - constant)
+
+    def sample(self, indices: Sequence[int], seed: int) -> Tensor:
+        """Draws (len(indices), *shape), float64; draw i depends on (seed, i) only.
+
+        Matheron's rule: a draw z of prior and noise, moved by what it says wrongly of the data.
+        """
+        count = len(self.data)
+        drawn = normals(seed, indices, (self.prior.normals + count,), Stream.CONDITIONAL)
+        # One at a time: matrix products round in a way that depends on the batch's size.
+        return torch.stack([self._conditioned(row) for row in torch.from_numpy(drawn)])
+
+    def _conditioned(self, numbers: Tensor) -> Tensor:
+        """The draw that N(0, 1) numbers (count + normals,) make."""
+        error, rest = numbers.split([len(self.data), self.prior.normals])
+        z = self.prior.draw(rest)
+        said = self.rows.flatten(1) @ z.flatten() + self.offset + error * self.noise.sqrt()
+        return self.prior.mean + z + self._weighted((self.data - said)[None])[0]
+
+    def covariance_of(self, functionals: Tensor) -> Tensor:
+        """The posterior covariance of numbers Σ_x w(x) u(x), w given as (k, *shape), (k, k)."""
+        w = functionals.flatten(1)
+        prior = w @ self.prior.covariance(functionals).flatten(1).T
+        seen = torch.linalg.solve_triangular(self._factor, self.gains.flatten(1) @ w.T, upper=False)
+        return prior - seen.T @ seen
+
+    @cached_property
+    def _factor(self) -> Tensor:
+        """Of H C Hᵀ + Γ."""
+        covariance = self.rows.flatten(1) @ self.gains.flatten(1).T
+        return torch.linalg.cholesky(0.5 * (covariance + covariance.T) + torch.diag(self.noise))
+
+    def _weighted(self, residuals: Tensor) -> Tensor:
+        """C Hᵀ (H C Hᵀ + Γ)⁻¹ applied to residuals (batch, count), (batch, *shape)."""
+        weights = torch.cholesky_solve(residuals.T, self._factor).T
+        return (weights @ self.gains.flatten(1)).view(-1, *self.prior.shape)
+
+
+def laplace(
+    posterior: Posterior, *, iterations: int = 100, tolerance: float = 1e-8
+) -> GaussianPosterior:
+    """The Gaussian law about the most probable field, with the map linearised there.
+
+    Gauss–Newton's method with steps halved until Φ + ½|q|²_C falls. ValueError for maps without a
+    derivative, ArithmeticError that tells the last step where it does not converge.
+    """
+    q = torch.zeros(posterior.prior.shape, dtype=torch.float64)
+    value, change = _objective(posterior, q), float("inf")
+    for _ in range(iterations):
+        law = GaussianPosterior.of(posterior, q)
+        direction = law.deviation - q
+        change = float((direction.square().mean() / posterior.prior.variance.mean()).sqrt())
+        if change < tolerance:
+            return law
+        step = 1.0
+        while step > 1e-6:
+            moved = q + step * direction
+            attempt = _objective(posterior, moved)
+            if attempt < value:
+                break
+            step /= 2
+        else:  # rounding hides what is left to gain
+            return law
+        q, value = moved, attempt
+    raise ArithmeticError(
+        f"Gauss–Newton has not converged in {iterations} iterations: its last step was "
+        f"{change:.1e} of a prior deviation; the posterior may have several modes, so that there "
+        "is no Laplace approximation"
+    )
+
+
+def _objective(posterior: Posterior, q: Tensor) -> float:
+    return float(posterior.potential(q[None]) + 0.5 * posterior.prior.energy(q[None]))
+
+
+@dataclass(frozen=True, eq=False)
+class JointGaussian:
+    """Kriging: fields and observations taken as jointly Gaussian with their sample covariance.
+
+    The best linear estimate of a field from observations, whatever the map between them. ``fields``
+    are (samples, *shape) and ``observations``, without noise, (samples, count); ``noise`` is the
+    variance of errors, (count,) or one.
+    """
+
+    fields: Tensor
+    observations: Tensor
+    noise: Tensor
+
+    def __post_init__(self) -> None:
+        """Refuse sets that are not pairs."""
+        if len(self.fields) != len(self.observations) or len(self.fields) < 2:
+            raise ValueError(
+                f"{len(self.fields)} fields and {len(self.observations)} observations: give two "
+                "pairs or more"
+            )
+
+    def mean(self, data: Tensor) -> Tensor:
+        """The estimates for data (cases, count), (cases, *shape)."""
+        fields, observations = self._means
+        return fields + self._weighted(data.double() - observations)
+
+    @cached_property
+    def variance(self) -> Tensor:
+        """The variance at each node, which does not depend on the data, (*shape)."""
+        fields, observations = self._anomalies
+        cross = observations.T @ fields.flatten(1)
+        seen = torch.linalg.solve_triangular(self._factor, cross, upper=False).square().sum(0)
+        return (fields.square().sum(0) - seen.view(fields.shape[1:])).clamp_min(0)
+
+    def sample(self, data: Tensor, indices: Sequence[int], seed: int) -> Tensor:
+        """Draws (len(indices), *shape) for data (count,); draw i depends on (seed, i) only."""
+        count = len(self.fields) + self.observations.shape[1]
+        drawn = torch.from_numpy(normals(seed, indices, (count,), Stream.CONDITIONAL))
+        return torch.stack([self._conditioned(data.double(), row) for row in drawn])
+
+    def _conditioned(self, data: Tensor, numbers: Tensor) -> Tensor:
+        """The draw that N(0, 1) numbers make."""
+        (field, observation), (fields, observations) = self._means, self._anomalies
+        error, weights = numbers.split([observations.shape[1], len(fields)])
+        z = torch.tensordot(weights, fields, 1)
+        said = observation + weights @ observations + error * self.noise.double().sqrt()
+        return field + z + self._weighted((data - said)[None])[0]
+
+    @cached_property
+    def _means(self) -> tuple[Tensor, Tensor]:
+        return self.fields.double().mean(0), self.observations.double().mean(0)
+
+    @cached_property
+    def _anomalies(self) -> tuple[Tensor, Tensor]:
+        """Deviations from the means over √(samples − 1): their products are covariances."""
+        root = (len(self.fields) - 1) ** 0.5
+        field_mean, observation_mean = self._means
+        fields = (self.fields.double() - field_mean) / root
+        return fields, (self.observations.double() - observation_mean) / root
+
+    @cached_property
+    def _factor(self) -> Tensor:
+        """Of the covariance of noisy observations."""
+        observations = self._anomalies[1]
+        noise = self.noise.double().expand(observations.shape[1])
+        return torch.linalg.cholesky(observations.T @ observations + torch.diag(noise))
+
+    def _weighted(self, residuals: Tensor) -> Tensor:
+        fields, observations = self._anomalies
+        weights = torch.cholesky_solve(residuals.T, self._factor).T
+        return (weights @ observations.T @ fields.flatten(1)).view(-1, *fields.shape[1:])

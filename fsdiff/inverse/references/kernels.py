@@ -1,0 +1,159 @@
+"""Steps of Markov chains on functions, for all chains at once.
+
+Both leave the posterior invariant at every resolution, and accept as often on fine grids as on
+coarse ones: what would leave the prior's support is never proposed.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from fsdiff.inverse.references.posterior import Posterior
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+@dataclass
+class Position:
+    """Where chains are: deviations (chains, *shape), Φ (chains,), its gradient if one is used."""
+
+    deviation: Tensor
+    potential: Tensor
+    gradient: Tensor | None = None
+
+
+class Kernel(ABC):
+    """A Markov kernel; ``uniforms`` is how many uniform numbers a step of a chain takes.
+
+    Each chain has a step of its own, which is adapted during burn-in until it accepts the share
+    ``acceptance`` of its proposals, at most ``largest``.
+    """
+
+    uniforms: ClassVar[int]
+    gradient: ClassVar[bool]
+    largest: ClassVar[float]
+    kind: str
+    acceptance: Share
+    first: PositiveFloat
+
+    def start(self, posterior: Posterior, deviation: Tensor) -> Position:
+        """A position at these deviations; ValueError where the posterior has no gradient."""
+        if not self.gradient:
+            return Position(deviation, posterior.potential(deviation))
+        if not posterior.differentiable:
+            raise ValueError(f"reference '{self.kind}' follows gradients: use 'pcn' instead")
+        return Position(deviation, *posterior.gradient(deviation))
+
+    @abstractmethod
+    def advance(
+        self, posterior: Posterior, now: Position, step: Tensor, noise: Tensor, uniform: Tensor
+    ) -> tuple[Position, Tensor]:
+        """The next position, and the probability with which each proposal was to be accepted.
+
+        ``step`` is (chains,), ``noise`` draws from N(0, C), ``uniform`` (chains, uniforms).
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreconditionedCrankNicolson(Kernel):
+    """q' = √(1 − β²) q + β ξ with ξ ~ N(0, C), accepted with min(1, exp(Φ(q) − Φ(q'))).
+
+    Cotter, Roberts, Stuart and White (Statistical Science, 2013). It needs no gradient.
+    """
+
+    acceptance: Share = 0.3
+    first: PositiveFloat = 0.1
+    kind: Literal["pcn"] = "pcn"
+    uniforms: ClassVar[int] = 1
+    gradient: ClassVar[bool] = False
+    largest: ClassVar[float] = 1.0
+
+    def advance(
+        self, posterior: Posterior, now: Position, step: Tensor, noise: Tensor, uniform: Tensor
+    ) -> tuple[Position, Tensor]:
+        """One proposal for each chain."""
+        beta = _each(step, noise)
+        deviation = torch.addcmul(beta * noise, (1 - beta.square()).sqrt(), now.deviation)
+        proposal = Position(deviation, posterior.potential(deviation))
+        # Chains that start where Φ = ∞ follow the prior until they have left.
+        lost = torch.isinf(now.potential) & torch.isinf(proposal.potential)
+        ratio = torch.where(lost, 0.0, now.potential - proposal.potential)
+        return _decided(now, proposal, ratio, uniform[:, 0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class HamiltonianMonteCarlo(Kernel):
+    """Hamiltonian dynamics that preserve N(0, C), in ``leapfrogs`` steps of a random length.
+
+    Beskos, Pinski, Sanz-Serna and Stuart (SPA, 2011): half a kick −(h/2) C ∇Φ, a rotation of
+    position and velocity by the angle h, half a kick. The change of energy is summed from the
+    kicks, so that it stays finite as the grid is refined. h is drawn for each trajectory from
+    0.8 … 1.2 of the step, against orbits that close. Needs the gradient, ``leapfrogs`` times.
+    """
+
+    acceptance: Share = 0.8
+    first: PositiveFloat = 0.02
+    leapfrogs: PositiveInt = 10
+    kind: Literal["hmc"] = "hmc"
+    uniforms: ClassVar[int] = 2
+    gradient: ClassVar[bool] = True
+    largest: ClassVar[float] = math.pi / 4
+
+    def advance(
+        self, posterior: Posterior, now: Position, step: Tensor, noise: Tensor, uniform: Tensor
+    ) -> tuple[Position, Tensor]:
+        """One trajectory for each chain."""
+        h = step * (0.8 + 0.4 * uniform[:, 1])
+        angle = _each(h, noise)
+        cosine, sine = angle.cos(), angle.sin()
+        moving, velocity = now, noise
+        energy = torch.zeros_like(h)
+        for _ in range(self.leapfrogs):
+            velocity, gained = _kick(posterior, moving, velocity, h)
+            energy += gained
+            deviation = cosine * moving.deviation + sine * velocity
+            velocity = cosine * velocity - sine * moving.deviation
+            moving = Position(deviation, *posterior.gradient(deviation))
+            velocity, gained = _kick(posterior, moving, velocity, h)
+            energy += gained
+        ratio = now.potential - moving.potential - energy
+        # From where Φ = ∞ anything finite is better; what is not a number is worse than all.
+        ratio = torch.where(torch.isinf(now.potential) & moving.potential.isfinite(), 0.0, ratio)
+        return _decided(now, moving, ratio.nan_to_num(nan=-torch.inf), uniform[:, 0])
+
+
+def _kick(posterior: Posterior, at: Position, velocity: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """v − (h/2) C ∇Φ, and by how much ½|v|²_C has grown."""
+    assert at.gradient is not None
+    force = posterior.prior.covariance(at.gradient)
+    along = (at.gradient * velocity).flatten(1).sum(1)
+    size = (at.gradient * force).flatten(1).sum(1)
+    half = h / 2
+    return velocity - _each(half, force) * force, half * (0.5 * half * size - along)
+
+
+def _decided(
+    now: Position, proposal: Position, ratio: Tensor, uniform: Tensor
+) -> tuple[Position, Tensor]:
+    """The proposal where a uniform number says so, and the probability of that."""
+    accepted = uniform.log() < ratio
+    chosen = _each(accepted, now.deviation)
+    gradient = None
+    if now.gradient is not None and proposal.gradient is not None:
+        gradient = torch.where(chosen, proposal.gradient, now.gradient)
+    position = Position(
+        torch.where(chosen, proposal.deviation, now.deviation),
+        torch.where(accepted, proposal.potential, now.potential),
+        gradient,
+    )
+    return position, ratio.clamp(max=0.0).exp()
+
+
+def _each(values: Tensor, like: Tensor) -> Tensor:
+    """A number for each chain, to multiply fields."""
+    return values.view(-1, *[1] * (like.ndim - 1))

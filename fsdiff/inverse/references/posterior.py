@@ -1,0 +1,67 @@
+"""A posterior: a Gaussian prior, a forward map, a likelihood and data."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fsdiff.inverse.forward.base import ForwardMap
+from fsdiff.inverse.references.likelihoods import GaussianNoise, Likelihood
+from fsdiff.inverse.references.priors import Prior
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """The law with density ∝ exp(−Φ(u)) with respect to the prior, Φ from the data.
+
+    ``data`` is (count,), or (chains, count) where each chain has its own. Fields are given as
+    deviations from the prior's mean, (batch, *shape). Fields that the map has no value for have
+    Φ = ∞.
+    """
+
+    prior: Prior
+    map: ForwardMap
+    likelihood: Likelihood
+    data: Tensor
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether there is a gradient to follow."""
+        return self.map.differentiable and self.likelihood.differentiable
+
+    def potential(self, deviation: Tensor) -> Tensor:
+        """Φ(mean + q), (batch,)."""
+        try:
+            observed = self.map.evaluate(self.prior.mean + deviation)
+        except ArithmeticError:
+            if len(deviation) == 1:
+                return torch.full((1,), torch.inf, dtype=deviation.dtype)
+            return torch.cat([self._part(i).potential(q) for i, q in enumerate(deviation.split(1))])
+        return _number(self.likelihood.potential(observed, self.data))
+
+    def gradient(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
+        """Φ and its derivative with respect to node values; zero where Φ = ∞."""
+        if not isinstance(self.likelihood, GaussianNoise):
+            raise ValueError(
+                f"likelihood '{self.likelihood.kind}' has no gradient: use the reference 'pcn'"
+            )
+        try:
+            linear = self.map.linearise(self.prior.mean + deviation)
+        except ArithmeticError:
+            if len(deviation) == 1:
+                infinite = torch.full((1,), torch.inf, dtype=deviation.dtype)
+                return infinite, torch.zeros_like(deviation)
+            parts = [self._part(i).gradient(q) for i, q in enumerate(deviation.split(1))]
+            return torch.cat([phi for phi, _ in parts]), torch.cat([g for _, g in parts])
+        potential = _number(self.likelihood.potential(linear.value, self.data))
+        gradient = linear.vjp(self.likelihood.slope(linear.value, self.data))
+        return potential, torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def _part(self, number: int) -> "Posterior":
+        """The posterior that one of the chains sees."""
+        data = self.data if self.data.ndim == 1 else self.data[number : number + 1]
+        return Posterior(self.prior, self.map, self.likelihood, data)
+
+
+def _number(potential: Tensor) -> Tensor:
+    return torch.nan_to_num(potential, nan=torch.inf, posinf=torch.inf)
