@@ -73,11 +73,12 @@ def convergence(quantities: Mapping[str, Tensor]) -> Convergence:
 
     data = {name: values.T.double().numpy() for name, values in quantities.items()}
     chains = arviz.convert_to_dataset(data)
-    measures = (
-        arviz.rhat(chains),
-        arviz.ess(chains, method="bulk"),
-        arviz.ess(chains, method="tail"),
-    )
+    with np.errstate(divide="ignore", invalid="ignore"):  # of quantities that never change
+        measures = (
+            arviz.rhat(chains),
+            arviz.ess(chains, method="bulk"),
+            arviz.ess(chains, method="tail"),
+        )
     r_hat, bulk, tail = ({name: float(found[name]) for name in data} for found in measures)
     still = [name for name, values in data.items() if (np.ptp(values, axis=1) == 0).any()]
     return Convergence(r_hat | dict.fromkeys(still, math.nan), bulk, tail)

@@ -80,10 +80,7 @@ class PreconditionedCrankNicolson(Kernel):
         beta = _each(step, noise)
         deviation = torch.addcmul(beta * noise, (1 - beta.square()).sqrt(), now.deviation)
         proposal = Position(deviation, posterior.potential(deviation))
-        # Chains that start where Φ = ∞ follow the prior until they have left.
-        lost = torch.isinf(now.potential) & torch.isinf(proposal.potential)
-        ratio = torch.where(lost, 0.0, now.potential - proposal.potential)
-        return _decided(now, proposal, ratio, uniform[:, 0])
+        return _decided(now, proposal, torch.zeros_like(step), uniform[:, 0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,26 +108,27 @@ class HamiltonianMonteCarlo(Kernel):
         h = step * (0.8 + 0.4 * uniform[:, 1])
         angle = _each(h, noise)
         cosine, sine = angle.cos(), angle.sin()
-        moving, velocity = now, noise
+        moving, velocity, force = now, noise, self._force(posterior, now)
         energy = torch.zeros_like(h)
         for _ in range(self.leapfrogs):
-            velocity, gained = _kick(posterior, moving, velocity, h)
+            velocity, gained = _kick(moving, velocity, force, h)
             energy += gained
             deviation = cosine * moving.deviation + sine * velocity
             velocity = cosine * velocity - sine * moving.deviation
             moving = Position(deviation, *posterior.gradient(deviation))
-            velocity, gained = _kick(posterior, moving, velocity, h)
+            force = self._force(posterior, moving)
+            velocity, gained = _kick(moving, velocity, force, h)
             energy += gained
-        ratio = now.potential - moving.potential - energy
-        # From where Φ = ∞ anything finite is better; what is not a number is worse than all.
-        ratio = torch.where(torch.isinf(now.potential) & moving.potential.isfinite(), 0.0, ratio)
-        return _decided(now, moving, ratio.nan_to_num(nan=-torch.inf), uniform[:, 0])
+        return _decided(now, moving, energy, uniform[:, 0])
+
+    def _force(self, posterior: Posterior, at: Position) -> Tensor:
+        assert at.gradient is not None
+        return posterior.prior.covariance(at.gradient)
 
 
-def _kick(posterior: Posterior, at: Position, velocity: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-    """v − (h/2) C ∇Φ, and by how much ½|v|²_C has grown."""
+def _kick(at: Position, velocity: Tensor, force: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """v − (h/2) C ∇Φ, and by how much ½|v|²_C has grown; ``force`` is C ∇Φ."""
     assert at.gradient is not None
-    force = posterior.prior.covariance(at.gradient)
     along = (at.gradient * velocity).flatten(1).sum(1)
     size = (at.gradient * force).flatten(1).sum(1)
     half = h / 2
@@ -138,9 +136,15 @@ def _kick(posterior: Posterior, at: Position, velocity: Tensor, h: Tensor) -> tu
 
 
 def _decided(
-    now: Position, proposal: Position, ratio: Tensor, uniform: Tensor
+    now: Position, proposal: Position, energy: Tensor, uniform: Tensor
 ) -> tuple[Position, Tensor]:
-    """The proposal where a uniform number says so, and the probability of that."""
+    """The proposal where a uniform number says so, and the probability of that.
+
+    ``energy`` is what the proposal has gained beside Φ. Chains that start where Φ = ∞ follow the
+    prior until they have left; what is not a number is worse than all else.
+    """
+    ratio = (now.potential - proposal.potential - energy).nan_to_num(nan=-torch.inf)
+    ratio = torch.where(torch.isinf(now.potential), 0.0, ratio)
     accepted = uniform.log() < ratio
     chosen = _each(accepted, now.deviation)
     gradient = None
