@@ -1,0 +1,159 @@
+"""Draws of posteriors with what they are compared with, and what every measure of them has."""
+
+import logging
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from fsdiff.metrics.words import Words
+from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.leading import inner_products, leading_functions
+
+logger = logging.getLogger(__name__)
+
+Needed = Literal["truth", "reference", "residuals"]
+"""What a measure compares draws with."""
+
+AGAINST_REFERENCE, AGAINST_TRUTH, CALIBRATION = (
+    "posterior, against the reference",
+    "posterior, against the truth",
+    "posterior, calibration",
+)
+"""Families of results, as tables call them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """Draws (cases, draws, channels, *grid) of posteriors, one case for each observation.
+
+    ``truth`` (cases, channels, *grid) are the fields that were observed; ``reference`` (cases,
+    draws, channels, *grid) draws of the true posteriors; ``residuals`` (cases, draws, count) the
+    misfits (G(u) − y)/σ of the draws. Fields are in units of each channel's own deviation. Draws
+    are taken as independent: those of Markov chains are to be thinned.
+    """
+
+    draws: Tensor
+    basis: Basis
+    truth: Tensor | None = None
+    reference: Tensor | None = None
+    residuals: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse sets that do not fit together, by name."""
+        shape = tuple(self.draws.shape)
+        if len(shape) != 3 + self.basis.dimension or 0 in shape:
+            raise ValueError(f"draws have shape {shape}; expected (cases, draws, channels, *grid)")
+        expected = {
+            "truth": (shape[0], *shape[2:]),
+            "reference": (shape[0], None, *shape[2:]),
+            "residuals": (shape[0], shape[1], None),
+        }
+        for name, wanted in expected.items():
+            given = getattr(self, name)
+            if given is not None and not _fits(tuple(given.shape), wanted):
+                text = ", ".join("any" if size is None else str(size) for size in wanted)
+                raise ValueError(f"{name} has shape {tuple(given.shape)}; expected ({text})")
+            if given is not None and not given.isfinite().all():
+                raise ValueError(f"{name} contains NaN or infinity")
+        if not self.draws.isfinite().all():
+            case = int((~self.draws.isfinite()).flatten(1).any(1).nonzero()[0])
+            raise ValueError(f"draws contain NaN or infinity, first in case {case}")
+
+    @property
+    def n(self) -> int:
+        """The level of the fields."""
+        return self.basis.resolution(self.draws)
+
+    def leading(self, fields: Tensor, count: int) -> Tensor:
+        """Coefficients (..., channels · count) in the modes of the lowest wavenumbers."""
+        found = []
+        for channel, own in enumerate(self.basis.by_channel(self.draws.shape[2])):
+            functions = leading_functions(own, self.n, count)
+            found.append(inner_products(fields.select(-1 - own.dimension, channel), functions))
+        return torch.cat(found, -1)
+
+
+def halves(reference: Tensor, basis: Basis, truth: Tensor | None = None) -> Cases:
+    """The row of a reference beside itself: its odd draws as draws, its even ones as reference."""
+    return Cases(reference[:, 1::2], basis, truth=truth, reference=reference[:, ::2])
+
+
+class PosteriorMetric(ABC):
+    """A measure of draws of posteriors: a number or a few, means over cases.
+
+    ``needs`` says what cases must have for it, ``at_least`` how many draws a case, and
+    ``at_least_cases`` how many cases. ``words`` are what results are called, as in
+    ``fsdiff.metrics.base.Metric``.
+    """
+
+    kind: str
+    needs: ClassVar[tuple[Needed, ...]] = ()
+    at_least: ClassVar[int] = 2
+    at_least_cases: ClassVar[int] = 1
+    words: ClassVar[tuple[Words, ...]] = ()
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """The names of the numbers."""
+        return tuple(words.name for words in self.words)
+
+    def check(self, cases: Cases) -> None:
+        """Raise ValueError for cases that have not what it needs."""
+        for name in self.needs:
+            if getattr(cases, name) is None:
+                raise ValueError(f"'{self.kind}' compares draws with the {name}, which is missing")
+        if cases.draws.shape[1] < self.at_least:
+            raise ValueError(
+                f"'{self.kind}' needs {self.at_least} draws or more of each posterior; there are "
+                f"{cases.draws.shape[1]}"
+            )
+        if len(cases.draws) < self.at_least_cases:
+            raise ValueError(
+                f"'{self.kind}' needs {self.at_least_cases} cases or more; there are "
+                f"{len(cases.draws)}"
+            )
+
+    def __call__(self, cases: Cases) -> dict[str, float]:
+        """The numbers by name; ValueError for cases that it cannot measure."""
+        self.check(cases)
+        return self.measure(cases)
+
+    @abstractmethod
+    def measure(self, cases: Cases) -> dict[str, float]:
+        """The numbers of cases that have been checked."""
+
+
+def evaluate(metrics: Mapping[str, PosteriorMetric], cases: Cases) -> dict[str, float]:
+    """The numbers of all measures in one row, in the order of ``metrics``.
+
+    Measures of what the cases do not have are left out, and so are numbers that are not defined,
+    with a warning. ValueError, naming the measure, where two give the same key.
+    """
+    row: dict[str, float] = {}
+    for name, metric in metrics.items():
+        if any(getattr(cases, needed) is None for needed in metric.needs):
+            continue
+        for key, value in metric(cases).items():
+            if key in row:
+                raise ValueError(f"metric '{name}' gives '{key}' again: remove it or the other")
+            if math.isfinite(value):
+                row[key] = float(value)
+            else:
+                logger.warning("metric '%s' gives no %s", name, key)
+    return row
+
+
+def mean_over_cases(measure: Callable[[int], Tensor], cases: Cases) -> Tensor:
+    """The mean of what ``measure`` makes of each case, float64."""
+    return torch.stack([measure(case).double() for case in range(len(cases.draws))]).mean(0)
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(wanted) and all(
+        w is None or size == w for size, w in zip(shape, wanted, strict=True)
+    )
