@@ -15,6 +15,7 @@ PEERS = {"networks": "neuralop"}
 """What a benchmark compares with, where this is no dependency of the package or its tests."""
 
 SMALLEST = {
+    "mcmc": "--quick --only linear darcy --folder {}",
     "memory": "--samples 20 --channels 1 --folder {}",
     "networks": "--quick --threads 1 --folder {}",
     "refinement": "--samples 2 --resolutions 8 16 --output {}",

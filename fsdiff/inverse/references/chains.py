@@ -9,6 +9,7 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
+from fsdiff.inverse.references.convergence import EFFECTIVE, R_HAT, convergence
 from fsdiff.inverse.references.kernels import Kernel, Position
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.randomness import generator
@@ -139,6 +140,15 @@ class Chains:
         leading = self.state.leading[:kept]
         found = {"potential": self.state.potentials[:kept]}
         return found | {f"mode {k}": leading[..., k] for k in range(leading.shape[-1])}
+
+    def reference(self, r_hat: float = R_HAT, effective: float = EFFECTIVE) -> Tensor:
+        """Run to the end; all draws (draws · chains, *shape), in single precision.
+
+        NotConvergedError where R̂ or an effective sample size says that they are no reference.
+        """
+        self.run()
+        convergence(self.quantities()).check(r_hat, effective)
+        return self.fields().flatten(0, 1)
 
     def acceptance(self) -> Tensor:
         """Share of proposals that each chain has accepted after burn-in, (chains,)."""

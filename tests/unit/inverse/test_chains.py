@@ -297,6 +297,21 @@ def test_chains_that_have_not_converged_are_no_reference(values, message):
         convergence({"good": autoregressive(0.0, 1500, seed=9), "x": values}).check()
 
 
+def test_only_converged_chains_give_a_reference():
+    prior = IndependentNormals((2,), mean=5.0)
+    kernel = PreconditionedCrankNicolson(first=1.0)
+    chains = Chains(flat(prior), kernel, Plan(burn_in=0, steps=300, thin=1), seed=0)
+    with pytest.raises(NotConvergedError, match="potential does not change"):
+        chains.reference()
+    seeing = Posterior(
+        prior, Linear(torch.eye(2).double()), GaussianNoise(noise=3.0), normal(2) + 5.0
+    )
+    draws = Chains(seeing, kernel, Plan(burn_in=100, steps=600, thin=1), seed=0).reference()
+    exact = GaussianPosterior.of(seeing)
+    assert draws.shape == (4800, 2)
+    assert torch.allclose(draws.double().mean(0), exact.mean, atol=0.1)
+
+
 def test_tails_must_be_sampled_too():
     found = Convergence({"x": 1.0}, {"x": 2000.0}, {"x": 400.0})
     with pytest.raises(NotConvergedError, match=r"\(tail\) of x is 400, .* about 2\.5 times"):

@@ -1,0 +1,311 @@
+"""Markov chains on functions: how fast they are, how much they tell, and whether they are right.
+
+Preconditioned Crank–Nicolson and Hamiltonian Monte Carlo, eight chains, on one thread. A linear
+observation has a posterior in closed form, which means and variances are compared with; Darcy's
+pressure at 8 × 8 sensors is the published problem and a sharper one; the membrane of 64 blocks is a
+published benchmark, whose data are symmetric, so that its posterior is. Steps are those of all
+chains together; a step of Hamiltonian Monte Carlo solves as many equations as it has leapfrogs,
+and as many again for gradients.
+
+    python benchmarks/mcmc.py [--quick] [--only linear darcy membrane] [--folder docs/benchmarks]
+"""
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from measuring import environment
+from report import number, table
+
+from fsdiff.inverse.forward.base import Differentiable, ForwardMap, Linear
+from fsdiff.inverse.forward.darcy import DarcySensors
+from fsdiff.inverse.forward.membrane import (
+    NOISE,
+    PRIOR_DEVIATION,
+    PRIOR_MEAN,
+    Membrane,
+    measurements,
+)
+from fsdiff.inverse.forward.sensors import Interpolation, Lattice
+from fsdiff.inverse.references.chains import Chains, Plan
+from fsdiff.inverse.references.convergence import Convergence, convergence
+from fsdiff.inverse.references.gaussian import GaussianPosterior
+from fsdiff.inverse.references.kernels import (
+    HamiltonianMonteCarlo,
+    Kernel,
+    PreconditionedCrankNicolson,
+)
+from fsdiff.inverse.references.likelihoods import GaussianNoise
+from fsdiff.inverse.references.posterior import Posterior
+from fsdiff.inverse.references.priors import GaussianField, IndependentNormals, Law
+from fsdiff.jobs.atomic import atomic
+from fsdiff.measures.priors import Matern
+from fsdiff.metrics.posterior.base import halves
+from fsdiff.metrics.posterior.moments import PosteriorMoments
+from fsdiff.randomness import generator
+from fsdiff.spaces.bases import CosineBasis
+from fsdiff.streams import Stream
+
+REPOSITORY = Path(__file__).parents[1]
+BASIS = CosineBasis(2)
+ROUGH: Law = Matern(smoothness=1.5, length=0.5, normalize=False)
+"""The published prior of Darcy's problem: variance 1."""
+
+DATA = 64
+"""The level that data are made on."""
+
+PAGE = """\
+# Markov chains on functions
+
+Made by `python benchmarks/mcmc.py`: {environment}
+
+{about}
+
+{speed}
+{findings}
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run and what it cost."""
+
+    task: str
+    n: int
+    chains: Chains
+    seconds: float
+    convergence: Convergence
+
+    @property
+    def steps(self) -> int:
+        """Of all chains."""
+        return self.chains.total * self.chains.plan.chains
+
+
+def run(task: str, posterior: Posterior, kernel: Kernel, plan: Plan) -> Run:
+    """Chains from beginning to end."""
+    chains = Chains(posterior, kernel, plan, seed=0)
+    start = time.process_time()
+    chains.run()
+    seconds = time.process_time() - start
+    n = posterior.prior.shape[-1]
+    return Run(task, n, chains, seconds, convergence(chains.quantities()))
+
+
+def linear(n: int, noise: float = 0.5) -> Posterior:
+    """A field at 4 × 4 sensors."""
+    prior = GaussianField(BASIS, ROUGH, n)
+    map = Linear.of(at_sensors(n), torch.zeros(prior.shape, dtype=torch.float64))
+    return Posterior(prior, map, GaussianNoise(noise=noise), seen(at_sensors(DATA), noise))
+
+
+def at_sensors(n: int) -> Differentiable:
+    """Values of a field at 4 × 4 points."""
+    interpolation = Interpolation(Lattice(per_axis=4).points, n)
+    return Differentiable(lambda u: interpolation.apply(u[:, 0]), 16)
+
+
+def darcy(n: int, noise: float) -> Posterior:
+    """Pressure at 8 × 8 sensors."""
+    prior, map = GaussianField(BASIS, ROUGH, n), DarcySensors()
+    return Posterior(prior, map, GaussianNoise(noise=noise), seen(map, noise))
+
+
+def seen(map: ForwardMap, noise: float) -> torch.Tensor:
+    """Data of a draw of the prior, the same whatever grid the posterior is on."""
+    prior = GaussianField(BASIS, ROUGH, DATA)
+    random = generator(1, Stream.INITIAL_STATE)
+    truth = prior.draw(torch.from_numpy(random.standard_normal((1, prior.normals))))
+    errors = generator(1, Stream.CONDITIONAL).standard_normal(map.count)
+    return map.evaluate(truth)[0] + noise * torch.from_numpy(errors)
+
+
+def membrane() -> Posterior:
+    """The published benchmark."""
+    prior = IndependentNormals((1, 8, 8), PRIOR_MEAN, PRIOR_DEVIATION)
+    return Posterior(prior, Membrane(), GaussianNoise(noise=NOISE), measurements())
+
+
+def speed(runs: list[Run]) -> str:
+    """A row for each run."""
+    header = (
+        "posterior | n: | kernel | steps: | accepted: | seconds: | steps/s: | "
+        "effective samples, fewest: | per second: | R̂, largest:"
+    )
+    rows = []
+    for each in runs:
+        fewest = each.convergence.least_effective
+        rows.append(
+            [
+                each.task,
+                str(each.n),
+                each.chains.kernel.kind,
+                f"{each.steps:,}",
+                f"{float(each.chains.acceptance().mean()):.2f}",
+                number(each.seconds),
+                number(each.steps / each.seconds),
+                number(fewest),
+                number(fewest / each.seconds),
+                f"{each.convergence.largest_r_hat:.3f}",
+            ]
+        )
+    return table(header, rows)
+
+
+def exactness(each: Run) -> str:
+    """Means and variances of leading coefficients beside the closed form."""
+    posterior = each.chains.posterior
+    prior, exact = posterior.prior, GaussianPosterior.of(posterior)
+    count = len(each.convergence.bulk) - 1
+    units = torch.eye(prior.normals, dtype=torch.float64).view(-1, *prior.shape)
+    weights = prior.leading(units).T.view(count, *prior.shape)
+    mean = weights.flatten(1) @ exact.deviation.flatten()
+    variance = exact.covariance_of(weights).diagonal()
+    worst = [0.0, 0.0]
+    for k in range(count):
+        values = each.chains.quantities()[f"mode {k}"]
+        error = math.sqrt(variance[k] / each.convergence.bulk[f"mode {k}"])
+        worst[0] = max(worst[0], abs(float(values.mean() - mean[k])) / error)
+        squares = (values - mean[k]).square()
+        relative = math.sqrt(2 / convergence({"square": squares}).bulk["square"])
+        worst[1] = max(worst[1], abs(float(squares.mean() / variance[k]) - 1) / relative)
+    return (
+        f"**{each.task}, {each.chains.kernel.kind}, n = {each.n}**: of {count} leading "
+        f"coefficients the mean is at most {worst[0]:.1f} standard errors from the closed form, "
+        f"the variance {worst[1]:.1f}."
+    )
+
+
+def half_against_half(each: Run) -> str:
+    """What is left of two halves of the draws of a reference."""
+    draws = each.chains.fields().flatten(0, 1)[None]
+    row = PosteriorMoments()(halves(draws, BASIS))
+    return (
+        f"**{each.task}, {each.chains.kernel.kind}, n = {each.n}**: half of the draws against the "
+        f"other half: mean {row['posterior_mean']:.3f}, deviation {row['posterior_sd']:.3f}."
+    )
+
+
+def refined(fine: Run, coarse: Run) -> str:
+    """How far the posterior mean on a coarse grid is from that on the fine one."""
+    means = [each.chains.fields().double().mean((0, 1)) for each in (fine, coarse)]
+    shift = BASIS.restrict(means[0], coarse.n) - means[1]
+    spread = fine.chains.fields().double().flatten(0, 1).var(0).mean().sqrt()
+    ratio = float(shift.square().mean().sqrt() / spread)
+    error = math.sqrt(1 / fine.convergence.least_effective + 1 / coarse.convergence.least_effective)
+    return (
+        f"**{fine.task}, n = {coarse.n} and {fine.n}**, the same data: posterior means differ by "
+        f"{ratio:.3f} deviations; Monte Carlo errors leave up to {error:.3f}."
+    )
+
+
+def symmetry(each: Run) -> str:
+    """Differences of θ_ij and θ_ji in standard errors, and the first mean."""
+    logarithms = each.chains.fields().double()[:, :, 0]
+    found = []
+    for values in (logarithms, logarithms.exp()):
+        pairs = {
+            f"{i} {j}": values[..., i, j] - values[..., j, i] for i in range(8) for j in range(i)
+        }
+        sizes = convergence(pairs).bulk
+        found.append(
+            max(
+                abs(float(pair.mean())) / math.sqrt(float(pair.var()) / sizes[name])
+                for name, pair in pairs.items()
+            )
+        )
+    first = logarithms.exp()[..., 0, 0]
+    error = math.sqrt(float(first.var()) / convergence({"first": first}).bulk["first"])
+    return (
+        f"**{each.task}, {each.chains.kernel.kind}**: the 28 pairs of ln θ_ij and ln θ_ji differ "
+        f"by at most {found[0]:.1f} standard errors, those of θ by {found[1]:.1f}; "
+        f"E θ_00 = {float(first.mean()):.1f} ± {error:.1f}."
+    )
+
+
+def acceptance(quick: bool) -> str:
+    """Acceptance of the same step on finer and finer grids, from draws of the posterior."""
+    rows = []
+    for kernel in (PreconditionedCrankNicolson(first=0.2), HamiltonianMonteCarlo(first=0.2)):
+        rates = []
+        for n in (8, 16) if quick else (16, 32, 64, 128):
+            posterior = linear(n)
+            start = GaussianPosterior.of(posterior).sample(range(32), seed=0)
+            steps = (100 if kernel.kind == "pcn" else 10) // (5 if quick else 1)
+            plan = Plan(chains=32, burn_in=0, steps=max(4, steps), thin=1)
+            chains = Chains(posterior, kernel, plan, seed=0, start=start)
+            chains.run()
+            rates.append(f"{float(chains.acceptance().mean()):.3f}")
+        rows.append(f"{kernel.kind} {', '.join(rates)}")
+    grids = "8, 16" if quick else "16, 32, 64, 128"
+    return f"**Acceptance of one step at n = {grids}**: {'; '.join(rows)}."
+
+
+def tasks(quick: bool) -> dict[str, Callable[[], Iterator[tuple[Run, str]]]]:
+    """What is run, by name: each run with what is found in it."""
+    n, size = (8, 1 / 500) if quick else (32, 1.0)
+
+    def plan(burn_in: int, steps: int, draws: int) -> Plan:
+        kept = max(40, int(draws * size)) if quick else draws
+        steps = max(kept, int(steps * size))
+        return Plan(burn_in=max(20, int(burn_in * size)), steps=steps, thin=steps // kept)
+
+    pcn, hmc = PreconditionedCrankNicolson(), HamiltonianMonteCarlo()
+
+    def of_linear() -> Iterator[tuple[Run, str]]:
+        # 8 · 125,000 = 10⁶ steps.
+        for kernel, lengths in ((pcn, (25_000, 100_000, 5000)), (hmc, (500, 2000, 2000))):
+            done = run("linear, 4 × 4 sensors", linear(n), kernel, plan(*lengths))
+            yield done, exactness(done)
+
+    def of_darcy() -> Iterator[tuple[Run, str]]:
+        for noise in (0.025, 0.005):
+            title = f"Darcy, noise {noise:g}"
+            for kernel, lengths in ((pcn, (5000, 20_000, 1000)), (hmc, (200, 1000, 1000))):
+                done = run(title, darcy(n, noise), kernel, plan(*lengths))
+                yield done, half_against_half(done)
+            coarse = run(title, darcy(n // 2, noise), hmc, plan(200, 1000, 1000))
+            yield coarse, refined(done, coarse)
+
+    def of_membrane() -> Iterator[tuple[Run, str]]:
+        kernel = HamiltonianMonteCarlo(leapfrogs=20)
+        done = run("membrane", membrane(), kernel, plan(500, 2000, 2000))
+        yield done, symmetry(done)
+
+    return {"linear": of_linear, "darcy": of_darcy, "membrane": of_membrane}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="the smallest sizes")
+    parser.add_argument("--only", nargs="*", default=["linear", "darcy", "membrane"])
+    parser.add_argument(
+        "--folder", type=Path, default=Path(__file__).parents[1] / "docs/benchmarks"
+    )
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    np.seterr(all="ignore")
+    runs, findings = [], [acceptance(options.quick)]
+    for name in options.only:
+        for done, found in tasks(options.quick)[name]():
+            print(speed([done]).splitlines()[-1], found, sep="\n", flush=True)
+            runs.append(done)
+            findings.append(found)
+    about = " ".join((__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].split())
+    text = PAGE.format(
+        environment=environment(),
+        about=about,
+        speed=speed(runs),
+        findings="\n".join(f"* {found}" for found in findings),
+    )
+    with atomic(options.folder / "mcmc.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
