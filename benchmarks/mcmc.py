@@ -121,7 +121,7 @@ def seen(map: ForwardMap, noise: float) -> torch.Tensor:
     prior = GaussianField(BASIS, ROUGH, DATA)
     random = generator(1, Stream.INITIAL_STATE)
     truth = prior.draw(torch.from_numpy(random.standard_normal((1, prior.normals))))
-    errors = generator(1, Stream.CONDITIONAL).standard_normal(map.count)
+    errors = generator(1, Stream.CONDITIONAL).standard_normal(map.size)
     return map.evaluate(truth)[0] + noise * torch.from_numpy(errors)
 
 
@@ -163,8 +163,8 @@ def exactness(each: Run) -> str:
     prior, exact = posterior.prior, GaussianPosterior.of(posterior)
     count = len(each.convergence.bulk) - 1
     units = torch.eye(prior.normals, dtype=torch.float64).view(-1, *prior.shape)
-    weights = prior.leading(units).T.view(count, *prior.shape)
-    mean = weights.flatten(1) @ exact.deviation.flatten()
+    weights = each.n**2 * prior.leading(units).T.view(count, *prior.shape)
+    mean = weights.flatten(1) @ exact.deviation.flatten() / each.n**2
     variance = exact.covariance_of(weights).diagonal()
     worst = [0.0, 0.0]
     for k in range(count):

@@ -44,7 +44,6 @@ class Stream(IntEnum):
     """Where Markov chains start."""
     CHAIN_STEP = 62
     """Proposals of Markov chains, and whether they are accepted."""
-    SENSORS = 63
     CONDITIONAL = 64
     """Draws from Gaussian posteriors."""
     RANK_TIES = 65
@@ -56,3 +55,6 @@ class Stream(IntEnum):
     FORCING = 102
     SHUFFLE = 121
     """The order of samples that are read from files."""
+
+    SENSORS = 132
+    """Where sensors are, and which nodes a mask keeps."""

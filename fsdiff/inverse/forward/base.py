@@ -1,11 +1,11 @@
 """What every forward map has: values, and the derivative applied forwards and backwards.
 
-A map takes fields u (batch, channels, *grid) to observations (batch, count), sample by sample.
-Derivatives are with respect to node values, as those of ``torch.autograd``: ``vjp`` is the
-transpose of ``jvp`` in the sum over nodes. The gradient as a function, in the inner product of this
-package, is ``vjp`` times the number of nodes.
+A map takes fields u (..., channels, *grid) to data (..., size), sample by sample. Adjoints are
+those of the inner product of this package, the mean over nodes, summed over channels; derivatives
+with respect to node values, which ``torch.autograd`` gives, are those over the number of nodes.
 """
 
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class ImpossibleFieldError(ValueError, ArithmeticError):
 class Linearisation:
     """G(u) and its derivative at u, made once for any number of directions.
 
-    ``value`` is (batch, count); ``jvp`` takes (batch, channels, *grid) to (batch, count) and
-    ``vjp`` the other way.
+    ``value`` is (batch, size); ``jvp`` takes directions (batch, channels, *grid) to (batch, size)
+    and ``vjp``, its adjoint, data to fields.
     """
 
     value: Tensor
@@ -33,62 +33,83 @@ class Linearisation:
 
 
 class ForwardMap(ABC):
-    """A map G from fields to observations; ``differentiable`` tells whether it has a derivative."""
+    """A map G from fields to data.
 
+    ``rank`` is how many trailing axes a field has, its channels included. ``affine`` tells whether
+    the derivative is the same at all fields, ``differentiable`` whether there is one.
+    """
+
+    affine: bool = False
     differentiable: bool = True
+    rank: int = 3
 
     @property
     @abstractmethod
-    def count(self) -> int:
-        """How many numbers are observed."""
+    def size(self) -> int:
+        """How many numbers the data are."""
 
     @abstractmethod
     def evaluate(self, u: Tensor) -> Tensor:
-        """G(u), (batch, count), without a derivative."""
+        """G(u) of fields (batch, channels, *grid), (batch, size), without a derivative."""
 
     @abstractmethod
     def linearise(self, u: Tensor) -> Linearisation:
-        """G(u) and the derivative at u; ValueError for maps that have none."""
+        """G(u) and the derivative at u (batch, channels, *grid); ValueError if there is none."""
 
     def forward(self, u: Tensor) -> Tensor:
-        """G(u), (batch, count); ``torch.autograd`` differentiates it through ``linearise``."""
-        if torch.is_grad_enabled() and u.requires_grad:
-            return _Recorded.apply(u, self)
-        return self.evaluate(u)
+        """G(u), (..., size); ``torch.autograd`` differentiates it through ``linearise``."""
+        v = self._batch(u)
+        recorded = torch.is_grad_enabled() and u.requires_grad
+        value = _Recorded.apply(v, self) if recorded else self.evaluate(v)
+        return value.reshape(*u.shape[: -self.rank], self.size)
 
     __call__ = forward
 
     def jvp(self, u: Tensor, direction: Tensor) -> Tensor:
-        """G'(u) applied to fields like u, (batch, count)."""
-        return self.linearise(u).jvp(direction)
+        """G'(u) applied to fields like u, (..., size)."""
+        value = self._linearised(u).jvp(self._batch(direction))
+        return value.reshape(*u.shape[: -self.rank], self.size)
 
-    def vjp(self, u: Tensor, weights: Tensor) -> Tensor:
-        """G'(u)ᵀ applied to weights (batch, count), fields like u."""
-        return self.linearise(u).vjp(weights)
+    def vjp(self, u: Tensor, data: Tensor) -> Tensor:
+        """G'(u)*, the adjoint, applied to data (..., size), fields like u."""
+        return self._linearised(u).vjp(data.reshape(-1, self.size)).reshape(u.shape)
 
     def jacobian(self, u: Tensor) -> Tensor:
-        """The rows of G'(u), (batch, count, channels, *grid); one ``vjp`` for each of them."""
-        linear = self.linearise(u)
-        units = torch.eye(self.count, dtype=u.dtype, device=u.device)
+        """G'(u) as fields whose inner products with a direction it gives.
+
+        (batch, size, channels, *grid) for u (batch, channels, *grid); one ``vjp`` for each.
+        """
+        linear = self._linearised(u)
+        units = torch.eye(self.size, dtype=u.dtype, device=u.device)
         return torch.stack([linear.vjp(unit.expand(len(u), -1)) for unit in units], 1)
+
+    def _batch(self, u: Tensor) -> Tensor:
+        """Fields (..., channels, *grid) as (batch, channels, *grid)."""
+        return u.reshape(-1, *u.shape[-self.rank :])
+
+    def _linearised(self, u: Tensor) -> Linearisation:
+        """The linearisation at u; that at the field before it is kept, for solvers that iterate."""
+        known = self.__dict__.get("_known")
+        if known is None or known[0]() is not u or known[1] != u._version:
+            linear = self.linearise(self._batch(u.detach()))
+            known = weakref.ref(u), u._version, linear
+            self.__dict__["_known"] = known
+        return known[2]
 
 
 class Differentiable(ForwardMap):
-    """Any function of fields that torch can differentiate, such as a linear observation.
+    """Any function of fields (batch, channels, *grid) that torch can differentiate."""
 
-    ``function`` takes fields (batch, channels, *grid) to observations (batch, ``count``).
-    """
-
-    def __init__(self, function: Callable[[Tensor], Tensor], count: int) -> None:
-        self.function, self._count = function, count
+    def __init__(self, function: Callable[[Tensor], Tensor], size: int, rank: int = 3) -> None:
+        self.function, self._size, self.rank = function, size, rank
 
     @property
-    def count(self) -> int:
-        """How many numbers are observed."""
-        return self._count
+    def size(self) -> int:
+        """How many numbers the data are."""
+        return self._size
 
     def evaluate(self, u: Tensor) -> Tensor:
-        """G(u), (batch, count)."""
+        """G(u), (batch, size)."""
         with torch.no_grad():
             return self.function(u)
 
@@ -99,36 +120,44 @@ class Differentiable(ForwardMap):
         def jvp(direction: Tensor) -> Tensor:
             return torch.func.jvp(self.function, (u.detach(),), (direction,))[1]
 
-        return Linearisation(value.detach(), jvp, lambda weights: vjp(weights)[0])
+        return Linearisation(value.detach(), jvp, lambda data: nodes(u) * vjp(data)[0])
 
 
 class Linear(ForwardMap):
-    """u ↦ Σ_x rows(x) u(x), from ``rows`` (count, channels, *grid): the fastest for many fields."""
+    """u ↦ ⟨rows, u⟩ with ``rows`` (size, channels, *grid): the fastest for many fields."""
+
+    affine = True
 
     def __init__(self, rows: Tensor) -> None:
-        self.rows = rows
+        self.rows, self.rank = rows, rows.ndim - 1
+        self._columns = rows.flatten(1).T / nodes(rows)
 
     @classmethod
-    def of(cls, map: ForwardMap, u: Tensor) -> Self:
-        """The rows of a linear map on fields like u (channels, *grid)."""
-        return cls(map.jacobian(torch.zeros_like(u)[None])[0])
+    def of(cls, map: ForwardMap, like: Tensor) -> Self:
+        """The rows of a linear map of fields ``like`` (channels, *grid)."""
+        return cls(map.jacobian(torch.zeros_like(like)[None])[0])
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many rows there are."""
         return len(self.rows)
 
     def evaluate(self, u: Tensor) -> Tensor:
-        """The sums, (batch, count)."""
-        return u.flatten(1) @ self.rows.flatten(1).T
+        """The inner products, (batch, size)."""
+        return u.flatten(1) @ self._columns
 
     def linearise(self, u: Tensor) -> Linearisation:
         """The rows, whatever u is."""
 
-        def vjp(weights: Tensor) -> Tensor:
-            return torch.tensordot(weights, self.rows, 1)
+        def vjp(data: Tensor) -> Tensor:
+            return torch.tensordot(data, self.rows, 1)
 
         return Linearisation(self.evaluate(u), self.evaluate, vjp)
+
+
+def nodes(u: Tensor) -> int:
+    """How many nodes fields (batch, channels, *grid) have."""
+    return torch.Size(u.shape[2:]).numel()
 
 
 class _Recorded(torch.autograd.Function):
@@ -137,9 +166,9 @@ class _Recorded(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, u: Tensor, map: ForwardMap) -> Tensor:
         linear = map.linearise(u.detach())
-        context.vjp = linear.vjp
+        context.vjp, context.nodes = linear.vjp, nodes(u)
         return linear.value
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return context.vjp(gradients[0]), None
+        return context.vjp(gradients[0]) / context.nodes, None

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, FiniteFloat, PositiveFloat
 from torch import Tensor
 
-from fsdiff.inverse.forward.base import ForwardMap, ImpossibleFieldError, Linearisation
+from fsdiff.inverse.forward.base import ForwardMap, ImpossibleFieldError, Linearisation, nodes
 from fsdiff.inverse.forward.links import Exponential, Link
 from fsdiff.inverse.forward.sensors import Interpolation, Lattice, Sensors
 from fsdiff.pde.adjoint import Equations, Solver
@@ -45,7 +45,7 @@ class DarcySensors(ForwardMap):
         return self.link.differentiable
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """The number of sensors."""
         return len(self.sensors.points)
 
@@ -78,7 +78,8 @@ class DarcySensors(ForwardMap):
 
         def vjp(weights: Tensor) -> Tensor:
             adjoint = equations.solve(interpolation.transpose(weights.double()))
-            return -(slope * equations.sensitivity(adjoint, p))[:, None].to(u)
+            gradient = slope * equations.sensitivity(adjoint, p)
+            return -nodes(u) * gradient[:, None].to(u)
 
         return Linearisation(interpolation.apply(p).to(u), jvp, vjp)
 

@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.linalg import lapack
 from torch import Tensor
 
-from fsdiff.inverse.forward.base import ForwardMap, ImpossibleFieldError, Linearisation
+from fsdiff.inverse.forward.base import ForwardMap, ImpossibleFieldError, Linearisation, nodes
 from fsdiff.inverse.forward.membrane_data import MEASUREMENTS
 
 BLOCKS, CELLS = 8, 32
@@ -47,7 +47,7 @@ class Membrane(ForwardMap):
     kind: Literal["membrane"] = "membrane"
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """169."""
         return POINTS**2
 
@@ -75,7 +75,7 @@ class Membrane(ForwardMap):
                 -theta * (_loads(deflection).T @ _substitute(factor, measured.T @ weight))
                 for theta, (factor, deflection), weight in zip(thetas, solved, given, strict=True)
             ]
-            return _like(u, np.stack(rows)).view_as(u)
+            return nodes(u) * _like(u, np.stack(rows)).view_as(u)
 
         return Linearisation(_like(u, np.stack([measured @ d for _, d in solved])), jvp, vjp)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fsdiff.inverse.forward.base import nodes
 from fsdiff.inverse.references.likelihoods import GaussianNoise
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.inverse.references.priors import Prior
@@ -18,10 +19,10 @@ from fsdiff.streams import Stream
 
 @dataclass(frozen=True, eq=False)
 class GaussianPosterior:
-    """The law of u = mean + q given y = ``rows`` · q + ``offset`` + N(0, ``noise``).
+    """The law of u = mean + q given y = ⟨rows, q⟩ + ``offset`` + N(0, ``noise``).
 
-    ``rows`` are derivatives with respect to node values, (count, *shape); ``offset``, ``noise``
-    (variances) and ``data`` are (count,); all in float64.
+    ``rows`` are fields (size, *shape), inner products means over nodes; ``offset``, ``noise``
+    (variances) and ``data`` are (size,); all in float64.
     """
 
     prior: Prior
@@ -44,13 +45,13 @@ class GaussianPosterior:
         u = (prior.mean + deviation)[None]
         rows = posterior.map.jacobian(u)[0].double()
         observed = posterior.map.evaluate(u)[0].double()
-        offset = observed - rows.flatten(1) @ deviation.flatten()
+        offset = observed - rows.flatten(1) @ deviation.flatten() / nodes(rows)
         noise = likelihood.deviations(observed).square().expand_as(observed)
         return cls(prior, rows, offset, noise, posterior.data.double())
 
     @cached_property
     def gains(self) -> Tensor:
-        """C Hᵀ, a field for each observation, (count, *shape)."""
+        """C H*, a field for each observation, (size, *shape)."""
         return self.prior.covariance(self.rows)
 
     @cached_property
@@ -72,7 +73,7 @@ class GaussianPosterior:
 
     @property
     def log_evidence(self) -> float:
-        """log N(y; offset, H C Hᵀ + Γ), the probability of the data."""
+        """log N(y; offset, H C H* + Γ), the probability of the data."""
         residual = (self.data - self.offset)[:, None]
         white = torch.linalg.solve_triangular(self._factor, residual, upper=False)
         determinant = self._factor.diagonal().log().sum()
@@ -93,24 +94,29 @@ class GaussianPosterior:
         """The draw that N(0, 1) numbers (count + normals,) make."""
         error, rest = numbers.split([len(self.data), self.prior.normals])
         z = self.prior.draw(rest)
-        said = self.rows.flatten(1) @ z.flatten() + self.offset + error * self.noise.sqrt()
+        said = self.offset + self._observed(z) + error * self.noise.sqrt()
         return self.prior.mean + z + self._weighted((self.data - said)[None])[0]
 
     def covariance_of(self, functionals: Tensor) -> Tensor:
-        """The posterior covariance of numbers Σ_x w(x) u(x), w given as (k, *shape), (k, k)."""
-        w = functionals.flatten(1)
-        prior = w @ self.prior.covariance(functionals).flatten(1).T
-        seen = torch.linalg.solve_triangular(self._factor, self.gains.flatten(1) @ w.T, upper=False)
-        return prior - seen.T @ seen
+        """The posterior covariance of inner products with fields (k, *shape), (k, k)."""
+        images = self.prior.covariance(functionals).flatten(1)
+        prior = functionals.flatten(1) @ images.T / nodes(functionals)
+        seen = self.gains.flatten(1) @ functionals.flatten(1).T / nodes(functionals)
+        white = torch.linalg.solve_triangular(self._factor, seen, upper=False)
+        return prior - white.T @ white
+
+    def _observed(self, q: Tensor) -> Tensor:
+        """⟨rows, q⟩ of a deviation, (size,)."""
+        return self.rows.flatten(1) @ q.flatten() / nodes(self.rows)
 
     @cached_property
     def _factor(self) -> Tensor:
-        """Of H C Hᵀ + Γ."""
-        covariance = self.rows.flatten(1) @ self.gains.flatten(1).T
+        """Of H C H* + Γ."""
+        covariance = self.rows.flatten(1) @ self.gains.flatten(1).T / nodes(self.rows)
         return torch.linalg.cholesky(0.5 * (covariance + covariance.T) + torch.diag(self.noise))
 
     def _weighted(self, residuals: Tensor) -> Tensor:
-        """C Hᵀ (H C Hᵀ + Γ)⁻¹ applied to residuals (batch, count), (batch, *shape)."""
+        """C H* (H C H* + Γ)⁻¹ applied to residuals (batch, count), (batch, *shape)."""
         weights = torch.cholesky_solve(residuals.T, self._factor).T
         return (weights @ self.gains.flatten(1)).view(-1, *self.prior.shape)
 

@@ -13,6 +13,7 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
+from fsdiff.inverse.forward.base import nodes
 from fsdiff.inverse.references.posterior import Posterior
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -129,8 +130,7 @@ class HamiltonianMonteCarlo(Kernel):
 def _kick(at: Position, velocity: Tensor, force: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
     """v − (h/2) C ∇Φ, and by how much ½|v|²_C has grown; ``force`` is C ∇Φ."""
     assert at.gradient is not None
-    along = (at.gradient * velocity).flatten(1).sum(1)
-    size = (at.gradient * force).flatten(1).sum(1)
+    along, size = (_inner(at.gradient, each) for each in (velocity, force))
     half = h / 2
     return velocity - _each(half, force) * force, half * (0.5 * half * size - along)
 
@@ -156,6 +156,11 @@ def _decided(
         gradient,
     )
     return position, ratio.clamp(max=0.0).exp()
+
+
+def _inner(u: Tensor, v: Tensor) -> Tensor:
+    """⟨u, v⟩, means over nodes, sums over channels, (chains,)."""
+    return (u * v).flatten(1).sum(1) / nodes(u)
 
 
 def _each(values: Tensor, like: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from fsdiff.inverse.references.priors import Prior
 class Posterior:
     """The law with density ∝ exp(−Φ(u)) with respect to the prior, Φ from the data.
 
-    ``data`` is (count,), or (chains, count) where each chain has its own. Fields are given as
+    ``data`` is (size,), or (chains, size) where each chain has its own. Fields are given as
     deviations from the prior's mean, (batch, *shape). Fields that the map has no value for have
     Φ = ∞.
     """
@@ -40,7 +40,7 @@ class Posterior:
         return _number(self.likelihood.potential(observed, self.data))
 
     def gradient(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
-        """Φ and its derivative with respect to node values; zero where Φ = ∞."""
+        """Φ, and its gradient in the inner product, the mean over nodes; zero where Φ = ∞."""
         if not isinstance(self.likelihood, GaussianNoise):
             raise ValueError(
                 f"likelihood '{self.likelihood.kind}' has no gradient: use the reference 'pcn'"

@@ -59,11 +59,11 @@ class Prior(ABC):
 
     @abstractmethod
     def covariance(self, gradient: Tensor) -> Tensor:
-        """C applied to a derivative with respect to node values, (batch, *shape)."""
+        """C applied to gradients in the inner product, the mean over nodes, (batch, *shape)."""
 
     @abstractmethod
     def energy(self, deviation: Tensor) -> Tensor:
-        """|q|²_C = ⟨q, C⁻¹ q⟩ of (batch, *shape), a number each; of q in the range of C."""
+        """|q|²_C = ⟨q, C⁻¹ q⟩ of (batch, *shape) in the range of C, (batch,)."""
 
     @abstractmethod
     def leading(self, fields: Tensor) -> Tensor:
@@ -116,8 +116,8 @@ class GaussianField(Prior):
         return self.basis.inverse(white * self.spectrum.sqrt(), self.n)
 
     def covariance(self, gradient: Tensor) -> Tensor:
-        """Σ_k λ_k ⟨g, e_k⟩ e_k of the gradient g in the inner product, the mean over nodes."""
-        return self.basis.multiply(gradient * self.basis.size(self.n), self.spectrum)
+        """Σ_k λ_k ⟨g, e_k⟩ e_k."""
+        return self.basis.multiply(gradient, self.spectrum)
 
     def energy(self, deviation: Tensor) -> Tensor:
         """Σ_k q_k²/λ_k over modes that the law has."""
@@ -166,8 +166,8 @@ class IndependentNormals(Prior):
         return self.deviation * normals.unflatten(-1, self.shape)
 
     def covariance(self, gradient: Tensor) -> Tensor:
-        """The variance times the gradient."""
-        return self.deviation**2 * gradient
+        """The variance times the derivatives with respect to node values."""
+        return self.deviation**2 / torch.Size(self.shape[1:]).numel() * gradient
 
     def energy(self, deviation: Tensor) -> Tensor:
         """Σ (q/σ)²."""

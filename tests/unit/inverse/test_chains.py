@@ -81,7 +81,7 @@ def test_a_linear_map_gives_the_exact_posterior(kind, basis):
     """Means and variances of leading coefficients within 4.5 standard errors of the closed form."""
     n = 16
     prior = GaussianField(basis, Matern(length=0.3, normalize=False), n, mean=0.5)
-    map = Linear(normal(4, *prior.shape, seed=2) / n)
+    map = Linear(normal(4, *prior.shape, seed=2))
     posterior = Posterior(prior, map, GaussianNoise(noise=0.5), normal(4, seed=3))
     exact = GaussianPosterior.of(posterior)
     steps = {"pcn": 6000, "hmc": 700}[kind]
@@ -90,10 +90,9 @@ def test_a_linear_map_gives_the_exact_posterior(kind, basis):
     chains.run()
     quantities = chains.quantities()
     found = convergence(quantities)
-    functionals = torch.stack(
-        [prior.leading(unit[None])[0] for unit in torch.eye(n, dtype=torch.float64).unsqueeze(1)], 1
-    )[:, None]
-    mean = functionals.flatten(1) @ exact.deviation.flatten()
+    units = torch.eye(n, dtype=torch.float64).unsqueeze(1)
+    functionals = n * prior.leading(units).T[:, None]
+    mean = functionals.flatten(1) @ exact.deviation.flatten() / n
     variance = exact.covariance_of(functionals).diagonal()
     assert found.largest_r_hat < 1.05
     for k in range(6):
@@ -136,7 +135,9 @@ def test_fields_stay_drawn_from_the_prior_when_data_are_drawn_anew(kind):
     """
     count = 6000
     prior = IndependentNormals((3,), mean=0.4, deviation=0.8)
-    map = Differentiable(lambda u: torch.stack([u[:, 0] * u[:, 1], u[:, 2] ** 2 + u[:, 0]], 1), 2)
+    map = Differentiable(
+        lambda u: torch.stack([u[:, 0] * u[:, 1], u[:, 2] ** 2 + u[:, 0]], 1), 2, rank=1
+    )
     likelihood, kernel = GaussianNoise(noise=0.5), KERNELS[kind]
     deviation = prior.draw(normal(count, 3, seed=1))
     step = torch.full((count,), {"pcn": 0.5, "hmc": 0.3}[kind], dtype=torch.float64)
@@ -196,7 +197,7 @@ def test_a_chain_depends_on_seed_and_number_only():
 
 def test_the_step_is_adapted_during_burn_in_only():
     prior = GaussianField(CosineBasis(1), Matern(length=0.3), 16)
-    map = Linear(normal(3, *prior.shape) / 4)
+    map = Linear(4 * normal(3, *prior.shape))
     posterior = Posterior(prior, map, GaussianNoise(noise=0.05), normal(3, seed=1))
     chains = Chains(
         posterior, PreconditionedCrankNicolson(), Plan(burn_in=3000, steps=3000, thin=30), seed=0
@@ -226,7 +227,10 @@ def test_the_law_of_absolute_errors_is_that_of_rejection():
     prior = IndependentNormals((1,))
     likelihood = MeanAbsoluteError(tolerance=0.3, scale=0.1)
     posterior = Posterior(
-        prior, Differentiable(lambda u: u, 1), likelihood, torch.ones(1, dtype=torch.float64)
+        prior,
+        Differentiable(lambda u: u, 1, rank=1),
+        likelihood,
+        torch.ones(1, dtype=torch.float64),
     )
     plan = Plan(chains=8, burn_in=2000, steps=4000, thin=4)
     chains = Chains(posterior, PreconditionedCrankNicolson(), plan, seed=0)
@@ -249,7 +253,10 @@ def test_fields_without_a_value_are_never_reached():
 
     prior = IndependentNormals((1,), mean=0.5)
     posterior = Posterior(
-        prior, Differentiable(logarithm, 1), GaussianNoise(noise=2.0), torch.zeros(1).double()
+        prior,
+        Differentiable(logarithm, 1, rank=1),
+        GaussianNoise(noise=2.0),
+        torch.zeros(1).double(),
     )
     for kernel in KERNELS.values():
         chains = Chains(posterior, kernel, Plan(burn_in=200, steps=40, thin=2), seed=1)

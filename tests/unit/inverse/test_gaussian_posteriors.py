@@ -47,19 +47,20 @@ def dense_covariance(prior):
 
 
 def linear(prior, count=5, seed=1):
-    return Linear(normal(count, *prior.shape, seed=seed) / prior.normals)
+    return Linear(normal(count, *prior.shape, seed=seed))
 
 
 @pytest.mark.parametrize("basis", BASES, ids=lambda basis: basis.kind)
 def test_covariance_variance_and_energy_are_those_of_the_draws(basis):
     prior = GaussianField(basis, Matern(length=0.4), 8, channels=2)
     dense, gradient = dense_covariance(prior), normal(3, *prior.shape)
-    assert torch.allclose(prior.covariance(gradient).flatten(1), gradient.flatten(1) @ dense)
+    image = gradient.flatten(1) @ dense / basis.size(8)
+    assert torch.allclose(prior.covariance(gradient).flatten(1), image)
     assert torch.allclose(prior.variance.flatten(), dense.diagonal())
     slow = _variance_node_by_node(basis, 8, prior.spectrum)
     assert torch.allclose(pointwise_variance(basis, 8, prior.spectrum), slow)
     # |C g|²_C = ⟨g, C g⟩.
-    energy = (gradient * prior.covariance(gradient)).flatten(1).sum(1)
+    energy = (gradient * prior.covariance(gradient)).flatten(1).sum(1) / basis.size(8)
     assert torch.allclose(prior.energy(prior.covariance(gradient)), energy)
 
 
@@ -93,7 +94,8 @@ def test_the_conditional_law_is_that_of_dense_matrices(basis, mean):
     law = GaussianPosterior.of(
         Posterior(prior, map, GaussianNoise(noise=tuple(noise.tolist())), data)
     )
-    c, h = dense_covariance(prior), map.rows.flatten(1)
+    size = basis.size(8)
+    c, h = dense_covariance(prior), map.rows.flatten(1) / size
     seen = h @ c @ h.T + torch.diag(noise.square())
     gain = c @ h.T @ torch.linalg.inv(seen)
     prior_mean = torch.full((c.shape[0],), mean, dtype=torch.float64)
@@ -102,7 +104,7 @@ def test_the_conditional_law_is_that_of_dense_matrices(basis, mean):
     assert torch.allclose(law.mean.flatten(), expected)
     assert torch.allclose(law.variance.flatten(), covariance.diagonal(), atol=1e-12)
     functionals = normal(3, *prior.shape, seed=4)
-    w = functionals.flatten(1)
+    w = functionals.flatten(1) / size
     assert torch.allclose(law.covariance_of(functionals), w @ covariance @ w.T)
     evidence = torch.distributions.MultivariateNormal(h @ prior_mean, seen).log_prob(data)
     assert law.log_evidence == pytest.approx(float(evidence), rel=1e-10)
@@ -164,7 +166,7 @@ def test_laplace_stands_at_the_minimum_with_the_curvature_there():
     prior = IndependentNormals((1,), mean=1.0)
     data, gamma = torch.tensor([3.0]).double(), 0.3
     posterior = Posterior(
-        prior, Differentiable(lambda u: u**3, 1), GaussianNoise(noise=gamma), data
+        prior, Differentiable(lambda u: u**3, 1, rank=1), GaussianNoise(noise=gamma), data
     )
     law = laplace(posterior)
     x = float(law.mean[0])
