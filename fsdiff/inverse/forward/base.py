@@ -9,7 +9,8 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import partial
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -153,6 +154,48 @@ class Linear(ForwardMap):
             return torch.tensordot(data, self.rows, 1)
 
         return Linearisation(self.evaluate(u), self.evaluate, vjp)
+
+
+class WithDerivatives(Protocol):
+    """A map with its own derivatives, such as what an observation is on a grid."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers the data are."""
+
+    @property
+    def affine(self) -> bool:
+        """Whether the derivative does not depend on the field."""
+
+    def forward(self, u: Tensor) -> Tensor:
+        """G(u), (..., size)."""
+
+    def jvp(self, u: Tensor, direction: Tensor) -> Tensor:
+        """G'(u) applied to a direction."""
+
+    def vjp(self, u: Tensor, data: Tensor) -> Tensor:
+        """G'(u)*, the adjoint in the inner product, applied to data."""
+
+
+class Adapted(ForwardMap):
+    """A map with its own derivatives as a forward map; ``rank`` is that of its fields."""
+
+    def __init__(self, map: WithDerivatives, rank: int = 3) -> None:
+        self.map, self.affine, self.rank = map, map.affine, rank
+
+    @property
+    def size(self) -> int:
+        """How many numbers the data are."""
+        return self.map.size
+
+    def evaluate(self, u: Tensor) -> Tensor:
+        """G(u), (batch, size)."""
+        with torch.no_grad():
+            return self.map.forward(u)
+
+    def linearise(self, u: Tensor) -> Linearisation:
+        """The map's own derivatives."""
+        return Linearisation(self.evaluate(u), partial(self.map.jvp, u), partial(self.map.vjp, u))
 
 
 def nodes(u: Tensor) -> int:

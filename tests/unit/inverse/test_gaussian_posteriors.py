@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fsdiff.inverse.forward.base import Differentiable, Linear
+from fsdiff.inverse.forward.base import Adapted, Differentiable, Linear
 from fsdiff.inverse.forward.darcy import DarcySensors
 from fsdiff.inverse.forward.sensors import Interpolation, Lattice
 from fsdiff.inverse.references.gaussian import GaussianPosterior, JointGaussian, laplace
@@ -212,6 +212,32 @@ def test_kriging_from_pairs_is_the_conditional_law_of_their_covariance():
     z = (draws.mean(0) - expected[0]) / (covariance.diagonal() / 4000).sqrt()
     assert z.abs().max() < 4
     assert torch.allclose(torch.cov(draws.T), covariance, atol=0.1)
+
+
+def test_maps_with_derivatives_of_their_own_are_taken_as_they_are():
+    """Averages of u² over two halves of a line: the adjoint at u is 2 u on each half."""
+
+    class Energies:
+        size, affine = 2, False
+
+        def forward(self, u):
+            return u.square().unflatten(-1, (2, -1)).sum((-3, -1)) / u.shape[-1]
+
+        def jvp(self, u, direction):
+            return (2 * u * direction).unflatten(-1, (2, -1)).sum((-3, -1)) / u.shape[-1]
+
+        def vjp(self, u, data):
+            return 2 * u * data.repeat_interleave(u.shape[-1] // 2, -1)[..., None, :]
+
+    adapted, u = Adapted(Energies(), rank=2), normal(3, 1, 8)
+    by_torch = Differentiable(Energies().forward, 2, rank=2)
+    weights = normal(3, 2, seed=1)
+    assert torch.allclose(adapted(u), by_torch(u))
+    assert torch.allclose(adapted.vjp(u, weights), by_torch.vjp(u, weights))
+    assert torch.allclose(adapted.jvp(u, u), by_torch.jvp(u, u))
+    assert torch.allclose(adapted.jacobian(u), by_torch.jacobian(u))
+    (gradient,) = torch.autograd.grad(adapted(u.requires_grad_())[:, 0].sum(), u)
+    assert torch.allclose(gradient[..., :4], u[..., :4] / 4)
 
 
 def test_what_has_no_gaussian_posterior_is_refused():
