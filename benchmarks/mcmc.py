@@ -24,13 +24,6 @@ from report import number, table
 
 from fsdiff.inverse.forward.base import Differentiable, ForwardMap, Linear
 from fsdiff.inverse.forward.darcy import DarcySensors
-from fsdiff.inverse.forward.membrane import (
-    NOISE,
-    PRIOR_DEVIATION,
-    PRIOR_MEAN,
-    Membrane,
-    measurements,
-)
 from fsdiff.inverse.forward.sensors import Interpolation, Lattice
 from fsdiff.inverse.references.chains import Chains, Plan
 from fsdiff.inverse.references.convergence import Convergence, convergence
@@ -42,9 +35,10 @@ from fsdiff.inverse.references.kernels import (
 )
 from fsdiff.inverse.references.likelihoods import GaussianNoise
 from fsdiff.inverse.references.posterior import Posterior
-from fsdiff.inverse.references.priors import GaussianField, IndependentNormals, Law
+from fsdiff.inverse.references.priors import GaussianField
+from fsdiff.inverse.references.problems import darcy_log_normal, membrane_64
 from fsdiff.jobs.atomic import atomic
-from fsdiff.measures.priors import Matern
+from fsdiff.measures.initial import GaussianRandomField
 from fsdiff.metrics.posterior.base import halves
 from fsdiff.metrics.posterior.moments import PosteriorMoments
 from fsdiff.randomness import generator
@@ -53,8 +47,8 @@ from fsdiff.streams import Stream
 
 REPOSITORY = Path(__file__).parents[1]
 BASIS = CosineBasis(2)
-ROUGH: Law = Matern(smoothness=1.5, length=0.5, normalize=False)
-"""The published prior of Darcy's problem: variance 1."""
+ROUGH = GaussianRandomField(variance=1.0, correlation_length=0.5, smoothness=1.5)
+"""The published prior of Darcy's problem."""
 
 DATA = 64
 """The level that data are made on."""
@@ -112,8 +106,7 @@ def at_sensors(n: int) -> Differentiable:
 
 def darcy(n: int, noise: float) -> Posterior:
     """Pressure at 8 × 8 sensors."""
-    prior, map = GaussianField(BASIS, ROUGH, n), DarcySensors()
-    return Posterior(prior, map, GaussianNoise(noise=noise), seen(map, noise))
+    return darcy_log_normal(n, seen(DarcySensors(), noise), noise)
 
 
 def seen(map: ForwardMap, noise: float) -> torch.Tensor:
@@ -123,12 +116,6 @@ def seen(map: ForwardMap, noise: float) -> torch.Tensor:
     truth = prior.draw(torch.from_numpy(random.standard_normal((1, prior.normals))))
     errors = generator(1, Stream.CONDITIONAL).standard_normal(map.size)
     return map.evaluate(truth)[0] + noise * torch.from_numpy(errors)
-
-
-def membrane() -> Posterior:
-    """The published benchmark."""
-    prior = IndependentNormals((1, 8, 8), PRIOR_MEAN, PRIOR_DEVIATION)
-    return Posterior(prior, Membrane(), GaussianNoise(noise=NOISE), measurements())
 
 
 def speed(runs: list[Run]) -> str:
@@ -274,7 +261,7 @@ def tasks(quick: bool) -> dict[str, Callable[[], Iterator[tuple[Run, str]]]]:
 
     def of_membrane() -> Iterator[tuple[Run, str]]:
         kernel = HamiltonianMonteCarlo(leapfrogs=20)
-        done = run("membrane", membrane(), kernel, plan(500, 2000, 2000))
+        done = run("membrane", membrane_64(), kernel, plan(500, 2000, 2000))
         yield done, symmetry(done)
 
     return {"linear": of_linear, "darcy": of_darcy, "membrane": of_membrane}

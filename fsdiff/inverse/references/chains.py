@@ -114,7 +114,7 @@ class Chains:
         self, until: int | None = None, progress: Callable[[int], object] | None = None
     ) -> State:
         """Go on to step ``until``, or to the end; ``progress`` is told of steps, block by block."""
-        state = self.state = self.state or self._first()
+        state = self.state = self._checked(self.state) if self.state else self._first()
         end = self.total if until is None else min(until, self.total)
         length = self._length
         while state.step < end:
@@ -186,6 +186,15 @@ class Chains:
             torch.zeros(self.plan.draws, chains, dtype=torch.float64),
             torch.zeros(self.plan.draws, chains, monitored, dtype=torch.float64),
         )
+
+    def _checked(self, state: State) -> State:
+        expected = (self.plan.draws, self.plan.chains, *self.posterior.prior.shape)
+        if tuple(state.draws.shape) != expected:
+            raise ValueError(
+                f"state has room for draws {tuple(state.draws.shape)} and the plan asks for "
+                f"{expected}: it is of another run; start without it"
+            )
+        return state
 
     def _proposals(self, block: int) -> tuple[Tensor, Tensor]:
         """Noise (steps, chains, *shape) and uniform numbers (steps, chains, count) of a block."""

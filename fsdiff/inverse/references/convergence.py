@@ -46,8 +46,8 @@ class Convergence:
         name, value = _worst(self.r_hat, largest=True)
         if math.isnan(value):
             raise NotConvergedError(
-                f"{name} does not change along a chain, so that R̂ is not defined: no reference. "
-                "Proposals are never accepted: lengthen burn_in, or lower the kernel's first step"
+                f"R̂ of {name} is not defined, as it does not change along a chain or is infinite: "
+                "no reference. Lengthen burn_in, or lower the kernel's first step"
             )
         if value > r_hat:
             raise NotConvergedError(
@@ -66,13 +66,13 @@ class Convergence:
 
 
 def convergence(quantities: Mapping[str, Tensor]) -> Convergence:
-    """R̂ and effective sample sizes of quantities (draws, chains)."""
+    """R̂ and effective sample sizes of quantities (draws, chains); NaN of infinite ones."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # it announces its next version
         import arviz  # seconds that only those pay who have chains
 
     data = {name: values.T.double().numpy() for name, values in quantities.items()}
-    chains = arviz.convert_to_dataset(data)
+    chains = arviz.convert_to_dataset({name: np.nan_to_num(each) for name, each in data.items()})
     with np.errstate(divide="ignore", invalid="ignore"):  # of quantities that never change
         measures = (
             arviz.rhat(chains),
@@ -80,8 +80,13 @@ def convergence(quantities: Mapping[str, Tensor]) -> Convergence:
             arviz.ess(chains, method="tail"),
         )
     r_hat, bulk, tail = ({name: float(found[name]) for name in data} for found in measures)
-    still = [name for name, values in data.items() if (np.ptp(values, axis=1) == 0).any()]
-    return Convergence(r_hat | dict.fromkeys(still, math.nan), bulk, tail)
+    undefined = [name for name, values in data.items() if not _changes(values)]
+    return Convergence(r_hat | dict.fromkeys(undefined, math.nan), bulk, tail)
+
+
+def _changes(values: np.ndarray) -> bool:
+    """Whether a quantity (chains, draws) is finite and changes along every chain."""
+    return bool(np.isfinite(values).all() and (np.ptp(values, axis=1) > 0).all())
 
 
 def _worst(values: Mapping[str, float], *, largest: bool) -> tuple[str, float]:

@@ -14,8 +14,8 @@ from fsdiff.spaces.modes import apply_along
 from fsdiff.spaces.spectrum import MeasuredSpectrum
 from fsdiff.spaces.trigonometric import TrigonometricBasis
 
-LEADING = 20
-"""Coefficients that convergence is judged by."""
+LEADING, PARAMETERS = 20, 256
+"""Coefficients of a field, and parameters of a vector, that convergence is judged by at most."""
 
 
 class Law(Protocol):
@@ -67,7 +67,7 @@ class Prior(ABC):
 
     @abstractmethod
     def leading(self, fields: Tensor) -> Tensor:
-        """Coefficients of fields (..., *shape) that have most variance, (..., at most 20)."""
+        """Coefficients of fields (..., *shape) that have most variance, (..., count)."""
 
     @property
     @abstractmethod
@@ -75,7 +75,7 @@ class Prior(ABC):
         """The variance at each node, (*shape)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GaussianField(Prior):
     """N(``mean``, C) with C diagonal in a basis at level ``n``; channels are independent.
 
@@ -148,7 +148,7 @@ class GaussianField(Prior):
         return [leading_by_variance(self.basis, self.n, own, each) for own in laws]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class IndependentNormals(Prior):
     """Independent N(``mean``, ``deviation``²) at the nodes of ``shape``: a vector of parameters."""
 
@@ -174,8 +174,8 @@ class IndependentNormals(Prior):
         return (deviation / self.deviation).square().flatten(1).sum(1)
 
     def leading(self, fields: Tensor) -> Tensor:
-        """The first parameters; all are alike."""
-        return fields.flatten(-len(self.shape))[..., :LEADING]
+        """The parameters themselves, as all are alike to the prior."""
+        return fields.flatten(-len(self.shape))[..., :PARAMETERS]
 
     @property
     def variance(self) -> Tensor:

@@ -296,7 +296,11 @@ def test_effective_samples_of_autocorrelated_chains():
             r"effective sample size \(bulk\) of x is [5-7]\d\d, below 1000: no reference\. "
             r"Take about [12](\.\d)? times as many steps",
         ),
-        (torch.ones(1500, 8), r"x does not change along a chain.*lower the kernel's first step"),
+        (torch.ones(1500, 8), r"R̂ of x is not defined, as it .*lower the kernel's first step"),
+        (
+            torch.cat([torch.full((1, 8), torch.inf), autoregressive(0.0, 1499)]),
+            r"R̂ of x is not defined, as it .* or is infinite: no reference\. Lengthen burn_in",
+        ),
     ],
 )
 def test_chains_that_have_not_converged_are_no_reference(values, message):
@@ -308,7 +312,7 @@ def test_only_converged_chains_give_a_reference():
     prior = IndependentNormals((2,), mean=5.0)
     kernel = PreconditionedCrankNicolson(first=1.0)
     chains = Chains(flat(prior), kernel, Plan(burn_in=0, steps=300, thin=1), seed=0)
-    with pytest.raises(NotConvergedError, match="potential does not change"):
+    with pytest.raises(NotConvergedError, match="of potential is not defined"):
         chains.reference()
     seeing = Posterior(
         prior, Linear(torch.eye(2).double()), GaussianNoise(noise=3.0), normal(2) + 5.0
@@ -330,5 +334,10 @@ def test_plans_that_keep_too_little_are_refused():
     with pytest.raises(ValueError, match=r"keep 2 draws of a chain; .* raise steps or lower thin"):
         Plan(steps=200, thin=100)
     prior = IndependentNormals((2,))
+    longer = Chains(flat(prior), KERNELS["pcn"], Plan(steps=500, thin=50), seed=0)
+    state = Chains(flat(prior), KERNELS["pcn"], Plan(steps=400, thin=50), seed=0).run(until=1)
+    longer.state = state
+    with pytest.raises(ValueError, match=r"draws \(8, 8, 2\) and the plan asks for \(10, 8, 2\)"):
+        longer.run()
     with pytest.raises(ValueError, match=r"start has shape \(8, 3\); expected \(8, 2\)"):
         Chains(flat(prior), KERNELS["pcn"], Plan(), seed=0, start=torch.zeros(8, 3)).run(until=1)
