@@ -246,22 +246,22 @@ def tasks(quick: bool) -> dict[str, Callable[[], Iterator[tuple[Run, str]]]]:
 
     def of_linear() -> Iterator[tuple[Run, str]]:
         # 8 · 125,000 = 10⁶ steps.
-        for kernel, lengths in ((pcn, (25_000, 100_000, 5000)), (hmc, (500, 2000, 2000))):
+        for kernel, lengths in ((pcn, (25_000, 100_000, 5000)), (hmc, (100, 400, 400))):
             done = run("linear, 4 × 4 sensors", linear(n), kernel, plan(*lengths))
             yield done, exactness(done)
 
     def of_darcy() -> Iterator[tuple[Run, str]]:
         for noise in (0.025, 0.005):
             title = f"Darcy, noise {noise:g}"
-            for kernel, lengths in ((pcn, (5000, 20_000, 1000)), (hmc, (200, 1000, 1000))):
+            for kernel, lengths in ((pcn, (2500, 10_000, 1000)), (hmc, (100, 400, 400))):
                 done = run(title, darcy(n, noise), kernel, plan(*lengths))
                 yield done, half_against_half(done)
-            coarse = run(title, darcy(n // 2, noise), hmc, plan(200, 1000, 1000))
+            coarse = run(title, darcy(n // 2, noise), hmc, plan(100, 400, 400))
             yield coarse, refined(done, coarse)
 
     def of_membrane() -> Iterator[tuple[Run, str]]:
-        kernel = HamiltonianMonteCarlo(leapfrogs=20)
-        done = run("membrane", membrane_64(), kernel, plan(500, 2000, 2000))
+        kernel = HamiltonianMonteCarlo(leapfrogs=30)
+        done = run("membrane", membrane_64(), kernel, plan(150, 800, 800))
         yield done, symmetry(done)
 
     return {"linear": of_linear, "darcy": of_darcy, "membrane": of_membrane}
@@ -283,15 +283,15 @@ def main() -> None:
             print(speed([done]).splitlines()[-1], found, sep="\n", flush=True)
             runs.append(done)
             findings.append(found)
+        with atomic(options.folder / "mcmc.md") as temporary:
+            temporary.write_text(page(runs, findings), encoding="utf-8")
+
+
+def page(runs: list[Run], findings: list[str]) -> str:
+    """What has been run so far."""
     about = " ".join((__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].split())
-    text = PAGE.format(
-        environment=environment(),
-        about=about,
-        speed=speed(runs),
-        findings="\n".join(f"* {found}" for found in findings),
-    )
-    with atomic(options.folder / "mcmc.md") as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    listed = "\n".join(f"* {found}" for found in findings)
+    return PAGE.format(environment=environment(), about=about, speed=speed(runs), findings=listed)
 
 
 if __name__ == "__main__":

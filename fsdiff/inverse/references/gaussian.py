@@ -121,13 +121,18 @@ class GaussianPosterior:
         return (weights @ self.gains.flatten(1)).view(-1, *self.prior.shape)
 
 
+_ROUNDING = 1e-3
+"""A step, in prior deviations, of which rounding may hide what it gains."""
+
+
 def laplace(
-    posterior: Posterior, *, iterations: int = 100, tolerance: float = 1e-8
+    posterior: Posterior, *, iterations: int = 200, tolerance: float = 1e-5
 ) -> GaussianPosterior:
     """The Gaussian law about the most probable field, with the map linearised there.
 
-    Gauss–Newton's method with steps halved until Φ + ½|q|²_C falls. ValueError for maps without a
-    derivative, ArithmeticError that tells the last step where it does not converge.
+    Gauss–Newton's method with steps halved until Φ + ½|q|²_C falls, and ended by one that is
+    shorter than ``tolerance`` prior deviations. ValueError for maps without a derivative,
+    ArithmeticError that tells the last step where it does not converge.
     """
     q = torch.zeros(posterior.prior.shape, dtype=torch.float64)
     value, change = _objective(posterior, q), float("inf")
@@ -144,13 +149,15 @@ def laplace(
             if attempt < value:
                 break
             step /= 2
-        else:  # rounding hides what is left to gain
-            return law
+        else:
+            if change < _ROUNDING:
+                return law
+            break
         q, value = moved, attempt
     raise ArithmeticError(
-        f"Gauss–Newton has not converged in {iterations} iterations: its last step was "
-        f"{change:.1e} of a prior deviation; the posterior may have several modes, so that there "
-        "is no Laplace approximation"
+        f"Gauss–Newton has not converged in {iterations} iterations, its last step being "
+        f"{change:.1e} prior deviations: there is no Laplace approximation, as where the posterior "
+        "has several modes; leave this row out"
     )
 
 

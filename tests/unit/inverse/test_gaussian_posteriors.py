@@ -168,7 +168,7 @@ def test_laplace_stands_at_the_minimum_with_the_curvature_there():
     posterior = Posterior(
         prior, Differentiable(lambda u: u**3, 1, rank=1), GaussianNoise(noise=gamma), data
     )
-    law = laplace(posterior)
+    law = laplace(posterior, tolerance=1e-9)
     x = float(law.mean[0])
     assert (x**3 - 3) * 3 * x**2 / gamma**2 + (x - 1) == pytest.approx(0, abs=1e-6)
     assert float(law.variance[0]) == pytest.approx(1 / (1 + (3 * x**2 / gamma) ** 2), rel=1e-6)
@@ -247,3 +247,11 @@ def test_what_has_no_gaussian_posterior_is_refused():
         GaussianPosterior.of(Posterior(prior, linear(prior), likelihood, normal(5)))
     with pytest.raises(ValueError, match="2 fields and 3 observations"):
         JointGaussian(normal(2, 1, 4), normal(3, 2), torch.tensor(0.1))
+
+
+def test_a_minimum_that_is_not_reached_is_no_laplace_approximation():
+    prior = IndependentNormals((1,), mean=0.1)
+    map = Differentiable(lambda u: u**3, 1, rank=1)
+    posterior = Posterior(prior, map, GaussianNoise(noise=0.01), torch.full((1,), 9.0).double())
+    with pytest.raises(ArithmeticError, match=r"not converged in 2 iterations, .* leave this row"):
+        laplace(posterior, iterations=2)
