@@ -8,6 +8,7 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -67,10 +68,7 @@ class Convergence:
 
 def convergence(quantities: Mapping[str, Tensor]) -> Convergence:
     """R̂ and effective sample sizes of quantities (draws, chains); NaN of infinite ones."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # it announces its next version
-        import arviz  # seconds that only those pay who have chains
-
+    arviz = _arviz()
     data = {name: values.T.double().numpy() for name, values in quantities.items()}
     chains = arviz.convert_to_dataset({name: np.nan_to_num(each) for name, each in data.items()})
     with np.errstate(divide="ignore", invalid="ignore"):  # of quantities that never change
@@ -82,6 +80,20 @@ def convergence(quantities: Mapping[str, Tensor]) -> Convergence:
     r_hat, bulk, tail = ({name: float(found[name]) for name in data} for found in measures)
     undefined = [name for name, values in data.items() if not _changes(values)]
     return Convergence(r_hat | dict.fromkeys(undefined, math.nan), bulk, tail)
+
+
+def _arviz() -> Any:
+    """The package, whose import takes seconds that only those pay who have chains."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # it announces its next version
+        try:
+            import arviz
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "convergence of Markov chains is judged by the package arviz: "
+                "pip install 'fsdiff[inverse]'"
+            ) from error
+    return arviz
 
 
 def _changes(values: np.ndarray) -> bool:

@@ -1,6 +1,7 @@
 """Markov chains on functions: the laws that they leave invariant, refinement, resuming."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -309,6 +310,14 @@ def test_effective_samples_of_autocorrelated_chains():
 def test_chains_that_have_not_converged_are_no_reference(values, message):
     with pytest.raises(NotConvergedError, match=message):
         convergence({"good": autoregressive(0.0, 1500, seed=9), "x": values}).check()
+
+
+def test_without_the_package_that_judges_the_remedy_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "arviz", None)
+    with pytest.raises(
+        ModuleNotFoundError, match=r"package arviz: pip install 'fsdiff\[inverse\]'"
+    ):
+        convergence({"x": autoregressive(0.0, 10)})
 
 
 def test_only_converged_chains_give_a_reference():
