@@ -1,6 +1,5 @@
 """Draw a data set by itself: fields, energy spectra and densities at every resolution."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ import torch
 
 from fsdiff import parts
 from fsdiff.data import storage
+from fsdiff.data.sources.evolution import Evolution
 from fsdiff.jobs.job import job_of
 from fsdiff.reports.plotting.data import gallery, hierarchy_densities, hierarchy_spectra
 from fsdiff.reports.plotting.solutions import evolution
@@ -29,9 +29,8 @@ with job_of(snakemake, __file__) as job:
     finest = fields[max(fields)]
 
     source, initial = parts.build("source", config["source"]), None
-    if hasattr(source, "initial"):
-        start = replace(source, time=(0.0,))
-        initial = start.generate(range(SAMPLES), config["seed"])["field"].isel(time=0)
+    if isinstance(source, Evolution):
+        initial = source.initial_states(range(SAMPLES), config["seed"])
 
     series = storage.is_series(finest)
     save(

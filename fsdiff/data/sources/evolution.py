@@ -2,7 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -124,6 +125,16 @@ class Evolution(Source):
             if progress is not None:
                 progress(1)
         return self._label(fields, indices)
+
+    def initial_states(self, indices: Sequence[int], seed: int) -> xr.DataArray | None:
+        """The fields (sample, channel, *grid) that solutions start from.
+
+        None where samples are functions of time: no spectrum of these compares with theirs.
+        """
+        if self.time_nodes is not None:
+            return None
+        start: Any = replace(cast(Any, self), time=0.0)
+        return start.generate(indices, seed)["field"]
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
         nodes = self._space_nodes()

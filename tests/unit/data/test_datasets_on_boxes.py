@@ -325,3 +325,14 @@ def test_random_fields_of_intervals_and_cubes_are_those_of_their_law(dimension):
 def test_a_flow_without_forcing_from_rest_stays_at_rest():
     source = NavierStokesData(resolution=8, initial=Zero(), forcing="none", length=(1.0, 2.0))
     assert not source.generate([0], 0).field.values.any()
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.kind)
+def test_initial_states_are_those_that_solutions_start_from(source):
+    assert source.initial_states([2, 5], 1) is None
+    fields = type(source)(**{**vars(source), "time_nodes": None})
+    initial = fields.initial_states([2, 5], 1)
+    assert initial.dims == ("sample", "channel", *"yx"[-source.space.dimension :])
+    soon = type(source)(**{**vars(source), "time_nodes": None, "time": (1e-12, 0.1)})
+    first = soon.generate([2, 5], 1)["field"].isel(time=0)
+    np.testing.assert_allclose(initial, first, rtol=1e-5, atol=1e-5)
