@@ -32,36 +32,28 @@ DOTS = 40
 ROUNDING = 1e-17
 """What exact closure is drawn as on a logarithmic axis."""
 
-_RESIDUAL = "residual"
-
 
 @styled
 def balances(found: Sequence[xr.Dataset], residual: xr.DataArray | None = None) -> Figure:
-    """A column for each balance, and one for the residual.
+    """A row for each balance, and one for the residual.
 
     ``found`` are balances as ``fsdiff.diagnostics.balance`` makes them, joined along ``sample``; so
     is ``residual`` (sample, equation, …). Terms of evolving balances are those of the first sample.
     """
     evolving = "time" in found[0].dims
-    rows = ("amount", "terms", "closure") if evolving else ("terms", "closure")
-    columns = len(found) + (residual is not None)
-    layout: list[Any] = [[f"{row} {i}" for i in range(len(found))] for row in rows]
-    for line in layout if residual is not None else ():
-        line.append("." if line is layout[-1] else _RESIDUAL)
-    figure = Figure(figsize=(min(WIDTH, 3.5 * columns), 2.9 * len(rows)), layout="constrained")
-    heights = (1, 1.4, 1) if evolving else (2, 1)
-    panels = figure.subplot_mosaic(layout, gridspec_kw={"height_ratios": heights})
-    for i, balance in enumerate(found):
-        column = [panels[f"{row} {i}"] for row in rows]
-        (_evolving if evolving else _steady)(column, balance)
-        name = f"{balance.attrs['long_name']}, {balance.attrs['formula']}\n"
-        column[0].set_title(name, fontsize=10.5)
+    count = len(found) + (residual is not None)
+    figure = Figure(figsize=(WIDTH, 3.4 * count), layout="constrained")
+    rows = figure.subfigures(count, squeeze=False)[:, 0]
+    for row, balance in zip(rows, found, strict=False):
+        panels = row.subplots(1, 3 if evolving else 2)
+        (_evolving if evolving else _steady)(panels, balance)
+        row.suptitle(f"{balance.attrs['long_name']}, {balance.attrs['formula']}", fontsize=10.5)
     if residual is not None:
-        (_residual_by_time if evolving else _residual_by_sample)(panels[_RESIDUAL], residual)
+        (_residual_by_time if evolving else _residual_by_sample)(rows[-1].subplots(), residual)
     return figure
 
 
-def time_axis(axes: Axes, times: np.ndarray, ticks: int = 6) -> None:
+def time_axis(axes: Axes, times: np.ndarray, ticks: int = 5) -> None:
     """Make frames equidistant along x, and label ``ticks`` of them, the first and last included."""
     number = np.arange(len(times))
     axes.set_xscale(
@@ -73,8 +65,8 @@ def time_axis(axes: Axes, times: np.ndarray, ticks: int = 6) -> None:
     axes.set(xlim=(times[0], times[-1]))
 
 
-def _evolving(column: Sequence[Axes], balance: xr.Dataset) -> None:
-    amount, terms, error = column
+def _evolving(panels: Sequence[Axes], balance: xr.Dataset) -> None:
+    amount, terms, error = panels
     times, errors = balance["time"].values, closure(balance)
     for i in reversed(range(balance.sizes["sample"])):
         style = FIRST if i == 0 else OTHERS
@@ -87,7 +79,7 @@ def _evolving(column: Sequence[Axes], balance: xr.Dataset) -> None:
             line = first["parts"].sel(part=name)
             amount.plot(times, line, color="black", linestyle=dashes, linewidth=1.0, label=name)
     _terms(terms, first)
-    for axes in column:
+    for axes in panels:
         time_axis(axes, times)
     amount.set_title("amount", loc="left")
     _legend(amount)
@@ -106,9 +98,9 @@ def _terms(axes: Axes, balance: xr.Dataset) -> None:
     _legend(axes)
 
 
-def _steady(column: Sequence[Axes], balance: xr.Dataset) -> None:
+def _steady(panels: Sequence[Axes], balance: xr.Dataset) -> None:
     """Terms of all samples, positive ones stacked upwards, negative ones downwards."""
-    terms, error = column
+    terms, error = panels
     x = np.arange(balance.sizes["sample"])
     up, down = np.zeros(len(x)), np.zeros(len(x))
     for term, style in experiment_styles(balance["term"].values).items():
@@ -119,7 +111,7 @@ def _steady(column: Sequence[Axes], balance: xr.Dataset) -> None:
     terms.axhline(0, color="black", linewidth=0.8)
     terms.set_title("terms", loc="left")
     error.plot(x, closure(balance).clip(ROUNDING), "o", color="black")
-    for axes in column:
+    for axes in panels:
         _sample_axis(axes, balance["sample"].values)
     _legend(terms)
     _closure(error, balance, "sample")
@@ -132,18 +124,18 @@ def _closure(axes: Axes, balance: xr.Dataset, abscissa: str) -> None:
 
 
 def _residual_by_time(axes: Axes, residual: xr.DataArray) -> None:
-    axes.set_title("residual of the equations\n", fontsize=10.5)
+    axes.set_title("residual of the equations", fontsize=10.5)
     for equation, style in experiment_styles(residual["equation"].values).items():
         for i, line in enumerate(residual.sel(equation=equation)):
             label = equation if i == 0 else None
             axes.plot(line["time"], line, color=style["color"], label=label)
-    axes.set(yscale="log", ylabel="norm relative to that of the time derivative")
+    axes.set(yscale="log", xlabel="time", ylabel="norm relative to that of\nthe time derivative")
     time_axis(axes, residual["time"].values)
     _legend(axes)
 
 
 def _residual_by_sample(axes: Axes, residual: xr.DataArray) -> None:
-    axes.set_title("residual and error\n", fontsize=10.5)
+    axes.set_title("residual and error", fontsize=10.5)
     x = range(residual.sizes["sample"])
     for equation, style in experiment_styles(residual["equation"].values).items():
         axes.plot(x, residual.sel(equation=equation), linestyle="", label=equation, **style)
@@ -159,7 +151,7 @@ def _sample_axis(axes: Axes, samples: np.ndarray) -> None:
 
 def _legend(axes: Axes) -> None:
     """Below the axes, where it hides nothing."""
-    columns = 1 if max(map(len, axes.get_legend_handles_labels()[1])) > 24 else 2
+    columns = 1 if max(map(len, axes.get_legend_handles_labels()[1])) > 20 else 2
     axes.legend(
         ncols=columns,
         fontsize=SMALL,

@@ -148,7 +148,7 @@ def test_balances_show_all_terms_and_state_the_closure():
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     for balance in found.balances:
         assert f"closes to {float(closure(balance).max()):.0e} of the turnover" in titles
-    terms = next(axes for axes in figure.axes if axes.get_label() == "terms 0")
+    terms = figure.axes[titles.index("terms of its rate of change")]
     first = found.balances[0].isel(sample=0)
     np.testing.assert_array_equal(line(terms, "−k").get_ydata(), first["rate"].sel(term="−k"))
     total = line(terms, "sum").get_ydata()
@@ -157,6 +157,20 @@ def test_balances_show_all_terms_and_state_the_closure():
     np.testing.assert_allclose(
         np.interp(dots.get_xdata(), first["time"], total), dots.get_ydata(), rtol=1e-3, atol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [ReactionDiffusionData(resolution=8, time=0.3), DarcyData(resolution=8)],
+    ids=lambda source: source.kind,
+)
+def test_panels_of_balances_have_room(source, tmp_path):
+    found = examined(source)
+    figure = balances(found.balances, found.residual)
+    save(figure, tmp_path / "balances.svg")
+    width = figure.get_window_extent().width
+    narrow = width / 5 if "time" in found.balances[0].dims else width / 4
+    assert min(axes.get_window_extent().width for axes in figure.axes) > narrow
 
 
 def test_steady_balances_are_stacks_that_meet():
