@@ -57,7 +57,7 @@ class GaussianPosterior:
     @cached_property
     def deviation(self) -> Tensor:
         """The posterior mean without the prior's, (*shape)."""
-        return self._weighted((self.data - self.offset)[None])[0]
+        return self.explained(self.data - self.offset)
 
     @property
     def mean(self) -> Tensor:
@@ -94,8 +94,8 @@ class GaussianPosterior:
         """The draw that N(0, 1) numbers (count + normals,) make."""
         error, rest = numbers.split([len(self.data), self.prior.normals])
         z = self.prior.draw(rest)
-        said = self.offset + self._observed(z) + error * self.noise.sqrt()
-        return self.prior.mean + z + self._weighted((self.data - said)[None])[0]
+        said = self.offset + self.observed(z) + error * self.noise.sqrt()
+        return self.prior.mean + z + self.explained(self.data - said)
 
     def covariance_of(self, functionals: Tensor) -> Tensor:
         """The posterior covariance of inner products with fields (k, *shape), (k, k)."""
@@ -105,20 +105,25 @@ class GaussianPosterior:
         white = torch.linalg.solve_triangular(self._factor, seen, upper=False)
         return prior - white.T @ white
 
-    def _observed(self, q: Tensor) -> Tensor:
-        """⟨rows, q⟩ of a deviation, (size,)."""
-        return self.rows.flatten(1) @ q.flatten() / nodes(self.rows)
+    def observed(self, q: Tensor) -> Tensor:
+        """⟨rows, q⟩ of deviations (..., *shape), (..., size)."""
+        flat = q.flatten(q.ndim - len(self.prior.shape))
+        return flat @ self.rows.flatten(1).T / nodes(self.rows)
+
+    def explained(self, residuals: Tensor) -> Tensor:
+        """C H* (H C H* + Γ)⁻¹ applied to residuals (..., size), (..., *shape)."""
+        return (residuals @ self._gain).unflatten(-1, self.prior.shape)
+
+    @cached_property
+    def _gain(self) -> Tensor:
+        """The operator that takes residuals to fields, a row for each datum."""
+        return torch.cholesky_solve(self.gains.flatten(1), self._factor)
 
     @cached_property
     def _factor(self) -> Tensor:
         """Of H C H* + Γ."""
         covariance = self.rows.flatten(1) @ self.gains.flatten(1).T / nodes(self.rows)
         return torch.linalg.cholesky(0.5 * (covariance + covariance.T) + torch.diag(self.noise))
-
-    def _weighted(self, residuals: Tensor) -> Tensor:
-        """C H* (H C H* + Γ)⁻¹ applied to residuals (batch, count), (batch, *shape)."""
-        weights = torch.cholesky_solve(residuals.T, self._factor).T
-        return (weights @ self.gains.flatten(1)).view(-1, *self.prior.shape)
 
 
 _ROUNDING = 1e-3
