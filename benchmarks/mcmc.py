@@ -21,13 +21,14 @@ import numpy as np
 import torch
 from measuring import environment
 from report import number, table
+from torch import Tensor
 
 from fsdiff.inverse.forward.base import Differentiable, ForwardMap, Linear
 from fsdiff.inverse.forward.darcy import DarcySensors
 from fsdiff.inverse.forward.sensors import Interpolation, Lattice
 from fsdiff.inverse.references.chains import Chains, Plan
 from fsdiff.inverse.references.convergence import Convergence, convergence
-from fsdiff.inverse.references.gaussian import GaussianPosterior
+from fsdiff.inverse.references.gaussian import GaussianPosterior, laplace
 from fsdiff.inverse.references.kernels import (
     HamiltonianMonteCarlo,
     Kernel,
@@ -37,6 +38,7 @@ from fsdiff.inverse.references.likelihoods import GaussianNoise
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.inverse.references.priors import GaussianField
 from fsdiff.inverse.references.problems import darcy_log_normal, membrane_64
+from fsdiff.inverse.references.recentred import Recentred
 from fsdiff.jobs.atomic import atomic
 from fsdiff.measures.initial import GaussianRandomField
 from fsdiff.metrics.posterior.base import halves
@@ -50,19 +52,33 @@ BASIS = CosineBasis(2)
 ROUGH = GaussianRandomField(variance=1.0, correlation_length=0.5, smoothness=1.5)
 """The published prior of Darcy's problem."""
 
+JUDGED = 40
+"""Draws of a chain from which on convergence is judged."""
+
 DATA = 64
 """The level that data are made on."""
 
 PAGE = """\
 # Markov chains on functions
 
-Made by `python benchmarks/mcmc.py`: {environment}
-
 {about}
+"""
+
+SECTION = """\
+## {title}
+
+Made by `python benchmarks/mcmc.py --only {name}`: {environment}
 
 {speed}
 {findings}
 """
+
+TITLES = {
+    "refinement": "Acceptance under refinement",
+    "linear": "A posterior in closed form",
+    "darcy": "Permeability from pressure",
+    "membrane": "The membrane of 64 blocks",
+}
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,7 @@ class Run:
     n: int
     chains: Chains
     seconds: float
-    convergence: Convergence
+    convergence: Convergence | None
 
     @property
     def steps(self) -> int:
@@ -81,14 +97,17 @@ class Run:
         return self.chains.total * self.chains.plan.chains
 
 
-def run(task: str, posterior: Posterior, kernel: Kernel, plan: Plan) -> Run:
+def run(
+    task: str, posterior: Posterior, kernel: Kernel, plan: Plan, start: Tensor | None = None
+) -> Run:
     """Chains from beginning to end."""
-    chains = Chains(posterior, kernel, plan, seed=0)
-    start = time.process_time()
+    chains = Chains(posterior, kernel, plan, seed=0, start=start)
+    before = time.process_time()
     chains.run()
-    seconds = time.process_time() - start
+    seconds = time.process_time() - before
     n = posterior.prior.shape[-1]
-    return Run(task, n, chains, seconds, convergence(chains.quantities()))
+    judged = convergence(chains.quantities()) if plan.draws >= JUDGED else None
+    return Run(task, n, chains, seconds, judged)
 
 
 def linear(n: int, noise: float = 0.5) -> Posterior:
@@ -109,7 +128,12 @@ def darcy(n: int, noise: float) -> Posterior:
     return darcy_log_normal(n, seen(DarcySensors(), noise), noise)
 
 
-def seen(map: ForwardMap, noise: float) -> torch.Tensor:
+def about(posterior: Posterior) -> Posterior:
+    """The same posterior with respect to its Laplace approximation."""
+    return Recentred.about(posterior, laplace(posterior))
+
+
+def seen(map: ForwardMap, noise: float) -> Tensor:
     """Data of a draw of the prior, the same whatever grid the posterior is on."""
     prior = GaussianField(BASIS, ROUGH, DATA)
     random = generator(1, Stream.INITIAL_STATE)
@@ -126,7 +150,11 @@ def speed(runs: list[Run]) -> str:
     )
     rows = []
     for each in runs:
-        fewest = each.convergence.least_effective
+        found = each.convergence
+        judged = ["–", "–", "–"]
+        if found is not None:
+            fewest = found.least_effective
+            judged = [number(fewest), number(fewest / each.seconds), f"{found.largest_r_hat:.3f}"]
         rows.append(
             [
                 each.task,
@@ -136,9 +164,7 @@ def speed(runs: list[Run]) -> str:
                 f"{float(each.chains.acceptance().mean()):.2f}",
                 number(each.seconds),
                 number(each.steps / each.seconds),
-                number(fewest),
-                number(fewest / each.seconds),
-                f"{each.convergence.largest_r_hat:.3f}",
+                *judged,
             ]
         )
     return table(header, rows)
@@ -211,26 +237,23 @@ def symmetry(each: Run) -> str:
     return (
         f"**{each.task}, {each.chains.kernel.kind}**: the 28 pairs of ln θ_ij and ln θ_ji differ "
         f"by at most {found[0]:.1f} standard errors, those of θ by {found[1]:.1f}; "
-        f"E θ_00 = {float(first.mean()):.1f} ± {error:.1f}."
+        f"E θ_00 = {float(first.mean()):.1f} ± {error:.1f}, an error that heavy tails make "
+        "too small."
     )
 
 
-def acceptance(quick: bool) -> str:
+def refinement(quick: bool) -> Iterator[tuple[Run, str]]:
     """Acceptance of the same step on finer and finer grids, from draws of the posterior."""
-    rows = []
     for kernel in (PreconditionedCrankNicolson(first=0.2), HamiltonianMonteCarlo(first=0.2)):
-        rates = []
         for n in (8, 16) if quick else (16, 32, 64, 128):
             posterior = linear(n)
             start = GaussianPosterior.of(posterior).sample(range(32), seed=0)
             steps = (100 if kernel.kind == "pcn" else 10) // (5 if quick else 1)
-            plan = Plan(chains=32, burn_in=0, steps=max(4, steps), thin=1)
-            chains = Chains(posterior, kernel, plan, seed=0, start=start)
-            chains.run()
-            rates.append(f"{float(chains.acceptance().mean()):.3f}")
-        rows.append(f"{kernel.kind} {', '.join(rates)}")
-    grids = "8, 16" if quick else "16, 32, 64, 128"
-    return f"**Acceptance of one step at n = {grids}**: {'; '.join(rows)}."
+            plan = Plan(chains=32, burn_in=0, steps=max(4, steps), thin=max(1, steps // 4))
+            done = run("linear, 4 × 4 sensors", posterior, kernel, plan, start)
+            rates = done.chains.acceptance()
+            error = float(rates.std()) / math.sqrt(len(rates))
+            yield done, f"**{kernel.kind}, n = {n}**: {float(rates.mean()):.3f} ± {error:.3f}."
 
 
 def tasks(quick: bool) -> dict[str, Callable[[], Iterator[tuple[Run, str]]]]:
@@ -252,46 +275,65 @@ def tasks(quick: bool) -> dict[str, Callable[[], Iterator[tuple[Run, str]]]]:
 
     def of_darcy() -> Iterator[tuple[Run, str]]:
         for noise in (0.025, 0.005):
-            title = f"Darcy, noise {noise:g}"
-            for kernel, lengths in ((pcn, (2500, 10_000, 1000)), (hmc, (100, 400, 400))):
-                done = run(title, darcy(n, noise), kernel, plan(*lengths))
+            title, fine = f"Darcy, noise {noise:g}", darcy(n, noise)
+            for kernel, lengths in ((pcn, (1000, 4000, 400)), (hmc, (100, 400, 400))):
+                done = run(title, fine, kernel, plan(*lengths))
                 yield done, half_against_half(done)
-            coarse = run(title, darcy(n // 2, noise), hmc, plan(100, 400, 400))
+            done = run(f"{title}, about Laplace's law", about(fine), hmc, plan(100, 400, 400))
+            yield done, half_against_half(done)
+            coarse = run(done.task, about(darcy(n // 2, noise)), hmc, plan(100, 400, 400))
             yield coarse, refined(done, coarse)
 
     def of_membrane() -> Iterator[tuple[Run, str]]:
         kernel = HamiltonianMonteCarlo(leapfrogs=30)
-        done = run("membrane", membrane_64(), kernel, plan(150, 800, 800))
+        done = run("membrane", membrane_64(), kernel, plan(150, 1000, 1000))
         yield done, symmetry(done)
 
-    return {"linear": of_linear, "darcy": of_darcy, "membrane": of_membrane}
+    return {
+        "refinement": lambda: refinement(quick),
+        "linear": of_linear,
+        "darcy": of_darcy,
+        "membrane": of_membrane,
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="the smallest sizes")
-    parser.add_argument("--only", nargs="*", default=["linear", "darcy", "membrane"])
-    parser.add_argument(
-        "--folder", type=Path, default=Path(__file__).parents[1] / "docs/benchmarks"
-    )
+    parser.add_argument("--only", nargs="*", choices=[*TITLES], default=[*TITLES])
+    parser.add_argument("--folder", type=Path, default=REPOSITORY / "docs" / "benchmarks")
     options = parser.parse_args()
     torch.set_num_threads(1)
     np.seterr(all="ignore")
-    runs, findings = [], [acceptance(options.quick)]
     for name in options.only:
+        runs, findings = [], []
         for done, found in tasks(options.quick)[name]():
             print(speed([done]).splitlines()[-1], found, sep="\n", flush=True)
             runs.append(done)
             findings.append(found)
-        with atomic(options.folder / "mcmc.md") as temporary:
-            temporary.write_text(page(runs, findings), encoding="utf-8")
+        replace(options.folder / "mcmc.md", name, section(name, runs, findings))
 
 
-def page(runs: list[Run], findings: list[str]) -> str:
-    """What has been run so far."""
+def section(name: str, runs: list[Run], findings: list[str]) -> str:
+    """What has been found in a task."""
+    return SECTION.format(
+        title=TITLES[name],
+        name=name,
+        environment=environment(),
+        speed=speed(runs),
+        findings="\n".join(f"* {found}" for found in findings),
+    )
+
+
+def replace(file: Path, name: str, text: str) -> None:
+    """Put a section in its place on the page, and leave others as they are."""
+    before = file.read_text(encoding="utf-8").split("\n## ")[1:] if file.exists() else []
+    known = {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in before}
+    known[TITLES[name]] = text
     about = " ".join((__doc__ or "").partition("\n\n")[2].partition("\n\n")[0].split())
-    listed = "\n".join(f"* {found}" for found in findings)
-    return PAGE.format(environment=environment(), about=about, speed=speed(runs), findings=listed)
+    sections = [known[title] for title in TITLES.values() if title in known]
+    with atomic(file) as temporary:
+        temporary.write_text("\n".join([PAGE.format(about=about), *sections]), encoding="utf-8")
 
 
 if __name__ == "__main__":
