@@ -56,5 +56,7 @@ class Stream(IntEnum):
     SHUFFLE = 121
     """The order of samples that are read from files."""
 
+    OBSERVATION = 131
+    """Noise of observations."""
     SENSORS = 132
     """Where sensors are, and which nodes a mask keeps."""

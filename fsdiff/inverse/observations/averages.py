@@ -1,0 +1,37 @@
+"""Means over cells: coarse pixels, from which super-resolution and depixelation start."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+from fsdiff.inverse.observations.axis_functionals import means_over, values_at
+from fsdiff.inverse.observations.gridded import Gridded
+from fsdiff.spaces.basis import Basis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Averages(Gridded):
+    """Means over the cells of the grid of level ``resolution``, integrals of the series.
+
+    Cells are a side's length over their number wide; along held axes values at the nodes are
+    observed instead. ``noise`` is that of a mean.
+    """
+
+    kind: Literal["averages"] = "averages"
+
+    def along(self, basis: Basis, n: int, number: int) -> Tensor:
+        """Means over the cells along an axis."""
+        axis, cells = basis.axes[number], basis.grid(self.resolution)[number]
+        if axis.held:
+            return values_at(basis, n, number, basis.axis_nodes(self.resolution)[number])
+        return means_over(basis, n, number, axis.side * np.linspace(0, 1, cells + 1))
+
+    def coordinates(self, basis: Basis) -> np.ndarray:
+        """The middles of the cells."""
+        along = [
+            nodes if axis.held else axis.side * (np.arange(len(nodes)) + 0.5) / len(nodes)
+            for axis, nodes in zip(basis.axes, basis.axis_nodes(self.resolution), strict=True)
+        ]
+        return np.stack(np.meshgrid(*along, indexing="ij"), -1).reshape(-1, basis.dimension)

@@ -1,0 +1,83 @@
+"""What observations share: a map for every grid, noise, and data drawn from functions."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from fsdiff.inverse.observations.maps import ForwardMap
+from fsdiff.randomness import normals
+from fsdiff.spaces.basis import Basis
+from fsdiff.streams import Stream
+
+Deviation = Annotated[float, Field(ge=0)]
+"""Standard deviation of the noise of a datum, in the unit of the field."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation(ABC):
+    """y = G(u) + ε with independent noise ε, of fields (channel, *grid) on any grid."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Its name in configurations."""
+
+    @abstractmethod
+    def on(self, basis: Basis, channels: int, n: int) -> ForwardMap:
+        """G on the grid of level n, for fields (..., channels, *grid)."""
+
+    @abstractmethod
+    def deviations(self, basis: Basis, channels: int) -> Tensor:
+        """Standard deviations of the noise, (size of the data,), float64."""
+
+    def variances(self, basis: Basis, channels: int) -> Tensor:
+        """The diagonal of Γ, (size of the data,), float64."""
+        return self.deviations(basis, channels).square()
+
+    def check(self, basis: Basis, channels: int) -> None:  # noqa: B027 (some suit every basis)
+        """Raise ValueError, naming the setting, where there is nothing to observe like this."""
+
+    def coordinates(self, basis: Basis) -> np.ndarray | None:
+        """Where each datum of a channel lies, (places, axes), physical; None if it has no place."""
+        return None
+
+    def draw(self, u: Tensor, basis: Basis, seed: int, indices: Sequence[int]) -> Tensor:
+        """Data (cases, size) of fields (cases, channel, *grid), one index for each; float64.
+
+        The noise of a case depends on (seed, index) only, whatever the grid.
+        """
+        channels = u.shape[-1 - basis.dimension]
+        exact = self.on(basis, channels, basis.resolution(u)).forward(u.double())
+        white = normals(seed, indices, (exact.shape[-1],), Stream.OBSERVATION)
+        return exact + self.deviations(basis, channels) * torch.from_numpy(white)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearObservation(Observation):
+    """An observation that sees all channels alike, each datum with noise N(0, noise²).
+
+    ``noise`` is one number, or one for each datum of a channel.
+    """
+
+    noise: Deviation | tuple[Deviation, ...] = 0.0
+
+    def deviations(self, basis: Basis, channels: int) -> Tensor:
+        """Standard deviations, channel by channel."""
+        each = self.count(basis)
+        if isinstance(self.noise, tuple) and len(self.noise) != each:
+            raise ValueError(
+                f"noise: {len(self.noise)} numbers for {each} data of a channel; give one, or one "
+                "for each"
+            )
+        values = torch.tensor(self.noise, dtype=torch.float64).expand(each)
+        return values.repeat(channels)
+
+    @abstractmethod
+    def count(self, basis: Basis) -> int:
+        """How many data there are of each channel."""

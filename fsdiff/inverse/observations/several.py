@@ -1,0 +1,67 @@
+"""Several observations of the same function at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.maps import ForwardMap
+from fsdiff.spaces.basis import Basis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Several(Observation):
+    """All of these observations; data are theirs, one after the other."""
+
+    observation: Annotated[tuple[Observation, ...], Field(min_length=1)]
+    kind: Literal["several"] = "several"
+
+    def on(self, basis: Basis, channels: int, n: int) -> ForwardMap:
+        """Their maps beside each other."""
+        return SeveralMaps([part.on(basis, channels, n) for part in self.observation])
+
+    def deviations(self, basis: Basis, channels: int) -> Tensor:
+        """Theirs, one after the other."""
+        return torch.cat([part.deviations(basis, channels) for part in self.observation])
+
+    def check(self, basis: Basis, channels: int) -> None:
+        """Refuse what one of them refuses."""
+        for part in self.observation:
+            part.check(basis, channels)
+
+
+@dataclass(frozen=True)
+class SeveralMaps:
+    """Maps of the same fields, whose data are put one after the other."""
+
+    maps: Sequence[ForwardMap]
+
+    @property
+    def size(self) -> int:
+        """Of all data."""
+        return sum(part.size for part in self.maps)
+
+    @property
+    def affine(self) -> bool:
+        """Whether all are."""
+        return all(part.affine for part in self.maps)
+
+    def forward(self, u: Tensor) -> Tensor:
+        """All data."""
+        return torch.cat([part.forward(u) for part in self.maps], -1)
+
+    def jvp(self, u: Tensor, direction: Tensor) -> Tensor:
+        """All derivatives."""
+        return torch.cat([part.jvp(u, direction) for part in self.maps], -1)
+
+    def vjp(self, u: Tensor, data: Tensor) -> Tensor:
+        """The sum of the adjoints."""
+        parts = data.split([part.size for part in self.maps], -1)
+        return sum(
+            (part.vjp(u, own) for part, own in zip(self.maps, parts, strict=True)),
+            start=torch.zeros((), dtype=data.dtype, device=data.device),
+        )
