@@ -60,3 +60,7 @@ class Stream(IntEnum):
     """Noise of observations."""
     SENSORS = 132
     """Where sensors are, and which nodes a mask keeps."""
+    POSTERIOR = 133
+    """Draws that guidance makes besides those of samplers."""
+    PARTICLES = 134
+    """Which particles are kept."""

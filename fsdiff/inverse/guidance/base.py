@@ -1,0 +1,186 @@
+"""What kinds of guidance share: the guided denoiser, and what is known when it is asked."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fsdiff.diffusion.denoiser import DenoiserLike, Estimate
+from fsdiff.diffusion.law import Law
+from fsdiff.diffusion.marginal import Marginal
+from fsdiff.diffusion.samplers.base import Sampler
+from fsdiff.diffusion.samplers.samples import Samples
+from fsdiff.inverse.guidance.problem import Covariance, Problem
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.maps import ForwardMap
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a guided denoiser is asked: the data of fields, all of one law of X_t and with data y.
+
+    ``fields`` are (batch, channel, *grid); ``data`` y are (size,).
+    """
+
+    problem: Problem
+    data: Tensor
+    denoiser: DenoiserLike
+    fields: Tensor
+    marginal: Marginal
+    condition: Tensor | None = None
+
+    @property
+    def n(self) -> int:
+        """The level of the fields."""
+        return self.problem.law.basis.resolution(self.fields)
+
+    @property
+    def map(self) -> ForwardMap:
+        """What is observed of them."""
+        return self.problem.map(self.n)
+
+    def estimate(self) -> Tensor:
+        """x̂_0, without the data."""
+        return self.denoiser.estimate(self.fields, self.marginal, self.condition).data
+
+    def differentiable(self) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """x̂_0, and J* of the denoiser there, from fields to fields; J = ∂x̂_0/∂x."""
+        with torch.enable_grad():
+            x = self.fields.detach().requires_grad_()
+            data = self.denoiser.estimate(x, self.marginal, self.condition).data
+        weights = self.problem.weights(self.n, self.fields)
+
+        def pull(field: Tensor) -> Tensor:
+            weighted = (weights * field).to(data)
+            return torch.autograd.grad(data, x, weighted, retain_graph=True)[0] / weights
+
+        return data.detach(), pull
+
+    def spectrum(self, covariance: Covariance) -> Tensor:
+        """Eigenvalues of V at the time of the fields, (channel, *coefficients), float64."""
+        time = self.marginal.time.flatten().to(self.fields.device)
+        return covariance(self.problem.law.marginal(time.double(), self.n))
+
+    def residual(self, field: Tensor) -> Tensor:
+        """y − G(u), (batch, size), float64."""
+        return self.data.to(field.device) - self.map.forward(field).double()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guidance(ABC):
+    """A way to condition a denoiser on data."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Its name in configurations."""
+
+    @abstractmethod
+    def draw(
+        self,
+        denoiser: DenoiserLike,
+        observation: Observation,
+        data: Tensor,
+        sampler: Sampler,
+        n: int,
+        indices: Sequence[int],
+        seed: int,
+        *,
+        finest: int | None = None,
+        **options: Any,
+    ) -> Samples:
+        """Fields at level n given the data, one per index, as ``sampler`` draws them.
+
+        ``options`` are those of samplers: condition, dtype, device.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiserGuidance(Guidance):
+    """Guidance that makes a denoiser of a denoiser, for every sampler to use."""
+
+    def __call__(
+        self,
+        denoiser: DenoiserLike,
+        observation: Observation,
+        data: Tensor,
+        *,
+        finest: int | None = None,
+    ) -> "GuidedDenoiser":
+        """The denoiser given data y (size,).
+
+        ``finest`` is the level of the function that was observed. Where fields are on coarser
+        grids, as in a multilevel sampler, what these do not resolve counts as noise of the data.
+        """
+        problem = Problem(denoiser.law, observation, finest)
+        return GuidedDenoiser(self, denoiser, problem, data)
+
+    @abstractmethod
+    def conditioned(self, question: Question) -> Tensor:
+        """x̂_0ʸ, fields like x̂_0."""
+
+    def draw(
+        self,
+        denoiser: DenoiserLike,
+        observation: Observation,
+        data: Tensor,
+        sampler: Sampler,
+        n: int,
+        indices: Sequence[int],
+        seed: int,
+        *,
+        finest: int | None = None,
+        **options: Any,
+    ) -> Samples:
+        """What the sampler draws with the guided denoiser."""
+        guided = self(denoiser, observation, data, finest=finest)
+        return sampler(guided, n, indices, seed, **options)
+
+
+class GuidedDenoiser:
+    """A denoiser that knows data y of an observation; ``DenoiserLike``.
+
+    What depends on the time and the observation only is kept, so that many samples, and data of
+    many cases by ``given``, share it.
+    """
+
+    def __init__(
+        self, guidance: DenoiserGuidance, denoiser: DenoiserLike, problem: Problem, data: Tensor
+    ) -> None:
+        if data.shape != (problem.size,):
+            raise ValueError(
+                f"data of shape {tuple(data.shape)}: the observation {problem.observation.kind} "
+                f"has {problem.size} numbers"
+            )
+        self.guidance, self.denoiser, self.problem = guidance, denoiser, problem
+        self.law: Law = denoiser.law
+        self.data = data.double()
+
+    def given(self, data: Tensor) -> "GuidedDenoiser":
+        """The same with other data of the same observation."""
+        return GuidedDenoiser(self.guidance, self.denoiser, self.problem, data)
+
+    def __call__(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Estimate:
+        """Estimates given fields x (batch, channel, *grid) at times t (batch,) or (1,)."""
+        return self.estimate(x, self.law.marginal(t, self.law.basis.resolution(x)), condition)
+
+    def estimate(self, x: Tensor, marginal: Marginal, condition: Tensor | None = None) -> Estimate:
+        """Estimates given fields x (batch, channel, *grid) of the law ``marginal``."""
+        times = marginal.time.flatten().to(marginal.noise_spectrum)
+        if len(times) == 1:
+            data = self._conditioned(x, marginal, condition)
+        else:
+            n = self.law.basis.resolution(x)
+            conditions = [None] * len(x) if condition is None else condition.split(1)
+            parts = zip(x.split(1), times.split(1), conditions, strict=True)
+            data = torch.cat(
+                [self._conditioned(u, self.law.marginal(t, n), c) for u, t, c in parts]
+            )
+        return Estimate(data, marginal.noise_from_data(x, data), marginal)
+
+    def _conditioned(self, x: Tensor, marginal: Marginal, condition: Tensor | None) -> Tensor:
+        question = Question(self.problem, self.data, self.denoiser, x, marginal, condition)
+        return self.guidance.conditioned(question).to(x)

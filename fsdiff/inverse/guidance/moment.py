@@ -1,0 +1,40 @@
+"""Guidance by the covariance that the denoiser's derivative tells."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat
+from torch import Tensor
+
+from fsdiff.inverse.guidance.base import DenoiserGuidance, Question
+from fsdiff.inverse.guidance.covariance import estimate_and_covariance
+from fsdiff.inverse.guidance.systems import Iterative
+
+
+@dataclass(frozen=True, kw_only=True)
+class MomentGuidance(DenoiserGuidance):
+    """V = (r²/m) J Q, the covariance of X_0 given X_t, exact for every law of data.
+
+    Rozet et al. (MMPS, 2024), with Q for their white noise. (Γ + H V H*) w = y − H x̂_0 is solved by
+    conjugate gradients, each of whose ``iterations`` costs one vector–Jacobian product of the
+    network, until the residual is below ``tolerance`` of what it was. Observations that are not
+    linear are linearised at x̂_0.
+    """
+
+    iterations: Annotated[int, Field(ge=1, le=10_000)] = 10
+    tolerance: PositiveFloat = 1e-4
+    kind: Literal["moment"] = "moment"
+
+    def conditioned(self, question: Question) -> Tensor:
+        """x̂_0 + V H*(Γ + H V H*)⁻¹(y − H x̂_0)."""
+        estimate, covariance = estimate_and_covariance(question)
+        observed, noise = question.map, question.problem.noise(estimate)
+
+        def spread(data: Tensor) -> Tensor:
+            return covariance(observed.vjp(estimate, data.to(estimate)))
+
+        def bracket(data: Tensor) -> Tensor:
+            return noise * data + observed.jvp(estimate, spread(data)).double()
+
+        system = Iterative(bracket, iterations=self.iterations, tolerance=self.tolerance)
+        return estimate + spread(system.solve(question.residual(estimate)))

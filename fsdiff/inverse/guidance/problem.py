@@ -1,0 +1,230 @@
+"""An observation as a law sees it: maps on every grid, and the covariance of the data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+import torch
+from torch import Tensor
+
+from fsdiff.diffusion.law import Law
+from fsdiff.diffusion.marginal import Marginal
+from fsdiff.inverse.guidance.systems import Dense, Iterative, Rows, System
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.maps import ForwardMap, node_weights
+from fsdiff.spaces.basis import Basis
+
+MOST_DATA = 1500
+"""The most data whose covariance is kept as a matrix; for more there are conjugate gradients."""
+
+LARGEST_MATRIX = 2**25
+"""The most entries of H as a matrix of coefficients."""
+
+
+class Problem:
+    """An observation of fields of a law.
+
+    ``finest`` is the level of the function that was observed; without it, that of whatever field
+    is asked about. On a coarser grid the modes beyond it are noise in the data: Γ is enlarged by
+    H C H* with the covariance C that these modes have in the law.
+    """
+
+    def __init__(self, law: Law, observation: Observation, finest: int | None = None) -> None:
+        self.law, self.observation, self.finest = law, observation, finest
+        observation.check(law.basis, law.channels)
+        self.variances = observation.variances(law.basis, law.channels)
+        self._lock = Lock()
+        kept = min(256, max(4, 2**25 // len(self.variances) ** 2))
+        self._gain = lru_cache(maxsize=kept)(self._make_gain)
+        self._map = lru_cache(maxsize=16)(self._make_map)
+        self._rows = lru_cache(maxsize=4)(self._make_rows)
+        self._hidden = lru_cache(maxsize=4)(self._make_hidden)
+
+    @property
+    def size(self) -> int:
+        """How many numbers the data are."""
+        return len(self.variances)
+
+    def map(self, n: int) -> ForwardMap:
+        """What is observed of fields on the grid of level n."""
+        return self._map(n)
+
+    def weights(self, n: int, like: Tensor) -> Tensor:
+        """Weights of the nodes in the inner product, which broadcast over fields."""
+        return node_weights(self.law.basis, n, like)
+
+    def gain(
+        self, marginal: Marginal, n: int, covariance: "Covariance", *, noise: bool = True
+    ) -> "Gain":
+        """What an affine observation makes of X_0 ~ N(x̂_0, V); made once for each time.
+
+        Without ``noise`` the data are taken for exact.
+        """
+        # Threads that need the same one wait for it, instead of all making it.
+        with self._lock:
+            device = marginal.noise_spectrum.device
+            return self._gain(covariance, float(marginal.time), n, device, noise)
+
+    def linearised(self, symbol: Tensor, u: Tensor) -> System:
+        """Γ + H V H* with H = G′(u) for one field u (1, channel, *grid), float64."""
+        basis, noise = self.law.basis, self.noise(u)
+        observed = self.map(basis.resolution(u))
+        if self.size <= MOST_DATA:
+            matrix = Rows.of(observed, u, basis).gram(symbol, self._complex)
+            return Dense(torch.diag(noise) + matrix)
+
+        def apply(data: Tensor) -> Tensor:
+            field = basis.multiply(observed.vjp(u, data), symbol)
+            return noise * data + observed.jvp(u, field)
+
+        return Iterative(apply, iterations=ITERATIONS, tolerance=TOLERANCE)
+
+    def noise(self, like: Tensor) -> Tensor:
+        """The diagonal of Γ where ``like`` lives, float64."""
+        return self.variances.to(like.device)
+
+    def system(self, symbol: Tensor, n: int, *, noise: bool = True) -> System:
+        """Γ + H V H* at level n for an affine observation.
+
+        ``symbol`` has the eigenvalues of V, (channel, *coefficients at level n), float64.
+        """
+        if self.is_dense(n):
+            matrix = self.gram(symbol, n)
+            return Dense(matrix + self.noise_covariance(n, symbol.device) if noise else matrix)
+        basis, observed = self.law.basis, self.map(n)
+        known, variances = self._data_spectrum(n, symbol.device), noise * self.noise(symbol)
+        beyond = noise and self._beyond(n)
+
+        def apply(data: Tensor) -> Tensor:
+            fields = observed.vjp(self._zero(n, data, len(data)), data)
+            inner = symbol - known if beyond else symbol
+            result = variances * data + observed.jvp(fields, basis.multiply(fields, inner))
+            return result + self._all_modes(data) if beyond else result
+
+        return Iterative(apply, iterations=ITERATIONS, tolerance=TOLERANCE)
+
+    def is_dense(self, n: int) -> bool:
+        """Whether the covariance of the data is kept as a matrix."""
+        entries = self.size * self.law.channels * self.law.basis.size(max(n, self.finest or n))
+        return self.size <= MOST_DATA and entries <= LARGEST_MATRIX
+
+    def gram(self, symbol: Tensor, n: int) -> Tensor:
+        """H V H* as a matrix."""
+        return self._rows(n, symbol.device).gram(symbol, self._complex)
+
+    def noise_covariance(self, n: int, device: torch.device) -> Tensor:
+        """Γ on the grid of level n, with the modes beyond it, as a matrix."""
+        noise = torch.diag(self.variances.to(device))
+        return noise + self._hidden(n, device) if self._beyond(n) else noise
+
+    def colour(self, white: Tensor, n: int) -> Tensor:
+        """N(0, Γ) data from independent N(0, 1) numbers (batch, size), Γ that of level n."""
+        if not self._beyond(n):
+            return white * self.noise(white).sqrt()
+        return white @ Dense(self.noise_covariance(n, white.device)).factor.T
+
+    def _zero(self, n: int, like: Tensor, count: int = 1) -> Tensor:
+        """Fields that are zero, where affine maps have the derivative that they have everywhere."""
+        shape = (count, self.law.channels, *self.law.basis.grid(n))
+        return torch.zeros(shape, dtype=like.dtype, device=like.device)
+
+    def _beyond(self, n: int) -> bool:
+        """Whether the function that was observed has modes beyond level n."""
+        return self.finest is not None and self.finest > n
+
+    @property
+    def _complex(self) -> bool:
+        return self.law.basis.half_axis is not None
+
+    def _make_gain(
+        self, covariance: "Covariance", t: float, n: int, device: torch.device, noise: bool
+    ) -> "Gain":
+        time = torch.tensor([t], dtype=torch.float64, device=device)
+        symbol = covariance(self.law.marginal(time, n))
+        return Gain(self.law.basis, self.map(n), symbol, self.system(symbol, n, noise=noise))
+
+    def _make_map(self, n: int) -> ForwardMap:
+        return self.observation.on(self.law.basis, self.law.channels, n)
+
+    def _make_rows(self, n: int, device: torch.device) -> Rows:
+        like = torch.zeros((), dtype=torch.float64, device=device)
+        return Rows.of(self.map(n), self._zero(n, like), self.law.basis)
+
+    def _make_hidden(self, n: int, device: torch.device) -> Tensor:
+        """H C H* of the modes that level n does not resolve and the finest does."""
+        assert self.finest is not None
+        fine, coarse = (self._data_spectrum(level, device) for level in (self.finest, n))
+        return self.gram(fine, self.finest) - self.gram(coarse, n)
+
+    def _all_modes(self, data: Tensor) -> Tensor:
+        """H C H* of all modes of the finest level."""
+        assert self.finest is not None
+        observed = self.map(self.finest)
+        fields = observed.vjp(self._zero(self.finest, data, len(data)), data)
+        spectrum = self._data_spectrum(self.finest, data.device)
+        return observed.jvp(fields, self.law.basis.multiply(fields, spectrum))
+
+    def _data_spectrum(self, n: int, device: torch.device) -> Tensor:
+        """c_k, (channel, *coefficients), float64."""
+        time = torch.tensor([self.law.process.T], dtype=torch.float64, device=device)
+        return self.law.marginal(time, n).data_spectrum
+
+
+ITERATIONS, TOLERANCE = 500, 1e-7
+"""Of conjugate gradients."""
+
+
+def wiener_covariance(marginal: Marginal) -> Tensor:
+    """c r²λ/(m²c + r²λ) mode by mode, Cov[X_0|X_t] of Gaussian data, (channel, *coefficients)."""
+    noise = marginal.noise_scale.square() * marginal.noise_spectrum
+    variance = marginal.variance
+    known = torch.where(variance > 0, noise / variance.clamp_min(1e-300), 0.0)
+    return (marginal.data_spectrum * known)[0]
+
+
+def data_covariance(marginal: Marginal) -> Tensor:
+    """c, the covariance of X_0 of which nothing is seen, (channel, *coefficients)."""
+    return marginal.data_spectrum
+
+
+def noise_covariance(marginal: Marginal) -> Tensor:
+    """r²λ/(m² + r²), that of X_0 given X_t if the data were N(0, Q), (channel, *coefficients)."""
+    m, r = marginal.mean_scale.square(), marginal.noise_scale.square()
+    return (marginal.noise_spectrum * r / (m + r) * torch.ones_like(marginal.data_spectrum))[0]
+
+
+def noise_spectrum(marginal: Marginal) -> Tensor:
+    """λ, (channel, *coefficients)."""
+    return marginal.noise_spectrum * torch.ones_like(marginal.data_spectrum)
+
+
+def unit_spectrum(marginal: Marginal) -> Tensor:
+    """One for all modes that the grid resolves, (channel, *coefficients)."""
+    return (marginal.multiplicity > 0) * torch.ones_like(marginal.data_spectrum)
+
+
+Covariance = Callable[[Marginal], Tensor]
+"""Eigenvalues of V, (channel, *coefficients), from the law of X_t."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gain:
+    """The gain V H*(Γ + H V H*)⁻¹ on one grid at one time; ``symbol`` has the eigenvalues of V."""
+
+    basis: Basis
+    map: ForwardMap
+    symbol: Tensor
+    system: System
+
+    def __call__(self, residual: Tensor, like: Tensor) -> Tensor:
+        """The gain applied to y − H u (batch, size), as fields like ``like``."""
+        return self.spread(self.map.vjp(like, self.solve(residual).to(like)))
+
+    def solve(self, residual: Tensor) -> Tensor:
+        """(Γ + H V H*)⁻¹ d."""
+        return self.system.solve(residual)
+
+    def spread(self, fields: Tensor) -> Tensor:
+        """V applied to fields."""
+        return self.basis.multiply(fields, self.symbol.to(fields))

@@ -1,0 +1,138 @@
+"""Linear systems in the space of data, (Γ + H V H*) w = d with V diagonal in the basis."""
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from fsdiff.inverse.observations.maps import ForwardMap
+from fsdiff.spaces.basis import Basis
+
+
+class System(Protocol):
+    """A covariance of data that can be inverted."""
+
+    def solve(self, residual: Tensor) -> Tensor:
+        """w for d (batch, size), float64."""
+
+
+class Rows(NamedTuple):
+    """H in coefficients, the matrix (size, columns) of H* applied to each datum.
+
+    ``columns`` tells which entries of coefficients of all channels, real and imaginary parts apart,
+    the columns are, and ``multiplicity`` how many functions each stands for.
+    """
+
+    matrix: Tensor
+    columns: Tensor
+    multiplicity: Tensor
+
+    @classmethod
+    def of(cls, observed: ForwardMap, u: Tensor, basis: Basis) -> "Rows":
+        """The derivative at a field u (1, channel, *grid), float64."""
+        unit = torch.eye(observed.size, dtype=u.dtype, device=u.device)
+        fields = observed.vjp(u.expand(observed.size, *u.shape[1:]), unit)
+        coefficients = basis.forward(fields)
+        n = basis.resolution(fields)
+        multiplicity = basis.multiplicity(n).to(u.device).expand(coefficients.shape[1:])
+        matrix, weights = _real(coefficients).flatten(1), _doubled(multiplicity, coefficients)
+        columns = torch.nonzero((weights > 0) & (matrix != 0).any(0)).flatten()
+        return cls(matrix[:, columns], columns, weights[columns])
+
+    def gram(self, symbol: Tensor, complex_coefficients: bool) -> Tensor:
+        """H V H*, (size, size), for the eigenvalues of V, (channel, *coefficients)."""
+        values = symbol.flatten()
+        if complex_coefficients:
+            values = values.repeat_interleave(2)
+        root = (self.multiplicity * values[self.columns]).sqrt()
+        scaled = self.matrix * root
+        return scaled @ scaled.T
+
+
+def _real(coefficients: Tensor) -> Tensor:
+    return torch.view_as_real(coefficients) if coefficients.is_complex() else coefficients
+
+
+def _doubled(weights: Tensor, coefficients: Tensor) -> Tensor:
+    flat = weights.flatten()
+    return flat.repeat_interleave(2) if coefficients.is_complex() else flat
+
+
+class Dense:
+    """A covariance as a matrix, with its Cholesky factor."""
+
+    def __init__(self, covariance: Tensor) -> None:
+        self.factor = _cholesky(covariance)
+
+    def solve(self, residual: Tensor) -> Tensor:
+        """By two triangular systems."""
+        return torch.cholesky_solve(residual.T, self.factor).T
+
+    def log_density(self, residual: Tensor) -> Tensor:
+        """ln N(d; 0, Γ + H V H*) of d (batch, size), (batch,)."""
+        white = torch.linalg.solve_triangular(self.factor, residual.T, upper=False)
+        size = residual.shape[-1]
+        return -0.5 * (white.square().sum(0) + self.log_determinant + size * math.log(2 * math.pi))
+
+    @cached_property
+    def log_determinant(self) -> Tensor:
+        """ln det(Γ + H V H*)."""
+        return 2 * self.factor.diagonal().log().sum()
+
+
+def _cholesky(matrix: Tensor) -> Tensor:
+    """The factor; data that repeat each other without noise get the least that keeps it finite."""
+    size = matrix.diagonal().mean()
+    for jitter in (0.0, 1e-14, 1e-12, 1e-10, 1e-8):
+        shifted = matrix + jitter * size * torch.eye(len(matrix)).to(matrix)
+        factor, failed = torch.linalg.cholesky_ex(shifted)
+        if not failed:
+            return factor
+    raise FloatingPointError(
+        "what is known of the data has no positive covariance: give the observation some noise"
+    )
+
+
+class Iterative:
+    """A covariance as an operator, inverted by conjugate gradients."""
+
+    def __init__(
+        self,
+        apply: Callable[[Tensor], Tensor],
+        *,
+        iterations: int,
+        tolerance: float,
+        precondition: Callable[[Tensor], Tensor] = lambda residual: residual,
+    ) -> None:
+        self.apply, self.precondition = apply, precondition
+        self.iterations, self.tolerance = iterations, tolerance
+
+    def solve(self, residual: Tensor) -> Tensor:
+        """Until what is left of each d is below the tolerance, or iterations are used up."""
+        solution = torch.zeros_like(residual)
+        left = residual
+        direction = conditioned = self.precondition(left)
+        product = _inner(left, conditioned)
+        enough = (self.tolerance * residual.norm(dim=-1, keepdim=True)).clamp_min(1e-300)
+        for _ in range(self.iterations):
+            if bool((left.norm(dim=-1, keepdim=True) <= enough).all()):
+                break
+            applied = self.apply(direction)
+            curvature = _inner(direction, applied)
+            # A sample that has arrived stays; so does one whose operator turns out not positive.
+            going = (left.norm(dim=-1, keepdim=True) > enough) & (curvature > 0)
+            length = torch.where(going, product / torch.where(going, curvature, 1.0), 0.0)
+            solution = solution + length * direction
+            left = left - length * applied
+            conditioned = self.precondition(left)
+            last, product = product, _inner(left, conditioned)
+            ratio = torch.where(going & (last > 0), product / torch.where(last > 0, last, 1.0), 0.0)
+            direction = conditioned + ratio * direction
+        return solution
+
+
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(-1, keepdim=True)

@@ -1,0 +1,141 @@
+"""Guidance that draws: exact for Gaussian data, and asymptotically for mixtures of functions."""
+
+import numpy as np
+import pytest
+import torch
+
+from fsdiff.diffusion.exact import ExactDenoiser, mixture
+from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
+from fsdiff.diffusion.samplers import AdaptiveHeun, DPMSolver
+from fsdiff.inverse.guidance import daps, draws
+from fsdiff.inverse.guidance.daps import DecoupledAnnealing
+from fsdiff.inverse.guidance.problem import Problem
+from fsdiff.inverse.guidance.smc import TwistedSMC
+from fsdiff.inverse.guidance.wiener import WienerGuidance
+from fsdiff.inverse.observations.points import RandomPoints
+from fsdiff.inverse.recursion import law_of_samples
+from fsdiff.measures.priors.convolution import Bessel
+from fsdiff.spaces.bases import CosineBasis, FourierBasis
+
+SENSORS = RandomPoints(number=5, noise=0.3)
+
+
+def unit_noise(run, state, question, *step):
+    """Noise of data as one more slot of ``law_of_samples``."""
+    white = run.unit(state.indices, -1, *step)[:, : question.problem.size]
+    return question.problem.colour(white, question.n)
+
+
+@pytest.mark.parametrize("steps", [2, 5])
+@pytest.mark.parametrize("basis", [CosineBasis(1), FourierBasis(1)], ids=["cosine", "fourier"])
+def test_decoupled_annealing_is_exact_for_any_number_of_levels(problem, monkeypatch, basis, steps):
+    monkeypatch.setattr(draws, "data_noise", unit_noise)
+    gaussian, n = problem(basis), 15
+    y = gaussian.data_of_a_draw(SENSORS, n)
+    observed = Problem(gaussian.denoiser.law, SENSORS)
+    annealing = daps._Annealing(
+        guidance=DecoupledAnnealing(), sampler=DPMSolver(steps=steps), problem=observed, data=y
+    )
+    law = law_of_samples(annealing, gaussian.denoiser, n)
+    exact = gaussian.posterior(SENSORS, y, n)
+    torch.testing.assert_close(law.mean, exact.mean, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(law.covariance, exact.covariance, rtol=1e-10, atol=1e-10)
+
+
+def test_draws_depend_on_seed_and_index_only(problem):
+    """Of decoupled annealing and of particles, whatever is drawn with them."""
+    gaussian, n = problem(CosineBasis(1)), 16
+    y = gaussian.data_of_a_draw(SENSORS, n)
+    for guidance in (DecoupledAnnealing(), TwistedSMC(particles=8)):
+        some, all_ = (
+            guidance.draw(gaussian.denoiser, SENSORS, y, DPMSolver(steps=4), n, indices, 3).fields
+            for indices in ([1, 9], range(10))
+        )
+        torch.testing.assert_close(some, all_[[1, 9]], rtol=1e-6, atol=1e-6)
+        assert not torch.allclose(some[0], some[1])
+
+
+@pytest.fixture(scope="module")
+def particles(problem):
+    """Four systems of 256 particles for Gaussian data, with the posterior and the evidence."""
+    gaussian, n = problem(CosineBasis(1)), 32
+    y = gaussian.data_of_a_draw(SENSORS, n)
+    systems = [
+        TwistedSMC().run(
+            gaussian.denoiser, SENSORS, y, DPMSolver(steps=16), n, i, 0, dtype=torch.float64
+        )
+        for i in range(4)
+    ]
+    prior, matrix = gaussian.prior(n), gaussian.matrix(SENSORS, n)
+    covariance = matrix @ prior.covariance @ matrix.T + 0.09 * torch.eye(5)
+    evidence = torch.distributions.MultivariateNormal(torch.zeros(5).double(), covariance)
+    return systems, gaussian.posterior(SENSORS, y, n), float(evidence.log_prob(y))
+
+
+def test_evidence(particles):
+    """ln p(y) = ln N(y; 0, H C H* + Γ), to a tenth by each system."""
+    systems, _, exact = particles
+    assert [system.log_evidence for system in systems] == pytest.approx([exact] * 4, abs=0.1)
+
+
+def test_moments_of_particles(particles):
+    """Means within four standard errors; variances within their Monte Carlo error."""
+    systems, exact, _ = particles
+    fields = torch.stack([system.fields.flatten(1) for system in systems])
+    means = fields.mean(1)
+    error = means.std(0) / 2
+    assert ((means.mean(0) - exact.mean).abs() < 4 * error.clamp_min(float(error.mean()))).all()
+    variance = fields.flatten(0, 1).var(0)
+    ratio = variance / exact.covariance.diagonal()
+    assert float(ratio.mean()) == pytest.approx(1, abs=0.1)
+    assert min(size for system in systems for size in system.effective_sizes) > 64
+
+
+def test_particles_find_the_weights_of_a_mixture():
+    """Two functions ± and a Gaussian: posterior weights ∝ N(y; H m_i, H C H* + Γ).
+
+    Wiener guidance alone takes the mixture for Gaussian.
+    """
+    basis, n = CosineBasis(1), 32
+    x = torch.from_numpy(basis.nodes(n))
+    means = torch.stack([torch.cos(np.pi * x), -torch.cos(np.pi * x)])[:, None]
+    covariance = Bessel(power=1.5)
+    law = mixture(basis, means, lambda n: 0.3 * covariance.eigenvalues(basis, n)[None])
+    denoiser = ExactDenoiser(law, noise=Bessel(), process=VariancePreserving())
+    sensors = RandomPoints(number=3, noise=0.8)
+    observed = sensors.on(basis, 1, n)
+    centres = observed.forward(means)
+    units = torch.eye(n, dtype=torch.float64)[:, None]
+    matrix = observed.forward(units).T
+    prior = n * basis.multiply(units[:, 0], law.covariance(n)[0])
+    y = 0.2 * centres[0]
+    bracket = matrix @ prior @ matrix.T + 0.64 * torch.eye(3)
+    density = torch.distributions.MultivariateNormal(centres, bracket).log_prob(y)
+    expected = float(torch.softmax(density, 0)[0])
+    assert 0.55 < expected < 0.9
+    found = TwistedSMC(particles=500, batch=500).run(
+        denoiser, sensors, y, DPMSolver(steps=40), n, 0, 1, dtype=torch.float64
+    )
+    share = (found.fields.flatten(1) @ torch.cos(np.pi * x) > 0).double().mean()
+    assert float(share) == pytest.approx(expected, abs=0.04)
+    evidence = torch.logsumexp(density, 0) - np.log(2)
+    assert found.log_evidence == pytest.approx(float(evidence), abs=0.1)
+
+
+def test_samplers_without_times_are_refused(problem):
+    gaussian = problem(CosineBasis(1))
+    y = gaussian.data_of_a_draw(SENSORS, 16)
+    for guidance in (DecoupledAnnealing(), TwistedSMC()):
+        with pytest.raises(ValueError, match="follows the times of a sampler, and adaptive_heun"):
+            guidance.draw(gaussian.denoiser, SENSORS, y, AdaptiveHeun(), 16, [0], 0)
+
+
+def test_every_guidance_draws(problem):
+    """Those that make denoisers hand these to the sampler."""
+    gaussian, n = problem(CosineBasis(1)), 16
+    y = gaussian.data_of_a_draw(SENSORS, n)
+    drawn = WienerGuidance().draw(gaussian.denoiser, SENSORS, y, DPMSolver(steps=4), n, [2], 3)
+    guided = WienerGuidance()(gaussian.denoiser, SENSORS, y)
+    expected = DPMSolver(steps=4)(guided, n, [2], 3)
+    torch.testing.assert_close(drawn.fields, expected.fields, rtol=0, atol=0)
+    assert drawn.network_evaluations == 4

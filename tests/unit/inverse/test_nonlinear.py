@@ -1,0 +1,197 @@
+"""Observations that are not linear: the chain rule, Gauss–Newton, Crank–Nicolson."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+
+from fsdiff.data.statistics import Statistics
+from fsdiff.data.transforms import Log, Transforms
+from fsdiff.diffusion.samplers import DPMSolver
+from fsdiff.diffusion.samplers.base import Run
+from fsdiff.inverse.guidance.daps import DecoupledAnnealing, _Annealing
+from fsdiff.inverse.guidance.moment import MomentGuidance
+from fsdiff.inverse.guidance.pigdm import PseudoinverseGuidance
+from fsdiff.inverse.guidance.problem import Problem
+from fsdiff.inverse.guidance.replacement import Replacement
+from fsdiff.inverse.guidance.smc import TwistedSMC
+from fsdiff.inverse.guidance.wiener import WienerGuidance
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.physical import Physical
+from fsdiff.inverse.observations.points import RandomPoints
+from fsdiff.inverse.recursion import law_of_samples
+from fsdiff.spaces.bases import CosineBasis
+
+SENSORS = RandomPoints(number=4, noise=0.05)
+
+
+@dataclass(frozen=True)
+class CubicMap:
+    """u ↦ H u + strength (H u)³."""
+
+    linear: object
+    strength: float
+    affine = False
+
+    @property
+    def size(self):
+        return self.linear.size
+
+    def forward(self, u):
+        values = self.linear.forward(u)
+        return values + self.strength * values**3
+
+    def _slope(self, u):
+        return 1 + 3 * self.strength * self.linear.forward(u) ** 2
+
+    def jvp(self, u, direction):
+        return self._slope(u) * self.linear.forward(direction)
+
+    def vjp(self, u, data):
+        return self.linear.adjoint(self._slope(u) * data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cubic(Observation):
+    """Sensors whose reading grows faster than the field."""
+
+    strength: float
+    noise: float = 0.05
+    kind: Literal["cubic"] = "cubic"
+
+    def on(self, basis, channels, n):
+        return CubicMap(SENSORS.on(basis, channels, n), self.strength)
+
+    def deviations(self, basis, channels):
+        return torch.full((4,), self.noise, dtype=torch.float64)
+
+
+def physical(statistics):
+    return Physical(observation=SENSORS, statistics=statistics)
+
+
+def statistics(transforms=None):
+    return Statistics(
+        mean=torch.tensor([0.7]).double(),
+        scale=torch.tensor([1.3]).double(),
+        spectrum=torch.ones(1, 8).double(),
+        resolution=8,
+        transforms=transforms,
+    )
+
+
+def test_physical_data_of_normalised_fields(problem):
+    """y = H(mean + scale z): samples are those of the posterior of z given (y − mean)/scale."""
+    gaussian, n = problem(CosineBasis(1)), 32
+    observation = physical(statistics())
+    z = gaussian.data.sample(np.random.default_rng(0), 1, n)
+    y = observation.draw(z, gaussian.basis, 0, [0])[0]
+    expected = SENSORS.draw(0.7 + 1.3 * z, gaussian.basis, 0, [0])[0]
+    torch.testing.assert_close(y, expected)
+    law = law_of_samples(
+        DPMSolver(steps=32), WienerGuidance()(gaussian.denoiser, observation, y), n
+    )
+    scaled = RandomPoints(number=4, noise=0.05 / 1.3)
+    exact = gaussian.posterior(scaled, (y - 0.7) / 1.3, n)
+    assert law.distance(exact) < 0.01 * exact.size
+
+
+@pytest.mark.parametrize("name", ["cubic", "transformed"])
+def test_derivatives(name):
+    """jvp by differences; vjp is its adjoint."""
+    basis, n = CosineBasis(1), 16
+    log = Transforms((Log(),), basis)
+    observation = Cubic(strength=0.3) if name == "cubic" else physical(statistics(log))
+    observed = observation.on(basis, 1, n)
+    random = torch.Generator().manual_seed(0)
+    u, direction = (0.3 * torch.randn(1, 1, n, generator=random).double() for _ in range(2))
+    data = torch.randn(1, 4, generator=random).double()
+    step = 1e-5
+    ends = [observed.forward(u + sign * step * direction) for sign in (1, -1)]
+    slope = observed.jvp(u, direction)
+    torch.testing.assert_close(slope, (ends[0] - ends[1]) / (2 * step), rtol=1e-7, atol=1e-8)
+    adjoint = (observed.vjp(u, data) * direction).mean()
+    torch.testing.assert_close((slope * data).sum(), adjoint)
+
+
+def test_gauss_newton_finds_the_most_likely_field(problem):
+    """The limit is stationary: V⁻¹(u − x̂_0) = G′(u)* Γ⁻¹ (y − G(u))."""
+    gaussian, n = problem(CosineBasis(1)), 16
+    observation = Cubic(strength=0.3)
+    y = gaussian.data_of_a_draw(observation, n)
+    x, t = gaussian.data.sample(np.random.default_rng(1), 1, n), torch.tensor([0.3]).double()
+    u = WienerGuidance(iterations=30)(gaussian.denoiser, observation, y)(x, t).data
+    marginal = gaussian.denoiser.law.marginal(t, n)
+    noise = marginal.noise_scale**2 * marginal.noise_spectrum
+    covariance = marginal.data_spectrum * noise / marginal.variance
+    observed = observation.on(gaussian.basis, 1, n)
+    pull = observed.vjp(u, (y - observed.forward(u)) / 0.05**2)
+    expected = gaussian.basis.multiply(pull, covariance)
+    moved = u - gaussian.denoiser(x, t).data
+    torch.testing.assert_close(moved, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "guidance",
+    [
+        WienerGuidance(iterations=3),
+        MomentGuidance(iterations=20, tolerance=1e-10),
+        PseudoinverseGuidance(),
+        DecoupledAnnealing(corrections=5),
+    ],
+    ids=lambda g: g.kind,
+)
+def test_data_are_fitted_to_their_noise(problem, guidance):
+    """Samples given a cubic observation agree with the data; those of the prior do not."""
+    gaussian, n = problem(CosineBasis(1)), 32
+    observation = Cubic(strength=0.3)
+    y = gaussian.data_of_a_draw(observation, n)
+    drawn = guidance.draw(
+        gaussian.denoiser, observation, y, DPMSolver(steps=12), n, range(3), 0, dtype=torch.float64
+    )
+    observed = observation.on(gaussian.basis, 1, n)
+
+    def misfit(fields):
+        return float(((observed.forward(fields) - y) / 0.05).square().mean())
+
+    prior = gaussian.data.sample(np.random.default_rng(5), 8, n)
+    assert misfit(drawn.fields) < 10
+    assert misfit(prior) > 50
+
+
+def test_what_needs_linear_observations_says_so(problem):
+    gaussian, n = problem(CosineBasis(1)), 16
+    observation = Cubic(strength=0.3)
+    y = gaussian.data_of_a_draw(observation, n)
+    x, t = gaussian.data.sample(np.random.default_rng(1), 1, n), torch.tensor([0.3]).double()
+    with pytest.raises(ValueError, match="replacement needs an observation that is linear"):
+        Replacement()(gaussian.denoiser, observation, y)(x, t)
+    with pytest.raises(ValueError, match="smc needs a linear observation"):
+        TwistedSMC().draw(gaussian.denoiser, observation, y, DPMSolver(steps=4), n, [0], 0)
+
+
+def test_long_chains_forget_where_they_started(problem):
+    """Decoupled annealing gives the posterior's mean; the reference weighs draws of the prior."""
+    gaussian, n = problem(CosineBasis(1)), 8
+    observation = Cubic(strength=1.0, noise=0.4)
+    y = gaussian.data_of_a_draw(observation, n, seed=1) + 0.5
+    annealing = _Annealing(
+        guidance=DecoupledAnnealing(corrections=40, step_size=0.5),
+        sampler=DPMSolver(steps=3),
+        problem=Problem(gaussian.denoiser.law, observation),
+        data=y,
+    )
+    run = Run(gaussian.denoiser, n, 0, torch.float64, torch.device("cpu"))
+    with torch.no_grad():
+        found = annealing.draw(run, [tuple(range(200))])[0].fields.flatten(1)
+    observed = observation.on(gaussian.basis, 1, n)
+    prior = gaussian.data.sample(np.random.default_rng(5), 100_000, n)
+    weights = torch.softmax(-0.5 * ((observed.forward(prior) - y) / 0.4).square().sum(-1), 0)
+    mean = (weights[:, None] * prior.flatten(1)).sum(0)
+    deviation = (weights[:, None] * (prior.flatten(1) - mean) ** 2).sum(0).sqrt()
+    assert float(1 / weights.square().sum()) > 1000
+    assert float(mean.norm()) > 0.3 * float(deviation.norm())
+    assert (found.mean(0) - mean).norm() < 0.15 * deviation.norm()
+    assert (found.std(0) - deviation).norm() < 0.15 * deviation.norm()
