@@ -34,6 +34,7 @@ _NAMES = {
     "networks": "FNO MLP UNet UNO",
     "training.options": "Level TrainingOptions",
     "data.statistics": "Statistics",
+    "data.transforms": "Anomaly Log Standardise",
     "interface.diffusion": "Diffusion",
     "interface.gaussian": "Gaussian",
     "interface.loading": "load",

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from fsdiff.data import masking
 from fsdiff.data.fitting import TRANSFORMED, fit, transformed, transforms_in, untransformed
 from fsdiff.data.precision import LOSS, NOISE, rounding
 from fsdiff.data.statistics import Statistics
@@ -84,19 +85,21 @@ def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
     the wavenumbers along each axis as coordinates; averages over samples and nodes. For series each
     has a first dimension ``time``. Where the first of these axes is not as long as the level, this
     is the attribute ``level``. In a basis without constants the mean is taken as zero: what is left
-    of a field that vanishes at the walls would not. Raises ValueError where a channel does not
-    vary.
+    of a field that vanishes at the walls would not. Nodes without values have no part in mean and
+    scale; the spectrum, like noise, is that of functions on the whole box, filled as they are
+    there. Raises ValueError where a channel does not vary.
     """
     # The training split comes first: a slice, which is cheaper than a choice of samples.
     field = dataset["field"][: np.count_nonzero(dataset["split"] == "train")]
     field = field.chunk(sample=samples_per_chunk(field)).astype(np.float64)
     everything = ["sample", *grid_axes(field)]
-    mean = field.mean(everything).compute()
+    mean = masking.known(field, dataset).mean(everything).compute()
     for channel, own in enumerate(basis.by_channel(field.sizes["channel"])):
         if not own.constants:
             mean[..., channel] = 0.0
     deviation = field - mean
-    squared: Any = np.square(deviation)  # a DataArray, of which numpy's types know nothing
+    # A DataArray, of which numpy's types know nothing.
+    squared: Any = np.square(masking.known(deviation, dataset))
     variance, spectrum = dask.base.compute(
         squared.mean(everything),
         _energy(deviation, basis).mean("sample"),
@@ -141,8 +144,11 @@ def restrict(
     """The data set at level ``resolution``, lazily; statistics and split go along.
 
     With transforms, transformed fields are restricted, and what is stored stands for these: of
-    permeabilities with the transform ``log``, the exponential of the restricted logarithm. Raises
-    ValueError where the downsampling does not reach this resolution.
+    permeabilities with the transform ``log``, the exponential of the restricted logarithm. Where
+    nodes have no values, the fields that are filled there are restricted, and ``present`` says
+    which coarse nodes have values.
+
+    Raises ValueError where the downsampling does not reach this resolution.
     """
     field = dataset["field"]
     space = grid_axes(field)
@@ -174,7 +180,9 @@ def restrict(
         restricted = untransformed(restricted, transforms).astype(kind).assign_attrs(field.attrs)
     grid = zip(space, basis.axes, basis.grid(resolution), strict=True)
     coordinates = {name: _coarse_nodes(dataset[name], axis, nodes) for name, axis, nodes in grid}
-    return dataset.drop_vars(["field", *space]).assign(field=restricted).assign_coords(coordinates)
+    masks = masking.restricted(dataset, basis, resolution)
+    kept = dataset.drop_vars(["field", *masks, *space], errors="ignore")
+    return kept.assign({"field": restricted, **masks}).assign_coords(coordinates)
 
 
 def _refuse_constants(mean: xr.DataArray, scale: xr.DataArray) -> None:

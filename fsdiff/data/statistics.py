@@ -9,9 +9,11 @@ import xarray as xr
 from torch import Tensor
 
 from fsdiff.data.fitting import TRANSFORMED, transforms_in
+from fsdiff.data.masking import mask_in
 from fsdiff.data.precision import LOSS, sufficient_type
 from fsdiff.data.transforms import Transforms
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask
 from fsdiff.spaces.spectrum import MeasuredSpectrum
 
 MOMENTS = ("mean", "scale", "spectrum")
@@ -24,7 +26,9 @@ class Statistics:
 
     ``spectrum`` (channel, *coefficients) belongs to normalised fields on ``resolution`` nodes. The
     frames of series are channels, time by time. With ``transforms`` all of these are those of
-    transformed fields; fields that go in and come out are physical.
+    transformed fields; fields that go in and come out are physical. Where nodes have no values,
+    ``mask`` says so; mean and scale are those of all others, the spectrum that of fields which are
+    filled.
     """
 
     mean: Tensor
@@ -32,6 +36,7 @@ class Statistics:
     spectrum: Tensor
     resolution: int
     transforms: Transforms | None = None
+    mask: Mask | None = None
 
     @classmethod
     def of(cls, dataset: xr.Dataset) -> "Statistics":
@@ -45,25 +50,35 @@ class Statistics:
         return cls._read(dataset, "", None)
 
     @classmethod
-    def measure(cls, fields: Tensor, basis: Basis) -> "Statistics":
+    def measure(
+        cls,
+        fields: Tensor,
+        basis: Basis,
+        transforms: Transforms | None = None,
+        mask: Mask | None = None,
+    ) -> "Statistics":
         """Those of physical fields (samples, channel, *grid), measured in double precision.
+
+        With transforms they are those of transformed fields. Where nodes have no values according
+        to ``mask``, fields must be filled there.
 
         Where the basis of a channel has no constants its mean is taken as zero, as what is left of
         a field that vanishes at the walls would not. Raises ValueError where a channel does not
         vary.
         """
-        values, everything = fields.double(), (0, *basis.grid_axes())
-        mean = values.mean(everything)
+        values = fields.double() if transforms is None else transforms.forward(fields)
+        mean = _average(values, basis, mask)
         mean = mean * torch.tensor([own.constants for own in basis.by_channel(len(mean))])
         deviation = values - _per_node(mean, basis.dimension)
-        variance = deviation.square().mean(everything)
+        variance = _average(deviation.square(), basis, mask)
         constant = ~(variance.sqrt() > torch.finfo(values.dtype).eps * mean.abs())
         if constant.any():
             numbers = ", ".join(map(str, constant.nonzero().flatten().tolist()))
             raise ValueError(f"channel {numbers} is constant over all fields: leave it out")
         energy = basis.forward(deviation).abs().square().mean(0)
         spectrum = energy / _per_node(variance, basis.dimension)
-        return cls(mean, variance.sqrt(), spectrum, basis.resolution(fields))
+        resolution = basis.resolution(fields)
+        return cls(mean, variance.sqrt(), spectrum, resolution, transforms, mask)
 
     def measured(self, basis: Basis) -> MeasuredSpectrum:
         """The spectrum, as that of functions of a basis."""
@@ -82,7 +97,8 @@ class Statistics:
     def tensors(self) -> dict[str, Tensor]:
         """All that is numbers, by name, for a model's file."""
         functions = self.transforms.functions if self.transforms else {}
-        return {name: getattr(self, name) for name in MOMENTS} | functions
+        held = {} if self.mask is None else {"present": self.mask.present.to(torch.uint8)}
+        return {name: getattr(self, name) for name in MOMENTS} | functions | held
 
     def normalise(self, fields: Tensor) -> Tensor:
         """Physical (…, channel, *grid), transformed, to zero mean and unit mean square.
@@ -120,6 +136,7 @@ class Statistics:
             spectrum=_tensor(spectrum).flatten(0, mean.ndim - 1),
             resolution=_level(spectrum),
             transforms=transforms,
+            mask=mask_in(dataset),
         )
 
 
@@ -131,6 +148,13 @@ def _level(spectrum: xr.DataArray) -> int:
     """The level whose modes these are: the length of their first axis unless it is said."""
     first = next(name for name in spectrum.dims if str(name).startswith("mode_"))
     return int(spectrum.attrs.get("level", spectrum.sizes[first]))
+
+
+def _average(values: Tensor, basis: Basis, mask: Mask | None) -> Tensor:
+    """The mean of fields (samples, channel, *grid) over samples and the nodes that have values."""
+    if mask is None:
+        return values.mean((0, *basis.grid_axes()))
+    return mask.mean(values.mean(0))
 
 
 def _per_node(values: Tensor, dimension: int) -> Tensor:

@@ -6,7 +6,8 @@ and x, the coordinates that go with them, and global attributes that say what ma
 are functions of time, as of space, time is one of their axes. Everything is written with
 ``fsdiff.jobs.atomic``, so a file that exists is whole, and a failed write leaves the previous one
 as it was. What is read is what was written: the variable ``checksum`` is that of each sample's
-bytes, the attribute ``fsdiff_digest`` the SHA-256 of all but the fields.
+bytes, the attribute ``fsdiff_digest`` the SHA-256 of all but the fields. Where nodes have no values
+the variable ``present`` says so, see ``fsdiff.data.masking``, and fields may be NaN there.
 
 Fields are stored contiguously and uncompressed: a sample is read alone, zlib would save a fifth on
 float32 fields and make reading three to four times slower, and no byte depends on the order in
@@ -112,7 +113,8 @@ def write(
 
     Attributes that the data set has, such as ``fsdiff_basis``, are kept. Identical data give
     identical bytes, wherever lazy fields are computed: this process alone writes. Samples of
-    ``field`` that are not finite are refused by index.
+    ``field`` that are not finite are refused by index, but for NaN where the variable ``present``
+    says that a node has no value.
     """
     name = f"fsdiff {package_version()}"
     described = {"Conventions": "CF-1.11", "title": title, "source": name, "history": name}
@@ -122,7 +124,7 @@ def write(
         try:
             _write_all_but_fields(dataset, temporary)
             if "field" in dataset:
-                _write_fields(dataset["field"], temporary, f"{path} was not written")
+                _write_fields(dataset, temporary, f"{path} was not written")
             _seal(temporary)
         except RuntimeError as error:
             if not str(error).startswith("NetCDF:"):
@@ -153,7 +155,8 @@ def read(
         pieces = (size, *header.shape[1:])
         meta = np.empty((0,) * header.ndim, fields.dtype)
         values = dask.array.from_array(fields, pieces, lock=False, fancy=False, meta=meta)
-    field = xr.Variable(header.dims, values, header.attrs)
+    attributes = {name: value for name, value in header.attrs.items() if name != "_FillValue"}
+    field = xr.Variable(header.dims, values, attributes)
     return _decoded(stored.drop_vars("checksum").assign(field=field))
 
 
@@ -258,13 +261,15 @@ def _write_all_but_fields(dataset: xr.Dataset, path: Path) -> None:
     small.to_netcdf(path, engine="netcdf4", encoding=encoding)
 
 
-def _write_fields(field: xr.DataArray, path: Path, consequence: str) -> None:
+def _write_fields(dataset: xr.Dataset, path: Path, consequence: str) -> None:
     """Add the fields to a file that has their dimensions, a few chunks at a time."""
+    field, present = dataset["field"], dataset.get("present")
     step = _CHUNKS_AT_A_TIME * samples_per_chunk(field)
     kind = np.result_type(field.dtype, np.float32)
     how: dict[str, Any] = {"contiguous": True, "fill_value": False}
+    missing: dict[str, Any] = {} if present is None else {"fill_value": kind.type(np.nan)}
     with netCDF4.Dataset(path, "r+") as file:
-        stored = file.createVariable("field", kind, tuple(map(str, field.dims)), **how)
+        stored = file.createVariable("field", kind, tuple(map(str, field.dims)), **how | missing)
         stored.setncatts(field.attrs)
         if auxiliary := _auxiliary(field):
             stored.coordinates = " ".join(auxiliary)
@@ -272,7 +277,7 @@ def _write_fields(field: xr.DataArray, path: Path, consequence: str) -> None:
         sums.long_name = "multilinear checksum of the bytes of the sample in 'field'"
         for first in range(0, len(field), step):
             piece = field[first : first + step].astype(kind).compute()
-            _refuse_non_finite(piece, consequence)
+            _refuse_non_finite(piece, present, consequence)
             stored[first : first + step] = piece.values
             sums[first : first + step] = checksums.of_samples(piece.values)
 
@@ -338,9 +343,12 @@ def _check_fields(stored: xr.Dataset, path: str | os.PathLike[str]) -> None:
         )
 
 
-def _refuse_non_finite(piece: xr.DataArray, consequence: str) -> None:
-    """Refuse samples that are not finite, by index."""
-    wrong = ~np.isfinite(piece.values).reshape(len(piece), -1).all(1)
+def _refuse_non_finite(piece: xr.DataArray, present: xr.DataArray | None, consequence: str) -> None:
+    """Refuse samples that are not finite at a node that has values, by index."""
+    usable = np.isfinite(piece.values)
+    if present is not None:
+        usable |= np.isnan(piece.values) & (present.values == 0)
+    wrong = ~usable.reshape(len(piece), -1).all(1)
     if samples := [str(index) for index in piece["sample"].values[wrong]]:
         more = f" and {len(samples) - 10} more" if len(samples) > 10 else ""
         raise StorageError(

@@ -8,13 +8,19 @@ from torch import Tensor
 
 from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.diffusion.time_sampling import Quantiles, TimeSampling
+from fsdiff.spaces.masks import Mask
 
 
 class DenoisingLoss:
-    """The squared norm of the prediction's residual at times that ``time_sampling`` chooses."""
+    """The squared norm of the prediction's residual at times that ``time_sampling`` chooses.
 
-    def __init__(self, denoiser: Denoiser, time_sampling: TimeSampling) -> None:
-        self.denoiser, self.time_sampling = denoiser, time_sampling
+    With a ``mask`` the norm is that of functions on the nodes that have values.
+    """
+
+    def __init__(
+        self, denoiser: Denoiser, time_sampling: TimeSampling, mask: Mask | None = None
+    ) -> None:
+        self.denoiser, self.time_sampling, self.mask = denoiser, time_sampling, mask
 
     def __call__(
         self,
@@ -50,7 +56,9 @@ class DenoisingLoss:
         x = marginal.apply(marginal.mean_scale, data) + marginal.apply(marginal.noise_scale, noise)
         output = denoiser.output(x, marginal, condition)
         residual = denoiser.prediction.residual(output, x, data, noise, marginal)
-        return residual.square().mean(basis.grid_axes()).sum(1)
+        squares = residual.square()
+        means = squares.mean(basis.grid_axes()) if self.mask is None else self.mask.mean(squares)
+        return means.sum(1)
 
     def times(self, uniform: Tensor) -> Tensor:
         """Training times for numbers in (0, 1), the same on all grids."""

@@ -84,7 +84,7 @@ class Diffusion(Model):
             network = initialised(described(self.network), self.basis, law.channels, seed)
         else:
             network = copy.deepcopy(self.network)
-        return Method(Denoiser(law, network, self.prediction), self.time_sampling)
+        return Method(Denoiser(law, network, self.prediction), self.time_sampling, statistics.mask)
 
     def _blocks(self) -> dict[str, Any]:
         if not isinstance(self.network, Network):

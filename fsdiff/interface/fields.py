@@ -1,6 +1,6 @@
 """Arrays of people's as fields on the grid of a basis, with names and coordinates."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,13 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from fsdiff.data.fitting import fit, transforms_in
+from fsdiff.data.masking import with_mask
+from fsdiff.data.transforms import Transform, Transforms
+from fsdiff.parts import described
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.filling import HarmonicFilling
+from fsdiff.spaces.masks import Mask
 
 Fields = Tensor | np.ndarray | xr.DataArray
 """(samples, channel, *grid), or without the channel where there is but one."""
@@ -18,13 +24,14 @@ def labelled(fields: Fields, basis: Basis) -> xr.Dataset:
     """The variable ``field`` (sample, channel, *axes) with coordinates.
 
     Dimensions of a DataArray that have the names of the basis's axes are these; where there are
-    none, the last ones are. Raises ValueError where the array has no such shape or numbers.
+    none, the last ones are. Where values are NaN at the same nodes of all samples, the variable
+    ``present`` says so, and fields are filled harmonically there. Raises ValueError where the array
+    has no such shape or numbers.
     """
     array = fields if isinstance(fields, xr.DataArray) else _named(fields, basis)
     array = _in_order(array, basis)
     array = array.astype(np.promote_types(array.dtype, np.float32))
-    if not np.isfinite(array.values).all():
-        raise ValueError("fields have values that are not finite: fill or leave out these samples")
+    present = _present(array.values)
     level = basis.resolution(torch.empty(array.shape, device="meta"))  # shapes suffice
     nodes = zip(array.dims[2:], basis.axis_nodes(level), strict=True)
     coordinates: dict[Hashable, Any] = {
@@ -34,12 +41,52 @@ def labelled(fields: Fields, basis: Basis) -> xr.Dataset:
         coordinates["channel"] = [f"channel {number}" for number in range(array.sizes["channel"])]
     array = array.assign_coords(coordinates).drop_vars("sample", errors="ignore")
     kept = array.drop_vars([name for name in array.coords if name not in array.dims])
-    return kept.assign_coords(channel=kept["channel"].astype(str)).to_dataset(name="field")
+    kept = kept.assign_coords(channel=kept["channel"].astype(str))
+    if present.all():
+        return kept.to_dataset(name="field")
+    filling = HarmonicFilling(Mask(torch.from_numpy(present), basis), level)
+    filled = filling(torch.from_numpy(np.ascontiguousarray(kept.values))).numpy()
+    return with_mask(kept.copy(data=filled).to_dataset(name="field"), present)
+
+
+def mask_of(dataset: xr.Dataset, basis: Basis) -> Mask | None:
+    """The nodes that have values; None if all have."""
+    if "present" not in dataset:
+        return None
+    return Mask(torch.from_numpy(dataset["present"].values == 1), basis)
+
+
+def transforms_for(
+    dataset: xr.Dataset, transforms: Mapping[str, Transform], basis: Basis, train: int
+) -> Transforms | None:
+    """Transforms of channels, by name or ``all``, fitted to the first ``train`` samples."""
+    if not transforms:
+        return None
+    blocks = {name: described(transform) for name, transform in transforms.items()}
+    samples = np.arange(dataset.sizes["sample"])
+    split = np.where(samples < train, "train", "validation")
+    fitted = fit(dataset.assign_coords(sample=samples, split=("sample", split)), blocks, basis)
+    return transforms_in(fitted)
 
 
 def tensor_of(dataset: xr.Dataset) -> Tensor:
     """The values (samples, channel, *grid)."""
     return torch.from_numpy(np.ascontiguousarray(dataset["field"].values))
+
+
+def _present(values: np.ndarray) -> np.ndarray:
+    """Which nodes have values, (channel, *grid); ValueError unless the same in all samples."""
+    if np.isinf(values).any():
+        raise ValueError("fields have values that are not finite: fill or leave out these samples")
+    missing = np.isnan(values)
+    different = (missing != missing[:1]).reshape(len(values), -1).any(1)
+    if different.any():
+        raise ValueError(
+            f"values of sample {int(different.argmax())} are missing at other nodes than those of "
+            "sample 0: nodes without values must be the same in all samples; fill the others, or "
+            "leave the sample out"
+        )
+    return ~missing[0]
 
 
 def _named(fields: Any, basis: Basis) -> xr.DataArray:

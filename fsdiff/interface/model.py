@@ -1,7 +1,7 @@
 """What all models have in common: fitting, sampling and saving."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,15 +11,17 @@ import xarray as xr
 from torch import Tensor
 
 from fsdiff.data.statistics import Statistics
+from fsdiff.data.transforms import Transform
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.errors import Error
-from fsdiff.interface.fields import Fields, labelled, tensor_of
+from fsdiff.interface.fields import Fields, labelled, mask_of, tensor_of, transforms_for
 from fsdiff.jobs.devices import CPU
 from fsdiff.methods import models
 from fsdiff.methods.base import Method
 from fsdiff.parts import described
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.downsampling import Downsampling, Spectral
+from fsdiff.spaces.masks import Mask
 from fsdiff.stages.labels import describe_fields, label
 from fsdiff.training.options import Level, TrainingOptions
 from fsdiff.training.trainer import Trainer
@@ -64,6 +66,7 @@ class Model(ABC):
         validation: Fields | float = 0.1,
         options: TrainingOptions | None = None,
         downsampling: Downsampling | None = None,
+        transforms: Mapping[str, Transform] | None = None,
         device: torch.device | str = CPU,
     ) -> Self:
         """Measure fields (samples, channel, *grid), and train on them level by level.
@@ -71,12 +74,22 @@ class Model(ABC):
         The weights that are kept are those with the least loss on ``validation``: fields, or a
         share of the given ones, the last of them, which are then not trained on. Levels coarser
         than the data get fields from ``downsampling``, by default the projection.
+
+        ``transforms`` are what the model sees of a channel, by its name, or of ``all`` channels,
+        such as ``{"permeability": fs.Log()}``; they are fitted to the fields that are trained on,
+        saved with the model and undone in samples. Nodes at which all samples are NaN are left out
+        of the loss, and NaN in samples; values that are missing elsewhere are refused.
         """
-        data = labelled(fields, self.basis)
+        data, basis = labelled(fields, self.basis), self.basis
         train, held_out = self._divided(data, validation if levels else 0.0)
-        statistics = Statistics.measure(train, self.basis)
+        seen, mask = transforms_for(data, transforms or {}, basis, len(train)), mask_of(data, basis)
+        statistics = Statistics.measure(train, basis, seen, mask)
         method = self._method(statistics, seed)
         options, downsampling = options or TrainingOptions(), downsampling or Spectral()
+        if mask is not None and options.augmentation != "none":
+            raise ValueError(
+                f"augmentation: {options.augmentation} moves the nodes without values: use none"
+            )
         self.history = []
         for level in levels:
             sets = [
@@ -106,7 +119,8 @@ class Model(ABC):
     def label(self, samples: Samples | Tensor) -> xr.Dataset:
         """Samples with the names, units and coordinates of the data, in the variable ``field``."""
         fields = samples if isinstance(samples, Tensor) else samples.fields
-        return label(fields, self.basis, self.fitted.description["data"])
+        fitted = self.fitted
+        return label(fields, self.basis, fitted.description["data"], fitted.statistics.mask)
 
     def save(self, path: str | Path) -> None:
         """Write PATH.safetensors with weights and statistics, and PATH.json that describes them."""
@@ -124,7 +138,11 @@ class Model(ABC):
         """Fields to train on, and fields to validate with."""
         fields = tensor_of(data)
         if not isinstance(validation, int | float):
-            return fields, tensor_of(labelled(validation, self.basis))
+            held_out = labelled(validation, self.basis)
+            masks = [mask_of(part, self.basis) for part in (data, held_out)]
+            if not _alike(*masks):
+                raise ValueError("validation: values are missing at other nodes than in fields")
+            return fields, tensor_of(held_out)
         count = int(np.ceil(validation * len(fields)))
         if not 0 <= count < len(fields):
             raise ValueError(f"validation = {validation}: {len(fields)} fields leave none to train")
@@ -135,8 +153,20 @@ class Model(ABC):
     ) -> Tensor:
         """Fields at level n at zero mean and unit mean square, float32."""
         kind = torch.promote_types(fields.dtype, statistics.precision)
-        coarse = downsampling(fields.double(), n, self.basis).to(kind)
+        transforms = statistics.transforms
+        if transforms is None:
+            coarse = downsampling(fields.double(), n, self.basis).to(kind)
+        else:
+            seen = downsampling(transforms.forward(fields), n, self.basis)
+            coarse = transforms.inverse(seen).to(kind)
         return statistics.normalise(coarse).float()
+
+
+def _alike(first: Mask | None, second: Mask | None) -> bool:
+    """Whether the same nodes have values."""
+    if first is None or second is None:
+        return first is second
+    return torch.equal(first.present, second.present)
 
 
 def files(path: str | Path) -> Path:

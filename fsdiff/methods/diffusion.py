@@ -17,6 +17,7 @@ from fsdiff.diffusion.validation import ValidationSet
 from fsdiff.methods.base import Method
 from fsdiff.methods.weights import initialised
 from fsdiff.parts import build
+from fsdiff.spaces.masks import Mask
 
 
 class Diffusion(Method):
@@ -34,10 +35,12 @@ class Diffusion(Method):
 
     kind: Literal["diffusion"] = "diffusion"
 
-    def __init__(self, denoiser: Denoiser, time_sampling: TimeSampling) -> None:
+    def __init__(
+        self, denoiser: Denoiser, time_sampling: TimeSampling, mask: Mask | None = None
+    ) -> None:
         self.denoiser = denoiser
         self.basis, self.network = denoiser.law.basis, denoiser.network
-        self.denoising_loss = DenoisingLoss(denoiser, time_sampling)
+        self.denoising_loss = DenoisingLoss(denoiser, time_sampling, mask)
 
     @classmethod
     def configured(cls, config: Mapping[str, Any], statistics: Statistics, seed: int) -> Self:
@@ -51,7 +54,7 @@ class Diffusion(Method):
         )
         network = initialised(config["network"], basis, law.channels, seed)
         denoiser = Denoiser(law, network, build("prediction", config["prediction"]))
-        return cls(denoiser, build("time_sampling", config["time_sampling"]))
+        return cls(denoiser, build("time_sampling", config["time_sampling"]), statistics.mask)
 
     def loss(
         self,

@@ -26,6 +26,7 @@ from fsdiff.methods.base import Method
 from fsdiff.methods.weights import network_of
 from fsdiff.parts import build, find
 from fsdiff.provenance import package_version
+from fsdiff.spaces.masks import Mask
 
 if TYPE_CHECKING:
     from fsdiff.diffusion.samplers.base import Sampler
@@ -49,11 +50,15 @@ class Model:
         seed: int,
         condition: Tensor | None = None,
     ) -> "Samples":
-        """Physical fields (len(indices), channel, *grid), on the CPU, and what they cost."""
+        """Physical fields (len(indices), channel, *grid), on the CPU, and what they cost.
+
+        NaN at nodes where the data have no values.
+        """
         samples = self.method.sample(
             n, indices, seed, sampler=sampler, condition=condition, device=self.device
         )
-        return samples._replace(fields=self.statistics.denormalise(samples.fields.cpu()))
+        fields, mask = self.statistics.denormalise(samples.fields.cpu()), self.statistics.mask
+        return samples._replace(fields=fields if mask is None else mask.emptied(fields))
 
     def test_loss(self, fields: Tensor) -> float:
         """The loss on normalised fields, with all that is random fixed by sample index."""
@@ -115,9 +120,10 @@ def load(weights: Path, device: torch.device | str = "cpu") -> Model:
     """
     description = describe(weights)
     network, moments, functions = _read(weights)
+    mask = _mask(description, functions.pop("present", None), weights)
     transforms = _transforms(description, functions, weights)
     resolution = description["spectrum_resolution"]
-    statistics = Statistics(**moments, resolution=resolution, transforms=transforms)
+    statistics = Statistics(**moments, resolution=resolution, transforms=transforms, mask=mask)
     _check_statistics(statistics, description, weights)
     method = _build(description, statistics, network, weights)
     _load_network(method.network, network, weights)
@@ -140,7 +146,7 @@ def set_parameters(network: nn.Module, weights: Mapping[str, Tensor], origin: Pa
 
 
 def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
-    """The network's weights in a file, the moments of the data, and functions of transforms."""
+    """The network's weights in a file, the moments of the data, and what else is known of these."""
     held, _ = tensors.read(weights)
     for name, tensor in held.items():
         if not tensor.isfinite().all():
@@ -149,10 +155,21 @@ def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str
     if missing:
         raise DamagedError(f"{weights} is no model: it lacks the data's {', '.join(missing)}")
     moments = {name: held.pop(f"statistics.{name}") for name in MOMENTS}
-    names = [name for name in FUNCTIONS if f"statistics.{name}" in held]
+    names = [name for name in (*FUNCTIONS, "present") if f"statistics.{name}" in held]
     functions = {name: held.pop(f"statistics.{name}") for name in names}
     network = {name.removeprefix("network."): tensor for name, tensor in held.items()}
     return network, moments, functions
+
+
+def _mask(description: Mapping[str, Any], present: Tensor | None, weights: Path) -> Mask | None:
+    """The nodes at which the data have values, None if at all."""
+    if present is None:
+        return None
+    basis = build("basis", description["config"]["basis"])
+    try:
+        return Mask(present == 1, basis)
+    except ValueError as error:
+        raise DamagedError(f"{weights}: the nodes with values are not those of its data") from error
 
 
 def _transforms(
@@ -189,6 +206,8 @@ def _check_statistics(
                 f"{weights}: the data's {name} has shape {tuple(moment.shape)}, where its "
                 f"description means {shape}"
             )
+    if statistics.mask and len(statistics.mask.present) != channels:
+        raise DamagedError(f"{weights}: the nodes with values are not those of {channels} channels")
     if not (statistics.scale > 0).all() or not (statistics.spectrum >= 0).all():
         raise DamagedError(f"{weights}: the data's scale or spectrum is not positive")
 

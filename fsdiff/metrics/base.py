@@ -43,6 +43,21 @@ class Metric(ABC):
         check_fields(samples, reference, basis, at_least=self.at_least)
         self.check_grid(basis, basis.resolution(samples))
 
+    def compare(
+        self, samples: Tensor, reference: Tensor, basis: Basis, present: Tensor | None = None
+    ) -> dict[str, float]:
+        """The numbers of fields of which only nodes that are ``present`` have values.
+
+        ``present`` (channel, *grid), all if absent; at others, fields are continued harmonically.
+        By default such nodes have weight zero in inner products, which are then means over all
+        others. Measures that are no functions of inner products see to it in their own way.
+        """
+        if present is None:
+            return self(samples, reference, basis)
+        share = present.double().mean(basis.grid_axes(), keepdim=True)
+        weights = (present / share.sqrt()).to(samples)
+        return self(samples * weights, reference * weights, basis)
+
     @abstractmethod
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The numbers by name; ValueError for fields that it cannot compare."""

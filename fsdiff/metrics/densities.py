@@ -36,9 +36,18 @@ class OnePointDensity(Metric):
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The comparison of two sets of fields (N, channels, *grid)."""
+        return self.compare(samples, reference, basis)
+
+    def compare(
+        self, samples: Tensor, reference: Tensor, basis: Basis, present: Tensor | None = None
+    ) -> dict[str, float]:
+        """The same of the nodes that are ``present`` (channel, *grid)."""
         self.check(samples, reference, basis)
         pairs = [
-            (sorted_values([samples[:, c]]), sorted_values([reference[:, c]]))
+            (
+                sorted_values([_at(samples[:, c], present, c)]),
+                sorted_values([_at(reference[:, c], present, c)]),
+            )
             for c in range(samples.shape[1])
         ]
         return _compare(pairs, "one_point")
@@ -75,11 +84,17 @@ class GradientDensity(Metric):
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The comparison of two sets of fields (N, channels, *grid)."""
+        return self.compare(samples, reference, basis)
+
+    def compare(
+        self, samples: Tensor, reference: Tensor, basis: Basis, present: Tensor | None = None
+    ) -> dict[str, float]:
+        """The same of differences between nodes that are both ``present`` (channel, *grid)."""
         self.check(samples, reference, basis)
         pairs = [
             (
-                sorted_values(partial_derivatives(samples[:, c], basis)),
-                sorted_values(partial_derivatives(reference[:, c], basis)),
+                sorted_values(_derivatives_at(samples[:, c], basis, present, c)),
+                sorted_values(_derivatives_at(reference[:, c], basis, present, c)),
             )
             for c in range(samples.shape[1])
         ]
@@ -98,6 +113,23 @@ def partial_derivatives(u: Tensor, basis: Basis) -> list[Tensor]:
         * torch.diff(u, dim=number, append=u.narrow(number, 0, 1) if axis.periodic else None)
         for number, axis in axes
     ]
+
+
+def _at(fields: Tensor, present: Tensor | None, channel: int) -> Tensor:
+    """Values of one channel (N, *grid) at the nodes that are present."""
+    return fields if present is None else fields[:, present[channel]]
+
+
+def _derivatives_at(
+    fields: Tensor, basis: Basis, present: Tensor | None, channel: int
+) -> list[Tensor]:
+    """Partial derivatives of one channel (N, *grid) between nodes that are present."""
+    found = partial_derivatives(fields, basis)
+    if present is None:
+        return found
+    gaps = torch.where(present[channel], 0.0, torch.nan)
+    between = partial_derivatives(gaps, basis)
+    return [part[:, there.isfinite()] for part, there in zip(found, between, strict=True)]
 
 
 def sorted_values(parts: list[Tensor]) -> np.ndarray:

@@ -13,9 +13,15 @@ logger = logging.getLogger(__name__)
 
 
 def evaluate(
-    metrics: Mapping[str, Metric], samples: Tensor, reference: Tensor, basis: Basis
+    metrics: Mapping[str, Metric],
+    samples: Tensor,
+    reference: Tensor,
+    basis: Basis,
+    present: Tensor | None = None,
 ) -> dict[str, float]:
     """The numbers of all measures in one row, in the order of ``metrics``.
+
+    Only nodes that are ``present`` (channel, *grid) have values, see ``Metric.compare``.
 
     What is not defined (NaN), such as the kurtosis of samples that are constant, is left out with a
     warning. Raises ValueError, naming the measure, where two give the same key, where a number is
@@ -24,7 +30,7 @@ def evaluate(
     row: dict[str, float] = {}
     owner: dict[str, str] = {}
     for name, metric in metrics.items():
-        for key, value in metric(samples, reference, basis).items():
+        for key, value in metric.compare(samples, reference, basis, present).items():
             if key in owner:
                 raise ValueError(
                     f"metrics '{owner[key]}' and '{name}' both give '{key}': "

@@ -72,6 +72,12 @@ class PatchSlicedWasserstein(Metric):
             total += float(squared.sum())
         return {"patch_sliced_wasserstein": (total / self.projections) ** 0.5}
 
+    def compare(
+        self, samples: Tensor, reference: Tensor, basis: Basis, present: Tensor | None = None
+    ) -> dict[str, float]:
+        """Patches are those of the continued fields."""
+        return self(samples, reference, basis)
+
     def check_grid(self, basis: Basis, n: int) -> None:
         """Refuse patches of volumes so fine that one field would fill the memory."""
         side = self.divisions * self.points

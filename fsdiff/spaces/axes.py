@@ -14,7 +14,10 @@ AxisKind = Literal["periodic", "neumann", "dirichlet"]
 Nodes = Annotated[int, Field(ge=1, le=2**14)]
 """Number of nodes per axis; a field on more of them would not fit into memory with its network."""
 
-RESERVED = ("sample", "channel", "field", "checksum", "split", "mean", "scale", "spectrum")
+RESERVED = (
+    *("sample", "channel", "field", "checksum", "split"),
+    *("mean", "scale", "spectrum", "present"),
+)
 """What else files of fields have under a name."""
 
 

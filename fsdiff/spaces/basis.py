@@ -147,6 +147,10 @@ class Basis(ABC):
         """The basis of each channel of fields (..., channel, *grid): one for all."""
         return (self,) * channels
 
+    def repeated(self, times: int) -> "Basis":
+        """The basis of series of fields, whose frames are channels, time by time."""
+        return self
+
     def select(self, channels: Sequence[int]) -> "Basis":
         """The basis of fields that have but some of the channels."""
         return self

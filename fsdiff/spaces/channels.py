@@ -52,6 +52,10 @@ class ChannelBasis(Basis):
             raise ValueError(f"fields have {channels} channels and the basis is for {expected}")
         return self.bases
 
+    def repeated(self, times: int) -> Basis:
+        """The basis of series of fields, whose frames are channels, time by time."""
+        return self if times == 1 else ChannelBasis(bases=self.bases * times)
+
     def select(self, channels: Sequence[int]) -> Basis:
         """The basis of some of the channels."""
         return ChannelBasis(bases=tuple(self.bases[channel] for channel in channels))

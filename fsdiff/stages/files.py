@@ -11,6 +11,7 @@ import xarray as xr
 from torch import Tensor
 
 from fsdiff.data import storage
+from fsdiff.data.masking import mask_in
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.stored_fields import StoredFields
 
@@ -40,9 +41,15 @@ def fields_of(path: Path) -> Tensor:
 def split(dataset: xr.Dataset, name: str) -> Tensor:
     """Fields (samples, channel, *grid) of one split, physical units, as precise as stored.
 
-    Of a lazy data set no more is read than that.
+    Of a lazy data set no more is read than that. Nodes without values are filled.
     """
     return _frames_as_channels(dataset["field"][(dataset["split"] == name).values])
+
+
+def shown(dataset: xr.Dataset, name: str) -> Tensor:
+    """The same as people are shown it: NaN at nodes without values."""
+    fields, mask = split(dataset, name), mask_in(dataset)
+    return fields if mask is None else mask.emptied(fields)
 
 
 def reference_halves(dataset: xr.Dataset) -> tuple[Tensor, Tensor]:

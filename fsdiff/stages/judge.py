@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from fsdiff.metrics.fields import blocks
 from fsdiff.metrics.results import channel_names, of_channel
 from fsdiff.parts import build
 from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.filling import HarmonicFilling
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,9 @@ class Judge:
     Metrics see *normalised* fields, in units of each channel's own deviation and without its mean
     (which is zero in a basis without constants), both measured on the training split; those of
     physical fields see what these stand for. Transforms of the data change nothing of this:
-    results are about physical fields whatever a model is trained on.
+    results are about physical fields whatever a model is trained on. Where the data have nodes
+    without values, fields are continued harmonically from all others before they are compared: what
+    samples and data have there is of no account.
     ``channels`` has the numbers of each channel by its name, and none where there is but one; see
     ``fsdiff.metrics.results`` for what their results are called.
     """
@@ -44,7 +48,23 @@ class Judge:
 
     def normalise(self, fields: Tensor) -> Tensor:
         """Physical fields (N, channel, *grid) as metrics see them, rounded once, to float32."""
-        return torch.cat([self.statistics.normalise(block).float() for block in blocks(fields)])
+        filled = map(self._continued, blocks(fields))
+        return torch.cat([self.statistics.normalise(block).float() for block in filled])
+
+    def _continued(self, fields: Tensor) -> Tensor:
+        """Fields that are harmonic at nodes without values."""
+        mask = self.statistics.mask
+        if mask is None:
+            return fields
+        n = self.basis.resolution(fields)
+        if n not in self._fillings:
+            self._fillings[n] = HarmonicFilling(mask, n)
+        return self._fillings[n](fields)
+
+    @cached_property
+    def _fillings(self) -> dict[int, HarmonicFilling]:
+        """By level, each factorised once."""
+        return {}
 
     def __call__(self, samples: Tensor, reference: Tensor) -> dict[str, float]:
         """The numbers of all metrics for two sets of normalised fields (N, channel, *grid).
@@ -72,8 +92,15 @@ class Judge:
         basis = self.basis if isinstance(chosen, slice) else self.basis.select(chosen)
         for physical, (samples, reference) in sets.items():
             own = {k: metric for k, metric in self.metrics.items() if metric.physical == physical}
-            row |= evaluate(own, samples[:, chosen], reference[:, chosen], basis)
+            present = self._present(samples)
+            there = None if present is None else present[chosen]
+            row |= evaluate(own, samples[:, chosen], reference[:, chosen], basis, there)
         return row
+
+    def _present(self, fields: Tensor) -> Tensor | None:
+        """The nodes of a level that have values, None where all have."""
+        mask = self.statistics.mask
+        return None if mask is None else mask.at(self.basis.resolution(fields))
 
     def _physical(self, fields: Tensor) -> Tensor:
         """What normalised fields stand for, in double precision: means may be large."""

@@ -7,8 +7,10 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
+from fsdiff.data.masking import with_mask
 from fsdiff.data.storage import field_dimensions, grid_axes
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask
 
 
 def describe_fields(dataset: xr.Dataset, basis: Basis) -> dict[str, Any]:
@@ -46,10 +48,13 @@ def _extent(coordinate: xr.DataArray, own: np.ndarray) -> dict[str, float]:
     return {"start": float(nodes[0]) - float(own[0]) * scale, "scale": scale}
 
 
-def label(fields: Tensor, basis: Basis, described: Mapping[str, Any]) -> xr.Dataset:
+def label(
+    fields: Tensor, basis: Basis, described: Mapping[str, Any], mask: Mask | None = None
+) -> xr.Dataset:
     """Fields (samples, channel, *grid) with the names and coordinates of a description.
 
-    Where these are series, the channels are taken apart into (time, channel).
+    Where these are series, the channels are taken apart into (time, channel). Where a ``mask`` says
+    that nodes have no values, so does the variable ``present``.
     """
     names = tuple(axis["name"] for axis in described["axes"])
     nodes = basis.axis_nodes(basis.resolution(fields))
@@ -68,4 +73,8 @@ def label(fields: Tensor, basis: Basis, described: Mapping[str, Any]) -> xr.Data
     if times is not None:
         coordinates["time"] = ("time" if series else (), times, described["time"])
     field = (field_dimensions(names, series=series), values, described["field"])
-    return xr.Dataset({"field": field}, coordinates)
+    dataset = xr.Dataset({"field": field}, coordinates)
+    if mask is None:
+        return dataset
+    present = mask.at(basis.resolution(fields)).numpy()
+    return with_mask(dataset, present.reshape(values.shape[1:]))

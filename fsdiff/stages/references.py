@@ -32,7 +32,8 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
     target, _ = halves(test)
     count, n = config["count"], judge.basis.resolution(target)
     surrogate = gaussian_fields(statistics.measured(judge.basis), n, range(count), seed=0)
-    if statistics.transforms is not None:  # it is Gaussian where models are trained
+    # It is Gaussian where models are trained, and has no values where the data have none.
+    if statistics.transforms is not None or statistics.mask is not None:
         surrogate = judge.normalise(statistics.denormalise(surrogate))
     synthetic = {
         "surrogate": surrogate,

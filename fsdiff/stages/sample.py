@@ -22,6 +22,7 @@ from fsdiff.jobs.states import saved
 from fsdiff.jobs.versions import environment, warn_of_changes
 from fsdiff.methods import models
 from fsdiff.parts import build
+from fsdiff.spaces.masks import Mask
 from fsdiff.stages.files import Job, state_path
 from fsdiff.stages.labels import label
 
@@ -45,7 +46,8 @@ def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -
     draw(drawn, model, config, state)
     samples = concatenate(drawn.parts)
     title = f"samples of a model on {shape_of(samples.fields)} nodes"
-    dataset = label(samples.fields, model.method.basis, model.description["data"])
+    mask, about = model.statistics.mask, model.description["data"]
+    dataset = label(samples.fields, model.method.basis, about, mask)
     dataset = dataset.assign_attrs(fsdiff_device=model.device.type)
     made = Provenance.of_job(job)
     storage.write(dataset, output, title=title, provenance=made)
@@ -126,7 +128,7 @@ def draw(drawn: Drawn, model: models.Model, config: Mapping[str, Any], state: Pa
             started = time.monotonic()
             indices = range(first, min(first + size, count))
             samples = model.sample(sampler, n, indices, config["seed"])
-            check_finite(samples.fields, first)
+            check_finite(samples.fields, first, model.statistics.mask)
             drawn.parts.append(samples)
             drawn.seconds += time.monotonic() - started
             work.check(f"sample {drawn.count} of {count}")
@@ -137,9 +139,12 @@ def shape_of(fields: Tensor) -> str:
     return " x ".join(map(str, fields.shape[2:]))
 
 
-def check_finite(fields: Tensor, first: int) -> None:
-    """Refuse samples that are not finite, naming them."""
-    bad = (~fields.isfinite()).flatten(1).any(1).nonzero().flatten()
+def check_finite(fields: Tensor, first: int, mask: Mask | None = None) -> None:
+    """Refuse samples that are not finite at a node that has values, naming them."""
+    wrong = ~fields.isfinite()
+    if mask is not None:
+        wrong &= mask.at(mask.basis.resolution(fields))
+    bad = wrong.flatten(1).any(1).nonzero().flatten()
     if len(bad):
         names = ", ".join(str(first + int(i)) for i in bad[:10])
         raise SamplingError(

@@ -181,6 +181,13 @@ class Experiment(Block):
         if network and not network.described.autocast and training.precision != "float32":
             message = f"networks of kind {network.kind} need precision: float32"
             refuse([(("precision",), message)])
+        dataset = _dataset_of(info)
+        masked = dataset and getattr(dataset.source.part, "gaps", "refuse") == "mask"
+        if masked and training.augmentation != "none":
+            message = (
+                "symmetries move nodes without values, which gaps: mask leaves out; use none"
+            )
+            refuse([(("augmentation",), message)])
         return training
 
     @field_validator("levels")

@@ -16,6 +16,7 @@ from fsdiff.reports.plotting.fields import sample_grid
 from fsdiff.reports.plotting.grids import grid_of
 from fsdiff.reports.plotting.spectra import spectra
 from fsdiff.reports.plotting.style import quantity_of, save
+from fsdiff.spaces.filling import HarmonicFilling
 from fsdiff.spaces.shells import shell_energy
 from fsdiff.stages.files import fields_of, split
 
@@ -41,7 +42,9 @@ with job_of(snakemake, __file__) as job:
     samples = dict(zip(titles, map(fields_of, map(Path, snakemake.input.samples)), strict=True))
     first = {name: fields[:, :1] for name, fields in samples.items()}
     surrogate = gaussian_fields(statistics.measured(basis), n, range(len(data)), seed=0)
-    surrogate = statistics.denormalise(surrogate)
+    surrogate, filled = statistics.denormalise(surrogate), lambda fields: fields
+    if mask := statistics.mask:
+        data, surrogate, filled = *map(mask.emptied, (data, surrogate)), HarmonicFilling(mask, n)
     noise = {
         item["name"]: parts.build("prior", item["prior"]).eigenvalues(basis, n)
         for item in experiments
@@ -56,12 +59,12 @@ with job_of(snakemake, __file__) as job:
     save(panels, snakemake.output.samples)
 
     energies = spectra(
-        radial_spectrum(data, basis)[1][0],
-        {name: radial_spectrum(fields, basis)[1][0] for name, fields in samples.items()},
+        radial_spectrum(filled(data), basis)[1][0],
+        {name: radial_spectrum(filled(fields), basis)[1][0] for name, fields in samples.items()},
         basis=basis,
         resolution=n,
         levels=sorted({level for item in experiments for level in item["levels"]}),
-        surrogate=radial_spectrum(surrogate, basis)[1][0],
+        surrogate=radial_spectrum(filled(surrogate), basis)[1][0],
         priors=noise,
         quantity=quantity,
         titles=titles,

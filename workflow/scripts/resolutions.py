@@ -8,7 +8,7 @@ from fsdiff.jobs.job import job_of
 from fsdiff.reports.plotting.fields import resolution_grid
 from fsdiff.reports.plotting.grids import grid_of
 from fsdiff.reports.plotting.style import quantity_of, save
-from fsdiff.stages.files import fields_of, split
+from fsdiff.stages.files import fields_of, shown
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -18,7 +18,7 @@ with job_of(snakemake, __file__) as job:
     data, samples, grids = {}, {}, {}
     for path in map(Path, snakemake.input.data):
         with storage.read(path, chunks="auto") as dataset:
-            data[int(path.stem)] = split(dataset, "test")
+            data[int(path.stem)] = shown(dataset, "test")
             quantity = quantity_of(dataset)
     for path in map(Path, snakemake.input.samples):
         samples[int(path.stem)] = fields_of(path)

@@ -23,6 +23,7 @@ from fsdiff.data.sources.coordinates import Positions
 from fsdiff.data.sources.digest import digest
 from fsdiff.data.sources.domain import Domain, basis_on, physical_nodes
 from fsdiff.data.sources.doubts import Doubts
+from fsdiff.data.sources.gaps import Gaps
 from fsdiff.data.sources.headers import Header, Request, read_header
 from fsdiff.data.sources.labels import label, listed, printable
 from fsdiff.data.sources.paths import find_files
@@ -125,6 +126,10 @@ class FileData(Source):
     walls, left ends of cells along periodic axes. ``coordinates`` names the arrays with times and
     positions, {time, z, y, x: array}, where neither attributes nor names say it.
 
+    Fields with missing values are refused. With ``gaps: mask`` they are filled harmonically if the
+    same nodes have none in all samples; these have no part in the loss, in statistics and in
+    metrics, and no values in samples.
+
     Data are read again when their files change: when their contents do or, if they are larger than
     256 MB together, when a size or a time of modification does.
     """
@@ -142,6 +147,7 @@ class FileData(Source):
     shuffle: bool = False
     length: PositiveFloat | dict[str, PositiveFloat] | None = None
     units: str | None = None
+    gaps: Literal["refuse", "mask"] = "refuse"
     kind: Literal["files"] = "files"
 
     def __post_init__(self) -> None:
@@ -232,7 +238,7 @@ class FileData(Source):
             with self._opened(path) as (arrays, own):
                 kept = np.result_type(*own.types(arrays))
                 for block in those:
-                    part = self._fields(arrays, own, block)
+                    part = self._filled(arrays, own, block, read[block.here])
                     with np.errstate(over="ignore"):  # what becomes infinite is refused
                         fields[block.here] = part
                     _check_finite(fields[block.here], read[block.here], block)
@@ -249,6 +255,30 @@ class FileData(Source):
         fields = read_fields(arrays, header, block.runs, block.frames)
         fields = fields[:, :, list(self._channels.values())]
         return fields.swapaxes(0, 1) if self._apart else fields
+
+    def _filled(
+        self, arrays: Arrays, header: Header, block: Block, indices: Sequence[int]
+    ) -> np.ndarray:
+        """The same with values at all nodes, where gaps are the same in all samples."""
+        fields = self._fields(arrays, header, block)
+        return fields if self._gaps is None else self._gaps.filled(fields, indices, block)
+
+    @cached_property
+    def _gaps(self) -> Gaps | None:
+        """Those of the first sample, None where they are refused."""
+        if self.gaps == "refuse":
+            return None
+        block = next(self._places.blocks([0], 1))
+        with self._opened(block.path) as (arrays, header):
+            (first,) = self._fields(arrays, header, block)
+        empty = np.isnan(first).all(tuple(range(2, first.ndim))).any(0)
+        if empty.any():
+            names = ", ".join(np.array(self.names)[empty])
+            raise StorageError(
+                f"{block.path}: {block.place(0)} there has no values of channel {names}: leave "
+                "out the sample, or the channel"
+            )
+        return Gaps(~np.isnan(first), self.basis)
 
     @cached_property
     def _type(self) -> np.dtype:
@@ -391,8 +421,10 @@ class FileData(Source):
             time = header.times.values
         if self._apart and isinstance(time, tuple):
             time = None
+        present = None if self._gaps is None or self._gaps.mask is None else self._gaps.present
+        series = isinstance(time, tuple)
         return label(
-            fields if isinstance(time, tuple) else fields[:, 0],
+            fields if series else fields[:, 0],
             indices,
             basis=basis,
             nodes=dict(zip(names, nodes, strict=True)),
@@ -401,6 +433,7 @@ class FileData(Source):
             meaning=", ".join(header.axes),
             time=time,
             units=units,
+            present=present if series or present is None else present[0],
         )
 
 
@@ -431,5 +464,6 @@ def _check_finite(fields: np.ndarray, indices: Sequence[int], block: Block) -> N
         raise StorageError(
             f"{block.path}: {missing[position]} values of {block.place(position)} there (sample "
             f"{indices[position]} of the data set) are missing, not finite or beyond "
-            f"{np.finfo(np.float32).max:.2g}: fill them in, scale them or leave the sample out"
+            f"{np.finfo(np.float32).max:.2g}: fill them in, scale them or leave the sample out, or "
+            "say gaps: mask where the same nodes have none in all samples"
         )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from fsdiff.data.masking import with_mask
 from fsdiff.data.storage import field_dimensions
 from fsdiff.jobs.atomic import StorageError
 from fsdiff.spaces.bases import Basis
@@ -28,6 +29,7 @@ def label(
     nodes: Mapping[str, np.ndarray] | None = None,
     time: float | Sequence[float] | None = None,
     units: Mapping[str, str] | None = None,
+    present: np.ndarray | None = None,
 ) -> xr.Dataset:
     """Variable ``field`` (sample, channel, *axes), or (sample, time, channel, *axes) for series.
 
@@ -35,7 +37,8 @@ def label(
     default those of the basis. They are distances from what ``measured_from`` says where the name
     is a letter, times if this is t. ``meaning`` is the long name of the field. A single ``time`` is
     a coordinate of all fields, several make a series. ``units`` are those of "field", "time" and of
-    the axes by name; what is not among them is dimensionless.
+    the axes by name; what is not among them is dimensionless. ``present`` are the nodes that have
+    values, of one sample, where not all have.
     """
     units, axes = units or {}, [axis.name for axis in basis.axes]
     own = zip(axes, basis.axis_nodes(basis.resolution(fields)), strict=True)
@@ -61,7 +64,8 @@ def label(
         dimensions = "time" if series else ()
         coordinates["time"] = (dimensions, np.array(time), about("time", "time"))
     field = (field_dimensions(axes, series=series), fields, about(one_line(meaning), "field"))
-    return xr.Dataset({"field": field}, coordinates, {"fsdiff_basis": basis.kind})
+    dataset = xr.Dataset({"field": field}, coordinates, {"fsdiff_basis": basis.kind})
+    return dataset if present is None else with_mask(dataset, present)
 
 
 def _along(axis: str, measured_from: str) -> str:

@@ -112,6 +112,7 @@ def hierarchy_densities(fields: Mapping[int, xr.DataArray]) -> Figure:
     panels = figure.subplots(1, columns, squeeze=False)[0]
     for i, axes in enumerate(panels):
         values = {n: view[i][2].values.ravel().astype(float) for n, view in views.items()}
+        values = {n: array[~np.isnan(array)] for n, array in values.items()}
         extremes = [edge for array in values.values() for edge in (array.min(), array.max())]
         edges = np.linspace(min(extremes), max(extremes), BINS + 1)
         for n, style in _styles(fields).items():

@@ -31,7 +31,8 @@ def densities(
     """Density of the values and of the first derivatives, on a logarithmic axis.
 
     Fields are (sample, channel, y, x) in physical units at one resolution, on a box of side
-    ``length``; channels are pooled, so slice to draw one. Derivatives are differences of
+    ``length``; channels are pooled, so slice to draw one, and values that are NaN left out.
+    Derivatives are differences of
     neighbouring nodes over their distance, along both axes. A Gaussian is a parabola here.
     Experiments are given by name; ``titles`` are what they are called, if not that.
     """
@@ -46,7 +47,7 @@ def densities(
     fields = {label: np.asarray(array) for label, (array, _) in curves.items()}
     slope = {label: _derivatives(array, basis, length) for label, array in fields.items()}
     styles = {label: style for label, (_, style) in curves.items()}
-    _draw(values, fields, styles)
+    _draw(values, {label: _known(array) for label, array in fields.items()}, styles)
     _draw(slopes, slope, styles)
     values.set(xlabel=quantity, ylabel="probability density", title="one-point density")
     slopes.set(
@@ -59,7 +60,12 @@ def densities(
 
 def _derivatives(fields: np.ndarray, basis: Basis, length: float) -> np.ndarray:
     parts = partial_derivatives(torch.from_numpy(fields), basis)
-    return np.concatenate([part.numpy().ravel() for part in parts]) / length
+    return np.concatenate([_known(part.numpy()) for part in parts]) / length
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    """Those that are not missing, flat."""
+    return values[~np.isnan(values)]
 
 
 def _draw(

@@ -64,9 +64,11 @@ def remark(text: str) -> Figure:
 def colour_scale(values: ArrayLike) -> ScalarMappable:
     """Diverging and centred where the values take both signs, sequential otherwise.
 
-    The scale leaves out the extreme 2 in 1000 values at either end.
+    The scale leaves out the extreme 2 in 1000 values at either end, and what is missing.
     """
-    low, high = (float(edge) for edge in np.quantile(np.asarray(values), (0.002, 0.998)))
+    values = np.asarray(values)
+    known = values[~np.isnan(values)]
+    low, high = (float(edge) for edge in np.quantile(known, (0.002, 0.998)))
     if low < 0 < high:
         limit = max(-low, high)
         return ScalarMappable(Normalize(-limit, limit), cmap="RdBu_r")
@@ -136,8 +138,8 @@ def scale(
             axes.yaxis.set_major_formatter("{x:.2g}")
         return
     low, high = colours.get_clim()
-    below = min(float(values.min()) for values in fields) < low
-    above = max(float(values.max()) for values in fields) > high
+    below = min(float(np.nanmin(values)) for values in fields) < low
+    above = max(float(np.nanmax(values)) for values in fields) > high
     extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[below, above]
     bar = figure.colorbar(colours, ax=panels, extend=extend, pad=0.02, shrink=shrink, aspect=aspect)
     bar.set_label(quantity)
