@@ -184,9 +184,7 @@ class Experiment(Block):
         dataset = _dataset_of(info)
         masked = dataset and getattr(dataset.source.part, "gaps", "refuse") == "mask"
         if masked and training.augmentation != "none":
-            message = (
-                "symmetries move nodes without values, which gaps: mask leaves out; use none"
-            )
+            message = "symmetries move nodes without values, which gaps: mask leaves out; use none"
             refuse([(("augmentation",), message)])
         return training
 

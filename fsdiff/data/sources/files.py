@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from math import prod
@@ -30,6 +30,7 @@ from fsdiff.data.sources.paths import find_files
 from fsdiff.data.sources.reading import read_fields
 from fsdiff.data.sources.rounding import stored_type, warn_of_noise
 from fsdiff.data.sources.source import Source, check_times
+from fsdiff.data.sources.time_axis import CALLED, box_of, time_axis
 from fsdiff.jobs.atomic import StorageError
 from fsdiff.randomness import generator
 from fsdiff.spaces.axes import AxisKind
@@ -112,14 +113,16 @@ class FileData(Source):
 
     ``time`` is one time, for fields, or several, for series; all if absent. Where files give no
     times, frames count from 0. With ``frames: samples`` each frame of each run is a sample of its
-    own, run by run.
+    own, run by run; with ``frames: axis`` fields are functions of time as of space, on times in
+    equal steps, and time is their first axis, t.
 
     Fields are functions on squares, rectangles, intervals or boxes of three axes. On squares,
     ``basis`` is what they are expanded in; on others it is a box with axes of the same kind.
     ``axes`` says the kind of each axis instead, {name: periodic, neumann or dirichlet}, by its name
     in the file or as x, y and z. Longitudes and latitudes need neither: longitudes all around are
-    periodic, other ones and latitudes have no normal derivative at their ends. Sides of boxes count
-    in the longest one.
+    periodic, other ones and latitudes have no normal derivative at their ends; nor have fields in
+    time, unless it is said. Sides of boxes count in the longest one; that of time is one. Axes that
+    are ``held``, such as heights, have the nodes of the data at every level.
 
     Nodes are where the file has its coordinates, or those of the basis on a domain whose longest
     side is ``length``, 1 if absent, or whose sides these are, {name: side}: cell centres between
@@ -143,7 +146,8 @@ class FileData(Source):
     coordinates: dict[str, str] = field(default_factory=dict)
     channels: dict[str, NonNegativeInt] = field(default_factory=dict)
     time: FiniteFloat | tuple[FiniteFloat, ...] | None = None
-    frames: Literal["series", "samples"] = "series"
+    frames: Literal["series", "samples", "axis"] = "series"
+    held: tuple[str, ...] = ()
     shuffle: bool = False
     length: PositiveFloat | dict[str, PositiveFloat] | None = None
     units: str | None = None
@@ -179,12 +183,13 @@ class FileData(Source):
     @property
     def resolution(self) -> int:
         """Number of nodes along the longest axis that is refined."""
-        return self.basis.resolution(torch.empty(self._header.grid))
+        return self.basis.resolution(torch.empty(self._grid, device="meta"))
 
     @property
     def values(self) -> int:
         """Channels, as often as there are frames."""
-        return (1 if self._apart else len(self._places.frames[0])) * len(self._channels)
+        series = self.frames == "series"
+        return (len(self._places.frames[0]) if series else 1) * len(self._channels)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -227,7 +232,7 @@ class FileData(Source):
         """
         header, channels = self._header, len(self._channels)
         times, most = self.values // channels, BLOCK // (prod(header.grid) * len(header.channels))
-        fields = np.empty((len(indices), times, channels, *header.grid), self._type)
+        fields = np.empty((len(indices), times, channels, *self._grid), self._type)
         placed, both_ends = header.placed, bool(header.both_ends)
         doubts = Doubts(self.basis, tuple(self._channels), placed=placed, both_ends=both_ends)
         positions = self._positions(indices, seed)
@@ -254,6 +259,8 @@ class FileData(Source):
         """Fields (sample, time, channel, *grid) of a file, as precise as they stand there."""
         fields = read_fields(arrays, header, block.runs, block.frames)
         fields = fields[:, :, list(self._channels.values())]
+        if self.frames == "axis":
+            return np.moveaxis(fields, 1, 2)[:, None]
         return fields.swapaxes(0, 1) if self._apart else fields
 
     def _filled(
@@ -283,7 +290,7 @@ class FileData(Source):
     @cached_property
     def _type(self) -> np.dtype:
         """Of the fields of the data set, whatever samples are read: a few of them decide."""
-        count = np.clip(BLOCK // (self.values * prod(self._header.grid)), *PROBES)
+        count = np.clip(BLOCK // (self.values * prod(self._grid)), *PROBES)
         positions = sorted(set(np.linspace(0, self.available - 1, count).astype(int).tolist()))
         probes, chosen = [], list(self._channels.values())
         types = [np.dtype(np.float32)] * len(chosen)
@@ -352,12 +359,36 @@ class FileData(Source):
     @property
     def _domain(self) -> Domain:
         """What is said of the domain."""
-        return Domain(vars(self)["_given"], self.axes, self.length)
+        of_time = CALLED if self.frames == "axis" else ()
+        axes = {name: kind for name, kind in self.axes.items() if name not in of_time}
+        return Domain(vars(self)["_given"], axes, self.length)
+
+    @cached_property
+    def _frame_basis(self) -> Basis:
+        """The basis of a frame."""
+        return basis_on(tuple(self._header.lines.values()), self._domain, str(self.files[0]))
 
     @cached_property
     def _space(self) -> Basis:
         """The basis of the fields."""
-        return basis_on(tuple(self._header.lines.values()), self._domain, str(self.files[0]))
+        where = str(self.files[0])
+        time = time_axis(self._times, self.axes, where) if self.frames == "axis" else None
+        return box_of(self._frame_basis, self._header.lines, time, self.held, where)
+
+    @property
+    def _times(self) -> Positions | None:
+        """The times that are kept of the first file."""
+        times = self._header.times
+        if times is None:
+            return None
+        kept = self._frames(self._header, self.files[0])
+        return replace(times, values=tuple(times.values[frame] for frame in kept))
+
+    @property
+    def _grid(self) -> tuple[int, ...]:
+        """The shape of a field."""
+        times = (len(self._places.frames[0]),) if self.frames == "axis" else ()
+        return *times, *self._header.grid
 
     @cached_property
     def _places(self) -> Places:
@@ -408,18 +439,21 @@ class FileData(Source):
         return tuple(_frame(time, header.times, path) for time in np.atleast_1d(self.time))
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        header, basis = self._header, self.basis
-        lines = tuple(header.lines.values())
+        header, basis, frame = self._header, self.basis, self._frame_basis
         names = [axis.name for axis in basis.axes]
-        nodes = physical_nodes(lines, basis, self.length)
+        nodes = physical_nodes(tuple(header.lines.values()), frame, self.length)
+        dimensions: list[Dimension] = [*header.lines]
+        if self.frames == "axis" and self._times is not None:
+            nodes = [np.array(self._times.values), *nodes]
+            dimensions = ["time", *dimensions]
         units = dict(header.units)
-        for dimension, name in zip(header.lines, names, strict=True):
+        for dimension, name in zip(dimensions, names, strict=True):
             if dimension in header.units:
                 units[name] = header.units[dimension]
         time: float | tuple[float, ...] | None = self.time
         if time is None and header.times is not None:
             time = header.times.values
-        if self._apart and isinstance(time, tuple):
+        if self.frames != "series" and isinstance(time, tuple):
             time = None
         present = None if self._gaps is None or self._gaps.mask is None else self._gaps.present
         series = isinstance(time, tuple)
