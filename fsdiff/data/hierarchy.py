@@ -90,8 +90,9 @@ def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
     there. Raises ValueError where a channel does not vary.
     """
     # The training split comes first: a slice, which is cheaper than a choice of samples.
-    field = dataset["field"][: np.count_nonzero(dataset["split"] == "train")]
-    field = field.chunk(sample=samples_per_chunk(field)).astype(np.float64)
+    field, basis = dataset["field"], _of_frames(basis, dataset)
+    field = field[: np.count_nonzero(dataset["split"] == "train")]
+    field = field.chunk(sample=samples_per_chunk(field)).astype(np.float64).drop_attrs(deep=False)
     everything = ["sample", *grid_axes(field)]
     mean = masking.known(field, dataset).mean(everything).compute()
     for channel, own in enumerate(basis.by_channel(field.sizes["channel"])):
@@ -160,10 +161,12 @@ def restrict(
     transforms = transforms_in(dataset)
     restricted_as = kind if transforms is None else np.dtype(np.float64)
 
+    frames = _of_frames(basis, dataset)
+
     def to_coarse(values: np.ndarray) -> np.ndarray:
         fine = torch.from_numpy(values.astype(np.float64))
         with single_thread():  # chunks run in parallel instead
-            return downsampling(fine, resolution, basis).numpy().astype(restricted_as)
+            return downsampling(fine, resolution, frames).numpy().astype(restricted_as)
 
     restricted = xr.apply_ufunc(
         to_coarse,
@@ -183,6 +186,11 @@ def restrict(
     masks = masking.restricted(dataset, basis, resolution)
     kept = dataset.drop_vars(["field", *masks, *space], errors="ignore")
     return kept.assign({"field": restricted, **masks}).assign_coords(coordinates)
+
+
+def _of_frames(basis: Basis, dataset: xr.Dataset) -> Basis:
+    """The basis of a frame of series, whose own has the channels of all frames."""
+    return basis.select(range(dataset.sizes["channel"]))
 
 
 def _refuse_constants(mean: xr.DataArray, scale: xr.DataArray) -> None:

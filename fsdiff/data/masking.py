@@ -65,6 +65,4 @@ def restricted(dataset: xr.Dataset, basis: Basis, n: int) -> dict[str, xr.DataAr
 
 def _mask(present: xr.DataArray, basis: Basis) -> Mask:
     """The mask of which these are the values, frames being channels."""
-    frames = present.sizes["time"] if present.dims[0] == "time" else 1
-    values = torch.from_numpy(present.values == 1).flatten(0, -1 - basis.dimension)
-    return Mask(values, basis.repeated(frames))
+    return Mask(torch.from_numpy(present.values == 1).flatten(0, -1 - basis.dimension), basis)

@@ -119,8 +119,10 @@ class Dataset(Block):
 
     @property
     def basis(self) -> dict[str, Any]:
-        """The block of the data's basis."""
-        return dataclasses.asdict(self.source.part.basis)
+        """The block of the data's basis; of series, the frames of which are channels of models."""
+        source = self.source.part
+        frames = source.values // max(1, len(source.names))
+        return dataclasses.asdict(source.basis.repeated(frames))
 
     def shard_ranges(self) -> tuple[tuple[int, int], ...]:
         """First and last (inclusive) sample of each shard, as the shards' file names have them."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from fsdiff.data.sources.axes import Dimension
 from fsdiff.data.sources.coordinates import Positions, evenly_spaced
 from fsdiff.data.sources.domain import Line
 from fsdiff.jobs.atomic import StorageError
@@ -34,7 +35,7 @@ def time_axis(times: Positions | None, kinds: Mapping[str, AxisKind], where: str
 
 def box_of(
     basis: Basis,
-    lines: Mapping[str, Line],
+    lines: Mapping[Dimension, Line],
     time: Axis | None,
     held: Collection[str],
     where: str,
@@ -49,7 +50,7 @@ def box_of(
         replace(axis, nodes=line.nodes, held=axis.held or bool({dimension, axis.name} & {*held}))
         for (dimension, line), axis in zip(lines.items(), basis.axes, strict=True)
     ]
-    known = [*lines, *(axis.name for axis in space)]
+    known: list[str] = [*lines, *(axis.name for axis in space)]
     if time is not None:
         known += CALLED
         space = [replace(time, held=not {*CALLED}.isdisjoint(held)), *space]
