@@ -40,11 +40,6 @@ class Mask:
         if not self.present.flatten(1).any(1).all():
             raise ValueError("a channel has no values at any node: leave it out")
 
-    @property
-    def complete(self) -> bool:
-        """Whether no value is missing."""
-        return bool(self.present.all())
-
     def at(self, n: int) -> Tensor:
         """Which nodes of level n have values, (channel, *grid)."""
         if n not in self._levels:
@@ -65,11 +60,13 @@ class Mask:
         ):
             weights = torch.from_numpy(overlaps(axis, shares.shape[number], nodes))
             shares = (shares.movedim(number, -1) @ weights.T).movedim(-1, number)
-        return shares >= HALF
-
-    def select(self, channels: list[int]) -> "Mask":
-        """That of some of the channels."""
-        return Mask(self.present[channels], self.basis.select(channels))
+        present = shares >= HALF
+        if not present.flatten(1).any(1).all():
+            raise ValueError(
+                f"a channel has values in less than half of every cell at level {n}: leave this "
+                "resolution out, or the channel"
+            )
+        return present
 
     def mean(self, fields: Tensor) -> Tensor:
         """The mean of fields (..., channel, *grid) over the nodes that are present."""

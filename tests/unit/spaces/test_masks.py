@@ -90,6 +90,10 @@ def test_means_are_those_of_nodes_with_values():
 def test_masks_that_make_no_sense():
     with pytest.raises(ValueError, match="no values at any node"):
         Mask(torch.zeros(1, 4, 4, dtype=torch.bool), CosineBasis())
+    lonely = torch.zeros(1, 8, 8, dtype=torch.bool)
+    lonely[0, 3, 3] = True
+    with pytest.raises(ValueError, match="less than half of every cell at level 4: leave this"):
+        Mask(lonely, CosineBasis()).at(4)
     points = GramBasis(points=(0.1, 0.3, 0.9), covariance=RBF(length=0.1))
     with pytest.raises(ValueError, match="equally spaced"):
         Mask(torch.tensor([[True, False, True]]), points)
