@@ -1,9 +1,10 @@
-"""What networks know of the domain: the kinds of its axes, and settings with a value for each."""
+"""What networks know of the domain: the basis along each axis, and settings with one value each."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeVar, cast
 
-AxisKind = Literal["periodic", "neumann", "dirichlet"]
+from fsdiff.spaces.axes import AxisKind
+
 AxisBasis = Literal["fourier", "cosine"]
 Value = TypeVar("Value")
 

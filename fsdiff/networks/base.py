@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
-from fsdiff.networks.axes import AxisKind
+from fsdiff.spaces.axes import AxisKind
 
 
 class Network(nn.Module):

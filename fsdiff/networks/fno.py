@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from fsdiff.networks.axes import (
     AxisBasis,
-    AxisKind,
     bases_of_axes,
     per_axis,
     unresolved_modes,
@@ -34,6 +33,7 @@ from fsdiff.networks.operations import (
     residual_block,
 )
 from fsdiff.networks.spectral import Modes, SpectralConvolution
+from fsdiff.spaces.axes import AxisKind
 
 
 class FNO(Network):

@@ -7,9 +7,9 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from fsdiff.networks.axes import AxisKind
 from fsdiff.networks.base import Network
 from fsdiff.networks.embeddings import with_conditioning
+from fsdiff.spaces.axes import AxisKind
 
 ACTIVATIONS = {"tanh": nn.Tanh, "gelu": nn.GELU, "silu": nn.SiLU}
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from fsdiff.networks.axes import AxisKind
 from fsdiff.networks.base import Network
 from fsdiff.networks.embeddings import with_conditioning
+from fsdiff.spaces.axes import AxisKind
 
 
 class NeuralOperator(Network):

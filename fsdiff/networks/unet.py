@@ -9,9 +9,10 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, avg_pool2d, avg_pool3d, interpolate, pad, silu
 
-from fsdiff.networks.axes import AxisKind, bases_of_axes
+from fsdiff.networks.axes import bases_of_axes
 from fsdiff.networks.base import Network, check_dimension
 from fsdiff.networks.embeddings import NoiseLevelEmbedding, with_conditioning
+from fsdiff.spaces.axes import AxisKind
 
 Convolution = Callable[..., nn.Conv1d | nn.Conv2d | nn.Conv3d]
 """Makes a convolution from its numbers of features."""

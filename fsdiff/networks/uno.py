@@ -12,7 +12,6 @@ from torch.nn.functional import linear
 
 from fsdiff.networks.axes import (
     AxisBasis,
-    AxisKind,
     bases_of_axes,
     per_axis,
     unresolved_modes,
@@ -36,6 +35,7 @@ from fsdiff.networks.operations import (
     samples_at_a_time,
 )
 from fsdiff.networks.spectral import Modes, SpectralConvolution
+from fsdiff.spaces.axes import AxisKind
 
 
 class UNO(Network):
