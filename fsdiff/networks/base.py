@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
+from fsdiff.networks.axes import wrong_length
 from fsdiff.spaces.axes import AxisKind
 
 
@@ -20,6 +21,8 @@ class Network(nn.Module):
     """Whether it may be evaluated in bfloat16."""
     weights_counted: ClassVar[bool] = True
     """Whether the number of its weights can be told without building it for seconds."""
+    by_axis: ClassVar[tuple[str, ...]] = ()
+    """Settings that are one for all axes or one for each."""
 
     settings: dict[str, Any]
     """What it was configured by, defaults filled in."""
@@ -41,6 +44,9 @@ class Network(nn.Module):
         dimension = len(axes)
         if settings.get("dimension") not in (None, dimension):
             yield "dimension", f"the data's dimension is {dimension}; use dimension: {dimension}"
+        for name in cls.by_axis:
+            if problem := wrong_length(settings.get(name), dimension):
+                yield name, problem
 
     @classmethod
     def check_grid(

@@ -1,42 +1,34 @@
 """Fourier neural operator for denoising: Fourier or cosine modes, and local stencils."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
-from fsdiff.networks.axes import (
-    AxisBasis,
-    bases_of_axes,
-    per_axis,
-    unresolved_modes,
-    wrong_length,
-)
-from fsdiff.networks.base import Network, check_dimension
+from fsdiff.networks.axes import AxisBasis, bases_of_axes, per_axis, unresolved_modes
 from fsdiff.networks.embeddings import (
     NoiseLevelEmbedding,
     coordinate_features,
     count_coordinate_features,
     scaled_linear,
-    with_conditioning,
 )
 from fsdiff.networks.local import DifferenceStencil
 from fsdiff.networks.operations import (
     BlockWeights,
     Operators,
     Parts,
-    chosen_precision,
     lifted,
     perceptron,
     residual_block,
 )
+from fsdiff.networks.operator import Operator
 from fsdiff.networks.spectral import Modes, SpectralConvolution
 from fsdiff.spaces.axes import AxisKind
 
 
-class FNO(Network):
+class FNO(Operator):
     """Residual Fourier neural operator (Li et al., arXiv 2010.08895), channels last inside.
 
     A pointwise lifting, ``layers`` blocks h ← h + W gelu(a·(Kh + Vh + Dh) + b) with a spectral
@@ -51,6 +43,8 @@ class FNO(Network):
 
     Under autocast the features at nodes are of its precision, transforms and coefficients are not.
     """
+
+    by_axis: ClassVar[tuple[str, ...]] = ("basis", "modes", "stencil_cells")
 
     kind: Literal["fno"] = "fno"
 
@@ -93,28 +87,12 @@ class FNO(Network):
         )
 
     @classmethod
-    def check(cls, axes: Sequence[AxisKind], **settings: Any) -> Iterator[tuple[str, str]]:
-        """Settings for another number of axes than the data have."""
-        yield from super().check(axes, **settings)
-        for name in ("basis", "modes", "stencil_cells"):
-            if problem := wrong_length(settings.get(name), len(axes)):
-                yield name, problem
-
-    @classmethod
     def check_grid(
         cls, axes: Sequence[AxisKind], grid: Sequence[int], **settings: Any
     ) -> Iterator[str]:
         """Grids that do not resolve the modes."""
         bases = bases_of_axes(settings.get("basis"), None, axes)
         yield from unresolved_modes(bases, per_axis("modes", settings["modes"], len(axes)), grid)
-
-    def forward(self, x: Tensor, t: Tensor, conditioning: Tensor | None = None) -> Tensor:
-        """Output like x (batch, channel, *grid), at noise levels t (batch,)."""
-        check_dimension(self, x)
-        x = with_conditioning(x, conditioning, self.conditioning_channels)
-        precision = chosen_precision(x)
-        with torch.autocast(x.device.type, enabled=False):
-            return self._evaluate(x, t, precision)
 
     def _evaluate(self, x: Tensor, t: Tensor, precision: torch.dtype) -> Tensor:
         """Output for fields and conditioning x, with features at the nodes in some precision."""

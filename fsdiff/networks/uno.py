@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from pydantic import NonNegativeInt, PositiveInt
@@ -17,28 +17,26 @@ from fsdiff.networks.axes import (
     unresolved_modes,
     wrong_length,
 )
-from fsdiff.networks.base import Network, check_dimension
 from fsdiff.networks.embeddings import (
     NoiseLevelEmbedding,
     coordinate_features,
     count_coordinate_features,
     scaled_linear,
-    with_conditioning,
 )
 from fsdiff.networks.fno import FNOBlock, local_operator
 from fsdiff.networks.operations import (
     Operators,
     Parts,
-    chosen_precision,
     lifted,
     perceptron,
     samples_at_a_time,
 )
+from fsdiff.networks.operator import Operator
 from fsdiff.networks.spectral import Modes, SpectralConvolution
 from fsdiff.spaces.axes import AxisKind
 
 
-class UNO(Network):
+class UNO(Operator):
     """U-shaped neural operator (Rahman et al., arXiv 2204.11127) of residual blocks.
 
     Networks of this shape are those of denoising diffusion operators (Lim et al., arXiv 2302.07400)
@@ -60,6 +58,8 @@ class UNO(Network):
     the way up, added to what the stage was on the way down. ``basis``, ``stencil_cells`` and the
     modes of a stage are one for all axes or one for each.
     """
+
+    by_axis: ClassVar[tuple[str, ...]] = ("basis", "stencil_cells")
 
     kind: Literal["uno"] = "uno"
 
@@ -107,9 +107,6 @@ class UNO(Network):
     def check(cls, axes: Sequence[AxisKind], **settings: Any) -> Iterator[tuple[str, str]]:
         """Settings for another number of axes than the data have, and stages that make no U."""
         yield from super().check(axes, **settings)
-        for name in ("basis", "stencil_cells"):
-            if problem := wrong_length(settings.get(name), len(axes)):
-                yield name, problem
         yield from _wrong_stages(settings["multipliers"], settings["modes"], len(axes))
 
     @classmethod
@@ -120,14 +117,6 @@ class UNO(Network):
         bases = bases_of_axes(settings.get("basis"), None, axes)
         finest = per_axis("modes", settings["modes"][0], len(axes))
         yield from unresolved_modes(bases, finest, grid)
-
-    def forward(self, x: Tensor, t: Tensor, conditioning: Tensor | None = None) -> Tensor:
-        """Output like x (batch, channel, *grid), at noise levels t (batch,)."""
-        check_dimension(self, x)
-        x = with_conditioning(x, conditioning, self.conditioning_channels)
-        precision = chosen_precision(x)
-        with torch.autocast(x.device.type, enabled=False):
-            return self._evaluate(x, t, precision)
 
     def _evaluate(self, x: Tensor, t: Tensor, precision: torch.dtype) -> Tensor:
         """Output for fields and conditioning x, with features at the nodes in some precision."""
