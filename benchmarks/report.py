@@ -9,6 +9,7 @@ from measuring import Comparison
 from problems.batches import Batch
 from problems.darcy import Growth
 
+from fsdiff.reports.plain_text import table_row
 from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled
 
 _COLUMNS = 4
@@ -20,7 +21,7 @@ def table(header: str, rows: Iterable[Sequence[str]]) -> str:
     names = [name.strip() for name in header.split("|")]
     rule = ["---:" if name.endswith(":") else "---" for name in names]
     lines = [[name.rstrip(":") for name in names], rule, *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "".join(f"{table_row(line)}\n" for line in lines)
 
 
 def summary(comparisons: Sequence[Comparison]) -> str:

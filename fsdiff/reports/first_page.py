@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from fsdiff.reports.plain_text import html, markdown
+from fsdiff.reports.plain_text import html, markdown, table_row
 from fsdiff.reports.standings import Standing
 from fsdiff.reports.verdicts import FLOOR, multiple, of_place, of_standing, plain
 
@@ -61,17 +61,13 @@ def _section_in_markdown(standing: Standing) -> Iterator[str]:
     yield from (f"## {markdown(_heading(standing))}", "", markdown(_sentence(standing)), "")
     if standing.columns:
         header = _header(standing)
-        yield _line(["", *map(markdown, header)])
-        yield _line(["---", *["---:"] * len(header)])
+        yield table_row(["", *map(markdown, header)])
+        yield table_row(["---", *["---:"] * len(header)])
         for name, numbers in _rows(standing):
-            yield _line([markdown(name), *numbers])
+            yield table_row([markdown(name), *numbers])
         yield ""
     for note in _notes(standing):
         yield markdown(note)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _section_in_html(standing: Standing, picture: Path) -> str:

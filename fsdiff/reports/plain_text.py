@@ -7,6 +7,7 @@ report, which is in reStructuredText, escapes by itself (``workflow/report/workf
 """
 
 import re
+from collections.abc import Iterable
 from html import escape
 
 from fsdiff.characters import visible
@@ -30,6 +31,16 @@ def markdown(text: str) -> str:
 def code(text: str) -> str:
     """A name in a line of Markdown, in letters of equal width."""
     return f"<code>{markdown(text)}</code>" if set(text) & set("`|\\") else f"`{visible(text)}`"
+
+
+def number(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
+
+
+def table_row(cells: Iterable[str]) -> str:
+    """A line of a table in Markdown, from cells in Markdown."""
+    return f"| {' | '.join(cells)} |"
 
 
 def cell(text: str) -> str:

@@ -1,13 +1,13 @@
 """A page that sets what a publication claims beside what was found, in Markdown."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fsdiff.reports.claims import CONFIDENCE, Claim, Estimate, Finding, Verdict
-from fsdiff.reports.plain_text import code, markdown
+from fsdiff.reports.plain_text import code, markdown, table_row
 from fsdiff.reports.summary import Known, column_title
 
 VERDICTS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "not checkable")
@@ -44,9 +44,8 @@ _CLAIMS = ("where", "claim", "published", "checked by", "found", "verdict")
 _SETTINGS = ("experiment", "data", "trained", "sampled", "seeds")
 
 
-def _table(header: Sequence[str], rows: Any) -> list[str]:
-    body = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(row)} |" for row in body]
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [table_row(cells) for cells in (header, ["---"] * len(header), *rows)]
 
 
 def _row(claim: Claim, finding: Finding, known: Known) -> tuple[str, ...]:

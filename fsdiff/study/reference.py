@@ -5,6 +5,7 @@ from typing import Any
 
 from fsdiff import parts
 from fsdiff.blocks.types import MOST, block_type
+from fsdiff.reports.plain_text import table_row
 from fsdiff.study.schema import json_schema
 
 INTRODUCTION = """\
@@ -53,12 +54,12 @@ def _table(block: Schema) -> Iterator[str]:
     properties = {key: item for key, item in block["properties"].items() if key != "kind"}
     if not properties:
         return
-    yield from (f"| {' | '.join(row)} |" for row in (HEADINGS, ["---"] * len(HEADINGS)))
+    yield from (table_row(HEADINGS), table_row(["---"] * len(HEADINGS)))
     for key, item in properties.items():
         required = key in block.get("required", ())
         meaning = " ".join(item.get("description", "").split())
-        cells = (f"`{key}`", _value(item), _default(item, required), meaning.replace("|", "\\|"))
-        yield f"| {' | '.join(cells)} |"
+        meaning = meaning.replace("|", "\\|")
+        yield table_row([f"`{key}`", _value(item), _default(item, required), meaning])
     yield ""
 
 
