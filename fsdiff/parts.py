@@ -49,12 +49,20 @@ FAMILIES = {
 @cache
 def kinds(family: str) -> dict[str, tuple[str, str]]:
     """All parts of a family: kind → (module, class name), sorted by kind."""
+    return classes(FAMILIES[family], family)
+
+
+def classes(locations: str, what: str) -> dict[str, tuple[str, str]]:
+    """All classes with a kind in modules or packages: kind → (module, class name), sorted by kind.
+
+    ``what`` they are is said where two have one kind.
+    """
     found: dict[str, tuple[str, str]] = {}
-    for path in _sources(FAMILIES[family]):
+    for path in _sources(locations):
         module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
         for kind, name in _declared(path):
             if kind in found:
-                raise ValueError(f"{family} '{kind}' is declared in {found[kind][0]} and {module}")
+                raise ValueError(f"{what} '{kind}' is declared in {found[kind][0]} and {module}")
             found[kind] = (module, name)
     return dict(sorted(found.items()))
 

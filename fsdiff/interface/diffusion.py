@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from torch import Tensor, nn
 
@@ -34,6 +34,8 @@ class Diffusion(Model):
     data have and with weights that depend on the seed alone; any other module
     ``network(x, noise_level)`` is trained from the weights that it has.
     """
+
+    kind: Literal["diffusion"] = "diffusion"
 
     def __init__(
         self,
@@ -94,7 +96,6 @@ class Diffusion(Model):
                 "network of fsdiff, or save the module's state_dict"
             )
         return {
-            "method": {"kind": Method.kind},
             "prior": described(self.noise),
             "process": described(self.process),
             "prediction": described(self.prediction),

@@ -1,7 +1,7 @@
 """The Gaussian surrogate as an object."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.samplers.samples import Samples
@@ -13,6 +13,8 @@ from fsdiff.methods.gaussian import Gaussian as Method
 class Gaussian(Model):
     """The Gaussian random field with the mean and the spectrum of the data; nothing is trained."""
 
+    kind: Literal["gaussian"] = "gaussian"
+
     def sample(self, *, n: int, indices: Sequence[int], seed: int = 0) -> Samples:
         """``fields`` (len(indices), channel, *grid) at level n, in the unit of the data."""
         return self._sample(None, n, indices, seed, None)
@@ -21,7 +23,7 @@ class Gaussian(Model):
         return Method(statistics.measured(self.basis))
 
     def _blocks(self) -> dict[str, Any]:
-        return {"method": {"kind": Method.kind}}
+        return {}
 
     @classmethod
     def of(cls, fitted: models.Model) -> Self:

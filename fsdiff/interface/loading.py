@@ -1,31 +1,29 @@
 """Models from files, whichever method they are of."""
 
+import importlib
 from pathlib import Path
 
 import torch
 
 from fsdiff.errors import Error
-from fsdiff.interface.diffusion import Diffusion
-from fsdiff.interface.gaussian import Gaussian
 from fsdiff.interface.model import Model, files
 from fsdiff.jobs.devices import CPU
 from fsdiff.methods import models
-
-CLASSES: dict[str, type[Diffusion] | type[Gaussian]] = {
-    "diffusion": Diffusion,
-    "gaussian": Gaussian,
-}
-"""The class of each kind of method."""
+from fsdiff.parts import classes
 
 
 def load(path: str | Path, device: torch.device | str = CPU) -> Model:
     """A model that ``save`` or the workflow has written at PATH.safetensors and PATH.json.
 
-    Raises StorageError that names the file where anything is missing, damaged or does not fit.
+    Its class is the one in this folder whose ``kind`` is that of the method. Raises StorageError
+    that names the file where anything is missing, damaged or does not fit.
     """
     fitted = models.load(files(path), device)
-    kind = fitted.description["config"]["method"]["kind"]
-    if kind not in CLASSES:
-        known = ", ".join(CLASSES)
-        raise Error(f"{files(path)} is a model of method {kind}; there are objects for {known}")
-    return CLASSES[kind].of(fitted)
+    kind, known = fitted.description["config"]["method"]["kind"], classes("interface", "model")
+    if kind not in known:
+        raise Error(
+            f"{files(path)} is a model of method {kind}; there are objects for {', '.join(known)}"
+        )
+    module, name = known[kind]
+    described: type[Model] = getattr(importlib.import_module(module), name)
+    return described.of(fitted)

@@ -34,8 +34,11 @@ class NotFittedError(Error, RuntimeError):
 class Model(ABC):
     """A model of functions of ``basis``: fit it to fields, draw samples of them, save it.
 
-    ``history`` has the loss curves of each level after fitting.
+    ``kind`` is that of its method, by which ``load`` finds the class. ``history`` has the loss
+    curves of each level after fitting.
     """
+
+    kind: str
 
     def __init__(self, basis: Basis) -> None:
         self.basis = basis
@@ -48,7 +51,12 @@ class Model(ABC):
 
     @abstractmethod
     def _blocks(self) -> dict[str, Any]:
-        """The blocks that describe it, but the basis."""
+        """The blocks that describe it, but the basis and the method."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, fitted: models.Model) -> Self:
+        """The model of a method that was read from files."""
 
     @property
     def fitted(self) -> models.Model:
@@ -127,7 +135,8 @@ class Model(ABC):
         fitted = self.fitted
         seconds = sum(float(curves["seconds"][-1]) for curves in self.history)
         parameters = sum(p.numel() for p in fitted.method.network.parameters())
-        config = {"basis": described(self.basis), **self._blocks()}
+        method = {"kind": self.kind}
+        config = {"basis": described(self.basis), "method": method, **self._blocks()}
         known = {"parameters": parameters, "training_seconds": seconds, **fitted.description}
         weights = files(path)
         sidecar = weights.with_suffix(".json")
