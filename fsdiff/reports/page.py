@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import Field, PositiveInt
 
+from fsdiff.reports.combinations import Variations, legend, ranking
 from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.moments import by_moment, judged
-from fsdiff.reports.plain_text import markdown
+from fsdiff.reports.plain_text import markdown, number, table_row
 from fsdiff.reports.summary import (
     Column,
     Known,
@@ -43,20 +44,32 @@ class Table:
     samples: PositiveInt = 100
 
 
+def pictures(tables: Sequence[Any], combinations: Sequence[Any]) -> list[str]:
+    """Names of the figures that are the page's own, in their order."""
+    numbered = enumerate(tables, start=1)
+    moments = [f"page-{number}.svg" for number, table in numbered if table.rows == "moments"]
+    return moments + [f"page-combinations-{n}.svg" for n in range(1, len(combinations) + 1)]
+
+
 def page(
     settings: Mapping[str, Any],
     summary: pd.DataFrame,
     trajectories: pd.DataFrame | None = None,
+    variations: Variations | None = None,
     known: Known = None,
 ) -> str:
-    """The page: ``settings`` have ``title``, ``text`` and ``tables``, and ``figures`` to show.
+    """The page: ``settings`` have ``title``, ``text``, ``tables``, ``combinations``, ``figures``.
 
-    Figures are paths below the folder of the page. ``known`` is what metrics call their results.
+    Figures are paths below the folder of the page. ``variations`` are those that ``combinations``
+    are about, ``known`` is what metrics call their results.
     """
     lines = [f"# {markdown(settings['title'])}", "", settings["text"].strip(), ""]
     for table in settings["tables"]:
         lines += [f"## {markdown(table.title)}", ""] if table.title else []
         lines += [*_table(table, as_table(summary), trajectories, known), ""]
+    for ranked in settings["combinations"]:
+        lines += [f"## {markdown(ranked.title)}", ""] if ranked.title else []
+        lines += [legend(ranked, known), "", *ranking(ranked, summary, variations or {}, known), ""]
     lines += [f"![{name}]({name})\n" for name in settings["figures"]]
     return "\n".join(lines)
 
@@ -74,8 +87,8 @@ def _table(
     of_moments = table.rows == "moments"
     header = ["", *(TIMES.values() if of_moments else ())]
     header += [column_title(column.name, known) for column in shown]
-    yield _line(header)
-    yield _line(["---", *["---:"] * (len(header) - 1)])
+    yield table_row(header)
+    yield table_row(["---", *["---:"] * (len(header) - 1)])
     several = summary["dataset"].nunique() > 1
     for dataset, rows in summary.groupby("dataset", sort=False):
         for kind in ("real", "surrogate"):
@@ -83,7 +96,7 @@ def _table(
             if len(row):
                 name = f"*{REFERENCES[kind]}*" + (f", {markdown(dataset)}" if several else "")
                 times = [""] * len(TIMES) if of_moments else []
-                yield _line([name, *times, *_cells(table, shown, row, rows)])
+                yield table_row([name, *times, *_cells(table, shown, row, rows)])
     if of_moments:
         found = judged(summary, trajectories, table.resolution, table.samples)
         for _, epoch, seeds in by_moment(found):
@@ -91,16 +104,12 @@ def _table(
             name = f"{markdown(seeds['title'].iloc[0])}{after}"
             times = [f"{seeds[key].mean():,.0f}" for key in TIMES]
             own = summary[summary["dataset"] == seeds["dataset"].iloc[0]]
-            yield _line([name, *times, *_cells(table, shown, seeds, own)])
+            yield table_row([name, *times, *_cells(table, shown, seeds, own)])
         return
     called = titles(summary)
     for name, rows in models(summary).items():
         own = summary[summary["dataset"] == rows["dataset"].iloc[0]]
-        yield _line([markdown(called[name]), *_cells(table, shown, rows, own)])
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+        yield table_row([markdown(called[name]), *_cells(table, shown, rows, own)])
 
 
 def _cells(
@@ -119,8 +128,3 @@ def _cells(
         if table.multiples and column.compares and not column.target and floor > 0:
             text += f" ({values.mean() / floor:.1f})"
         yield text
-
-
-def number(value: float) -> str:
-    """Three digits, or all before the point."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")

@@ -1,12 +1,17 @@
 """The page that a study writes about itself."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from fsdiff.blocks.explain import refuse
+from fsdiff.blocks.explain import Problem, refuse
 from fsdiff.blocks.types import Block, BlockOf, PartBlock
-from fsdiff.reports.page import Table
+from fsdiff.reports.combinations import Combinations
+from fsdiff.reports.page import Table, pictures
+
+if TYPE_CHECKING:
+    from fsdiff.study.study import Study
 
 
 class Page(Block):
@@ -16,8 +21,15 @@ class Page(Block):
     text: str
     """What stands before the tables, in Markdown."""
     tables: tuple[Annotated[PartBlock, BlockOf(Table)], ...] = ()
+    combinations: tuple[Annotated[PartBlock, BlockOf(Combinations)], ...] = ()
+    """Rankings of what experiments ``vary``."""
     figures: tuple[Annotated[str, Field(pattern=r"^[\w./-]+\.(svg|png)$")], ...] = ()
     """Figures of the report that are shown, by their paths below ``results/figures``."""
+
+    @property
+    def pictures(self) -> list[str]:
+        """Names of the figures that are drawn for the page, below ``results``."""
+        return pictures(self.tables, self.combinations)
 
 
 def _about_the_study(page: Page | None, info: ValidationInfo) -> Page | None:
@@ -30,7 +42,26 @@ def _about_the_study(page: Page | None, info: ValidationInfo) -> Page | None:
             for place, column in enumerate(table.columns)
             if (problem := study.unknown_column(column, table.resolution))
         )
+        refuse(_about_variations(page, study))
     return page
+
+
+def _about_variations(page: Page, study: "Study") -> Iterator[Problem]:
+    """Why there will be nothing to rank."""
+    varied = {tuple(variation.choices) for variation in study.variations.values()}
+    for index, ranked in enumerate(page.combinations):
+        if len(varied) != 1:
+            yield (
+                ("combinations", index),
+                "experiments vary different things: give all that vary any the same ones"
+                if varied
+                else "no experiment varies anything: say vary in one",
+            )
+        for place, column in enumerate(ranked.columns):
+            for n in ranked.resolutions:
+                if problem := study.unknown_column(column, n):
+                    yield ("combinations", index, "columns", place), problem
+                    break
 
 
 PageOfStudy = Annotated[Page | None, AfterValidator(_about_the_study)]

@@ -1,6 +1,6 @@
 """Reading configuration files: merged, validated block by block, every problem told."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from fsdiff.study.schema import AboutTheStudy, AnalysesAlone, SearchesAlone, Sha
 from fsdiff.study.searches import Search
 from fsdiff.study.sizes import unaffordable_study
 from fsdiff.study.slices import Configuration
+from fsdiff.study.variations import Variation, Varied
 
 BlockType = TypeVar("BlockType", bound=Block)
 
@@ -41,15 +42,19 @@ def load(*sources: str | Path | Mapping[str, Any]) -> Configuration:
     """Read and check configuration files, or mappings that were read from some.
 
     Several are merged as Snakemake merges them: blocks entry by entry, the last one wins; null in
-    place of a data set, experiment, search or claim takes it away.
+    place of a data set, experiment, search or claim takes it away. An experiment that says what to
+    ``vary`` is one for each combination; an entry with the name of one of these is merged into it.
     Experiments take the blocks that they do not have from the top-level block ``defaults``.
     Raises ConfigurationError with all problems, one line each: path = value: what is wrong, what
     is allowed.
     """
     documents = [_moderate(item) if isinstance(item, Mapping) else _read(item) for item in sources]
     names = [str(item) for item in sources if not isinstance(item, Mapping)]
-    document = _without_removed(reduce(_merged, documents))
-    return _check(document, " with ".join(names) or "the configuration")
+    source = " with ".join(names) or "the configuration"
+    document, variations = _with_variations(reduce(_merged, documents), source)
+    document = _without_removed(document)
+    kept = document["experiments"] if variations else {}
+    return _check(document, source, [item for item in variations if item.name in kept])
 
 
 def _read(path: str | Path) -> Any:
@@ -92,6 +97,30 @@ NAMED = ("datasets", "experiments", "searches", "claims")
 """Blocks of entries of which a configuration may take away those of another."""
 
 
+def _with_variations(raw: Any, source: str) -> tuple[Any, list[Variation]]:
+    """The document with the experiments that entries stand for in their place, and these."""
+    entries = raw.get("experiments") if isinstance(raw, Mapping) else None
+    if not isinstance(entries, Mapping):
+        return raw, []
+    reader, variations, experiments = _Reader(raw), list[Variation](), dict[str, Any]()
+    if "vary" in reader.entries("defaults"):
+        reader.problems.append("defaults.vary: say it in each experiment that stands for several")
+    for name, entry in entries.items():
+        if not isinstance(entry, Mapping) or "vary" not in entry:
+            experiments[name] = _merged(experiments[name], entry) if name in experiments else entry
+            continue
+        varied = reader.valid(Varied, {"vary": entry["vary"]}, _below("experiments", name))
+        for variation in varied.experiments(name, entry) if varied else ():
+            if variation.name in experiments:
+                problem = f"there is a {variation.name} already"
+                reader.problems.append(f"experiments.{name}: {problem}")
+            experiments[variation.name] = variation.block
+            variations.append(variation)
+    if reader.problems:
+        raise ConfigurationError(reader.problems, source)
+    return {**raw, "experiments": experiments}, variations
+
+
 def _without_removed(raw: Any) -> Any:
     """The document without the entries that are null, which stand for none of that name."""
     if not isinstance(raw, Mapping):
@@ -104,7 +133,7 @@ def _without_removed(raw: Any) -> Any:
     return {**raw, **kept}
 
 
-def _check(raw: Any, source: str) -> Configuration:
+def _check(raw: Any, source: str, variations: Sequence[Variation] = ()) -> Configuration:
     """The configuration that a document describes."""
     keys = "datasets, experiments, evaluation; or analyses"
     if not raw:
@@ -126,6 +155,7 @@ def _check(raw: Any, source: str) -> Configuration:
     independent = ("evaluation", "analyses", "dask", "device", "parallel")
     checked = {name: getattr(shape, name) for name in independent if name in raw}
     study = Configuration.model_construct(datasets=datasets, experiments=experiments, **checked)
+    study = study.with_variations(variations)
     if raw.get("searches") is not None:
         study = _with_searches(study, reader, context)
     if reader.problems:

@@ -12,6 +12,7 @@ from fsdiff.study.page import PageOfStudy
 from fsdiff.study.searches import Search
 from fsdiff.study.slices import Configuration
 from fsdiff.study.study import Analyses, Claims, Dask, Device, Parallel
+from fsdiff.study.variations import Varied
 
 SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
@@ -57,6 +58,7 @@ def json_schema() -> dict[str, Any]:
     schema = Configuration.model_json_schema()
     experiment = schema["$defs"]["Experiment"]
     experiment.pop("required")  # what is not there may come from the defaults
+    experiment["properties"] |= Varied.model_json_schema()["properties"]
     defaults = "Blocks for the experiments that do not have them; taken whole, never mixed."
     schema["properties"]["defaults"] = {"$ref": "#/$defs/Experiment", "description": defaults}
     together = [name for name, field in Shape.model_fields.items() if field.is_required()]

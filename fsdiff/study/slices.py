@@ -179,10 +179,14 @@ class Configuration(Study):
         return {**found, "words": self.words()}
 
     def page_slice(self) -> dict[str, Any]:
-        """{"page": block, "words": words}."""
+        """{"page": block, "words": words, "variations": {experiment: {"family", "choices"}}}."""
         if self.page is None:
             raise ValueError("the study has no page")
-        return {"page": self.page.plain(), "words": self.words()}
+        variations = {
+            name: {"family": item.family, "choices": dict(item.choices)}
+            for name, item in self.variations.items()
+        }
+        return {"page": self.page.plain(), "words": self.words(), "variations": variations}
 
     def words(self) -> list[dict[str, Any]]:
         """What the study's metrics call their results, in the order of the configuration."""

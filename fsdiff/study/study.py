@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Annotated, Literal, Self
@@ -28,6 +28,7 @@ from fsdiff.study.experiments import Experiment
 from fsdiff.study.fields import REPETITION, Count, Name, repeats_itself
 from fsdiff.study.page import Page
 from fsdiff.study.searches import Search
+from fsdiff.study.variations import Variation
 
 
 def _reachable_address(address: str) -> str:
@@ -136,6 +137,7 @@ class Study(Block):
     """How networks are trained; results that were made otherwise are kept."""
 
     _candidates: dict[str, Experiment] = PrivateAttr(default_factory=dict)
+    _variations: dict[str, Variation] = PrivateAttr(default_factory=dict)
 
     @cached_property
     def runs(self) -> dict[str, Experiment]:
@@ -146,6 +148,17 @@ class Study(Block):
         """The study with the experiments that its searches consist of."""
         study = self.model_copy()
         study._candidates = dict(candidates)
+        return study
+
+    @property
+    def variations(self) -> Mapping[str, Variation]:
+        """The experiments that are combinations of what an entry varies, by name."""
+        return self._variations
+
+    def with_variations(self, variations: Iterable[Variation]) -> Self:
+        """The study that knows which of its experiments are combinations."""
+        study = self.model_copy()
+        study._variations = {variation.name: variation for variation in variations}
         return study
 
     def candidates(self, search: str) -> list[str]:

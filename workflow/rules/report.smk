@@ -317,11 +317,7 @@ if STUDY.page:
                 category="Study",
                 labels={"figure": "question and answer"},
             ),
-            figures=[
-                f"results/page-{number}.svg"
-                for number, table in enumerate(STUDY.page.tables, start=1)
-                if table.rows == "moments"
-            ],
+            figures=[f"results/{name}" for name in STUDY.page.pictures],
         log:
             "logs/page.log",
         benchmark:

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from fsdiff.reports.moments import by_moment, judged
-from fsdiff.reports.page import Table, number, page
+from fsdiff.reports.page import Table, page
+from fsdiff.reports.plain_text import number
 from fsdiff.reports.plotting.quality_by_time import quality_by_time
 from fsdiff.study import ConfigurationError, load
 
@@ -40,7 +41,13 @@ def trajectories() -> pd.DataFrame:
 
 def lines(**table) -> list[str]:
     shown = Table(columns=("one_point_w1",), resolution=32, **table)
-    settings = {"title": "T", "text": "Asked.", "tables": [shown], "figures": []}
+    settings = {
+        "title": "T",
+        "text": "Asked.",
+        "tables": [shown],
+        "combinations": [],
+        "figures": [],
+    }
     text = page(settings, summary(), trajectories())
     assert text.startswith("# T\n\nAsked.\n\n")
     return [line for line in text.splitlines() if line.startswith("|")]
