@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.data.storage import canonical_json, grid_axes, is_series
+from fsdiff.data.storage import canonical_json, frames, grid_axes
 from fsdiff.data.transforms import FUNCTIONS, Blocks, Transforms, transforms_of
 from fsdiff.parts import build, described
 from fsdiff.spaces.bases import Basis
@@ -35,8 +35,7 @@ def fit(dataset: xr.Dataset, blocks: Blocks, basis: Basis) -> xr.Dataset:
     Raises ValueError that names the channel and the samples where values have no transform.
     """
     field = dataset["field"]
-    frames = field.sizes["time"] if is_series(field) else 1
-    channels = transforms_of(blocks, dataset["channel"].values.tolist(), frames)
+    channels = transforms_of(blocks, dataset["channel"].values.tolist(), frames(field))
     transforms = Transforms(tuple(channels), basis)
     _refuse_values(field, transforms)
     training = field[: np.count_nonzero(dataset["split"] == "train")]
@@ -54,8 +53,8 @@ def transforms_in(dataset: xr.Dataset) -> Transforms | None:
     if ATTRIBUTE not in dataset.attrs:
         return None
     about = json.loads(dataset.attrs[ATTRIBUTE])
-    frames = dataset.sizes["time"] if is_series(dataset["field"]) else 1
-    channels = transforms_of(about["channels"], dataset["channel"].values.tolist(), frames)
+    names = dataset["channel"].values.tolist()
+    channels = transforms_of(about["channels"], names, frames(dataset["field"]))
     held = (dataset.get(name) for name in FUNCTIONS)
     functions = (None if u is None else _flat(u.values, u.dims) for u in held)
     return Transforms(tuple(channels), build("basis", about["basis"]), *functions)

@@ -27,8 +27,8 @@ import xarray as xr
 
 from fsdiff.data import checksums
 from fsdiff.data.stored_fields import StoredFields
-from fsdiff.jobs.atomic import DamagedError, StorageError, atomic
-from fsdiff.jobs.failures import check_file, read_failure
+from fsdiff.jobs.atomic import atomic
+from fsdiff.jobs.failures import DamagedError, StorageError, check_file, read_failure
 from fsdiff.jobs.versions import environment
 from fsdiff.provenance import package_version
 
@@ -55,6 +55,11 @@ def field_dimensions(axes: Sequence[str], *, series: bool = False) -> tuple[str,
 def is_series(field: Fields) -> bool:
     """Whether there are several frames of each sample, rather than functions of time."""
     return field.dims[1] == "time"
+
+
+def frames(field: Fields) -> int:
+    """How many frames there are of each sample: one unless there are series."""
+    return field.sizes["time"] if is_series(field) else 1
 
 
 def grid_axes(field: Fields) -> tuple[str, ...]:

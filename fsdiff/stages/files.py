@@ -82,11 +82,8 @@ class StoredSplit:
             self._statistics = Statistics.of(dataset)
             field = dataset["field"]
             self.block = storage.samples_per_chunk(field)
-            self.shape = (
-                len(chosen),
-                len(self._statistics.mean),
-                *field.shape[3 if storage.is_series(field) else 2 :],
-            )
+            grid = [field.sizes[axis] for axis in storage.grid_axes(field)]
+            self.shape = (len(chosen), len(self._statistics.mean), *grid)
             self._dimensions = field.dims
         self._fields = StoredFields.of(path)
         self._first = int(chosen[0])  # the samples of a split follow one another in the file

@@ -10,7 +10,7 @@ import xarray as xr
 from torch import Tensor
 
 from fsdiff.data.statistics import Statistics
-from fsdiff.data.storage import is_series
+from fsdiff.data.storage import frames
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.evaluate import evaluate
 from fsdiff.metrics.fields import blocks
@@ -113,6 +113,6 @@ def channels_of(dataset: xr.Dataset) -> dict[str, list[int]]:
     The frames of series are channels, time by time: each channel has a number for each of them.
     """
     count = dataset.sizes["channel"]
-    frames = dataset.sizes["time"] if is_series(dataset["field"]) else 1
+    last = count * frames(dataset["field"])
     names = channel_names(dataset["channel"].values) if count > 1 else []
-    return {name: list(range(c, count * frames, count)) for c, name in enumerate(names)}
+    return {name: list(range(c, last, count)) for c, name in enumerate(names)}
