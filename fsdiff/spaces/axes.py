@@ -1,6 +1,7 @@
 """Axes of a box: kind of boundary, side, nodes, and the functions of one variable on them."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, get_args
 
@@ -19,6 +20,16 @@ RESERVED = (
     *("mean", "scale", "spectrum", "present"),
 )
 """What else files of fields have under a name."""
+
+
+def is_name(text: str) -> bool:
+    """Whether an axis may have this name: a letter and then letters, digits or underscores."""
+    return bool(re.fullmatch(r"[A-Za-z]\w{0,79}", text)) and text not in RESERVED
+
+
+def shape_text(shape: Iterable[int]) -> str:
+    """The shape of a grid in words, "64 × 32"."""
+    return " × ".join(map(str, shape))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +56,7 @@ class Axis:
         """Refuse kinds, names, sides and numbers of nodes that are none."""
         if self.kind not in get_args(AxisKind):
             raise ValueError(f"kind = {self.kind!r}: use one of {', '.join(get_args(AxisKind))}")
-        if not re.fullmatch(r"[A-Za-z]\w{0,79}", self.name) or self.name in RESERVED:
+        if not is_name(self.name):
             raise ValueError(
                 f"name = {self.name!r}: use a letter and then letters, digits or underscores, and "
                 f"none of {', '.join(RESERVED)}"

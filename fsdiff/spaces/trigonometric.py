@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fsdiff.spaces.axes import Axis
+from fsdiff.spaces.axes import Axis, shape_text
 from fsdiff.spaces.basis import Basis, Shaped
 from fsdiff.spaces.modes import apply_along
 
@@ -45,7 +45,8 @@ class TrigonometricBasis(Basis):
             n = shape[self._leading]
             if n and shape == self.grid(n):
                 return n
-        expected = f", such as {_by(self.grid(n))}" if len(shape) == self.dimension and n else ""
+        fits = len(shape) == self.dimension and n
+        expected = f", such as {shape_text(self.grid(n))}" if fits else ""
         raise ValueError(
             f"fields of shape {tuple(u.shape)} are on no grid of this basis: its last "
             f"{self.dimension} dimensions are ({', '.join(axis.name for axis in self.axes)})"
@@ -186,10 +187,6 @@ class TrigonometricBasis(Basis):
 
 def _nodes(axis: Axis, n: int, longest: int) -> int:
     return max(axis.fewest, (2 * axis.nodes * n + longest) // (2 * longest))
-
-
-def _by(shape: Sequence[int]) -> str:
-    return " × ".join(map(str, shape))
 
 
 def _resampling(axis: Axis, m: int, n: int, like: Tensor) -> Tensor | None:

@@ -15,13 +15,14 @@ from fsdiff.data import storage, tensors
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.errors import Error
-from fsdiff.jobs.atomic import DamagedError
 from fsdiff.jobs.devices import chosen_device
+from fsdiff.jobs.failures import DamagedError
 from fsdiff.jobs.interruption import interruptible
 from fsdiff.jobs.states import saved
 from fsdiff.jobs.versions import environment, warn_of_changes
 from fsdiff.methods import models
 from fsdiff.parts import build
+from fsdiff.spaces.axes import shape_text
 from fsdiff.spaces.masks import Mask
 from fsdiff.stages.files import Job, state_path
 from fsdiff.stages.labels import label
@@ -45,7 +46,7 @@ def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -
     drawn = drawn_so_far(state, model, config)
     draw(drawn, model, config, state)
     samples = concatenate(drawn.parts)
-    title = f"samples of a model on {shape_of(samples.fields)} nodes"
+    title = f"samples of a model on {shape_text(samples.fields.shape[2:])} nodes"
     mask, about = model.statistics.mask, model.description["data"]
     dataset = label(samples.fields, model.method.basis, about, mask)
     dataset = dataset.assign_attrs(fsdiff_device=model.device.type)
@@ -134,11 +135,6 @@ def draw(drawn: Drawn, model: models.Model, config: Mapping[str, Any], state: Pa
             work.check(f"sample {drawn.count} of {count}")
 
 
-def shape_of(fields: Tensor) -> str:
-    """The shape of the grid of fields (samples, channel, *grid) in words, "64 x 64"."""
-    return " x ".join(map(str, fields.shape[2:]))
-
-
 def check_finite(fields: Tensor, first: int, mask: Mask | None = None) -> None:
     """Refuse samples that are not finite at a node that has values, naming them."""
     wrong = ~fields.isfinite()
@@ -148,6 +144,6 @@ def check_finite(fields: Tensor, first: int, mask: Mask | None = None) -> None:
     if len(bad):
         names = ", ".join(str(first + int(i)) for i in bad[:10])
         raise SamplingError(
-            f"samples {names} are not finite on {shape_of(fields)} nodes: use more sampler steps, "
-            "another spacing of times, or train the model further"
+            f"samples {names} are not finite on {shape_text(fields.shape[2:])} nodes: use more "
+            "sampler steps, another spacing of times, or train the model further"
         )

@@ -7,8 +7,8 @@ import torch
 
 from fsdiff import parts
 from fsdiff.data import storage
-from fsdiff.data.sources.evolution import Evolution
 from fsdiff.data.masking import known
+from fsdiff.data.sources.evolution import Evolution
 from fsdiff.jobs.job import job_of
 from fsdiff.reports.plotting.data import gallery, hierarchy_densities, hierarchy_spectra
 from fsdiff.reports.plotting.solutions import evolution

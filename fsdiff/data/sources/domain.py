@@ -9,8 +9,8 @@ import numpy as np
 from fsdiff.data.sources.axes import SPACE, Dimension, Dimensions
 from fsdiff.data.sources.coordinates import CIRCLE, UNEVEN, Positions
 from fsdiff.data.sources.units import same_units
-from fsdiff.jobs.atomic import StorageError
-from fsdiff.spaces.axes import RESERVED, Axis, AxisKind
+from fsdiff.jobs.failures import StorageError
+from fsdiff.spaces.axes import Axis, AxisKind, is_name, shape_text
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.boxes import Box
 from fsdiff.spaces.trigonometric import TrigonometricBasis
@@ -112,7 +112,8 @@ def basis_on(lines: Sequence[Line], domain: Domain, where: str) -> Basis:
         found, said = [line.nodes for line in lines], [axis.nodes for axis in domain.basis.axes]
         if found != said:
             raise StorageError(
-                f"{where}: fields are on {_by(found)} nodes, and the basis has {_by(said)}"
+                f"{where}: fields are on {shape_text(found)} nodes, and the basis has "
+                f"{shape_text(said)}"
             )
         return domain.basis
     if domain.basis is not None and not domain.axes and _is_cube(lines):
@@ -141,8 +142,7 @@ def physical_nodes(lines: Sequence[Line], basis: Basis, length: Lengths) -> list
 def axis_name(own: str | None, axis: Dimension) -> str:
     """What a file calls an axis, if that is a name; else z, y or x."""
     name = re.sub(r"\W", "_", own.rpartition("/")[2]) if own else ""
-    usable = re.fullmatch(r"[A-Za-z]\w{0,79}", name) and name not in (*RESERVED, "time")
-    return name if usable else axis
+    return name if is_name(name) and name != "time" else axis
 
 
 def _is_circle(nodes: Positions) -> bool:
@@ -180,7 +180,3 @@ def _units(line: Line) -> str | None:
 
 def _rounded(side: float) -> float:
     return float(f"{side:.{DIGITS}g}")
-
-
-def _by(numbers: Sequence[int]) -> str:
-    return " x ".join(map(str, numbers))

@@ -12,7 +12,7 @@ from scipy import stats
 
 from fsdiff.data.storage import is_series
 from fsdiff.metrics.spectra import radial_spectrum
-from fsdiff.reports.plotting.grids import grid_of
+from fsdiff.reports.plotting.grids import grid_of, nodes
 from fsdiff.reports.plotting.panels import (
     colour_scale,
     columns_for,
@@ -88,8 +88,7 @@ def hierarchy_spectra(
         for n, style in _styles(fields).items():
             values = views[n][i][2]
             curve, lost = _spectrum(values, own), 1 - _mean_square(values) / total
-            shape = " × ".join(map(str, basis.grid(n)))
-            label = shape + ("" if n == finest else f", leaves out {lost:.1e}")
+            label = nodes(basis.grid(n)) + ("" if n == finest else f", leaves out {lost:.1e}")
             energy.plot(np.arange(len(curve)), curve, label=label, **style)
             ratio.plot(np.arange(len(curve)), curve / whole[: len(curve)], **style)
         _format_spectra(energy, ratio, whole)
@@ -111,14 +110,16 @@ def hierarchy_densities(fields: Mapping[int, xr.DataArray]) -> Figure:
     figure = Figure(figsize=(min(WIDTH, 1.0 + 4.4 * columns), 5.2), layout="constrained")
     panels = figure.subplots(1, columns, squeeze=False)[0]
     for i, axes in enumerate(panels):
-        values = {n: view[i][2].values.ravel().astype(float) for n, view in views.items()}
-        values = {n: array[~np.isnan(array)] for n, array in values.items()}
+        fields_at = {n: view[i][2] for n, view in views.items()}
+        flat = {n: array.values.ravel().astype(float) for n, array in fields_at.items()}
+        values = {n: array[~np.isnan(array)] for n, array in flat.items()}
         extremes = [edge for array in values.values() for edge in (array.min(), array.max())]
         edges = np.linspace(min(extremes), max(extremes), BINS + 1)
         for n, style in _styles(fields).items():
             density = np.histogram(values[n], edges, density=True)[0]
             shown = np.where(density > 0, density, np.nan)
-            axes.stairs(shown, edges, label=f"{n} × {n}: {_moments(values[n])}", **style)
+            shape = nodes(fields_at[n].shape[1:])
+            axes.stairs(shown, edges, label=f"{shape}: {_moments(values[n])}", **style)
         axes.set(yscale="log", title=views[max(fields)][i][0])
         axes.set_xlabel("value" if unit == "1" else f"value [{unit}]")
         _gaussian(axes, values[max(fields)], edges)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from fsdiff.reports.labels import REFERENCES, TEST_DATA, labelled, labels
-from fsdiff.reports.plotting.grids import Grid
+from fsdiff.reports.plotting.grids import Grid, nodes
 from fsdiff.reports.plotting.panels import (
     SQUARE,
     colour_scale,
@@ -60,7 +60,7 @@ def sample_grid(
             show(axes, field, colours, grid)
         name_row(row[0], label)
     name_axes(figure, grid)
-    figure.suptitle(f"{quantity} at {_by(first)}", fontsize=11)
+    figure.suptitle(f"{quantity} at {nodes(first.shape[1:])}", fontsize=11)
     scale(figure, panels, colours, list(fields.values()), quantity, shrink=_shrink(figure))
     return figure
 
@@ -107,7 +107,9 @@ def resolution_grid(
                 if label == title and n > finest_trained:
                     _frame(axes)
             name_row(line[0], f"{label}\nsample {i}")
-    shapes = {n: _by(values) for block in blocks.values() for n, values in block.items()}
+    shapes = {
+        n: nodes(values.shape[1:]) for block in blocks.values() for n, values in block.items()
+    }
     _name_columns(panels[0], shapes, finest_trained)
     name_axes(figure, grid)
     scale(figure, panels, colours, everything, quantity, shrink=_shrink(figure))
@@ -150,12 +152,6 @@ def _show(
 
 def _frame(axes: Axes) -> None:
     axes.spines[:].set(linewidth=2.0, color=WARNING)
-
-
-def _by(fields: np.ndarray) -> str:
-    """The shape of the grid of fields (sample, *grid) in words."""
-    shape = fields.shape[1:]
-    return " × ".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]} nodes"
 
 
 def _name_columns(axes: Sequence[Axes], shapes: Mapping[int, str], finest_trained: int) -> None:

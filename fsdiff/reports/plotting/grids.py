@@ -1,11 +1,13 @@
 """Where the nodes of fields lie, as figures of them need it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from fsdiff.data.storage import grid_axes
+from fsdiff.spaces.axes import shape_text
 
 LONGEST = 4.0
 """Sides of a panel in this proportion at most; fields that are longer fill a square."""
@@ -31,6 +33,11 @@ class Grid:
         panel = ", ".join([last, *first[-1:]])
         slices = first[:-1]
         return f"{panel} at the first, middle and last {slices[0]}" if slices else panel
+
+
+def nodes(grid: Sequence[int]) -> str:
+    """The shape of a grid in titles and legends, "64 × 32" or "64 nodes"."""
+    return shape_text(grid) if len(grid) > 1 else f"{grid[0]} nodes"
 
 
 def grid_of(field: xr.DataArray) -> Grid:

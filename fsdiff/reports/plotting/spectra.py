@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from fsdiff.reports.labels import REFERENCES, TEST_DATA, labelled
+from fsdiff.reports.plotting.grids import nodes
 from fsdiff.reports.plotting.style import (
     DATA,
     SMALL,
@@ -70,7 +71,7 @@ def spectra(
     ratio.axhline(1.0, **DATA)
     format_axes(energy, ratio, reference, quantity)
     _mark_levels(energy, ratio, basis, [n for n in levels if n <= resolution])
-    energy.set_title(f"energy spectrum at {_by(basis, resolution)}", loc="left")
+    energy.set_title(f"energy spectrum at {nodes(basis.grid(resolution))}", loc="left")
     label_ends(energy, lines)
     return figure
 
@@ -148,8 +149,3 @@ def _mark_levels(energy: Axes, ratio: Axes, basis: Basis, levels: Sequence[int])
             va="top",
             transform=energy.get_xaxis_transform(),
         )
-
-
-def _by(basis: Basis, n: int) -> str:
-    grid = basis.grid(n)
-    return " × ".join(map(str, grid)) if len(grid) > 1 else f"{n} nodes"

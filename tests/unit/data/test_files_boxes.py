@@ -222,7 +222,7 @@ def test_a_box_of_the_configuration_must_have_the_nodes_of_the_file(tmp_path):
     np.save(tmp_path / "b.npy", np.random.default_rng(0).random((3, 5, 6)))
     refused(
         tmp_path / "b.npy",
-        "fields are on 5 x 6 nodes, and the basis has 4 x 6",
+        "fields are on 5 × 6 nodes, and the basis has 4 × 6",
         basis=box,
         dimensions=("sample", "y", "x"),
     )
