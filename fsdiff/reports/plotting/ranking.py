@@ -47,8 +47,8 @@ def coarse_against_fine(
         for axis in (axes.xaxis, axes.yaxis):
             plain_ticks(axis)
     title = column_title(metric, known)
-    axes.set_xlabel(f"{title}, trained and sampled at {coarse} × {coarse}")
-    axes.set_ylabel(f"at {fine} × {fine}")
+    axes.set_xlabel(f"{title}, trained and sampled at resolution {coarse}")
+    axes.set_ylabel(f"at resolution {fine}")
     same = table["mean", fine].iloc[0] == table["mean", fine].min()
     distance = "the best" if same else "not the best"
     if not same and agreement["regret"] is not None:

@@ -97,7 +97,7 @@ def _block(
     resolution: int, table: pd.DataFrame, shown: list[Column], called: Mapping[str, str]
 ) -> str:
     """All rows at one resolution: references, then experiments."""
-    heading = f'<th colspan="{1 + len(shown)}">{resolution} × {resolution}</th>'
+    heading = f'<th colspan="{1 + len(shown)}">resolution {resolution}</th>'
     lines = [f'<tr class="resolution">{heading}</tr>\n']
     for kind, title in REFERENCES.items():
         rows = table[table["row"] == kind]

@@ -18,7 +18,7 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     for axes, (title, result) in zip(panels, results.items(), strict=True):
         trained = int(result.attrs["training_resolution"])
         for n, colour in zip(result.resolution.values, _COLOURS, strict=False):
-            label = f"{n} × {n}" + (", the grid of training" if n == trained else "")
+            label = f"resolution {n}" + (", the grid of training" if n == trained else "")
             axes.plot(result.step, result.error.sel(resolution=n), color=colour, label=label)
         axes.set(yscale="log", xlabel="optimiser steps", title=title)
     panels[0].set_ylabel("relative score error")
