@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fsdiff.blocks.explain import Problem
 from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.measures.priors.channels import ChannelPrior
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.spaces.bases import Basis
 
@@ -18,6 +19,12 @@ LOG_RATIO = 1e6
 
 def unusable_prior(prior: SpectralPrior, basis: Basis, n: int) -> Iterator[Problem]:
     """Eigenvalues on n nodes per axis that are none, or all zero."""
+    if isinstance(prior, ChannelPrior):
+        pairs = zip(prior.priors, basis.by_channel(len(prior.priors)), strict=True)
+        for number, (own, space) in enumerate(pairs):
+            for place, problem in unusable_prior(own, space, n):
+                yield ("priors", number, *place), problem
+        return
     if basis.size(prior.reference_resolution) > NODES:
         most = basis.finest(NODES)
         yield ("reference_resolution",), f"out of reach in {basis.dimension}-D; use at most {most}"

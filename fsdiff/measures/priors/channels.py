@@ -1,6 +1,6 @@
 """A prior for each channel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Literal
 
 import torch
@@ -21,6 +21,12 @@ class ChannelPrior(SpectralPrior):
 
     priors: Annotated[tuple[SpectralPrior, ...], Field(min_length=1)]
     kind: Literal["by_channel"] = "by_channel"
+
+    def __post_init__(self) -> None:
+        """Refuse what is configured here and would count for none of the priors."""
+        for item in fields(SpectralPrior):
+            if getattr(self, item.name) != item.default:
+                raise ValueError(f"{item.name}: give it with each of the priors, where it counts")
 
     def check(self, dimension: int) -> None:
         """Refuse what one of the priors refuses."""

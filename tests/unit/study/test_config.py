@@ -353,6 +353,21 @@ WRONG = {
         "experiments.bessel.prior.reference_resolution = 16384: out of reach in 2-D; use at most "
         "8192",
     ),
+    "a channel's prior on a grid that no memory holds": (
+        (
+            f"{EXPERIMENT}/prior",
+            {"kind": "by_channel", "priors": [{"kind": "bessel", "reference_resolution": 16384}]},
+        ),
+        "experiments.bessel.prior.priors[0].reference_resolution = 16384: out of reach in 2-D; use "
+        "at most 8192",
+    ),
+    "a setting that counts for no channel": (
+        (
+            f"{EXPERIMENT}/prior",
+            {"kind": "by_channel", "priors": [{"kind": "bessel"}], "normalize": False},
+        ),
+        "experiments.bessel.prior: normalize: give it with each of the priors, where it counts",
+    ),
     "a process with nothing but noise": (
         (f"{EXPERIMENT}/process", {"kind": "vp", "beta_max": 1e14}),
         "experiments.bessel.process: its scales on 128 nodes are zero or infinite: use less",
