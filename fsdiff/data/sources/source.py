@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import xarray as xr
 from pydantic import Field, FiniteFloat
 
-from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.basis import Basis
 
 Time = Annotated[FiniteFloat, Field(ge=0, le=10**6)]
 PositiveTime = Annotated[FiniteFloat, Field(gt=0, le=10**6)]
@@ -80,12 +80,6 @@ class Source(ABC):
     def content(self) -> str | None:
         """A digest of what these files hold; None where nothing is read."""
         return None
-
-
-def check_plane(basis: Basis) -> None:
-    """Refuse bases of other domains than the square."""
-    if basis.dimension != 2:
-        raise ValueError(f"basis.dimension = {basis.dimension}: fields here have dimension 2")
 
 
 def check_channels(channels: Sequence[str]) -> None:

@@ -12,8 +12,10 @@ from fsdiff import study as config
 from fsdiff.data.sources import digits as module
 from fsdiff.data.sources.digits import DigitData, linear_interpolation
 from fsdiff.data.sources.idx import LARGEST, idx_shape, read_idx
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
+from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
+from fsdiff.spaces.boxes import Box
 
 COUNT, SIDE = 12, 6
 PIXELS = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE), np.uint8)
@@ -194,3 +196,9 @@ def test_the_digits_of_the_package():
     assert mean[0][12:16, 12:16].mean() < 0.15 < 0.5 < mean[1][12:16, 13:15].mean()
     # The horizontal stroke of a seven is at its top, and y points upwards.
     assert mean[7][18:22].sum() > 1.3 * mean[7][6:10].sum()
+
+
+def test_images_are_on_the_unit_square():
+    axes = tuple(Axis(kind="neumann", name=name, nodes=16) for name in ("y", "x"))
+    with pytest.raises(ValueError, match=r"basis.kind = box: .* use fourier, cosine or sine"):
+        DigitData(basis=Box(axes=axes))
