@@ -20,7 +20,7 @@ from pydantic import (
 from fsdiff import parts
 from fsdiff.blocks.explain import Explainer, shown
 from fsdiff.blocks.types import Block, PartBlock, PartOf, block_type
-from fsdiff.jobs.atomic import DamagedError
+from fsdiff.jobs.failures import DamagedError
 
 PARTS = ("prior", "process", "prediction", "time_sampling", "network")
 """The blocks that a model is made of, besides its basis and its method, which says which."""

@@ -30,7 +30,7 @@ from fsdiff.data.storage import (
 )
 from fsdiff.data.stored_fields import StoredFields
 from fsdiff.data.transforms import Blocks
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.jobs.versions import environment, warn_of_changes
 from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.basis import Basis

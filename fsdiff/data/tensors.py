@@ -12,8 +12,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from fsdiff.data import checksums
-from fsdiff.jobs.atomic import DamagedError, atomic
-from fsdiff.jobs.failures import check_file, read_failure
+from fsdiff.jobs.atomic import atomic
+from fsdiff.jobs.failures import DamagedError, check_file, read_failure
 
 Shapes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 """Type and shape of each tensor, by name."""

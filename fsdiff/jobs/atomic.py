@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fsdiff.jobs.failures import DamagedError, StorageError, write_failure
-
-__all__ = ["DamagedError", "StorageError", "atomic", "sweep"]
+from fsdiff.jobs.failures import write_failure
 
 ELSEWHERE = 24 * 3600.0
 """How long, in seconds, a temporary file of another machine stays after its last change."""

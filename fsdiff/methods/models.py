@@ -18,9 +18,8 @@ from fsdiff.data import tensors
 from fsdiff.data.statistics import MOMENTS, Statistics
 from fsdiff.data.storage import read_json, write_json
 from fsdiff.data.transforms import FUNCTIONS, Transform, Transforms
-from fsdiff.jobs.atomic import DamagedError, StorageError
 from fsdiff.jobs.devices import CPU
-from fsdiff.jobs.failures import first_line
+from fsdiff.jobs.failures import DamagedError, StorageError, first_line
 from fsdiff.jobs.versions import environment
 from fsdiff.methods.base import Method
 from fsdiff.methods.weights import network_of

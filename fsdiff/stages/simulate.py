@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from fsdiff.data import storage
 from fsdiff.data.storage import Provenance
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.jobs.interruption import interruptible
 from fsdiff.jobs.states import saved
 from fsdiff.jobs.versions import environment, warn_of_changes

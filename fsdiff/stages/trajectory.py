@@ -13,8 +13,8 @@ from torch import Tensor
 from fsdiff.data import storage
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion.samplers.samples import concatenate
-from fsdiff.jobs.atomic import DamagedError
 from fsdiff.jobs.devices import chosen_device
+from fsdiff.jobs.failures import DamagedError
 from fsdiff.jobs.states import saved
 from fsdiff.methods import models
 from fsdiff.stages.files import Job, reference_halves, state_path

@@ -5,7 +5,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from fsdiff.jobs.atomic import StorageError, atomic
+from fsdiff.jobs.atomic import atomic
+from fsdiff.jobs.failures import StorageError
 from fsdiff.study import results
 from fsdiff.study.reading import ConfigurationError, load
 from fsdiff.study.reference import reference

@@ -17,7 +17,7 @@ from typing import Any
 import netCDF4
 
 from fsdiff.data import storage, tensors
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.jobs.lineage import difference_of, recorded, records
 from fsdiff.jobs.locks import is_held
 from fsdiff.methods import models

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from fsdiff.data import tensors
-from fsdiff.jobs.atomic import DamagedError
+from fsdiff.jobs.failures import DamagedError
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, TypeAdapter
 from torch import Tensor, nn
 
 from fsdiff.data import tensors
-from fsdiff.jobs.atomic import DamagedError
+from fsdiff.jobs.failures import DamagedError
 from fsdiff.jobs.versions import environment, warn_of_changes
 
 Row = dict[str, int | float | list[float]]

@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fsdiff.errors import Error
-from fsdiff.jobs.atomic import DamagedError
+from fsdiff.jobs.failures import DamagedError
 from fsdiff.jobs.interruption import interruptible
 from fsdiff.jobs.states import saved
 from fsdiff.methods.base import Method

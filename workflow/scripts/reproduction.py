@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fsdiff.data import storage
+from fsdiff.jobs.atomic import atomic
 from fsdiff.jobs.job import job_of
 from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
@@ -31,5 +32,5 @@ with job_of(snakemake, __file__) as job:
     findings = judge_all(claims, summary, *trajectories)
     known = [Words(**item) for item in config["words"]]
     text = page(claims, findings, config["experiments"], known)
-    with storage.atomic(snakemake.output.page) as temporary:
+    with atomic(snakemake.output.page) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from fsdiff.data import storage
+from fsdiff.jobs.atomic import atomic
 from fsdiff.jobs.job import job_of
 from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 with job_of(snakemake, __file__) as job:
     known = [Words(**item) for item in job["config"]["words"]]
     page = summary_html(tables.read(snakemake.input.summary), known=known)
-    with storage.atomic(snakemake.output.table) as temporary:
+    with atomic(snakemake.output.table) as temporary:
         temporary.write_text(page, encoding="utf-8")

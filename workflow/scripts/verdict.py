@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fsdiff.data import storage
+from fsdiff.jobs.atomic import atomic
 from fsdiff.jobs.job import job_of
 from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
@@ -18,7 +18,7 @@ with job_of(snakemake, __file__) as job:
     found = standings(tables.read(snakemake.input.summary), known)
     names = job["config"]["datasets"]
     pictures = dict(zip(names, map(Path, snakemake.input.pictures), strict=True))
-    with storage.atomic(snakemake.output.text) as temporary:
+    with atomic(snakemake.output.text) as temporary:
         temporary.write_text(in_markdown(found), encoding="utf-8")
-    with storage.atomic(snakemake.output.page) as temporary:
+    with atomic(snakemake.output.page) as temporary:
         temporary.write_text(in_html(found, pictures), encoding="utf-8")

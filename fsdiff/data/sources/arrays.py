@@ -21,7 +21,7 @@ from fsdiff.data.sources.formats import (
 )
 from fsdiff.data.sources.formats.failures import damage_named
 from fsdiff.data.sources.formats.stored import Arrays, Stored
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 __all__ = ["FORMATS", "SUFFIXES", "Arrays", "Stored", "opened", "readable"]
 

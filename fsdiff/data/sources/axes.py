@@ -5,7 +5,7 @@ from itertools import combinations
 from typing import Literal
 
 from fsdiff.data.sources.arrays import Arrays, Stored
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 Dimension = Literal["sample", "time", "channel", "z", "y", "x"]
 Dimensions = tuple[Dimension, ...]

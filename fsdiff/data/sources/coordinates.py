@@ -19,7 +19,7 @@ from fsdiff.data.sources.dates import seconds_from_first
 from fsdiff.data.sources.formats.attributes import decoded
 from fsdiff.data.sources.formats.failures import damage_named
 from fsdiff.data.sources.labels import listed
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 UNEVEN = 1e-3
 """Deviation from equal spacing, as a share of it, that is put down to rounding."""

@@ -31,7 +31,7 @@ from fsdiff.data.sources.reading import read_fields
 from fsdiff.data.sources.rounding import stored_type, warn_of_noise
 from fsdiff.data.sources.source import Source, check_times
 from fsdiff.data.sources.time_axis import CALLED, box_of, time_axis
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.randomness import generator
 from fsdiff.spaces.axes import AxisKind
 from fsdiff.spaces.basis import Basis

@@ -32,7 +32,7 @@ from fsdiff.data.sources.domain import Domain, Line, axis_name
 from fsdiff.data.sources.labels import listed, one_line, printable
 from fsdiff.data.sources.placement import has_both_ends
 from fsdiff.data.sources.units import same_units
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.axes import AxisKind
 
 MOST_CHANNELS = 10_000

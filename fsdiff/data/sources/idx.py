@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 UNSIGNED_BYTES = 0x08
 """The type of entries that are read."""

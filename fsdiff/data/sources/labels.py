@@ -8,7 +8,7 @@ import xarray as xr
 
 from fsdiff.data.masking import with_mask
 from fsdiff.data.storage import field_dimensions
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.bases import Basis
 
 LONGEST = 80

@@ -9,7 +9,7 @@ is said by ``length`` or, where that is left out, told by which of the two is a 
 import numpy as np
 
 from fsdiff.data.sources.coordinates import CIRCLE, UNEVEN, Positions
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.axes import AxisKind
 
 MOST_DIGITS = 6

@@ -7,7 +7,7 @@ import numpy as np
 from fsdiff.data.sources.arrays import Arrays, Stored
 from fsdiff.data.sources.axes import LEADING, SPACE, Axes, Dimension
 from fsdiff.data.sources.headers import Header
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 ROUNDINGS = 16
 """How many roundings of the largest value may be between two that are meant to be the same."""

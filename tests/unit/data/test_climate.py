@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fsdiff.data.sources.files import FileData
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 pytestmark = pytest.mark.skipif(
     find_spec("iris_sample_data") is None, reason="the package iris-sample-data is not there"

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from fsdiff.data.sources.arrays import opened, readable
 from fsdiff.data.sources.files import FileData
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.bases import CosineBasis
 
 N = 4

@@ -16,7 +16,7 @@ import torch
 from safetensors.numpy import save_file
 
 from fsdiff.data.sources.arrays import opened
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 VALUES = np.arange(1.0, 61).reshape(5, 4, 3)
 

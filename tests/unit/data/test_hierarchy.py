@@ -14,7 +14,8 @@ import xarray as xr
 
 from fsdiff.data import hierarchy, storage
 from fsdiff.data.hierarchy import merge, restrict, statistics
-from fsdiff.data.storage import Provenance, StorageError
+from fsdiff.data.storage import Provenance
+from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
 from fsdiff.spaces.downsampling import Average, Spectral
 

@@ -12,7 +12,7 @@ import xarray as xr
 from fsdiff.data import storage
 from fsdiff.data.hierarchy import merge, statistics
 from fsdiff.data.storage import Provenance
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.bases import CosineBasis
 
 PROVENANCE = Provenance({"source": {"kind": "test"}, "seed": 5}, "0123456789abcdef", 5)

@@ -14,7 +14,8 @@ import pytest
 import xarray as xr
 
 from fsdiff.data import storage
-from fsdiff.data.storage import Provenance, StorageError, read, write
+from fsdiff.data.storage import Provenance, read, write
+from fsdiff.jobs.failures import StorageError
 
 PROVENANCE = Provenance({"source": {"kind": "test", "k": 1e-3}}, "0123456789abcdef", 3)
 

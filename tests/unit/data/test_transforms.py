@@ -13,7 +13,7 @@ from fsdiff.data.hierarchy import restrict, statistics, with_transforms
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
 from fsdiff.data.transforms import Anomaly, Log, Standardise, Transform, Transforms
-from fsdiff.jobs.atomic import DamagedError
+from fsdiff.jobs.failures import DamagedError
 from fsdiff.measures.permeability import LogNormal
 from fsdiff.methods import models
 from fsdiff.methods.gaussian import Gaussian

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from fsdiff.jobs import atomic as atomic_files
-from fsdiff.jobs.atomic import StorageError, atomic
+from fsdiff.jobs.atomic import atomic
+from fsdiff.jobs.failures import StorageError
 
 
 def entries(folder):

@@ -14,7 +14,8 @@ import torch
 
 from fsdiff.data import storage, tensors
 from fsdiff.jobs import failures
-from fsdiff.jobs.atomic import DamagedError, StorageError, atomic
+from fsdiff.jobs.atomic import atomic
+from fsdiff.jobs.failures import DamagedError, StorageError
 
 WRITING = {
     errno.ENOSPC: "MB are free there: make room, check quotas",
@@ -174,7 +175,8 @@ def test_a_limit_on_the_size_of_files_is_named(tmp_path):
     """Whatever the library made of it."""
     script = f"""
 import resource, signal
-from fsdiff.jobs.atomic import StorageError, atomic
+from fsdiff.jobs.atomic import atomic
+from fsdiff.jobs.failures import StorageError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, 5_000_000))
 try:

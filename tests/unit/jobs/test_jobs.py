@@ -11,7 +11,8 @@ from fsdiff.data import storage
 from fsdiff.data.storage import Provenance
 from fsdiff.jobs import job as jobs
 from fsdiff.jobs import locks
-from fsdiff.jobs.atomic import StorageError, atomic
+from fsdiff.jobs.atomic import atomic
+from fsdiff.jobs.failures import StorageError
 from fsdiff.jobs.interruption import Interrupted, interruptible
 from fsdiff.jobs.job import PlanChangedError, job_of
 from fsdiff.jobs.locks import lock_of

@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 
 from fsdiff.data import storage, tensors
-from fsdiff.data.storage import Provenance, StorageError
+from fsdiff.data.storage import Provenance
+from fsdiff.jobs.failures import StorageError
 from fsdiff.jobs.lineage import check, difference_of, lineage, recorded
 
 JOB = {"config": {"source": {"kind": "darcy"}, "seed": 3}, "code": "0123456789abcdef"}

@@ -13,7 +13,7 @@ from test_training import make_trainer, same, weights_of
 
 from fsdiff.data import tensors
 from fsdiff.diffusion.samplers.samples import concatenate
-from fsdiff.jobs.atomic import DamagedError, StorageError
+from fsdiff.jobs.failures import DamagedError, StorageError
 from fsdiff.jobs.states import saved
 from fsdiff.stages.sample import Drawn, draw
 from fsdiff.training.kept import KeptWeights

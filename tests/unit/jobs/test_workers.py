@@ -19,7 +19,7 @@ from fsdiff import study as config
 from fsdiff.data import hierarchy, storage
 from fsdiff.data.storage import Provenance
 from fsdiff.jobs import workers
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.bases import CosineBasis
 from fsdiff.spaces.downsampling import Spectral
 from fsdiff.study import strict_yaml

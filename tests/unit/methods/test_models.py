@@ -13,8 +13,8 @@ import xarray as xr
 
 from fsdiff.data import storage, tensors
 from fsdiff.data.statistics import Statistics
-from fsdiff.data.storage import StorageError
 from fsdiff.diffusion.samplers import DDIM
+from fsdiff.jobs.failures import StorageError
 from fsdiff.methods import models
 from fsdiff.spaces.bases import CosineBasis
 

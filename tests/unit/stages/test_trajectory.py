@@ -11,7 +11,7 @@ import xarray as xr
 from fsdiff import parts
 from fsdiff import study as config
 from fsdiff.data import hierarchy, storage, tensors
-from fsdiff.data.storage import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.methods import models
 from fsdiff.reports.plotting.progress import metric_by_epoch
 from fsdiff.stages import trajectory as stage

@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 
 from fsdiff.data import hierarchy, statistics, storage
-from fsdiff.data.storage import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.jobs.interruption import Interrupted
 from fsdiff.methods.diffusion import Diffusion
 from fsdiff.randomness import generator

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 PACKING = {"scale_factor", "add_offset"}
 """Attributes of values that were packed into fewer bits."""

@@ -19,7 +19,7 @@ from fsdiff.data.sources.formats.hdf5_attributes import attributes, text
 from fsdiff.data.sources.formats.hdf5_axes import NOT_A_COORDINATE, Axes
 from fsdiff.data.sources.formats.stored import Arrays, Stored
 from fsdiff.data.sources.formats.views import Chunked, Longer, Opaque, Readable, Reversed, Text
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 FILTERS = Path(netCDF4.__file__).parent / "plugins"
 """Filters that netCDF4 brings along, such as Zstandard and Blosc, and that serve h5py as well."""

@@ -18,7 +18,7 @@ import scipy.io
 
 from fsdiff.data.sources.formats.stored import Arrays, Stored
 from fsdiff.data.sources.formats.views import Opaque, Readable, Whole
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 HEADER = 128
 """Bytes before the first element."""

@@ -11,7 +11,7 @@ from fsdiff.data.sources.formats import netcdf_header
 from fsdiff.data.sources.formats.attributes import plain
 from fsdiff.data.sources.formats.stored import Arrays, Stored
 from fsdiff.data.sources.formats.views import Text
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 
 def arrays(path: Path, stack: ExitStack) -> Arrays:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fsdiff.data.sources.formats.stored import Arrays, Stored
 from fsdiff.data.sources.formats.views import Opaque, Readable, Text, Whole
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,

@@ -15,7 +15,7 @@ from fsdiff.data.sources.formats.decoding import CONVENTIONS
 from fsdiff.data.sources.formats.hdf5_axes import Axes
 from fsdiff.data.sources.formats.stored import Arrays, Stored
 from fsdiff.data.sources.formats.views import Readable, complete
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 ROUNDING = 1e-5
 """How far coordinates of groups may be apart, as a share of their range."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from fsdiff.data.sources.formats.decoding import decode
 from fsdiff.data.sources.formats.failures import damage_named
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 EXPANSION = 100
 """How many times as large as its file an array may be once it is unpacked."""

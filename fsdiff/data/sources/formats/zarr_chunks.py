@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 ABSENT = 2**64 - 1
 """Where the index says that a chunk begins which is not there."""

@@ -12,7 +12,7 @@ from fsdiff.data.sources.formats.attributes import plain
 from fsdiff.data.sources.formats.stored import Arrays, Stored
 from fsdiff.data.sources.formats.views import Chunked, Opaque, Readable, Text, complete, named
 from fsdiff.data.sources.formats.zarr_chunks import Written
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 
 METADATA = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 """Files of which a store has at least one."""
