@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from fsdiff.data.sources.blocks import Block
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.filling import HarmonicFilling
 from fsdiff.spaces.masks import Mask

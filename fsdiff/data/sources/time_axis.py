@@ -6,7 +6,7 @@ from dataclasses import replace
 from fsdiff.data.sources.axes import Dimension
 from fsdiff.data.sources.coordinates import Positions, evenly_spaced
 from fsdiff.data.sources.domain import Line
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.axes import Axis, AxisKind
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.boxes import Box

@@ -14,7 +14,7 @@ from fsdiff.data import hierarchy, storage
 from fsdiff.data.sources.files import FileData
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
-from fsdiff.jobs.atomic import StorageError
+from fsdiff.jobs.failures import StorageError
 from fsdiff.methods import models
 from fsdiff.spaces.bases import CosineBasis
 from fsdiff.spaces.downsampling import Spectral
