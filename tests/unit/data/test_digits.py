@@ -30,7 +30,7 @@ def idx(values):
 
 
 def write(path, content, *, compressed=False):
-    path.write_bytes(gzip.compress(content) if compressed else content)
+    path.write_bytes(gzip.compress(content, mtime=0) if compressed else content)
     return str(path)
 
 
