@@ -11,7 +11,7 @@ from fsdiff.reports.combinations import FAMILY, GRID, METRIC, MULTIPLE, varied
 from fsdiff.reports.plotting.style import SMALL, styled, wrapped
 from fsdiff.reports.summary import Known, column_title
 
-DARK = 10.0
+DARK = 5.0
 """Multiples of the floor beyond which cells are dark, and their numbers white."""
 
 MOST = 50.0
