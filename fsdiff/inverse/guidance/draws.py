@@ -41,6 +41,5 @@ def gaussian_spread(run: Run, state: State, symbol: Tensor, *step: int) -> Tenso
 def data_noise(run: Run, state: State, question: Question, *step: int) -> Tensor:
     """N(0, Γ) data (batch, size), Γ that of the grid."""
     problem = question.problem
-    white = normals(run.seed, state.indices, (problem.size,), Stream.POSTERIOR, *step)
-    white = torch.from_numpy(white).to(question.fields.device)
-    return problem.colour(white, question.n)
+    drawn = normals(run.seed, state.indices, (problem.size,), Stream.POSTERIOR, *step)
+    return problem.colour(torch.from_numpy(drawn).to(question.fields.device), question.n)

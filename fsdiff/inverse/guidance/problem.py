@@ -1,7 +1,7 @@
 """An observation as a law sees it: maps on every grid, and the covariance of the data."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
 
@@ -75,8 +75,8 @@ class Problem:
             return Dense(torch.diag(noise) + matrix)
 
         def apply(data: Tensor) -> Tensor:
-            field = basis.multiply(observed.vjp(u, data), symbol)
-            return noise * data + observed.jvp(u, field)
+            spread = basis.multiply(observed.vjp(u, data), symbol)
+            return noise * data + observed.jvp(u, spread)
 
         return Iterative(apply, iterations=ITERATIONS, tolerance=TOLERANCE)
 
@@ -216,6 +216,7 @@ class Gain:
     map: ForwardMap
     symbol: Tensor
     system: System
+    _symbols: dict[torch.dtype, Tensor] = field(default_factory=dict, repr=False)
 
     def __call__(self, residual: Tensor, like: Tensor) -> Tensor:
         """The gain applied to y − H u (batch, size), as fields like ``like``."""
@@ -227,4 +228,6 @@ class Gain:
 
     def spread(self, fields: Tensor) -> Tensor:
         """V applied to fields."""
-        return self.basis.multiply(fields, self.symbol.to(fields))
+        if fields.dtype not in self._symbols:
+            self._symbols[fields.dtype] = self.symbol.to(fields)
+        return self.basis.multiply(fields, self._symbols[fields.dtype])

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,7 +20,15 @@ class System(Protocol):
         """w for d (batch, size), float64."""
 
 
-class Rows(NamedTuple):
+LARGE = 4096
+"""The number of modes from which on those that matter least are summed in single precision."""
+
+LEAST = 0.02
+"""Their share of the variance of the data, so that rounding is below 10⁻⁸ of that."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
     """H in coefficients, the matrix (size, columns) of H* applied to each datum.
 
     ``columns`` tells which entries of coefficients of all channels, real and imaginary parts apart,
@@ -33,8 +42,7 @@ class Rows(NamedTuple):
     @classmethod
     def of(cls, observed: ForwardMap, u: Tensor, basis: Basis) -> "Rows":
         """The derivative at a field u (1, channel, *grid), float64."""
-        unit = torch.eye(observed.size, dtype=u.dtype, device=u.device)
-        fields = observed.vjp(u.expand(observed.size, *u.shape[1:]), unit)
+        fields = _functionals(observed, u)
         coefficients = basis.forward(fields)
         n = basis.resolution(fields)
         multiplicity = basis.multiplicity(n).to(u.device).expand(coefficients.shape[1:])
@@ -47,9 +55,48 @@ class Rows(NamedTuple):
         values = symbol.flatten()
         if complex_coefficients:
             values = values.repeat_interleave(2)
-        root = (self.multiplicity * values[self.columns]).sqrt()
-        scaled = self.matrix * root
-        return scaled @ scaled.T
+        weights = self.multiplicity * values[self.columns]
+        if len(weights) < LARGE:
+            return _squared(self.matrix * weights.sqrt())
+        least = self._least(weights)
+        first = torch.nonzero(~least).flatten()
+        most = _squared(self.matrix[:, first] * weights[first].sqrt())
+        return most + _squared(self._single * (weights * least).sqrt().float()).double()
+
+    def _least(self, weights: Tensor) -> Tensor:
+        """The modes that contribute least to the variance of the data, together ``LEAST`` of it."""
+        contributions, order = (weights * self._squares).sort()
+        total = contributions.cumsum(0)
+        least = torch.zeros_like(weights, dtype=torch.bool)
+        least[order] = total <= LEAST * total[-1]
+        return least
+
+    @cached_property
+    def _squares(self) -> Tensor:
+        return self.matrix.square().mean(0)
+
+    @cached_property
+    def _single(self) -> Tensor:
+        return self.matrix.float()
+
+
+def _functionals(observed: ForwardMap, u: Tensor) -> Tensor:
+    """G′(u)* of each datum, (size, channel, *grid), from one solution where maps know how."""
+    if hasattr(observed, "jacobian"):
+        return observed.jacobian(u)[0]
+    unit = torch.eye(observed.size, dtype=u.dtype, device=u.device)
+    return observed.vjp(u.expand(observed.size, *u.shape[1:]), unit)
+
+
+def _squared(matrix: Tensor) -> Tensor:
+    """A Aᵀ, whose halves off the diagonal are computed once."""
+    half = len(matrix) // 2
+    if half < 64:
+        return matrix @ matrix.T
+    first, second = matrix[:half], matrix[half:]
+    cross = first @ second.T
+    rows = [torch.cat([_squared(first), cross], 1), torch.cat([cross.T, _squared(second)], 1)]
+    return torch.cat(rows)
 
 
 def _real(coefficients: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Guidance by the covariance that the spectrum of the data leaves: no gradient, any grid."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -18,7 +19,7 @@ class WienerGuidance(DenoiserGuidance):
     Exact for Gaussian data, whatever is observed and on every grid. The network is evaluated as
     often as without guidance, and no gradient is taken. An observation G that is not linear is
     linearised: ``iterations`` Gauss–Newton steps, u ← x̂_0 + V H*(Γ + H V H*)⁻¹ (y − G(u) + H(u −
-    x̂_0)) with H = G′(u), the first at u = x̂_0.
+    x̂_0)) with H = G′(u), the first at u = x̂_0, shortened where the field became less likely.
     """
 
     iterations: Annotated[int, Field(ge=1, le=100)] = 1
@@ -43,5 +44,37 @@ class WienerGuidance(DenoiserGuidance):
         for _ in range(self.iterations):
             residual = question.residual(u) + observed.jvp(u, u - centre)
             weights = problem.linearised(symbol, u).solve(residual)
-            u = centre + problem.law.basis.multiply(observed.vjp(u, weights), symbol)
+            spread = problem.law.basis.multiply(observed.vjp(u, weights), symbol)
+            u = self._damped(question, centre, symbol, u, centre + spread - u)
         return u
+
+    def _damped(
+        self, question: Question, centre: Tensor, symbol: Tensor, u: Tensor, step: Tensor
+    ) -> Tensor:
+        """u + step, the step halved until the field is no less likely than u; u if it never is."""
+        if not bool((question.problem.noise(u) > 0).all()):
+            return u + step
+        start = self._objective(question, centre, symbol, u)
+        for halvings in range(HALVINGS):
+            proposal = u + step / 2**halvings
+            if self._objective(question, centre, symbol, proposal) <= start:
+                return proposal
+        return u
+
+    def _objective(self, question: Question, centre: Tensor, symbol: Tensor, u: Tensor) -> float:
+        """‖u − x̂_0‖² in the norm of V⁻¹, and ‖y − G(u)‖² in that of Γ⁻¹."""
+        try:
+            residual = question.residual(u)
+        except ArithmeticError:  # G has no value there
+            return math.inf
+        basis = question.problem.law.basis
+        weights = basis.multiplicity(question.n).to(symbol) * torch.where(
+            symbol > 0, 1 / symbol.clamp_min(1e-300), 0.0
+        )
+        moved = float((weights * basis.forward(u - centre).abs().square()).sum())
+        misfit = float((residual.square() / question.problem.noise(u)).sum())
+        return moved + misfit if math.isfinite(misfit) else math.inf
+
+
+HALVINGS = 12
+"""How often a Gauss–Newton step is halved."""

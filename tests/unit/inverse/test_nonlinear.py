@@ -11,14 +11,17 @@ from fsdiff.data.statistics import Statistics
 from fsdiff.data.transforms import Log, Transforms
 from fsdiff.diffusion.samplers import DPMSolver
 from fsdiff.diffusion.samplers.base import Run
+from fsdiff.inverse.forward.darcy import DarcySensors
+from fsdiff.inverse.forward.sensors import Lattice
 from fsdiff.inverse.guidance.daps import DecoupledAnnealing, _Annealing
 from fsdiff.inverse.guidance.moment import MomentGuidance
 from fsdiff.inverse.guidance.pigdm import PseudoinverseGuidance
-from fsdiff.inverse.guidance.problem import Problem
+from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
 from fsdiff.inverse.guidance.replacement import Replacement
 from fsdiff.inverse.guidance.smc import TwistedSMC
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.mapped import Mapped
 from fsdiff.inverse.observations.physical import Physical
 from fsdiff.inverse.observations.points import RandomPoints
 from fsdiff.inverse.recursion import law_of_samples
@@ -195,3 +198,19 @@ def test_long_chains_forget_where_they_started(problem):
     assert float(mean.norm()) > 0.3 * float(deviation.norm())
     assert (found.mean(0) - mean).norm() < 0.15 * deviation.norm()
     assert (found.std(0) - deviation).norm() < 0.15 * deviation.norm()
+
+
+def test_pressures_of_darcy_flow_are_an_observation(problem):
+    """A map that solves an equation is linearised alike through its Jacobian and by products."""
+    gaussian, n = problem(CosineBasis(2)), 8
+    observation = Mapped(map=DarcySensors(sensors=Lattice(per_axis=2)), noise=0.005)
+    y = gaussian.data_of_a_draw(observation, n)
+    x, t = gaussian.data.sample(np.random.default_rng(1), 1, n), torch.tensor([0.3]).double()
+    guided = WienerGuidance(iterations=8)(gaussian.denoiser, observation, y)
+    u, centre = guided(x, t).data, gaussian.denoiser(x, t).data
+    observed = observation.on(gaussian.basis, 1, n)
+    pull = observed.vjp(u, (y - observed.forward(u)) / 0.005**2)
+    marginal = gaussian.denoiser.law.marginal(t, n)
+    expected = gaussian.basis.multiply(pull, wiener_covariance(marginal))
+    torch.testing.assert_close(u - centre, expected, rtol=1e-3, atol=1e-5)
+    assert (observed.forward(u) - y).norm() < 0.5 * (observed.forward(centre) - y).norm()

@@ -1,0 +1,31 @@
+"""Data that a map gives which is no functional of the field: the solution of an equation."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from fsdiff.inverse.observations.base import Deviation, Observation
+from fsdiff.inverse.observations.maps import ForwardMap
+from fsdiff.spaces.basis import Basis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mapped(Observation):
+    """What a map with a derivative gives of fields on any grid, each datum with noise.
+
+    Such are the maps of ``fsdiff.inverse.forward``: pressures at sensors given the permeability.
+    """
+
+    map: ForwardMap
+    noise: Deviation
+    kind: Literal["mapped"] = "mapped"
+
+    def on(self, basis: Basis, channels: int, n: int) -> ForwardMap:
+        """The map, which solves its equation on the grid of the field."""
+        return self.map
+
+    def deviations(self, basis: Basis, channels: int) -> Tensor:
+        """The same for all data."""
+        return torch.full((self.map.size,), self.noise, dtype=torch.float64)
