@@ -7,7 +7,7 @@ and ``samplers.svg``.
 
     python benchmarks/samplers.py WEIGHTS [DATA] [--fine DATA] [--reference 1000] [--quick]
 
-WEIGHTS and DATA are files of a study, of the quickstart for example models/standard_multilevel/
+WEIGHTS and DATA are files of a study, of the quickstart for example models/coarse_to_fine/
 seed0/128.safetensors, data/reaction_diffusion/32.nc and, as the fine one, 128.nc below results/.
 Takes about ten minutes on one core, and five more for a reference of a thousand steps. Without
 coarse data the reference is drawn on the fine grid, too, and the page is ``samplers-fine.md``: half
