@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import safetensors.torch
@@ -142,6 +143,8 @@ def test_other_threads_work_without_handlers():
 
 class Model:
     """Stands for a model; asks its process to stop while it draws sample ``at``."""
+
+    statistics = SimpleNamespace(mask=None)
 
     def __init__(self, at=None):
         self.at, self.drawn = at, []
