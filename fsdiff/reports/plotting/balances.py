@@ -119,7 +119,8 @@ def _steady(panels: Sequence[Axes], balance: xr.Dataset) -> None:
 
 def _closure(axes: Axes, balance: xr.Dataset, abscissa: str) -> None:
     worst = float(closure(balance).max())
-    axes.set_title(f"closes to {worst:.0e} of the turnover", loc="left", weight="bold")
+    title = f"closes to {worst:.0e} of the turnover"
+    axes.set_title(title, loc="left", weight="bold", fontsize=SMALL)
     axes.set(yscale="log", ylim=(ROUNDING / 3, max(10 * worst, 1e-6)), xlabel=abscissa)
 
 

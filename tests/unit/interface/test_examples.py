@@ -12,6 +12,7 @@ TOLD = {
     "train_on_an_array": "loaded again it draws the same fields: True",
     "sample_on_a_finer_grid": "the same functions up to ",
     "compare_methods": "Gaussian surrogate",
+    "condition_on_sensors": "guided diffusion: crps ",
 }
 
 
