@@ -49,4 +49,4 @@ def test_samples_of_a_model_that_was_never_finite(folder: Folder) -> None:
     description = storage.read_json(sidecar) | {"weights": tensors.write(path, large, about)}
     storage.write_json(sidecar, description)
     message = stopped(folder, "sample")
-    assert "are not finite on 16 x 16 nodes: use more sampler steps" in message
+    assert "are not finite on 16 × 16 nodes: use more sampler steps" in message
