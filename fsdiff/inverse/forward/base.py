@@ -10,10 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
+
+from fsdiff.inverse.observations.maps import ForwardMapLike
 
 
 class ImpossibleFieldError(ValueError, ArithmeticError):
@@ -156,31 +158,10 @@ class Linear(ForwardMap):
         return Linearisation(self.evaluate(u), self.evaluate, vjp)
 
 
-class WithDerivatives(Protocol):
-    """A map with its own derivatives, such as what an observation is on a grid."""
-
-    @property
-    def size(self) -> int:
-        """How many numbers the data are."""
-
-    @property
-    def affine(self) -> bool:
-        """Whether the derivative does not depend on the field."""
-
-    def forward(self, u: Tensor) -> Tensor:
-        """G(u), (..., size)."""
-
-    def jvp(self, u: Tensor, direction: Tensor) -> Tensor:
-        """G'(u) applied to a direction."""
-
-    def vjp(self, u: Tensor, data: Tensor) -> Tensor:
-        """G'(u)*, the adjoint in the inner product, applied to data."""
-
-
 class Adapted(ForwardMap):
-    """A map with its own derivatives as a forward map; ``rank`` is that of its fields."""
+    """What an observation is on a grid as a forward map; ``rank`` is that of its fields."""
 
-    def __init__(self, map: WithDerivatives, rank: int = 3) -> None:
+    def __init__(self, map: ForwardMapLike, rank: int = 3) -> None:
         self.map, self.affine, self.rank = map, map.affine, rank
 
     @property

@@ -11,11 +11,11 @@ from torch import Tensor
 from fsdiff.diffusion.denoiser import DenoiserLike, Estimate
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
-from fsdiff.diffusion.samplers.base import Sampler
+from fsdiff.diffusion.samplers.base import Sampler, Stepper
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.inverse.guidance.problem import Covariance, Problem
 from fsdiff.inverse.observations.base import Observation
-from fsdiff.inverse.observations.maps import ForwardMap
+from fsdiff.inverse.observations.maps import ForwardMapLike
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Question:
         return self.problem.law.basis.resolution(self.fields)
 
     @property
-    def map(self) -> ForwardMap:
+    def map(self) -> ForwardMapLike:
         """What is observed of them."""
         return self.problem.map(self.n)
 
@@ -96,6 +96,14 @@ class Guidance(ABC):
 
         ``options`` are those of samplers: condition, dtype, device.
         """
+
+    def times_of(self, sampler: Sampler) -> Stepper:
+        """The sampler, whose times are followed; ValueError if it has none."""
+        if not isinstance(sampler, Stepper):
+            raise ValueError(
+                f"{self.kind} follows the times of a sampler, and {sampler.kind} has none"
+            )
+        return sampler
 
 
 @dataclass(frozen=True, kw_only=True)

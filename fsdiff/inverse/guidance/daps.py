@@ -51,10 +51,8 @@ class DecoupledAnnealing(Guidance):
         **options: Any,
     ) -> Samples:
         """Fields at level n, each the last draw of X_0."""
-        if not isinstance(sampler, Stepper):
-            raise ValueError(f"daps follows the times of a sampler, and {sampler.kind} has none")
-        problem = Problem(denoiser.law, observation, finest)
-        annealing = _Annealing(guidance=self, sampler=sampler, problem=problem, data=data.double())
+        stepper, problem = self.times_of(sampler), Problem(denoiser.law, observation, finest)
+        annealing = _Annealing(guidance=self, sampler=stepper, problem=problem, data=data.double())
         return annealing(denoiser, n, indices, seed, **options)
 
 

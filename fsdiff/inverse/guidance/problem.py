@@ -12,7 +12,7 @@ from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.inverse.guidance.systems import Dense, Iterative, Rows, System
 from fsdiff.inverse.observations.base import Observation
-from fsdiff.inverse.observations.maps import ForwardMap, node_weights
+from fsdiff.inverse.observations.maps import ForwardMapLike, node_weights
 from fsdiff.spaces.basis import Basis
 
 MOST_DATA = 1500
@@ -46,7 +46,7 @@ class Problem:
         """How many numbers the data are."""
         return len(self.variances)
 
-    def map(self, n: int) -> ForwardMap:
+    def map(self, n: int) -> ForwardMapLike:
         """What is observed of fields on the grid of level n."""
         return self._map(n)
 
@@ -144,7 +144,7 @@ class Problem:
         symbol = covariance(self.law.marginal(time, n))
         return Gain(self.law.basis, self.map(n), symbol, self.system(symbol, n, noise=noise))
 
-    def _make_map(self, n: int) -> ForwardMap:
+    def _make_map(self, n: int) -> ForwardMapLike:
         return self.observation.on(self.law.basis, self.law.channels, n)
 
     def _make_rows(self, n: int, device: torch.device) -> Rows:
@@ -213,7 +213,7 @@ class Gain:
     """The gain V H*(Γ + H V H*)⁻¹ on one grid at one time; ``symbol`` has the eigenvalues of V."""
 
     basis: Basis
-    map: ForwardMap
+    map: ForwardMapLike
     symbol: Tensor
     system: System
     _symbols: dict[torch.dtype, Tensor] = field(default_factory=dict, repr=False)

@@ -95,13 +95,12 @@ class TwistedSMC(Guidance):
         device: torch.device | str = "cpu",
     ) -> Particles:
         """One system of particles; systems of other numbers are independent."""
-        if not isinstance(sampler, Stepper):
-            raise ValueError(f"smc follows the times of a sampler, and {sampler.kind} has none")
+        stepper = self.times_of(sampler)
         problem = Problem(denoiser.law, observation, finest)
         if not (problem.map(n).affine and problem.is_dense(n)):
             raise ValueError("smc needs a linear observation with no more than some thousand data")
         run = Run(denoiser, n, seed, dtype, torch.device(device))
-        return _System(self, run, problem, data.double(), number).follow(sampler)
+        return _System(self, run, problem, data.double(), number).follow(stepper)
 
 
 class _System:

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fsdiff.inverse.observations.maps import ForwardMap
+from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
 
 
@@ -40,7 +40,7 @@ class Rows:
     multiplicity: Tensor
 
     @classmethod
-    def of(cls, observed: ForwardMap, u: Tensor, basis: Basis) -> "Rows":
+    def of(cls, observed: ForwardMapLike, u: Tensor, basis: Basis) -> "Rows":
         """The derivative at a field u (1, channel, *grid), float64."""
         fields = _functionals(observed, u)
         coefficients = basis.forward(fields)
@@ -80,7 +80,7 @@ class Rows:
         return self.matrix.float()
 
 
-def _functionals(observed: ForwardMap, u: Tensor) -> Tensor:
+def _functionals(observed: ForwardMapLike, u: Tensor) -> Tensor:
     """G′(u)* of each datum, (size, channel, *grid), from one solution where maps know how."""
     if hasattr(observed, "jacobian"):
         return observed.jacobian(u)[0]

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from fsdiff.inverse.observations.maps import ForwardMap
+from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.randomness import normals
 from fsdiff.spaces.basis import Basis
 from fsdiff.streams import Stream
@@ -29,7 +29,7 @@ class Observation(ABC):
         """Its name in configurations."""
 
     @abstractmethod
-    def on(self, basis: Basis, channels: int, n: int) -> ForwardMap:
+    def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """G on the grid of level n, for fields (..., channels, *grid)."""
 
     @abstractmethod

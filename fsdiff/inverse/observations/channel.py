@@ -8,7 +8,7 @@ from pydantic import NonNegativeInt
 from torch import Tensor
 
 from fsdiff.inverse.observations.base import Observation
-from fsdiff.inverse.observations.maps import ForwardMap
+from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
 
 
@@ -20,7 +20,7 @@ class Channel(Observation):
     observation: Observation
     kind: Literal["channel"] = "channel"
 
-    def on(self, basis: Basis, channels: int, n: int) -> ForwardMap:
+    def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """The observation of fields with all channels."""
         self._check_channel(channels)
         own = basis.select((self.channel,))
@@ -52,7 +52,7 @@ class Channel(Observation):
 class ChannelMap:
     """A map of one channel as a map of all."""
 
-    map: ForwardMap
+    map: ForwardMapLike
     channel: int
     channels: int
     dimension: int

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.inverse.observations.base import Deviation, Observation
-from fsdiff.inverse.observations.maps import ForwardMap
+from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
 
 
@@ -18,11 +18,11 @@ class Mapped(Observation):
     Such are the maps of ``fsdiff.inverse.forward``: pressures at sensors given the permeability.
     """
 
-    map: ForwardMap
+    map: ForwardMapLike
     noise: Deviation
     kind: Literal["mapped"] = "mapped"
 
-    def on(self, basis: Basis, channels: int, n: int) -> ForwardMap:
+    def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """The map, which solves its equation on the grid of the field."""
         return self.map
 

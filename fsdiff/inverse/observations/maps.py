@@ -13,7 +13,7 @@ from fsdiff.spaces.gram import GramBasis
 from fsdiff.spaces.modes import apply_along
 
 
-class ForwardMap(Protocol):
+class ForwardMapLike(Protocol):
     """u ↦ G(u), from fields (..., channel, *grid) on one grid to data (..., size).
 
     Adjoints are those of the inner product of the basis, summed over channels, and of the Euclidean

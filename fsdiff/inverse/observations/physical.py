@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fsdiff.data.statistics import Statistics
 from fsdiff.inverse.observations.base import Observation
-from fsdiff.inverse.observations.maps import ForwardMap
+from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
 
 
@@ -28,7 +28,7 @@ class Physical(Observation):
         """That of the observation."""
         return self.observation.kind
 
-    def on(self, basis: Basis, channels: int, n: int) -> ForwardMap:
+    def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """The observation of normalised fields."""
         return PhysicalMap(self.observation.on(basis, channels, n), self.statistics)
 
@@ -49,7 +49,7 @@ class Physical(Observation):
 class PhysicalMap:
     """A map of physical fields as one of normalised fields."""
 
-    map: ForwardMap
+    map: ForwardMapLike
     statistics: Statistics
 
     @property

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from fsdiff.inverse.observations.base import Observation
-from fsdiff.inverse.observations.maps import ForwardMap
+from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
 
 
@@ -20,7 +20,7 @@ class Several(Observation):
     observation: Annotated[tuple[Observation, ...], Field(min_length=1)]
     kind: Literal["several"] = "several"
 
-    def on(self, basis: Basis, channels: int, n: int) -> ForwardMap:
+    def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """Their maps beside each other."""
         return SeveralMaps([part.on(basis, channels, n) for part in self.observation])
 
@@ -38,7 +38,7 @@ class Several(Observation):
 class SeveralMaps:
     """Maps of the same fields, whose data are put one after the other."""
 
-    maps: Sequence[ForwardMap]
+    maps: Sequence[ForwardMapLike]
 
     @property
     def size(self) -> int:
