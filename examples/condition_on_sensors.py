@@ -34,12 +34,12 @@ data = sensors.draw(truth, basis, seed=1, indices=range(cases))
 statistics = model.fitted.statistics
 seen = Physical(observation=sensors, statistics=statistics)  # models know normalised fields
 
+conditioned = WienerGuidance()(model.denoiser, seen, data[0])  # of other data by ``given``
+
 
 def guided(y, seed):
     """Draws of the trained model, given the data."""
-    samples = WienerGuidance().draw(
-        model.denoiser, seen, y, fs.DPMSolver(steps=20), n=n, indices=range(draws), seed=seed
-    )
+    samples = fs.DPMSolver(steps=20)(conditioned.given(y), n, range(draws), seed)
     return statistics.denormalise(samples.fields)
 
 
