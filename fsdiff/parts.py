@@ -1,6 +1,6 @@
 """Parts by name: which class a block of configuration means, found without importing it.
 
-A *part* is a class with a class-level ``kind: Literal["name"] = "name"``; its constructor's
+A *part* is a public class with a class-level ``kind: Literal["name"] = "name"``; its constructor's
 arguments are its configuration. Families and where their parts live are listed in ``FAMILIES``.
 A new part is a new class in one of these places: the source is scanned, nothing is registered.
 
@@ -42,6 +42,11 @@ FAMILIES = {
     "covariance": "measures.priors",
     "law": "measures.planar",
     "method": "methods",
+    "operator": "inverse.observations",
+    "observation": "inverse.observations",
+    "guidance": "inverse.guidance",
+    "map": "inverse.forward.darcy inverse.forward.membrane",
+    "link": "inverse.forward.links",
 }
 """Key in the configuration → modules or packages below ``fsdiff`` that hold its parts."""
 
@@ -157,7 +162,7 @@ def _sources(locations: str) -> Iterator[Path]:
 def _declared(path: Path) -> Iterator[tuple[str, str]]:
     """(kind, class name) of each part that a source file declares."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if not isinstance(node, ast.ClassDef):
+        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
             continue
         for item in node.body:
             if (

@@ -17,6 +17,7 @@ from pydantic import (
 from fsdiff.blocks.explain import Problem, refuse, suggest
 from fsdiff.blocks.types import Block, PartBlock, PartOf
 from fsdiff.data.transforms import ALL
+from fsdiff.spaces.basis import Basis
 from fsdiff.study.evaluation import too_few
 from fsdiff.study.fields import Count, Nodes, Seed, increasing
 from fsdiff.study.sizes import unaffordable_data
@@ -118,11 +119,11 @@ class Dataset(Block):
         return self.split.total
 
     @property
-    def basis(self) -> dict[str, Any]:
-        """The block of the data's basis; of series, the frames of which are channels of models."""
+    def basis(self) -> Basis:
+        """That of the data; of series, the frames of which are channels of models."""
         source = self.source.part
         frames = source.values // max(1, len(source.names))
-        return dataclasses.asdict(source.basis.repeated(frames))
+        return source.basis.repeated(frames)
 
     def shard_ranges(self) -> tuple[tuple[int, int], ...]:
         """First and last (inclusive) sample of each shard, as the shards' file names have them."""

@@ -1,6 +1,6 @@
 """Blocks of experiments, and whether the parts of one suit each other and their data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any
@@ -17,6 +17,8 @@ from pydantic import (
 from fsdiff.blocks.explain import Problem, refuse, suggest
 from fsdiff.blocks.types import Block, BlockOf, PartBlock, PartOf
 from fsdiff.characters import Line
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.parts import find, kinds
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.evaluation import too_few, unfit
@@ -73,7 +75,7 @@ class Trajectory(Block):
 
 DEFAULT_METHOD = "diffusion"
 
-_ABSENT: Any = Field(None, validate_default=False)
+ABSENT: Any = Field(None, validate_default=False)
 """For blocks that some methods have not."""
 
 
@@ -88,13 +90,13 @@ class Experiment(Block):
         {"kind": DEFAULT_METHOD}, validate_default=True
     )
     """What is trained, and what samples are drawn from; some methods lack blocks below."""
-    prior: Annotated[PartBlock, PartOf("prior")] = _ABSENT
+    prior: Annotated[PartBlock, PartOf("prior")] = ABSENT
     """The Gaussian measure that noise is drawn from."""
-    process: Annotated[PartBlock, PartOf("process")] = _ABSENT
+    process: Annotated[PartBlock, PartOf("process")] = ABSENT
     """How data turn into noise."""
-    prediction: Annotated[PartBlock, PartOf("prediction")] = _ABSENT
+    prediction: Annotated[PartBlock, PartOf("prediction")] = ABSENT
     """What the network's output means."""
-    network: Annotated[PartBlock, PartOf("network")] = _ABSENT
+    network: Annotated[PartBlock, PartOf("network")] = ABSENT
     """The neural operator."""
     time_sampling: Annotated[PartBlock, PartOf("time_sampling")] = Field(
         {"kind": "spectral"}, validate_default=True
@@ -106,9 +108,9 @@ class Experiment(Block):
         tuple[Annotated[PartBlock, BlockOf(Level)], ...],
         Field(min_length=1),
         AfterValidator(_levels_increase),
-    ] = _ABSENT
+    ] = ABSENT
     """Levels of training, coarse to fine, each started from the one before."""
-    sampler: Annotated[PartBlock, PartOf("sampler")] = _ABSENT
+    sampler: Annotated[PartBlock, PartOf("sampler")] = ABSENT
     """How noise is turned into data."""
     samples: Samples
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(distinct)] = (0,)
@@ -171,7 +173,7 @@ class Experiment(Block):
             refuse(((name,), problem) for name, problem in wrong)
             refuse(unaffordable_network(network, dataset.source.part.values, axes))
             coarsest = dataset.resolutions[0]
-            refuse(_unfit_for_network(network, dataset, coarsest, "the coarsest data", ("modes",)))
+            refuse(unfit_for_network(network, dataset, coarsest, "the coarsest data", ("modes",)))
         return network
 
     @field_validator("training")
@@ -212,7 +214,7 @@ class Experiment(Block):
         coarsest = getattr(sampler, "coarsest", None)
         if dataset and network and coarsest:
             what, at = "the coarsest grid of the sampler", ("coarsest",)
-            refuse(_unfit_for_network(network, dataset, coarsest, what, at))
+            refuse(unfit_for_network(network, dataset, coarsest, what, at))
         return sampler
 
     @field_validator("samples")
@@ -230,10 +232,12 @@ class Experiment(Block):
         if dataset and network:
             for i, n in enumerate(samples.resolutions):
                 at = ("resolutions", i)
-                problems += _unfit_for_network(network, dataset, n, "this resolution", at)
+                problems += unfit_for_network(network, dataset, n, "this resolution", at)
             problems += _unaffordable_samples(samples, network, dataset)
         refuse(problems)
-        refuse(_useless_steps(info, samples))
+        if dataset and info.data.get("process") and info.data.get("sampler"):
+            process, sampler = info.data["process"].part, info.data["sampler"].part
+            refuse(useless_steps(process, sampler, dataset, samples.resolutions))
         if dataset:
             refuse(_unfit_grids(info, samples, dataset))
         return samples
@@ -263,7 +267,7 @@ def experiment_type(method: str | None) -> type[Experiment]:
     def refused(_: Any) -> None:
         raise ValueError(f"experiments of method {method} have no such block; leave it out")
 
-    unused = (Annotated[Any, BeforeValidator(refused)], _ABSENT)
+    unused = (Annotated[Any, BeforeValidator(refused)], ABSENT)
     fields: dict[str, Any] = {
         name: (Experiment.__annotations__[name], ...) for name in described.needs
     }
@@ -337,13 +341,11 @@ def _unaffordable_samples(
         yield ("count",), f"they take {shown_bytes(needed)} of memory on {finest} nodes; use fewer"
 
 
-def _useless_steps(info: ValidationInfo, samples: Samples) -> Iterator[Problem]:
-    """Resolutions on which the sampler's steps would not do what they should."""
-    dataset = _dataset_of(info)
-    if not dataset or not info.data.get("process") or not info.data.get("sampler"):
-        return
-    process, sampler = info.data["process"].part, info.data["sampler"].part
-    for i, n in enumerate(samples.resolutions):
+def useless_steps(
+    process: GaussianPath, sampler: Sampler, dataset: Dataset, resolutions: Sequence[int]
+) -> Iterator[Problem]:
+    """Resolutions on which a sampler's steps would not do what they should."""
+    for i, n in enumerate(resolutions):
         try:
             sampler.check_grid(process, dataset.source.part.basis, n)
         except ValueError as error:
@@ -374,7 +376,7 @@ def _impossible(trajectory: Trajectory, samples: Samples, dataset: Dataset) -> I
             yield ("resolutions", i), f"samples are compared with data at {at} only"
 
 
-def _unfit_for_network(
+def unfit_for_network(
     network: PartBlock, dataset: Dataset, n: int, what: str, at: tuple[str | int, ...]
 ) -> Iterator[Problem]:
     """What a network has against fields on n nodes."""

@@ -20,6 +20,7 @@ from fsdiff.study.experiments import (
     blocks_without,
     experiment_type,
 )
+from fsdiff.study.inverse import InverseProblems
 from fsdiff.study.schema import AboutTheStudy, AnalysesAlone, SearchesAlone, Shape, json_schema
 from fsdiff.study.searches import Search
 from fsdiff.study.sizes import unaffordable_study
@@ -93,7 +94,7 @@ def _merged(first: Any, last: Any) -> Any:
     return {**first, **last, **common}
 
 
-NAMED = ("datasets", "experiments", "searches", "claims")
+NAMED = ("datasets", "experiments", "observations", "posteriors", "searches", "claims")
 """Blocks of entries of which a configuration may take away those of another."""
 
 
@@ -156,14 +157,18 @@ def _check(raw: Any, source: str, variations: Sequence[Variation] = ()) -> Confi
     checked = {name: getattr(shape, name) for name in independent if name in raw}
     study = Configuration.model_construct(datasets=datasets, experiments=experiments, **checked)
     study = study.with_variations(variations)
-    if raw.get("searches") is not None:
+    study = _with_inverse_problems(study, reader)
+    if raw.get("searches") is not None and not reader.problems:
         study = _with_searches(study, reader, context)
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
     return _with_what_is_about_it(study, reader, source)
 
 
-TAKEN = {"datasets": ("analyses", "searches"), "experiments": ("reference",)}
+TAKEN = {
+    "datasets": ("analyses", "searches", "posteriors"),
+    "experiments": ("reference", "posteriors"),
+}
 """Names that folders of results have beside those of data sets and experiments."""
 
 
@@ -174,6 +179,18 @@ def _taken(reader: "_Reader") -> Iterator[str]:
             yield f"{key}.{name}: a folder of other results has this name; choose another one"
     for name in reader.entries("searches").keys() & reader.entries("experiments").keys():
         yield f"searches.{name}: an experiment has this name; choose another one"
+
+
+def _with_inverse_problems(study: Configuration, reader: "_Reader") -> Configuration:
+    """The study with what is observed and the posteriors given that."""
+    keys = InverseProblems.model_fields.keys() & reader.raw.keys()
+    block = {key: reader.raw[key] for key in keys if reader.raw[key] is not None}
+    read = reader.valid(InverseProblems, block, lambda location: location, {"study": study})
+    return (
+        study
+        if read is None
+        else study.model_copy(update={key: getattr(read, key) for key in keys})
+    )
 
 
 def _with_searches(

@@ -25,6 +25,8 @@ class Shape(Block):
     experiments: Annotated[dict[Name, Any], Field(min_length=1)]
     evaluation: Evaluation
     analyses: Analyses = Field({}, validate_default=False)
+    observations: Any = None
+    posteriors: Any = None
     searches: Any = None
     claims: Any = None
     page: Any = None

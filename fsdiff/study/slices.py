@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from fsdiff.data.storage import canonical_json
+from fsdiff.parts import described
 from fsdiff.study.study import Study
 
 
@@ -41,7 +42,7 @@ class Configuration(Study):
         """
         item = self.datasets[dataset]
         return {
-            "basis": item.basis,
+            "basis": self._basis(dataset),
             "downsampling": item.downsampling.plain(),
             "transforms": {name: block.plain() for name, block in item.transforms.items()},
             "resolution": resolution,
@@ -49,7 +50,7 @@ class Configuration(Study):
 
     def data_pages_slice(self, dataset: str) -> dict[str, Any]:
         """simulate_slice, for the states that solutions start from, and {"basis": block}."""
-        return {**self.simulate_slice(dataset), "basis": self.datasets[dataset].basis}
+        return {**self.simulate_slice(dataset), "basis": self._basis(dataset)}
 
     def balances_slice(self, dataset: str) -> dict[str, Any]:
         """simulate_slice and {"diagnostics": block}, of the same kind as the source."""
@@ -140,8 +141,45 @@ class Configuration(Study):
 
     def _judged(self, dataset: str, resolution: int) -> dict[str, Any]:
         metrics = {name: block.plain() for name, block in self.evaluation.metrics.items()}
-        basis = self.datasets[dataset].basis
-        return {"basis": basis, "metrics": metrics, "resolution": resolution}
+        return {"basis": self._basis(dataset), "metrics": metrics, "resolution": resolution}
+
+    def observe_slice(self, observation: str) -> dict[str, Any]:
+        """What decides the data of some functions: {"basis", "operator": blocks, "cases", "seed"}.
+
+        Channels have numbers in the operator's block, whatever names they have.
+        """
+        item = self.observations[observation]
+        return {
+            "basis": self._basis(item.dataset),
+            "operator": self._operator(observation),
+            "cases": item.cases,
+            "seed": item.seed,
+        }
+
+    def infer_slice(self, posterior: str, resolution: int, seed: int) -> dict[str, Any]:
+        """What decides draws of a posterior at one resolution, given the weights and the data.
+
+        The blocks of the model, "sampler", "guidance" if there is one, "operator": blocks, "draws",
+        "batch_size", "resolution", "finest", the resolution of what was observed, and "seed".
+        """
+        item = self.posteriors[posterior]
+        blocks = {"sampler": item.sampler, "guidance": item.guidance}
+        return {
+            **self._model(item.experiment),
+            **self.experiments[item.experiment].blocks("sampler"),
+            **{name: block.plain() for name, block in blocks.items() if block is not None},
+            "operator": self._operator(item.observation),
+            "draws": item.draws,
+            "batch_size": item.batch_size,
+            "resolution": resolution,
+            "finest": self.datasets[self.experiments[item.experiment].dataset].resolutions[-1],
+            "seed": seed,
+        }
+
+    def _operator(self, observation: str) -> dict[str, Any]:
+        """The block of what is observed, with numbers for names of channels."""
+        item = self.observations[observation]
+        return described(item.observation(self.datasets[item.dataset]))
 
     def summary_slice(self) -> dict[str, Any]:
         """{"experiments": {name: {"title": str, "dataset": str}}}."""
@@ -220,4 +258,8 @@ class Configuration(Study):
         """The parts that a trained model consists of."""
         item = self.runs[experiment]
         blocks = item.blocks("method", "prior", "process", "prediction", "network")
-        return {"basis": self.datasets[item.dataset].basis, **blocks}
+        return {"basis": self._basis(item.dataset), **blocks}
+
+    def _basis(self, dataset: str) -> dict[str, Any]:
+        """The block of the basis of a data set."""
+        return described(self.datasets[dataset].basis)

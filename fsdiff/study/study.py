@@ -26,6 +26,7 @@ from fsdiff.study.evaluation import (
 )
 from fsdiff.study.experiments import Experiment
 from fsdiff.study.fields import REPETITION, Count, Name, repeats_itself
+from fsdiff.study.inverse import Observed, PosteriorDraws
 from fsdiff.study.page import Page
 from fsdiff.study.searches import Search
 from fsdiff.study.variations import Variation
@@ -123,6 +124,10 @@ class Study(Block):
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_construct(metrics={}))
     analyses: Analyses = Field({})
     """Exact experiments by name: they need no data sets and may stand alone."""
+    observations: dict[Name, Observed] = Field({})
+    """What is observed of functions of a data set, by name."""
+    posteriors: dict[Name, PosteriorDraws] = Field({})
+    """Draws given what is observed, by name."""
     searches: dict[Name, Search] = Field({})
     """Searches for hyperparameters by name, each on a coarse grid and on a fine one."""
     claims: Claims = Field({})

@@ -97,6 +97,13 @@ class Guidance(ABC):
         ``options`` are those of samplers: condition, dtype, device.
         """
 
+    def check(self, sampler: Sampler, *, affine: bool, noisy: bool) -> None:  # noqa: B027
+        """Raise ValueError where data cannot be followed like this.
+
+        ``affine`` tells whether the data depend on fields of the model like that, but for their
+        noise, and ``noisy`` whether all of them have any.
+        """
+
     def times_of(self, sampler: Sampler) -> Stepper:
         """The sampler, whose times are followed; ValueError if it has none."""
         if not isinstance(sampler, Stepper):

@@ -37,6 +37,12 @@ class DecoupledAnnealing(Guidance):
     step_size: Annotated[float, Field(gt=0, le=1)] = 0.2
     kind: Literal["daps"] = "daps"
 
+    def check(self, sampler: Sampler, *, affine: bool, noisy: bool) -> None:
+        """Refuse samplers without times, and exact data that are not affine."""
+        self.times_of(sampler)
+        if not affine and not noisy:
+            raise ValueError("daps: data of an observation that is not linear need noise")
+
     def draw(
         self,
         denoiser: DenoiserLike,

@@ -7,6 +7,7 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
+from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.inverse.guidance.base import DenoiserGuidance, Question
 from fsdiff.inverse.guidance.covariance import estimate_and_covariance
 
@@ -24,6 +25,14 @@ class PosteriorSampling(DenoiserGuidance):
     scale: PositiveFloat = 1.0
     weight: Literal["noise", "residual"] = "noise"
     kind: Literal["dps"] = "dps"
+
+    def check(self, sampler: Sampler, *, affine: bool, noisy: bool) -> None:
+        """Refuse exact data where they are weighed by their noise."""
+        if self.weight == "noise" and not noisy:
+            raise ValueError(
+                "dps weighs data by their noise, and some have none: use weight: residual, or "
+                "another guidance"
+            )
 
     def conditioned(self, question: Question) -> Tensor:
         """One gradient."""

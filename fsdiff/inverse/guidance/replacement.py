@@ -5,6 +5,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.inverse.guidance.base import DenoiserGuidance, Question
 from fsdiff.inverse.guidance.problem import noise_spectrum, unit_spectrum
 
@@ -24,6 +25,11 @@ class Replacement(DenoiserGuidance):
 
     nearest: Literal["noise", "field"] = "noise"
     kind: Literal["replacement"] = "replacement"
+
+    def check(self, sampler: Sampler, *, affine: bool, noisy: bool) -> None:
+        """Refuse observations that are not linear."""
+        if not affine:
+            raise ValueError("replacement needs an observation that is linear: use wiener")
 
     def conditioned(self, question: Question) -> Tensor:
         """Overwrite what is observed."""

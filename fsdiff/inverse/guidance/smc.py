@@ -55,6 +55,12 @@ class TwistedSMC(Guidance):
     batch: Annotated[int, Field(ge=1)] = 64
     kind: Literal["smc"] = "smc"
 
+    def check(self, sampler: Sampler, *, affine: bool, noisy: bool) -> None:
+        """Refuse samplers without times, and observations that are not linear."""
+        self.times_of(sampler)
+        if not affine:
+            raise ValueError("smc needs a linear observation: use wiener or daps")
+
     def draw(
         self,
         denoiser: DenoiserLike,

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 import torch
@@ -28,6 +28,11 @@ class Observation(ABC):
     def kind(self) -> str:
         """Its name in configurations."""
 
+    @property
+    def differentiable(self) -> bool:
+        """Whether G has a derivative."""
+        return True
+
     @abstractmethod
     def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """G on the grid of level n, for fields (..., channels, *grid)."""
@@ -42,6 +47,10 @@ class Observation(ABC):
 
     def check(self, basis: Basis, channels: int) -> None:  # noqa: B027 (some suit every basis)
         """Raise ValueError, naming the setting, where there is nothing to observe like this."""
+
+    def named(self, names: Sequence[str]) -> Self:
+        """The same with numbers for names of channels; ``names`` are those of the fields."""
+        return self
 
     def coordinates(self, basis: Basis) -> np.ndarray | None:
         """Where each datum of a channel lies, (places, axes), physical; None if it has no place."""
@@ -59,7 +68,17 @@ class Observation(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinearObservation(Observation):
+class Component(Observation):
+    """What several observations can be made of: all but several themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elementary(Component):
+    """An observation that is not made of others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearObservation(Elementary):
     """An observation that sees all channels alike, each datum with noise N(0, noise²).
 
     ``noise`` is one number, or one for each datum of a channel.

@@ -1,51 +1,76 @@
 """An observation of some of the channels."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 from torch import Tensor
 
-from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.base import Component, Elementary
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
 
+ChannelName = Annotated[str, Field(min_length=1)]
+
 
 @dataclass(frozen=True, kw_only=True)
-class Channel(Observation):
-    """What ``observation`` sees of one channel, counted from 0; nothing is seen of the others."""
+class Channel(Component):
+    """What ``observation`` sees of one channel; nothing is seen of the others.
 
-    channel: NonNegativeInt
-    observation: Observation
+    ``channel`` is its number, counted from 0, or in configurations its name.
+    """
+
+    channel: NonNegativeInt | ChannelName
+    observation: Elementary
     kind: Literal["channel"] = "channel"
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether that of the observation has one."""
+        return self.observation.differentiable
 
     def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """The observation of fields with all channels."""
-        self._check_channel(channels)
-        own = basis.select((self.channel,))
-        return ChannelMap(self.observation.on(own, 1, n), self.channel, channels, basis.dimension)
+        number = self._number(channels)
+        own = basis.select((number,))
+        return ChannelMap(self.observation.on(own, 1, n), number, channels, basis.dimension)
 
     def deviations(self, basis: Basis, channels: int) -> Tensor:
         """Those of the observation."""
-        self._check_channel(channels)
-        return self.observation.deviations(basis.select((self.channel,)), 1)
+        return self.observation.deviations(basis.select((self._number(channels),)), 1)
 
     def check(self, basis: Basis, channels: int) -> None:
         """Refuse a channel that does not exist, and what the observation refuses."""
-        self._check_channel(channels)
-        self.observation.check(basis.select((self.channel,)), 1)
+        self.observation.check(basis.select((self._number(channels),)), 1)
 
     def coordinates(self, basis: Basis) -> np.ndarray | None:
         """Those of the observation."""
-        return self.observation.coordinates(basis.select((self.channel,)))
+        return self.observation.coordinates(basis.select((self._numbered(),)))
 
-    def _check_channel(self, channels: int) -> None:
-        if self.channel >= channels:
+    def named(self, names: Sequence[str]) -> Self:
+        """The same with the channel's number among the names of all; ValueError if it has none."""
+        if isinstance(self.channel, int):
+            return self
+        if self.channel not in names:
+            known = ", ".join(names) or "none, as there is but one"
+            raise ValueError(f"channel = {self.channel}: no such channel; known: {known}")
+        return replace(self, channel=list(names).index(self.channel))
+
+    def _numbered(self) -> int:
+        if isinstance(self.channel, int):
+            return self.channel
+        raise ValueError(f"channel = {self.channel}: fields have no names: give a number from 0")
+
+    def _number(self, channels: int) -> int:
+        """The channel's number; ValueError if fields have not so many."""
+        number = self._numbered()
+        if number >= channels:
             raise ValueError(
-                f"channel = {self.channel}: fields have {channels}, counted from 0 to "
-                f"{channels - 1}"
+                f"channel = {number}: fields have {channels}, counted from 0 to {channels - 1}"
             )
+        return number
 
 
 @dataclass(frozen=True)

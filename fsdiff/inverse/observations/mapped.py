@@ -6,13 +6,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from fsdiff.inverse.observations.base import Deviation, Observation
+from fsdiff.inverse.observations.base import Deviation, Elementary
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mapped(Observation):
+class Mapped(Elementary):
     """What a map with a derivative gives of fields on any grid, each datum with noise.
 
     Such are the maps of ``fsdiff.inverse.forward``: pressures at sensors given the permeability.
@@ -21,6 +21,11 @@ class Mapped(Observation):
     map: ForwardMapLike
     noise: Deviation
     kind: Literal["mapped"] = "mapped"
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether the map has one."""
+        return getattr(self.map, "differentiable", True)
 
     def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """The map, which solves its equation on the grid of the field."""

@@ -1,14 +1,14 @@
 """Several observations of the same function at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.base import Component, Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
 
@@ -17,8 +17,13 @@ from fsdiff.spaces.basis import Basis
 class Several(Observation):
     """All of these observations; data are theirs, one after the other."""
 
-    observation: Annotated[tuple[Observation, ...], Field(min_length=1)]
+    observation: Annotated[tuple[Component, ...], Field(min_length=1)]
     kind: Literal["several"] = "several"
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether all have one."""
+        return all(part.differentiable for part in self.observation)
 
     def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """Their maps beside each other."""
@@ -32,6 +37,10 @@ class Several(Observation):
         """Refuse what one of them refuses."""
         for part in self.observation:
             part.check(basis, channels)
+
+    def named(self, names: Sequence[str]) -> Self:
+        """All with numbers for names of channels."""
+        return replace(self, observation=tuple(part.named(names) for part in self.observation))
 
 
 @dataclass(frozen=True)

@@ -235,9 +235,8 @@ def test_sensors_in_physical_coordinates():
     assert many.max() > 1
 
 
-def test_observations_are_parts(monkeypatch):
+def test_observations_are_parts():
     """Blocks make them, nested ones too, and describe them."""
-    monkeypatch.setitem(parts.FAMILIES, "observation", "inverse.observations")
     for observation in OBSERVATIONS.values():
         assert parts.build("observation", parts.described(observation)) == observation
     assert parts.kinds("observation").keys() >= {"points", "mask", "channel", "several", "frames"}

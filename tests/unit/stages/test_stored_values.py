@@ -103,7 +103,7 @@ class Run:
 
     def _make_data(self):
         dataset = self.study.datasets["waves"]
-        basis = parts.build("basis", dataset.basis)
+        basis = dataset.basis
         made_from = storage.Provenance(self.study.simulate_slice("waves"), "code", SEED)
         fields = dataset.source.part.generate(range(dataset.samples), SEED)
         storage.write(fields, self.folder / "shard.nc", title="shard", provenance=made_from)

@@ -54,7 +54,7 @@ class Run:
         self.folder = folder
         self.study = config.load(strict_yaml.parse(STUDY))
         dataset = self.study.datasets["waves"]
-        basis = parts.build("basis", dataset.basis)
+        basis = dataset.basis
         made_from = storage.Provenance(self.study.simulate_slice("waves"), "code", SEED)
         fields = dataset.source.part.generate(range(dataset.samples), SEED)
         storage.write(fields, self.path("shard.nc"), title="shard", provenance=made_from)

@@ -1,0 +1,204 @@
+"""Blocks of inverse problems: what is observed of a data set, and posteriors given that."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from fsdiff.blocks.explain import Problem, refuse, suggest
+from fsdiff.blocks.types import Block, PartBlock, PartOf
+from fsdiff.characters import Line
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.study.datasets import Dataset
+from fsdiff.study.experiments import ABSENT, Resolutions, unfit_for_network, useless_steps
+from fsdiff.study.fields import Count, Name, Seed
+
+if TYPE_CHECKING:
+    from fsdiff.study.study import Study
+
+
+class Observed(Block):
+    """Data of some functions of a data set, as instruments would give them."""
+
+    title: Annotated[Line, Field(min_length=1)] | None = None
+    """What figures and tables call it; its name if absent."""
+    dataset: Name
+    """A name under ``datasets``; its finest resolution is what is observed."""
+    operator: Annotated[PartBlock, PartOf("operator")]
+    """What is seen of a function, in the units of the data, and how noisy it is."""
+    cases: Annotated[Count, Field(le=10_000)] = 1
+    """How many functions are observed: the first of the test samples, one posterior for each."""
+    seed: Seed = 0
+    """The noise of a case depends on this seed and its number only."""
+
+    def observation(self, dataset: Dataset) -> Observation:
+        """What the operator stands for, with numbers for names of channels."""
+        return self.operator.part.named(dataset.source.part.names)
+
+
+class PosteriorDraws(Block):
+    """Draws of functions given the data, by a trained model."""
+
+    title: Annotated[Line, Field(min_length=1)] | None = None
+    """What figures and tables call it; its name if absent."""
+    experiment: Name
+    """The experiment whose models are asked."""
+    observation: Name
+    """A name under ``observations``, of the experiment's data set."""
+    guidance: Annotated[PartBlock, PartOf("guidance")] = ABSENT
+    """How a model that knows nothing of data is led to agree with them.
+
+    None of a model with a ``condition``, which has learned what data say.
+    """
+    sampler: Annotated[PartBlock, PartOf("sampler")] = ABSENT
+    """How noise is turned into functions; the experiment's sampler if absent."""
+    draws: Annotated[Count, Field(ge=2)]
+    """How many functions are drawn for each case."""
+    resolutions: Resolutions
+    """Nodes per axis, of those of the data set."""
+    batch_size: Count = 16
+    """How many are drawn at a time: a matter of memory."""
+
+
+class InverseProblems(Block):
+    """What is observed, and the posteriors: blocks about data sets and experiments read before."""
+
+    observations: dict[Name, Observed] = Field({})
+    posteriors: dict[Name, PosteriorDraws] = Field({})
+
+    @field_validator("observations")
+    @classmethod
+    def _check_observations(
+        cls, observations: dict[str, Observed], info: ValidationInfo
+    ) -> dict[str, Observed]:
+        study = _study(info)
+        refuse(
+            ((name, *at), problem)
+            for name, item in observations.items()
+            for at, problem in _unobservable(item, study.datasets)
+        )
+        return observations
+
+    @field_validator("posteriors")
+    @classmethod
+    def _check_posteriors(
+        cls, posteriors: dict[str, PosteriorDraws], info: ValidationInfo
+    ) -> dict[str, PosteriorDraws]:
+        study, observations = _study(info), info.data.get("observations")
+        if observations is not None:
+            refuse(
+                ((name, *at), problem)
+                for name, item in posteriors.items()
+                for at, problem in _unfit_posterior(item, study, observations)
+            )
+        return posteriors
+
+
+def _study(info: ValidationInfo) -> "Study":
+    """The study whose data sets and experiments these blocks are about."""
+    return (info.context or {})["study"]
+
+
+def _unobservable(item: Observed, datasets: Mapping[str, Dataset]) -> Iterator[Problem]:
+    """What of an observation cannot be seen of its data set."""
+    if item.dataset not in datasets:
+        yield ("dataset",), f"no such data set; known: {suggest(datasets, item.dataset)}"
+        return
+    dataset = datasets[item.dataset]
+    source = dataset.source.part
+    if item.cases > dataset.split.test:
+        split = f"datasets.{item.dataset}.split.test"
+        yield ("cases",), f"there are {dataset.split.test} test samples; use fewer, or {split} more"
+    if getattr(source, "gaps", "refuse") == "mask":
+        yield ("dataset",), "functions with nodes without values (gaps: mask) cannot be observed"
+    try:
+        basis, observation = dataset.basis, item.observation(dataset)
+        observation.check(basis, source.values)
+        observation.deviations(basis, source.values)
+    except ValueError as error:
+        yield ("operator",), str(error)
+        return
+    finest = dataset.resolutions[-1]
+    for n in _resolutions(item.operator):
+        if n > finest:
+            known = ", ".join(map(str, dataset.resolutions))
+            yield ("operator",), f"resolution {n} is finer than the data, which have {known}"
+
+
+def _resolutions(operator: PartBlock) -> Iterator[int]:
+    """The resolutions of the grids that an operator, or what it is made of, reads data on."""
+    if hasattr(operator, "resolution"):
+        yield operator.resolution
+    inner = getattr(operator, "observation", ())
+    for part in inner if isinstance(inner, tuple) else (inner,):
+        yield from _resolutions(part)
+
+
+def _unfit_posterior(
+    item: PosteriorDraws, study: "Study", observations: Mapping[str, Observed]
+) -> Iterator[Problem]:
+    """Why there can be no such draws."""
+    if item.experiment not in study.experiments:
+        known = suggest(study.experiments, item.experiment)
+        yield ("experiment",), f"no such experiment; known: {known}"
+        return
+    if item.observation not in observations:
+        known = suggest(observations, item.observation)
+        yield ("observation",), f"no such observation; known: {known}"
+        return
+    experiment, observed = study.experiments[item.experiment], observations[item.observation]
+    if observed.dataset != experiment.dataset:
+        yield (
+            ("observation",),
+            f"it is of {observed.dataset}, and experiment {item.experiment} of "
+            f"{experiment.dataset}",
+        )
+        return
+    dataset = study.datasets[experiment.dataset]
+    known = ", ".join(map(str, dataset.resolutions))
+    for i, n in enumerate(item.resolutions):
+        if n not in dataset.resolutions:
+            yield (
+                ("resolutions", i),
+                f"no data to compare with; datasets.{experiment.dataset} has {known}",
+            )
+    if experiment.sampler is None:
+        yield ("experiment",), f"method {experiment.method.kind} draws nothing given data"
+        return
+    sampler = (item.sampler or experiment.sampler).part
+    if item.sampler is not None:
+        try:
+            sampler.check(experiment.process.part)
+        except ValueError as error:
+            yield ("sampler",), str(error)
+            return
+    for i, n in enumerate(item.resolutions):
+        at = ("resolutions", i)
+        yield from unfit_for_network(experiment.network, dataset, n, "this resolution", at)
+    yield from useless_steps(experiment.process.part, sampler, dataset, item.resolutions)
+    yield from _unguided(item, study, observed)
+
+
+def _unguided(item: PosteriorDraws, study: "Study", observed: Observed) -> Iterator[Problem]:
+    """Models that cannot be led by the data so."""
+    experiment = study.experiments[item.experiment]
+    if item.guidance is None:
+        yield (
+            ("guidance",),
+            f"experiment {item.experiment} knows nothing of data: say how it is to be led, such as "
+            "kind: wiener",
+        )
+        return
+    dataset = study.datasets[experiment.dataset]
+    basis, channels = dataset.basis, dataset.source.part.values
+    observation = observed.observation(dataset)
+    if not observation.differentiable:
+        yield ("observation",), "what is observed has no derivative, and guidance follows one"
+        return
+    affine = observation.on(basis, channels, item.resolutions[0]).affine and not dataset.transforms
+    noisy = bool((observation.deviations(basis, channels) > 0).all())
+    try:
+        sampler = (item.sampler or experiment.sampler).part
+        item.guidance.part.check(sampler, affine=affine, noisy=noisy)
+    except ValueError as error:
+        yield ("guidance",), str(error)
