@@ -25,7 +25,8 @@ from torch import Tensor
 
 from fsdiff.inverse.forward.base import Differentiable, ForwardMap, Linear
 from fsdiff.inverse.forward.darcy import DarcySensors
-from fsdiff.inverse.forward.sensors import Interpolation, Lattice
+from fsdiff.inverse.forward.interpolation import Interpolation
+from fsdiff.inverse.observations.points import GridOfPoints
 from fsdiff.inverse.references.chains import Chains, Plan
 from fsdiff.inverse.references.convergence import Convergence, convergence
 from fsdiff.inverse.references.gaussian import GaussianPosterior, laplace
@@ -120,7 +121,7 @@ def linear(n: int, noise: float = 0.5) -> Posterior:
 
 def at_sensors(n: int) -> Differentiable:
     """Values of a field at 4 × 4 points."""
-    interpolation = Interpolation(Lattice(per_axis=4).points, n)
+    interpolation = Interpolation(GridOfPoints(shape=(4, 4)).coordinates(BASIS), n)
     return Differentiable(lambda u: interpolation.apply(u[:, 0]), 16)
 
 

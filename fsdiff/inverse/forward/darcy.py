@@ -9,9 +9,14 @@ from pydantic import Field, FiniteFloat, PositiveFloat
 from torch import Tensor
 
 from fsdiff.inverse.forward.base import ForwardMap, ImpossibleFieldError, Linearisation, nodes
+from fsdiff.inverse.forward.interpolation import Interpolation
 from fsdiff.inverse.forward.links import Exponential, Link
-from fsdiff.inverse.forward.sensors import Interpolation, Lattice, Sensors
+from fsdiff.inverse.observations.points import GridOfPoints, Sensors
 from fsdiff.pde.adjoint import Equations, Solver
+from fsdiff.spaces.bases import CosineBasis
+
+_SQUARE = CosineBasis(2)
+"""Where sensors are; their coordinates do not depend on the walls."""
 
 _TOLERANCE = 1e-12
 """Relative residual; two decades below that of data sets, so that jvp and vjp are transposes to
@@ -25,19 +30,26 @@ class DarcySensors(ForwardMap):
     p = 0 on the boundary. Fields are (batch, 1, n, n) on cell centres, at any n: the equations are
     those of ``fsdiff.pde.Darcy`` on the field's own cells, and sensors read p by bilinear
     interpolation, both of second order. Computed in float64, returned in the precision of the
-    field. Derivatives take one more solve in either direction.
+    field. Derivatives take one more solve in either direction. Noise is that of the observation or
+    likelihood that has the map, not of ``sensors``.
 
     Good values: the defaults are the problem of Hosseini, Hsu and Taghvaei (arXiv 2310.16975),
     with g a Matérn field of smoothness 3/2, length 0.5 and variance 1, and noise of deviation
     0.025.
     """
 
-    sensors: Sensors = field(default_factory=Lattice)
+    sensors: Sensors = field(default_factory=lambda: GridOfPoints(shape=(8, 8)))
     link: Link = field(default_factory=Exponential)
     forcing: FiniteFloat = 1.0
     tolerance: Annotated[PositiveFloat, Field(le=1e-2)] = _TOLERANCE
     solver: Solver = "auto"
     kind: Literal["darcy"] = "darcy"
+
+    def __post_init__(self) -> None:
+        """Refuse sensors outside of the square, and noise that would count for nothing."""
+        self.sensors.check(_SQUARE, 1)
+        if self.sensors.noise != 0:
+            raise ValueError("sensors: noise = 0 there; give it to what observes the pressure")
 
     @property
     def differentiable(self) -> bool:  # type: ignore[override]
@@ -47,7 +59,7 @@ class DarcySensors(ForwardMap):
     @property
     def size(self) -> int:
         """The number of sensors."""
-        return len(self.sensors.points)
+        return self.sensors.count(_SQUARE)
 
     def evaluate(self, u: Tensor) -> Tensor:
         """Pressures at the sensors, (batch, sensors)."""
@@ -105,4 +117,4 @@ class DarcySensors(ForwardMap):
 
 @lru_cache(maxsize=16)
 def _interpolation(sensors: Sensors, n: int) -> Interpolation:
-    return Interpolation(sensors.points, n)
+    return Interpolation(sensors.coordinates(_SQUARE), n)

@@ -6,7 +6,7 @@ from torch import Tensor
 from fsdiff.inverse.forward import membrane
 from fsdiff.inverse.forward.darcy import DarcySensors
 from fsdiff.inverse.forward.links import LevelSet
-from fsdiff.inverse.forward.sensors import Scattered, Sensors
+from fsdiff.inverse.observations.points import RandomPoints, Sensors
 from fsdiff.inverse.references.likelihoods import GaussianNoise, Likelihood
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.inverse.references.priors import GaussianField, IndependentNormals
@@ -43,7 +43,8 @@ def darcy_level_set(
     says otherwise, such as ``MeanAbsoluteError(tolerance=3e-4, scale=1e-4)``.
     """
     prior = GaussianField(CosineBasis(2), PowerLawField(1.0, 9.0, 2.0), n)
-    map = DarcySensors(link=LevelSet(high=12.0, low=3.0), sensors=sensors or Scattered(count=64))
+    sensors = sensors or RandomPoints(number=64)
+    map = DarcySensors(link=LevelSet(high=12.0, low=3.0), sensors=sensors)
     return Posterior(prior, map, likelihood or GaussianNoise(noise=5e-4), data)
 
 

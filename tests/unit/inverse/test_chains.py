@@ -10,8 +10,9 @@ import torch
 from fsdiff.data import tensors
 from fsdiff.inverse.forward.base import Differentiable, ImpossibleFieldError, Linear
 from fsdiff.inverse.forward.darcy import DarcySensors
+from fsdiff.inverse.forward.interpolation import Interpolation
 from fsdiff.inverse.forward.links import LevelSet
-from fsdiff.inverse.forward.sensors import Interpolation, Lattice
+from fsdiff.inverse.observations.points import GridOfPoints
 from fsdiff.inverse.references.chains import Chains, Plan, State
 from fsdiff.inverse.references.convergence import Convergence, NotConvergedError, convergence
 from fsdiff.inverse.references.gaussian import GaussianPosterior
@@ -40,7 +41,8 @@ def flat(prior):
 
 def sensors_of(prior, per_axis, noise):
     """Bilinear sensors of a field, with data from a draw of the prior."""
-    interpolation = Interpolation(Lattice(per_axis=per_axis).points, prior.n)
+    points = GridOfPoints(shape=(per_axis, per_axis)).coordinates(prior.basis)
+    interpolation = Interpolation(points, prior.n)
     map = Linear.of(
         Differentiable(lambda u: interpolation.apply(u[:, 0]), per_axis**2),
         torch.zeros(prior.shape, dtype=torch.float64),
@@ -215,7 +217,7 @@ def test_the_step_is_adapted_during_burn_in_only():
 def test_a_level_set_needs_no_gradient_and_has_none():
     law = Matern(length=0.3)
     prior = GaussianField(CosineBasis(2), law, 8)
-    map = DarcySensors(link=LevelSet(), sensors=Lattice(per_axis=2))
+    map = DarcySensors(link=LevelSet(), sensors=GridOfPoints(shape=(2, 2)))
     data = map(prior.draw(normal(1, 64)))[0]
     posterior = Posterior(prior, map, GaussianNoise(noise=1e-3), data)
     plan = Plan(chains=2, burn_in=40, steps=40, thin=10)

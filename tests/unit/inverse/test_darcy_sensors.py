@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from fsdiff.inverse.forward.darcy import DarcySensors
+from fsdiff.inverse.forward.interpolation import Interpolation
 from fsdiff.inverse.forward.links import Exponential, Identity, LevelSet
-from fsdiff.inverse.forward.sensors import Interpolation, Lattice, Places, Scattered
+from fsdiff.inverse.observations.points import GridOfPoints, Points, RandomPoints
 from fsdiff.measures.permeability import LogNormal
 from fsdiff.pde.adjoint import Equations
 from fsdiff.pde.darcy import Darcy, finite_volumes
@@ -37,11 +38,11 @@ def dense(a):
 @pytest.mark.parametrize("solver", ["multigrid", "banded"])
 @pytest.mark.parametrize("link", [Exponential(median=0.7), Identity()])
 def test_the_derivative_and_its_transpose_are_those_of_the_dense_matrix(link, solver):
-    n, map = 12, DarcySensors(sensors=Lattice(per_axis=3), link=link, solver=solver)
+    n, map = 12, DarcySensors(sensors=GridOfPoints(shape=(3, 3)), link=link, solver=solver)
     u = logarithms(n, 2) if link.kind == "exponential" else logarithms(n, 2).exp()
     linear = map.linearise(u)
     direction, weights = normal(*u.shape), normal(2, 9, seed=2)
-    sensors = Interpolation(Lattice(per_axis=3).points, n)
+    sensors = Interpolation(GridOfPoints(shape=(3, 3)).coordinates(BASIS), n)
     for one in range(2):
         a = link.value(u[one, 0]).requires_grad_()
         load = torch.full((n * n,), n**-2.0).double()
@@ -96,7 +97,7 @@ def test_the_adjoint_identity_holds_to_1e_8_on_every_grid(n):
 
 
 def test_the_derivative_is_the_limit_of_differences():
-    map, u = DarcySensors(sensors=Scattered(count=10, seed=3)), logarithms(16)
+    map, u = DarcySensors(sensors=RandomPoints(number=10, seed=3)), logarithms(16)
     direction = logarithms(16, seed=9)
     exact = map.jvp(u, direction)
     errors = []
@@ -121,7 +122,7 @@ def test_torch_differentiates_through_the_map_without_recording_the_solver():
 
 
 def test_rows_of_the_jacobian_are_derivatives():
-    map, u = DarcySensors(sensors=Lattice(per_axis=2)), logarithms(8, 2)
+    map, u = DarcySensors(sensors=GridOfPoints(shape=(2, 2))), logarithms(8, 2)
     rows, direction = map.jacobian(u), normal(*u.shape)
     assert rows.shape == (2, 4, 1, 8, 8)
     product = (rows * direction[:, None]).flatten(2).mean(2)
@@ -146,7 +147,7 @@ def test_a_sample_does_not_depend_on_its_batch():
 
 def test_sensors_converge_to_the_pressure_at_points_at_second_order():
     """In a uniform medium, where the pressure is a sine series; near walls, too."""
-    sensors = Places(at=((0.5, 0.5), (0.31, 0.77), (0.004, 0.6), (0.9999, 0.01), (0.0, 0.4)))
+    sensors = Points(points=((0.5, 0.5), (0.31, 0.77), (0.004, 0.6), (0.9999, 0.01), (0.0, 0.4)))
     k = np.arange(1, 600, 2)
     both = np.outer(k, k) * (k[:, None] ** 2 + k**2)
     y, x = np.array(sensors.points).T
@@ -177,12 +178,8 @@ def test_linear_functions_that_vanish_on_the_walls_are_read_exactly():
     assert read.numpy() == pytest.approx(expected, rel=1e-12)
 
 
-def test_more_scattered_sensors_begin_with_the_same():
-    assert Scattered(count=40, seed=2).points[:7] == Scattered(count=7, seed=2).points
-
-
 def test_fields_may_have_any_leading_axes():
-    map, u = DarcySensors(sensors=Lattice(per_axis=2)), logarithms(8, 6)
+    map, u = DarcySensors(sensors=GridOfPoints(shape=(2, 2))), logarithms(8, 6)
     several, weights = u.view(2, 3, 1, 8, 8), normal(6, 4)
     assert torch.equal(map(several), map(u).view(2, 3, 4))
     assert torch.equal(map.vjp(several, weights.view(2, 3, 4)).flatten(0, 1), map.vjp(u, weights))
@@ -197,7 +194,7 @@ def test_the_field_of_a_derivative_may_change_in_place():
 
 
 def test_a_level_set_is_observed_but_has_no_derivative():
-    map = DarcySensors(link=LevelSet(high=12, low=3), sensors=Lattice(per_axis=2))
+    map = DarcySensors(link=LevelSet(high=12, low=3), sensors=GridOfPoints(shape=(2, 2)))
     u = logarithms(16, 2)
     a = torch.where(u >= 0, 12.0, 3.0).double()
     assert torch.allclose(map(u), DarcySensors(link=Identity(), sensors=map.sensors)(a))
@@ -210,8 +207,10 @@ def test_what_cannot_be_solved_is_refused_by_name():
         DarcySensors()(torch.tensor([0.0, 1e4]).double()[:, None, None, None].expand(2, 1, 4, 4))
     with pytest.raises(ValueError, match=r"shape \(batch, 1, n, n\), not \(1, 2, 4, 4\)"):
         DarcySensors()(torch.zeros(1, 2, 4, 4))
-    with pytest.raises(ValueError, match=r"at: point 1, \(0.5, 1.2\), is outside"):
-        Places(at=((0.1, 0.2), (0.5, 1.2)))
+    with pytest.raises(ValueError, match=r"points: x = 1.2 is outside of the box"):
+        DarcySensors(sensors=Points(points=((0.1, 0.2), (0.5, 1.2))))
+    with pytest.raises(ValueError, match="sensors: noise = 0 there; give it to what observes"):
+        DarcySensors(sensors=GridOfPoints(shape=(2, 2), noise=0.1))
 
 
 def test_change_and_sensitivity_are_transposes():

@@ -8,7 +8,8 @@ import torch
 
 from fsdiff.inverse.forward.base import Adapted, Differentiable, Linear
 from fsdiff.inverse.forward.darcy import DarcySensors
-from fsdiff.inverse.forward.sensors import Interpolation, Lattice
+from fsdiff.inverse.forward.interpolation import Interpolation
+from fsdiff.inverse.observations.points import GridOfPoints
 from fsdiff.inverse.references.gaussian import GaussianPosterior, JointGaussian, laplace
 from fsdiff.inverse.references.likelihoods import GaussianNoise, MeanAbsoluteError
 from fsdiff.inverse.references.posterior import Posterior
@@ -125,7 +126,7 @@ def test_draws_have_the_conditional_moments():
 
 def test_the_posterior_converges_under_refinement():
     """The same sensors and data at every n: the evidence and the mean have limits."""
-    sensors, data = Lattice(per_axis=3), normal(9, seed=8)
+    sensors, data = GridOfPoints(shape=(3, 3)), normal(9, seed=8)
     laws = []
     for n in (8, 16, 32, 64):
         prior = GaussianField(CosineBasis(2), Matern(length=0.5, normalize=False), n)
@@ -140,7 +141,7 @@ def test_the_posterior_converges_under_refinement():
 
 
 def _values_at(sensors, n):
-    interpolation = Interpolation(sensors.points, n)
+    interpolation = Interpolation(sensors.coordinates(CosineBasis(2)), n)
     return lambda u: interpolation.apply(u[:, 0])
 
 
@@ -175,7 +176,7 @@ def test_laplace_stands_at_the_minimum_with_the_curvature_there():
 
 
 def test_the_most_probable_permeability_converges_under_refinement():
-    sensors = Lattice(per_axis=4)
+    sensors = GridOfPoints(shape=(4, 4))
     truth = DarcySensors(sensors=sensors)(0.8 * _wave(96))[0] + 0.01 * normal(16, seed=2)
     means = []
     for n in (12, 24, 48):

@@ -12,7 +12,6 @@ from fsdiff.data.transforms import Log, Transforms
 from fsdiff.diffusion.samplers import DPMSolver
 from fsdiff.diffusion.samplers.base import Run
 from fsdiff.inverse.forward.darcy import DarcySensors
-from fsdiff.inverse.forward.sensors import Lattice
 from fsdiff.inverse.guidance.daps import DecoupledAnnealing, _Annealing
 from fsdiff.inverse.guidance.moment import MomentGuidance
 from fsdiff.inverse.guidance.pigdm import PseudoinverseGuidance
@@ -23,7 +22,7 @@ from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.mapped import Mapped
 from fsdiff.inverse.observations.physical import Physical
-from fsdiff.inverse.observations.points import RandomPoints
+from fsdiff.inverse.observations.points import GridOfPoints, RandomPoints
 from fsdiff.inverse.recursion import law_of_samples
 from fsdiff.spaces.bases import CosineBasis
 
@@ -203,7 +202,7 @@ def test_long_chains_forget_where_they_started(problem):
 def test_pressures_of_darcy_flow_are_an_observation(problem):
     """A map that solves an equation is linearised alike through its Jacobian and by products."""
     gaussian, n = problem(CosineBasis(2)), 8
-    observation = Mapped(map=DarcySensors(sensors=Lattice(per_axis=2)), noise=0.005)
+    observation = Mapped(map=DarcySensors(sensors=GridOfPoints(shape=(2, 2))), noise=0.005)
     y = gaussian.data_of_a_draw(observation, n)
     x, t = gaussian.data.sample(np.random.default_rng(1), 1, n), torch.tensor([0.3]).double()
     guided = WienerGuidance(iterations=8)(gaussian.denoiser, observation, y)

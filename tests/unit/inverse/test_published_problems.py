@@ -60,6 +60,21 @@ def test_priors_are_the_published_ones():
     assert (constant, first) == (0.0, pytest.approx((math.pi**2 + 9) ** -2))
 
 
+@pytest.mark.parametrize(
+    ("problem", "first", "last", "norm"),
+    [
+        (darcy_level_set, 0.005239224447397458, 0.0036013115455884267, 0.05390475149575402),
+        (darcy_log_normal, 0.011292207969188735, 0.015237376692292992, 0.3239868784676679),
+    ],
+)
+def test_sensors_of_published_problems_stay_where_they_are(problem, first, last, norm):
+    """Pressures of one field, stored: other places, or another order of them, change these."""
+    blank = problem(16, torch.zeros(64))
+    _, pressures = simulated(blank, normal(256), torch.zeros(64))
+    found = (float(pressures[0]), float(pressures[-1]), float(pressures.norm()))
+    assert found == pytest.approx((first, last, norm), rel=1e-9)
+
+
 def test_simulated_data_are_pressures_with_noise():
     blank = darcy_level_set(16, torch.zeros(64))
     truth, data = simulated(blank, normal(256), normal(64, seed=1))
