@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, final
 
 import torch
 from torch import Tensor
@@ -69,6 +70,13 @@ class Question:
         return self.data.to(field.device) - self.map.forward(field).double()
 
 
+class ConditionalSampler(Protocol):
+    """Draws fields given data; called like a sampler that has its denoiser."""
+
+    def __call__(self, n: int, indices: Sequence[int], seed: int, **options: Any) -> Samples:
+        """Fields at level n, one per index; ``options``: condition, dtype, device."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Guidance(ABC):
     """A way to condition a denoiser on data."""
@@ -79,6 +87,15 @@ class Guidance(ABC):
         """Its name in configurations."""
 
     @abstractmethod
+    def conditional(
+        self, denoiser: DenoiserLike, problem: Problem, data: Tensor, sampler: Sampler
+    ) -> ConditionalSampler:
+        """What draws fields given data y (size,), as ``sampler`` does without them.
+
+        Data of many cases share a problem, and with it all that does not depend on them.
+        """
+
+    @final
     def draw(
         self,
         denoiser: DenoiserLike,
@@ -92,10 +109,13 @@ class Guidance(ABC):
         finest: int | None = None,
         **options: Any,
     ) -> Samples:
-        """Fields at level n given the data, one per index, as ``sampler`` draws them.
+        """Fields at level n given data of one case, one per index.
 
-        ``options`` are those of samplers: condition, dtype, device.
+        ``finest`` is that of the ``Problem``; ``options`` are those of samplers: condition, dtype,
+        device.
         """
+        problem = Problem(denoiser.law, observation, finest)
+        return self.conditional(denoiser, problem, data, sampler)(n, indices, seed, **options)
 
     def check(self, sampler: Sampler, *, affine: bool, noisy: bool) -> None:  # noqa: B027
         """Raise ValueError where data cannot be followed like this.
@@ -137,22 +157,11 @@ class DenoiserGuidance(Guidance):
     def conditioned(self, question: Question) -> Tensor:
         """x̂_0ʸ, fields like x̂_0."""
 
-    def draw(
-        self,
-        denoiser: DenoiserLike,
-        observation: Observation,
-        data: Tensor,
-        sampler: Sampler,
-        n: int,
-        indices: Sequence[int],
-        seed: int,
-        *,
-        finest: int | None = None,
-        **options: Any,
-    ) -> Samples:
-        """What the sampler draws with the guided denoiser."""
-        guided = self(denoiser, observation, data, finest=finest)
-        return sampler(guided, n, indices, seed, **options)
+    def conditional(
+        self, denoiser: DenoiserLike, problem: Problem, data: Tensor, sampler: Sampler
+    ) -> ConditionalSampler:
+        """The sampler with the guided denoiser."""
+        return partial(sampler, GuidedDenoiser(self, denoiser, problem, data))
 
 
 class GuidedDenoiser:
@@ -165,14 +174,9 @@ class GuidedDenoiser:
     def __init__(
         self, guidance: DenoiserGuidance, denoiser: DenoiserLike, problem: Problem, data: Tensor
     ) -> None:
-        if data.shape != (problem.size,):
-            raise ValueError(
-                f"data of shape {tuple(data.shape)}: the observation {problem.observation.kind} "
-                f"has {problem.size} numbers"
-            )
         self.guidance, self.denoiser, self.problem = guidance, denoiser, problem
         self.law: Law = denoiser.law
-        self.data = data.double()
+        self.data = problem.checked(data, denoiser)
 
     def given(self, data: Tensor) -> "GuidedDenoiser":
         """The same with other data of the same observation."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -12,12 +13,10 @@ from torch import Tensor
 from fsdiff.diffusion.denoiser import DenoiserLike
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper
-from fsdiff.diffusion.samplers.samples import Samples
-from fsdiff.inverse.guidance.base import Guidance, Question
+from fsdiff.inverse.guidance.base import ConditionalSampler, Guidance, Question
 from fsdiff.inverse.guidance.draws import gaussian_draw, gaussian_spread
 from fsdiff.inverse.guidance.problem import Problem, data_covariance, wiener_covariance
 from fsdiff.inverse.guidance.wiener import WienerGuidance
-from fsdiff.inverse.observations.base import Observation
 from fsdiff.randomness import generator
 from fsdiff.streams import Stream
 
@@ -43,23 +42,13 @@ class DecoupledAnnealing(Guidance):
         if not affine and not noisy:
             raise ValueError("daps: data of an observation that is not linear need noise")
 
-    def draw(
-        self,
-        denoiser: DenoiserLike,
-        observation: Observation,
-        data: Tensor,
-        sampler: Sampler,
-        n: int,
-        indices: Sequence[int],
-        seed: int,
-        *,
-        finest: int | None = None,
-        **options: Any,
-    ) -> Samples:
-        """Fields at level n, each the last draw of X_0."""
-        stepper, problem = self.times_of(sampler), Problem(denoiser.law, observation, finest)
-        annealing = _Annealing(guidance=self, sampler=stepper, problem=problem, data=data.double())
-        return annealing(denoiser, n, indices, seed, **options)
+    def conditional(
+        self, denoiser: DenoiserLike, problem: Problem, data: Tensor, sampler: Sampler
+    ) -> ConditionalSampler:
+        """Fields are the last draws of X_0."""
+        stepper, data = self.times_of(sampler), problem.checked(data, denoiser)
+        annealing = _Annealing(guidance=self, sampler=stepper, problem=problem, data=data)
+        return partial(annealing, denoiser)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
+from fsdiff.diffusion.denoiser import DenoiserLike
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.inverse.guidance.systems import Dense, Iterative, Rows, System
@@ -28,6 +29,8 @@ class Problem:
     ``finest`` is the level of the function that was observed; without it, that of whatever field
     is asked about. On a coarser grid the modes beyond it are noise in the data: Γ is enlarged by
     H C H* with the covariance C that these modes have in the law.
+
+    What depends on the time and the observation only is kept, for data of any number of cases.
     """
 
     def __init__(self, law: Law, observation: Observation, finest: int | None = None) -> None:
@@ -45,6 +48,17 @@ class Problem:
     def size(self) -> int:
         """How many numbers the data are."""
         return len(self.variances)
+
+    def checked(self, data: Tensor, denoiser: DenoiserLike) -> Tensor:
+        """Data y (size,) in float64; ValueError if these or the denoiser are of another problem."""
+        if data.shape != (self.size,):
+            raise ValueError(
+                f"data of shape {tuple(data.shape)}: the observation {self.observation.kind} has "
+                f"{self.size} numbers"
+            )
+        if denoiser.law is not self.law:
+            raise ValueError("the problem is of another law: make it of the denoiser's")
+        return data.double()
 
     def map(self, n: int) -> ForwardMapLike:
         """What is observed of fields on the grid of level n."""

@@ -19,7 +19,6 @@ from fsdiff.inverse.guidance.base import Guidance, Question
 from fsdiff.inverse.guidance.draws import gaussian_draw, gaussian_spread
 from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
 from fsdiff.inverse.guidance.systems import Dense
-from fsdiff.inverse.observations.base import Observation
 from fsdiff.randomness import generator
 from fsdiff.streams import Stream
 
@@ -61,52 +60,51 @@ class TwistedSMC(Guidance):
         if not affine:
             raise ValueError("smc needs a linear observation: use wiener or daps")
 
-    def draw(
-        self,
-        denoiser: DenoiserLike,
-        observation: Observation,
-        data: Tensor,
-        sampler: Sampler,
-        n: int,
-        indices: Sequence[int],
-        seed: int,
-        *,
-        finest: int | None = None,
-        **options: Any,
-    ) -> Samples:
+    def conditional(
+        self, denoiser: DenoiserLike, problem: Problem, data: Tensor, sampler: Sampler
+    ) -> "ParticleSystems":
+        """Systems of particles; each particle is a draw."""
+        data = problem.checked(data, denoiser)
+        return ParticleSystems(self, denoiser, problem, data, self.times_of(sampler))
+
+
+@dataclass(frozen=True)
+class ParticleSystems:
+    """Systems of particles that draw fields given data; those of other numbers are independent."""
+
+    smc: TwistedSMC
+    denoiser: DenoiserLike
+    problem: Problem
+    data: Tensor
+    sampler: Stepper
+
+    def __call__(self, n: int, indices: Sequence[int], seed: int, **options: Any) -> Samples:
         """Sample i is particle i modulo ``particles`` of system i // ``particles``."""
-        systems = {
-            number: self.run(
-                denoiser, observation, data, sampler, n, number, seed, finest=finest, **options
-            ).fields
-            for number in sorted({index // self.particles for index in indices})
-        }
-        chosen = [systems[i // self.particles][i % self.particles] for i in indices]
-        steps = len(sampler.times(denoiser.law.process)) if isinstance(sampler, Stepper) else 0
+        count = self.smc.particles
+        numbers = sorted({index // count for index in indices})
+        systems = {number: self.run(n, number, seed, **options).fields for number in numbers}
+        chosen = [systems[i // count][i % count] for i in indices]
+        steps = len(self.sampler.times(self.denoiser.law.process))
         return Samples(torch.stack(chosen), [Counter({n: steps})] * len(chosen))
 
     @torch.no_grad()
     def run(
         self,
-        denoiser: DenoiserLike,
-        observation: Observation,
-        data: Tensor,
-        sampler: Sampler,
         n: int,
         number: int,
         seed: int,
         *,
-        finest: int | None = None,
+        condition: Tensor | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> Particles:
-        """One system of particles; systems of other numbers are independent."""
-        stepper = self.times_of(sampler)
-        problem = Problem(denoiser.law, observation, finest)
-        if not (problem.map(n).affine and problem.is_dense(n)):
+        """One system of particles, at level n."""
+        if condition is not None:
+            raise ValueError("smc knows no conditions of samples: use wiener")
+        if not (self.problem.map(n).affine and self.problem.is_dense(n)):
             raise ValueError("smc needs a linear observation with no more than some thousand data")
-        run = Run(denoiser, n, seed, dtype, torch.device(device))
-        return _System(self, run, problem, data.double(), number).follow(stepper)
+        run = Run(self.denoiser, n, seed, dtype, torch.device(device))
+        return _System(self.smc, run, self.problem, self.data, number).follow(self.sampler)
 
 
 class _System:

@@ -20,6 +20,11 @@ from fsdiff.spaces.bases import CosineBasis, FourierBasis
 SENSORS = RandomPoints(number=5, noise=0.3)
 
 
+def kind(guidance):
+    """Names of cases."""
+    return guidance.kind
+
+
 def unit_noise(run, state, question, *step):
     """Noise of data as one more slot of ``law_of_samples``."""
     white = run.unit(state.indices, -1, *step)[:, : question.problem.size]
@@ -60,12 +65,9 @@ def particles(problem):
     """Four systems of 256 particles for Gaussian data, with the posterior and the evidence."""
     gaussian, n = problem(CosineBasis(1)), 32
     y = gaussian.data_of_a_draw(SENSORS, n)
-    systems = [
-        TwistedSMC().run(
-            gaussian.denoiser, SENSORS, y, DPMSolver(steps=16), n, i, 0, dtype=torch.float64
-        )
-        for i in range(4)
-    ]
+    shared = Problem(gaussian.denoiser.law, SENSORS)
+    smc = TwistedSMC().conditional(gaussian.denoiser, shared, y, DPMSolver(steps=16))
+    systems = [smc.run(n, i, 0, dtype=torch.float64) for i in range(4)]
     prior, matrix = gaussian.prior(n), gaussian.matrix(SENSORS, n)
     covariance = matrix @ prior.covariance @ matrix.T + 0.09 * torch.eye(5)
     evidence = torch.distributions.MultivariateNormal(torch.zeros(5).double(), covariance)
@@ -113,9 +115,9 @@ def test_particles_find_the_weights_of_a_mixture():
     density = torch.distributions.MultivariateNormal(centres, bracket).log_prob(y)
     expected = float(torch.softmax(density, 0)[0])
     assert 0.55 < expected < 0.9
-    found = TwistedSMC(particles=500, batch=500).run(
-        denoiser, sensors, y, DPMSolver(steps=40), n, 0, 1, dtype=torch.float64
-    )
+    smc = TwistedSMC(particles=500, batch=500)
+    conditional = smc.conditional(denoiser, Problem(denoiser.law, sensors), y, DPMSolver(steps=40))
+    found = conditional.run(n, 0, 1, dtype=torch.float64)
     share = (found.fields.flatten(1) @ torch.cos(np.pi * x) > 0).double().mean()
     assert float(share) == pytest.approx(expected, abs=0.04)
     evidence = torch.logsumexp(density, 0) - np.log(2)
@@ -128,6 +130,45 @@ def test_samplers_without_times_are_refused(problem):
     for guidance in (DecoupledAnnealing(), TwistedSMC()):
         with pytest.raises(ValueError, match="follows the times of a sampler, and adaptive_heun"):
             guidance.draw(gaussian.denoiser, SENSORS, y, AdaptiveHeun(), 16, [0], 0)
+
+
+@pytest.mark.parametrize(
+    "guidance", [WienerGuidance(), DecoupledAnnealing(), TwistedSMC(particles=4)], ids=kind
+)
+def test_cases_share_a_problem(problem, monkeypatch, guidance):
+    """Draws are those of a problem of one's own; factors are made once for all cases."""
+    gaussian, n, sampler = problem(CosineBasis(1)), 16, DPMSolver(steps=4)
+    shared = Problem(gaussian.denoiser.law, SENSORS)
+    cases = [gaussian.data_of_a_draw(SENSORS, n, seed=seed) for seed in (1, 2)]
+    own = [guidance.draw(gaussian.denoiser, SENSORS, y, sampler, n, [0, 5], 3) for y in cases]
+    made, counts, system = [], [], Problem.system
+    monkeypatch.setattr(Problem, "system", lambda *a, **o: made.append(a) or system(*a, **o))
+    for y, expected in zip(cases, own, strict=True):
+        found = guidance.conditional(gaussian.denoiser, shared, y, sampler)(n, [0, 5], 3)
+        assert torch.equal(found.fields, expected.fields)
+        counts.append(len(made))
+    assert counts[0] == counts[1] > 0
+
+
+@pytest.mark.parametrize(
+    "guidance", [WienerGuidance(), DecoupledAnnealing(), TwistedSMC()], ids=kind
+)
+def test_data_and_denoisers_of_other_problems_are_refused(problem, guidance):
+    one, other = problem(CosineBasis(1)), problem(CosineBasis(1))
+    shared, y = Problem(one.denoiser.law, SENSORS), one.data_of_a_draw(SENSORS, 16)
+    with pytest.raises(ValueError, match=r"data of shape \(4,\): .* random_points has 5 numbers"):
+        guidance.conditional(one.denoiser, shared, y[:4], DPMSolver())
+    with pytest.raises(ValueError, match="of another law: make it of the denoiser's"):
+        guidance.conditional(other.denoiser, shared, y, DPMSolver())
+
+
+def test_particles_of_one_system_have_one_condition(problem):
+    gaussian = problem(CosineBasis(1))
+    y, condition = gaussian.data_of_a_draw(SENSORS, 16), torch.zeros(1, 1, 16)
+    with pytest.raises(ValueError, match="smc knows no conditions of samples"):
+        TwistedSMC().draw(
+            gaussian.denoiser, SENSORS, y, DPMSolver(), 16, [0], 0, condition=condition
+        )
 
 
 def test_every_guidance_draws(problem):
