@@ -7,6 +7,8 @@ from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Block:
@@ -23,6 +25,18 @@ class Block:
         if self.apart:
             return f"frame {self.frames[position]} of sample {self.runs.start}"
         return f"sample {self.runs.start + position}"
+
+    def worst(self, wrong: np.ndarray, indices: Sequence[int]) -> tuple[str, int] | None:
+        """Which sample has most entries of ``wrong`` (sample, …) true, in words, and how many.
+
+        ``indices`` are those of the samples in the data set; None if no entry is true.
+        """
+        counts = np.count_nonzero(wrong, axis=tuple(range(1, wrong.ndim)))
+        if not counts.any():
+            return None
+        position = int(counts.argmax())
+        place = f"{self.place(position)} there (sample {indices[position]} of the data set)"
+        return place, int(counts[position])
 
 
 @dataclass(frozen=True)

@@ -492,12 +492,10 @@ def _frame(time: float, times: Positions, path: Path) -> int:
 def _check_finite(fields: np.ndarray, indices: Sequence[int], block: Block) -> None:
     """Refuse missing values, and those beyond float32's range, naming the sample."""
     usable = np.abs(fields) <= np.finfo(np.float32).max
-    missing = np.count_nonzero(~usable, axis=tuple(range(1, fields.ndim)))
-    if missing.any():
-        position = int(missing.argmax())
+    if worst := block.worst(~usable, indices):
+        sample, missing = worst
         raise StorageError(
-            f"{block.path}: {missing[position]} values of {block.place(position)} there (sample "
-            f"{indices[position]} of the data set) are missing, not finite or beyond "
+            f"{block.path}: {missing} values of {sample} are missing, not finite or beyond "
             f"{np.finfo(np.float32).max:.2g}: fill them in, scale them or leave the sample out, or "
             "say gaps: mask where the same nodes have none in all samples"
         )

@@ -37,15 +37,12 @@ class Gaps:
 
         Raises StorageError that names the file and the sample where others are missing.
         """
-        different = np.isnan(fields) == self.present
-        counts = np.count_nonzero(different, axis=tuple(range(1, fields.ndim)))
-        if counts.any():
-            position = int(counts.argmax())
+        if worst := block.worst(np.isnan(fields) == self.present, indices):
+            sample, nodes = worst
             raise StorageError(
-                f"{block.path}: {block.place(position)} there (sample {indices[position]} of the "
-                f"data set) and the first sample differ in whether values are missing at "
-                f"{counts[position]} nodes, and gaps: mask needs the same ones in all samples: "
-                "fill in the others, or leave the sample out"
+                f"{block.path}: {sample} and the first sample differ in whether values are missing "
+                f"at {nodes} nodes, and gaps: mask needs the same ones in all samples: fill in the "
+                "others, or leave the sample out"
             )
         if self._filling is None:
             return fields
