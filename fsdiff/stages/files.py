@@ -35,7 +35,7 @@ def state_path(job: Job, inputs: Sequence[Path], folder: Path, name: str) -> Pat
 def fields_of(path: Path) -> Tensor:
     """All fields (samples, channel, *grid) of a file, physical units, as precise as stored."""
     with storage.read(path) as dataset:
-        return _frames_as_channels(dataset["field"])
+        return frames_as_channels(dataset["field"])
 
 
 def split(dataset: xr.Dataset, name: str) -> Tensor:
@@ -43,7 +43,7 @@ def split(dataset: xr.Dataset, name: str) -> Tensor:
 
     Of a lazy data set no more is read than that. Nodes without values are filled.
     """
-    return _frames_as_channels(dataset["field"][(dataset["split"] == name).values])
+    return frames_as_channels(dataset["field"][(dataset["split"] == name).values])
 
 
 def shown(dataset: xr.Dataset, name: str) -> Tensor:
@@ -63,7 +63,7 @@ def halves(fields: Tensor) -> tuple[Tensor, Tensor]:
     return fields[:half], fields[half : 2 * half]
 
 
-def _frames_as_channels(field: xr.DataArray) -> Tensor:
+def frames_as_channels(field: xr.DataArray) -> Tensor:
     """Fields (samples, channel, *grid); the frames of series are channels, time by time."""
     values = torch.from_numpy(field.values)
     return values.flatten(1, 2) if storage.is_series(field) else values
@@ -92,7 +92,7 @@ class StoredSplit:
         """Consecutive samples of the split, float32; StorageError where some are damaged."""
         held = range(self._first + samples.start, self._first + samples.stop)
         field = xr.DataArray(self._fields.read(held), dims=self._dimensions)
-        return self._statistics.normalise(_frames_as_channels(field)).float()
+        return self._statistics.normalise(frames_as_channels(field)).float()
 
     def whole(self) -> Tensor:
         """All of it, with hardly more memory than it takes."""

@@ -526,7 +526,7 @@ def test_a_study_reads_files(tmp_path):
     loaded = config.load(study(netcdf(tmp_path / "a.nc"), time=0.5))
     block = loaded.simulate_slice("mine")["source"]
     assert parts.build("source", block) == loaded.datasets["mine"].source.part
-    assert loaded.datasets["mine"].basis == {"dimension": 2, "kind": "cosine"}
+    assert loaded.datasets["mine"].basis == CosineBasis(2)
     assert "fsdiff.data.sources.files" in parts.modules({"source": block})
 
 

@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 
 import fsdiff as fs
-from fsdiff import parts, study
+from fsdiff import study
 from fsdiff.data import hierarchy, storage
 from fsdiff.data.sources.files import FileData
 from fsdiff.data.statistics import Statistics
@@ -169,7 +169,7 @@ def workflow(tmp_path_factory):
     config["datasets"]["sea"]["source"] = STUDY["datasets"]["sea"]["source"] | given
     loaded = study.load(config)
     dataset = loaded.datasets["sea"]
-    basis = parts.build("basis", dataset.basis)
+    basis = dataset.basis
     made = storage.Provenance(loaded.simulate_slice("sea"), "code", 0)
     fields = dataset.source.part.generate(range(dataset.samples), 0)
     storage.write(fields, folder / "shard.nc", title="shard", provenance=made)

@@ -58,7 +58,7 @@ class Run:
     def __init__(self, folder, source):
         self.folder = folder
         self.study = config.load(strict_yaml.parse(STUDY.replace("SOURCE", source)))
-        self.basis = parts.build("basis", self.study.datasets["waves"].basis)
+        self.basis = self.study.datasets["waves"].basis
 
     def path(self, name):
         return self.folder / name

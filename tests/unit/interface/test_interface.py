@@ -55,7 +55,7 @@ def workflow(tmp_path_factory):
     """The study's data, its model's files and its samples, as rules make them."""
     folder, loaded = tmp_path_factory.mktemp("workflow"), study.load(STUDY)
     dataset = loaded.datasets["waves"]
-    basis = parts.build("basis", dataset.basis)
+    basis = dataset.basis
     made = storage.Provenance(loaded.simulate_slice("waves"), "code", SEED)
     fields = dataset.source.part.generate(range(dataset.samples), SEED)
     storage.write(fields, folder / "shard.nc", title="shard", provenance=made)

@@ -1,0 +1,82 @@
+"""Observe functions of a data set, as instruments would."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from fsdiff.data import storage
+from fsdiff.data.storage import Provenance, canonical_json, grid_axes
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.channel import Channel
+from fsdiff.parts import build
+from fsdiff.spaces.basis import Basis
+from fsdiff.stages.files import Job, frames_as_channels
+from fsdiff.stages.labels import describe_fields
+
+
+def observe(job: Job, *, data: Path, output: Path) -> None:
+    """Observe the first test samples of a data set at its finest resolution.
+
+    ``output`` has, case by case, the function ``truth`` (case, channel, *axes), what is seen of it
+    without noise, ``exact``, and with it, ``data`` (case, datum), the ``deviation`` of the noise
+    (datum) and, where data have places, these as ``place`` (datum, axis) in the coordinates of the
+    data set, and the number of the channel that each is of.
+    """
+    with storage.read(data, chunks="auto") as dataset:
+        seen = observed(dataset, job["config"])
+    title = "what is observed of functions"
+    storage.write(seen, output, title=title, provenance=Provenance.of_job(job))
+
+
+def observed(dataset: xr.Dataset, config: Mapping[str, Any]) -> xr.Dataset:
+    """What ``observe`` writes, of a data set and the configuration of a job."""
+    basis: Basis = build("basis", config["basis"])
+    operator: Observation = build("operator", config["operator"])
+    field = first_of_test(dataset, config["cases"])
+    truth = frames_as_channels(field).double()
+    with torch.no_grad():
+        exact = operator.on(basis, truth.shape[1], basis.resolution(truth)).forward(truth)
+        data = operator.draw(truth, basis, config["seed"], range(len(truth)))
+    found = xr.Dataset(
+        {
+            "truth": field.drop_vars(["sample", "split"], errors="ignore").rename(sample="case"),
+            "exact": (("case", "datum"), exact.numpy(), {"long_name": "data without noise"}),
+            "data": (("case", "datum"), data.numpy(), {"long_name": "data"}),
+            "deviation": ("datum", operator.deviations(basis, truth.shape[1]).numpy()),
+            **_places(operator, dataset, basis, truth.shape[1]),
+        },
+        {"sample": ("case", field["sample"].values, {"long_name": "sample of the data set"})},
+    )
+    return found.assign_attrs(fsdiff_operator=canonical_json(config["operator"]))
+
+
+def first_of_test(dataset: xr.Dataset, cases: int) -> xr.DataArray:
+    """The first fields of the test split, in memory."""
+    chosen = np.flatnonzero((dataset["split"] == "test").values)[:cases]
+    return dataset["field"][chosen].load()
+
+
+
+def _places(
+    operator: Observation, dataset: xr.Dataset, basis: Basis, channels: int
+) -> dict[str, Any]:
+    """Where each datum lies, and of which channel it is; nothing of data that have no place."""
+    own = operator.coordinates(basis)
+    if own is None:
+        return {}
+    axes = describe_fields(dataset, basis)["axes"]
+    start, scale = (np.array([axis[key] for axis in axes]) for key in ("start", "scale"))
+    count = len(operator.deviations(basis, channels))
+    numbers = np.arange(count) // len(own)
+    if isinstance(operator, Channel):
+        numbers = np.full(count, operator.channel)
+    return {
+        "place": (("datum", "axis"), np.resize(own * scale + start, (count, len(axes)))),
+        "axis": ("axis", list(grid_axes(dataset["field"]))),
+        "datum_channel": ("datum", numbers),
+    }
