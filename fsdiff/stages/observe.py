@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
 
 from fsdiff.data import storage
 from fsdiff.data.storage import Provenance, canonical_json, grid_axes
@@ -59,7 +58,6 @@ def first_of_test(dataset: xr.Dataset, cases: int) -> xr.DataArray:
     """The first fields of the test split, in memory."""
     chosen = np.flatnonzero((dataset["split"] == "test").values)[:cases]
     return dataset["field"][chosen].load()
-
 
 
 def _places(

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,11 @@ def _environment() -> dict[str, str]:
 
 def drawn_so_far(state: Path, model: models.Model, config: Mapping[str, Any]) -> Drawn:
     """The samples that an interrupted attempt has left."""
-    n, count = config["resolution"], config["samples"]["count"]
+    return left_over(state, model, config["resolution"], config["samples"]["count"])
+
+
+def left_over(state: Path, model: models.Model, n: int, count: int) -> Drawn:
+    """At most ``count`` samples at level n that an interrupted attempt has left."""
     shape = (len(model.statistics.mean), *model.method.basis.grid(n))
     return saved(state, lambda path: Drawn.load(path, count, shape)) or Drawn()
 
@@ -119,17 +123,36 @@ def drawn_so_far(state: Path, model: models.Model, config: Mapping[str, Any]) ->
 def draw(drawn: Drawn, model: models.Model, config: Mapping[str, Any], state: Path) -> None:
     """Add the samples that are missing, batch by batch, saving what is finished to ``state``."""
     sampler = build("sampler", config["sampler"]) if "sampler" in config else None
-    count, size = config["samples"]["count"], config["samples"]["batch_size"]
-    n = config["resolution"]
+    n, count, size = (
+        config["resolution"],
+        config["samples"]["count"],
+        config["samples"]["batch_size"],
+    )
+
+    def sampled(batch: range) -> Samples:
+        return model.sample(sampler, n, batch, config["seed"])
+
+    batches = [range(i, min(i + size, count)) for i in range(drawn.count, count, size)]
+    draw_batches(drawn, batches, sampled, state, f"sample at {n}", model.statistics.mask)
+
+
+def draw_batches(
+    drawn: Drawn,
+    batches: Sequence[range],
+    sampled: Callable[[range], Samples],
+    state: Path,
+    what: str,
+    mask: Mask | None = None,
+) -> None:
+    """Add ``sampled`` of each batch to what is drawn, saving what is finished to ``state``."""
+    count = batches[-1].stop if batches else drawn.count
     if drawn.count:
         logger.info("resumed after %d of %d samples from %s", drawn.count, count, state)
-    batches = range(drawn.count, count, size)
     with interruptible(lambda: drawn.save(state)) as work:
-        for first in tqdm(batches, desc=f"sample at {n}", unit="batch", disable=None):
+        for batch in tqdm(batches, desc=what, unit="batch", disable=None):
             started = time.monotonic()
-            indices = range(first, min(first + size, count))
-            samples = model.sample(sampler, n, indices, config["seed"])
-            check_finite(samples.fields, first, model.statistics.mask)
+            samples = sampled(batch)
+            check_finite(samples.fields, batch.start, mask)
             drawn.parts.append(samples)
             drawn.seconds += time.monotonic() - started
             work.check(f"sample {drawn.count} of {count}")

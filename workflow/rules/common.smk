@@ -56,6 +56,8 @@ TRAINING_GPUS = {name: STUDY.parallel.processes for name in GPUS}
 wildcard_constraints:
     dataset="|".join(STUDY.datasets),
     experiment="|".join(map(re.escape, STUDY.runs)),
+    observation="|".join(STUDY.observations),
+    posterior="|".join(STUDY.posteriors),
     search="|".join(STUDY.searches),
     analysis="|".join(STUDY.analyses),
     seed=r"\d+",
