@@ -47,6 +47,11 @@ FAMILIES = {
     "guidance": "inverse.guidance",
     "map": "inverse.forward.darcy inverse.forward.membrane",
     "link": "inverse.forward.links",
+    "latent": "inverse.latent",
+    "reference": "inverse.references.exact inverse.references.markov",
+    "kernel": "inverse.references.kernels",
+    "likelihood": "inverse.references.likelihoods",
+    "posterior_metrics": "metrics.posterior",
 }
 """Key in the configuration → modules or packages below ``fsdiff`` that hold its parts."""
 

@@ -49,6 +49,8 @@ class Stream(IntEnum):
     RANK_TIES = 65
     CLASSIFIER = 66
     """Folds and weights of classifiers that tell draws from a reference."""
+    CASE = 67
+    """Seeds of references, one for each case."""
 
     INITIAL_STATE = 101
     """Initial states of equations in time."""

@@ -145,7 +145,8 @@ class GaussianField(Prior):
         """For each channel, the functions of the modes that it has most of."""
         each = -(-LEADING // self.channels)
         laws = [partial(self._eigenvalues, channel=channel) for channel in range(self.channels)]
-        return [leading_by_variance(self.basis, self.n, own, each) for own in laws]
+        pairs = zip(self.basis.by_channel(self.channels), laws, strict=True)
+        return [leading_by_variance(basis, self.n, own, each) for basis, own in pairs]
 
 
 @dataclass(frozen=True, eq=False)
