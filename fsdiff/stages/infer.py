@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import xarray as xr
-from torch import Tensor
 
 from fsdiff.data import storage
 from fsdiff.data.storage import Provenance
@@ -20,9 +18,8 @@ from fsdiff.methods import models
 from fsdiff.methods.diffusion import Diffusion
 from fsdiff.parts import build
 from fsdiff.spaces.axes import shape_text
-from fsdiff.spaces.basis import Basis
 from fsdiff.stages.files import Job, state_path
-from fsdiff.stages.labels import label_draws
+from fsdiff.stages.observed import Observed, labelled
 from fsdiff.stages.sample import draw_batches, left_over
 
 MOST_DRAWS = 10**6
@@ -38,18 +35,19 @@ def infer(
     """Draw from the posterior of each case of an observation.
 
     ``output`` has ``draws`` (case, draw, channel, *axes) and their ``residuals`` (G(u) − y)/σ
-    (case, draw, datum), exact data as they are; ``cost`` the network evaluations and seconds that
+    (case, draw, datum); ``cost`` the network evaluations and seconds that
     they took. An interrupted run leaves finished draws in the folder ``states`` and is continued
     from there.
     """
     config = job["config"]
     model = models.load(weights, chosen_device())
-    seen = storage.read_results(observation)
-    n, draws, cases = config["resolution"], config["draws"], seen.sizes["case"]
+    basis = model.method.basis
+    observed = Observed.read(observation, basis)
+    n, draws, cases = config["resolution"], config["draws"], len(observed.samples)
     state = state_path(job, [weights, observation], states, f"infer-{n}")
     drawn = left_over(state, model, n, cases * draws)
     batches = [*within_cases(drawn.count, cases, draws, config["batch_size"])]
-    conditional = lru_cache(maxsize=1)(drawing(model, seen, config))
+    conditional = lru_cache(maxsize=1)(drawing(model, observed, config))
 
     def sampled(batch: range) -> Samples:
         case, first = divmod(batch.start, draws)
@@ -60,14 +58,14 @@ def infer(
     samples = concatenate(drawn.parts)
     fields = samples.fields.unflatten(0, (cases, draws))
     operator: Observation = build("operator", config["operator"])
-    dataset = label_draws(fields, model.method.basis, model.description["data"])
-    dataset = dataset.assign(residuals=residuals(fields, operator, model.method.basis, seen))
+    residuals = [observed.residuals(u, case, operator, basis) for case, u in enumerate(fields)]
+    dataset = labelled(fields, torch.stack(residuals), observed, basis)
     dataset = dataset.assign_attrs(fsdiff_device=model.device.type)
     made = Provenance.of_job(job)
     title = f"draws given data on {shape_text(fields.shape[3:])} nodes"
     storage.write(dataset, output, title=title, provenance=made)
     described = {"seconds": drawn.seconds, "count": drawn.count}
-    storage.write_json(cost, {**samples.cost(model.method.basis), **described, **made.attributes()})
+    storage.write_json(cost, {**samples.cost(basis), **described, **made.attributes()})
     state.unlink(missing_ok=True)
 
 
@@ -80,19 +78,19 @@ def within_cases(start: int, cases: int, draws: int, size: int) -> Iterator[rang
 
 
 def drawing(
-    model: models.Model, seen: xr.Dataset, config: Mapping[str, Any]
+    model: models.Model, observed: Observed, config: Mapping[str, Any]
 ) -> Callable[[int], Draw]:
     """What draws fields given the data of a case, by its number."""
     operator, sampler = build("operator", config["operator"]), build("sampler", config["sampler"])
     guidance = build("guidance", config["guidance"])
-    n, seed, data = config["resolution"], config["seed"], torch.from_numpy(seen["data"].values)
+    n, seed = config["resolution"], config["seed"]
     assert isinstance(model.method, Diffusion)  # as the configuration was checked
     denoiser = model.method.denoiser.eval()
     physical = Physical(observation=operator, statistics=model.statistics)
     problem = Problem(denoiser.law, physical, config["finest"])
 
     def of_case(case: int) -> Draw:
-        conditional = guidance.conditional(denoiser, problem, data[case], sampler)
+        conditional = guidance.conditional(denoiser, problem, observed.data[case], sampler)
 
         def draw(indices: range) -> Samples:
             samples = conditional(n, indices, seed, device=model.device)
@@ -101,17 +99,3 @@ def drawing(
         return draw
 
     return of_case
-
-
-@torch.no_grad()
-def residuals(
-    draws: Tensor, operator: Observation, basis: Basis, seen: xr.Dataset
-) -> tuple[tuple[str, ...], Any, dict[str, str]]:
-    """The variable (G(u) − y)/σ of draws (case, draw, channel, *grid); exact data as σ = 1."""
-    map = operator.on(basis, draws.shape[2], basis.resolution(draws))
-    deviation = torch.from_numpy(seen["deviation"].values)
-    deviation = torch.where(deviation > 0, deviation, torch.ones_like(deviation))
-    data = torch.from_numpy(seen["data"].values)
-    misfits = torch.stack([map.forward(u.double()) - y for u, y in zip(draws, data, strict=True)])
-    about = {"long_name": "data of the draw less the data, in deviations of the noise"}
-    return ("case", "draw", "datum"), (misfits / deviation).numpy(), about

@@ -48,15 +48,6 @@ def _extent(coordinate: xr.DataArray, own: np.ndarray) -> dict[str, float]:
     return {"start": float(nodes[0]) - float(own[0]) * scale, "scale": scale}
 
 
-def label_draws(draws: Tensor, basis: Basis, described: Mapping[str, Any]) -> xr.Dataset:
-    """Fields (case, draw, channel, *grid) with the names and coordinates of a description."""
-    labelled = label(draws.flatten(0, 1), basis, described)
-    field = labelled["field"]
-    values = field.values.reshape(*draws.shape[:2], *field.shape[1:])
-    variable = (("case", "draw", *field.dims[1:]), values, field.attrs)
-    return labelled.drop_vars(["field", "sample"]).assign(draws=variable)
-
-
 def label(
     fields: Tensor, basis: Basis, described: Mapping[str, Any], mask: Mask | None = None
 ) -> xr.Dataset:

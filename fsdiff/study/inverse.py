@@ -1,13 +1,15 @@
 """Blocks of inverse problems: what is observed of a data set, and posteriors given that."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
+import torch
 from pydantic import Field, ValidationInfo, field_validator
 
 from fsdiff.blocks.explain import Problem, refuse, suggest
 from fsdiff.blocks.types import Block, PartBlock, PartOf
 from fsdiff.characters import Line
+from fsdiff.inverse.latent.posterior import posterior_of
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.experiments import ABSENT, Resolutions, unfit_for_network, useless_steps
@@ -34,6 +36,20 @@ class Observed(Block):
     def observation(self, dataset: Dataset) -> Observation:
         """What the operator stands for, with numbers for names of channels."""
         return self.operator.part.named(dataset.source.part.names)
+
+
+class TruePosterior(Block):
+    """Draws from the true posterior, for data sets whose law is known: what models should draw."""
+
+    observation: Name
+    """A name under ``observations``."""
+    reference: Annotated[PartBlock, PartOf("reference")]
+    """How they are drawn, which says itself whether that has worked."""
+    draws: Annotated[Count, Field(ge=4)] = 1000
+    """How many functions are drawn for each case."""
+    resolutions: Resolutions
+    """Nodes per axis, of those of the data set; finer draws are compared on the finest of these."""
+    seed: Seed = 0
 
 
 class PosteriorDraws(Block):
@@ -64,6 +80,7 @@ class InverseProblems(Block):
     """What is observed, and the posteriors: blocks about data sets and experiments read before."""
 
     observations: dict[Name, Observed] = Field({})
+    references: dict[Name, TruePosterior] = Field({})
     posteriors: dict[Name, PosteriorDraws] = Field({})
 
     @field_validator("observations")
@@ -78,6 +95,26 @@ class InverseProblems(Block):
             for at, problem in _unobservable(item, study.datasets)
         )
         return observations
+
+    @field_validator("references")
+    @classmethod
+    def _check_references(
+        cls, references: dict[str, TruePosterior], info: ValidationInfo
+    ) -> dict[str, TruePosterior]:
+        study, observations = _study(info), info.data.get("observations")
+        if observations is not None:
+            of_one: dict[str, str] = {}
+            refuse(
+                ((name, "observation"), f"{first} is its reference already")
+                for name, item in references.items()
+                if (first := of_one.setdefault(item.observation, name)) != name
+            )
+            refuse(
+                ((name, *at), problem)
+                for name, item in references.items()
+                for at, problem in _unfit_reference(item, study, observations)
+            )
+        return references
 
     @field_validator("posteriors")
     @classmethod
@@ -134,6 +171,39 @@ def _resolutions(operator: PartBlock) -> Iterator[int]:
         yield from _resolutions(part)
 
 
+def _unfit_reference(
+    item: TruePosterior, study: "Study", observations: Mapping[str, Observed]
+) -> Iterator[Problem]:
+    """Why there can be no such reference."""
+    if item.observation not in observations:
+        known = suggest(observations, item.observation)
+        yield ("observation",), f"no such observation; known: {known}"
+        return
+    observed = observations[item.observation]
+    dataset, reference = study.datasets[observed.dataset], item.reference.part
+    yield from _unknown_resolutions(item.resolutions, observed.dataset, dataset)
+    try:
+        reference.check(item.draws)
+    except ValueError as error:
+        yield ("draws",), str(error)
+    source, operator, n = dataset.source.part, observed.observation(dataset), item.resolutions[0]
+    try:
+        data = torch.zeros_like(operator.deviations(dataset.basis, source.values))
+        reference.check_posterior(posterior_of(source, operator, n, data, reference.likelihood))
+    except ValueError as error:
+        yield ("reference",), str(error)
+
+
+def _unknown_resolutions(
+    resolutions: Iterable[int], name: str, dataset: Dataset
+) -> Iterator[Problem]:
+    """Resolutions at which there is no truth to compare with."""
+    known = ", ".join(map(str, dataset.resolutions))
+    for i, n in enumerate(resolutions):
+        if n not in dataset.resolutions:
+            yield ("resolutions", i), f"no data to compare with; datasets.{name} has {known}"
+
+
 def _unfit_posterior(
     item: PosteriorDraws, study: "Study", observations: Mapping[str, Observed]
 ) -> Iterator[Problem]:
@@ -155,13 +225,7 @@ def _unfit_posterior(
         )
         return
     dataset = study.datasets[experiment.dataset]
-    known = ", ".join(map(str, dataset.resolutions))
-    for i, n in enumerate(item.resolutions):
-        if n not in dataset.resolutions:
-            yield (
-                ("resolutions", i),
-                f"no data to compare with; datasets.{experiment.dataset} has {known}",
-            )
+    yield from _unknown_resolutions(item.resolutions, experiment.dataset, dataset)
     if experiment.sampler is None:
         yield ("experiment",), f"method {experiment.method.kind} draws nothing given data"
         return

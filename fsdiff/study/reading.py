@@ -94,7 +94,15 @@ def _merged(first: Any, last: Any) -> Any:
     return {**first, **last, **common}
 
 
-NAMED = ("datasets", "experiments", "observations", "posteriors", "searches", "claims")
+NAMED = (
+    "datasets",
+    "experiments",
+    "observations",
+    "references",
+    "posteriors",
+    "searches",
+    "claims",
+)
 """Blocks of entries of which a configuration may take away those of another."""
 
 

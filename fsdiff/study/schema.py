@@ -26,6 +26,7 @@ class Shape(Block):
     evaluation: Evaluation
     analyses: Analyses = Field({}, validate_default=False)
     observations: Any = None
+    references: Any = None
     posteriors: Any = None
     searches: Any = None
     claims: Any = None

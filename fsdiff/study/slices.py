@@ -176,6 +176,22 @@ class Configuration(Study):
             "seed": seed,
         }
 
+    def refer_slice(self, reference: str, resolution: int) -> dict[str, Any]:
+        """What decides draws of a true posterior at one resolution, given the data.
+
+        {"source", "operator", "reference": blocks, "draws", "resolution", "seed": int}
+        """
+        item = self.references[reference]
+        dataset = self.datasets[self.observations[item.observation].dataset]
+        return {
+            "source": dataset.source.plain(),
+            "operator": self._operator(item.observation),
+            "reference": item.reference.plain(),
+            "draws": item.draws,
+            "resolution": resolution,
+            "seed": item.seed,
+        }
+
     def _operator(self, observation: str) -> dict[str, Any]:
         """The block of what is observed, with numbers for names of channels."""
         item = self.observations[observation]

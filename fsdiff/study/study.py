@@ -26,7 +26,7 @@ from fsdiff.study.evaluation import (
 )
 from fsdiff.study.experiments import Experiment
 from fsdiff.study.fields import REPETITION, Count, Name, repeats_itself
-from fsdiff.study.inverse import Observed, PosteriorDraws
+from fsdiff.study.inverse import Observed, PosteriorDraws, TruePosterior
 from fsdiff.study.page import Page
 from fsdiff.study.searches import Search
 from fsdiff.study.variations import Variation
@@ -126,6 +126,8 @@ class Study(Block):
     """Exact experiments by name: they need no data sets and may stand alone."""
     observations: dict[Name, Observed] = Field({})
     """What is observed of functions of a data set, by name."""
+    references: dict[Name, TruePosterior] = Field({})
+    """The true posteriors of what is observed, by name."""
     posteriors: dict[Name, PosteriorDraws] = Field({})
     """Draws given what is observed, by name."""
     searches: dict[Name, Search] = Field({})

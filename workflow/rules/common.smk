@@ -57,6 +57,7 @@ wildcard_constraints:
     dataset="|".join(STUDY.datasets),
     experiment="|".join(map(re.escape, STUDY.runs)),
     observation="|".join(STUDY.observations),
+    reference="|".join(STUDY.references),
     posterior="|".join(STUDY.posteriors),
     search="|".join(STUDY.searches),
     analysis="|".join(STUDY.analyses),

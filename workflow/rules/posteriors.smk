@@ -70,3 +70,27 @@ rule infer:
         lineage=lineage_of_job,
     script:
         "../scripts/infer.py"
+
+
+rule refer:
+    input:
+        observation=lambda wildcards: observation_file(
+            STUDY.references[wildcards.reference].observation
+        ),
+    output:
+        draws="results/references/{reference}/{resolution}.nc",
+    log:
+        "logs/refer/{reference}/{resolution}.log",
+    benchmark:
+        "results/benchmarks/refer/{reference}/{resolution}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=720,
+    params:
+        job=job("refer", "reference", "resolution"),
+        lineage=lineage_of_job,
+    script:
+        "../scripts/refer.py"

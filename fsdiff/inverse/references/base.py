@@ -55,6 +55,9 @@ class Reference(ABC):
     def check(self, count: int) -> None:  # noqa: B027 (most have as many as one likes)
         """Raise ValueError, naming what to change, where there are no ``count`` draws."""
 
+    def check_posterior(self, posterior: Posterior) -> None:  # noqa: B027 (some draw from all)
+        """Raise ValueError where it cannot draw from such a posterior."""
+
     @abstractmethod
     def length(self, count: int) -> int:
         """How many steps of ``progress`` it takes."""

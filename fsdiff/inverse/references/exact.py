@@ -25,6 +25,14 @@ class Exact(Reference):
     kind: Literal["exact"] = "exact"
     finest: ClassVar[bool] = True
 
+    def check_posterior(self, posterior: Posterior) -> None:
+        """Refuse maps that are not linear."""
+        if not posterior.map.affine:
+            raise ValueError(
+                "reference 'exact' knows the posteriors of linear maps of Gaussian fields only, "
+                "and this map is not linear: use 'chains'"
+            )
+
     def length(self, count: int) -> int:
         """One for each draw."""
         return count
@@ -39,11 +47,7 @@ class Exact(Reference):
         progress: Callable[[int], object] = lambda steps: None,
     ) -> Draws:
         """Draws in closed form; an interrupted run starts again. ValueError for other maps."""
-        if not posterior.map.affine:
-            raise ValueError(
-                "reference 'exact' knows the posteriors of linear maps of Gaussian fields only, "
-                "and this map is not linear: use 'chains'"
-            )
+        self.check_posterior(posterior)
         law = GaussianPosterior.of(posterior)
         drawn = []
         with interruptible() as work:

@@ -42,12 +42,16 @@ class Kernel(ABC):
     acceptance: Share
     first: PositiveFloat
 
+    def check(self, posterior: Posterior) -> None:
+        """Raise ValueError where it follows gradients and the posterior has none."""
+        if self.gradient and not posterior.differentiable:
+            raise ValueError(f"reference '{self.kind}' follows gradients: use 'pcn' instead")
+
     def start(self, posterior: Posterior, deviation: Tensor) -> Position:
         """A position at these deviations; ValueError where the posterior has no gradient."""
+        self.check(posterior)
         if not self.gradient:
             return Position(deviation, posterior.potential(deviation))
-        if not posterior.differentiable:
-            raise ValueError(f"reference '{self.kind}' follows gradients: use 'pcn' instead")
         return Position(deviation, *posterior.gradient(deviation))
 
     @abstractmethod

@@ -75,6 +75,12 @@ class MarkovChains(Reference):
                 "lower draws or thin, or raise steps"
             )
 
+    def check_posterior(self, posterior: Posterior) -> None:
+        """Refuse gradients of maps that have none."""
+        self.kernel.check(posterior)
+        if self.recentred and not posterior.differentiable:
+            raise ValueError("recentred: Laplace's approximation follows gradients; use false")
+
     def length(self, count: int) -> int:
         """Those of a chain."""
         return self.burn_in + self.steps
