@@ -12,7 +12,7 @@ import fsdiff as fs
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.observations.physical import Physical
 from fsdiff.inverse.observations.points import RandomPoints
-from fsdiff.inverse.references.gaussian import JointGaussian
+from fsdiff.inverse.references.kriging import JointGaussian
 from fsdiff.metrics.posterior.base import Cases, evaluate
 from fsdiff.metrics.posterior.calibration import Coverage, RankedProbabilityScore
 from fsdiff.metrics.posterior.moments import Misfit

@@ -33,7 +33,7 @@ def refer(job: Job, *, observation: Path, output: Path, states: Path) -> None:
     """
     config = job["config"]
     source, method = build("source", config["source"]), build("reference", config["reference"])
-    operator, basis = build("operator", config["operator"]).named(source.names), source.basis
+    operator, basis = build("operator", config["operator"]), source.basis
     observed, n = Observed.read(observation, basis), config["resolution"]
     level = max(n, observed.resolution) if method.finest else n
     found, fields, residuals = [], [], []

@@ -31,12 +31,12 @@ class MembraneData(Source):
     kind: Literal["membrane"] = "membrane"
 
     @property
-    def resolution(self) -> int:  # type: ignore[override]
+    def resolution(self) -> int:
         """The blocks per side."""
         return BLOCKS
 
     @property
-    def basis(self) -> CosineBasis:  # type: ignore[override]
+    def basis(self) -> CosineBasis:
         """Cosines, none of which vanishes at the walls."""
         return CosineBasis()
 

@@ -63,7 +63,7 @@ class LatentLaw(ABC, Generic[S]):
         """What makes physical fields of it."""
 
 
-class Observed(ForwardMap):
+class ObservedFields(ForwardMap):
     """What is observed of the fields that a latent field makes."""
 
     def __init__(self, fields: FieldMap, observed: ForwardMapLike, rank: int) -> None:

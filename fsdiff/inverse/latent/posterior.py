@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from fsdiff.data.sources.source import Source
-from fsdiff.inverse.latent.base import LatentLaw, Observed
+from fsdiff.inverse.latent.base import LatentLaw, ObservedFields
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.references.likelihoods import GaussianNoise, Likelihood
 from fsdiff.inverse.references.posterior import Posterior
@@ -43,7 +43,7 @@ def posterior_of(
         raise ValueError(f"'{operator.kind}' observes {observed.size} numbers, not {len(data)}")
     if likelihood is None:
         likelihood = _noise_of(operator, operator.deviations(basis, channels))
-    map = Observed(law.fields(source, n), observed, rank=len(prior.shape))
+    map = ObservedFields(law.fields(source, n), observed, rank=len(prior.shape))
     return Posterior(prior, map, likelihood, data.double())
 
 

@@ -209,7 +209,7 @@ def test_another_likelihood_takes_the_place_of_the_noise():
 
 def test_what_has_no_known_law_is_refused_by_name():
     operator = RandomPoints(number=3, noise=0.1)
-    with pytest.raises(ValueError, match="source 'digits' has no law .* darcy, membrane, poisson"):
+    with pytest.raises(ValueError, match=r"'digits' has no law .* darcy, membrane, poisson"):
         posterior_of(DigitData(), operator, 8, normal(3))
     with pytest.raises(ValueError, match="measure 'white_noise' is no Gaussian law of functions"):
         posterior_of(RandomFieldData(8, measure=WhiteNoise()), operator, 8, normal(3))
