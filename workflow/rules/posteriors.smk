@@ -7,11 +7,19 @@ def observed_data(wildcards):
     return f"results/data/{dataset}/{STUDY.datasets[dataset].resolutions[-1]}.nc"
 
 
-def observation_of(wildcards):
-    """What the posterior that the wildcards name is given."""
-    return (
-        f"results/observations/{STUDY.posteriors[wildcards.posterior].observation}.nc"
-    )
+def observation_file(name):
+    """What is observed, by the name of the observation."""
+    return f"results/observations/{name}.nc"
+
+
+def observation_of(block):
+    """What a reference or a posterior that the wildcards name is given; ``block`` has them."""
+
+    def path(wildcards):
+        name = wildcards.get("reference") or wildcards.posterior
+        return observation_file(block[name].observation)
+
+    return path
 
 
 def weights_of_posterior(suffix):
@@ -50,7 +58,7 @@ rule infer:
     input:
         weights=weights_of_posterior(".safetensors"),
         sidecar=weights_of_posterior(".json"),
-        observation=observation_of,
+        observation=observation_of(STUDY.posteriors),
     output:
         draws="results/posteriors/{posterior}/seed{seed}/{resolution}.nc",
         cost="results/posteriors/{posterior}/seed{seed}/{resolution}.json",
@@ -74,9 +82,7 @@ rule infer:
 
 rule refer:
     input:
-        observation=lambda wildcards: observation_file(
-            STUDY.references[wildcards.reference].observation
-        ),
+        observation=observation_of(STUDY.references),
     output:
         draws="results/references/{reference}/{resolution}.nc",
     log:
