@@ -1,0 +1,218 @@
+"""From functions to draws given what was observed: data, guided draws, resumption."""
+
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from fsdiff import parts
+from fsdiff import study as config
+from fsdiff.data import hierarchy, storage
+from fsdiff.inverse.latent.posterior import posterior_of
+from fsdiff.inverse.references.gaussian import GaussianPosterior
+from fsdiff.jobs.interruption import Interrupted
+from fsdiff.methods import models
+from fsdiff.stages import sample as sampling
+from fsdiff.stages.infer import infer, within_cases
+from fsdiff.stages.measure import prepared
+from fsdiff.stages.observe import observe
+from fsdiff.study import strict_yaml
+
+STUDY = """
+datasets:
+  waves:
+    source:
+      kind: random_field
+      resolution: 64
+      basis: {kind: fourier, dimension: 1}
+      measure: {kind: gaussian_random_field, correlation_length: 0.2, smoothness: 1.5}
+      length: 3.0
+    split: {train: 2000, validation: 2, test: 4}
+    resolutions: [32, 64]
+experiments:
+  wiener:
+    dataset: waves
+    prior: {kind: bessel, power: 0.6}
+    process: {kind: vp}
+    prediction: {kind: wiener}
+    network: {kind: fno, basis: fourier, width: 4, modes: 2, layers: 1, projection: 4}
+    levels: [{resolution: 64, epochs: 1}]
+    sampler: {kind: dpm_solver, steps: 15}
+    samples: {count: 2, resolutions: [64]}
+observations:
+  sensors: {dataset: waves, operator: {kind: random_points, number: 6, noise: 0.2}, cases: 2}
+posteriors:
+  guided:
+    experiment: wiener
+    observation: sensors
+    guidance: {kind: wiener}
+    draws: 100
+    resolutions: [64]
+    batch_size: 64
+evaluation:
+  metrics:
+    one_point: {kind: one_point}
+"""
+
+
+class Folder:
+    """Data, observations, and a model whose network says nothing: exact for Gaussian data."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.study = config.load(strict_yaml.parse(STUDY))
+        self.dataset = self.study.datasets["waves"]
+        made = storage.Provenance(self.study.simulate_slice("waves"), "code", 0)
+        fields = self.dataset.source.part.generate(range(self.dataset.samples), 0)
+        storage.write(fields, self.path("shard.nc"), title="shard", provenance=made)
+        counts = self.dataset.split.plain()
+        merged = hierarchy.merge([self.path("shard.nc")], split=counts, expected=made)
+        measured = hierarchy.statistics(merged, self.dataset.basis)
+        merged = merged.merge(measured, compat="override", combine_attrs="override")
+        storage.write(merged, self.path("64.nc"), title="data", provenance=made)
+        block = self.study.train_slice("wiener", 64, 0)
+        method, statistics, meaning = prepared(block, self.path("64.nc"))
+        with torch.no_grad():
+            for weights in method.network.parameters():
+                weights.zero_()
+        about = {"config": block, "data": meaning, "parameters": 0, "training_seconds": 0.0}
+        about |= made.attributes() | {"validation_loss": 0.0}
+        paths = {"weights": self.path("m.safetensors"), "sidecar": self.path("m.json")}
+        models.save(method, statistics, about, **paths)
+        job = {"config": self.study.observe_slice("sensors"), "code": "code"}
+        observe(job, data=self.path("64.nc"), output=self.path("sensors.nc"))
+
+    def path(self, name):
+        return self.folder / name
+
+    def infer(self, folder, **changes):
+        """The file of draws, with other settings than the study's."""
+        block = self.study.infer_slice("guided", 64, 0) | changes
+        infer(
+            {"config": block, "code": "code"},
+            weights=self.path("m.safetensors"),
+            observation=self.path("sensors.nc"),
+            output=folder / "draws.nc",
+            cost=folder / "draws.json",
+            states=folder,
+        )
+        return storage.read_results(folder / "draws.nc")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return Folder(tmp_path_factory.mktemp("posteriors"))
+
+
+def test_functions_are_observed_at_their_places(made):
+    """Data are values of the first test samples at the sensors, whose places are in metres."""
+    seen = storage.read_results(made.path("sensors.nc"))
+    with storage.read(made.path("64.nc")) as dataset:
+        test = dataset["field"][(dataset["split"] == "test").values]
+    np.testing.assert_array_equal(seen["truth"].values, test.values[:2])
+    assert seen["sample"].values.tolist() == [2002, 2003]
+    places = seen["place"].values
+    assert 1 < places.max() <= 3.0  # the side is 3 long
+    assert seen["datum_channel"].values.tolist() == [0] * 6
+    # The series of each function at the places, by the definition of the basis.
+    values = seen["truth"].values[:, 0].astype(float)
+    k = np.fft.rfftfreq(64, 1 / 64)
+    waves = np.exp(2j * np.pi * np.outer(places[:, 0] / 3.0, k))
+    weights = np.where((k == 0) | (k == 32), 1, 2)
+    series = (np.fft.rfft(values) / 64) * weights @ waves.T
+    np.testing.assert_allclose(seen["exact"].values, series.real, atol=1e-5)
+    noise = (seen["data"] - seen["exact"]).values
+    assert 0.05 < np.abs(noise).mean() < 0.5
+    assert np.all(seen["deviation"].values == 0.2)
+
+
+def test_noise_of_a_case_does_not_depend_on_how_many_there_are(made, tmp_path):
+    block = made.study.observe_slice("sensors")
+    for cases in (1, 4):
+        job = {"config": block | {"cases": cases}, "code": "code"}
+        observe(job, data=made.path("64.nc"), output=tmp_path / f"{cases}.nc")
+    few, many = (storage.read_results(tmp_path / f"{cases}.nc") for cases in (1, 4))
+    np.testing.assert_array_equal(few["data"].values, many["data"].values[:1])
+    assert len(np.unique((many["data"] - many["exact"]).values)) == 24
+
+
+def test_draws_are_those_of_the_exact_posterior(made, tmp_path):
+    """Of Gaussian data: mean within five standard errors, deviation as sampling allows, at all nodes.
+
+    The statistics of 2000 training samples stand for the law, which costs some per cent.
+    """
+    draws = made.infer(tmp_path)
+    assert draws["draws"].dims == ("case", "draw", "channel", "x")
+    seen = storage.read_results(made.path("sensors.nc"))
+    source = made.dataset.source.part
+    operator = made.study.observations["sensors"].operator.part
+    for case in range(2):
+        data = torch.from_numpy(seen["data"].values[case])
+        exact = GaussianPosterior.of(posterior_of(source, operator, 64, data))
+        found = torch.from_numpy(draws["draws"].values[case].astype(float))
+        deviation = exact.variance.sqrt()
+        error = (found.mean(0) - exact.mean).abs() / deviation
+        assert float(error.max()) < 5 / 100**0.5 + 0.05
+        assert float((found.std(0) / deviation - 1).abs().max()) < 0.35
+        at_sensors = operator.on(source.basis, 1, 64).forward(found)
+        expected = (at_sensors - data) / 0.2
+        np.testing.assert_allclose(draws["residuals"].values[case], expected, atol=1e-4)
+
+
+def test_a_draw_depends_on_its_case_and_number_only(made, tmp_path):
+    """More draws and other batches leave those that there were as they are; cases differ."""
+    few, many = made.infer(tmp_path, draws=5, batch_size=2), None
+    (tmp_path / "more").mkdir()
+    many = made.infer(tmp_path / "more", draws=8, batch_size=8)
+    np.testing.assert_allclose(few["draws"].values, many["draws"].values[:, :5], atol=1e-6)
+    assert np.abs(many["draws"].values[0] - many["draws"].values[1]).max() > 0.1
+
+
+def test_an_interrupted_run_goes_on(made, tmp_path, monkeypatch):
+    """What is drawn before is not drawn again, and the file is the same to the bit."""
+    whole = made.infer(tmp_path, draws=5, batch_size=2)
+    content = (tmp_path / "draws.nc").read_bytes()
+    finite, calls = sampling.check_finite, []
+
+    def stopped(fields, first, mask=None):
+        calls.append(first)
+        finite(fields, first, mask)
+        if len(calls) == 4:
+            signal.raise_signal(signal.SIGTERM)
+
+    again = tmp_path / "again"
+    again.mkdir()
+    monkeypatch.setattr(sampling, "check_finite", stopped)
+    with pytest.raises(Interrupted):
+        made.infer(again, draws=5, batch_size=2)
+    assert list(again.glob("infer-64*.safetensors"))
+    assert not (again / "draws.nc").exists()
+    resumed = made.infer(again, draws=5, batch_size=2)
+    assert calls == [0, 2, 4, 5, 7, 9]
+    np.testing.assert_array_equal(whole["draws"].values, resumed["draws"].values)
+    assert (again / "draws.nc").read_bytes() == content
+    assert not list(again.glob("infer-*"))
+
+
+@pytest.mark.parametrize(
+    ("start", "batches"),
+    [
+        (0, [(0, 2), (2, 4), (4, 5), (5, 7), (7, 9), (9, 10)]),
+        (5, [(5, 7), (7, 9), (9, 10)]),
+        (8, [(8, 10)]),
+        (10, []),
+    ],
+)
+def test_batches_are_of_one_case(start, batches):
+    assert [(b.start, b.stop) for b in within_cases(start, 2, 5, 2)] == batches
+
+
+def test_blocks_of_jobs_build_the_parts_that_were_named(made):
+    """Slices hold all that decides, channels by number; equal slices for equal results."""
+    block = made.study.observe_slice("sensors")
+    assert parts.build("operator", block["operator"]).number == 6
+    block = made.study.infer_slice("guided", 64, 0)
+    assert block["guidance"] == {"kind": "wiener", "iterations": 1}
+    assert block["finest"] == 64
+    assert {"prior", "process", "network", "sampler", "operator", "basis"} <= block.keys()
