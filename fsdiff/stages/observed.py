@@ -44,15 +44,16 @@ class Observed:
             described=describe_fields(fields, basis),
         )
 
+    @torch.no_grad()
     def residuals(self, draws: Tensor, case: int, operator: Observation, basis: Basis) -> Tensor:
         """(G(u) − y)/σ of physical draws (draw, channel, *grid) of a case, (draw, datum), float64.
 
-        Zero where σ is, as for data without noise.
+        Where data have no noise, G(u) − y.
         """
         observed = operator.on(basis, draws.shape[1], basis.resolution(draws))
         found = [observed.forward(part.double()) for part in draws.split(64)]
-        difference = torch.cat(found) - self.data[case]
-        return torch.where(self.deviation > 0, difference / self.deviation, 0.0)
+        deviation = torch.where(self.deviation > 0, self.deviation, 1.0)
+        return (torch.cat(found) - self.data[case]) / deviation
 
 
 def labelled(draws: Tensor, residuals: Tensor, observed: Observed, basis: Basis) -> xr.Dataset:

@@ -8,11 +8,11 @@ are estimated best (Ledoit and Wolf, J. Multivariate Anal., 2004, for mixtures o
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -87,8 +87,11 @@ class JointGaussian:
         sample = cls(fields, observations, noise, target)
         spread = sample._anomalies[0].square().sum(0).flatten(1).mean(1)
         units = spread.view(-1, *[1] * (fields.ndim - 2))
-        errors = [sample._error(*held_out, share, units) for share in SHARES]
-        return replace(sample, share=SHARES[int(np.argmin(errors))])
+        errors = {}
+        for share in SHARES:
+            with suppress(ArithmeticError):
+                errors[share] = sample._error(*held_out, share, units)
+        return replace(sample, share=min(errors, key=errors.__getitem__, default=0.0))
 
     def mean(self, data: Tensor) -> Tensor:
         """The estimates for data (cases, count), (cases, *shape)."""
@@ -152,7 +155,12 @@ class JointGaussian:
         covariance = (1 - share) * observations.T @ observations + torch.diag(noise)
         if self.target is not None:
             covariance = covariance + share * self.target.of_data
-        return torch.linalg.cholesky(covariance)
+        factor, failed = torch.linalg.cholesky_ex(covariance)
+        if failed:
+            raise ArithmeticError(
+                "the covariance of the data is singular: give the observation some noise"
+            )
+        return factor
 
     def _gained(self, residuals: Tensor, factor: Tensor, share: float) -> Tensor:
         fields, observations = self._anomalies

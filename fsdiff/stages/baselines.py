@@ -1,0 +1,134 @@
+"""Draws given data that need no model: the prior, kriging, Laplace's approximation."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fsdiff.data import storage
+from fsdiff.data.sources.source import Source
+from fsdiff.inverse.latent.posterior import law_of, posterior_of
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.maps import ForwardMapLike
+from fsdiff.inverse.references.gaussian import laplace
+from fsdiff.inverse.references.kriging import JointGaussian, Spectral, Target, Unrelated
+from fsdiff.parts import build
+from fsdiff.randomness import generator
+from fsdiff.spaces.basis import Basis
+from fsdiff.stages.files import split
+from fsdiff.stages.observed import Observed
+from fsdiff.streams import Stream
+
+MOST_NUMBERS, MOST_HELD_OUT = 2**24, 64
+"""Numbers of training fields that kriging looks at, at most, and fields that it is tried on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What was observed, and what there is to draw from: physical fields of two splits.
+
+    ``source`` is None where its law is not known.
+    """
+
+    observed: Observed
+    operator: Observation
+    basis: Basis
+    train: Tensor
+    validation: Tensor
+    count: int
+    seed: int
+    source: Source | None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], observed: Observed, data: Path) -> "Problem":
+        """That of a job's configuration, with a data set's file at one resolution."""
+        with storage.read(data, chunks="auto") as dataset:
+            train, validation = split(dataset, "train"), split(dataset, "validation")
+        return cls(
+            observed,
+            build("operator", config["operator"]),
+            build("basis", config["basis"]),
+            train,
+            validation,
+            config["draws"],
+            config["seed"],
+            build("source", config["source"]) if "latent" in config else None,
+        )
+
+    @property
+    def n(self) -> int:
+        """The level of the fields."""
+        return self.basis.resolution(self.train)
+
+    @property
+    def map(self) -> ForwardMapLike:
+        """What is observed of fields."""
+        return self.operator.on(self.basis, self.train.shape[1], self.n)
+
+    @property
+    def noise(self) -> Tensor:
+        """Variances of the errors, (datum,)."""
+        return self.observed.deviation.square()
+
+    def residuals(self, draws: Tensor, case: int) -> Tensor:
+        """(G(u) − y)/σ of the draws of a case."""
+        return self.observed.residuals(draws, case, self.operator, self.basis)
+
+    def seed_of(self, case: int) -> int:
+        """For the draws of a case."""
+        random = generator(self.seed, Stream.CASE, self.observed.samples[case])
+        return int(random.integers(2**63))
+
+
+def baselines(problem: Problem) -> Mapping[str, Callable[[], Tensor]]:
+    """By name, what makes draws (case, draw, channel, *grid) when it is called.
+
+    ValueError or ArithmeticError from there says why there are none.
+    """
+    found = {"prior": partial(prior, problem), "kriging": partial(kriging, problem)}
+    return found | ({"laplace": partial(approximated, problem)} if problem.source else {})
+
+
+def prior(problem: Problem) -> Tensor:
+    """Training fields, the same for every case; all of them if there are not enough."""
+    cases = len(problem.observed.samples)
+    return problem.train[: problem.count].expand(cases, *[-1] * problem.train.ndim)
+
+
+@torch.no_grad()
+def kriging(problem: Problem) -> Tensor:
+    """Fields and data taken as jointly Gaussian, with moments of the training fields."""
+    most = max(2, MOST_NUMBERS // problem.train[0].numel())
+    train, held = problem.train[:most].double(), problem.validation[:MOST_HELD_OUT].double()
+    map = problem.map
+    said, its = (
+        torch.cat([map.forward(part) for part in fields.split(64)]) for fields in (train, held)
+    )
+    anomalies = (train - train.mean(0)) / (len(train) - 1) ** 0.5
+    target: Target = (
+        Spectral(anomalies, problem.basis, map)
+        if map.affine
+        else Unrelated(anomalies, problem.basis, said.var(0))
+    )
+    law = JointGaussian.fitted(train, said, problem.noise, target, (held, its))
+    drawn = [
+        law.sample(data, range(problem.count), problem.seed_of(case))
+        for case, data in enumerate(problem.observed.data)
+    ]
+    return torch.stack(drawn)
+
+
+def approximated(problem: Problem) -> Tensor:
+    """Laplace's approximation for the latent field, and the fields that it makes."""
+    assert problem.source is not None
+    source, n, drawn = problem.source, problem.n, []
+    fields = law_of(source).fields(source, n)
+    for case, data in enumerate(problem.observed.data):
+        law = laplace(posterior_of(source, problem.operator, n, data))
+        latent = law.sample(range(problem.count), problem.seed_of(case))
+        drawn.append(torch.cat([fields.evaluate(part) for part in latent.split(64)]))
+    return torch.stack(drawn)

@@ -1,0 +1,162 @@
+"""Compare draws of posteriors with references and with what was observed, beside baselines."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import xarray as xr
+from torch import Tensor
+
+from fsdiff.data import storage
+from fsdiff.data.storage import Provenance
+from fsdiff.metrics.posterior.base import Cases, PosteriorMetric, evaluate
+from fsdiff.metrics.results import of_channel
+from fsdiff.parts import build
+from fsdiff.stages.baselines import Problem, baselines
+from fsdiff.stages.files import Job, frames_as_channels
+from fsdiff.stages.judge import Judge
+from fsdiff.stages.observed import Observed, physical_draws
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorJudge:
+    """Compares draws by all metrics, on all channels together and on each.
+
+    Metrics see fields as ``Judge`` normalises them, in units of each channel's own deviation.
+    ``truth`` (case, channel, *grid) and ``reference`` (case, draw, channel, *grid), if there is
+    one, are normalised.
+    """
+
+    judge: Judge
+    metrics: Mapping[str, PosteriorMetric]
+    truth: Tensor
+    reference: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls, config: Mapping[str, Any], data: xr.Dataset, observed: Observed
+    ) -> "PosteriorJudge":
+        """That of a job's configuration, for fields like those of a data set, without reference."""
+        blocks = config["posterior_metrics"].items()
+        metrics = {name: build("posterior_metrics", block) for name, block in blocks}
+        judge = Judge.of({"metrics": {}, "basis": config["basis"]}, data)
+        truth = data["field"].sel(sample=list(observed.samples)).compute()
+        return cls(judge, metrics, judge.normalise(frames_as_channels(truth)))
+
+    def with_reference(self, draws: Tensor | None) -> "PosteriorJudge":
+        """With physical draws (case, draw, channel, *grid) of a reference, or without any."""
+        return replace(self, reference=None if draws is None else self.normalise(draws))
+
+    def normalise(self, draws: Tensor) -> Tensor:
+        """Physical draws (case, draw, channel, *grid) as metrics see them."""
+        return self.judge.normalise(draws.flatten(0, 1)).unflatten(0, draws.shape[:2])
+
+    def __call__(self, draws: Tensor, residuals: Tensor) -> dict[str, float]:
+        """The numbers of physical draws and their residuals (case, draw, datum), all float."""
+        return self._row(self.normalise(draws), self.reference, residuals)
+
+    def halves(self, residuals: Tensor) -> dict[str, float]:
+        """The numbers of every other draw of the reference, against all others."""
+        assert self.reference is not None
+        return self._row(self.reference[:, 1::2], self.reference[:, ::2], residuals[:, 1::2])
+
+    def _row(self, draws: Tensor, reference: Tensor | None, residuals: Tensor) -> dict[str, float]:
+        basis = self.judge.basis
+        everything = Cases(draws, basis, self.truth, reference, residuals)
+        row = evaluate(self.metrics, everything)
+        for name, numbers in self.judge.channels.items():
+            own = list(numbers)
+            cases = Cases(
+                draws[:, :, own],
+                basis.select(own),
+                self.truth[:, own],
+                None if reference is None else reference[:, :, own],
+            )
+            try:
+                found = evaluate(self.metrics, cases)
+            except ValueError as error:
+                raise ValueError(f"channel {name}: {error}") from error
+            row |= {of_channel(key, name): value for key, value in found.items()}
+        return row
+
+
+def judge_posterior(
+    job: Job,
+    *,
+    observation: Path,
+    draws: Path,
+    reference: Path | None,
+    data: Path,
+    output: Path,
+) -> None:
+    """Compare the draws of a model with the truth and, if there is one, a reference.
+
+    ``data`` is the data set's file at the resolution of the draws. A reference that has not
+    converged is left out; ``output`` says so under the key ``reference``.
+    """
+    judge, observed, about, _ = _opened(job, observation, data, reference)
+    dataset = storage.read_results(draws)
+    fields = physical_draws(dataset)
+    if len(fields) != len(observed.samples):
+        raise ValueError(
+            f"{draws} has draws of {len(fields)} cases and {observation} {len(observed.samples)}: "
+            "draw again"
+        )
+    residuals = torch.from_numpy(dataset["residuals"].values)
+    rows = [{"row": "posterior", **judge(fields, residuals)}]
+    _write(job, output, rows, about)
+
+
+def judge_baselines(
+    job: Job, *, observation: Path, reference: Path | None, data: Path, output: Path
+) -> None:
+    """Compare what needs no model, from the prior to the reference itself, in the same way.
+
+    Rows are those of ``fsdiff.stages.baselines`` and, of a reference that has converged, its halves
+    against each other. What cannot be had is left out, with its reason under ``left_out``.
+    """
+    judge, observed, about, own = _opened(job, observation, data, reference)
+    rows, left_out = [], {}
+    problem = Problem.of(job["config"], observed, data)
+    for name, draw in baselines(problem).items():
+        try:
+            fields = draw()
+        except (ValueError, ArithmeticError) as error:
+            logger.warning("row '%s' is left out: %s", name, error)
+            left_out[name] = str(error)
+            continue
+        residuals = [problem.residuals(each, case) for case, each in enumerate(fields)]
+        rows.append({"row": name, **judge(fields.float(), torch.stack(residuals))})
+    if own is not None and judge.reference is not None:
+        rows.append({"row": "reference", **judge.halves(own)})
+    _write(job, output, rows, about | {"left_out": left_out})
+
+
+def _opened(
+    job: Job, observation: Path, data: Path, reference: Path | None
+) -> tuple[PosteriorJudge, Observed, dict[str, Any], Tensor | None]:
+    """The judge, what was observed, what is said of the reference, and its residuals."""
+    config = job["config"]
+    observed = Observed.read(observation, build("basis", config["basis"]))
+    with storage.read(data, chunks="auto") as dataset:
+        judge = PosteriorJudge.of(config, dataset, observed)
+    if reference is None:
+        return judge, observed, {"reference": {"used": False, "remark": "there is none"}}, None
+    drawn = storage.read_results(reference)
+    used = bool(drawn.attrs["converged"])
+    about = {"reference": {"used": used, "remark": drawn.attrs["remark"]}}
+    if not used:
+        logger.warning("%s is no reference and not used: %s", reference, drawn.attrs["remark"])
+        return judge, observed, about, None
+    judge = judge.with_reference(physical_draws(drawn))
+    return judge, observed, about, torch.from_numpy(drawn["residuals"].values)
+
+
+def _write(job: Job, output: Path, rows: list[dict[str, Any]], about: Mapping[str, Any]) -> None:
+    made = Provenance.of_job(job)
+    storage.write_json(output, {"rows": rows, **about, **made.attributes()})

@@ -1,0 +1,289 @@
+"""References and rows of judgement, from files to files: what is exact is found to be."""
+
+import logging
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from fsdiff.data import storage
+from fsdiff.data.hierarchy import restrict, statistics
+from fsdiff.data.storage import Provenance
+from fsdiff.inverse.latent.posterior import posterior_of
+from fsdiff.inverse.references.gaussian import GaussianPosterior
+from fsdiff.inverse.references.markov import STRIDE
+from fsdiff.jobs.interruption import Interrupted, watched
+from fsdiff.metrics.posterior.usual import USUAL
+from fsdiff.parts import build, described
+from fsdiff.spaces.downsampling import Spectral
+from fsdiff.stages.judge_posteriors import judge_baselines, judge_posterior
+from fsdiff.stages.observe import observe
+from fsdiff.stages.refer import refer
+
+PLACES = {"kind": "random_points", "number": 6, "noise": 0.1}
+MEASURE = {"kind": "gaussian_random_field", "correlation_length": 0.3, "smoothness": 2.0}
+RANDOM = {"kind": "random_field", "resolution": 12, "measure": MEASURE}
+POISSON = {"kind": "poisson", "resolution": 12}
+SOLUTION, PRESSURE = (
+    {"kind": "channel", "channel": 1, "observation": PLACES | {"noise": noise}}
+    for noise in (1e-4, 2e-2)
+)
+LOG_NORMAL = {
+    "kind": "darcy",
+    "resolution": 8,
+    "permeability": {"kind": "log_normal", "correlation_length": 0.5, "variance": 0.5},
+}
+CHAINS = {
+    "kind": "chains",
+    "chains": 4,
+    "burn_in": 64,
+    "steps": 128,
+    "thin": 4,
+    "r_hat": 1.2,
+    "effective": 1e6,
+}
+
+
+class Study:
+    """Files of a data set and of what is observed of it, and the jobs that follow."""
+
+    def __init__(self, folder, source, operator, *, cases=3, train=120, levels=()):
+        self.folder, self.source, self.operator = folder, source, operator
+        self.basis = build("source", source).basis
+        dataset = build("source", source).generate(range(train + 20 + cases), seed=4)
+        split = np.repeat(["train", "validation", "test"], [train, 20, cases])
+        dataset = dataset.assign_coords(split=("sample", split))
+        dataset = dataset.merge(statistics(dataset, self.basis))
+        self.level = build("source", source).resolution
+        made = Provenance({}, "", 4)
+        for n in {self.level, *levels}:
+            coarse = restrict(dataset, n, Spectral(), self.basis)
+            storage.write(coarse.compute(), self.data(n), title="data", provenance=made)
+        config = self.blocks | {"cases": cases, "seed": 5}
+        self.observation = folder / "observation.nc"
+        observe(self.job(config), data=self.data(self.level), output=self.observation)
+
+    def data(self, n):
+        return self.folder / f"{n}.nc"
+
+    @staticmethod
+    def job(config):
+        return {"config": config, "code": "", "lineage": "0"}
+
+    @property
+    def blocks(self):
+        return {"basis": described(self.basis), "operator": self.operator}
+
+    def refer(self, reference, draws=40, n=None, name="reference"):
+        config = self.blocks | {
+            "source": self.source,
+            "latent": {"kind": self.source["kind"]},
+            "reference": reference,
+            "draws": draws,
+            "resolution": n or self.level,
+            "seed": 1,
+        }
+        output = self.folder / f"{name}.nc"
+        refer(
+            self.job(config),
+            observation=self.observation,
+            output=output,
+            states=self.folder / "states",
+        )
+        return output
+
+    def judged(self, stage, *, count=40, n=None, metrics=USUAL, **files):
+        config = self.blocks | {
+            "source": self.source,
+            "latent": {"kind": self.source["kind"]},
+            "posterior_metrics": metrics,
+            "resolution": n or self.level,
+            "draws": count,
+            "seed": 2,
+        }
+        output = self.folder / "rows.json"
+        files = {"reference": None, "data": self.data(n or self.level)} | files
+        stage(self.job(config), observation=self.observation, output=output, **files)
+        return storage.read_json(output)
+
+    def posterior(self, case):
+        data = torch.from_numpy(storage.read_results(self.observation)["data"].values[case])
+        source, operator = build("source", self.source), build("operator", self.operator)
+        return posterior_of(source, operator, self.level, data)
+
+
+@pytest.fixture(scope="module")
+def gaussian(tmp_path_factory):
+    """Random fields, whose posterior is known, on two levels."""
+    return Study(tmp_path_factory.mktemp("random"), RANDOM, PLACES, cases=20, levels=(6,))
+
+
+def test_exact_draws_are_those_of_the_posterior_of_each_case(gaussian):
+    drawn = storage.read_results(gaussian.refer({"kind": "exact"}, draws=60))
+    assert drawn["draws"].dims == ("case", "draw", "channel", "y", "x")
+    assert drawn["draws"].dtype == np.float32
+    assert drawn["sample"].values.tolist() == list(range(140, 160))
+    assert (drawn.attrs["converged"], drawn.attrs["remark"]) == (1, "none")
+    assert drawn["effective_size"].values.tolist() == [60.0] * 20
+    assert all(math.isnan(value) for value in drawn["r_hat"].values)
+    for case in (0, 19):
+        law = GaussianPosterior.of(gaussian.posterior(case))
+        fields = torch.from_numpy(drawn["draws"].values[case]).double()
+        z = (fields.mean(0) - law.mean) / (law.variance / 60).sqrt()
+        assert z.abs().max() < 4.5
+        seen = build("operator", PLACES).on(gaussian.basis, 1, 12).forward(fields)
+        residuals = (seen - gaussian.posterior(case).data) / 0.1
+        assert drawn["residuals"].values[case] == pytest.approx(residuals.numpy(), abs=1e-4)
+
+
+def test_on_a_coarser_grid_exact_draws_are_restrictions(gaussian):
+    """What the modes beyond the grid say of the data is not forgotten."""
+    fine, coarse = (
+        storage.read_results(gaussian.refer({"kind": "exact"}, draws=3, n=n, name=f"at{n}"))
+        for n in (12, 6)
+    )
+    restricted = gaussian.basis.restrict(torch.from_numpy(fine["draws"].values).double(), 6)
+    assert coarse["draws"].values == pytest.approx(restricted.numpy(), abs=1e-6)
+    with storage.read(gaussian.data(6)) as data:
+        assert coarse["x"].values == pytest.approx(data["x"].values)
+        assert coarse["x"].attrs == data["x"].attrs
+    assert coarse["residuals"].values == pytest.approx(fine["residuals"].values)
+
+
+def test_exact_draws_are_judged_to_be_exact(gaussian):
+    """Draws against other draws of the same posteriors: sampling errors only, and calibrated."""
+    reference = gaussian.refer({"kind": "exact"}, draws=79)
+    metrics = USUAL | {"calibration": {"kind": "calibration", "bins": 4, "modes": 4}}
+    other = gaussian.refer({"kind": "exact"}, draws=39, name="other")
+    judged = gaussian.judged(
+        judge_posterior, metrics=metrics, draws=other, reference=reference, n=12
+    )
+    (row,) = judged["rows"]
+    assert judged["reference"] == {"used": True, "remark": "none"}
+    # The 39 are the first of the 79: the difference of means has variance 1/39 − 1/79.
+    assert row["posterior_mean"] == pytest.approx((1 / 39 - 1 / 79) ** 0.5, rel=0.15)
+    assert row["posterior_sd"] < 0.15
+    assert row["coverage_50"] == pytest.approx(0.5, abs=0.1)
+    assert row["coverage_90"] == pytest.approx(0.9, abs=0.06)
+    assert row["calibration_p_value"] > 0.01
+    # E of the misfit is 1 + (tr of what data say of themselves)/m − … = 1 over truth and draws.
+    assert row["misfit"] == pytest.approx(1.0, abs=0.25)
+    assert row["draw_error"] / row["mean_error"] == pytest.approx(2**0.5, rel=0.05)
+
+
+def test_baselines_stand_in_order(gaussian):
+    """The prior is worst; kriging, and Laplace's approximation, which is exact here, are near."""
+    reference = gaussian.refer({"kind": "exact"}, draws=100)
+    judged = gaussian.judged(judge_baselines, count=50, reference=reference)
+    rows = {row["row"]: row for row in judged["rows"]}
+    assert [*rows] == ["prior", "kriging", "laplace", "reference"]
+    assert judged["left_out"] == {}
+    error = {name: row["posterior_mean"] for name, row in rows.items()}
+    half = (2 / 50) ** 0.5
+    assert error["reference"] == pytest.approx(half, rel=0.1)
+    assert error["laplace"] == pytest.approx((1 / 50 + 1 / 100) ** 0.5, rel=0.1)
+    assert error["laplace"] < error["kriging"] < 0.4 < 0.8 < error["prior"]
+    assert rows["laplace"]["crps"] < rows["kriging"]["crps"] * 1.01 < rows["prior"]["crps"]
+    assert rows["laplace"]["misfit"] == pytest.approx(1.0, abs=0.25)
+    assert rows["prior"]["misfit"] > 10
+
+
+def test_rows_have_each_channel_apart(tmp_path):
+    """Poisson from the solution: of the source less is known than of the solution."""
+    study = Study(tmp_path, POISSON, SOLUTION)
+    reference = study.refer({"kind": "exact"}, draws=60)
+    (_, kriging, laplace, _) = study.judged(judge_baselines, count=60, reference=reference)["rows"]
+    assert laplace["mean_error[source]"] > 2 * laplace["mean_error[solution]"]
+    assert kriging["posterior_mean[source]"] < 0.5
+    assert "misfit" in laplace
+    assert "misfit[source]" not in laplace
+
+
+def test_a_reference_that_has_not_converged_is_written_and_not_used(tmp_path, caplog):
+    study = Study(tmp_path, LOG_NORMAL, PRESSURE, cases=2)
+    path = study.refer(CHAINS)
+    drawn = storage.read_results(path)
+    assert drawn.attrs["converged"] == 0
+    assert drawn.attrs["remark"].startswith("sample 140: R̂ of mode")
+    assert "; sample 141: " in drawn.attrs["remark"]
+    assert (drawn["r_hat"].values > 1.2).all()
+    assert (drawn["effective_size"].values < 1e6).all()
+    assert ((drawn["acceptance"].values > 0) & (drawn["acceptance"].values < 1)).all()
+    assert (drawn["draws"].values[:, :, 0] > 0).all()  # permeabilities
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        judged = study.judged(judge_baselines, reference=path)
+    assert "is no reference and not used: sample 140: R̂" in caplog.text
+    assert judged["reference"] == {"used": False, "remark": drawn.attrs["remark"]}
+    assert [row["row"] for row in judged["rows"]] == ["prior", "kriging", "laplace"]
+    assert all("crps" in row and "posterior_mean" not in row for row in judged["rows"])
+
+
+def test_without_a_reference_rows_compare_with_the_truth(gaussian):
+    draws = gaussian.refer({"kind": "exact"}, draws=30)
+    judged = gaussian.judged(judge_posterior, draws=draws)
+    assert judged["reference"] == {"used": False, "remark": "there is none"}
+    assert judged["rows"][0].keys() == {
+        "row",
+        "mean_error",
+        "draw_error",
+        "crps",
+        "coverage_50",
+        "coverage_90",
+        "misfit",
+    }
+
+
+def test_what_has_no_approximation_is_left_out_with_the_reason(tmp_path, caplog):
+    """A level set has no derivative; the map is not linear in permeability alone either."""
+    source = {"kind": "darcy", "resolution": 8}
+    study = Study(tmp_path, source, SOLUTION, cases=2)
+    judged = study.judged(judge_baselines)
+    assert [row["row"] for row in judged["rows"]] == ["prior", "kriging"]
+    assert judged["left_out"].keys() == {"laplace"}
+    assert "permeability by 'level_set' has no derivative" in judged["left_out"]["laplace"]
+    assert "row 'laplace' is left out" in caplog.text
+
+
+def test_an_interrupted_reference_is_continued_case_by_case(tmp_path, monkeypatch):
+    """Stopped in the second case: the first is not drawn again, and nothing differs."""
+    study = Study(tmp_path, LOG_NORMAL, PRESSURE, cases=3)
+    whole = study.refer(CHAINS).read_bytes()
+    monkeypatch.setattr("fsdiff.jobs.interruption.LOOK_EVERY", 0.0)
+    steps = []
+    monkeypatch.setattr("fsdiff.stages.refer.tqdm", lambda **options: _Bar(steps, options["desc"]))
+    stop = 192 + 2 * STRIDE
+    unwanted = watched(lambda: "enough" if sum(n for _, n in steps) >= stop else None)
+    with unwanted, pytest.raises(Interrupted):
+        study.refer(CHAINS)
+    assert sum(n for _, n in steps) == stop
+    assert len([*(tmp_path / "states").iterdir()]) == 2
+    steps.clear()
+    assert study.refer(CHAINS).read_bytes() == whole
+    assert steps[:3] == [("case 1 of 3", 192), ("case 2 of 3", 64), ("case 2 of 3", STRIDE)]
+    assert sum(n for _, n in steps) == 3 * 192
+    assert not [*(tmp_path / "states").iterdir()]
+
+
+class _Bar:
+    """A progress bar that remembers what it is told."""
+
+    def __init__(self, steps, title):
+        self.steps, self.title = steps, title
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+    def update(self, count):
+        self.steps.append((self.title, count))
+
+
+def test_draws_of_other_cases_are_refused(gaussian, tmp_path):
+    other = Study(tmp_path, RANDOM, PLACES, cases=2)
+    draws = other.refer({"kind": "exact"}, draws=3)
+    with pytest.raises(ValueError, match=r"has draws of 2 cases and .* 20: draw again"):
+        gaussian.judged(judge_posterior, draws=draws)
