@@ -51,6 +51,8 @@ class Stream(IntEnum):
     """Folds and weights of classifiers that tell draws from a reference."""
     CASE = 67
     """Seeds of references, one for each case."""
+    CHANCE = 68
+    """Which draws play the truth where it is tried what chance does."""
 
     INITIAL_STATE = 101
     """Initial states of equations in time."""

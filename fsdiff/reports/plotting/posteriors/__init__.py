@@ -1,0 +1,1 @@
+"""Figures of posteriors: fields, calibration, errors by resolution, spread over time."""

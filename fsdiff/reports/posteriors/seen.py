@@ -1,0 +1,123 @@
+"""What an observation shows of each channel: values at points, or an image with blank parts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.channel import Channel
+from fsdiff.inverse.observations.frames import Frames
+from fsdiff.inverse.observations.gridded import Gridded
+from fsdiff.inverse.observations.modes import Modes
+from fsdiff.inverse.observations.points import Sensors
+from fsdiff.inverse.observations.several import Several
+from fsdiff.spaces.basis import Basis
+
+
+@dataclass(frozen=True, eq=False)
+class Dots:
+    """Data at ``places`` (points, axes), physical coordinates of the box.
+
+    ``values`` (points,) are None where the data are no values of the field; ``deviation`` (points,)
+    are those of the noise.
+    """
+
+    places: np.ndarray
+    values: np.ndarray | None
+    deviation: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Data on a grid of their own, NaN where nothing is seen."""
+
+    values: np.ndarray
+    deviation: np.ndarray | None = None
+
+
+Shown: TypeAlias = Dots | Image
+
+
+def seen(
+    operator: Observation,
+    basis: Basis,
+    channels: int,
+    data: np.ndarray,
+    n: int,
+    places: np.ndarray | None = None,
+) -> dict[int, list[Shown]]:
+    """What the data (size,) of an observation show, by the number of the channel.
+
+    Channels of which nothing is seen are absent. ``n`` is the level of the fields beside it, and
+    ``places`` (size, axes) is where data lie that are no functionals of the field.
+    """
+    found: dict[int, list[Shown]] = {}
+    for channel, shown in _parts(operator, basis, channels, data, n, places):
+        found.setdefault(channel, []).append(shown)
+    return found
+
+
+def frames_seen(operator: Observation) -> Frames | None:
+    """The frames that an observation shows, if it shows frames: then it asks for a forecast."""
+    if isinstance(operator, Frames):
+        return operator
+    if isinstance(operator, Channel):
+        return frames_seen(operator.observation)
+    parts = operator.observation if isinstance(operator, Several) else ()
+    return next((frames for part in parts if (frames := frames_seen(part))), None)
+
+
+def _parts(
+    operator: Observation,
+    basis: Basis,
+    channels: int,
+    data: np.ndarray,
+    n: int,
+    places: np.ndarray | None,
+) -> Iterator[tuple[int, Shown]]:
+    if isinstance(operator, Several):
+        for part in operator.observation:
+            count = len(part.deviations(basis, channels))
+            yield from _parts(part, basis, channels, data[:count], n, places)
+            data = data[count:]
+        return
+    if isinstance(operator, Channel):
+        own = basis.select((operator.channel,))
+        for _, shown in _parts(operator.observation, own, 1, data, n, places):
+            yield operator.channel, shown
+        return
+    if not isinstance(operator, Gridded | Modes | Sensors):
+        if places is not None:
+            yield 0, Dots(places, None)
+        return
+    if isinstance(operator, Modes):
+        yield from enumerate(_functions(operator, basis, channels, data, n))
+        return
+    deviations = operator.deviations(basis, channels).numpy().reshape(channels, -1)
+    for channel, values in enumerate(data.reshape(channels, -1)):
+        if isinstance(operator, Gridded) and basis.dimension > 1:
+            yield channel, Image(_image(operator, basis, values), deviations[channel])
+        else:
+            known = operator.coordinates(basis)
+            assert known is not None
+            yield channel, Dots(known, values, deviations[channel])
+
+
+def _image(operator: Gridded, basis: Basis, values: np.ndarray) -> np.ndarray:
+    """Data on the observation's own grid."""
+    grid, kept = basis.grid(operator.resolution), operator.kept(basis)
+    image = np.full(int(np.prod(grid)), np.nan)
+    image[slice(None) if kept is None else kept] = values
+    return image.reshape(grid)
+
+
+def _functions(
+    operator: Modes, basis: Basis, channels: int, data: np.ndarray, n: int
+) -> list[Image]:
+    """The functions that have these coefficients, and no others: modes are orthonormal."""
+    observed = operator.on(basis, channels, n)
+    fields = observed.adjoint(torch.from_numpy(np.asarray(data, np.float64)))
+    return [Image(values) for values in fields.numpy()]
