@@ -24,7 +24,7 @@ LARGE = 4096
 """The number of modes from which on those that matter least are summed in single precision."""
 
 LEAST = 0.02
-"""Their share of the variance of the data, so that rounding is below 10⁻⁸ of that."""
+"""Their largest share of the variance of the data, so that rounding is about 10⁻⁸ of that."""
 
 
 @dataclass(frozen=True, eq=False)
