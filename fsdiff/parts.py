@@ -46,6 +46,7 @@ FAMILIES = {
     "observation": "inverse.observations",
     "guidance": "inverse.guidance",
     "map": "inverse.forward.darcy inverse.forward.membrane",
+    "sensors": "inverse.observations.points",
     "link": "inverse.forward.links",
     "latent": "inverse.latent",
     "reference": "inverse.references.exact inverse.references.markov",
