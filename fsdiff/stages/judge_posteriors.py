@@ -1,7 +1,7 @@
 """Compare draws of posteriors with references and with what was observed, beside baselines."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ class PosteriorJudge:
 
     Metrics see fields as ``Judge`` normalises them, in units of each channel's own deviation.
     ``truth`` (case, channel, *grid) and ``reference`` (case, draw, channel, *grid), if there is
-    one, are normalised.
+    one, are normalised. The reference may be on a coarser grid than the draws, on which these are
+    compared with it then.
     """
 
     judge: Judge
@@ -67,22 +68,46 @@ class PosteriorJudge:
 
     def _row(self, draws: Tensor, reference: Tensor | None, residuals: Tensor) -> dict[str, float]:
         basis = self.judge.basis
-        everything = Cases(draws, basis, self.truth, reference, residuals)
-        row = evaluate(self.metrics, everything)
+        truth = basis.restrict(self.truth, basis.resolution(draws))
+        sets = [Cases(draws, basis, truth, reference, residuals)]
+        if reference is not None and basis.resolution(reference) < basis.resolution(draws):
+            coarse = basis.restrict(draws, basis.resolution(reference))
+            sets = [
+                Cases(draws, basis, truth, None, residuals),
+                Cases(coarse, basis, reference=reference),
+            ]
+        row = self._evaluated(sets)
         for name, numbers in self.judge.channels.items():
             own = list(numbers)
-            cases = Cases(
-                draws[:, :, own],
-                basis.select(own),
-                self.truth[:, own],
-                None if reference is None else reference[:, :, own],
-            )
             try:
-                found = evaluate(self.metrics, cases)
+                found = self._evaluated([_of_channels(cases, own) for cases in sets])
             except ValueError as error:
                 raise ValueError(f"channel {name}: {error}") from error
             row |= {of_channel(key, name): value for key, value in found.items()}
         return row
+
+    def _evaluated(self, sets: Sequence[Cases]) -> dict[str, float]:
+        """The numbers of all metrics, each from the set of cases that has what it needs."""
+        row: dict[str, float] = {}
+        for number, cases in enumerate(sets):
+            own = {
+                name: metric
+                for name, metric in self.metrics.items()
+                if number == 0 or "reference" in metric.needs
+            }
+            row |= evaluate(own, cases)
+        return row
+
+
+def _of_channels(cases: Cases, chosen: Sequence[int]) -> Cases:
+    """The cases of some channels, without misfits, which are those of all."""
+    own = list(chosen)
+    return Cases(
+        cases.draws[:, :, own],
+        cases.basis.select(own),
+        None if cases.truth is None else cases.truth[:, own],
+        None if cases.reference is None else cases.reference[:, :, own],
+    )
 
 
 def judge_posterior(

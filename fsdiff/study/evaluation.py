@@ -1,7 +1,7 @@
 """The block of metrics, and whether these suit what the study has them compare."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
@@ -33,6 +33,18 @@ def _of_different_kinds(metrics: dict[str, PartBlock]) -> dict[str, PartBlock]:
     return metrics
 
 
+POSTERIOR_METRICS: Any = {
+    "moments": {"kind": "posterior_moments"},
+    "covariance": {"kind": "posterior_covariance"},
+    "energy_distance": {"kind": "posterior_energy_distance"},
+    "truth": {"kind": "truth_error"},
+    "crps": {"kind": "crps"},
+    "coverage": {"kind": "coverage"},
+    "misfit": {"kind": "misfit"},
+}
+"""Those of most studies: calibration wants hundreds of cases, a classifier takes its time."""
+
+
 class Evaluation(Block):
     """The metrics that compare samples with test data."""
 
@@ -42,6 +54,12 @@ class Evaluation(Block):
         AfterValidator(_of_different_kinds),
     ]
     """Each metric under a name of one's choice."""
+    posterior_metrics: Annotated[
+        dict[Name, Annotated[PartBlock, PartOf("posterior_metrics")]],
+        Field(min_length=1),
+        AfterValidator(_of_different_kinds),
+    ] = Field(POSTERIOR_METRICS, validate_default=True)
+    """Those that compare draws given data with a reference and with the truth."""
 
 
 def metrics_of(info: ValidationInfo) -> dict[str, Metric]:

@@ -186,12 +186,23 @@ def _unfit_reference(
         reference.check(item.draws)
     except ValueError as error:
         yield ("draws",), str(error)
+    for at, problem in _too_few(study, observed.cases, item.draws // 2):
+        yield at, f"of half against half, {problem}"
     source, operator, n = dataset.source.part, observed.observation(dataset), item.resolutions[0]
     try:
         data = torch.zeros_like(operator.deviations(dataset.basis, source.values))
         reference.check_posterior(posterior_of(source, operator, n, data, reference.likelihood))
     except ValueError as error:
         yield ("reference",), str(error)
+
+
+def _too_few(study: "Study", cases: int, draws: int) -> Iterator[Problem]:
+    """Metrics that need more cases, or more draws of each."""
+    for name, metric in study.evaluation.posterior_metrics.items():
+        try:
+            metric.part.check_counts(cases, draws)
+        except ValueError as error:
+            yield ("draws",), f"evaluation.posterior_metrics.{name}: {error}"
 
 
 def _unknown_resolutions(
@@ -240,6 +251,7 @@ def _unfit_posterior(
         at = ("resolutions", i)
         yield from unfit_for_network(experiment.network, dataset, n, "this resolution", at)
     yield from useless_steps(experiment.process.part, sampler, dataset, item.resolutions)
+    yield from _too_few(study, observed.cases, item.draws)
     yield from _unguided(item, study, observed)
 
 

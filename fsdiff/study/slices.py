@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from fsdiff.data.storage import canonical_json
-from fsdiff.parts import described
+from fsdiff.parts import described, kinds
 from fsdiff.study.study import Study
 
 
@@ -191,6 +191,51 @@ class Configuration(Study):
             "resolution": resolution,
             "seed": item.seed,
         }
+
+    def judge_posterior_slice(self, posterior: str, resolution: int, seed: int) -> dict[str, Any]:
+        """What compares draws given data with a reference and the truth; the same for all seeds.
+
+        {"basis": block, "posterior_metrics": {name: block}, "operator": block, "resolution": int}
+        """
+        return self._judged_draws(self.posteriors[posterior].observation, resolution)
+
+    def judge_baselines_slice(self, observation: str, resolution: int) -> dict[str, Any]:
+        """What judge_posterior_slice has, and how many draws of the baselines there are.
+
+        {"draws", "seed": int}, and {"source", "latent": blocks} where the law of the data is known.
+        """
+        item = self.observations[observation]
+        source = self.datasets[item.dataset].source
+        counts = [p.draws for p in self.posteriors.values() if p.observation == observation]
+        law = {"source": source.plain(), "latent": {"kind": source.kind}}
+        return {
+            **self._judged_draws(observation, resolution),
+            "draws": max(counts),
+            "seed": item.seed,
+            **(law if source.kind in kinds("latent") else {}),
+        }
+
+    def _judged_draws(self, observation: str, resolution: int) -> dict[str, Any]:
+        metrics = self.evaluation.posterior_metrics.items()
+        return {
+            "basis": self._basis(self.observations[observation].dataset),
+            "posterior_metrics": {name: block.plain() for name, block in metrics},
+            "operator": self._operator(observation),
+            "resolution": resolution,
+        }
+
+    def inferred(self, observation: str) -> list[int]:
+        """The resolutions of the draws given an observation."""
+        items = (p for p in self.posteriors.values() if p.observation == observation)
+        return sorted({n for item in items for n in item.resolutions})
+
+    def reference_of(self, observation: str, resolution: int) -> tuple[str, int] | None:
+        """The reference for draws at a resolution, and its own, which may be coarser; or None."""
+        for name, item in self.references.items():
+            known = [n for n in item.resolutions if n <= resolution]
+            if item.observation == observation and known:
+                return name, max(known)
+        return None
 
     def _operator(self, observation: str) -> dict[str, Any]:
         """The block of what is observed, with numbers for names of channels."""

@@ -121,7 +121,9 @@ class Study(Block):
     """Data sets by name."""
     experiments: Annotated[dict[Name, Experiment], Field(min_length=1)] = Field({})
     """Experiments by name; blocks that one does not have are taken from ``defaults``."""
-    evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_construct(metrics={}))
+    evaluation: Evaluation = Field(
+        default_factory=lambda: Evaluation.model_construct(metrics={}, posterior_metrics={})
+    )
     analyses: Analyses = Field({})
     """Exact experiments by name: they need no data sets and may stand alone."""
     observations: dict[Name, Observed] = Field({})

@@ -7,19 +7,20 @@ def observed_data(wildcards):
     return f"results/data/{dataset}/{STUDY.datasets[dataset].resolutions[-1]}.nc"
 
 
-def observation_file(name):
-    """What is observed, by the name of the observation."""
-    return f"results/observations/{name}.nc"
+def observation_named(wildcards):
+    """The observation that the wildcards name, or that of what they name."""
+    for key, blocks in (
+        ("posterior", STUDY.posteriors),
+        ("reference", STUDY.references),
+    ):
+        if key in wildcards.keys():
+            return blocks[wildcards[key]].observation
+    return wildcards.observation
 
 
-def observation_of(block):
-    """What a reference or a posterior that the wildcards name is given; ``block`` has them."""
-
-    def path(wildcards):
-        name = wildcards.get("reference") or wildcards.posterior
-        return observation_file(block[name].observation)
-
-    return path
+def observation_read(wildcards):
+    """What is observed, for what the wildcards name."""
+    return f"results/observations/{observation_named(wildcards)}.nc"
 
 
 def weights_of_posterior(suffix):
@@ -58,7 +59,7 @@ rule infer:
     input:
         weights=weights_of_posterior(".safetensors"),
         sidecar=weights_of_posterior(".json"),
-        observation=observation_of(STUDY.posteriors),
+        observation=observation_read,
     output:
         draws="results/posteriors/{posterior}/seed{seed}/{resolution}.nc",
         cost="results/posteriors/{posterior}/seed{seed}/{resolution}.json",
@@ -82,7 +83,7 @@ rule infer:
 
 rule refer:
     input:
-        observation=observation_of(STUDY.references),
+        observation=observation_read,
     output:
         draws="results/references/{reference}/{resolution}.nc",
     log:
@@ -100,3 +101,69 @@ rule refer:
         lineage=lineage_of_job,
     script:
         "../scripts/refer.py"
+
+
+def reference_for(observation, resolution):
+    """The file of the reference for draws at a resolution, in a list; none where there is none."""
+    found = STUDY.reference_of(observation, int(resolution))
+    return [f"results/references/{found[0]}/{found[1]}.nc"] if found else []
+
+
+def reference_beside(wildcards):
+    """The file of the reference for draws that the wildcards name."""
+    return reference_for(observation_named(wildcards), wildcards.resolution)
+
+
+def truths(wildcards):
+    """The data set that was observed, at the resolution of the draws."""
+    dataset = STUDY.observations[observation_named(wildcards)].dataset
+    return f"results/data/{dataset}/{wildcards.resolution}.nc"
+
+
+rule judge_posterior:
+    input:
+        draws="results/posteriors/{posterior}/seed{seed}/{resolution}.nc",
+        observation=observation_read,
+        reference=reference_beside,
+        data=truths,
+    output:
+        metrics="results/metrics/posteriors/{posterior}/seed{seed}/{resolution}.json",
+    log:
+        "logs/judge_posterior/{posterior}/seed{seed}/{resolution}.log",
+    benchmark:
+        "results/benchmarks/judge_posterior/{posterior}/seed{seed}/{resolution}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(60),
+    params:
+        job=job("judge_posterior", "posterior", "resolution", "seed"),
+        lineage=lineage_of_job,
+    script:
+        "../scripts/judge_posterior.py"
+
+
+rule judge_baselines:
+    input:
+        observation=observation_read,
+        reference=reference_beside,
+        data=truths,
+    output:
+        metrics="results/metrics/posteriors/baselines/{observation}/{resolution}.json",
+    log:
+        "logs/judge_baselines/{observation}/{resolution}.log",
+    benchmark:
+        "results/benchmarks/judge_baselines/{observation}/{resolution}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(60),
+    params:
+        job=job("judge_baselines", "observation", "resolution"),
+        lineage=lineage_of_job,
+    script:
+        "../scripts/judge_baselines.py"

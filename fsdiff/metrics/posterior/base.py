@@ -107,15 +107,18 @@ class PosteriorMetric(ABC):
         for name in self.needs:
             if getattr(cases, name) is None:
                 raise ValueError(f"'{self.kind}' compares draws with the {name}, which is missing")
-        if cases.draws.shape[1] < self.at_least:
+        self.check_counts(*cases.draws.shape[:2])
+
+    def check_counts(self, cases: int, draws: int) -> None:
+        """Raise ValueError where there are too few cases, or draws of each."""
+        if draws < self.at_least:
             raise ValueError(
                 f"'{self.kind}' needs {self.at_least} draws or more of each posterior; there are "
-                f"{cases.draws.shape[1]}"
+                f"{draws}"
             )
-        if len(cases.draws) < self.at_least_cases:
+        if cases < self.at_least_cases:
             raise ValueError(
-                f"'{self.kind}' needs {self.at_least_cases} cases or more; there are "
-                f"{len(cases.draws)}"
+                f"'{self.kind}' needs {self.at_least_cases} cases or more; there are {cases}"
             )
 
     def __call__(self, cases: Cases) -> dict[str, float]:

@@ -116,14 +116,14 @@ class Calibration(PosteriorMetric):
         Words("calibration_p_value", "p-value of uniform ranks", CALIBRATION, target=None),
     )
 
-    def check(self, cases: Cases) -> None:
+    def check_counts(self, cases: int, draws: int) -> None:
         """Refuse fewer than five cases a bin, of which the test would be wrong."""
-        super().check(cases)
-        if len(cases.draws) < 5 * self.bins or cases.draws.shape[1] + 1 < self.bins:
+        super().check_counts(cases, draws)
+        if cases < 5 * self.bins or draws + 1 < self.bins:
             raise ValueError(
                 f"'{self.kind}' with {self.bins} bins needs {5 * self.bins} cases of "
-                f"{self.bins - 1} draws or more; there are {len(cases.draws)} cases of "
-                f"{cases.draws.shape[1]} draws: lower bins"
+                f"{self.bins - 1} draws or more; there are {cases} cases of {draws} draws: lower "
+                "bins"
             )
 
     def measure(self, cases: Cases) -> dict[str, float]:

@@ -1,0 +1,23 @@
+"""Compare what needs no model with a reference and the truth."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from fsdiff.jobs.job import job_of
+from fsdiff.stages.judge_posteriors import judge_baselines
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job_of(snakemake, __file__) as job:
+    torch.set_num_threads(snakemake.threads)
+
+    judge_baselines(
+        job,
+        observation=Path(snakemake.input.observation),
+        reference=next(map(Path, snakemake.input.reference), None),
+        data=Path(snakemake.input.data),
+        output=Path(snakemake.output.metrics),
+    )
