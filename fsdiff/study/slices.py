@@ -179,12 +179,14 @@ class Configuration(Study):
     def refer_slice(self, reference: str, resolution: int) -> dict[str, Any]:
         """What decides draws of a true posterior at one resolution, given the data.
 
-        {"source", "operator", "reference": blocks, "draws", "resolution", "seed": int}
+        {"source", "latent", of the same kind, "operator", "reference": blocks, "draws",
+        "resolution", "seed": int}
         """
         item = self.references[reference]
         dataset = self.datasets[self.observations[item.observation].dataset]
         return {
             "source": dataset.source.plain(),
+            "latent": {"kind": dataset.source.kind},
             "operator": self._operator(item.observation),
             "reference": item.reference.plain(),
             "draws": item.draws,
