@@ -22,7 +22,7 @@ from fsdiff.reports.summary import (
 BLIND = 1.5
 """A metric that puts the Gaussian surrogate within this many floors of the data is blind to it."""
 
-_STYLE = """
+STYLE = """
 body { font: 14px/1.4 system-ui, "Segoe UI", sans-serif; color: #1a1a1a; background: #fff;
   margin: 1.2em; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-bottom: 2em; }
@@ -43,6 +43,7 @@ small { color: #666; font-weight: 400; }
 .key { padding: .1em .5em; margin-right: .2em; }
 .wide { overflow-x: auto; }
 """
+"""How tables look."""
 
 _GUIDE = """
 <p>Distances are in units of each channel's standard deviation. Mean ± standard deviation over
@@ -70,7 +71,7 @@ def summary_html(rows: pd.DataFrame | Iterable[Mapping[str, Any]], *, known: Kno
     ]
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>Summary</title><style>{_STYLE}</style></head>\n<body>"
+        f"<title>Summary</title><style>{STYLE}</style></head>\n<body>"
         f"{_GUIDE.format(blind=BLIND)}{''.join(sections)}</body></html>\n"
     )
 
@@ -80,10 +81,11 @@ def _section(dataset: str, table: pd.DataFrame, known: Known) -> str:
     called = titles(table)
     blocks = [_block(int(n), part, shown, called) for n, part in table.groupby("resolution")]
     heading = f"<h2>{html(dataset)}</h2>" if dataset else ""
-    return f'{heading}<div class="wide"><table>{_head(shown)}{"".join(blocks)}</table></div>\n'
+    return f'{heading}<div class="wide"><table>{head(shown)}{"".join(blocks)}</table></div>\n'
 
 
-def _head(shown: list[Column]) -> str:
+def head(shown: list[Column]) -> str:
+    """The head of a table: families of results, and what each is called."""
     families = [(name, len(list(group))) for name, group in groupby(shown, lambda c: c.family)]
     groups = "".join(f'<th class="first" colspan="{n}">{html(name)}</th>' for name, n in families)
     firsts = _firsts(shown)
@@ -103,14 +105,15 @@ def _block(
         rows = table[table["row"] == kind]
         if len(rows):
             cells = [_reference_cell(rows, table, kind, column) for column in shown]
-            lines.append(_line(title, cells, shown, "reference"))
+            lines.append(line(title, cells, shown, "reference"))
     for name, rows in models(table).items():
         cells = [_model_cell(rows, table, column) for column in shown]
-        lines.append(_line(_name(called[name], rows, resolution), cells, shown, ""))
+        lines.append(line(_name(called[name], rows, resolution), cells, shown, ""))
     return f"<tbody>{''.join(lines)}</tbody>"
 
 
-def _line(title: str, cells: list[tuple[str, str]], shown: list[Column], kind: str) -> str:
+def line(title: str, cells: list[tuple[str, str]], shown: list[Column], kind: str) -> str:
+    """A row of a table: its title, and (classes, text) of each cell; ``kind`` is its class."""
     firsts = _firsts(shown)
     body = "".join(
         f"<td{_class(classes, column.name in firsts and 'first')}>{text}</td>"
@@ -122,7 +125,7 @@ def _line(title: str, cells: list[tuple[str, str]], shown: list[Column], kind: s
 def _reference_cell(
     rows: pd.DataFrame, table: pd.DataFrame, kind: str, column: Column
 ) -> tuple[str, str]:
-    text = _value(rows, column)
+    text = value(rows, column)
     if kind == "real" and column.target and text:
         text += f" <small>→ {number(float(column.goal(rows).mean()), column)}</small>"
     if kind == "surrogate" and text and is_blind(table, column):
@@ -131,7 +134,7 @@ def _reference_cell(
 
 
 def _model_cell(rows: pd.DataFrame, table: pd.DataFrame, column: Column) -> tuple[str, str]:
-    text = _value(rows, column)
+    text = value(rows, column)
     deviation = float(column.deviation(rows).mean())
     if not text or np.isnan(deviation):
         return "", text
@@ -163,7 +166,8 @@ def number(value: float, column: Column) -> str:
     return f"{value:#.3g}".rstrip(".")
 
 
-def _value(rows: pd.DataFrame, column: Column) -> str:
+def value(rows: pd.DataFrame, column: Column) -> str:
+    """Mean ± standard deviation over rows; nothing where there is no number."""
     values = rows[column.name].dropna()
     if not len(values):
         return ""

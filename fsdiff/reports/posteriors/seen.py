@@ -11,6 +11,7 @@ from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.channel import Channel
 from fsdiff.inverse.observations.frames import Frames
 from fsdiff.inverse.observations.gridded import Gridded
+from fsdiff.inverse.observations.mapped import Mapped
 from fsdiff.inverse.observations.modes import Modes
 from fsdiff.inverse.observations.points import Sensors
 from fsdiff.inverse.observations.several import Several
@@ -21,13 +22,14 @@ from fsdiff.spaces.basis import Basis
 class Dots:
     """Data at ``places`` (points, axes), physical coordinates of the box.
 
-    ``values`` (points,) are None where the data are no values of the field; ``deviation`` (points,)
-    are those of the noise.
+    ``values`` (points,) are those of the field, or with ``foreign`` of another quantity;
+    ``deviation`` (points,) are those of the noise.
     """
 
     places: np.ndarray
-    values: np.ndarray | None
+    values: np.ndarray
     deviation: np.ndarray | None = None
+    foreign: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,20 +44,14 @@ Shown: TypeAlias = Dots | Image
 
 
 def seen(
-    operator: Observation,
-    basis: Basis,
-    channels: int,
-    data: np.ndarray,
-    n: int,
-    places: np.ndarray | None = None,
+    operator: Observation, basis: Basis, channels: int, data: np.ndarray, n: int
 ) -> dict[int, list[Shown]]:
     """What the data (size,) of an observation show, by the number of the channel.
 
-    Channels of which nothing is seen are absent. ``n`` is the level of the fields beside it, and
-    ``places`` (size, axes) is where data lie that are no functionals of the field.
+    Channels of which nothing is seen are absent. ``n`` is the level of the fields beside it.
     """
     found: dict[int, list[Shown]] = {}
-    for channel, shown in _parts(operator, basis, channels, data, n, places):
+    for channel, shown in _parts(operator, basis, channels, data, n):
         found.setdefault(channel, []).append(shown)
     return found
 
@@ -71,27 +67,23 @@ def frames_seen(operator: Observation) -> Frames | None:
 
 
 def _parts(
-    operator: Observation,
-    basis: Basis,
-    channels: int,
-    data: np.ndarray,
-    n: int,
-    places: np.ndarray | None,
+    operator: Observation, basis: Basis, channels: int, data: np.ndarray, n: int
 ) -> Iterator[tuple[int, Shown]]:
     if isinstance(operator, Several):
         for part in operator.observation:
             count = len(part.deviations(basis, channels))
-            yield from _parts(part, basis, channels, data[:count], n, places)
+            yield from _parts(part, basis, channels, data[:count], n)
             data = data[count:]
         return
     if isinstance(operator, Channel):
-        own = basis.select((operator.channel,))
-        for _, shown in _parts(operator.observation, own, 1, data, n, places):
-            yield operator.channel, shown
+        number = operator.channel
+        assert isinstance(number, int)  # names of channels are for configurations
+        for _, shown in _parts(operator.observation, basis.select((number,)), 1, data, n):
+            yield number, shown
         return
+    if isinstance(operator, Mapped):
+        yield from _mapped(operator, basis, data)
     if not isinstance(operator, Gridded | Modes | Sensors):
-        if places is not None:
-            yield 0, Dots(places, None)
         return
     if isinstance(operator, Modes):
         yield from enumerate(_functions(operator, basis, channels, data, n))
@@ -104,6 +96,14 @@ def _parts(
             known = operator.coordinates(basis)
             assert known is not None
             yield channel, Dots(known, values, deviations[channel])
+
+
+def _mapped(operator: Mapped, basis: Basis, data: np.ndarray) -> Iterator[tuple[int, Shown]]:
+    """Sensors of what a map gives, beside the first channel; nothing where it has none."""
+    sensors = getattr(operator.map, "sensors", None)
+    if isinstance(sensors, Sensors):
+        deviation = np.full(len(data), operator.noise)
+        yield 0, Dots(sensors.coordinates(basis), data, deviation, foreign=True)
 
 
 def _image(operator: Gridded, basis: Basis, values: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from fsdiff.reports.plotting.style import WIDTH, styled, wrapped
+from fsdiff.reports.plotting.style import SMALL, WIDTH, styled, wrapped
 from fsdiff.reports.posteriors.ranks import CHANCE, LEVELS, Ranks
 
 EXPECTED: dict[str, Any] = {"color": "black", "linewidth": 1.0, "linestyle": "--", "zorder": 1.5}
@@ -77,7 +77,9 @@ def _coverage(axes: Axes, own: Calibrated) -> None:
     (inside,) = 100 * own.nodes.coverage([0.9])
     ((least,), (most,)) = 100 * own.nodes.coverage_by_chance([0.9])
     said = f"90 % hold {inside:.0f} %, by chance {least:.0f}–{most:.0f} %"
-    axes.set_title(f"{wrapped(own.title, 26)}\n{said}", fontsize=9)
+    axes.set_title(wrapped(own.title, 26), pad=17)
+    above: dict[str, Any] = {"xycoords": "axes fraction", "ha": "center", "fontsize": SMALL}
+    axes.annotate(said, (0.5, 1.03), **above)
 
 
 def _histogram(axes: Axes, own: Calibrated) -> None:
@@ -87,7 +89,12 @@ def _histogram(axes: Axes, own: Calibrated) -> None:
     axes.set_axis_on()
     axes.stairs(high, edges, baseline=low, fill=True, label="chance", **BAND)
     heights = own.modes.density(bins)
-    bars = {"color": own.colour, "alpha": 0.45, "edgecolor": own.colour, "label": "ranks"}
+    bars: dict[str, Any] = {
+        "color": own.colour,
+        "alpha": 0.45,
+        "edgecolor": own.colour,
+        "label": "ranks",
+    }
     axes.bar(edges[:-1], heights, 0.92 / bins, align="edge", zorder=1.1, **bars)
     axes.axhline(1, **EXPECTED)
     axes.set(xlim=(0, 1), xlabel="rank of the truth / draws")

@@ -67,7 +67,7 @@ def _block(
 
 def _legend(scene: Scene, shown: Sequence[Ensemble]) -> list[Artist]:
     """What is drawn, without the colours that tell posteriors apart."""
-    grey = {"color": "#7A7A7A"}
+    grey: dict[str, Any] = {"color": "#7A7A7A"}
     found: list[Artist] = [
         Patch(alpha=opacity, linewidth=0, label=f"{100 * level:.0f} % of draws", **grey)
         for level, opacity in BANDS.items()
@@ -107,12 +107,12 @@ def _places(scene: Scene, image: Image) -> np.ndarray:
 
 def _dots(axes: Axes, dots: Dots, x: np.ndarray) -> None:
     at = _coordinates(dots.places[:, 0], x)
-    if dots.values is None:
-        below = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+    if dots.foreign:
+        below: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
         axes.plot(at, np.zeros(len(at)), markersize=4, **DOTS, **below)
         return
     size = float(np.clip(60 / max(len(at), 1), 1.5, 5))
-    how = {"markersize": size, "elinewidth": 0.8, "zorder": 5, "label": "data"}
+    how: dict[str, Any] = {"markersize": size, "elinewidth": 0.8, "zorder": 5, "label": "data"}
     axes.errorbar(at, dots.values, dots.deviation, **DOTS, **how)
 
 
@@ -153,7 +153,11 @@ def _limits(scene: Scene, shown: Sequence[Ensemble], channel: int) -> tuple[floa
     sound = [item for item in shown if item.is_reference and not item.remark] or shown
     values = [scene.truth.values[channel]]
     values += [np.nanquantile(item.draws[:, channel], [0.01, 0.99]) for item in sound]
-    values += [item.values for item in scene.seen.get(channel, []) if item.values is not None]
+    values += [
+        item.values
+        for item in scene.seen.get(channel, [])
+        if not (isinstance(item, Dots) and item.foreign)
+    ]
     low = min(float(np.nanmin(v)) for v in values)
     high = max(float(np.nanmax(v)) for v in values)
     margin = 0.12 * (high - low) or 1.0

@@ -1,6 +1,7 @@
 """Posteriors of fields on planes: truth and data above, a row for each posterior below."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -125,7 +126,7 @@ def beyond(error: np.ndarray) -> str:
     return f"{100 * (known > BEYOND).mean():.0f} % above {BEYOND:g}" if len(known) else ""
 
 
-def _first_row(row: Sequence[Axes], scene: Scene, channel: int, values: ScalarMappable) -> None:
+def _first_row(row: np.ndarray, scene: Scene, channel: int, values: ScalarMappable) -> None:
     """The truth with sensors on it, what is seen by itself, and how to read the rest."""
     truth, seen = scene.truth.values[channel], scene.seen.get(channel, [])
     show(row[0], truth, values, scene.grid)
@@ -159,7 +160,8 @@ def _told(item: Shown) -> str:
         count, what = int((~np.isnan(item.values)).sum()), "data"
     else:
         count, what = len(item.places), "sensors"
-        what += " of another quantity" if item.values is None else ""
+        if item.foreign:
+            what += f" of another quantity,\n{item.values.min():.2g} to {item.values.max():.2g}"
     noise = [] if item.deviation is None else sorted({f"{d:.2g}" for d in item.deviation})
     said = f", noise {' to '.join(noise[:: max(1, len(noise) - 1)])}" if noise else ""
     return f"{count} {what}{said}"
@@ -182,15 +184,20 @@ def observed(
 
 
 def scatter(axes: Axes, dots: Dots, values: ScalarMappable) -> None:
-    """Sensors in the colours of their data; white where these are no values of the field."""
+    """Sensors in the colours of their data: those of the field, or a range of their own."""
     y, x = dots.places[:, -2:].T
     size = float(np.clip(900 / max(len(x), 1), 3, 20))
     edge = 0.5 if len(x) <= CROWDED else 0.0
-    how = {"s": size, "linewidths": edge, "edgecolors": "black", "clip_on": False, "zorder": 3}
-    if dots.values is None:
-        axes.scatter(x, y, color="white", **how)
-    else:
-        axes.scatter(x, y, c=dots.values, norm=values.norm, cmap=values.cmap, **how)
+    how: dict[str, Any] = {
+        "s": size,
+        "linewidths": edge,
+        "edgecolors": "black",
+        "clip_on": False,
+        "zorder": 3,
+    }
+    own: dict[str, Any] = {"norm": values.norm, "cmap": values.cmap}
+    colours = {"cmap": "viridis"} if dots.foreign else own
+    axes.scatter(x, y, c=dots.values, **colours, **how)
 
 
 def _on(grid: Grid, truth: np.ndarray, image: np.ndarray) -> Grid:

@@ -25,7 +25,7 @@ class Sheet:
         self.width, self.height, self.top = width, height, TITLE
         self.figure.text(0.5, 1 - 0.25 / height, title, ha="center", va="center", fontsize=11)
 
-    def row(self, lefts: Sequence[float], size: tuple[float, float], below: float) -> np.ndarray:
+    def row(self, lefts: np.ndarray, size: tuple[float, float], below: float) -> np.ndarray:
         """Panels at these distances from the left, and ``below`` them so much room."""
         panels = [self._axes(left, *size) for left in lefts]
         self.top += size[1] + below

@@ -1,6 +1,7 @@
 """Posteriors of functions of time and place, or of volumes: strips of frames."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -136,7 +137,7 @@ def _at(seen: Sequence[Shown], frame: int, frames: int) -> Iterator[Shown]:
             continue
         here = np.rint(item.places[:, 0]).clip(0, frames - 1) == frame
         if here.any():
-            yield Dots(item.places[here, 1:], None if item.values is None else item.values[here])
+            yield replace(item, places=item.places[here, 1:], values=item.values[here])
 
 
 def _coordinate(scene: Scene, frame: int) -> str:

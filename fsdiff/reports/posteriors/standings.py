@@ -1,0 +1,166 @@
+"""How near posteriors come to the true one, or without a reference, what their score is."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from fsdiff.reports.posteriors.summary import (
+    BASELINES,
+    COVERAGE,
+    DEVIATION,
+    MEAN,
+    SCORE,
+    as_table,
+    observations,
+    posteriors,
+    titles,
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is known of a posterior or a baseline, NaN where it is not: means over seeds.
+
+    ``mean`` is ‖μ − μ*‖ and ``deviation`` ‖σ − σ*‖, both over the root mean square of σ*;
+    ``score`` is the CRPS. ``coverage`` is that of central 90 % intervals, which for a right
+    posterior is from ``low`` to ``high`` in 95 % of such studies. ``draws`` is how many there are.
+    """
+
+    name: str
+    mean: float = math.nan
+    deviation: float = math.nan
+    score: float = math.nan
+    coverage: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    draws: int = 0
+
+    @property
+    def distance(self) -> float:
+        """√(mean² + deviation²), the 2-Wasserstein distance of Gaussian laws at the nodes.
+
+        Of marginal laws with these means and deviations, in the mean square over nodes, and in
+        units of the true deviation.
+        """
+        return math.hypot(self.mean, self.deviation)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The posteriors of an observation at one resolution, the nearest to the true one first.
+
+    Without a converged reference they are in the order of their scores. ``remark`` says why the
+    reference is none, ``reference_draws`` how many it has.
+    """
+
+    observation: str
+    title: str
+    resolution: int
+    places: tuple[Place, ...]
+    baselines: Mapping[str, Place] = field(default_factory=dict)
+    remark: str = ""
+    reference_draws: int = 0
+
+    @property
+    def against_reference(self) -> bool:
+        """Whether there is a reference that posteriors are compared with."""
+        return any(not math.isnan(place.distance) for place in self.places)
+
+    def value(self, place: Place) -> float:
+        """What decides the order: the distance from the reference, or the score."""
+        return place.distance if self.against_reference else place.score
+
+    @property
+    def everyone(self) -> tuple[Place, ...]:
+        """Posteriors and baselines but for the reference itself, in the same order."""
+        beside = [place for kind, place in self.baselines.items() if kind != "reference"]
+        return tuple(sorted([*self.places, *beside], key=lambda item: _last(self.value(item))))
+
+    def by_chance(self, place: Place) -> float:
+        """The distance that so many draws of the true posterior have, were it Gaussian.
+
+        1/N + 1/M of the square is due to the means of N draws and of the reference's M, half as
+        much to their deviations.
+        """
+        if not place.draws or not self.reference_draws:
+            return math.nan
+        return math.sqrt(1.5 * (1 / place.draws + 1 / self.reference_draws))
+
+
+def posterior_standings(
+    rows: pd.DataFrame,
+    calibrated: Mapping[tuple[str, int], Mapping[str, Any]],
+    called: Mapping[str, str] | None = None,
+) -> list[Standing]:
+    """The standing of each observation in the table of posteriors, in its order.
+
+    It is that at the finest resolution at which some posterior is compared with a reference, or
+    without one, at the finest of all. ``calibrated`` has by observation and resolution what
+    ``fsdiff.stages.posterior_pages`` writes; ``called`` are titles of observations by name.
+    """
+    table = as_table(rows)
+    return [
+        _standing(name, part, calibrated, (called or {}).get(name, name))
+        for name, part in observations(table).items()
+        if (part["row"] == "posterior").any()
+    ]
+
+
+def _standing(
+    name: str,
+    table: pd.DataFrame,
+    calibrated: Mapping[tuple[str, int], Mapping[str, Any]],
+    title: str,
+) -> Standing:
+    called, finest = titles(table), _finest(table)
+    table, about = table[table["resolution"] == finest], calibrated.get((name, finest), {})
+    told = {row["posterior"]: row for row in about.get("rows", ())}
+    found = Standing(
+        observation=name,
+        title=title,
+        resolution=finest,
+        places=tuple(
+            _place(called[own], part, told.get(own, {})) for own, part in posteriors(table).items()
+        ),
+        baselines={
+            kind: _place(label, table[table["row"] == kind], {})
+            for kind, label in BASELINES.items()
+            if (table["row"] == kind).any()
+        },
+        remark=str(about.get("remark", "")),
+        reference_draws=int(told.get("", {}).get("draws", 0)),
+    )
+    ordered = sorted(found.places, key=lambda place: _last(found.value(place)))
+    return Standing(**{**vars(found), "places": tuple(ordered)})
+
+
+def _finest(table: pd.DataFrame) -> int:
+    """The finest resolution at which posteriors are compared with a reference, or else of all."""
+    rows = table[table["row"] == "posterior"]
+    compared = rows[rows[MEAN].notna()] if MEAN in rows else rows[:0]
+    return int((compared if len(compared) else rows)["resolution"].max())
+
+
+def _place(name: str, rows: pd.DataFrame, told: Mapping[str, Any]) -> Place:
+    mean, deviation, score, coverage = (
+        float(rows[column].mean()) if column in rows else math.nan
+        for column in (MEAN, DEVIATION, SCORE, COVERAGE)
+    )
+    return Place(
+        name,
+        mean,
+        deviation,
+        score,
+        float(told.get("coverage", coverage)),
+        float(told.get("low", math.nan)),
+        float(told.get("high", math.nan)),
+        int(told.get("draws", 0)),
+    )
+
+
+def _last(value: float) -> float:
+    """Unknown values come last."""
+    return math.inf if math.isnan(value) else value

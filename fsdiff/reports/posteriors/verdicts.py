@@ -1,0 +1,104 @@
+"""What the standing of posteriors means, in words."""
+
+import math
+
+from fsdiff.reports.posteriors.standings import Place, Standing
+
+FAR = 1.3
+"""How many times farther than the nearest a posterior is said to lose something."""
+
+
+def of_posteriors(standing: Standing) -> str:
+    """Which posterior is best, beside kriging and prior, and what the others lose: sentences."""
+    best = standing.places[0]
+    if math.isnan(standing.value(best)):
+        return "Posteriors are not ranked, because none has numbers to be ranked by."
+    said = [*_reference(standing), _best(standing, best), _coverage(best), _beside(standing, best)]
+    said += [_lost(standing, best, other) for other in standing.places[1:]]
+    return " ".join(f"{sentence}." for sentence in said if sentence)
+
+
+def _reference(standing: Standing) -> list[str]:
+    """Why posteriors are judged by the truths alone, if they are."""
+    if standing.against_reference:
+        return []
+    if standing.remark:
+        return [f"The reference has not converged ({standing.remark}) and is not used"]
+    return ["There is no reference, so the truths alone judge"]
+
+
+def _best(standing: Standing, best: Place) -> str:
+    """Who is first, and how near."""
+    if not standing.against_reference:
+        return f"The lowest CRPS has {best.name}, {best.score:.3g}"
+    text = (
+        f"Nearest to the true posterior is {best.name}, {best.distance:.2g} of its standard "
+        "deviations away"
+    )
+    chance = standing.by_chance(best)
+    if math.isnan(chance):
+        return text
+    return f"{text}, where as many draws of the true one would be {chance:.2g} away"
+
+
+def _beside(standing: Standing, best: Place) -> str:
+    """How the best stands to what needs no model."""
+    known = {
+        kind: standing.value(standing.baselines[kind])
+        for kind in ("kriging", "prior")
+        if kind in standing.baselines
+    }
+    known = {kind: value for kind, value in known.items() if not math.isnan(value)}
+    if not known:
+        return ""
+    said = " and ".join(f"{kind} at {value:.2g}" for kind, value in known.items())
+    nearer = [kind for kind, value in known.items() if value <= standing.value(best)]
+    if nearer:
+        return f"No posterior is better than {' and '.join(nearer)}: {said}"
+    return f"Behind it are {said}" if len(known) > 1 else f"Behind it is {said}"
+
+
+def _coverage(place: Place) -> str:
+    """Whether 90 % intervals hold what they should, within chance."""
+    if math.isnan(place.coverage):
+        return ""
+    text = f"Its 90\u00a0% intervals hold {100 * place.coverage:.0f}\u00a0% of the truths"
+    if math.isnan(place.low):
+        return text
+    chance = f"{100 * place.low:.0f} to {100 * place.high:.0f}\u00a0%"
+    if place.low <= place.coverage <= place.high:
+        return f"{text}, which chance explains ({chance})"
+    return f"{text} and are {_fault(place)}: chance allows {chance}"
+
+
+def _fault(place: Place) -> str:
+    """What is wrong with intervals whose coverage chance does not explain; nothing if it does."""
+    if math.isnan(place.low) or place.low <= place.coverage <= place.high:
+        return ""
+    return "too narrow" if place.coverage < place.low else "too wide"
+
+
+def _lost(standing: Standing, best: Place, other: Place) -> str:
+    """What a posterior loses that is behind; nothing where it loses hardly anything."""
+    value, first = standing.value(other), standing.value(best)
+    if math.isnan(value):
+        return f"{other.name} has no such numbers"
+    lost = []
+    if standing.against_reference and value > FAR * first:
+        lost.append(f"is {value:.2g} away, {_component(other)}")
+    elif not standing.against_reference and value > first:
+        lost.append(f"has {value:.3g}")
+    if fault := _fault(other):
+        held = f"{100 * other.coverage:.0f}\u00a0%"
+        lost.append(f"its 90\u00a0% intervals are {fault} and hold {held}")
+    return f"{other.name}: {'; '.join(lost)}" if lost else ""
+
+
+def _component(place: Place) -> str:
+    """In what a posterior is off."""
+    mean, deviation = f"{place.mean:.2g}", f"{100 * place.deviation:.0f}\u00a0%"
+    if place.mean > 2 * place.deviation:
+        return f"nearly all of it in the mean ({mean})"
+    if place.deviation > 2 * place.mean:
+        return f"nearly all of it in the deviations, which are off by {deviation}"
+    return f"in the mean ({mean}) and in the deviations, which are off by {deviation}"

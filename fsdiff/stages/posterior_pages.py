@@ -1,0 +1,228 @@
+"""Draw posteriors of one observation at one resolution beside truth, data and reference."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from fsdiff.data import storage
+from fsdiff.data.storage import Provenance, grid_axes
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.metrics.posterior.base import Cases
+from fsdiff.parts import build
+from fsdiff.reports.plotting.posteriors.calibration import Calibrated, calibration
+from fsdiff.reports.plotting.posteriors.fields import posterior_fields
+from fsdiff.reports.plotting.posteriors.places import in_nodes
+from fsdiff.reports.plotting.posteriors.scene import Ensemble, Scene, ensembles
+from fsdiff.reports.plotting.posteriors.spread import Spread, spread_over_time
+from fsdiff.reports.plotting.style import save, unit_of
+from fsdiff.reports.posteriors.ranks import Ranks
+from fsdiff.reports.posteriors.seen import Dots, frames_seen, seen
+from fsdiff.spaces.basis import Basis
+from fsdiff.stages.files import Job, frames_as_channels
+from fsdiff.stages.observed import physical_draws
+
+MODES = 10
+"""Leading coefficients of each channel whose ranks are drawn."""
+
+RANKED = 200
+"""Draws among which truths are ranked, at most: of more, that many at equal distances."""
+
+CHANNELS = 4
+"""Channels that are shown, at most: of more, such as frames of series, these at equal distances."""
+
+
+def draw_posteriors(
+    job: Job,
+    *,
+    observation: Path,
+    posteriors: Sequence[Path],
+    reference: Path | None,
+    figures: Mapping[str, Path],
+    calibrated: Path,
+) -> None:
+    """Draw the first case's fields, calibration over all cases and, of frames, the forecast.
+
+    ``posteriors`` are files of draws in the order of the configuration, ``reference`` the file of
+    the true posterior, if there is one. ``figures`` are the paths of ``fields``, ``calibration``
+    and, where frames are observed, ``forecast``; ``calibrated`` gets the numbers for the verdict.
+    """
+    problem = Inverse.read(job["config"], observation, posteriors, reference)
+    ranked = list(problem.ranked())
+    drawn: dict[str, Figure] = {
+        "fields": posterior_fields(problem.scene(0), problem.shown(0)),
+        "calibration": calibration([own for _, own in ranked], problem.title),
+    }
+    if "forecast" in figures:
+        drawn["forecast"] = problem.forecast()
+    for name, path in figures.items():
+        save(drawn[name], path)
+    rows = [_numbers(name, own, problem) for name, own in ranked]
+    told = {"rows": rows, "converged": not problem.remark, "remark": problem.remark}
+    storage.write_json(calibrated, {**told, **Provenance.of_job(job).attributes()})
+
+
+def _numbers(name: str, own: Calibrated, problem: "Inverse") -> dict[str, Any]:
+    """Coverage of 90 % intervals, what chance allows of it, and the test of the ranks."""
+    ((low,), (high,)) = own.nodes.coverage_by_chance([0.9]).tolist()
+    return {
+        "posterior": name,
+        "draws": problem.counts[name],
+        "coverage": float(own.nodes.coverage([0.9])[0]),
+        "low": low,
+        "high": high,
+        "p_value": own.modes.p_value(own.modes.bins()),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Inverse:
+    """An observation of some functions and draws of its posteriors, on one grid.
+
+    ``truth`` is (case, channel, *grid), ``draws`` (case, draw, channel, *grid) of each posterior by
+    name, the reference first under an empty name. ``like`` has names and coordinates of the fields,
+    ``remark`` says why the reference is none.
+    """
+
+    basis: Basis
+    operator: Observation
+    truth: Tensor
+    data: np.ndarray
+    draws: Mapping[str, Tensor]
+    titles: Mapping[str, str]
+    like: xr.DataArray
+    samples: Sequence[int]
+    title: str
+    remark: str = ""
+
+    @classmethod
+    def read(
+        cls,
+        config: Mapping[str, Any],
+        observation: Path,
+        posteriors: Sequence[Path],
+        reference: Path | None,
+    ) -> "Inverse":
+        """From files; the truth is restricted to the grid of the draws."""
+        basis: Basis = build("basis", config["basis"])
+        observed = storage.read_results(observation)
+        names = [item["name"] for item in config["posteriors"]]
+        files = dict(zip(names, map(storage.read_results, posteriors), strict=True))
+        remark = ""
+        if reference is not None:
+            files = {"": storage.read_results(reference), **files}
+            remark = "" if files[""].attrs["converged"] else str(files[""].attrs["remark"])
+        truth = frames_as_channels(observed["truth"])
+        return cls(
+            basis=basis,
+            operator=build("operator", config["operator"]),
+            truth=basis.restrict(truth.double(), config["resolution"]),
+            data=observed["data"].values,
+            draws={name: physical_draws(file) for name, file in files.items()},
+            titles={item["name"]: item["title"] for item in config["posteriors"]},
+            like=next(iter(files.values()))["draws"],
+            samples=observed["sample"].values.tolist(),
+            title=config["title"],
+            remark=remark,
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many draws there are of each."""
+        return {name: own.shape[1] for name, own in self.draws.items()}
+
+    @property
+    def n(self) -> int:
+        """The level of the fields."""
+        return self.basis.resolution(self.truth)
+
+    def scene(self, case: int) -> Scene:
+        """A case: the truth with its coordinates, and what is seen of it."""
+        channels = self.truth.shape[1]
+        shown = seen(self.operator, self.basis, channels, self.data[case], self.n)
+        placed = {
+            channel: [
+                replace(item, places=in_nodes(item.places, self.basis, self.n))
+                if isinstance(item, Dots)
+                else item
+                for item in items
+            ]
+            for channel, items in shown.items()
+        }
+        chosen = self._chosen
+        return Scene(
+            self._labelled(self.truth[case]).isel(channel=chosen),
+            {place: placed[c] for place, c in enumerate(chosen) if c in placed},
+            f"{self.title}: sample {self.samples[case]}",
+        )
+
+    def shown(self, case: int) -> list[Ensemble]:
+        """The draws of a case."""
+        own = {name: draws[case][:, self._chosen].numpy() for name, draws in self.draws.items()}
+        reference = own.pop("", None)
+        named = {self.titles[name]: draws for name, draws in own.items()}
+        return ensembles(named, reference, self.remark)
+
+    def ranked(self) -> Iterator[tuple[str, Calibrated]]:
+        """Ranks of the truths among the draws of each posterior, over all cases."""
+        for (name, draws), style in zip(self.draws.items(), self.shown(0), strict=True):
+            step = np.linspace(0, draws.shape[1] - 1, min(RANKED, draws.shape[1]))
+            kept = draws[:, np.rint(step).astype(int)].double()
+            cases = Cases(kept, self.basis, truth=self.truth)
+            modes = zip(
+                cases.leading(kept, MODES).numpy(),
+                cases.leading(self.truth, MODES).numpy(),
+                strict=True,
+            )
+            nodes = zip(kept.flatten(2).numpy(), self.truth.flatten(1).numpy(), strict=True)
+            title = style.label.replace("\n", " ")
+            yield name, Calibrated(title, Ranks.of(nodes), Ranks.of(modes), style.colour)
+
+    def forecast(self) -> Figure:
+        """Error and spread along the axis of the frames that are seen."""
+        frames = frames_seen(self.operator)
+        assert frames is not None  # or there is no such figure
+        number = [axis.name for axis in self.basis.axes].index(frames.axis)
+        nodes = self.basis.axis_nodes(frames.resolution)[number][list(frames.frames)]
+        places = np.zeros((len(nodes), self.basis.dimension))
+        places[:, number] = nodes
+        observed = np.rint(in_nodes(places, self.basis, self.n)[:, number]).astype(int)
+        spreads = [
+            Spread.of(style.label, draws.numpy(), self.truth.numpy(), number, style.colour)
+            for draws, style in zip(self.draws.values(), self.shown(0), strict=True)
+        ]
+        along = self.like[grid_axes(self.like)[number]]
+        unit = unit_of(along)
+        scene = self.scene(0)
+        return spread_over_time(
+            spreads,
+            along.values,
+            observed.tolist(),
+            {c: scene.quantity(place) for place, c in enumerate(self._chosen)},
+            axis=str(along.name) if unit == "1" else f"{along.name} [{unit}]",
+            title=self.title,
+        )
+
+    @property
+    def _chosen(self) -> list[int]:
+        """The channels that are shown."""
+        last = self.truth.shape[1] - 1
+        found = np.rint(np.linspace(0, last, min(CHANNELS, last + 1))).astype(int)
+        return np.unique(found).tolist()
+
+    def _labelled(self, fields: Tensor) -> xr.DataArray:
+        """Fields (channel, *grid) with their names and coordinates; frames are channels."""
+        axes = grid_axes(self.like)
+        coordinates: dict[str, Any] = {axis: self.like[axis] for axis in axes}
+        names = [str(name) for name in self.like["channel"].values]
+        if "time" in self.like.dims:
+            times = self.like["time"].values
+            names = [f"{name}, t = {time:.3g}" for time in times for name in names]
+        attributes = self.like.attrs
+        coordinates["channel"] = names
+        return xr.DataArray(fields.numpy(), coordinates, ("channel", *axes), attrs=attributes)
