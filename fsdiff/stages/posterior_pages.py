@@ -43,28 +43,34 @@ def draw_posteriors(
     observation: Path,
     posteriors: Sequence[Path],
     reference: Path | None,
-    figures: Mapping[str, Path],
+    fields: Path,
+    coverage: Path,
     calibrated: Path,
 ) -> None:
-    """Draw the first case's fields, calibration over all cases and, of frames, the forecast.
+    """Draw the fields of the first case, and calibration over all cases.
 
-    ``posteriors`` are files of draws in the order of the configuration, ``reference`` the file of
-    the true posterior, if there is one. ``figures`` are the paths of ``fields``, ``calibration``
-    and, where frames are observed, ``forecast``; ``calibrated`` gets the numbers for the verdict.
+    ``posteriors`` are files of draws in the order of the configuration, ``reference`` that of the
+    true posterior, if there is one. ``calibrated`` gets the numbers for the verdict.
     """
     problem = Inverse.read(job["config"], observation, posteriors, reference)
     ranked = list(problem.ranked())
-    drawn: dict[str, Figure] = {
-        "fields": posterior_fields(problem.scene(0), problem.shown(0)),
-        "calibration": calibration([own for _, own in ranked], problem.title),
-    }
-    if "forecast" in figures:
-        drawn["forecast"] = problem.forecast()
-    for name, path in figures.items():
-        save(drawn[name], path)
+    save(posterior_fields(problem.scene(0), problem.shown(0)), fields)
+    save(calibration([own for _, own in ranked], problem.title), coverage)
     rows = [_numbers(name, own, problem) for name, own in ranked]
     told = {"rows": rows, "converged": not problem.remark, "remark": problem.remark}
     storage.write_json(calibrated, {**told, **Provenance.of_job(job).attributes()})
+
+
+def draw_forecast(
+    job: Job,
+    *,
+    observation: Path,
+    posteriors: Sequence[Path],
+    reference: Path | None,
+    output: Path,
+) -> None:
+    """Draw error and spread of forecasts: posteriors of observations of frames."""
+    save(Inverse.read(job["config"], observation, posteriors, reference).forecast(), output)
 
 
 def _numbers(name: str, own: Calibrated, problem: "Inverse") -> dict[str, Any]:

@@ -29,9 +29,11 @@ def in_markdown(standings: Sequence[Standing]) -> str:
     return "\n".join(line for item in standings for line in (*_section_in_markdown(item), ""))
 
 
-def in_html(standings: Sequence[Standing], pictures: Mapping[str, Path]) -> str:
-    """The verdict as elements of a page, with ``pictures`` (PNG) of observations by name."""
-    return "".join(_section_in_html(item, pictures[item.observation]) for item in standings)
+def in_html(standings: Sequence[Standing], pictures: Mapping[tuple[str, int], Path]) -> str:
+    """The verdict as elements of a page, with ``pictures`` (PNG) by observation and resolution."""
+    return "".join(
+        _section_in_html(item, pictures[item.observation, item.resolution]) for item in standings
+    )
 
 
 def _heading(standing: Standing) -> str:

@@ -1,0 +1,40 @@
+"""Gather what was judged of posteriors, and of what stands beside them, in one table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fsdiff.data.storage import read_json
+from fsdiff.reports import tables
+from fsdiff.reports.posteriors.summary import IDENTITY
+from fsdiff.stages.files import Job
+
+
+def summarise_posteriors(
+    job: Job, *, baselines: Sequence[Path], posteriors: Sequence[Path], output: Path
+) -> None:
+    """Write the rows of all files, those of baselines first, with what identifies each.
+
+    The configuration has what identifies the rows of each file, in the order of the files. Raises
+    ValueError where there are none.
+    """
+    config = job["config"]
+    judged = [
+        *zip(config["baselines"], baselines, strict=True),
+        *zip(config["posteriors"], posteriors, strict=True),
+    ]
+    if not judged:
+        raise ValueError("no posterior has been judged yet: there is nothing to summarise")
+    rows = [identity | row for identity, path in judged for row in read_json(path)["rows"]]
+    table = pd.DataFrame(rows, columns=[*IDENTITY, *_results(rows)])
+    texts = dict.fromkeys(["posterior", "title", "experiment"], "")
+    whole = dict.fromkeys(["seed", "resolution"], "Int64")
+    tables.write(table.fillna(texts).astype(whole), output)
+
+
+def _results(rows: Sequence[dict[str, object]]) -> list[str]:
+    """Names of all results, in the order in which they come up."""
+    return [
+        name for name in dict.fromkeys(key for row in rows for key in row) if name not in IDENTITY
+    ]

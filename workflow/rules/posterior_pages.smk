@@ -1,0 +1,357 @@
+"""Figures, table and verdict of posteriors."""
+
+from fsdiff.reports.posteriors.seen import frames_seen
+
+
+def observation_title(observation):
+    """What an observation is called in tables and figures."""
+    return STUDY.observations[observation].title or observation
+
+
+def posteriors_of(observation, resolution=None):
+    """Names of the posteriors of an observation, of those drawn at a resolution if one is given."""
+    return [
+        name
+        for name, item in STUDY.posteriors.items()
+        if item.observation == observation
+        and (resolution is None or resolution in item.resolutions)
+    ]
+
+
+def reference_of(observation, resolution):
+    """The file of the true posterior of an observation at a resolution, if there is one."""
+    return [
+        f"results/references/{name}/{resolution}.nc"
+        for name, item in STUDY.references.items()
+        if item.observation == observation and resolution in item.resolutions
+    ]
+
+
+def judged_at(observation):
+    """The resolutions at which posteriors of an observation are judged."""
+    names = posteriors_of(observation)
+    return sorted({n for name in names for n in STUDY.posteriors[name].resolutions})
+
+
+def seeds_of(posterior):
+    """The seeds of the models that a posterior is drawn from."""
+    return STUDY.runs[STUDY.posteriors[posterior].experiment].seeds
+
+
+def posterior_titles(names):
+    """What figures and tables call posteriors, told apart from each other."""
+    return labels(names, {name: STUDY.posteriors[name].title for name in names})
+
+
+def observations_judged():
+    """Names of the observations that have posteriors."""
+    return [name for name in STUDY.observations if judged_at(name)]
+
+
+def observations_drawn():
+    """(observation, resolution) of all pages of posteriors."""
+    return [(name, n) for name in observations_judged() for n in judged_at(name)]
+
+
+def forecasts():
+    """Names of the observations of frames: their posteriors are forecasts."""
+    return [name for name in observations_judged() if frames_seen(observed_by(name))]
+
+
+def observed_by(observation):
+    """What an observation's operator stands for."""
+    item = STUDY.observations[observation]
+    return item.observation(STUDY.datasets[item.dataset])
+
+
+def posteriors_drawn(wildcards):
+    """Draws of the posteriors in a figure, of the first seed of each."""
+    names = posteriors_of(wildcards.observation, int(wildcards.resolution))
+    return [
+        f"results/posteriors/{name}/seed{seeds_of(name)[0]}/{wildcards.resolution}.nc"
+        for name in names
+    ]
+
+
+def reference_drawn(wildcards):
+    """Draws of the true posterior in a figure, if there are any."""
+    return reference_of(wildcards.observation, int(wildcards.resolution))
+
+
+def drawing_posteriors(script):
+    """The parameter of a figure of posteriors: what is observed, and what they are called."""
+
+    def parameter(wildcards):
+        observed = STUDY.observe_slice(wildcards.observation)
+        names = posteriors_of(wildcards.observation, int(wildcards.resolution))
+        titles = posterior_titles(posteriors_of(wildcards.observation))
+        return described(
+            script,
+            {
+                "basis": observed["basis"],
+                "operator": observed["operator"],
+                "resolution": int(wildcards.resolution),
+                "title": observation_title(wildcards.observation),
+                "posteriors": [{"name": name, "title": titles[name]} for name in names],
+            },
+        )
+
+    return parameter
+
+
+def posterior_rows():
+    """The rows of the table of posteriors: what identifies them."""
+    return [
+        {
+            "observation": item.observation,
+            "posterior": name,
+            "title": posterior_titles(posteriors_of(item.observation))[name],
+            "experiment": item.experiment,
+            "seed": seed,
+            "resolution": n,
+        }
+        for name, item in STUDY.posteriors.items()
+        for seed in seeds_of(name)
+        for n in item.resolutions
+    ]
+
+
+def baseline_rows():
+    """The observations and resolutions for which the table has rows of baselines."""
+    return [{"observation": name, "resolution": n} for name, n in observations_drawn()]
+
+
+def judged_posteriors():
+    """What was judged of posteriors, a file for each row of them."""
+    folder = "results/metrics/posteriors"
+    pattern = f"{folder}/{{observation}}/{{posterior}}/seed{{seed}}/{{resolution}}.json"
+    return [pattern.format(**row) for row in posterior_rows()]
+
+
+def judged_baselines():
+    """What was judged of baselines, a file for each observation and resolution."""
+    pattern = "results/metrics/posteriors/{observation}/{resolution}.json"
+    return [pattern.format(**row) for row in baseline_rows()]
+
+
+def telling_posteriors(script):
+    """The parameter of what is made of the table: words of measures, titles of observations."""
+    titles = {name: observation_title(name) for name in observations_judged()}
+    return described(script, {"words": STUDY.posterior_words(), "titles": titles})
+
+
+def posterior_figures(name):
+    """The files of figures of posteriors that have this name, with a resolution."""
+    folder = "results/figures/posteriors"
+    return [f"{folder}/{item}/{name.format(n)}" for item, n in observations_drawn()]
+
+
+def posterior_ends():
+    """All files about posteriors that a study is run for."""
+    folder, names = "results/figures/posteriors", observations_judged()
+    if not names:
+        return []
+    found = ["results/posteriors.csv", "results/posteriors.md", f"{folder}.html"]
+    found += posterior_figures("fields-{}.png") + posterior_figures(
+        "calibration-{}.svg"
+    )
+    found += [f"{folder}/{name}/errors.svg" for name in names]
+    return found + [
+        f"{folder}/{name}/forecast-{n}.svg"
+        for name in forecasts()
+        for n in judged_at(name)
+    ]
+
+
+rule posterior_pages:
+    input:
+        observation="results/observations/{observation}.nc",
+        posteriors=posteriors_drawn,
+        reference=reference_drawn,
+    output:
+        fields=report(
+            "results/figures/posteriors/{observation}/fields-{resolution}.png",
+            caption="../report/posterior_fields.rst",
+            category="Posteriors",
+            subcategory="{observation}",
+            labels={"figure": "posteriors beside truth", "resolution": "{resolution}"},
+        ),
+        calibration=report(
+            "results/figures/posteriors/{observation}/calibration-{resolution}.svg",
+            caption="../report/posterior_calibration.rst",
+            category="Posteriors",
+            subcategory="{observation}",
+            labels={"figure": "calibration", "resolution": "{resolution}"},
+        ),
+        numbers="results/metrics/calibration/{observation}/{resolution}.json",
+    log:
+        "logs/posterior_pages/{observation}/{resolution}.log",
+    benchmark:
+        "results/benchmarks/posterior_pages/{observation}/{resolution}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(20),
+    params:
+        job=drawing_posteriors("posterior_pages"),
+        lineage=lineage_of_job,
+    script:
+        "../scripts/posterior_pages.py"
+
+
+if forecasts():
+
+    rule posterior_forecast:
+        input:
+            observation="results/observations/{observation}.nc",
+            posteriors=posteriors_drawn,
+            reference=reference_drawn,
+        output:
+            figure=report(
+                "results/figures/posteriors/{observation}/forecast-{resolution}.svg",
+                caption="../report/posterior_forecast.rst",
+                category="Posteriors",
+                subcategory="{observation}",
+                labels={"figure": "spread and error", "resolution": "{resolution}"},
+            ),
+        log:
+            "logs/posterior_forecast/{observation}/{resolution}.log",
+        benchmark:
+            "results/benchmarks/posterior_forecast/{observation}/{resolution}.tsv"
+        wildcard_constraints:
+            observation="|".join(forecasts()),
+        conda:
+            "../../envs/fsdiff.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(3000),
+            runtime=growing(20),
+        params:
+            job=drawing_posteriors("posterior_forecast"),
+            lineage=lineage_of_job,
+        script:
+            "../scripts/posterior_forecast.py"
+
+
+if observations_judged():
+
+    rule posterior_summary:
+        input:
+            baselines=judged_baselines(),
+            posteriors=judged_posteriors(),
+        output:
+            summary="results/posteriors.csv",
+        log:
+            "logs/posterior_summary.log",
+        benchmark:
+            "results/benchmarks/posterior_summary.tsv"
+        conda:
+            "../../envs/fsdiff.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(10),
+        params:
+            job=described(
+                "posterior_summary",
+                {"baselines": baseline_rows(), "posteriors": posterior_rows()},
+            ),
+            lineage=lineage_of_job,
+        script:
+            "../scripts/posterior_summary.py"
+
+    rule posterior_table:
+        input:
+            summary="results/posteriors.csv",
+        output:
+            table=report(
+                "results/figures/posteriors.html",
+                caption="../report/posterior_table.rst",
+                category="Posteriors",
+                labels={"figure": "table of posteriors"},
+            ),
+        log:
+            "logs/posterior_table.log",
+        benchmark:
+            "results/benchmarks/posterior_table.tsv"
+        conda:
+            "../../envs/fsdiff.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(10),
+        params:
+            job=telling_posteriors("posterior_table"),
+            lineage=lineage_of_job,
+        script:
+            "../scripts/posterior_table.py"
+
+    rule posterior_errors:
+        input:
+            summary="results/posteriors.csv",
+        output:
+            figure=report(
+                "results/figures/posteriors/{observation}/errors.svg",
+                caption="../report/posterior_errors.rst",
+                category="Posteriors",
+                subcategory="{observation}",
+                labels={"figure": "errors by resolution"},
+            ),
+        log:
+            "logs/posterior_errors/{observation}.log",
+        benchmark:
+            "results/benchmarks/posterior_errors/{observation}.tsv"
+        conda:
+            "../../envs/fsdiff.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(10),
+        params:
+            job=telling_posteriors("posterior_errors"),
+            lineage=lineage_of_job,
+        script:
+            "../scripts/posterior_errors.py"
+
+    # The pictures stand in the page, which the description of the report takes in.
+    rule posterior_verdict:
+        input:
+            summary="results/posteriors.csv",
+            calibrated=[
+                f"results/metrics/calibration/{name}/{n}.json"
+                for name, n in observations_drawn()
+            ],
+            pictures=posterior_figures("fields-{}.png"),
+        output:
+            text=report(
+                "results/posteriors.md",
+                caption="../report/posterior_verdict.rst",
+                category="Posteriors",
+                labels={"figure": "verdict"},
+            ),
+            page="results/posteriors.html",
+        log:
+            "logs/posterior_verdict.log",
+        benchmark:
+            "results/benchmarks/posterior_verdict.tsv"
+        conda:
+            "../../envs/fsdiff.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(10),
+        params:
+            job=described(
+                "posterior_verdict",
+                {
+                    "titles": {
+                        name: observation_title(name) for name in observations_judged()
+                    },
+                    "drawn": [list(pair) for pair in observations_drawn()],
+                },
+            ),
+            lineage=lineage_of_job,
+        script:
+            "../scripts/posterior_verdict.py"
