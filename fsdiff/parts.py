@@ -53,6 +53,7 @@ FAMILIES = {
     "kernel": "inverse.references.kernels",
     "likelihood": "inverse.references.likelihoods",
     "posterior_metrics": "metrics.posterior",
+    "condition": "inverse.conditions",
 }
 """Key in the configuration → modules or packages below ``fsdiff`` that hold its parts."""
 

@@ -68,3 +68,5 @@ class Stream(IntEnum):
     """Draws that guidance makes besides those of samplers."""
     PARTICLES = 134
     """Which particles are kept."""
+    CONDITION = 141
+    """Data that conditional models are trained with."""

@@ -22,8 +22,11 @@ from fsdiff.blocks.explain import Explainer, shown
 from fsdiff.blocks.types import Block, PartBlock, PartOf, block_type
 from fsdiff.jobs.failures import DamagedError
 
-PARTS = ("prior", "process", "prediction", "time_sampling", "network")
+PARTS = ("prior", "process", "prediction", "time_sampling", "network", "condition")
 """The blocks that a model is made of, besides its basis and its method, which says which."""
+
+OPTIONAL = ("condition",)
+"""Those that a model may lack."""
 
 LARGEST = 2**14
 """The largest integer in blocks but the network's, which is compared with the weights; seeds aside.
@@ -93,6 +96,8 @@ def _problems_of_parts(config: Mapping[str, Any]) -> Iterator[str]:
         if family in PARTS and family not in _used(config):
             continue
         block = config.get(family)
+        if block is None and family in OPTIONAL:
+            continue
         if not isinstance(block, Mapping) or not isinstance(block.get("kind"), str):
             yield f"config.{family} = {shown(block)}: expected a block with a kind"
             continue

@@ -1,7 +1,8 @@
 """A law and a network, joined: estimates of data, noise, score and velocity."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,10 @@ from torch import Tensor, nn
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.predictions import Prediction
+
+if TYPE_CHECKING:
+    from fsdiff.inverse.conditions.base import Condition
+    from fsdiff.inverse.observations.base import Observation
 
 
 @dataclass(frozen=True)
@@ -51,16 +56,49 @@ class DenoiserLike(Protocol):
         """Estimates given fields x (batch, channel, *grid) at times t (batch,) or (1,)."""
 
 
+class Conditions(Protocol):
+    """What a conditional network is told, as fields (condition channel, *grid)."""
+
+    condition: "Condition"
+
+    @property
+    def prepared(self) -> bool:
+        """Whether nothing has to be measured of fields first."""
+
+    def prepare(self, fields: Tensor) -> None:
+        """Measure what has to be of normalised training fields (samples, channel, *grid)."""
+
+    def drawn(self, fields: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Conditions on random data of normalised fields (batch, …), one seed for each."""
+
+    def fixed(self, fields: Tensor) -> Tensor:
+        """Conditions on data of normalised fields (batch, …), random by their index."""
+
+    def given(self, observation: "Observation", data: Tensor, n: int) -> Tensor:
+        """The condition at level n that stands for data (..., size)."""
+
+    def nothing(self, n: int, device: torch.device) -> Tensor:
+        """The condition at level n where there are no data."""
+
+
 class Denoiser(nn.Module):
     """Answers "data, noise, score, velocity" for X_t = x from one evaluation of a network.
 
     Fields are normalised: zero mean and unit mean square over the training set, with the second
     moments that the law tells. The network is evaluated in ``precision``, bfloat16 by autocast;
-    all else is not.
+    all else is not. A network that takes ``conditions`` is told that there are no data where it is
+    given none.
     """
 
-    def __init__(self, law: Law, network: nn.Module, prediction: Prediction) -> None:
+    def __init__(
+        self,
+        law: Law,
+        network: nn.Module,
+        prediction: Prediction,
+        conditions: Conditions | None = None,
+    ) -> None:
         super().__init__()
+        self.conditions = conditions
         self.law, self.network, self.prediction = law, network, prediction
         self.precision = torch.float32
 
@@ -78,6 +116,9 @@ class Denoiser(nn.Module):
         coordinate = marginal.process.half_log_signal_to_noise(marginal.time.flatten())
         noise_level = -coordinate.to(x.dtype).expand(len(x))
         inputs = [self.prediction.network_input(x, marginal), noise_level]
+        if condition is None and self.conditions is not None:
+            nothing = self.conditions.nothing(self.law.basis.resolution(x), x.device)
+            condition = nothing.to(x.dtype).expand(len(x), *nothing.shape)
         if condition is not None:
             inputs.append(condition)
         if self.precision == torch.float32:

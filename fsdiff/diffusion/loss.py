@@ -33,7 +33,8 @@ class DenoisingLoss:
 
         Numbers are drawn where the generator lives, so that they are the same for data on every
         device; and for the whole batch, so that they are the same where just a ``part`` of it is
-        worked on here. ``condition`` are fields (batch, condition channel, *grid).
+        worked on here. ``condition`` are fields (batch, condition channel, *grid); those of a
+        conditional network are drawn unless they are given.
         """
         like: dict[str, Any] = {
             "generator": generator,
@@ -43,7 +44,11 @@ class DenoisingLoss:
         uniform = self.time_sampling.spread(torch.rand(len(data), **like))
         white = torch.randn(data.shape, **like)[part].to(data.device)
         times = self.times(uniform[part]).to(data.device)
-        condition = None if condition is None else condition[part]
+        if condition is not None:
+            condition = condition[part]
+        elif self.denoiser.conditions is not None:
+            seeds = torch.randint(2**53, (len(data),), generator=generator, device=generator.device)
+            condition = self.denoiser.conditions.drawn(data[part], seeds[part].tolist())
         return self.at(data[part], times, self.denoiser.law.colour(white), condition)
 
     def at(self, data: Tensor, t: Tensor, noise: Tensor, condition: Tensor | None = None) -> Tensor:

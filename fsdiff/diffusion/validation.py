@@ -28,10 +28,12 @@ class ValidationSet:
     def of(
         cls, loss: DenoisingLoss, data: Tensor, condition: Tensor | None = None
     ) -> "ValidationSet":
-        """Times and noise that depend on the sample's index only.
+        """Times, noise and, if the network is conditional, data, by the sample's index only.
 
         They are the same functions at every resolution, so losses compare across resolutions too.
         """
+        if condition is None and loss.denoiser.conditions is not None:
+            condition = loss.denoiser.conditions.fixed(data)
         law = loss.denoiser.law
         count, basis, n = len(data), law.basis, law.basis.resolution(data)
         order = generator(0, Stream.VALIDATION, count).permutation(count)

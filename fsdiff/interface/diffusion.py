@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from torch import Tensor, nn
 
@@ -26,13 +26,18 @@ from fsdiff.networks.base import Network
 from fsdiff.parts import described
 from fsdiff.spaces.basis import Basis
 
+if TYPE_CHECKING:
+    from fsdiff.inverse.conditions.base import Condition, Conditioning
+    from fsdiff.inverse.observations.base import Observation
+
 
 class Diffusion(Model):
     """A diffusion model: noise N(0, Q) is turned into fields by a network that was trained to.
 
     A network of this package is made anew when the model is fitted, for as many channels as the
     data have and with weights that depend on the seed alone; any other module
-    ``network(x, noise_level)`` is trained from the weights that it has.
+    ``network(x, noise_level)`` is trained from the weights that it has. With a ``condition`` the
+    network is trained to know data as well, as ``network(x, noise_level, condition)``.
     """
 
     kind: Literal["diffusion"] = "diffusion"
@@ -46,12 +51,14 @@ class Diffusion(Model):
         process: GaussianPath | None = None,
         prediction: Prediction | None = None,
         time_sampling: TimeSampling | None = None,
+        condition: "Condition | None" = None,
     ) -> None:
         super().__init__(basis)
         self.network, self.noise = network, noise
         self.process = process or VariancePreserving()
         self.prediction = prediction or Wiener()
         self.time_sampling = time_sampling or Spectral()
+        self.condition = condition
         self.prediction.check(self.process)
         self.time_sampling.check(self.process)
 
@@ -68,25 +75,44 @@ class Diffusion(Model):
         indices: Sequence[int],
         seed: int = 0,
         condition: Tensor | None = None,
+        observed: "tuple[Observation, Tensor] | None" = None,
     ) -> Samples:
         """``fields`` (len(indices), channel, *grid) at level n, in the unit of the data.
 
         Sample i depends on (seed, i) only, and is the same function at all levels as far as the
-        network is; ``sampler`` is DPM-Solver++ in 20 steps unless another one is given.
+        network is; ``sampler`` is DPM-Solver++ in 20 steps unless another one is given. A model
+        with a condition draws given data y (size,) of an observation with
+        ``observed=(observation, y)``, and given none without.
         """
+        if observed is not None:
+            condition = self.fitted.condition(*observed, n)
         sampler = sampler or DPMSolver()
         sampler.check(self.process)
         sampler.check_grid(self.process, self.basis, n)
         return self._sample(sampler, n, indices, seed, condition)
 
     def _method(self, statistics: Statistics, seed: int) -> Method:
-        data = statistics.measured(self.basis)
-        law = Law(basis=self.basis, noise=self.noise, process=self.process, data=data)
+        basis, data = self.basis, statistics.measured(self.basis)
+        law = Law(basis=basis, noise=self.noise, process=self.process, data=data)
+        conditioning = self._conditioning(statistics)
         if isinstance(self.network, Network):
-            network = initialised(described(self.network), self.basis, law.channels, seed)
+            block = described(self.network)
+            network = initialised(block, basis, law.channels, seed, conditioning)
         else:
             network = copy.deepcopy(self.network)
-        return Method(Denoiser(law, network, self.prediction), self.time_sampling, statistics.mask)
+        denoiser = Denoiser(law, network, self.prediction, conditioning)
+        return Method(denoiser, self.time_sampling, statistics.mask)
+
+    def _conditioning(self, statistics: Statistics) -> "Conditioning | None":
+        if self.condition is None:
+            return None
+        self.condition.check(
+            self.basis,
+            len(statistics.mean),
+            transformed=statistics.transforms is not None,
+            masked=statistics.mask is not None,
+        )
+        return self.condition.conditioning(self.basis, statistics)
 
     def _blocks(self) -> dict[str, Any]:
         if not isinstance(self.network, Network):
@@ -95,7 +121,9 @@ class Diffusion(Model):
                 f"a model with a {name} cannot be saved, as it does not know its settings: use a "
                 "network of fsdiff, or save the module's state_dict"
             )
+        condition = {} if self.condition is None else {"condition": described(self.condition)}
         return {
+            **condition,
             "prior": described(self.noise),
             "process": described(self.process),
             "prediction": described(self.prediction),
@@ -115,6 +143,7 @@ class Diffusion(Model):
             process=denoiser.law.process,
             prediction=denoiser.prediction,
             time_sampling=method.denoising_loss.time_sampling,
+            condition=None if denoiser.conditions is None else denoiser.conditions.condition,
         )
         model._fitted = fitted
         return model

@@ -13,6 +13,7 @@ from fsdiff.spaces.bases import Basis
 if TYPE_CHECKING:
     from fsdiff.diffusion.samplers.base import Sampler
     from fsdiff.diffusion.samplers.samples import Samples
+    from fsdiff.inverse.observations.base import Observation
 
 
 class Validation(Protocol):
@@ -55,6 +56,24 @@ class Method(ABC):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters in the groups of an optimiser; a group may scale the rate by ``factor``."""
         return [{"params": list(self.network.parameters())}]
+
+    @property
+    def prepared(self) -> bool:
+        """Whether nothing has to be measured of fields before the first step of training."""
+        return True
+
+    def prepare(self, fields: Tensor) -> None:  # noqa: B027 (statistics are enough for most)
+        """Measure what the statistics do not tell of training fields (samples, channel, *grid)."""
+
+    def condition(self, observation: "Observation", data: Tensor, n: int) -> Tensor:
+        """Fields at level n, (..., condition channel, *grid), that stand for data (..., size).
+
+        Data are in the unit of the fields, and NaN where nothing was observed. ValueError for
+        models that were not trained with a condition.
+        """
+        raise ValueError(
+            "this model knows no observations: train it with a condition, or guide its samples"
+        )
 
     @abstractmethod
     def loss(

@@ -1,7 +1,7 @@
 """Denoising diffusion: a network that undoes noise, and a sampler that applies it step by step."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -15,9 +15,12 @@ from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.diffusion.time_sampling import TimeSampling
 from fsdiff.diffusion.validation import ValidationSet
 from fsdiff.methods.base import Method
-from fsdiff.methods.weights import initialised
+from fsdiff.methods.weights import conditioning_of, initialised
 from fsdiff.parts import build
 from fsdiff.spaces.masks import Mask
+
+if TYPE_CHECKING:
+    from fsdiff.inverse.observations.base import Observation
 
 
 class Diffusion(Method):
@@ -31,7 +34,7 @@ class Diffusion(Method):
         "levels",
         "sampler",
     )
-    takes: ClassVar[tuple[str, ...]] = ("time_sampling", "training", "trajectory")
+    takes: ClassVar[tuple[str, ...]] = ("time_sampling", "training", "trajectory", "condition")
 
     kind: Literal["diffusion"] = "diffusion"
 
@@ -44,7 +47,7 @@ class Diffusion(Method):
 
     @classmethod
     def configured(cls, config: Mapping[str, Any], statistics: Statistics, seed: int) -> Self:
-        """From the blocks of basis, prior, process, prediction, network and time sampling."""
+        """From the blocks of basis, prior, process, prediction, network, condition and times."""
         basis = build("basis", config["basis"])
         law = Law(
             basis=basis,
@@ -52,9 +55,27 @@ class Diffusion(Method):
             process=build("process", config["process"]),
             data=statistics.measured(basis),
         )
-        network = initialised(config["network"], basis, law.channels, seed)
-        denoiser = Denoiser(law, network, build("prediction", config["prediction"]))
+        conditioning = conditioning_of(config, basis, statistics)
+        network = initialised(config["network"], basis, law.channels, seed, conditioning)
+        prediction = build("prediction", config["prediction"])
+        denoiser = Denoiser(law, network, prediction, conditioning)
         return cls(denoiser, build("time_sampling", config["time_sampling"]), statistics.mask)
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the condition has measured what it needs, if there is one."""
+        return self.denoiser.conditions is None or self.denoiser.conditions.prepared
+
+    def prepare(self, fields: Tensor) -> None:
+        """What the condition measures."""
+        if self.denoiser.conditions is not None:
+            self.denoiser.conditions.prepare(fields)
+
+    def condition(self, observation: "Observation", data: Tensor, n: int) -> Tensor:
+        """What the network is told of data (..., size), (..., condition channel, *grid)."""
+        if self.denoiser.conditions is None:
+            return super().condition(observation, data, n)
+        return self.denoiser.conditions.given(observation, data, n)
 
     def loss(
         self,
@@ -65,7 +86,10 @@ class Diffusion(Method):
         condition: Tensor | None = None,
         precision: torch.dtype = torch.float32,
     ) -> Tensor:
-        """The denoising loss at random times, (len(part),)."""
+        """The denoising loss at random times, (len(part),).
+
+        Where the network is a conditional one, conditions are drawn unless they are given.
+        """
         self.denoiser.precision = precision
         try:
             return self.denoising_loss(data, random, part, condition)
@@ -86,7 +110,10 @@ class Diffusion(Method):
         condition: Tensor | None = None,
         device: torch.device | str = "cpu",
     ) -> Samples:
-        """Samples that ``sampler`` draws, and what each of them cost."""
+        """Samples that ``sampler`` draws, and what each of them cost.
+
+        Without a condition those of a conditional network are those given nothing.
+        """
         if sampler is None:
             raise ValueError("a diffusion is sampled by a sampler: give one, such as dpm_solver")
         self.denoiser.eval()

@@ -22,7 +22,7 @@ from fsdiff.jobs.devices import CPU
 from fsdiff.jobs.failures import DamagedError, StorageError, first_line
 from fsdiff.jobs.versions import environment
 from fsdiff.methods.base import Method
-from fsdiff.methods.weights import network_of
+from fsdiff.methods.weights import conditioning_of, network_of
 from fsdiff.parts import build, find
 from fsdiff.provenance import package_version
 from fsdiff.spaces.masks import Mask
@@ -30,6 +30,7 @@ from fsdiff.spaces.masks import Mask
 if TYPE_CHECKING:
     from fsdiff.diffusion.samplers.base import Sampler
     from fsdiff.diffusion.samplers.samples import Samples
+    from fsdiff.inverse.observations.base import Observation
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,24 @@ class Model:
     ) -> "Samples":
         """Physical fields (len(indices), channel, *grid), on the CPU, and what they cost.
 
-        NaN at nodes where the data have no values.
+        ``condition`` is one for each, or one (condition channel, *grid) for all. NaN at nodes where
+        the data have no values.
         """
+        if condition is not None and condition.ndim == self.method.basis.dimension + 1:
+            condition = condition.expand(len(indices), *condition.shape)
         samples = self.method.sample(
             n, indices, seed, sampler=sampler, condition=condition, device=self.device
         )
         fields, mask = self.statistics.denormalise(samples.fields.cpu()), self.statistics.mask
         return samples._replace(fields=fields if mask is None else mask.emptied(fields))
+
+    def condition(self, observation: "Observation", data: Tensor, n: int) -> Tensor:
+        """What ``sample`` at level n is given for physical data (size,), or (cases, size) at once.
+
+        The observation may be another one than that of training where the condition is general;
+        NaN stands for what was not observed. ValueError if the model takes no such condition.
+        """
+        return self.method.condition(observation, data.to(self.device), n)
 
     def test_loss(self, fields: Tensor) -> float:
         """The loss on normalised fields, with all that is random fixed by sample index."""
@@ -246,7 +258,8 @@ def _shapes(description: Mapping[str, Any], statistics: Statistics, most: int) -
         with torch.device("meta"):
             blocks = description["config"]
             basis = build("basis", blocks["basis"])
-            network = network_of(blocks["network"], basis, len(statistics.mean))
+            conditioning = conditioning_of(blocks, basis, statistics)
+            network = network_of(blocks["network"], basis, len(statistics.mean), conditioning)
     finally:
         hook.remove()
     return tensors.shapes(network.state_dict())

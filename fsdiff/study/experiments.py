@@ -98,6 +98,8 @@ class Experiment(Block):
     """What the network's output means."""
     network: Annotated[PartBlock, PartOf("network")] = ABSENT
     """The neural operator."""
+    condition: Annotated[PartBlock, PartOf("condition")] = ABSENT
+    """Data that the network is told of the functions, none if absent."""
     time_sampling: Annotated[PartBlock, PartOf("time_sampling")] = Field(
         {"kind": "spectral"}, validate_default=True
     )
@@ -175,6 +177,20 @@ class Experiment(Block):
             coarsest = dataset.resolutions[0]
             refuse(unfit_for_network(network, dataset, coarsest, "the coarsest data", ("modes",)))
         return network
+
+    @field_validator("condition")
+    @classmethod
+    def _check_condition(cls, condition: PartBlock, info: ValidationInfo) -> PartBlock:
+        dataset = _dataset_of(info)
+        if dataset:
+            source = dataset.source.part
+            condition.part.named(source.names).check(
+                dataset.basis,
+                source.values,
+                transformed=bool(dataset.transforms),
+                masked=getattr(source, "gaps", "refuse") == "mask",
+            )
+        return condition
 
     @field_validator("training")
     @classmethod

@@ -258,16 +258,23 @@ def _unfit_posterior(
 def _unguided(item: PosteriorDraws, study: "Study", observed: Observed) -> Iterator[Problem]:
     """Models that cannot be led by the data so."""
     experiment = study.experiments[item.experiment]
+    dataset = study.datasets[experiment.dataset]
+    basis, channels = dataset.basis, dataset.source.part.values
+    observation = observed.observation(dataset)
+    if item.guidance is None and experiment.condition is not None:
+        try:
+            condition = experiment.condition.part.named(dataset.source.part.names)
+            condition.check_observation(observation, basis, channels)
+        except ValueError as error:
+            yield ("observation",), str(error)
+        return
     if item.guidance is None:
         yield (
             ("guidance",),
             f"experiment {item.experiment} knows nothing of data: say how it is to be led, such as "
-            "kind: wiener",
+            "kind: wiener, or give the experiment a condition",
         )
         return
-    dataset = study.datasets[experiment.dataset]
-    basis, channels = dataset.basis, dataset.source.part.values
-    observation = observed.observation(dataset)
     if not observation.differentiable:
         yield ("observation",), "what is observed has no derivative, and guidance follows one"
         return

@@ -321,6 +321,9 @@ class Configuration(Study):
         """The parts that a trained model consists of."""
         item = self.runs[experiment]
         blocks = item.blocks("method", "prior", "process", "prediction", "network")
+        if item.condition is not None:
+            names = self.datasets[item.dataset].source.part.names
+            blocks["condition"] = described(item.condition.part.named(names))
         return {"basis": self._basis(item.dataset), **blocks}
 
     def _basis(self, dataset: str) -> dict[str, Any]:

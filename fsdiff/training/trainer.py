@@ -33,6 +33,9 @@ from fsdiff.training.state import Progress, TrainingState
 
 logger = logging.getLogger(__name__)
 
+MEASURED = 4096
+"""The most fields of which a method measures more than the statistics tell."""
+
 
 class TrainingError(Error, RuntimeError):
     """Training cannot go on; the message says why and what to change."""
@@ -83,6 +86,8 @@ class Trainer:
             fused=not any(p.is_complex() for p in method.network.parameters()),
         )
         self.state = TrainingState(method.network, self.optimizer)
+        if not method.prepared:
+            method.prepare(self._some_fields().to(device))
         self.validation = {
             n: method.validation(fields.to(device)).part(processes.part(len(fields)))
             for n, fields in validation.items()
@@ -183,6 +188,12 @@ class Trainer:
         epoch, position = divmod(self.progress.step, self.steps_per_epoch)
         due = epoch % self.options.validate_every == 0 or epoch == self.level.epochs
         return position == 0 and due
+
+    def _some_fields(self) -> Tensor:
+        """Training fields to measure, ``MEASURED`` of them or all, in a random order."""
+        order = partial(generator, self.seed, Stream.CONDITION, self.level.resolution)
+        with closing(self.data.batches(min(len(self.data), MEASURED), range(1), order)) as batches:
+            return next(batches)
 
     def _batches(self) -> Generator[Tensor]:
         """The fields of each step that is left; each epoch has its own order of the data."""

@@ -112,7 +112,7 @@ class Dense:
     """A covariance as a matrix, with its Cholesky factor."""
 
     def __init__(self, covariance: Tensor) -> None:
-        self.factor = _cholesky(covariance)
+        self.factor = factored(covariance)
 
     def solve(self, residual: Tensor) -> Tensor:
         """By two triangular systems."""
@@ -130,13 +130,16 @@ class Dense:
         return 2 * self.factor.diagonal().log().sum()
 
 
-def _cholesky(matrix: Tensor) -> Tensor:
-    """The factor; data that repeat each other without noise get the least that keeps it finite."""
-    size = matrix.diagonal().mean()
+def factored(matrix: Tensor) -> Tensor:
+    """Cholesky factors of covariances (..., size, size).
+
+    Data that repeat each other without noise get the least that keeps them finite.
+    """
+    size = matrix.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
     for jitter in (0.0, 1e-14, 1e-12, 1e-10, 1e-8):
-        shifted = matrix + jitter * size * torch.eye(len(matrix)).to(matrix)
+        shifted = matrix + jitter * size * torch.eye(matrix.shape[-1]).to(matrix)
         factor, failed = torch.linalg.cholesky_ex(shifted)
-        if not failed:
+        if not failed.any():
             return factor
     raise FloatingPointError(
         "what is known of the data has no positive covariance: give the observation some noise"

@@ -5,7 +5,7 @@ them. Each functional is applied to the functions of the series exactly.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -86,4 +86,8 @@ def functions_of(basis: Basis, n: int, number: int) -> AxisFunctions:
     """The functions along an axis at level n; ValueError where they are not trigonometric."""
     if isinstance(basis, GramBasis):
         raise ValueError("functions on arbitrary points are observed at points or by their modes")
-    return AxisFunctions(basis.axes[number], basis.grid(n)[number])
+    return _functions(basis.axes[number], basis.grid(n)[number])
+
+
+_functions = lru_cache(maxsize=64)(AxisFunctions)
+"""Axes by their nodes: sensors elsewhere take the same coefficients."""

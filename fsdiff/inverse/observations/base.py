@@ -48,6 +48,19 @@ class Observation(ABC):
     def check(self, basis: Basis, channels: int) -> None:  # noqa: B027 (some suit every basis)
         """Raise ValueError, naming the setting, where there is nothing to observe like this."""
 
+    @property
+    def random(self) -> bool:
+        """Whether a seed decides what is observed, such as where sensors are."""
+        return False
+
+    def most(self, basis: Basis, channels: int) -> int:
+        """How many places are observed at random, or else how many data there are."""
+        return len(self.deviations(basis, channels))
+
+    def another(self, basis: Basis, random: np.random.Generator, fewest: int | None) -> Self:
+        """The same at random elsewhere, at from ``fewest`` to all places; by default at all."""
+        return self
+
     def named(self, names: Sequence[str]) -> Self:
         """The same with numbers for names of channels; ``names`` are those of the fields."""
         return self

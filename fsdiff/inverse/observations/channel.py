@@ -49,6 +49,20 @@ class Channel(Component):
         """Those of the observation."""
         return self.observation.coordinates(basis.select((self._numbered(),)))
 
+    @property
+    def random(self) -> bool:
+        """As that of the observation."""
+        return self.observation.random
+
+    def most(self, basis: Basis, channels: int) -> int:
+        """Those of the observation."""
+        return self.observation.most(basis.select((self._number(channels),)), 1)
+
+    def another(self, basis: Basis, random: np.random.Generator, fewest: int | None) -> Self:
+        """Elsewhere in the channel."""
+        own = basis.select((self._numbered(),))
+        return replace(self, observation=self.observation.another(own, random, fewest))
+
     def named(self, names: Sequence[str]) -> Self:
         """The same with the channel's number among the names of all; ValueError if it has none."""
         if isinstance(self.channel, int):

@@ -1,7 +1,7 @@
 """Values at some of the nodes of a grid: all that a mask leaves of an image."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -28,6 +28,22 @@ class Mask(Gridded):
     block: PositiveInt = 1
     seed: NonNegativeInt = 0
     kind: Literal["mask"] = "mask"
+
+    @property
+    def random(self) -> bool:
+        """The seed decides the places."""
+        return True
+
+    def most(self, basis: Basis, channels: int) -> int:
+        """The places of a channel."""
+        return self.count(basis)
+
+    def another(self, basis: Basis, random: np.random.Generator, fewest: int | None) -> Self:
+        """Other nodes, from about ``fewest`` to as many as these."""
+        count = len(self.kept(basis))
+        number = int(random.integers(fewest or count, count + 1))
+        share = self.share * number / count
+        return replace(self, share=share, seed=int(random.integers(2**53)))
 
     def along(self, basis: Basis, n: int, number: int) -> Tensor:
         """Values at the nodes of level ``resolution``."""

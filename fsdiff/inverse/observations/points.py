@@ -1,8 +1,8 @@
 """Sensors: values of a function at points."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -82,6 +82,20 @@ class RandomPoints(Sensors):
     number: PositiveInt = 64
     seed: NonNegativeInt = 0
     kind: Literal["random_points"] = "random_points"
+
+    @property
+    def random(self) -> bool:
+        """The seed decides the places."""
+        return True
+
+    def most(self, basis: Basis, channels: int) -> int:
+        """The places of a channel."""
+        return self.count(basis)
+
+    def another(self, basis: Basis, random: np.random.Generator, fewest: int | None) -> Self:
+        """Sensors elsewhere, from ``fewest`` to as many as these."""
+        number = int(random.integers(fewest or self.number, self.number + 1))
+        return replace(self, number=number, seed=int(random.integers(2**53)))
 
     def coordinates(self, basis: Basis) -> np.ndarray:
         """Uniform in the box."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Self
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -24,6 +25,21 @@ class Several(Observation):
     def differentiable(self) -> bool:
         """Whether all have one."""
         return all(part.differentiable for part in self.observation)
+
+    @property
+    def random(self) -> bool:
+        """Whether one of them is."""
+        return any(part.random for part in self.observation)
+
+    def most(self, basis: Basis, channels: int) -> int:
+        """Of the one with the fewest places, if there are random ones; else all data."""
+        random = [part.most(basis, channels) for part in self.observation if part.random]
+        return min(random, default=len(self.deviations(basis, channels)))
+
+    def another(self, basis: Basis, random: np.random.Generator, fewest: int | None) -> Self:
+        """Each of them elsewhere."""
+        parts = [part.another(basis, random, fewest) for part in self.observation]
+        return replace(self, observation=tuple(parts))
 
     def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """Their maps beside each other."""

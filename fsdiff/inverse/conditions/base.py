@@ -1,0 +1,211 @@
+"""What conditions share: which observations are trained on, and the fields that stand for them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, NamedTuple, Self
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from fsdiff.data.statistics import Statistics
+from fsdiff.inverse.conditions.moments import JointMoments
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.randomness import generator
+from fsdiff.spaces.axes import Nodes
+from fsdiff.spaces.basis import Basis
+from fsdiff.streams import Stream
+
+NODES = 1024
+"""Of the grid on which estimates are made, unless a level is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition(ABC):
+    """Training given data of ``operator``, in the unit of the fields, with fresh noise every time.
+
+    Where what is observed depends on a seed, such as the places of sensors, each field has its own.
+    With ``fewest`` as many data as that or more are seen, a random number each time: of random
+    sensors the number, of others a random choice of data. With probability ``drop`` nothing is
+    seen, so that the network is a model without conditions as well. Estimates have the modes of
+    level ``resolution``, by default the finest of the data with at most 1024 nodes; give a finer
+    one where there are more data than that.
+    """
+
+    operator: Observation
+    fewest: PositiveInt | None = None
+    drop: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    resolution: Nodes | None = None
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Its name in configurations."""
+
+    @abstractmethod
+    def conditioning(self, basis: Basis, statistics: Statistics) -> "Conditioning":
+        """The condition of normalised fields of a basis."""
+
+    def check(self, basis: Basis, channels: int, *, transformed: bool, masked: bool) -> None:
+        """Raise ValueError, naming the setting, where there is no such condition on the data.
+
+        ``transformed`` are data of which models see transforms, ``masked`` those with nodes without
+        values.
+        """
+        if masked:
+            raise ValueError(
+                "operator: data with gaps: mask have nodes without values, where nothing can be "
+                "observed; leave the condition out"
+            )
+        self.check_observation(self.operator, basis, channels)
+        most = self.operator.most(basis, channels)
+        if self.fewest is not None and self.fewest > most:
+            raise ValueError(f"fewest = {self.fewest}: no more than {most} are observed")
+
+    @abstractmethod
+    def check_observation(self, observation: Observation, basis: Basis, channels: int) -> None:
+        """Raise ValueError where a model with this condition can be told nothing of its data."""
+
+    def named(self, names: Sequence[str]) -> Self:
+        """The same with numbers for names of channels; ``names`` are those of the fields."""
+        return replace(self, operator=self.operator.named(names))
+
+
+class Drawn(NamedTuple):
+    """An observation of one field, its data (size,), and which of them are seen (size,)."""
+
+    observation: Observation
+    data: Tensor
+    seen: Tensor
+
+
+class Conditioning(nn.Module, ABC):
+    """A condition on normalised fields of a basis: draws data in training, and encodes them.
+
+    What it has measured of fields are its buffers, which travel with the network's weights.
+    """
+
+    def __init__(self, condition: Condition, basis: Basis, statistics: Statistics) -> None:
+        super().__init__()
+        self.condition, self.basis, self.statistics = condition, basis, statistics
+        finest = statistics.resolution
+        self.level = condition.resolution or min(finest, basis.finest(NODES) or finest)
+        self.fields = len(statistics.mean)
+        self._nothing: dict[tuple[int, torch.device], Tensor] = {}
+
+    @property
+    def channels(self) -> int:
+        """Of a condition: an estimate and a deviation for each of the fields'."""
+        return 2 * self.fields
+
+    def prepare(self, fields: Tensor) -> None:
+        """Measure what is not known of normalised training fields (samples, channel, *grid)."""
+
+    @property
+    def prepared(self) -> bool:
+        """Whether nothing is left to be measured."""
+        return True
+
+    @property
+    @abstractmethod
+    def prior(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance of normalised fields at the nodes of ``level``, (channel, *grid)."""
+
+    @abstractmethod
+    def moments(self, observation: Observation, device: torch.device) -> JointMoments:
+        """Those of normalised fields at ``level`` and of the data of an observation."""
+
+    @abstractmethod
+    def moments_of(
+        self, observations: Sequence[Observation], device: torch.device
+    ) -> Iterator[tuple[int, JointMoments]]:
+        """Those of several, as many together as memory allows, each time with their number."""
+
+    @abstractmethod
+    def observe(self, observation: Observation, u: Tensor, seed: int) -> Tensor:
+        """Data (size,) of a normalised field (channel, *grid) without their noise, float64."""
+
+    def drawn(self, fields: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Conditions (batch, channel, *grid) of normalised fields, as each seed decides."""
+        n, device = self.basis.resolution(fields), fields.device
+        nothing = self.nothing(n, device)
+        conditions = nothing.repeat(len(fields), *[1] * nothing.ndim)
+        found = [self._draw(u, seed) for u, seed in zip(fields, seeds, strict=True)]
+        places = [i for i, one in enumerate(found) if one is not None]
+        some = [one for one in found if one is not None]
+        for count, moments in self.moments_of([one.observation for one in some], device):
+            these, some = some[:count], some[count:]
+            data = pad_sequence([one.data for one in these], batch_first=True)
+            seen = pad_sequence([one.seen for one in these], batch_first=True)
+            conditions[places[:count]] = self._estimated(moments, data, seen, n)
+            places = places[count:]
+        return conditions
+
+    def fixed(self, fields: Tensor) -> Tensor:
+        """Conditions of normalised fields that depend on their index only, at every level."""
+        return self.drawn(fields, [_seed(index) for index in range(len(fields))])
+
+    def given(self, observation: Observation, data: Tensor, n: int) -> Tensor:
+        """The condition at level n that data (..., size) mean, (..., channel, *grid).
+
+        Data are in the unit of the fields; NaN stands for what was not observed.
+        """
+        self.condition.check_observation(observation, self.basis, self.fields)
+        size = len(observation.deviations(self.basis, self.fields))
+        if data.shape[-1:] != (size,):
+            raise ValueError(
+                f"data of shape {tuple(data.shape)}: the observation {observation.kind} has {size} "
+                "numbers"
+            )
+        flat = data.reshape(-1, size).double()
+        moments = self.moments(observation, data.device)
+        found = torch.cat([self._estimated(moments, y[None], ~y.isnan()[None], n) for y in flat])
+        return found.view(*data.shape[:-1], *found.shape[1:])
+
+    def nothing(self, n: int, device: torch.device) -> Tensor:
+        """The condition (channel, *grid at level n) of fields of which nothing is seen."""
+        if (n, device) not in self._nothing:
+            mean, variance = (values.to(device) for values in self.prior)
+            self._nothing[n, device] = self._on(mean[None], variance.sqrt(), n)[0]
+        return self._nothing[n, device]
+
+    def _draw(self, u: Tensor, seed: int) -> Drawn | None:
+        """What is seen of a field, None if nothing."""
+        condition, random = self.condition, generator(seed, Stream.CONDITION)
+        if random.random() < condition.drop:
+            return None
+        observation, fewest = condition.operator, condition.fewest
+        if observation.random:
+            observation, fewest = observation.another(self.basis, random, fewest), None
+        exact = self.observe(observation, u, int(random.integers(2**53)))
+        noise = random.standard_normal(len(exact))
+        deviations = observation.deviations(self.basis, self.fields)
+        data = exact + (deviations * torch.from_numpy(noise)).to(u.device)
+        seen = _chosen(random, fewest or len(data), len(data))
+        return Drawn(observation, data, torch.from_numpy(seen).to(u.device))
+
+    def _estimated(self, moments: JointMoments, data: Tensor, seen: Tensor, n: int) -> Tensor:
+        """Conditions at level n of data (batch, size) of which some are ``seen``."""
+        if not seen.all():
+            moments, data = moments.of(seen), torch.where(seen, data, 0.0)
+        return self._on(moments.estimate(data), moments.deviation, n)
+
+    def _on(self, estimate: Tensor, deviation: Tensor, n: int) -> Tensor:
+        """Fields at ``level`` as conditions at level n, (batch, channel, *grid), float32."""
+        fields = (estimate, deviation.expand_as(estimate))
+        return torch.cat([self.basis.resample(part, n) for part in fields], 1).float()
+
+
+def _seed(index: int) -> int:
+    return int(generator(0, Stream.VALIDATION, Stream.CONDITION, index).integers(2**53))
+
+
+def _chosen(random: np.random.Generator, fewest: int, size: int) -> np.ndarray:
+    """A random choice of at least so many data."""
+    chosen = np.zeros(size, bool)
+    count = int(random.integers(min(fewest, size), size + 1))
+    chosen[random.permutation(size)[:count]] = True
+    return chosen

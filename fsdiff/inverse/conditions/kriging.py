@@ -1,0 +1,182 @@
+"""Conditions on linear observations: kriging with the spectrum of the data."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from fsdiff.data.statistics import Statistics
+from fsdiff.inverse.conditions.base import NODES, Condition, Conditioning
+from fsdiff.inverse.conditions.moments import JointMoments
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.maps import ForwardMapLike, node_weights
+from fsdiff.measures.surrogate import gaussian_fields
+from fsdiff.spaces.basis import Basis
+
+LARGEST = 2**23
+"""Of how many numbers the gains are that are made together."""
+
+pad = partial(pad_sequence, batch_first=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kriging(Condition):
+    """Mean and deviation given the data under a Gaussian law with the spectrum of the fields.
+
+    For linear observations of any places, others than those trained with as well. The modes beyond
+    ``resolution`` count as independent noise of each datum.
+    """
+
+    kind: Literal["kriging"] = "kriging"
+
+    def conditioning(self, basis: Basis, statistics: Statistics) -> "KrigingConditioning":
+        """With the spectrum that is known of the fields."""
+        return KrigingConditioning(self, basis, statistics)
+
+    def check(self, basis: Basis, channels: int, *, transformed: bool, masked: bool) -> None:
+        """Refuse transforms besides, through which nothing stays linear."""
+        if transformed:
+            raise ValueError(
+                "kind = kriging: models see transformed fields, in which observations of physical "
+                "ones are not linear; use kind: regression"
+            )
+        super().check(basis, channels, transformed=transformed, masked=masked)
+
+    def check_observation(self, observation: Observation, basis: Basis, channels: int) -> None:
+        """Refuse what is not linear."""
+        observation.check(basis, channels)
+        if not observation.on(basis, channels, basis.finest(NODES)).affine:
+            raise ValueError(
+                f"kind = kriging: observations of kind {observation.kind} are not linear; use "
+                "kind: regression"
+            )
+
+
+class KrigingConditioning(Conditioning):
+    """Kriging on the grid of ``level``."""
+
+    def __init__(self, condition: Condition, basis: Basis, statistics: Statistics) -> None:
+        super().__init__(condition, basis, statistics)
+        self.spectrum = statistics.measured(basis)
+        self._grid = lru_cache(maxsize=2)(self._make_grid)
+        # Of a batch: sensors elsewhere are seen once, and once again where estimates are made.
+        self._map = lru_cache(maxsize=128)(self._make_map)
+        self._kept = lru_cache(maxsize=4)(self.moments)
+
+    def moments(self, observation: Observation, device: torch.device) -> JointMoments:
+        """Those of normalised fields and of data in the unit of the fields."""
+        found = self._together([observation], device)
+        parts = {name: getattr(found, name)[0] for name in ("centre", "noise", "gram", "gains")}
+        return replace(found, **parts)
+
+    def moments_of(
+        self, observations: Sequence[Observation], device: torch.device
+    ) -> Iterator[tuple[int, JointMoments]]:
+        """One for all where places do not change; else all that ``LARGEST`` numbers allow."""
+        if not self.condition.operator.random:
+            yield len(observations), self._kept(self.condition.operator, device)
+            return
+        sizes = [self._map(one, self.level).size for one in observations]
+        each = self.fields * self.basis.size(self.level) * max(sizes, default=1)
+        step = max(1, LARGEST // each)
+        for first in range(0, len(observations), step):
+            some = observations[first : first + step]
+            yield len(some), self._together(some, device)
+
+    @cached_property
+    def prior(self) -> tuple[Tensor, Tensor]:
+        """Zero and Σ_k c_k e_k² at every node."""
+        nodes = torch.arange(self.basis.size(self.level))
+        parts = [self._at(some) for some in nodes.split(max(1, 2**20 // len(nodes)))]
+        values = torch.cat(parts, 1).view(self.fields, *self.basis.grid(self.level))
+        variance = values / node_weights(self.basis, self.level, values)
+        return torch.zeros_like(variance), variance
+
+    def _at(self, nodes: Tensor) -> Tensor:
+        """The response of each channel to itself at some nodes, (channel, nodes)."""
+        basis, n = self.basis, self.level
+        unit = torch.nn.functional.one_hot(nodes, basis.size(n)).double()
+        fields = unit.view(-1, 1, *basis.grid(n)).expand(-1, self.fields, *basis.grid(n))
+        spread = basis.multiply(fields, self.spectrum.spectrum(n)).flatten(2)
+        return (spread * unit[:, None]).sum(-1).T
+
+    def observe(self, observation: Observation, u: Tensor, seed: int) -> Tensor:
+        """Data of the function of which u is the projection onto its grid.
+
+        What the grid does not resolve and the data's finest does is drawn from the Gaussian law.
+        """
+        whole = self._completed(u.double(), seed)
+        physical = self.statistics.denormalise(whole[None])
+        n = self.basis.resolution(whole)
+        return self._map(observation, n).forward(physical)[0]
+
+    def _completed(self, u: Tensor, seed: int) -> Tensor:
+        n, finest = self.basis.resolution(u), self.spectrum.resolution
+        if n >= finest:
+            return u
+        fine = gaussian_fields(self.spectrum, finest, [0], seed)[0].to(u)
+        hidden = fine - self.basis.prolong(self.basis.restrict(fine, n), finest)
+        return self.basis.prolong(u, finest) + hidden
+
+    def _make_map(self, observation: Observation, n: int) -> ForwardMapLike:
+        return observation.on(self.basis, self.fields, n)
+
+    def _together(self, observations: Sequence[Observation], device: torch.device) -> JointMoments:
+        """y = H(mean + scale z) + ε with z of the spectrum c: Cov(y, z) = H scale c."""
+        grid, basis = self._grid(device), self.basis
+        maps = [self._map(one, self.level) for one in observations]
+        rows = [grid.scale * _rows(one, grid.zero) for one in maps]
+        # One by one, as what fits into a cache is faster than all at once.
+        gains = pad([basis.multiply(fields, grid.spectrum) for fields in rows])
+        weights = node_weights(basis, self.level, grid.zero)
+        gram = pad([weights * fields for fields in rows]).flatten(2) @ gains.flatten(2).mT
+        variances = [one.variances(basis, self.fields).to(device) for one in observations]
+        noise = pad_sequence(variances, batch_first=True, padding_value=1.0)
+        return JointMoments(
+            mean=grid.zero,
+            variance=grid.variance,
+            centre=pad([one.forward(grid.centre) for one in maps]),
+            noise=noise + grid.beyond * gram.diagonal(dim1=1, dim2=2),
+            gram=gram,
+            gains=gains,
+        )
+
+    def _make_grid(self, device: torch.device) -> "_Grid":
+        zero, variance = self.prior
+        scale = self.statistics.scale.double().view(-1, *[1] * self.basis.dimension)
+        finest = max(self.level, self.spectrum.resolution)
+        return _Grid(
+            zero=zero.to(device),
+            scale=scale.to(device),
+            centre=self.statistics.denormalise(zero).to(device),
+            spectrum=self.spectrum.spectrum(self.level).to(device),
+            variance=variance.to(device),
+            beyond=self._total(finest) / self._total(self.level) - 1,
+        )
+
+    def _total(self, n: int) -> float:
+        return float((self.basis.multiplicity(n) * self.spectrum.spectrum(n)).sum())
+
+
+def _rows(observed: ForwardMapLike, zero: Tensor) -> Tensor:
+    """H* of each datum, (size, channel, *grid)."""
+    unit = torch.eye(observed.size, dtype=zero.dtype, device=zero.device)
+    return observed.vjp(zero.expand(len(unit), *zero.shape), unit)
+
+
+class _Grid(NamedTuple):
+    """What is known of fields (channel, *grid) at the level of estimates, whatever is observed.
+
+    ``beyond`` is the variance of finer modes in proportion to that of the modes it has.
+    """
+
+    zero: Tensor
+    scale: Tensor
+    centre: Tensor
+    spectrum: Tensor
+    variance: Tensor
+    beyond: float
