@@ -1,47 +1,63 @@
 """A page about a study in Markdown: its question, and tables of what was found."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import Field, PositiveInt
 
-from fsdiff.reports.combinations import Variations, legend, ranking
+from fsdiff.reports.combinations import Combinations, Variations, legend, ranking
+from fsdiff.reports.differences import LEGEND, Differences, differences
 from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.moments import by_moment, judged
 from fsdiff.reports.plain_text import markdown, number, table_row
+from fsdiff.reports.selection import Selection
+from fsdiff.reports.sooner import Sooner, sooner
 from fsdiff.reports.summary import (
     Column,
     Known,
     as_table,
     column_title,
-    columns,
     models,
     reference,
     titles,
 )
 
-Text = Annotated[str, Field(min_length=1)]
-Result = Annotated[str, Field(min_length=1)]
+FIGURES = "figures"
+"""The folder of the report's figures, beside the page."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
-    """A table of results: ``columns`` are those of the summary, in this order.
+class Table(Selection):
+    """A table of the ``columns`` of the summary at one ``resolution``, references first.
 
-    With ``rows`` = experiments a row is an experiment, with moments each moment at which its
-    samples were judged during training, with the time of training and of drawing ``samples``
-    samples. References come first. With ``multiples`` distances are given as multiples of the
+    With ``dataset`` it has the rows of that one alone. With ``rows`` = experiments a row is an
+    experiment, with moments each moment at which its samples were judged during training, with the
+    time of training and of drawing ``samples`` samples; with ``same_sampler`` the median of all
+    sampling times stands for each. With ``multiples`` distances are given as multiples of the
     floor, too: that of real data from other real data.
     """
 
-    columns: Annotated[tuple[Result, ...], Field(min_length=1)]
-    resolution: PositiveInt
     rows: Literal["experiments", "moments"] = "experiments"
-    title: str = ""
     multiples: bool = False
     samples: PositiveInt = 100
+    same_sampler: bool = False
+
+    def moments(self, summary: pd.DataFrame, trajectories: pd.DataFrame | None) -> pd.DataFrame:
+        """Its rows, where these are moments."""
+        same = self.same_sampler
+        found = judged(summary, trajectories, self.resolution, self.samples, same_sampler=same)
+        return self.chosen(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure of the report: its ``path`` below results/figures, and a ``caption`` in Markdown."""
+
+    path: Annotated[str, Field(pattern=r"^[\w./-]+\.(svg|png)$")]
+    caption: str = ""
 
 
 def pictures(tables: Sequence[Any], combinations: Sequence[Any]) -> list[str]:
@@ -51,27 +67,57 @@ def pictures(tables: Sequence[Any], combinations: Sequence[Any]) -> list[str]:
     return moments + [f"page-combinations-{n}.svg" for n in range(1, len(combinations) + 1)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a page has: its heading, a text in Markdown, and its parts in their order.
+
+    ``claims`` is the page of ``fsdiff.reports.reproduction``, which becomes a section.
+    """
+
+    title: str
+    text: str
+    claims: str = ""
+    differences: Sequence[Differences] = ()
+    sooner: Sequence[Sooner] = ()
+    tables: Sequence[Table] = ()
+    combinations: Sequence[Combinations] = ()
+    figures: Sequence[Picture] = ()
+
+
 def page(
-    settings: Mapping[str, Any],
+    contents: Contents,
     summary: pd.DataFrame,
     trajectories: pd.DataFrame | None = None,
     variations: Variations | None = None,
     known: Known = None,
 ) -> str:
-    """The page: ``settings`` have ``title``, ``text``, ``tables``, ``combinations``, ``figures``.
+    """The page in Markdown; figures are paths below its folder.
 
-    Figures are paths below the folder of the page. ``variations`` are those that ``combinations``
-    are about, ``known`` is what metrics call their results.
+    ``variations`` are those that ``combinations`` are about, ``known`` is what metrics call their
+    results.
     """
-    lines = [f"# {markdown(settings['title'])}", "", settings["text"].strip(), ""]
-    for table in settings["tables"]:
-        lines += [f"## {markdown(table.title)}", ""] if table.title else []
-        lines += [*_table(table, as_table(summary), trajectories, known), ""]
-    for ranked in settings["combinations"]:
-        lines += [f"## {markdown(ranked.title)}", ""] if ranked.title else []
-        lines += [legend(ranked, known), "", *ranking(ranked, summary, variations or {}, known), ""]
-    lines += [f"![{name}]({name})\n" for name in settings["figures"]]
+    lines = [f"# {markdown(contents.title)}", "", contents.text.strip(), ""]
+    lines += [re.sub(r"^#", "##", contents.claims.strip(), flags=re.MULTILINE), ""]
+    for compared in contents.differences:
+        table = differences(compared, summary, trajectories, known)
+        lines += [*_heading(compared.title), LEGEND, "", *table, ""]
+    for timed in contents.sooner:
+        lines += [*_heading(timed.title), *sooner(timed, summary, trajectories, known), ""]
+    for shown in contents.tables:
+        lines += [*_heading(shown.title), *_table(shown, as_table(summary), trajectories, known)]
+        lines += [""]
+    for ranked in contents.combinations:
+        ranks = ranking(ranked, summary, variations or {}, known)
+        lines += [*_heading(ranked.title), legend(ranked, known), "", *ranks, ""]
+    for figure in contents.figures:
+        lines += [f"{figure.caption}\n"] if figure.caption else []
+        lines += [f"![{figure.path}]({FIGURES}/{figure.path})\n"]
+    lines += [f"![{name}]({name})\n" for name in pictures(contents.tables, contents.combinations)]
     return "\n".join(lines)
+
+
+def _heading(title: str) -> list[str]:
+    return [f"## {markdown(title)}", ""] if title else []
 
 
 TIMES = {"training_seconds": "training, s", "time": "time, s"}
@@ -81,16 +127,15 @@ TIMES = {"training_seconds": "training, s", "time": "time, s"}
 def _table(
     table: Table, summary: pd.DataFrame, trajectories: pd.DataFrame | None, known: Known
 ) -> Iterator[str]:
-    summary = summary[summary["resolution"] == table.resolution]
-    named = {column.name: column for column in columns(summary, known)}
-    shown = [named[name] for name in table.columns if name in named]
+    selected = table.chosen(summary)
+    shown = list(table.shown(selected, known))
     of_moments = table.rows == "moments"
     header = ["", *(TIMES.values() if of_moments else ())]
     header += [column_title(column.name, known) for column in shown]
     yield table_row(header)
     yield table_row(["---", *["---:"] * (len(header) - 1)])
-    several = summary["dataset"].nunique() > 1
-    for dataset, rows in summary.groupby("dataset", sort=False):
+    several = selected["dataset"].nunique() > 1
+    for dataset, rows in selected.groupby("dataset", sort=False):
         for kind in ("real", "surrogate"):
             row = rows[rows["row"] == kind]
             if len(row):
@@ -98,17 +143,16 @@ def _table(
                 times = [""] * len(TIMES) if of_moments else []
                 yield table_row([name, *times, *_cells(table, shown, row, rows)])
     if of_moments:
-        found = judged(summary, trajectories, table.resolution, table.samples)
-        for _, epoch, seeds in by_moment(found):
+        for _, epoch, seeds in by_moment(table.moments(summary, trajectories)):
             after = "" if pd.isna(epoch) else f" after {epoch:.0f} epoch{'s' * (epoch != 1)}"
             name = f"{markdown(seeds['title'].iloc[0])}{after}"
             times = [f"{seeds[key].mean():,.0f}" for key in TIMES]
-            own = summary[summary["dataset"] == seeds["dataset"].iloc[0]]
+            own = selected[selected["dataset"] == seeds["dataset"].iloc[0]]
             yield table_row([name, *times, *_cells(table, shown, seeds, own)])
         return
-    called = titles(summary)
-    for name, rows in models(summary).items():
-        own = summary[summary["dataset"] == rows["dataset"].iloc[0]]
+    called = titles(selected)
+    for name, rows in models(selected).items():
+        own = selected[selected["dataset"] == rows["dataset"].iloc[0]]
         yield table_row([markdown(called[name]), *_cells(table, shown, rows, own)])
 
 

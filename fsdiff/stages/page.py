@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,51 +11,74 @@ from fsdiff.jobs.atomic import atomic
 from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
 from fsdiff.reports.combinations import Combinations, multiples
-from fsdiff.reports.moments import judged
-from fsdiff.reports.page import Table, page, pictures
+from fsdiff.reports.differences import Differences
+from fsdiff.reports.page import Contents, Picture, Table, page, pictures
 from fsdiff.reports.plotting.combinations import heat_maps
 from fsdiff.reports.plotting.quality_by_time import quality_by_time
 from fsdiff.reports.plotting.style import save
-from fsdiff.reports.summary import Known
+from fsdiff.reports.sooner import Sooner
+from fsdiff.reports.summary import Known, as_table
 from fsdiff.stages.files import Job
 
+Part = TypeVar("Part")
 
-def write_page(job: Job, *, summary: Path, trajectories: Path | None, output: Path) -> None:
+
+def write_page(
+    job: Job,
+    *,
+    summary: Path,
+    trajectories: Path | None,
+    claims: Path | None,
+    output: Path,
+) -> None:
     """Write the page to ``output``, and ``pictures`` beside it.
 
-    ``trajectories`` are evaluations during training, if there are any.
+    ``trajectories`` are evaluations during training, if there are any, ``claims`` is the page about
+    what became of a publication's claims, if that is a part of this one.
     """
     config = job["config"]
+    contents = _contents(config["page"], claims)
     known = [Words(**item) for item in config["words"]]
-    settings = {
-        **config["page"],
-        "tables": [Table(**item) for item in config["page"]["tables"]],
-        "combinations": [Combinations(**item) for item in config["page"]["combinations"]],
-    }
     rows = tables.read(summary)
     moments = None if trajectories is None else tables.read(trajectories)
-    names = pictures(settings["tables"], settings["combinations"])
-    drawn = _figures(settings, rows, moments, config["variations"], known)
+    names = pictures(contents.tables, contents.combinations)
+    drawn = _figures(contents, rows, moments, config["variations"], known)
     for name, figure in zip(names, drawn, strict=True):
         save(figure, output.parent / name)
-    settings["figures"] = [*(f"figures/{name}" for name in settings["figures"]), *names]
     with atomic(output) as temporary:
-        text = page(settings, rows, moments, config["variations"], known)
+        text = page(contents, rows, moments, config["variations"], known)
         temporary.write_text(text, encoding="utf-8")
 
 
+def _contents(block: Mapping[str, Any], claims: Path | None) -> Contents:
+    """What a configuration says of a page."""
+    return Contents(
+        title=block["title"],
+        text=block["text"],
+        claims="" if claims is None else claims.read_text(encoding="utf-8"),
+        differences=_parts(Differences, block["differences"]),
+        sooner=_parts(Sooner, block["sooner"]),
+        tables=_parts(Table, block["tables"]),
+        combinations=_parts(Combinations, block["combinations"]),
+        figures=_parts(Picture, block["figures"]),
+    )
+
+
+def _parts(described: type[Part], blocks: Sequence[Mapping[str, Any]]) -> list[Part]:
+    return [described(**block) for block in blocks]
+
+
 def _figures(
-    settings: Mapping[str, Any],
+    contents: Contents,
     summary: pd.DataFrame,
     trajectories: pd.DataFrame | None,
     variations: Mapping[str, Any],
     known: Known,
 ) -> Iterator[Figure]:
     """Those of ``pictures``, in their order."""
-    shown: Sequence[Table] = settings["tables"]
-    for table in shown:
+    for table in contents.tables:
         if table.rows == "moments":
-            found = judged(summary, trajectories, table.resolution, table.samples)
-            yield quality_by_time(found, summary, table.columns, samples=table.samples, known=known)
-    for ranked in settings["combinations"]:
+            found, own = table.moments(summary, trajectories), table.chosen(as_table(summary))
+            yield quality_by_time(found, own, table.columns, samples=table.samples, known=known)
+    for ranked in contents.combinations:
         yield heat_maps(multiples(ranked, summary, variations, known), known=known)

@@ -1,17 +1,22 @@
 """The page that a study writes about itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from fsdiff.blocks.explain import Problem, refuse
+from fsdiff.blocks.explain import Problem, refuse, suggest
 from fsdiff.blocks.types import Block, BlockOf, PartBlock
 from fsdiff.reports.combinations import Combinations
-from fsdiff.reports.page import Table, pictures
+from fsdiff.reports.differences import Differences
+from fsdiff.reports.page import Picture, Table, pictures
+from fsdiff.reports.sooner import Sooner
 
 if TYPE_CHECKING:
     from fsdiff.study.study import Study
+
+SELECTIONS = ("differences", "sooner", "tables")
+"""Parts of a page that are about results at one resolution."""
 
 
 class Page(Block):
@@ -20,11 +25,18 @@ class Page(Block):
     title: Annotated[str, Field(min_length=1)]
     text: str
     """What stands before the tables, in Markdown."""
+    claims: bool = False
+    """Whether a section tells what became of the study's ``claims``."""
+    differences: tuple[Annotated[PartBlock, BlockOf(Differences)], ...] = ()
+    """How much results differ between experiments, and how much by chance."""
+    sooner: tuple[Annotated[PartBlock, BlockOf(Sooner)], ...] = ()
+    """How much sooner experiments are as near to the data as others ever are."""
     tables: tuple[Annotated[PartBlock, BlockOf(Table)], ...] = ()
+    """Results of experiments, or of the moments at which they were judged."""
     combinations: tuple[Annotated[PartBlock, BlockOf(Combinations)], ...] = ()
     """Rankings of what experiments ``vary``."""
-    figures: tuple[Annotated[str, Field(pattern=r"^[\w./-]+\.(svg|png)$")], ...] = ()
-    """Figures of the report that are shown, by their paths below ``results/figures``."""
+    figures: tuple[Annotated[PartBlock, BlockOf(Picture)], ...] = ()
+    """Figures of the report that are shown."""
 
     @property
     def pictures(self) -> list[str]:
@@ -33,17 +45,68 @@ class Page(Block):
 
 
 def _about_the_study(page: Page | None, info: ValidationInfo) -> Page | None:
-    """Refuse columns that no experiment of the study will have."""
+    """Refuse what no experiment of the study will have."""
     study = (info.context or {}).get("study")
     if page is not None and study is not None:
-        refuse(
-            (("tables", index, "columns", place), problem)
-            for index, table in enumerate(page.tables)
-            for place, column in enumerate(table.columns)
-            if (problem := study.unknown_column(column, table.resolution))
-        )
+        if page.claims and not info.data.get("claims", True):  # they are read before the page
+            refuse([(("claims",), "the study makes no claims: say what they are, or leave it out")])
+        refuse(_about_selections(page, study))
+        refuse(_about_comparisons(page, study))
         refuse(_about_variations(page, study))
     return page
+
+
+def _about_selections(page: Page, study: "Study") -> Iterator[Problem]:
+    """Data sets and columns that there will not be."""
+    for part in SELECTIONS:
+        for index, item in enumerate(getattr(page, part)):
+            if item.dataset is not None and item.dataset not in study.datasets:
+                known = suggest(study.datasets, item.dataset)
+                yield (part, index, "dataset"), f"there is no such data set; known: {known}"
+                continue
+            for place, column in enumerate(item.columns):
+                if problem := study.unknown_column(column, item.resolution, item.dataset):
+                    yield (part, index, "columns", place), problem
+
+
+def _about_comparisons(page: Page, study: "Study") -> Iterator[Problem]:
+    """Experiments that cannot be compared with each other."""
+    for index, item in enumerate(page.differences):
+        names = study.compared(item.resolution, item.dataset)
+        yield from _incomparable(names, ("differences", index), study)
+        yield from _without_chance(names, ("differences", index), study)
+    for index, item in enumerate(page.sooner):
+        names = study.compared(item.resolution, item.dataset)
+        yield from _incomparable(names, ("sooner", index), study)
+        if item.significance is not None:
+            yield from _without_chance(names, ("sooner", index), study)
+        for place, name in enumerate(item.against):
+            if name not in names:
+                known = suggest(names, name)
+                yield (
+                    ("sooner", index, "against", place),
+                    f"it is not compared with data there; those that are: {known}",
+                )
+        if set(names) <= set(item.against):
+            yield ("sooner", index, "against"), "leave an experiment to compare with these"
+
+
+def _incomparable(
+    names: Sequence[str], where: tuple[str, int], study: "Study"
+) -> Iterator[Problem]:
+    """Experiments on different data sets, whose distances are no measure of each other."""
+    datasets = dict.fromkeys(study.experiments[name].dataset for name in names)
+    if len(datasets) > 1:
+        yield where, f"give the dataset that it is about: {', '.join(datasets)}"
+
+
+def _without_chance(
+    names: Sequence[str], where: tuple[str, int], study: "Study"
+) -> Iterator[Problem]:
+    """Fewer than two experiments, or seeds that all have, from which chance is estimated."""
+    seeds = [set(study.experiments[name].seeds) for name in names]
+    if len(names) < 2 or len(set.intersection(*seeds)) < 2:
+        yield where, "chance is told by two experiments and two seeds of all of them, at least"
 
 
 def _about_variations(page: Page, study: "Study") -> Iterator[Problem]:

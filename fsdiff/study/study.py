@@ -232,11 +232,25 @@ class Study(Block):
         problem = unknown_result(result, metrics, channels, others)
         return problem or (without_best(result, metrics) if epoch == "best" else None)
 
-    def unknown_column(self, column: str, resolution: int) -> str | None:
-        """Why no experiment will have such a result at a resolution; or None."""
-        there = [name for name in self.experiments if resolution in self.evaluated(name)]
+    def compared(self, resolution: int, dataset: str | None = None) -> list[str]:
+        """Names of the experiments that are compared with data at a resolution.
+
+        Those on one data set, if it is given.
+        """
+        return [
+            name
+            for name, item in self.experiments.items()
+            if resolution in self.evaluated(name) and dataset in (None, item.dataset)
+        ]
+
+    def unknown_column(
+        self, column: str, resolution: int, dataset: str | None = None
+    ) -> str | None:
+        """Why no experiment will have such a result at a resolution, on a data set; or None."""
+        there = self.compared(resolution, dataset)
         if not there:
-            return f"no experiment is compared with data at {resolution}"
+            where = f" of {dataset}" if dataset else ""
+            return f"no experiment is compared with data{where} at {resolution}"
         problems = [self.missing_result(column, name) for name in there]
         return problems[0] if all(problems) else None
 

@@ -35,23 +35,3 @@ def test_it_writes_its_page(name, tmp_path):
     assert text.startswith("# ")
     assert f"benchmarks/{name}.py" in text
     assert "|---" in text.replace(" ", "")
-
-
-def test_the_page_of_a_study_is_copied_with_its_figures(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from page import publish
-
-    results = tmp_path / "results"
-    (results / "figures" / "waves").mkdir(parents=True)
-    (results / "figures" / "waves" / "pareto.svg").write_text("one")
-    (results / "page-1.svg").write_text("two")
-    shown = ("figures/waves/pareto.svg", "page-1.svg")
-    text = "# T\n\n" + "\n".join(f"![{name}]({name})" for name in shown)
-    (results / "page.md").write_text(text, encoding="utf-8")
-    publish(results, "mine", tmp_path, "python benchmarks/page.py mine")
-    page = (tmp_path / "mine.md").read_text(encoding="utf-8")
-    assert "(mine-waves-pareto.svg)" in page
-    assert "(mine-1.svg)" in page
-    assert "Made by `python benchmarks/page.py mine`: " in page
-    assert (tmp_path / "mine-waves-pareto.svg").read_text() == "one"
-    assert (tmp_path / "mine-1.svg").read_text() == "two"

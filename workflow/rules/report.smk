@@ -309,7 +309,8 @@ if STUDY.page:
             trajectories=(
                 ["results/trajectories.csv"] if EVALUATED_DURING_TRAINING else []
             ),
-            figures=[f"results/figures/{name}" for name in STUDY.page.figures],
+            claims=["results/reproduction.md"] if STUDY.page.claims else [],
+            figures=[f"results/figures/{figure.path}" for figure in STUDY.page.figures],
         output:
             page=report(
                 "results/page.md",

@@ -14,5 +14,6 @@ with job_of(snakemake, __file__) as job:
         job,
         summary=Path(snakemake.input.summary),
         trajectories=next(map(Path, snakemake.input.trajectories), None),
+        claims=next(map(Path, snakemake.input.claims), None),
         output=Path(snakemake.output.page),
     )

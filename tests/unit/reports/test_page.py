@@ -3,11 +3,13 @@
 import pandas as pd
 import pytest
 
+from fsdiff.reports.differences import Differences
 from fsdiff.reports.moments import by_moment, judged
-from fsdiff.reports.page import Table, page
+from fsdiff.reports.page import Contents, Picture, Table, page
 from fsdiff.reports.plain_text import number
 from fsdiff.reports.plotting.quality_by_time import quality_by_time
-from fsdiff.study import ConfigurationError, load
+from fsdiff.reports.sooner import Sooner
+from fsdiff.study import ConfigurationError, load, strict_yaml
 
 ROW = {"dataset": "d", "resolution": 32, "seconds_per_sample": 0.1}
 
@@ -41,14 +43,7 @@ def trajectories() -> pd.DataFrame:
 
 def lines(**table) -> list[str]:
     shown = Table(columns=("one_point_w1",), resolution=32, **table)
-    settings = {
-        "title": "T",
-        "text": "Asked.",
-        "tables": [shown],
-        "combinations": [],
-        "figures": [],
-    }
-    text = page(settings, summary(), trajectories())
+    text = page(Contents(title="T", text="Asked.", tables=[shown]), summary(), trajectories())
     assert text.startswith("# T\n\nAsked.\n\n")
     return [line for line in text.splitlines() if line.startswith("|")]
 
@@ -69,6 +64,47 @@ def test_a_row_for_each_moment_that_all_seeds_came_to():
         r"| a \| title after 1 epoch | 11 | 21 | 0.700 ± 0.100 |",
         r"| b \| title | 1,000 | 1,010 | 0.100 ± 0.00 |",
     ]
+
+
+def test_parts_stand_in_their_order_and_claims_become_a_section():
+    contents = Contents(
+        title="T",
+        text="Asked.",
+        claims="# Claims\n\nNone.\n\n## Settings\n",
+        differences=[Differences(columns=("one_point_w1",), resolution=32, title="Differ?")],
+        sooner=[
+            Sooner(
+                columns=("one_point_w1",),
+                resolution=32,
+                title="Sooner?",
+                against=("a",),
+                significance=None,
+            )
+        ],
+        tables=[Table(columns=("one_point_w1",), resolution=32, title="All")],
+        figures=[Picture(path="d/x.svg", caption="Seen."), Picture(path="d/y.png")],
+    )
+    text = page(contents, summary(), trajectories())
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings == ["# T", "## Claims", "### Settings", "## Differ?", "## Sooner?", "## All"]
+    figures = text.partition("## All")[2].partition("![")
+    assert figures[0].endswith("\n\nSeen.\n\n")
+    assert figures[2].splitlines() == [
+        "d/x.svg](figures/d/x.svg)",
+        "",
+        "![d/y.png](figures/d/y.png)",
+    ]
+
+
+def test_a_table_may_be_about_one_data_set():
+    other = summary().assign(dataset="e", one_point_w1=7.0)
+    other["experiment"] = other["experiment"].map({"a": "c", "b": "d"})
+    both = pd.concat([summary(), other], ignore_index=True)
+    for dataset, expected in (("d", summary()), ("e", other)):
+        table = Table(columns=("one_point_w1",), resolution=32, dataset=dataset)
+        contents = Contents(title="T", text="", tables=[table])
+        alone = Contents(title="T", text="", tables=[Table(columns=table.columns, resolution=32)])
+        assert page(contents, both) == page(alone, expected)
 
 
 def test_time_is_that_of_training_and_of_samples():
@@ -99,10 +135,57 @@ def test_numbers_have_three_digits(value, text):
     [
         ({"columns": ["one_point_w2"]}, "page.tables[0].columns[0]"),
         ({"columns": ["one_point_w1"], "resolution": 8}, "is compared with data at 8"),
+        (
+            {"columns": ["one_point_w1"], "dataset": "wavs"},
+            'page.tables[0].dataset = "wavs": there is no such data set; known: waves',
+        ),
     ],
 )
 def test_columns_that_no_experiment_will_have_are_refused(table, problem):
     block = {"title": "T", "text": "", "tables": [{"resolution": 32, **table}]}
     with pytest.raises(ConfigurationError) as caught:
         load("tests/workflow/tiny.yaml", {"page": block})
+    assert problem in str(caught.value)
+
+
+W1 = {"columns": ["one_point_w1"], "resolution": 32}
+
+
+def other_data(seeds: list[int]) -> dict:
+    """What makes a second data set of the tiny study, and an experiment on it."""
+    tiny = strict_yaml.read("tests/workflow/tiny.yaml")
+    (data,), (experiment, *_) = tiny["datasets"].values(), tiny["experiments"].values()
+    return {
+        "datasets": {"others": data},
+        "experiments": {"other": {**experiment, "dataset": "others", "seeds": seeds}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("block", "overlay", "problem"),
+    [
+        ({"claims": True}, {}, "page.claims = true: the study makes no claims"),
+        ({"differences": [W1]}, {}, "page.differences[0]: chance is told by two experiments and"),
+        ({"sooner": [{**W1, "against": ["x"]}]}, {}, "page.sooner[0]: chance is told by"),
+        (
+            {"sooner": [{**W1, "against": ["warn"], "significance": None}]},
+            {},
+            'page.sooner[0].against[0] = "warn": it is not compared with data there',
+        ),
+        (
+            {"differences": [W1]},
+            other_data([0, 1]),
+            "page.differences[0]: give the dataset that it is about: waves, others",
+        ),
+        (
+            {"sooner": [{**W1, "dataset": "others", "against": ["other"], "significance": None}]},
+            other_data([0, 1]),
+            'page.sooner[0].against = ["other"]: leave an experiment to compare with these',
+        ),
+    ],
+)
+def test_comparisons_that_tell_nothing_are_refused(block, overlay, problem):
+    page_of_study = {"title": "T", "text": "", **block}
+    with pytest.raises(ConfigurationError) as caught:
+        load("tests/workflow/tiny.yaml", {"page": page_of_study, **overlay})
     assert problem in str(caught.value)
