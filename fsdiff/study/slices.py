@@ -294,6 +294,11 @@ class Configuration(Study):
         metrics = (block.part for block in self.evaluation.metrics.values())
         return [words._asdict() for metric in metrics for words in metric.words]
 
+    def posterior_words(self) -> list[dict[str, Any]]:
+        """What the metrics of posteriors call their results, in the order of the configuration."""
+        metrics = (block.part for block in self.evaluation.posterior_metrics.values())
+        return [words._asdict() for metric in metrics for words in metric.words]
+
     def analyse_slice(self, analysis: str) -> dict[str, Any]:
         """{"analysis": block}, without what figures call it."""
         block = self.analyses[analysis].plain()

@@ -107,6 +107,7 @@ def ends():
         "summary": ["results/summary.csv"] if STUDY.experiments else [],
         "verdict": ["results/verdict.md"] if datasets_judged() else [],
         "figures": figures(),
+        "posteriors": posterior_ends(),
         "analyses": analysis_figures(),
         "claims": ["results/reproduction.md"] if STUDY.claims else [],
         "page": ["results/page.md"] if STUDY.page else [],

@@ -18,21 +18,6 @@ def posteriors_of(observation, resolution=None):
     ]
 
 
-def reference_of(observation, resolution):
-    """The file of the true posterior of an observation at a resolution, if there is one."""
-    return [
-        f"results/references/{name}/{resolution}.nc"
-        for name, item in STUDY.references.items()
-        if item.observation == observation and resolution in item.resolutions
-    ]
-
-
-def judged_at(observation):
-    """The resolutions at which posteriors of an observation are judged."""
-    names = posteriors_of(observation)
-    return sorted({n for name in names for n in STUDY.posteriors[name].resolutions})
-
-
 def seeds_of(posterior):
     """The seeds of the models that a posterior is drawn from."""
     return STUDY.runs[STUDY.posteriors[posterior].experiment].seeds
@@ -45,12 +30,12 @@ def posterior_titles(names):
 
 def observations_judged():
     """Names of the observations that have posteriors."""
-    return [name for name in STUDY.observations if judged_at(name)]
+    return [name for name in STUDY.observations if STUDY.inferred(name)]
 
 
 def observations_drawn():
     """(observation, resolution) of all pages of posteriors."""
-    return [(name, n) for name in observations_judged() for n in judged_at(name)]
+    return [(name, n) for name in observations_judged() for n in STUDY.inferred(name)]
 
 
 def forecasts():
@@ -75,7 +60,9 @@ def posteriors_drawn(wildcards):
 
 def reference_drawn(wildcards):
     """Draws of the true posterior in a figure, if there are any."""
-    return reference_of(wildcards.observation, int(wildcards.resolution))
+    found = STUDY.reference_of(wildcards.observation, int(wildcards.resolution))
+    same = found is not None and found[1] == int(wildcards.resolution)
+    return reference_beside(wildcards) if same else []
 
 
 def drawing_posteriors(script):
@@ -123,14 +110,13 @@ def baseline_rows():
 
 def judged_posteriors():
     """What was judged of posteriors, a file for each row of them."""
-    folder = "results/metrics/posteriors"
-    pattern = f"{folder}/{{observation}}/{{posterior}}/seed{{seed}}/{{resolution}}.json"
+    pattern = "results/metrics/posteriors/{posterior}/seed{seed}/{resolution}.json"
     return [pattern.format(**row) for row in posterior_rows()]
 
 
 def judged_baselines():
     """What was judged of baselines, a file for each observation and resolution."""
-    pattern = "results/metrics/posteriors/{observation}/{resolution}.json"
+    pattern = "results/metrics/posteriors/baselines/{observation}/{resolution}.json"
     return [pattern.format(**row) for row in baseline_rows()]
 
 
@@ -159,7 +145,7 @@ def posterior_ends():
     return found + [
         f"{folder}/{name}/forecast-{n}.svg"
         for name in forecasts()
-        for n in judged_at(name)
+        for n in STUDY.inferred(name)
     ]
 
 
