@@ -68,5 +68,7 @@ class Stream(IntEnum):
     """Draws that guidance makes besides those of samplers."""
     PARTICLES = 134
     """Which particles are kept."""
+    BASELINE = 135
+    """Draws given data that need no model, other ones than those of a reference."""
     CONDITION = 141
     """Data that conditional models are trained with."""

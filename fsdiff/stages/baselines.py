@@ -80,7 +80,7 @@ class Problem:
 
     def seed_of(self, case: int) -> int:
         """For the draws of a case."""
-        random = generator(self.seed, Stream.CASE, self.observed.samples[case])
+        random = generator(self.seed, Stream.BASELINE, self.observed.samples[case])
         return int(random.integers(2**63))
 
 
