@@ -9,6 +9,7 @@ import torch
 
 from fsdiff.data import storage
 from fsdiff.data.storage import Provenance
+from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.inverse.guidance.problem import Problem
 from fsdiff.inverse.observations.base import Observation
@@ -80,8 +81,20 @@ def within_cases(start: int, cases: int, draws: int, size: int) -> Iterator[rang
 def drawing(
     model: models.Model, observed: Observed, config: Mapping[str, Any]
 ) -> Callable[[int], Draw]:
-    """What draws fields given the data of a case, by its number."""
+    """What draws fields given the data of a case, by its number: guided, or as it has learned."""
     operator, sampler = build("operator", config["operator"]), build("sampler", config["sampler"])
+    draw = _guided if "guidance" in config else _learned
+    return draw(model, observed, operator, sampler, config)
+
+
+def _guided(
+    model: models.Model,
+    observed: Observed,
+    operator: Observation,
+    sampler: Sampler,
+    config: Mapping[str, Any],
+) -> Callable[[int], Draw]:
+    """Draws of a model that knows nothing of data, led by them."""
     guidance = build("guidance", config["guidance"])
     n, seed = config["resolution"], config["seed"]
     assert isinstance(model.method, Diffusion)  # as the configuration was checked
@@ -97,5 +110,22 @@ def drawing(
             return samples._replace(fields=model.statistics.denormalise(samples.fields.cpu()))
 
         return draw
+
+    return of_case
+
+
+def _learned(
+    model: models.Model,
+    observed: Observed,
+    operator: Observation,
+    sampler: Sampler,
+    config: Mapping[str, Any],
+) -> Callable[[int], Draw]:
+    """Draws of a model that has learned what data say."""
+    n, seed = config["resolution"], config["seed"]
+
+    def of_case(case: int) -> Draw:
+        condition = model.condition(operator, observed.data[case], n)
+        return lambda indices: model.sample(sampler, n, indices, seed, condition)
 
     return of_case
