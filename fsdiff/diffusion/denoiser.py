@@ -1,7 +1,7 @@
 """A law and a network, joined: estimates of data, noise, score and velocity."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -80,14 +80,35 @@ class Conditions(Protocol):
     def nothing(self, n: int, device: torch.device) -> Tensor:
         """The condition at level n where there are no data."""
 
+    def left(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean of fields given conditions (batch, …), and the spectrum about that."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a network sees: fields x of a law about a centre, and a condition, if there is one."""
+
+    x: Tensor
+    marginal: Marginal
+    condition: Tensor | None = None
+    centre: Tensor | None = None
+
+    def about_centre(self, data: Tensor) -> Tensor:
+        """Data without the centre."""
+        return data if self.centre is None else data - self.centre
+
+    def whole(self, data: Tensor) -> Tensor:
+        """Data with the centre."""
+        return data if self.centre is None else data + self.centre
+
 
 class Denoiser(nn.Module):
     """Answers "data, noise, score, velocity" for X_t = x from one evaluation of a network.
 
     Fields are normalised: zero mean and unit mean square over the training set, with the second
     moments that the law tells. The network is evaluated in ``precision``, bfloat16 by autocast;
-    all else is not. A network that takes ``conditions`` is told that there are no data where it is
-    given none.
+    all else is not. With ``conditions`` it is told that there are no data where it is given none,
+    and sees deviations from what the condition tells, at unit mean square.
     """
 
     def __init__(
@@ -108,19 +129,33 @@ class Denoiser(nn.Module):
 
     def estimate(self, x: Tensor, marginal: Marginal, condition: Tensor | None = None) -> Estimate:
         """Estimates given fields x (batch, channel, *grid) of the law ``marginal``."""
-        output = self.output(x, marginal, condition)
-        return Estimate(*self.prediction.data_and_noise(output, x, marginal), marginal)
+        seen = self.seen(x, marginal, condition)
+        data, noise = self.prediction.data_and_noise(self.output(seen), seen.x, seen.marginal)
+        return Estimate(seen.whole(data), noise, marginal)
 
-    def output(self, x: Tensor, marginal: Marginal, condition: Tensor | None = None) -> Tensor:
-        """What the network says of x, (batch, channel, *grid)."""
+    def seen(self, x: Tensor, marginal: Marginal, condition: Tensor | None = None) -> Seen:
+        """Fields x of the law ``marginal`` as the network sees them.
+
+        Given a condition x is seen as M(X_0 − μ) + R η, about the mean μ of X_0 that the condition
+        tells, and X_0 − μ has the spectrum that it leaves.
+        """
+        if self.conditions is None:
+            return Seen(x, marginal, condition)
+        if condition is None:
+            nothing = self.conditions.nothing(self.law.basis.resolution(x), x.device)
+            condition = nothing.to(x.dtype).expand(len(x), *nothing.shape)
+        centre, spectrum = self.conditions.left(condition)
+        own = replace(marginal, data_spectrum=spectrum.to(marginal.noise_spectrum))
+        return Seen(x - own.apply(own.mean_scale, centre), own, condition, centre)
+
+    def output(self, seen: Seen) -> Tensor:
+        """What the network says of fields that it sees, (batch, channel, *grid)."""
+        x, marginal = seen.x, seen.marginal
         coordinate = marginal.process.half_log_signal_to_noise(marginal.time.flatten())
         noise_level = -coordinate.to(x.dtype).expand(len(x))
         inputs = [self.prediction.network_input(x, marginal), noise_level]
-        if condition is None and self.conditions is not None:
-            nothing = self.conditions.nothing(self.law.basis.resolution(x), x.device)
-            condition = nothing.to(x.dtype).expand(len(x), *nothing.shape)
-        if condition is not None:
-            inputs.append(condition)
+        if seen.condition is not None:
+            inputs.append(seen.condition)
         if self.precision == torch.float32:
             return self.network(*inputs)
         with torch.autocast(x.device.type, self.precision):

@@ -59,8 +59,9 @@ class DenoisingLoss:
         denoiser, basis = self.denoiser, self.denoiser.law.basis
         marginal = denoiser.law.marginal(t, basis.resolution(data))
         x = marginal.apply(marginal.mean_scale, data) + marginal.apply(marginal.noise_scale, noise)
-        output = denoiser.output(x, marginal, condition)
-        residual = denoiser.prediction.residual(output, x, data, noise, marginal)
+        seen = denoiser.seen(x, marginal, condition)
+        output, target = denoiser.output(seen), seen.about_centre(data)
+        residual = denoiser.prediction.residual(output, seen.x, target, noise, seen.marginal)
         squares = residual.square()
         means = squares.mean(basis.grid_axes()) if self.mask is None else self.mask.mean(squares)
         return means.sum(1)

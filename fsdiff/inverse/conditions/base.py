@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Annotated, NamedTuple, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from fsdiff.data.statistics import Statistics
+from fsdiff.inverse.conditions.left import SpectrumLeft
 from fsdiff.inverse.conditions.moments import JointMoments
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.randomness import generator
@@ -94,6 +96,7 @@ class Conditioning(nn.Module, ABC):
         finest = statistics.resolution
         self.level = condition.resolution or min(finest, basis.finest(NODES) or finest)
         self.fields = len(statistics.mean)
+        self._spectrum_left = lru_cache(maxsize=8)(self._make_spectrum_left)
         self._nothing: dict[tuple[int, torch.device], Tensor] = {}
 
     @property
@@ -171,6 +174,26 @@ class Conditioning(nn.Module, ABC):
             mean, variance = (values.to(device) for values in self.prior)
             self._nothing[n, device] = self._on(mean[None], variance.sqrt(), n)[0]
         return self._nothing[n, device]
+
+    def left(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """What a condition (batch, channel, *grid) leaves: a law of the fields given it.
+
+        Its centre, the estimate, and its spectrum about that, (batch, channel, *coefficients),
+        whose energy is that of the deviation.
+        """
+        n = self.basis.resolution(condition)
+        estimate, deviation = condition.split(self.fields, 1)
+        before = self.nothing(n, condition.device)[self.fields :]
+        known = (before.double().square() - deviation.double().square()).mean(
+            self.basis.grid_axes()
+        )
+        spectrum = self._spectrum_left(n, condition.device)
+        return estimate, spectrum((spectrum.total - known).clamp_min(0))
+
+    def _make_spectrum_left(self, n: int, device: torch.device) -> SpectrumLeft:
+        spectrum = self.statistics.measured(self.basis).spectrum(n).to(device)
+        multiplicity = self.basis.multiplicity(n).to(spectrum).expand(spectrum.shape)
+        return SpectrumLeft(spectrum, multiplicity)
 
     def _draw(self, u: Tensor, seed: int) -> Drawn | None:
         """What is seen of a field, None if nothing."""
