@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from fsdiff.data import storage
+from fsdiff.data.masking import known
 from fsdiff.data.storage import Provenance, grid_axes
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.metrics.posterior.base import Cases
@@ -22,7 +24,7 @@ from fsdiff.reports.plotting.posteriors.scene import Ensemble, Scene, ensembles
 from fsdiff.reports.plotting.posteriors.spread import Spread, spread_over_time
 from fsdiff.reports.plotting.style import save, unit_of
 from fsdiff.reports.posteriors.ranks import Ranks
-from fsdiff.reports.posteriors.seen import Dots, frames_seen, seen
+from fsdiff.reports.posteriors.seen import Image, Shown, frames_seen, seen
 from fsdiff.spaces.basis import Basis
 from fsdiff.stages.files import Job, frames_as_channels
 from fsdiff.stages.observed import physical_draws
@@ -43,6 +45,7 @@ def draw_posteriors(
     observation: Path,
     posteriors: Sequence[Path],
     reference: Path | None,
+    data: Path,
     fields: Path,
     coverage: Path,
     calibrated: Path,
@@ -50,9 +53,10 @@ def draw_posteriors(
     """Draw the fields of the first case, and calibration over all cases.
 
     ``posteriors`` are files of draws in the order of the configuration, ``reference`` that of the
-    true posterior, if there is one. ``calibrated`` gets the numbers for the verdict.
+    true posterior, if there is one, ``data`` that of the data set at the same resolution.
+    ``calibrated`` gets the numbers for the verdict.
     """
-    problem = Inverse.read(job["config"], observation, posteriors, reference)
+    problem = Inverse.read(job["config"], observation, posteriors, reference, data)
     ranked = list(problem.ranked())
     save(posterior_fields(problem.scene(0), problem.shown(0)), fields)
     save(calibration([own for _, own in ranked], problem.title), coverage)
@@ -67,10 +71,11 @@ def draw_forecast(
     observation: Path,
     posteriors: Sequence[Path],
     reference: Path | None,
+    data: Path,
     output: Path,
 ) -> None:
     """Draw error and spread of forecasts: posteriors of observations of frames."""
-    save(Inverse.read(job["config"], observation, posteriors, reference).forecast(), output)
+    save(Inverse.read(job["config"], observation, posteriors, reference, data).forecast(), output)
 
 
 def _numbers(name: str, own: Calibrated, problem: "Inverse") -> dict[str, Any]:
@@ -91,8 +96,8 @@ class Inverse:
     """An observation of some functions and draws of its posteriors, on one grid.
 
     ``truth`` is (case, channel, *grid), ``draws`` (case, draw, channel, *grid) of each posterior by
-    name, the reference first under an empty name. ``like`` has names and coordinates of the fields,
-    ``remark`` says why the reference is none.
+    name, the reference first under an empty name. ``like`` are the same truths with their names and
+    coordinates, NaN where the data have no values; ``remark`` says why the reference is none.
     """
 
     basis: Basis
@@ -113,8 +118,9 @@ class Inverse:
         observation: Path,
         posteriors: Sequence[Path],
         reference: Path | None,
+        data: Path,
     ) -> "Inverse":
-        """From files; the truth is restricted to the grid of the draws."""
+        """From files; the truth is that of the data set on the grid of the draws."""
         basis: Basis = build("basis", config["basis"])
         observed = storage.read_results(observation)
         names = [item["name"] for item in config["posteriors"]]
@@ -123,16 +129,19 @@ class Inverse:
         if reference is not None:
             files = {"": storage.read_results(reference), **files}
             remark = "" if files[""].attrs["converged"] else str(files[""].attrs["remark"])
-        truth = frames_as_channels(observed["truth"])
+        samples = observed["sample"].values.tolist()
+        with storage.read(data, chunks="auto") as dataset:
+            field = dataset["field"].sel(sample=samples).compute()
+            like = known(field, dataset)
         return cls(
             basis=basis,
             operator=build("operator", config["operator"]),
-            truth=basis.restrict(truth.double(), config["resolution"]),
+            truth=frames_as_channels(field).double(),
             data=observed["data"].values,
             draws={name: physical_draws(file) for name, file in files.items()},
             titles={item["name"]: item["title"] for item in config["posteriors"]},
-            like=next(iter(files.values()))["draws"],
-            samples=observed["sample"].values.tolist(),
+            like=like,
+            samples=samples,
             title=config["title"],
             remark=remark,
         )
@@ -149,27 +158,36 @@ class Inverse:
 
     def scene(self, case: int) -> Scene:
         """A case: the truth with its coordinates, and what is seen of it."""
-        channels = self.truth.shape[1]
-        shown = seen(self.operator, self.basis, channels, self.data[case], self.n)
-        placed = {
-            channel: [
-                replace(item, places=in_nodes(item.places, self.basis, self.n))
-                if isinstance(item, Dots)
-                else item
-                for item in items
-            ]
-            for channel, items in shown.items()
-        }
+        shown = seen(self.operator, self.basis, self.truth.shape[1], self.data[case], self.n)
         chosen = self._chosen
         return Scene(
-            self._labelled(self.truth[case]).isel(channel=chosen),
-            {place: placed[c] for place, c in enumerate(chosen) if c in placed},
+            self._labelled(self._known(self.truth)[case]).isel(channel=chosen),
+            {
+                place: [self._placed(item) for item in shown[channel]]
+                for place, channel in enumerate(chosen)
+                if channel in shown
+            },
             f"{self.title}: sample {self.samples[case]}",
         )
 
+    def _placed(self, item: Shown) -> Shown:
+        """What is seen, its places counted in nodes."""
+        if isinstance(item, Image):
+            return item
+        return replace(item, places=in_nodes(item.places, self.basis, self.n))
+
+    def _known(self, fields: Tensor) -> np.ndarray:
+        """Fields (case, …, channel, *grid) with NaN where the data have no values."""
+        empty = frames_as_channels(self.like).isnan()
+        while empty.ndim < fields.ndim:
+            empty = empty[:, None]
+        return torch.where(empty, torch.nan, fields).numpy()
+
     def shown(self, case: int) -> list[Ensemble]:
         """The draws of a case."""
-        own = {name: draws[case][:, self._chosen].numpy() for name, draws in self.draws.items()}
+        own = {
+            name: self._known(draws)[case][:, self._chosen] for name, draws in self.draws.items()
+        }
         reference = own.pop("", None)
         named = {self.titles[name]: draws for name, draws in own.items()}
         return ensembles(named, reference, self.remark)
@@ -179,15 +197,20 @@ class Inverse:
         for (name, draws), style in zip(self.draws.items(), self.shown(0), strict=True):
             step = np.linspace(0, draws.shape[1] - 1, min(RANKED, draws.shape[1]))
             kept = draws[:, np.rint(step).astype(int)].double()
-            cases = Cases(kept, self.basis, truth=self.truth)
-            modes = zip(
-                cases.leading(kept, MODES).numpy(),
-                cases.leading(self.truth, MODES).numpy(),
-                strict=True,
-            )
-            nodes = zip(kept.flatten(2).numpy(), self.truth.flatten(1).numpy(), strict=True)
             title = style.label.replace("\n", " ")
-            yield name, Calibrated(title, Ranks.of(nodes), Ranks.of(modes), style.colour)
+            yield name, Calibrated(title, self._at_nodes(kept), self._in_modes(kept), style.colour)
+
+    def _at_nodes(self, draws: Tensor) -> Ranks:
+        """Ranks at all nodes that have values."""
+        present = ~frames_as_channels(self.like)[0].isnan()
+        pairs = zip(draws, self.truth, strict=True)
+        return Ranks.of((own[:, present].numpy(), truth[present].numpy()) for own, truth in pairs)
+
+    def _in_modes(self, draws: Tensor) -> Ranks:
+        """Ranks in the leading coefficients."""
+        cases = Cases(draws, self.basis, truth=self.truth)
+        own, truth = (cases.leading(fields, MODES).numpy() for fields in (draws, self.truth))
+        return Ranks.of(zip(own, truth, strict=True))
 
     def forecast(self) -> Figure:
         """Error and spread along the axis of the frames that are seen."""
@@ -199,7 +222,7 @@ class Inverse:
         places[:, number] = nodes
         observed = np.rint(in_nodes(places, self.basis, self.n)[:, number]).astype(int)
         spreads = [
-            Spread.of(style.label, draws.numpy(), self.truth.numpy(), number, style.colour)
+            Spread.of(style.label, draws.numpy(), self._known(self.truth), number, style.colour)
             for draws, style in zip(self.draws.values(), self.shown(0), strict=True)
         ]
         along = self.like[grid_axes(self.like)[number]]
@@ -221,7 +244,7 @@ class Inverse:
         found = np.rint(np.linspace(0, last, min(CHANNELS, last + 1))).astype(int)
         return np.unique(found).tolist()
 
-    def _labelled(self, fields: Tensor) -> xr.DataArray:
+    def _labelled(self, fields: np.ndarray) -> xr.DataArray:
         """Fields (channel, *grid) with their names and coordinates; frames are channels."""
         axes = grid_axes(self.like)
         coordinates: dict[str, Any] = {axis: self.like[axis] for axis in axes}
@@ -231,4 +254,4 @@ class Inverse:
             names = [f"{name}, t = {time:.3g}" for time in times for name in names]
         attributes = self.like.attrs
         coordinates["channel"] = names
-        return xr.DataArray(fields.numpy(), coordinates, ("channel", *axes), attrs=attributes)
+        return xr.DataArray(fields, coordinates, ("channel", *axes), attrs=attributes)

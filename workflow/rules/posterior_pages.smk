@@ -65,6 +65,12 @@ def reference_drawn(wildcards):
     return reference_beside(wildcards) if same else []
 
 
+def truths_drawn(wildcards):
+    """The data set that is observed, at the resolution of a figure."""
+    dataset = STUDY.observations[wildcards.observation].dataset
+    return f"results/data/{dataset}/{wildcards.resolution}.nc"
+
+
 def drawing_posteriors(script):
     """The parameter of a figure of posteriors: what is observed, and what they are called."""
 
@@ -154,6 +160,7 @@ rule posterior_pages:
         observation="results/observations/{observation}.nc",
         posteriors=posteriors_drawn,
         reference=reference_drawn,
+        data=truths_drawn,
     output:
         fields=report(
             "results/figures/posteriors/{observation}/fields-{resolution}.png",
@@ -194,6 +201,7 @@ if forecasts():
             observation="results/observations/{observation}.nc",
             posteriors=posteriors_drawn,
             reference=reference_drawn,
+            data=truths_drawn,
         output:
             figure=report(
                 "results/figures/posteriors/{observation}/forecast-{resolution}.svg",

@@ -19,5 +19,6 @@ with job_of(snakemake, __file__) as job:
         observation=Path(snakemake.input.observation),
         posteriors=[Path(path) for path in snakemake.input.posteriors],
         reference=next(map(Path, snakemake.input.reference), None),
+        data=Path(snakemake.input.data),
         output=Path(snakemake.output.figure),
     )

@@ -19,6 +19,7 @@ with job_of(snakemake, __file__) as job:
         observation=Path(snakemake.input.observation),
         posteriors=[Path(path) for path in snakemake.input.posteriors],
         reference=next(map(Path, snakemake.input.reference), None),
+        data=Path(snakemake.input.data),
         fields=Path(snakemake.output.fields),
         coverage=Path(snakemake.output.calibration),
         calibrated=Path(snakemake.output.numbers),

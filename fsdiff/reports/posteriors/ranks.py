@@ -100,9 +100,19 @@ def _shares(
     count, places = draws.shape
     below, equal = (draws < truth).sum(0), (draws == truth).sum(0)
     own = np.bincount(below + random.integers(0, equal + 1), minlength=count + 1)
-    order = np.lexsort((random.random(draws.shape), draws), axis=0)
-    others = np.stack([np.bincount(row, minlength=count) for row in order], axis=1)
+    order = _order(np.ascontiguousarray(draws.T), random)
+    others = np.stack([np.bincount(column, minlength=count) for column in order.T], axis=1)
     return own / places, others / places, places
+
+
+def _order(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Indices that sort each row (places, draws), in random order where values are equal."""
+    order = np.argsort(values, axis=1)
+    ordered = np.take_along_axis(values, order, axis=1)
+    tied = (ordered[:, 1:] == ordered[:, :-1]).any(1)
+    if tied.any():
+        order[tied] = np.lexsort((random.random(values[tied].shape), values[tied]), axis=1)
+    return order
 
 
 def _within(levels: Sequence[float] | np.ndarray, cells: int) -> np.ndarray:
