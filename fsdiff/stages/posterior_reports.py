@@ -1,7 +1,8 @@
 """Tell how near posteriors come to the true ones: a table, figures by resolution, words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fsdiff.data.storage import read_json
 from fsdiff.jobs.atomic import atomic
@@ -36,6 +37,7 @@ def posterior_verdict(
     job: Job,
     *,
     summary: Path,
+    baselines: Sequence[Path],
     calibrated: Sequence[Path],
     pictures: Sequence[Path],
     text: Path,
@@ -43,14 +45,28 @@ def posterior_verdict(
 ) -> None:
     """Say in words which posteriors are nearest to the true ones, and what others lose.
 
-    ``calibrated`` and ``pictures`` are what was written and drawn of the observations and
-    resolutions in the configuration, in its order.
+    ``baselines``, ``calibrated`` and ``pictures`` are what was judged, written and drawn of the
+    observations and resolutions in the configuration, in its order.
     """
     config = job["config"]
-    drawn = [(name, int(n)) for name, n in config["drawn"]]
-    told = dict(zip(drawn, map(read_json, calibrated), strict=True))
+    drawn = [(name, int(n)) for name, n, _ in config["drawn"]]
+    told = {
+        (name, n): {
+            "rows": read_json(path)["rows"],
+            "remark": _remark(read_json(judged)) if has_reference else "",
+        }
+        for (name, n, has_reference), path, judged in zip(
+            config["drawn"], calibrated, baselines, strict=True
+        )
+    }
     found = posterior_standings(tables.read(summary, NAMES), told, config["titles"])
     shown = dict(zip(drawn, pictures, strict=True))
     for path, content in ((text, in_markdown(found)), (page, in_html(found, shown))):
         with atomic(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
+
+
+def _remark(judged: Mapping[str, Any]) -> str:
+    """Why the reference of an observation was not used; empty if it was."""
+    told = judged["reference"]
+    return "" if told["used"] else str(told["remark"])

@@ -313,6 +313,7 @@ if observations_judged():
     rule posterior_verdict:
         input:
             summary="results/posteriors.csv",
+            baselines=judged_baselines(),
             calibrated=[
                 f"results/metrics/calibration/{name}/{n}.json"
                 for name, n in observations_drawn()
@@ -343,7 +344,10 @@ if observations_judged():
                     "titles": {
                         name: observation_title(name) for name in observations_judged()
                     },
-                    "drawn": [list(pair) for pair in observations_drawn()],
+                    "drawn": [
+                        [name, n, STUDY.reference_of(name, n) is not None]
+                        for name, n in observations_drawn()
+                    ],
                 },
             ),
             lineage=lineage_of_job,

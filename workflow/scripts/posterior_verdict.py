@@ -13,6 +13,7 @@ with job_of(snakemake, __file__) as job:
     posterior_verdict(
         job,
         summary=Path(snakemake.input.summary),
+        baselines=[Path(path) for path in snakemake.input.baselines],
         calibrated=[Path(path) for path in snakemake.input.calibrated],
         pictures=[Path(path) for path in snakemake.input.pictures],
         text=Path(snakemake.output.text),

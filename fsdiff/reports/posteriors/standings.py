@@ -131,10 +131,23 @@ def _standing(
             if (table["row"] == kind).any()
         },
         remark=str(about.get("remark", "")),
-        reference_draws=int(told.get("", {}).get("draws", 0)),
+        reference_draws=_reference_draws(name, finest, calibrated),
     )
     ordered = sorted(found.places, key=lambda place: _last(found.value(place)))
     return Standing(**{**vars(found), "places": tuple(ordered)})
+
+
+def _reference_draws(
+    name: str, resolution: int, calibrated: Mapping[tuple[str, int], Mapping[str, Any]]
+) -> int:
+    """How many draws the reference has at this resolution or the finest below; 0 if unknown."""
+    found = {
+        n: int(row["draws"])
+        for (observation, n), about in calibrated.items()
+        for row in about.get("rows", ())
+        if observation == name and n <= resolution and not row["posterior"]
+    }
+    return found[max(found)] if found else 0
 
 
 def _finest(table: pd.DataFrame) -> int:

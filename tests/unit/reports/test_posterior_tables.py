@@ -184,6 +184,10 @@ def test_the_standing_is_at_the_finest_resolution_that_has_a_reference():
     finer = results(resolution=64, posterior_mean=math.nan, posterior_sd=math.nan)
     (standing,) = posterior_standings(pd.concat([results(), finer]), CALIBRATED)
     assert standing.resolution == 32
+    # The draws of a reference that is coarser than the posteriors count, too.
+    both = pd.concat([results(), results(resolution=64)])
+    (standing,) = posterior_standings(both, CALIBRATED | {("sensors", 64): {"rows": []}})
+    assert (standing.resolution, standing.reference_draws) == (64, 600)
     (standing,) = posterior_standings(finer, {})
     assert standing.resolution == 64
     assert not standing.against_reference

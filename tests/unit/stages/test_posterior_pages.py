@@ -209,7 +209,11 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
         for item in build("posterior_metrics", block).words
     ]
     job = {
-        "config": {"words": words, "titles": {"sensors": "5 sensors"}, "drawn": [["sensors", 16]]}
+        "config": {
+            "words": words,
+            "titles": {"sensors": "5 sensors"},
+            "drawn": [["sensors", 16, True]],
+        }
     }
     posterior_table(job, summary=summary, output=tmp_path / "table.html")
     assert "=model" in (tmp_path / "table.html").read_text()
@@ -217,11 +221,13 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
     posterior_errors(job, observation="sensors", summary=summary, output=output)
     assert output.stat().st_size > 0
     row = {"posterior": "a", "draws": 50, "coverage": 0.9, "low": 0.8, "high": 0.95}
-    storage.write_json(tmp_path / "c.json", {"rows": [row], "remark": ""})
+    storage.write_json(tmp_path / "c.json", {"rows": [row]})
+    judged = {"used": True, "remark": "none"}
+    storage.write_json(tmp_path / "j.json", {"rows": [], "reference": judged})
     (tmp_path / "f.png").write_bytes(b"picture")
     text, page = tmp_path / "posteriors.md", tmp_path / "posteriors.html"
     posterior_verdict(
-        job, summary=summary, calibrated=[tmp_path / "c.json"], pictures=[tmp_path / "f.png"],
+        job, summary=summary, baselines=[tmp_path / "j.json"], calibrated=[tmp_path / "c.json"], pictures=[tmp_path / "f.png"],
         text=text, page=page,
     )  # fmt: skip
     assert "Nearest to the true posterior is =model, 0.22 of" in text.read_text()
