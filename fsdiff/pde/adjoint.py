@@ -23,21 +23,34 @@ Solver = Literal["auto", "multigrid", "banded"]
 BANDED = 48
 """Cells per axis up to which a banded Cholesky factorisation is faster than multigrid on a CPU."""
 
+BANDED_OF_MANY = 160
+"""The same for hundreds of right-hand sides."""
+
 
 class Equations:
     """A(a) p = f for permeabilities ``a`` (batch, n, n), float64, on the unit square.
 
     Right-hand sides and solutions are fields (batch, n, n); A is the operator of
     ``fsdiff.pde.darcy.finite_volumes``, whose right-hand side is the source times the cell's area.
+    For a single permeability there may be any number of right-hand sides; that there will be
+    ``many`` is worth a factorisation.
     """
 
-    def __init__(self, a: Tensor, tolerance: float = TOLERANCE, solver: Solver = "auto") -> None:
+    def __init__(
+        self,
+        a: Tensor,
+        tolerance: float = TOLERANCE,
+        solver: Solver = "auto",
+        *,
+        many: bool = False,
+    ) -> None:
         self.a, self.tolerance = a, tolerance
         # In units of a power of two near the largest permeability, single precision suffices.
         largest = a.amax((1, 2), keepdim=True)
         self.unit = largest / torch.frexp(largest).mantissa
         self.operator = finite_volumes(a / self.unit)
-        banded = solver == "banded" or (solver == "auto" and a.shape[-1] <= BANDED)
+        most = BANDED_OF_MANY if many else BANDED
+        banded = solver == "banded" or (solver == "auto" and a.shape[-1] <= most)
         self.factors = _factors(self.operator) if banded and a.device.type == "cpu" else None
         self.preconditioner = Multigrid(self.operator) if self.factors is None else None
 
@@ -46,6 +59,8 @@ class Equations:
         """A⁻¹ f; ConvergenceError where float64 does not suffice."""
         if self.factors is not None:
             return _solve_banded(self.factors, f) / self.unit
+        if len(f) != len(self.a):
+            return torch.cat([self.solve(one[None]) for one in f])
         width = f.shape[-1] + 2
         flat = pad(f, (1, 1, 1, 1)).flatten(1)
         solution = solve(
@@ -66,7 +81,7 @@ class Equations:
     def change(self, direction: Tensor, p: Tensor) -> Tensor:
         """(∂A/∂a · direction) p, a field, for a change of permeability (batch, n, n)."""
         share = direction / (2 * self.a.square())
-        image = torch.zeros_like(p)
+        image = torch.zeros_like(direction * p)
         for axis in (-2, -1):
             one, other = _sides(share, axis)
             flux = self._squared_conductance(axis) * (one + other) * -torch.diff(p, dim=axis)
@@ -79,7 +94,7 @@ class Equations:
 
     def sensitivity(self, adjoint: Tensor, p: Tensor) -> Tensor:
         """The gradient of adjointᵀ A p with respect to a, a field: the transpose of ``change``."""
-        gradient = torch.zeros_like(p)
+        gradient = torch.zeros_like(adjoint * p)
         for axis in (-2, -1):
             dissipation = torch.diff(adjoint, dim=axis) * torch.diff(p, dim=axis)
             dissipation *= self._squared_conductance(axis)
@@ -130,6 +145,8 @@ def _factors(operator: Stencil) -> list[np.ndarray]:
 
 def _solve_banded(factors: list[np.ndarray], f: Tensor) -> Tensor:
     flat = f.flatten(1).numpy()
+    if len(factors) == 1:
+        return torch.from_numpy(lapack.dpbtrs(factors[0], flat.T, lower=1)[0].T.copy()).view_as(f)
     rows = [
         lapack.dpbtrs(factor, row, lower=1)[0] for factor, row in zip(factors, flat, strict=True)
     ]

@@ -74,6 +74,16 @@ class DarcySensors(ForwardMap):
 
     def linearise(self, u: Tensor) -> Linearisation:
         """Pressures, and the derivative by the discrete adjoint; ValueError for a level set."""
+        return self._linearise(u)
+
+    def jacobian(self, u: Tensor) -> Tensor:
+        """The derivative of each pressure, (batch, sensors, 1, n, n), from one factorisation."""
+        if len(u) != 1:
+            return super().jacobian(u)
+        units = torch.eye(self.size, dtype=u.dtype, device=u.device)
+        return self._linearise(u, many=True).vjp(units)[None]
+
+    def _linearise(self, u: Tensor, many: bool = False) -> Linearisation:
         if not self.differentiable:
             raise ValueError(
                 f"link '{self.link.kind}' has no derivative: use a method that asks for none, "
@@ -81,7 +91,7 @@ class DarcySensors(ForwardMap):
             )
         interpolation = self._interpolation(u)
         g = u[:, 0].double()
-        equations, p = self._solve(g)
+        equations, p = self._solve(g, many)
         slope = self.link.derivative(g)
 
         def jvp(direction: Tensor) -> Tensor:
@@ -95,7 +105,7 @@ class DarcySensors(ForwardMap):
 
         return Linearisation(interpolation.apply(p).to(u), jvp, vjp)
 
-    def _solve(self, g: Tensor) -> tuple[Equations, Tensor]:
+    def _solve(self, g: Tensor, many: bool = False) -> tuple[Equations, Tensor]:
         a = self.link.value(g)
         bad = ~(torch.isfinite(a) & (a > 0)).flatten(1).all(1)
         if bad.any():
@@ -105,7 +115,7 @@ class DarcySensors(ForwardMap):
                 f"finite everywhere, and the field is between {g[position].min():g} and "
                 f"{g[position].max():g}"
             )
-        equations = Equations(a, self.tolerance, self.solver)
+        equations = Equations(a, self.tolerance, self.solver, many=many)
         return equations, equations.solve(torch.full_like(a, self.forcing / a.shape[-1] ** 2))
 
     def _interpolation(self, u: Tensor) -> Interpolation:

@@ -28,8 +28,12 @@ class FieldMap(ABC):
         """The fields."""
 
     @abstractmethod
-    def linearise(self, latent: Tensor) -> Linearisation:
-        """The fields, and the derivative with its adjoint; ValueError where there is none."""
+    def linearise(self, latent: Tensor, *, many: bool = False) -> Linearisation:
+        """The fields, and the derivative with its adjoint; ValueError where there is none.
+
+        Of a single latent field they take any number of directions; ``many`` says that there will
+        be hundreds.
+        """
 
 
 class Identity(FieldMap):
@@ -41,7 +45,7 @@ class Identity(FieldMap):
         """The same."""
         return latent
 
-    def linearise(self, latent: Tensor) -> Linearisation:
+    def linearise(self, latent: Tensor, *, many: bool = False) -> Linearisation:
         """The same, and so its derivative."""
         return Linearisation(latent, lambda direction: direction, lambda fields: fields)
 
@@ -93,3 +97,12 @@ class ObservedFields(ForwardMap):
             return made.vjp(self.observed.vjp(made.value, data))
 
         return Linearisation(self.observed.forward(made.value), jvp, vjp)
+
+    @torch.no_grad()
+    def jacobian(self, u: Tensor) -> Tensor:
+        """The derivative of each datum, (batch, size, *latent shape); all at once where it can."""
+        if len(u) != 1 or not self.observed.affine:
+            return super().jacobian(u)
+        made = self.fields.linearise(u, many=True)
+        units = torch.eye(self.size, dtype=u.dtype)
+        return made.vjp(self.observed.vjp(made.value, units))[None]

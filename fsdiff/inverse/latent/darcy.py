@@ -64,7 +64,7 @@ class DarcyFields(FieldMap):
             return a[:, None]
         return self._stacked(a, self._solved(a)[1])
 
-    def linearise(self, latent: Tensor) -> Linearisation:
+    def linearise(self, latent: Tensor, *, many: bool = False) -> Linearisation:
         """The same, with one more solve for each direction; ValueError for a level set."""
         if not self.differentiable:
             raise ValueError(
@@ -72,7 +72,7 @@ class DarcyFields(FieldMap):
                 "none, such as the kernel 'pcn'"
             )
         a, slope = self._permeability(latent), self.link.derivative(latent[:, 0])
-        equations, p = self._solved(a)
+        equations, p = self._solved(a, many)
 
         def jvp(direction: Tensor) -> Tensor:
             change = slope * direction[:, 0]
@@ -107,6 +107,6 @@ class DarcyFields(FieldMap):
             )
         return a
 
-    def _solved(self, a: Tensor) -> tuple[Equations, Tensor]:
-        equations = Equations(a, TOLERANCE)
+    def _solved(self, a: Tensor, many: bool = False) -> tuple[Equations, Tensor]:
+        equations = Equations(a, TOLERANCE, many=many)
         return equations, equations.solve(torch.full_like(a, self.forcing / a.shape[-1] ** 2))

@@ -43,7 +43,7 @@ class PoissonFields(FieldMap):
         """Source and solution."""
         return self.data.pair(latent)
 
-    def linearise(self, latent: Tensor) -> Linearisation:
+    def linearise(self, latent: Tensor, *, many: bool = False) -> Linearisation:
         """The same map, and its adjoint."""
         return Linearisation(self.evaluate(latent), self.evaluate, self._adjoint)
 

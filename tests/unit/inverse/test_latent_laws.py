@@ -10,6 +10,7 @@ from fsdiff.data.sources.membrane import MembraneData
 from fsdiff.data.sources.poisson import PoissonData
 from fsdiff.data.sources.random_fields import RandomFieldData
 from fsdiff.inverse.forward.base import nodes
+from fsdiff.inverse.forward.darcy import DarcySensors
 from fsdiff.inverse.forward.membrane import PRIOR_DEVIATION, PRIOR_MEAN
 from fsdiff.inverse.latent.posterior import law_of, posterior_of
 from fsdiff.inverse.observations.channel import Channel
@@ -217,3 +218,18 @@ def test_what_has_no_known_law_is_refused_by_name():
         posterior_of(RandomFieldData(8), operator, 8, normal(4))
     with pytest.raises(ValueError, match="basis 'cosine' does not vanish on any wall"):
         PoissonData(basis=CosineBasis())
+
+
+@pytest.mark.parametrize("n", [12, 60])
+def test_derivatives_of_all_data_at_once_are_those_of_each(n):
+    """With equations that are factorised for the purpose, and with those that are not."""
+    source = DarcyData(n, LogNormal())
+    operator = Channel(channel=1, observation=RandomPoints(number=3, noise=0.1))
+    map = posterior_of(source, operator, n, normal(3)).map
+    latent = latent_of(source, [0], 1)
+    units = torch.eye(3).double()
+    each = torch.stack([map.vjp(latent, unit[None])[0] for unit in units])
+    assert torch.allclose(map.jacobian(latent)[0], each, rtol=1e-7, atol=1e-12)
+    sensors = DarcySensors(sensors=GridOfPoints(shape=(2, 2)))
+    each = torch.stack([sensors.vjp(latent, unit[None])[0] for unit in torch.eye(4).double()])
+    assert torch.allclose(sensors.jacobian(latent)[0], each, rtol=1e-7, atol=1e-12)
