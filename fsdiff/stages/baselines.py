@@ -11,9 +11,11 @@ from torch import Tensor
 
 from fsdiff.data import storage
 from fsdiff.data.sources.source import Source
+from fsdiff.data.statistics import Statistics
 from fsdiff.inverse.latent.posterior import law_of, posterior_of
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike
+from fsdiff.inverse.observations.physical import Physical
 from fsdiff.inverse.references.gaussian import laplace
 from fsdiff.inverse.references.kriging import JointGaussian, Spectral, Target, Unrelated
 from fsdiff.parts import build
@@ -31,7 +33,8 @@ MOST_NUMBERS, MOST_HELD_OUT = 2**24, 64
 class Problem:
     """What was observed, and what there is to draw from: physical fields of two splits.
 
-    ``source`` is None where its law is not known.
+    ``statistics`` are those that models are given of them; ``source`` is None where its law is not
+    known.
     """
 
     observed: Observed
@@ -39,6 +42,7 @@ class Problem:
     basis: Basis
     train: Tensor
     validation: Tensor
+    statistics: Statistics
     count: int
     seed: int
     source: Source | None
@@ -48,12 +52,14 @@ class Problem:
         """That of a job's configuration, with a data set's file at one resolution."""
         with storage.read(data, chunks="auto") as dataset:
             train, validation = split(dataset, "train"), split(dataset, "validation")
+            statistics = Statistics.of(dataset)
         return cls(
             observed,
             build("operator", config["operator"]),
             build("basis", config["basis"]),
             train,
             validation,
+            statistics,
             config["draws"],
             config["seed"],
             build("source", config["source"]) if "latent" in config else None,
@@ -66,8 +72,9 @@ class Problem:
 
     @property
     def map(self) -> ForwardMapLike:
-        """What is observed of fields."""
-        return self.operator.on(self.basis, self.train.shape[1], self.n)
+        """What is observed of normalised fields."""
+        physical = Physical(observation=self.operator, statistics=self.statistics)
+        return physical.on(self.basis, self.train.shape[1], self.n)
 
     @property
     def noise(self) -> Tensor:
@@ -101,9 +108,13 @@ def prior(problem: Problem) -> Tensor:
 
 @torch.no_grad()
 def kriging(problem: Problem) -> Tensor:
-    """Fields and data taken as jointly Gaussian, with moments of the training fields."""
+    """Fields and data taken as jointly Gaussian, with moments of the training fields.
+
+    Of data with transforms, the transformed fields are: the logarithm of a permeability.
+    """
     most = max(2, MOST_NUMBERS // problem.train[0].numel())
-    train, held = problem.train[:most].double(), problem.validation[:MOST_HELD_OUT].double()
+    splits = problem.train[:most], problem.validation[:MOST_HELD_OUT]
+    train, held = (problem.statistics.normalise(fields.double()) for fields in splits)
     map = problem.map
     said, its = (
         torch.cat([map.forward(part) for part in fields.split(64)]) for fields in (train, held)
@@ -116,7 +127,9 @@ def kriging(problem: Problem) -> Tensor:
     )
     law = JointGaussian.fitted(train, said, problem.noise, target, (held, its))
     drawn = [
-        law.sample(data, range(problem.count), problem.seed_of(case))
+        problem.statistics.denormalise(
+            law.sample(data, range(problem.count), problem.seed_of(case))
+        )
         for case, data in enumerate(problem.observed.data)
     ]
     return torch.stack(drawn)

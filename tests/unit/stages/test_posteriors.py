@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fsdiff.data import storage
-from fsdiff.data.hierarchy import restrict, statistics
+from fsdiff.data.hierarchy import restrict, statistics, with_transforms
 from fsdiff.data.storage import Provenance
 from fsdiff.inverse.latent.posterior import posterior_of
 from fsdiff.inverse.references.gaussian import GaussianPosterior
@@ -48,13 +48,15 @@ CHAINS = {
 class Study:
     """Files of a data set and of what is observed of it, and the jobs that follow."""
 
-    def __init__(self, folder, source, operator, *, cases=3, train=120, levels=()):
+    def __init__(self, folder, source, operator, *, cases=3, train=120, levels=(), transforms=None):
         self.folder, self.source, self.operator = folder, source, operator
         self.basis = build("source", source).basis
         dataset = build("source", source).generate(range(train + 20 + cases), seed=4)
         split = np.repeat(["train", "validation", "test"], [train, 20, cases])
         dataset = dataset.assign_coords(split=("sample", split))
         dataset = dataset.merge(statistics(dataset, self.basis))
+        if transforms:
+            dataset = with_transforms(dataset, transforms, self.basis)
         self.level = build("source", source).resolution
         made = Provenance({}, "", 4)
         for n in {self.level, *levels}:
@@ -93,10 +95,10 @@ class Study:
         )
         return output
 
-    def judged(self, stage, *, count=40, n=None, metrics=USUAL, **files):
+    def judged(self, stage, *, count=40, n=None, metrics=USUAL, law=True, **files):
+        known = {"source": self.source, "latent": {"kind": self.source["kind"]}}
         config = self.blocks | {
-            "source": self.source,
-            "latent": {"kind": self.source["kind"]},
+            **(known if law else {}),
             "posterior_metrics": metrics,
             "resolution": n or self.level,
             "draws": count,
@@ -187,6 +189,22 @@ def test_baselines_stand_in_order(gaussian):
     assert rows["laplace"]["crps"] < rows["kriging"]["crps"] * 1.01 < rows["prior"]["crps"]
     assert rows["laplace"]["misfit"] == pytest.approx(1.0, abs=0.25)
     assert rows["prior"]["misfit"] > 10
+
+
+def test_kriging_knows_data_as_models_do(tmp_path):
+    """Of a log-normal permeability with the transform log it estimates the Gaussian field."""
+    errors = []
+    source = LOG_NORMAL | {"permeability": LOG_NORMAL["permeability"] | {"variance": 1.0}}
+    operator = PRESSURE | {"observation": PRESSURE["observation"] | {"noise": 1e-3}}
+    for number, transforms in enumerate((None, {"permeability": {"kind": "log"}})):
+        (tmp_path / str(number)).mkdir()
+        study = Study(
+            tmp_path / str(number), source, operator, cases=30, train=300, transforms=transforms
+        )
+        rows = study.judged(judge_baselines, law=False, metrics={"crps": {"kind": "crps"}})["rows"]
+        assert [row["row"] for row in rows] == ["prior", "kriging"]
+        errors.append(rows[1]["crps[permeability]"])
+    assert errors[1] < 0.8 * errors[0]
 
 
 def test_rows_have_each_channel_apart(tmp_path):
