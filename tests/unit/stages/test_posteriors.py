@@ -14,12 +14,12 @@ from fsdiff.inverse.latent.posterior import posterior_of
 from fsdiff.inverse.references.gaussian import GaussianPosterior
 from fsdiff.inverse.references.markov import STRIDE
 from fsdiff.jobs.interruption import Interrupted, watched
-from fsdiff.metrics.posterior.usual import USUAL
 from fsdiff.parts import build, described
 from fsdiff.spaces.downsampling import Spectral
 from fsdiff.stages.judge_posteriors import judge_baselines, judge_posterior
 from fsdiff.stages.observe import observe
 from fsdiff.stages.refer import refer
+from fsdiff.study.evaluation import POSTERIOR_METRICS as USUAL
 
 PLACES = {"kind": "random_points", "number": 6, "noise": 0.1}
 MEASURE = {"kind": "gaussian_random_field", "correlation_length": 0.3, "smoothness": 2.0}
@@ -199,9 +199,11 @@ def test_kriging_knows_data_as_models_do(tmp_path):
     for number, transforms in enumerate((None, {"permeability": {"kind": "log"}})):
         (tmp_path / str(number)).mkdir()
         study = Study(
-            tmp_path / str(number), source, operator, cases=30, train=300, transforms=transforms
+            tmp_path / str(number), source, operator, cases=10, train=150, transforms=transforms
         )
-        rows = study.judged(judge_baselines, law=False, metrics={"crps": {"kind": "crps"}})["rows"]
+        rows = study.judged(
+            judge_baselines, law=False, count=20, metrics={"crps": {"kind": "crps"}}
+        )["rows"]
         assert [row["row"] for row in rows] == ["prior", "kriging"]
         errors.append(rows[1]["crps[permeability]"])
     assert errors[1] < 0.8 * errors[0]
