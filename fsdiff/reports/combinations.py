@@ -24,7 +24,8 @@ class Combinations:
 
     ``columns`` are those of the summary, at each of the ``resolutions``. Distances count as
     multiples of the floor, that of real data from other real data; combinations are ranked by the
-    geometric mean over columns, resolutions and the entries that vary the same.
+    geometric mean over columns, resolutions and the entries that vary the same; those of which a
+    distance is unknown come last.
     """
 
     columns: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
@@ -73,8 +74,8 @@ def varied(found: pd.DataFrame) -> list[str]:
 
 
 def geometric_mean(values: pd.Series) -> float:
-    """Of those that are known."""
-    return float(np.exp(np.log(values).mean()))
+    """NaN if one is unknown: a mean over fewer distances does not compare with others."""
+    return float(np.exp(np.log(values).mean(skipna=False)))
 
 
 def ranking(
@@ -83,6 +84,8 @@ def ranking(
     """The table in Markdown: a row for each combination, the nearest to the data first."""
     found = multiples(settings, summary, variations, known)
     by = varied(found)
+    # Where there is no floor, nobody's distance is known, and means are over all others.
+    found = found[found.groupby([FAMILY, GRID, METRIC])[MULTIPLE].transform("count") > 0]
     means = found.groupby(by, sort=False)[MULTIPLE].agg(geometric_mean)
     each = found.groupby([*by, FAMILY, GRID], sort=False)[MULTIPLE].agg(geometric_mean)
     families = list(dict.fromkeys(found[FAMILY]))

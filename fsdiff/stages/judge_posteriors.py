@@ -69,8 +69,9 @@ class PosteriorJudge:
     def _row(self, draws: Tensor, reference: Tensor | None, residuals: Tensor) -> dict[str, float]:
         basis = self.judge.basis
         truth = basis.restrict(self.truth, basis.resolution(draws))
-        sets = [Cases(draws, basis, truth, reference, residuals)]
-        if reference is not None and basis.resolution(reference) < basis.resolution(draws):
+        if reference is None or basis.resolution(reference) == basis.resolution(draws):
+            sets = [Cases(draws, basis, truth, reference, residuals)]
+        else:
             coarse = basis.restrict(draws, basis.resolution(reference))
             sets = [
                 Cases(draws, basis, truth, None, residuals),

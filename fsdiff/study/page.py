@@ -1,5 +1,6 @@
 """The page that a study writes about itself."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -110,8 +111,12 @@ def _without_chance(
 
 
 def _about_variations(page: Page, study: "Study") -> Iterator[Problem]:
-    """Why there will be nothing to rank."""
+    """Why there will be nothing to rank, or several experiments in one place."""
     varied = {tuple(variation.choices) for variation in study.variations.values()}
+    titles = Counter(
+        ", ".join((item.family, *item.choices.values())) for item in study.variations.values()
+    )
+    title, count = titles.most_common(1)[0] if titles else ("", 0)
     for index, ranked in enumerate(page.combinations):
         if len(varied) != 1:
             yield (
@@ -119,6 +124,11 @@ def _about_variations(page: Page, study: "Study") -> Iterator[Problem]:
                 "experiments vary different things: give all that vary any the same ones"
                 if varied
                 else "no experiment varies anything: say vary in one",
+            )
+        elif count > 1:
+            yield (
+                ("combinations", index),
+                f"{count} experiments are called '{title}': give entries and choices other titles",
             )
         for place, column in enumerate(ranked.columns):
             for n in ranked.resolutions:

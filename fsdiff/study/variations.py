@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from fsdiff.blocks.explain import refuse
 from fsdiff.blocks.types import Block
+from fsdiff.reports.combinations import FAMILY, GRID, METRIC, MULTIPLE
 from fsdiff.study.fields import Name
 
 MOST = 2000
@@ -20,7 +21,11 @@ Choices = Annotated[dict[Suffix, dict[str, Any]], Field(min_length=1)]
 
 
 def _apart(vary: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Refuse more experiments than anybody can mean, and two choices of one block."""
+    """Refuse more experiments than anybody can mean, and what could not be told apart."""
+    refuse(
+        ((name,), "rankings have a column of this name; call it otherwise")
+        for name in vary.keys() & {FAMILY, GRID, METRIC, MULTIPLE}
+    )
     if (count := math.prod(map(len, vary.values()))) > MOST:
         raise ValueError(f"{count} experiments; give fewer choices, {MOST} combine at most")
     chosen: dict[str, str] = {}

@@ -112,6 +112,17 @@ def test_an_overlay_changes_or_removes_a_combination():
             "page.combinations[0]: no experiment varies anything: say vary in one",
         ),
         (
+            {"experiments": {"waves": {"vary": {"resolution": {"x": {"seeds": [1]}}}}}},
+            "experiments.waves.vary.resolution: rankings have a column of this name",
+        ),
+        (
+            {
+                "page": RANKED,
+                "experiments": {"waves": {"vary": {"prior": {"white": {"title": "Bessel"}}}}},
+            },
+            "page.combinations[0]: 2 experiments are called 'Waves, noise, Bessel': give entries",
+        ),
+        (
             {"page": {**RANKED, "combinations": [{"columns": ["vendi"], "resolutions": [16]}]}},
             "page.combinations[0].columns[0] = ",
         ),
