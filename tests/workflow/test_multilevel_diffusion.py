@@ -31,6 +31,7 @@ TRAJECTORIES = {"digits_unet": {"every": 1, "resolutions": [32]}, "digits_combin
 SEARCH = "patterns_search"
 TARGETS = (
     "results/reproduction.md",
+    "results/page.md",
     "results/figures/digits/metric_by_epoch.svg",
     f"results/figures/searches/{SEARCH}.svg",
 )
@@ -159,6 +160,15 @@ ON_THE_WAY = {
 }
 
 
+PAGE = {
+    "title": "Tiny",
+    "text": "Digits.",
+    "claims": True,
+    "tables": [{"dataset": "digits", "resolution": 32, "columns": ["one_point_w1"]}],
+    "figures": [{"path": "digits/metric_by_epoch.svg", "caption": "Figure 4."}],
+}
+
+
 def tiny() -> dict[str, Any]:
     """Some of the experiments on digits, and the claims about them alone."""
     study = merged(PAPER)
@@ -180,6 +190,7 @@ def tiny() -> dict[str, Any]:
             if {claim.get("experiment"), *claim.get("against", [])} <= {None, SEARCH, *SEEDS}
         }
         | {"on_the_way": ON_THE_WAY},
+        "page": PAGE,
     }
 
 
@@ -229,7 +240,7 @@ def test_samples_during_training_are_evaluated(reproduced: Checkout) -> None:
 def test_who_no_longer_asks_for_a_trajectory_trains_nothing_again(reproduced: Checkout) -> None:
     def without(configuration: dict[str, Any]) -> None:
         configuration["experiments"]["digits_unet"]["trajectory"] = None
-        del configuration["claims"]["on_the_way"]
+        del configuration["claims"]["on_the_way"], configuration["page"]
 
     with reproduced.configured(without):
         assert reproduced.planned("--", "results/reproduction.md") == {"reproduction": 1}
@@ -255,3 +266,12 @@ def test_every_claim_is_on_the_page_with_a_verdict(reproduced: Checkout) -> None
     line = told["digits_vendi_combined"]
     assert "vendi_physical: " in line
     assert "**not reproduced**" in line or "scatter of 2 seeds" in line
+
+
+@pytest.mark.workflow
+def test_the_page_of_the_study_has_the_claims_as_a_section(reproduced: Checkout) -> None:
+    page = (reproduced.root / "results/page.md").read_text(encoding="utf-8")
+    claims = (reproduced.root / "results/reproduction.md").read_text(encoding="utf-8")
+    assert page.startswith("# Tiny\n\nDigits.\n\n## Published claims and what was found\n")
+    assert claims.partition("\n")[2].partition("\n## ")[0] in page
+    assert "Figure 4.\n\n![digits/metric_by_epoch.svg](figures/digits/metric_by_epoch.svg)" in page
