@@ -24,13 +24,10 @@ class Differences(Selection):
     """
 
 
-LEGEND = """\
-Ranges of all experiments, means over seeds, at the first and at the last moments at which their
-samples were judged. *p* is the probability that the last ones differ as much by chance: an analysis
-of variance of their logarithms with seeds as blocks, because samples of one seed start from the
+CHANCE = """\
+*p* is the probability that experiments end as different by chance: an analysis of variance of the
+logarithms of what they end at, with seeds as blocks, because samples of one seed start from the
 same noise."""
-
-HEADER = ("", "first moments", "last moments", REFERENCES["real"], "p", "nearest at last")
 
 
 def differences(
@@ -39,24 +36,27 @@ def differences(
     trajectories: pd.DataFrame | None,
     known: Known = None,
 ) -> Iterator[str]:
-    """The table in Markdown: a row for each column of the summary."""
+    """What the numbers are, and the table in Markdown: a row for each column of the summary."""
     summary = as_table(summary)
-    chosen = settings.chosen(summary)
     found = settings.chosen(judged(summary, trajectories, settings.resolution, samples=0))
-    yield table_row(HEADER)
-    yield table_row(["---", *["---:"] * (len(HEADER) - 2), "---"])
+    again = found.duplicated(["experiment", "seed"]).any()
+    ranges = ("first moments", "last moments") if again else ("ends",)
+    yield f"Ranges of all experiments at their {' and '.join(ranges)}, means over seeds. {CHANCE}"
+    yield ""
+    header = ("", *ranges, REFERENCES["real"], "p", "nearest at the end")
+    yield table_row(header)
+    yield table_row(["---", *["---:"] * (len(header) - 2), "---"])
     for column in settings.shown(found, known):
         first, last = of_seeds(found, column, "first"), of_seeds(found, column, "last")
-        floor = reference(chosen, "real", column)
-        means = last.mean(axis="columns")
-        titles = dict(zip(found["experiment"], found["title"], strict=True))
+        shown = (first, last) if again else (last,)
+        floor = reference(settings.chosen(summary), "real", column)
         yield table_row(
             [
                 column_title(column.name, known),
-                *(_range(ends.mean(axis="columns")) for ends in (first, last)),
+                *(_range(ends.mean(axis="columns")) for ends in shown),
                 "" if np.isnan(floor) else number(floor),
                 _probability(chance(last)),
-                markdown(titles[means.idxmin()]) if means.notna().any() else "",
+                _nearest(last, found),
             ]
         )
 
@@ -95,6 +95,14 @@ def chance(ends: pd.DataFrame) -> float:
 
 def _range(means: pd.Series) -> str:
     return f"{number(means.min())} to {number(means.max())}" if means.notna().any() else "–"
+
+
+def _nearest(ends: pd.DataFrame, found: pd.DataFrame) -> str:
+    """The title of the experiment that ends nearest to the data, on average."""
+    means = ends.mean(axis="columns").dropna()
+    if means.empty:
+        return ""
+    return markdown(found.loc[found["experiment"] == means.idxmin(), "title"].iloc[0])
 
 
 def _probability(value: float) -> str:

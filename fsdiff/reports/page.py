@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import Field, PositiveInt
 
 from fsdiff.reports.combinations import Combinations, Variations, legend, ranking
-from fsdiff.reports.differences import LEGEND, Differences, differences
+from fsdiff.reports.differences import Differences, differences
 from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.moments import by_moment, judged
 from fsdiff.reports.plain_text import markdown, number, table_row
@@ -97,10 +97,11 @@ def page(
     results.
     """
     lines = [f"# {markdown(contents.title)}", "", contents.text.strip(), ""]
-    lines += [re.sub(r"^#", "##", contents.claims.strip(), flags=re.MULTILINE), ""]
+    if contents.claims:
+        lines += [re.sub(r"^#", "##", contents.claims.strip(), flags=re.MULTILINE), ""]
     for compared in contents.differences:
         table = differences(compared, summary, trajectories, known)
-        lines += [*_heading(compared.title), LEGEND, "", *table, ""]
+        lines += [*_heading(compared.title), *table, ""]
     for timed in contents.sooner:
         lines += [*_heading(timed.title), *sooner(timed, summary, trajectories, known), ""]
     for shown in contents.tables:

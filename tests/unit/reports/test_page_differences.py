@@ -88,11 +88,21 @@ def test_the_last_moment_is_the_last_even_where_it_has_no_result():
 
 def test_a_row_for_each_column_says_who_is_nearest():
     # Logarithms of the ends: seeds and experiments add up, with nothing left to chance.
-    assert list(differences(SETTINGS, summary(), None)) == [
-        "|  | first moments | last moments | real against real | p | nearest at last |",
-        "| --- | ---: | ---: | ---: | ---: | --- |",
-        r"| one-point W₁ | 0.625 to 2.50 | 0.625 to 2.50 | 0.100 | 0 | a \| title |",
+    legend, _, *table = differences(SETTINGS, summary(), None)
+    assert legend.startswith("Ranges of all experiments at their ends, means over seeds. *p* is")
+    assert table == [
+        "|  | ends | real against real | p | nearest at the end |",
+        "| --- | ---: | ---: | ---: | --- |",
+        r"| one-point W₁ | 0.625 to 2.50 | 0.100 | 0 | a \| title |",
     ]
+
+
+def test_where_samples_were_judged_in_training_first_moments_stand_beside_the_last():
+    legend, _, header, _, row = differences(SETTINGS, summary(), trajectories().dropna())
+    assert legend.startswith("Ranges of all experiments at their first moments and last moments")
+    assert header.startswith("|  | first moments | last moments | real against real |")
+    # Experiment a from 3, the mean of 2 and 4, to 2.125, that of 0.25 and 4; b is judged at its end alone.
+    assert row.startswith("| one-point W₁ | 2.50 to 3.00 | 2.12 to 2.50 | 0.100 |")
 
 
 def test_other_data_sets_are_left_out():
