@@ -15,8 +15,8 @@ With ``--results FOLDER`` nothing is run: the page is made anew from the tables 
 which ``summary.csv`` is, and the figures that are there.
 
 ``structure`` takes about a quarter of an hour on one core, ``time_to_quality`` about 50 minutes,
-``samplers`` 80, ``schedules`` 100, ``quality`` two hours, ``multilevel_diffusion/laptop`` six. Nothing else
-should run where a page gives times: they are wall times.
+``samplers`` 80, ``schedules`` 100, ``quality`` two hours, ``multilevel_diffusion/laptop`` six.
+Nothing else should run where a page gives times: they are wall times.
 """
 
 import argparse

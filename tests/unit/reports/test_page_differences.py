@@ -101,7 +101,7 @@ def test_where_samples_were_judged_in_training_first_moments_stand_beside_the_la
     legend, _, header, _, row = differences(SETTINGS, summary(), trajectories().dropna())
     assert legend.startswith("Ranges of all experiments at their first moments and last moments")
     assert header.startswith("|  | first moments | last moments | real against real |")
-    # Experiment a from 3, the mean of 2 and 4, to 2.125, that of 0.25 and 4; b is judged at its end alone.
+    # Experiment a goes from 3 to 2.125: means of (2, 4) and of (0.25, 4). Of b there is the end.
     assert row.startswith("| one-point W₁ | 2.50 to 3.00 | 2.12 to 2.50 | 0.100 |")
 
 
