@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fsdiff.metrics.posterior.usual import USUAL
 
 from fsdiff.data import storage
 from fsdiff.data.sources.labels import label
 from fsdiff.inverse.references.kriging import JointGaussian
 from fsdiff.measures.priors import Matern
-from fsdiff.metrics.posterior.usual import USUAL
 from fsdiff.parts import build, described
 from fsdiff.reports import tables
 from fsdiff.reports.posteriors.summary import NAMES

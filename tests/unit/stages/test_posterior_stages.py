@@ -138,7 +138,7 @@ def test_noise_of_a_case_does_not_depend_on_how_many_there_are(made, tmp_path):
 
 
 def test_draws_are_those_of_the_exact_posterior(made, tmp_path):
-    """Of Gaussian data: mean within five standard errors, deviation as sampling allows, at all nodes.
+    """Of Gaussian data: means within five standard errors, deviations as sampling allows.
 
     The statistics of 2000 training samples stand for the law, which costs some per cent.
     """
