@@ -99,7 +99,8 @@ class Run:
         if not self.conditions:
             return None
         fields = torch.stack([self.conditions[index] for index in state.indices])
-        return self.law.basis.resample(fields.to(self.device, self.dtype), n)
+        basis = self.law.basis.repeated(max(1, fields.shape[1] // self.law.channels))
+        return basis.resample(fields.to(self.device, self.dtype), n)
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,9 @@ class Conditioning(nn.Module, ABC):
     def __init__(self, condition: Condition, basis: Basis, statistics: Statistics) -> None:
         super().__init__()
         self.condition, self.basis, self.statistics = condition, basis, statistics
-        finest = statistics.resolution
-        self.level = condition.resolution or min(finest, basis.finest(NODES) or finest)
+        self.level = condition.resolution or statistics.resolution
+        if condition.resolution is None and basis.size(self.level) > NODES:
+            self.level = basis.finest(NODES) or self.level
         self.fields = len(statistics.mean)
         self._spectrum_left = lru_cache(maxsize=8)(self._make_spectrum_left)
         self._nothing: dict[tuple[int, torch.device], Tensor] = {}
@@ -127,8 +128,15 @@ class Conditioning(nn.Module, ABC):
     ) -> Iterator[tuple[int, JointMoments]]:
         """Those of several, as many together as memory allows, each time with their number."""
 
+    def completed(self, fields: Tensor, seeds: Sequence[int]) -> Tensor:
+        """The functions of which normalised fields (batch, channel, *grid) are what a grid shows.
+
+        Data are of these.
+        """
+        return fields
+
     @abstractmethod
-    def observe(self, observation: Observation, u: Tensor, seed: int) -> Tensor:
+    def observe(self, observation: Observation, u: Tensor) -> Tensor:
         """Data (size,) of a normalised field (channel, *grid) without their noise, float64."""
 
     def drawn(self, fields: Tensor, seeds: Sequence[int]) -> Tensor:
@@ -136,7 +144,8 @@ class Conditioning(nn.Module, ABC):
         n, device = self.basis.resolution(fields), fields.device
         nothing = self.nothing(n, device)
         conditions = nothing.repeat(len(fields), *[1] * nothing.ndim)
-        found = [self._draw(u, seed) for u, seed in zip(fields, seeds, strict=True)]
+        whole = self.completed(fields, seeds)
+        found = [self._draw(u, seed) for u, seed in zip(whole, seeds, strict=True)]
         places = [i for i, one in enumerate(found) if one is not None]
         some = [one for one in found if one is not None]
         for count, moments in self.moments_of([one.observation for one in some], device):
@@ -203,7 +212,7 @@ class Conditioning(nn.Module, ABC):
         observation, fewest = condition.operator, condition.fewest
         if observation.random:
             observation, fewest = observation.another(self.basis, random, fewest), None
-        exact = self.observe(observation, u, int(random.integers(2**53)))
+        exact = self.observe(observation, u)
         noise = random.standard_normal(len(exact))
         deviations = observation.deviations(self.basis, self.fields)
         data = exact + (deviations * torch.from_numpy(noise)).to(u.device)

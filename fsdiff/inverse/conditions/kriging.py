@@ -5,17 +5,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from fsdiff.data.statistics import Statistics
-from fsdiff.inverse.conditions.base import NODES, Condition, Conditioning
+from fsdiff.inverse.conditions.base import Condition, Conditioning
 from fsdiff.inverse.conditions.moments import JointMoments
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike, node_weights
-from fsdiff.measures.surrogate import gaussian_fields
+from fsdiff.randomness import normals
 from fsdiff.spaces.basis import Basis
+from fsdiff.streams import Stream
 
 LARGEST = 2**23
 """Of how many numbers the gains are that are made together."""
@@ -49,7 +51,7 @@ class Kriging(Condition):
     def check_observation(self, observation: Observation, basis: Basis, channels: int) -> None:
         """Refuse what is not linear."""
         observation.check(basis, channels)
-        if not observation.on(basis, channels, basis.finest(NODES)).affine:
+        if not observation.affine:
             raise ValueError(
                 f"kind = kriging: observations of kind {observation.kind} are not linear; use "
                 "kind: regression"
@@ -65,6 +67,7 @@ class KrigingConditioning(Conditioning):
         self._grid = lru_cache(maxsize=2)(self._make_grid)
         # Of a batch: sensors elsewhere are seen once, and once again where estimates are made.
         self._map = lru_cache(maxsize=128)(self._make_map)
+        self._beyond = lru_cache(maxsize=8)(self._make_beyond)
         self._kept = lru_cache(maxsize=4)(self.moments)
 
     def moments(self, observation: Observation, device: torch.device) -> JointMoments:
@@ -104,23 +107,33 @@ class KrigingConditioning(Conditioning):
         spread = basis.multiply(fields, self.spectrum.spectrum(n)).flatten(2)
         return (spread * unit[:, None]).sum(-1).T
 
-    def observe(self, observation: Observation, u: Tensor, seed: int) -> Tensor:
-        """Data of the function of which u is the projection onto its grid.
+    def completed(self, fields: Tensor, seeds: Sequence[int]) -> Tensor:
+        """With what their grid does not resolve and the data's finest does, from the Gaussian law.
 
-        What the grid does not resolve and the data's finest does is drawn from the Gaussian law.
+        So data of coarse fields are no more certain than those of the functions that they show.
         """
-        whole = self._completed(u.double(), seed)
-        physical = self.statistics.denormalise(whole[None])
-        n = self.basis.resolution(whole)
-        return self._map(observation, n).forward(physical)[0]
-
-    def _completed(self, u: Tensor, seed: int) -> Tensor:
-        n, finest = self.basis.resolution(u), self.spectrum.resolution
+        n, finest = self.basis.resolution(fields), self.spectrum.resolution
         if n >= finest:
-            return u
-        fine = gaussian_fields(self.spectrum, finest, [0], seed)[0].to(u)
-        hidden = fine - self.basis.prolong(self.basis.restrict(fine, n), finest)
-        return self.basis.prolong(u, finest) + hidden
+            return fields
+        shape = (self.fields, self.basis.size(finest))
+        numbers = [normals(seed, [0], shape, Stream.CONDITION, Stream.SURROGATE) for seed in seeds]
+        white = self.basis.white_noise(np.concatenate(numbers), finest)
+        hidden = self.basis.inverse(white * self._beyond(n), finest)
+        return self.basis.prolong(fields.double(), finest) + hidden.to(fields.device)
+
+    def _make_beyond(self, n: int) -> Tensor:
+        """√c_k of the modes of the finest level that level n does not resolve, else zero."""
+        basis, finest = self.basis, self.spectrum.resolution
+        shape = (self.fields, *basis.coefficient_shape(finest))
+        kind = torch.float64 if basis.half_axis is None else torch.complex128
+        all_modes = basis.inverse(torch.ones(shape, dtype=kind), finest)
+        kept = basis.forward(basis.prolong(basis.restrict(all_modes, n), finest)).abs()
+        return torch.where(kept < 0.5, self.spectrum.spectrum(finest), 0.0).sqrt()
+
+    def observe(self, observation: Observation, u: Tensor) -> Tensor:
+        """By the observation's map on the grid of the field."""
+        physical = self.statistics.denormalise(u[None].double())
+        return self._map(observation, self.basis.resolution(u)).forward(physical)[0]
 
     def _make_map(self, observation: Observation, n: int) -> ForwardMapLike:
         return observation.on(self.basis, self.fields, n)

@@ -23,7 +23,7 @@ class SpectrumLeft:
     def __call__(self, energy: Tensor) -> Tensor:
         """That of which the energy (batch, channel) is left, (batch, channel, *coefficients)."""
         number = torch.arange(self._energies.shape[1]).to(self._energies)
-        columns = zip(energy.to(self._energies).T, self._energies, strict=True)
+        columns = zip(energy.to(self._energies).T.contiguous(), self._energies, strict=True)
         places = torch.stack([_interpolated(left, known, number) for left, known in columns], 1)
         noise = self._largest * 10 ** self._exponent(places)
         noise = noise.view(*energy.shape, *[1] * (self.spectrum.ndim - 1))

@@ -93,7 +93,7 @@ class RegressionConditioning(Conditioning):
         if len(fields) < 2:
             raise ValueError("regression is measured on training fields: give two or more")
         operator, root = self.condition.operator, (len(fields) - 1) ** 0.5
-        data = torch.stack([self.observe(operator, u, 0) for u in fields])
+        data = torch.stack([self.observe(operator, u) for u in fields])
         values = self.basis.resample(fields.double(), self.level)
         mean, centre = values.mean(0), data.mean(0)
         values, data = (values - mean) / root, (data - centre) / root
@@ -124,7 +124,7 @@ class RegressionConditioning(Conditioning):
         """Those of the sample."""
         return self.mean, self.spread.square()
 
-    def observe(self, observation: Observation, u: Tensor, seed: int) -> Tensor:
+    def observe(self, observation: Observation, u: Tensor) -> Tensor:
         """Data of the field on its own grid, one by one: rounding must not hang on the batch."""
         key = hashlib.blake2b(u.cpu().numpy().tobytes(), digest_size=16).digest()
         if key not in self._known:

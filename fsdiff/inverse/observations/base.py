@@ -33,6 +33,11 @@ class Observation(ABC):
         """Whether G has a derivative."""
         return True
 
+    @property
+    def affine(self) -> bool:
+        """Whether G is linear but for a constant."""
+        return True
+
     @abstractmethod
     def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """G on the grid of level n, for fields (..., channels, *grid)."""

@@ -31,6 +31,11 @@ class Channel(Component):
         """Whether that of the observation has one."""
         return self.observation.differentiable
 
+    @property
+    def affine(self) -> bool:
+        """As that of the observation."""
+        return self.observation.affine
+
     def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """The observation of fields with all channels."""
         number = self._number(channels)

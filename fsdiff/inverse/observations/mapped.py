@@ -27,6 +27,11 @@ class Mapped(Elementary):
         """Whether the map has one."""
         return getattr(self.map, "differentiable", True)
 
+    @property
+    def affine(self) -> bool:
+        """As the map."""
+        return self.map.affine
+
     def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """The map, which solves its equation on the grid of the field."""
         return self.map

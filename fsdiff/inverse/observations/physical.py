@@ -28,6 +28,11 @@ class Physical(Observation):
         """That of the observation."""
         return self.observation.kind
 
+    @property
+    def affine(self) -> bool:
+        """Whether that of the observation is, and there are no transforms."""
+        return self.observation.affine and self.statistics.transforms is None
+
     def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """The observation of normalised fields."""
         return PhysicalMap(self.observation.on(basis, channels, n), self.statistics)

@@ -27,6 +27,11 @@ class Several(Observation):
         return all(part.differentiable for part in self.observation)
 
     @property
+    def affine(self) -> bool:
+        """Whether all are."""
+        return all(part.affine for part in self.observation)
+
+    @property
     def random(self) -> bool:
         """Whether one of them is."""
         return any(part.random for part in self.observation)
