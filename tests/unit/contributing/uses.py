@@ -25,6 +25,7 @@ PARTS = {
     "sampler": "midpoint",
     "metrics": "energy_ratio",
     "method": "random_phases",
+    "operator": "transect",
 }
 EXPERIMENT = {"dataset": "bumps", "samples": {"count": 4, "resolutions": [8, 16]}}
 STUDY = {
@@ -47,6 +48,21 @@ STUDY = {
             "levels": [{"resolution": 8, "epochs": 1}],
         },
     },
+    "observations": {
+        "cruise": {
+            "dataset": "bumps",
+            "operator": {"kind": "transect", "start": [0.1], "end": [0.6], "noise": 0.1},
+        }
+    },
+    "posteriors": {
+        "guided": {
+            "experiment": "diffusion",
+            "observation": "cruise",
+            "guidance": {"kind": "wiener"},
+            "draws": 20,
+            "resolutions": [16],
+        }
+    },
     "evaluation": {"metrics": {"energy": {"kind": "energy_ratio"}}},
 }
 
@@ -57,6 +73,18 @@ def make(family, **settings):
 
 def bumps(indices=range(40), **settings):
     return torch.from_numpy(make("source", **settings).generate(indices, 0)["field"].values)
+
+
+def test_sensors_along_a_line_see_the_function_on_every_grid():
+    operator = make("operator", start=[0.1], end=[0.6], number=6, noise=0.1)
+    places = torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], dtype=torch.float64)
+    for n in (8, 16):
+        nodes = torch.arange(n, dtype=torch.float64) / n
+        seen = operator.on(CIRCLE, 1, n).forward(torch.sin(4 * math.pi * nodes)[None])
+        torch.testing.assert_close(seen, torch.sin(4 * math.pi * places))
+    outside = {"observations": {"cruise": {"operator": {"end": [1.5]}}}}
+    with pytest.raises(ConfigurationError, match=r"cruise\.operator: points: x = 1"):
+        load(STUDY, outside)
 
 
 @pytest.mark.parametrize("family", PARTS)
