@@ -61,12 +61,12 @@ def run(files: Sequence[Path], directory: Path, cores: int, *targets: str) -> No
 def write_from_tables(files: Sequence[Path], results: Path) -> None:
     """Write the page of a study from the tables of one that has run."""
     study, trajectories = load(*files), results / "trajectories.csv"
-    claims = study.page is not None and study.page.claims
     write_page(
         {"config": study.page_slice()},
         summary=results / "summary.csv",
         trajectories=trajectories if trajectories.exists() else None,
-        claims=results / "reproduction.md" if claims else None,
+        claims=results / "reproduction.md" if study.page and study.page.claims else None,
+        posteriors=results / "posteriors.md" if study.page and study.page.posteriors else None,
         output=results / "page.md",
     )
 

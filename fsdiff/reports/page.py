@@ -71,12 +71,14 @@ def pictures(tables: Sequence[Any], combinations: Sequence[Any]) -> list[str]:
 class Contents:
     """What a page has: its heading, a text in Markdown, and its parts in their order.
 
-    ``claims`` is the page of ``fsdiff.reports.reproduction``, which becomes a section.
+    ``claims`` is the page of ``fsdiff.reports.reproduction``, which becomes a section, and
+    ``posteriors`` has sections, a verdict for each observation and resolution.
     """
 
     title: str
     text: str
     claims: str = ""
+    posteriors: str = ""
     differences: Sequence[Differences] = ()
     sooner: Sequence[Sooner] = ()
     tables: Sequence[Table] = ()
@@ -99,6 +101,7 @@ def page(
     lines = [f"# {markdown(contents.title)}", "", contents.text.strip(), ""]
     if contents.claims:
         lines += [re.sub(r"^#", "##", contents.claims.strip(), flags=re.MULTILINE), ""]
+    lines += [contents.posteriors.strip(), ""] if contents.posteriors else []
     for compared in contents.differences:
         table = differences(compared, summary, trajectories, known)
         lines += [*_heading(compared.title), *table, ""]

@@ -29,15 +29,17 @@ def write_page(
     summary: Path,
     trajectories: Path | None,
     claims: Path | None,
+    posteriors: Path | None,
     output: Path,
 ) -> None:
     """Write the page to ``output``, and ``pictures`` beside it.
 
-    ``trajectories`` are evaluations during training, if there are any, ``claims`` is the page about
-    what became of a publication's claims, if that is a part of this one.
+    ``trajectories`` are evaluations during training, if there are any. ``claims`` is the page about
+    what became of a publication's claims, ``posteriors`` the verdict on these, if they are a part
+    of this one.
     """
     config = job["config"]
-    contents = _contents(config["page"], claims)
+    contents = _contents(config["page"], claims, posteriors)
     known = [Words(**item) for item in config["words"]]
     rows = tables.read(summary)
     moments = None if trajectories is None else tables.read(trajectories)
@@ -50,18 +52,23 @@ def write_page(
         temporary.write_text(text, encoding="utf-8")
 
 
-def _contents(block: Mapping[str, Any], claims: Path | None) -> Contents:
+def _contents(block: Mapping[str, Any], claims: Path | None, posteriors: Path | None) -> Contents:
     """What a configuration says of a page."""
     return Contents(
         title=block["title"],
         text=block["text"],
-        claims="" if claims is None else claims.read_text(encoding="utf-8"),
+        claims=_text(claims),
+        posteriors=_text(posteriors),
         differences=_parts(Differences, block["differences"]),
         sooner=_parts(Sooner, block["sooner"]),
         tables=_parts(Table, block["tables"]),
         combinations=_parts(Combinations, block["combinations"]),
         figures=_parts(Picture, block["figures"]),
     )
+
+
+def _text(path: Path | None) -> str:
+    return "" if path is None else path.read_text(encoding="utf-8")
 
 
 def _parts(described: type[Part], blocks: Sequence[Mapping[str, Any]]) -> list[Part]:

@@ -28,6 +28,8 @@ class Page(Block):
     """What stands before the tables, in Markdown."""
     claims: bool = False
     """Whether a section tells what became of the study's ``claims``."""
+    posteriors: bool = False
+    """Whether sections tell how near the study's ``posteriors`` came to the true ones."""
     differences: tuple[Annotated[PartBlock, BlockOf(Differences)], ...] = ()
     """How much results differ between experiments, and how much by chance."""
     sooner: tuple[Annotated[PartBlock, BlockOf(Sooner)], ...] = ()
@@ -51,6 +53,8 @@ def _about_the_study(page: Page | None, info: ValidationInfo) -> Page | None:
     if page is not None and study is not None:
         if page.claims and not info.data.get("claims", True):  # they are read before the page
             refuse([(("claims",), "the study makes no claims: say what they are, or leave it out")])
+        if page.posteriors and not study.posteriors:
+            refuse([(("posteriors",), "the study has none: say what they are, or leave it out")])
         refuse(_about_selections(page, study))
         refuse(_about_comparisons(page, study))
         refuse(_about_variations(page, study))

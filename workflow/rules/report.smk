@@ -310,6 +310,7 @@ if STUDY.page:
                 ["results/trajectories.csv"] if EVALUATED_DURING_TRAINING else []
             ),
             claims=["results/reproduction.md"] if STUDY.page.claims else [],
+            posteriors=["results/posteriors.md"] if STUDY.page.posteriors else [],
             figures=[f"results/figures/{figure.path}" for figure in STUDY.page.figures],
         output:
             page=report(

@@ -15,5 +15,6 @@ with job_of(snakemake, __file__) as job:
         summary=Path(snakemake.input.summary),
         trajectories=next(map(Path, snakemake.input.trajectories), None),
         claims=next(map(Path, snakemake.input.claims), None),
+        posteriors=next(map(Path, snakemake.input.posteriors), None),
         output=Path(snakemake.output.page),
     )

@@ -66,11 +66,12 @@ def test_a_row_for_each_moment_that_all_seeds_came_to():
     ]
 
 
-def test_parts_stand_in_their_order_and_claims_become_a_section():
+def test_parts_stand_in_their_order_with_the_sections_of_other_pages():
     contents = Contents(
         title="T",
         text="Asked.",
         claims="# Claims\n\nNone.\n\n## Settings\n",
+        posteriors="## sensors at resolution 8\n\nNear.\n",
         differences=[Differences(columns=("one_point_w1",), resolution=32, title="Differ?")],
         sooner=[
             Sooner(
@@ -86,7 +87,8 @@ def test_parts_stand_in_their_order_and_claims_become_a_section():
     )
     text = page(contents, summary(), trajectories())
     headings = [line for line in text.splitlines() if line.startswith("#")]
-    assert headings == ["# T", "## Claims", "### Settings", "## Differ?", "## Sooner?", "## All"]
+    sections = ["## Claims", "### Settings", "## sensors at resolution 8"]
+    assert headings == ["# T", *sections, "## Differ?", "## Sooner?", "## All"]
     figures = text.partition("## All")[2].partition("![")
     assert figures[0].endswith("\n\nSeen.\n\n")
     assert figures[2].splitlines() == [
@@ -165,6 +167,7 @@ def other_data(seeds: list[int]) -> dict:
     ("block", "overlay", "problem"),
     [
         ({"claims": True}, {}, "page.claims = true: the study makes no claims"),
+        ({"posteriors": True}, {}, "page.posteriors = true: the study has none"),
         ({"differences": [W1]}, {}, "page.differences[0]: chance is told by two experiments and"),
         ({"sooner": [{**W1, "against": ["x"]}]}, {}, "page.sooner[0]: chance is told by"),
         (
