@@ -24,7 +24,7 @@ from fsdiff.reports.plotting.posteriors.scene import Ensemble, Scene, ensembles
 from fsdiff.reports.plotting.posteriors.spread import Spread, spread_over_time
 from fsdiff.reports.plotting.style import save, unit_of
 from fsdiff.reports.posteriors.ranks import Ranks
-from fsdiff.reports.posteriors.seen import Image, Shown, frames_seen, seen
+from fsdiff.reports.posteriors.seen import Dots, Shown, frames_seen, seen
 from fsdiff.spaces.basis import Basis
 from fsdiff.stages.files import Job, frames_as_channels
 from fsdiff.stages.observed import physical_draws
@@ -59,7 +59,7 @@ def draw_posteriors(
     problem = Inverse.read(job["config"], observation, posteriors, reference, data)
     ranked = list(problem.ranked())
     save(posterior_fields(problem.scene(0), problem.shown(0)), fields)
-    save(calibration([own for _, own in ranked], problem.title), coverage)
+    save(calibration([own for _, own in ranked], problem.heading), coverage)
     rows = [_numbers(name, own, problem) for name, own in ranked]
     told = {"rows": rows, "converged": not problem.remark, "remark": problem.remark}
     storage.write_json(calibrated, {**told, **Provenance.of_job(job).attributes()})
@@ -152,6 +152,11 @@ class Inverse:
         return {name: own.shape[1] for name, own in self.draws.items()}
 
     @property
+    def heading(self) -> str:
+        """What is observed, and the level."""
+        return f"{self.title} at resolution {self.n}"
+
+    @property
     def n(self) -> int:
         """The level of the fields."""
         return self.basis.resolution(self.truth)
@@ -172,7 +177,7 @@ class Inverse:
 
     def _placed(self, item: Shown) -> Shown:
         """What is seen, its places counted in nodes."""
-        if isinstance(item, Image):
+        if not isinstance(item, Dots):
             return item
         return replace(item, places=in_nodes(item.places, self.basis, self.n))
 
@@ -234,7 +239,7 @@ class Inverse:
             observed.tolist(),
             {c: scene.quantity(place) for place, c in enumerate(self._chosen)},
             axis=str(along.name) if unit == "1" else f"{along.name} [{unit}]",
-            title=self.title,
+            title=self.heading,
         )
 
     @property

@@ -40,7 +40,15 @@ class Image:
     deviation: np.ndarray | None = None
 
 
-Shown: TypeAlias = Dots | Image
+@dataclass(frozen=True, eq=False)
+class Elsewhere:
+    """Data of another quantity that have no place among the nodes."""
+
+    values: np.ndarray
+    deviation: np.ndarray | None = None
+
+
+Shown: TypeAlias = Dots | Image | Elsewhere
 
 
 def seen(
@@ -99,11 +107,13 @@ def _parts(
 
 
 def _mapped(operator: Mapped, basis: Basis, data: np.ndarray) -> Iterator[tuple[int, Shown]]:
-    """Sensors of what a map gives, beside the first channel; nothing where it has none."""
+    """What a map gives, beside the first channel: at its sensors where it has some."""
     sensors = getattr(operator.map, "sensors", None)
+    deviation = np.full(len(data), operator.noise)
     if isinstance(sensors, Sensors):
-        deviation = np.full(len(data), operator.noise)
         yield 0, Dots(sensors.coordinates(basis), data, deviation, foreign=True)
+    else:
+        yield 0, Elsewhere(data, deviation)
 
 
 def _image(operator: Gridded, basis: Basis, values: np.ndarray) -> np.ndarray:

@@ -51,11 +51,19 @@ def _beside(standing: Standing, best: Place) -> str:
     known = {kind: value for kind, value in known.items() if not math.isnan(value)}
     if not known:
         return ""
-    said = " and ".join(f"{kind} at {value:.2g}" for kind, value in known.items())
-    nearer = [kind for kind, value in known.items() if value <= standing.value(best)]
+    nearer = {kind: value for kind, value in known.items() if value <= standing.value(best)}
+    behind = " and ".join(f"{k} at {v:.2g}" for k, v in known.items() if k not in nearer)
+    said = [f"behind it {'are' if ' and ' in behind else 'is'} {behind}"] if behind else []
     if nearer:
-        return f"No posterior is better than {' and '.join(nearer)}: {said}"
-    return f"Behind it are {said}" if len(known) > 1 else f"Behind it is {said}"
+        better = "nearer" if standing.against_reference else "better"
+        first = " and ".join(f"{kind}, at {value:.2g}," for kind, value in nearer.items())
+        said = [f"no posterior is {better} than {first[:-1]}", *said]
+    return _capital("; ".join(said))
+
+
+def _capital(text: str) -> str:
+    """A sentence, the rest of which keeps its letters."""
+    return text[:1].upper() + text[1:]
 
 
 def _coverage(place: Place) -> str:

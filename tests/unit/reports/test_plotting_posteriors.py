@@ -19,7 +19,7 @@ from fsdiff.reports.plotting.posteriors.scene import Scene, ensembles
 from fsdiff.reports.plotting.posteriors.spread import Spread, spread_over_time
 from fsdiff.reports.plotting.style import WARNING, save
 from fsdiff.reports.posteriors.ranks import LEVELS, Ranks
-from fsdiff.reports.posteriors.seen import Dots, Image
+from fsdiff.reports.posteriors.seen import Dots, Elsewhere, Image
 
 KNOWN = [
     words
@@ -120,6 +120,16 @@ def test_sensors_of_another_quantity_have_colours_of_their_own():
     figure.draw_without_rendering()
     assert figure.axes[0].collections[0].get_clim() == (40, 50)
     assert any("of another quantity,\n40 to 50" in text for text in texts(figure))
+
+
+@pytest.mark.parametrize("shape", [(8,), (6, 6), (8, 4, 4)])
+def test_data_that_have_no_place_are_told_where_there_is_room(shape):
+    case = scene(*shape, seen={0: [Elsewhere(np.array([3.0, 7.0]), np.array([0.5, 0.5]))]})
+    figure = posterior_fields(case, ensembles({"model": draws(case.truth)}))
+    assert not any(axes.collections for axes in figure.axes[:2]) or len(shape) == 1
+    if len(shape) == 2:
+        told = "2 data of another quantity,\n3 to 7, noise 0.5"
+        assert any(told in text for text in texts(figure))
 
 
 def test_what_is_not_seen_is_grey():

@@ -271,6 +271,15 @@ def described(title):
             "second_": {"title": title, "dataset": "waves_", "method": {"kind": "gaussian"}},
         },
         "analyses": {"exact_": {"kind": "any", "title": title, "figure": ""}},
+        "posteriors": {
+            "guided_": {
+                "title": title,
+                "experiment": "first_",
+                "observation": "sensors_",
+                "guidance": {"kind": "any_"},
+            },
+            "amortised_": {"experiment": "first_", "observation": "sensors_"},
+        },
         "defaults": {},
     }
     snakemake = SimpleNamespace(config=config)
@@ -296,6 +305,8 @@ def test_the_description_of_an_experiment_names_the_parts_of_its_method():
     assert f"on waves_: {parts}" in text
     assert text.count("prior any") == 1
     assert "on waves_: method gaussian." in text
+    assert "title (guided_): experiment first_ given sensors_, guided by any_." in text
+    assert "amortised_ (amortised_): experiment first_ given sensors_." in text
 
 
 @pytest.mark.filterwarnings("ignore:Argument")

@@ -15,7 +15,7 @@ from fsdiff.inverse.observations.modes import Modes
 from fsdiff.inverse.observations.points import GridOfPoints, Points
 from fsdiff.inverse.observations.several import Several
 from fsdiff.reports.plotting.posteriors.places import in_nodes
-from fsdiff.reports.posteriors.seen import Dots, Image, frames_seen, seen
+from fsdiff.reports.posteriors.seen import Dots, Elsewhere, Image, frames_seen, seen
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 from fsdiff.spaces.boxes import Axis, Box
 
@@ -101,7 +101,9 @@ def test_what_maps_give_is_of_another_quantity():
     (dots,) = seen(pressure, PLANE, 1, np.arange(4.0), 8)[0]
     assert dots.foreign
     np.testing.assert_allclose(dots.places, sensors.coordinates(PLANE))
-    assert seen(Mapped(map=Membrane(), noise=0.05), PLANE, 1, np.zeros(169), 8) == {}
+    (nowhere,) = seen(Mapped(map=Membrane(), noise=0.05), PLANE, 1, np.arange(169.0), 8)[0]
+    assert isinstance(nowhere, Elsewhere)
+    np.testing.assert_array_equal(nowhere.values, np.arange(169))
 
 
 def test_frames_are_found_in_what_has_them():

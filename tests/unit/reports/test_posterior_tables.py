@@ -3,6 +3,7 @@
 import math
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -130,8 +131,6 @@ def test_posteriors_are_ordered_by_the_distance_of_their_marginal_laws():
 
 def test_so_many_draws_of_the_true_law_are_so_far_away_by_chance():
     """The distance of two sets of Gaussian draws at many nodes."""
-    import numpy as np
-
     random = np.random.default_rng(0)
     one, other = (random.standard_normal((count, 20_000)) for count in (40, 120))
     shifts = one.mean(0) - other.mean(0), one.std(0, ddof=1) - other.std(0, ddof=1)
@@ -177,7 +176,13 @@ def test_kriging_that_is_nearer_is_said_so():
     table = results()
     table.loc[table["row"] == "kriging", ["posterior_mean", "posterior_sd"]] = 0.05
     (standing,) = posterior_standings(table, CALIBRATED)
-    assert "No posterior is better than kriging: kriging at 0.071" in of_posteriors(standing)
+    said = of_posteriors(standing)
+    assert "No posterior is nearer than kriging, at 0.071; behind it is prior at 2.2." in said
+    scores = table.drop(columns=["posterior_mean", "posterior_sd"])
+    scores.loc[scores["row"] == "kriging", "crps"] = 0.1
+    (standing,) = posterior_standings(scores, CALIBRATED)
+    said = of_posteriors(standing)
+    assert "No posterior is better than kriging, at 0.1; behind it is prior at 0.6." in said
 
 
 def test_the_standing_is_at_the_finest_resolution_that_has_a_reference():

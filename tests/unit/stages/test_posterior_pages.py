@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fsdiff.metrics.posterior.usual import USUAL
 
 from fsdiff.data import storage
 from fsdiff.data.sources.labels import label
 from fsdiff.inverse.references.kriging import JointGaussian
 from fsdiff.measures.priors import Matern
+from fsdiff.metrics.posterior.calibration import Coverage, RankedProbabilityScore
+from fsdiff.metrics.posterior.moments import PosteriorMoments
 from fsdiff.parts import build, described
 from fsdiff.reports import tables
 from fsdiff.reports.posteriors.summary import NAMES
@@ -203,11 +204,8 @@ def test_the_summary_has_a_row_for_each_that_was_judged(summary):
 
 
 def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
-    words = [
-        item._asdict()
-        for block in USUAL.values()
-        for item in build("posterior_metrics", block).words
-    ]
+    metrics = PosteriorMoments(), RankedProbabilityScore(), Coverage()
+    words = [item._asdict() for metric in metrics for item in metric.words]
     job = {
         "config": {
             "words": words,
@@ -227,8 +225,13 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
     (tmp_path / "f.png").write_bytes(b"picture")
     text, page = tmp_path / "posteriors.md", tmp_path / "posteriors.html"
     posterior_verdict(
-        job, summary=summary, baselines=[tmp_path / "j.json"], calibrated=[tmp_path / "c.json"], pictures=[tmp_path / "f.png"],
-        text=text, page=page,
-    )  # fmt: skip
+        job,
+        summary=summary,
+        baselines=[tmp_path / "j.json"],
+        calibrated=[tmp_path / "c.json"],
+        pictures=[tmp_path / "f.png"],
+        text=text,
+        page=page,
+    )
     assert "Nearest to the true posterior is =model, 0.22 of" in text.read_text()
     assert "which chance explains (80 to 95 %)" in page.read_text()

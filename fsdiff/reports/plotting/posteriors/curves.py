@@ -17,7 +17,7 @@ from fsdiff.reports.plotting.posteriors.scene import (
     root_mean_square,
 )
 from fsdiff.reports.plotting.style import WIDTH, styled, wrapped
-from fsdiff.reports.posteriors.seen import Dots, Image
+from fsdiff.reports.posteriors.seen import Dots, Image, Shown
 
 BANDS = {0.9: 0.15, 0.5: 0.3}
 """Central intervals of draws, and how opaque they are."""
@@ -96,7 +96,7 @@ def _functions(axes: Axes, scene: Scene, own: Ensemble, channel: int, draws: int
         if isinstance(item, Image):
             finer = np.interp(_places(scene, item), np.arange(len(x)), x)
             axes.plot(finer, item.values, ":", color="black", label="data")
-        else:
+        elif isinstance(item, Dots):
             _dots(axes, item, x)
 
 
@@ -153,12 +153,13 @@ def _limits(scene: Scene, shown: Sequence[Ensemble], channel: int) -> tuple[floa
     sound = [item for item in shown if item.is_reference and not item.remark] or shown
     values = [scene.truth.values[channel]]
     values += [np.nanquantile(item.draws[:, channel], [0.01, 0.99]) for item in sound]
-    values += [
-        item.values
-        for item in scene.seen.get(channel, [])
-        if not (isinstance(item, Dots) and item.foreign)
-    ]
+    values += [item.values for item in scene.seen.get(channel, []) if _of_field(item)]
     low = min(float(np.nanmin(v)) for v in values)
     high = max(float(np.nanmax(v)) for v in values)
     margin = 0.12 * (high - low) or 1.0
     return low - margin, high + margin
+
+
+def _of_field(item: Shown) -> bool:
+    """Whether data are values of the field."""
+    return isinstance(item, Image) or (isinstance(item, Dots) and not item.foreign)

@@ -24,7 +24,7 @@ from fsdiff.reports.plotting.posteriors.scene import (
 )
 from fsdiff.reports.plotting.posteriors.sheet import BAR, NAMES, NOTE, TITLE, TITLES, Sheet
 from fsdiff.reports.plotting.style import SMALL, WIDTH, styled
-from fsdiff.reports.posteriors.seen import Dots, Image, Shown
+from fsdiff.reports.posteriors.seen import Dots, Elsewhere, Image, Shown
 
 UNSEEN = "#DCDCDC"
 """What nothing is known of."""
@@ -156,15 +156,12 @@ def _legend(seen: Sequence[Shown]) -> str:
 
 def _told(item: Shown) -> str:
     """How much is seen, and how well."""
-    if isinstance(item, Image):
-        count, what = int((~np.isnan(item.values)).sum()), "data"
-    else:
-        count, what = len(item.places), "sensors"
-        if item.foreign:
-            what += f" of another quantity,\n{item.values.min():.2g} to {item.values.max():.2g}"
+    values = item.values[~np.isnan(item.values)]
+    said = f"{len(values)} {'sensors' if isinstance(item, Dots) else 'data'}"
+    if isinstance(item, Elsewhere) or (isinstance(item, Dots) and item.foreign):
+        said += f" of another quantity,\n{values.min():.2g} to {values.max():.2g}"
     noise = [] if item.deviation is None else sorted({f"{d:.2g}" for d in item.deviation})
-    said = f", noise {' to '.join(noise[:: max(1, len(noise) - 1)])}" if noise else ""
-    return f"{count} {what}{said}"
+    return said + (f", noise {' to '.join(noise[:: max(1, len(noise) - 1)])}" if noise else "")
 
 
 def observed(

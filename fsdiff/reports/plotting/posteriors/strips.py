@@ -134,6 +134,7 @@ def _at(seen: Sequence[Shown], frame: int, frames: int) -> Iterator[Shown]:
             values = item.values[round(frame * last / max(frames - 1, 1))]
             if not np.isnan(values).all():
                 yield Image(values)
+        if not isinstance(item, Dots):
             continue
         here = np.rint(item.places[:, 0]).clip(0, frames - 1) == frame
         if here.any():
