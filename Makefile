@@ -39,7 +39,9 @@ run: $(VENV)/installed
 	  exit $$status; \
 	}
 	@$(MAKE) --no-print-directory report
-	@! grep -q results/verdict.md report.html || cat results/verdict.md
+	@for page in verdict posteriors; do \
+	  ! grep -q results/$$page.md report.html || cat results/$$page.md; \
+	done
 
 report: $(VENV)/installed
 	@$(FILES); $(BIN)/snakemake --configfile "$$@" --report report.html
