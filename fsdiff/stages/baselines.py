@@ -70,16 +70,31 @@ class Problem:
         """The level of the fields."""
         return self.basis.resolution(self.train)
 
-    @property
-    def map(self) -> ForwardMapLike:
-        """What is observed of normalised fields."""
+    def map(self, n: int) -> ForwardMapLike:
+        """What is observed of normalised fields at level n."""
         physical = Physical(observation=self.operator, statistics=self.statistics)
-        return physical.on(self.basis, self.train.shape[1], self.n)
+        return physical.on(self.basis, self.train.shape[1], n)
 
     @property
     def noise(self) -> Tensor:
-        """Variances of the errors, (datum,)."""
-        return self.observed.deviation.square()
+        """Variances of the errors, (datum,).
+
+        With what modes beyond this grid, of the function that was observed, say to linear maps.
+        """
+        noise, finest = self.observed.deviation.square(), self.observed.resolution
+        if finest <= self.n or not self.map(self.n).affine:
+            return noise
+        hidden = self._variances(finest) - self._variances(self.n)
+        return noise + hidden.clamp_min(0)
+
+    def _variances(self, n: int) -> Tensor:
+        """Those of data of fields with the spectrum of the training fields at level n."""
+        map, channels = self.map(n), self.train.shape[1]
+        nothing = torch.zeros(1, channels, *self.basis.grid(n), dtype=torch.float64)
+        units = torch.eye(map.size, dtype=torch.float64)
+        rows = map.vjp(nothing.expand(map.size, *nothing.shape[1:]), units)
+        spread = self.basis.multiply(rows, self.statistics.measured(self.basis).spectrum(n))
+        return map.jvp(nothing.expand_as(spread), spread).diagonal()
 
     def residuals(self, draws: Tensor, case: int) -> Tensor:
         """(G(u) − y)/σ of the draws of a case."""
@@ -115,7 +130,7 @@ def kriging(problem: Problem) -> Tensor:
     most = max(2, MOST_NUMBERS // problem.train[0].numel())
     splits = problem.train[:most], problem.validation[:MOST_HELD_OUT]
     train, held = (problem.statistics.normalise(fields.double()) for fields in splits)
-    map = problem.map
+    map = problem.map(problem.n)
     said, its = (
         torch.cat([map.forward(part) for part in fields.split(64)]) for fields in (train, held)
     )
@@ -136,12 +151,20 @@ def kriging(problem: Problem) -> Tensor:
 
 
 def approximated(problem: Problem) -> Tensor:
-    """Laplace's approximation for the latent field, and the fields that it makes."""
+    """Laplace's approximation for the latent field, and the fields that it makes.
+
+    Of linear maps on the grid on which the data were observed, from where fields are restricted: it
+    is the posterior then, of which other grids know a part.
+    """
     assert problem.source is not None
-    source, n, drawn = problem.source, problem.n, []
-    fields = law_of(source).fields(source, n)
+    source, operator, n = problem.source, problem.operator, problem.n
+    first, level = problem.observed.data[0], max(n, problem.observed.resolution)
+    if not posterior_of(source, operator, n, first).map.affine:
+        level = n
+    fields, drawn = law_of(source).fields(source, level), []
     for case, data in enumerate(problem.observed.data):
-        law = laplace(posterior_of(source, problem.operator, n, data))
+        law = laplace(posterior_of(source, operator, level, data))
         latent = law.sample(range(problem.count), problem.seed_of(case))
-        drawn.append(torch.cat([fields.evaluate(part) for part in latent.split(64)]))
+        made = torch.cat([fields.evaluate(part) for part in latent.split(64)])
+        drawn.append(problem.basis.restrict(made, n))
     return torch.stack(drawn)

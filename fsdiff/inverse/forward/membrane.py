@@ -108,7 +108,8 @@ def log_prior(theta: np.ndarray) -> float:
 def _stiffness(x: Tensor) -> np.ndarray:
     if tuple(x.shape[1:]) != (1, BLOCKS, BLOCKS):
         raise ValueError(f"fields have shape (batch, 1, 8, 8), not {tuple(x.shape)}")
-    return np.exp(x.detach().double().cpu().flatten(1).numpy())
+    with np.errstate(over="ignore"):  # a stiffness that is infinite is refused by the solver
+        return np.exp(x.detach().double().cpu().flatten(1).numpy())
 
 
 def _solved(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

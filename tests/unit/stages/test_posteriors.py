@@ -185,10 +185,25 @@ def test_baselines_stand_in_order(gaussian):
     half = (2 / 50) ** 0.5
     assert error["reference"] == pytest.approx(half, rel=0.1)
     assert error["laplace"] == pytest.approx((1 / 50 + 1 / 100) ** 0.5, rel=0.1)
-    assert error["laplace"] < error["kriging"] < 0.4 < 0.8 < error["prior"]
+    assert error["kriging"] < 0.4 < 0.8 < error["prior"]
     assert rows["laplace"]["crps"] < rows["kriging"]["crps"] * 1.01 < rows["prior"]["crps"]
     assert rows["laplace"]["misfit"] == pytest.approx(1.0, abs=0.25)
     assert rows["prior"]["misfit"] > 10
+
+
+def test_baselines_on_a_coarser_grid_know_what_it_does_not_resolve(tmp_path):
+    """Rough fields, of which 4 × 4 nodes have half the variance: data are no truer than that."""
+    rough = MEASURE | {"correlation_length": 0.1, "smoothness": 0.5}
+    operator = PLACES | {"number": 10, "noise": 1e-3}
+    study = Study(tmp_path, RANDOM | {"measure": rough}, operator, cases=20, levels=(4,))
+    reference = study.refer({"kind": "exact"}, draws=60, n=4)
+    rows = study.judged(judge_baselines, count=60, n=4, reference=reference)["rows"]
+    error = {row["row"]: row["posterior_mean"] for row in rows}
+    half = (2 / 60) ** 0.5
+    assert error["laplace"] == pytest.approx(half, rel=0.15)
+    assert error["kriging"] < 0.5
+    assert rows[1]["posterior_sd"] < 0.2
+    assert rows[1]["coverage_90"] == pytest.approx(0.9, abs=0.06)
 
 
 def test_kriging_knows_data_as_models_do(tmp_path):
