@@ -108,7 +108,7 @@ def log_prior(theta: np.ndarray) -> float:
 def _stiffness(x: Tensor) -> np.ndarray:
     if tuple(x.shape[1:]) != (1, BLOCKS, BLOCKS):
         raise ValueError(f"fields have shape (batch, 1, 8, 8), not {tuple(x.shape)}")
-    with np.errstate(over="ignore"):  # a stiffness that is infinite is refused by the solver
+    with np.errstate(over="ignore"):  # what is infinite is refused below
         return np.exp(x.detach().double().cpu().flatten(1).numpy())
 
 
@@ -117,7 +117,7 @@ def _solved(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     size = CELLS - 1
     bands = (_bands() @ theta).reshape(size + 2, size**2)
     factor, failed = lapack.dpbtrf(bands, lower=1)
-    if failed:
+    if failed or not np.isfinite(theta).all():
         raise ImpossibleFieldError(
             f"the stiffness matrix is singular to double precision: θ is between "
             f"{theta.min():g} and {theta.max():g}"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from fsdiff.inverse.forward.base import ImpossibleFieldError
 from fsdiff.inverse.forward.membrane import (
     Membrane,
     exact_stiffness,
@@ -93,3 +94,11 @@ def test_derivative_transpose_and_differences_agree():
     assert torch.equal(linear.value, Membrane()(x))
     with pytest.raises(ValueError, match=r"shape \(batch, 1, 8, 8\), not \(1, 1, 4, 4\)"):
         Membrane()(torch.zeros(1, 1, 4, 4))
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_infinite_stiffness_is_impossible_without_a_word_from_numpy():
+    x = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
+    x[0, 0, 3, 4] = 800.0
+    with pytest.raises(ImpossibleFieldError, match=r"singular .*: θ is between 1 and inf"):
+        Membrane().linearise(x)
