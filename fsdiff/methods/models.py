@@ -23,6 +23,7 @@ from fsdiff.jobs.failures import DamagedError, StorageError, first_line
 from fsdiff.jobs.versions import environment
 from fsdiff.methods.base import Method
 from fsdiff.methods.weights import conditioning_of, network_of
+from fsdiff.networks.shapes import shapes_alone
 from fsdiff.parts import build, find
 from fsdiff.provenance import package_version
 from fsdiff.spaces.masks import Mask
@@ -255,7 +256,7 @@ def _shapes(description: Mapping[str, Any], statistics: Statistics, most: int) -
 
     hook = register_module_parameter_registration_hook(stop_at_most)
     try:
-        with torch.device("meta"):
+        with shapes_alone():
             blocks = description["config"]
             basis = build("basis", blocks["basis"])
             conditioning = conditioning_of(blocks, basis, statistics)

@@ -19,7 +19,8 @@ class NoiseLevelEmbedding(nn.Module):
 
     def __init__(self, features: int, frequencies: int = 16) -> None:
         super().__init__()
-        scales = 0.25 * 2.0 ** torch.linspace(0, 4, frequencies)
+        # On the CPU where weights are shapes alone, too: on "meta" this would import the compiler.
+        scales = 0.25 * 2.0 ** torch.linspace(0, 4, frequencies, device="cpu")
         self.register_buffer("scales", scales, persistent=False)
         self.layers = nn.Sequential(
             nn.Linear(2 * frequencies, features),

@@ -118,8 +118,8 @@ class SpectralConvolution(nn.Module):
         super().__init__()
         self.modes = modes
         columns = width if modes.complex_axis is None else 2 * width
-        weight = torch.randn(math.prod(modes.kept), width, columns) / math.sqrt(columns)
-        self.weight = nn.Parameter(weight)
+        weight = torch.randn(math.prod(modes.kept), width, columns)
+        self.weight = nn.Parameter(weight.div_(math.sqrt(columns)))
 
     def mix(self, coefficients: Tensor) -> Tensor:
         """Coefficients (batch, those of all axes, width), each mode's times its matrix."""

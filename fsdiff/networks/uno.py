@@ -257,8 +257,8 @@ class Pointwise(nn.Module):
 
     def __init__(self, features_in: int, features_out: int) -> None:
         super().__init__()
-        weight = torch.randn(features_out, features_in) / math.sqrt(features_in)
-        self.weight = nn.Parameter(weight)
+        weight = torch.randn(features_out, features_in)
+        self.weight = nn.Parameter(weight.div_(math.sqrt(features_in)))
 
     def mix(self, coefficients: Tensor) -> Tensor:
         """Coefficients (batch, modes, features in) → (batch, modes, features out)."""

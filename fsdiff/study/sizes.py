@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from fsdiff import parts
 from fsdiff.blocks.explain import Problem
 from fsdiff.blocks.types import PartBlock
+from fsdiff.networks.shapes import shapes_alone
 
 if TYPE_CHECKING:
     from fsdiff.study.datasets import Dataset
@@ -92,7 +91,7 @@ def _too_large(name: str, value: Any) -> Iterator[Problem]:
 def parameters(block: str, channels: int, axes: tuple[str, ...]) -> int | None:
     """How many weights a network has, made without memory for them; None where PyTorch gives up."""
     try:
-        with torch.device("meta"):
+        with shapes_alone():
             network = parts.build("network", json.loads(block), channels, 0, axes)
     except RuntimeError:
         return None
