@@ -21,7 +21,6 @@ from fsdiff.stages.observed import Observed, labelled
 from fsdiff.stages.posterior_pages import Inverse, draw_forecast, draw_posteriors
 from fsdiff.stages.posterior_reports import posterior_errors, posterior_table, posterior_verdict
 from fsdiff.stages.posterior_summary import summarise_posteriors
-from fsdiff.study.evaluation import POSTERIOR_METRICS as USUAL
 
 MADE = storage.Provenance({}, "code", 0)
 SENSORS = {"kind": "random_points", "number": 5, "noise": 0.2}
