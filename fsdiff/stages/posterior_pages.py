@@ -20,6 +20,7 @@ from fsdiff.parts import build
 from fsdiff.reports.plotting.posteriors.calibration import Calibrated, calibration
 from fsdiff.reports.plotting.posteriors.fields import posterior_fields
 from fsdiff.reports.plotting.posteriors.places import in_nodes
+from fsdiff.reports.plotting.posteriors.resolutions import across_resolutions
 from fsdiff.reports.plotting.posteriors.scene import Ensemble, Scene, ensembles
 from fsdiff.reports.plotting.posteriors.spread import Spread, spread_over_time
 from fsdiff.reports.plotting.style import save, unit_of
@@ -76,6 +77,30 @@ def draw_forecast(
 ) -> None:
     """Draw error and spread of forecasts: posteriors of observations of frames."""
     save(Inverse.read(job["config"], observation, posteriors, reference, data).forecast(), output)
+
+
+def draw_resolutions(
+    job: Job,
+    *,
+    observation: Path,
+    posteriors: Sequence[Path],
+    references: Sequence[Path],
+    data: Sequence[Path],
+    output: Path,
+) -> None:
+    """Draw mean and deviation of the first case on all grids.
+
+    ``posteriors`` and ``references`` are the files for those that the configuration has under
+    ``drawn``, grid by grid; ``data`` is one for each grid.
+    """
+    config = job["config"]
+    own, true, drawn = iter(posteriors), iter(references), {}
+    for item, path in zip(config["drawn"], data, strict=True):
+        read = [next(own) for _ in item["posteriors"]]
+        reference = next(true) if item["reference"] else None
+        problem = Inverse.read({**config, **item}, observation, read, reference, path)
+        drawn[item["resolution"]] = problem.scene(0), problem.shown(0)
+    save(across_resolutions(drawn), output)
 
 
 def _numbers(name: str, own: Calibrated, problem: "Inverse") -> dict[str, Any]:

@@ -58,11 +58,16 @@ def posteriors_drawn(wildcards):
     ]
 
 
+def reference_at(observation, resolution):
+    """The file of draws of the true posterior on a grid, if there are any on this one."""
+    found = STUDY.reference_of(observation, resolution)
+    same = found is not None and found[1] == resolution
+    return [f"results/references/{found[0]}/{resolution}.nc"] if same else []
+
+
 def reference_drawn(wildcards):
     """Draws of the true posterior in a figure, if there are any."""
-    found = STUDY.reference_of(wildcards.observation, int(wildcards.resolution))
-    same = found is not None and found[1] == int(wildcards.resolution)
-    return reference_beside(wildcards) if same else []
+    return reference_at(wildcards.observation, int(wildcards.resolution))
 
 
 def truths_drawn(wildcards):
@@ -90,6 +95,70 @@ def drawing_posteriors(script):
         )
 
     return parameter
+
+
+def posterior_grids(observation):
+    """What is drawn of an observation on each grid: names of posteriors, and the reference."""
+    return [
+        {
+            "resolution": n,
+            "names": posteriors_of(observation, n),
+            "reference": reference_at(observation, n),
+        }
+        for n in STUDY.inferred(observation)
+    ]
+
+
+def on_several_grids():
+    """Names of the observations whose posteriors are drawn on more than one grid."""
+    return [name for name in observations_judged() if len(STUDY.inferred(name)) > 1]
+
+
+def posteriors_on_all_grids(wildcards):
+    """Draws of the posteriors of an observation, grid by grid, of the first seed of each."""
+    return [
+        f"results/posteriors/{name}/seed{seeds_of(name)[0]}/{grid['resolution']}.nc"
+        for grid in posterior_grids(wildcards.observation)
+        for name in grid["names"]
+    ]
+
+
+def references_on_all_grids(wildcards):
+    """Draws of the true posterior, on the grids that have some."""
+    grids = posterior_grids(wildcards.observation)
+    return [path for grid in grids for path in grid["reference"]]
+
+
+def truths_on_all_grids(wildcards):
+    """The data set that is observed, on all grids on which there are posteriors."""
+    dataset = STUDY.observations[wildcards.observation].dataset
+    return [
+        f"results/data/{dataset}/{n}.nc" for n in STUDY.inferred(wildcards.observation)
+    ]
+
+
+def drawing_grids(wildcards):
+    """The parameter of a figure of posteriors on all grids."""
+    observed = STUDY.observe_slice(wildcards.observation)
+    titles = posterior_titles(posteriors_of(wildcards.observation))
+    return described(
+        "posterior_resolutions",
+        {
+            "basis": observed["basis"],
+            "operator": observed["operator"],
+            "title": observation_title(wildcards.observation),
+            "drawn": [
+                {
+                    "resolution": grid["resolution"],
+                    "reference": bool(grid["reference"]),
+                    "posteriors": [
+                        {"name": name, "title": titles[name]} for name in grid["names"]
+                    ],
+                }
+                for grid in posterior_grids(wildcards.observation)
+            ],
+        },
+    )
 
 
 def posterior_rows():
@@ -148,6 +217,7 @@ def posterior_ends():
         "calibration-{}.svg"
     )
     found += [f"{folder}/{name}/errors.svg" for name in names]
+    found += [f"{folder}/{name}/resolutions.png" for name in on_several_grids()]
     return found + [
         f"{folder}/{name}/forecast-{n}.svg"
         for name in forecasts()
@@ -227,6 +297,41 @@ if forecasts():
             lineage=lineage_of_job,
         script:
             "../scripts/posterior_forecast.py"
+
+
+if on_several_grids():
+
+    rule posterior_resolutions:
+        input:
+            observation="results/observations/{observation}.nc",
+            posteriors=posteriors_on_all_grids,
+            references=references_on_all_grids,
+            data=truths_on_all_grids,
+        output:
+            figure=report(
+                "results/figures/posteriors/{observation}/resolutions.png",
+                caption="../report/posterior_resolutions.rst",
+                category="Posteriors",
+                subcategory="{observation}",
+                labels={"figure": "the same case", "resolution": "all"},
+            ),
+        log:
+            "logs/posterior_resolutions/{observation}.log",
+        benchmark:
+            "results/benchmarks/posterior_resolutions/{observation}.tsv"
+        wildcard_constraints:
+            observation="|".join(on_several_grids()),
+        conda:
+            "../../envs/fsdiff.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(3000),
+            runtime=growing(20),
+        params:
+            job=drawing_grids,
+            lineage=lineage_of_job,
+        script:
+            "../scripts/posterior_resolutions.py"
 
 
 if observations_judged():

@@ -15,6 +15,7 @@ from fsdiff.reports.plotting.posteriors.calibration import Calibrated, calibrati
 from fsdiff.reports.plotting.posteriors.errors import errors_by_resolution
 from fsdiff.reports.plotting.posteriors.fields import posterior_fields
 from fsdiff.reports.plotting.posteriors.planes import UNSEEN, beyond
+from fsdiff.reports.plotting.posteriors.resolutions import across_resolutions
 from fsdiff.reports.plotting.posteriors.scene import Scene, ensembles
 from fsdiff.reports.plotting.posteriors.spread import Spread, spread_over_time
 from fsdiff.reports.plotting.style import WARNING, save
@@ -249,6 +250,53 @@ def test_dots_are_in_the_frame_that_is_nearest():
     assert sorted(found) == [0, 5]
     np.testing.assert_array_equal(found[0].get_offsets(), [[2.0, 1.0]])
     np.testing.assert_array_equal(found[5].get_array(), [2.0])
+
+
+def across(shape_of, **more):
+    """A case on two grids, one of its posteriors on the finer one alone."""
+    drawn = {}
+    for n in (4, 8):
+        case = scene(*shape_of(n), **more)
+        own = {"both": draws(case.truth)}
+        if n == 8:
+            own["fine"] = draws(case.truth, seed=3)
+        drawn[n] = case, ensembles(own, draws(case.truth, seed=2))
+    return drawn
+
+
+def test_a_case_on_all_grids_has_means_left_and_deviations_right():
+    drawn = across(lambda n: (n, n))
+    figure = across_resolutions(drawn)
+    shown = [image.get_array() for image in images(figure)]
+    assert [len(values) for values in shown] == [4, 8, 4, 8, 4, 8, 4, 8, 4, 8, 8, 8]
+    for n, place in ((4, 6), (8, 7)):
+        own = drawn[n][1][1]
+        assert own.title == "both"
+        np.testing.assert_allclose(shown[place], own.mean[0])
+        np.testing.assert_allclose(shown[place + 2], own.deviation[0])
+    for kind in ([0, 1, 2, 3], [4, 5, 8, 9]):
+        assert len({images(figure)[place].get_clim() for place in kind}) == 1
+    assert {"4 × 4", "8 × 8", "reference", "both", "fine"} <= set(texts(figure))
+    assert_apart(figure)
+
+
+def test_functions_of_one_variable_have_a_curve_for_each_grid():
+    drawn = across(lambda n: (n,))
+    figure = across_resolutions(drawn)
+    mean, deviation = figure.axes[2:4]
+    for n in (4, 8):
+        own = drawn[n][1][1]
+        np.testing.assert_allclose(line(mean, f"{n} nodes").get_ydata(), own.mean[0])
+        np.testing.assert_allclose(line(deviation, f"{n} nodes").get_ydata(), own.deviation[0])
+    assert len(figure.axes[5].lines) == 1
+    assert mean.get_title(loc="left") == "both: mean"
+    assert_apart(figure)
+
+
+def test_of_volumes_the_middle_frame_is_shown():
+    drawn = across(lambda n: (6, n, n))
+    first = images(across_resolutions(drawn))[0].get_array()
+    np.testing.assert_array_equal(first, drawn[4][0].truth[0, 3])
 
 
 def test_the_same_figure_is_the_same_file(tmp_path):

@@ -18,7 +18,12 @@ from fsdiff.spaces.bases import CosineBasis
 from fsdiff.spaces.boxes import Axis, Box
 from fsdiff.stages.observe import observed
 from fsdiff.stages.observed import Observed, labelled
-from fsdiff.stages.posterior_pages import Inverse, draw_forecast, draw_posteriors
+from fsdiff.stages.posterior_pages import (
+    Inverse,
+    draw_forecast,
+    draw_posteriors,
+    draw_resolutions,
+)
 from fsdiff.stages.posterior_reports import posterior_errors, posterior_table, posterior_verdict
 from fsdiff.stages.posterior_summary import summarise_posteriors
 
@@ -131,6 +136,34 @@ def test_what_is_drawn_is_what_the_files_have(tmp_path):
     assert shown[0].remark == "R̂ = 1.4"
     draws = storage.read_results(inputs["posteriors"][0])["draws"].values
     np.testing.assert_array_equal(shown[1].draws, draws[1])
+
+
+def test_grids_are_drawn_from_the_files_of_each(tmp_path):
+    """Fewer draws on the coarse grid, and no reference there: files follow the configuration."""
+    grids = []
+    for n in (8, 16):
+        (tmp_path / str(n)).mkdir()
+        grids.append(Files(tmp_path / str(n), CosineBasis(1), n, SENSORS, cases=1))
+    coarse, fine = (files.inputs() for files in grids)
+    config = {key: grids[1].config[key] for key in ("basis", "operator", "title")}
+    named = grids[1].config["posteriors"]
+    drawn = [
+        {"resolution": 8, "reference": False, "posteriors": named[:1]},
+        {"resolution": 16, "reference": True, "posteriors": named},
+    ]
+    output = tmp_path / "grids.svg"
+    draw_resolutions(
+        {"config": config | {"drawn": drawn}},
+        observation=fine["observation"],
+        posteriors=[*coarse["posteriors"][:1], *fine["posteriors"]],
+        references=[fine["reference"]],
+        data=[coarse["data"], fine["data"]],
+        output=output,
+    )
+    written = output.read_text()
+    assert written.count("a right one: mean") == 1
+    assert written.count("reference: mean") == 1
+    assert "8 nodes" in written
 
 
 def test_without_a_reference_posteriors_are_drawn_alone(tmp_path):

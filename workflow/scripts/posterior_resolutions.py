@@ -1,0 +1,24 @@
+"""Draw posteriors of one observation on all grids beside each other."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from fsdiff.jobs.job import job_of
+from fsdiff.stages.posterior_pages import draw_resolutions
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job_of(snakemake, __file__) as job:
+    torch.set_num_threads(snakemake.threads)
+
+    draw_resolutions(
+        job,
+        observation=Path(snakemake.input.observation),
+        posteriors=[Path(path) for path in snakemake.input.posteriors],
+        references=[Path(path) for path in snakemake.input.references],
+        data=[Path(path) for path in snakemake.input.data],
+        output=Path(snakemake.output.figure),
+    )
