@@ -166,5 +166,5 @@ def approximated(problem: Problem) -> Tensor:
         law = laplace(posterior_of(source, operator, level, data))
         latent = law.sample(range(problem.count), problem.seed_of(case))
         made = torch.cat([fields.evaluate(part) for part in latent.split(64)])
-        drawn.append(problem.basis.restrict(made, n))
+        drawn.append(problem.basis.restrict(made, n) if level > n else made)
     return torch.stack(drawn)

@@ -42,7 +42,7 @@ def refer(job: Job, *, observation: Path, output: Path, states: Path) -> None:
         drawn = _drawn(config, case, observed, (source, operator, method), level, state)
         physical = _fields(source, level, drawn.fields)
         residuals.append(observed.residuals(physical, case, operator, basis))
-        fields.append(basis.restrict(physical, n).float())
+        fields.append((basis.restrict(physical, n) if level > n else physical).float())
         found.append(drawn)
     dataset = labelled(torch.stack(fields), torch.stack(residuals), observed, basis)
     dataset = dataset.assign(

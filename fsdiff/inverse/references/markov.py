@@ -41,7 +41,9 @@ class MarkovChains(Reference):
     chains. They are a reference if R̂ is at most ``r_hat`` and the effective sample size at least
     ``effective`` for Φ and the leading coefficients. ``recentred`` chains take their steps about
     Laplace's approximation, which pays where data tell much more than the prior and the map has a
-    derivative. With ``likelihood`` errors are not those of the observation.
+    derivative. With ``likelihood`` errors are not those of the observation. On a grid coarser than
+    that of the data, what it does not resolve of them is an error of the map: choose grids on which
+    that is small against the noise.
 
     Good values: pcn where maps are cheap or have no derivative, hmc where data are precise.
     """

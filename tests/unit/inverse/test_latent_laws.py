@@ -199,6 +199,17 @@ def test_the_membrane_has_the_published_prior():
         law_of(source).prior(source, 16)
 
 
+@pytest.mark.parametrize("drawn", [*SOURCES.values(), MembraneData()], ids=[*SOURCES, "membrane"])
+def test_a_sample_depends_on_seed_and_index_only(drawn):
+    told = []
+    both = drawn.generate([3, 5], 7, told.append)["field"]
+    assert sum(told) == 2
+    assert both.dims[:2] == ("sample", "channel")
+    assert both["sample"].values.tolist() == [3, 5]
+    assert np.array_equal(drawn.generate([5], 7)["field"].values[0], both.values[1])
+    assert not np.array_equal(drawn.generate([5], 8)["field"].values[0], both.values[1])
+
+
 def test_another_likelihood_takes_the_place_of_the_noise():
     source, operator = RandomFieldData(8), RandomPoints(number=3, noise=0.0)
     likelihood = MeanAbsoluteError(tolerance=0.3, scale=0.1)
