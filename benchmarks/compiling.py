@@ -4,7 +4,7 @@ Both take the same steps in turn; times are processor times, medians of ``--step
 compiling takes is the first step's time, with that of the C++ compiler and without anything kept
 from an earlier run.
 
-    python benchmarks/compiling.py [--steps 60] [--folder docs/benchmarks]
+    python benchmarks/compiling.py [--steps 60] [--backend inductor] [--folder docs/benchmarks]
 """
 
 import argparse
@@ -24,11 +24,13 @@ from fsdiff.jobs.atomic import atomic
 from fsdiff.networks.fno import FNO
 
 BATCH, NODES = 16, 32
+BACKEND = "inductor"
+"""PyTorch's own compiler."""
 
 PAGE = """\
 # Compiled training steps
 
-Made by `python benchmarks/compiling.py --steps {steps}`: {environment}
+Made by `python benchmarks/compiling.py --steps {steps}{chosen}`: {environment}
 
 {about}
 
@@ -60,13 +62,13 @@ def difference(network: nn.Module, other: nn.Module) -> float:
     return max(float((p.grad - q.grad).abs().max() / q.grad.abs().max()) for p, q in pairs)
 
 
-def measure(steps: int) -> str:
+def measure(steps: int, backend: str) -> str:
     """The page."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     eager = FNO(width=32, modes=12, layers=5, projection=32, basis="cosine", stencil_cells=32)
     compiled = copy.deepcopy(eager)
-    compiled.compile()
+    compiled.compile(backend=backend)
     x, t = torch.randn(BATCH, 1, NODES, NODES), torch.zeros(BATCH)
     step(eager, x, t)
     compiling = seconds(lambda: step(compiled, x, t))
@@ -80,6 +82,7 @@ def measure(steps: int) -> str:
     rows += [["compiled", number(1e3 * fast), f"{ratio:.2f}"]]
     return PAGE.format(
         steps=steps,
+        chosen="" if backend == BACKEND else f" --backend {backend}",
         environment=environment(),
         about=__doc__.split("    python")[0].partition("\n\n")[2].strip(),
         batch=BATCH,
@@ -95,12 +98,13 @@ def main() -> None:
     """Measure, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--backend", default=BACKEND, help="of torch.compile")
     parser.add_argument("--folder", type=Path, default=Path("docs/benchmarks"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
         # In this process, where its time is seen.
         os.environ.update(TORCHINDUCTOR_CACHE_DIR=cache, TORCHINDUCTOR_COMPILE_THREADS="1")
-        text = measure(options.steps)
+        text = measure(options.steps, options.backend)
     print(text)
     with atomic(options.folder / "compiling.md") as temporary:
         temporary.write_text(text, encoding="utf-8")

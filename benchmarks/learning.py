@@ -2,9 +2,9 @@
 
 Everything but the network is the same: data, noise, Wiener preconditioning, order of the batches,
 optimiser. Each network is trained with two learning rates and is judged by the better one. Writes
-``learning.md`` and ``learning.svg``. Needs the extra ``neuralop``.
+``learning.md`` and ``learning.svg``. Needs the extra ``neuralop``, unless ``--only`` names others.
 
-    python benchmarks/learning.py DATA [--epochs 8] [--folder docs/benchmarks]
+    python benchmarks/learning.py DATA [--epochs 8] [--only NETWORK …] [--folder docs/benchmarks]
 
 DATA is a file of a hierarchy, of the quickstart for example data/reaction_diffusion/32.nc below
 results/. Takes about six minutes on one core.
@@ -163,12 +163,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="a data set on one grid, .nc")
     parser.add_argument("--epochs", type=int, default=8)
+    only = {"nargs": "+", "choices": [*CONTENDERS], "default": [*CONTENDERS]}
+    parser.add_argument("--only", metavar="NETWORK", **only)
     default = Path(__file__).parents[1] / "docs" / "benchmarks"
     parser.add_argument("--folder", type=Path, default=default, help="where to write")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     task = Task.of(arguments.data)
-    found = {name: best(name, task, arguments.epochs) for name in CONTENDERS}
+    names = [name for name in CONTENDERS if name in {COSINE, *arguments.only}]
+    found = {name: best(name, task, arguments.epochs) for name in names}
     arguments.folder.mkdir(parents=True, exist_ok=True)
     save(draw(found), arguments.folder / "learning.svg")
     page = PAGE.format(

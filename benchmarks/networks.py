@@ -1,15 +1,17 @@
 """Time and memory of this project's FNO beside published ones of as many parameters.
 
 Networks of width 32 take turns, in one process, at steps of training (forward, backward, AdamW)
-and at inference, on batches of 16 random fields. Needs the extra ``neuralop``; and a C++ compiler
-for ``--compile``, which adds this project's network compiled by PyTorch, about two minutes for each
-grid.
+and at inference, on batches of 16 random fields. Needs the extra ``neuralop``, unless ``--only``
+names others; and a C++ compiler for ``--compile``, which adds this project's network compiled by
+PyTorch, about two minutes for each grid.
 
-    python benchmarks/networks.py [--threads 1 2] [--compile] [--quick] [--folder docs/benchmarks]
+    python benchmarks/networks.py [--threads 1 2] [--compile] [--quick] [--only NETWORK …]
+      [--folder docs/benchmarks]
 """
 
 import argparse
 import resource
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +29,10 @@ from torch import Tensor, nn
 
 from fsdiff.data.storage import atomic
 from fsdiff.networks.fno import FNO
+from fsdiff.networks.uno import UNO
 
-OURS, COSINE, PACKAGE, PUBLISHED = "fsdiff, Fourier", "fsdiff, cosine", "neuralop", "published"
+OURS, COSINE, U_SHAPED = "fsdiff, Fourier", "fsdiff, cosine", "fsdiff, U-NO"
+PACKAGE, PUBLISHED = "neuralop", "published"
 COMPILED = "fsdiff, Fourier, compiled"
 
 
@@ -43,6 +47,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     OURS: partial(FNO, modes=12, basis="fourier"),
     COMPILED: compiled_fno,
     COSINE: partial(FNO, modes=24, basis="cosine"),
+    U_SHAPED: partial(UNO, basis="fourier"),
     PACKAGE: PackagedFNO,
     PUBLISHED: PublishedFNO,
 }
@@ -50,18 +55,20 @@ PLAIN = [name for name in NETWORKS if name != COMPILED]
 BATCH = 16
 
 METHOD = """\
-Made by `{command}` in one run: {environment} neuraloperator {neuralop}.
+Made by `{command}` in one run: {environment}{neuralop}
 
-Batches of 16 fields of one channel, networks of width 32 with four layers and a projection through
-128 features. Numbers of real parameters are equal up to 3 %: 12 Fourier modes, or 24 cosine modes,
-which are real. Networks take turns and times are medians: processor time on one thread, wall time
-on two. A step of training is forward, backward and AdamW, fused where all parameters are real.
+Batches of 16 fields of one channel, FNOs of width 32 with four layers and a projection through 128
+features. Numbers of real parameters are equal up to {spread:.0f} %: 12 Fourier modes, or 24 cosine
+modes, which are real. Networks take turns and times are medians: processor time on one thread, wall
+time on two. A step of training is forward, backward and AdamW, fused where all parameters are real.
 *Times faster* is the network's time by that of the first. Memory is the peak of two steps of
 training in a fresh process, beyond what it uses before the network is made.
 
 * *fsdiff*: `fsdiff.networks.fno.FNO`, with its defaults but for the modes. *Compiled* is what
   `training: {{compile: true}}` does; what compiling takes is not in it (see
   [compiling.md](compiling.md)), nor is its memory measured.
+* *U-NO*: `fsdiff.networks.uno.UNO` with its defaults, a U-shaped operator: 12, 6 and 3 Fourier
+  modes down and up again, and two blocks at the nodes of the fields.
 * *neuralop*: `neuralop.models.FNO`, with its defaults but for the sizes.
 * *published*: the FNO of published score models on function spaces, as `benchmarks/peers` has it.
 
@@ -162,13 +169,19 @@ def measure(
     """All rows of the table, printed when they are there."""
     for n in resolutions:
         # The compiler would be what takes most.
-        memory = {name: peak_megabytes(partial(train_twice, name), n) for name in PLAIN}
+        plain = [name for name in names if name != COMPILED]
+        memory = {name: peak_megabytes(partial(train_twice, name), n) for name in plain}
         for count in threads:
             for name, times in race(names, n, count, rounds).items():
                 values = [median(v) for v in (times.training, times.inference, times.system)]
                 row = Row(n, count, name, *values, memory.get(name) if count == 1 else None)
                 print(row, file=sys.stderr, flush=True)
                 yield row
+
+
+def spread(counts: Sequence[int]) -> float:
+    """By how many per cent the largest is above the least."""
+    return 100 * (max(counts) / min(counts) - 1)
 
 
 def results(rows: Sequence[Row]) -> str:
@@ -199,23 +212,25 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="32 x 32 nodes, few rounds")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--compile", action="store_true", help="a compiled network, too")
+    parser.add_argument("--only", nargs="+", choices=PLAIN, default=PLAIN, metavar="NETWORK")
     parser.add_argument("--folder", type=Path, default=Path("docs/benchmarks"))
     arguments = parser.parse_args()
     resolutions, rounds = ((32,), 3) if arguments.quick else ((32, 64, 128), 9)
-    names = list(NETWORKS) if arguments.compile else PLAIN
+    chosen = {OURS, *arguments.only} | ({COMPILED} if arguments.compile else set())
+    names = [name for name in NETWORKS if name in chosen]
     rows = list(measure(names, resolutions, arguments.threads, rounds))
-    command = "python benchmarks/networks.py" + " --quick" * arguments.quick
-    command += " --compile" * arguments.compile
-    if arguments.threads != [1, 2]:
-        command += " --threads " + " ".join(map(str, arguments.threads))
-    counts = table("network | parameters:", ([name, f"{parameters(name):,}"] for name in PLAIN))
+    counts = {name: parameters(name) for name in names if name != COMPILED}
+    package = f" neuraloperator {version('neuraloperator')}." if PACKAGE in names else ""
     page = [
         "# Score networks beside published ones\n",
         METHOD.format(
-            command=command, environment=environment(), neuralop=version("neuraloperator")
+            command=shlex.join(["python", "benchmarks/networks.py", *sys.argv[1:]]),
+            environment=environment(),
+            neuralop=package,
+            spread=spread(list(counts.values())),
         ),
         results(rows),
-        counts,
+        table("network | parameters:", ([name, f"{count:,}"] for name, count in counts.items())),
     ]
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with atomic(arguments.folder / "networks.md") as temporary:

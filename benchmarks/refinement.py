@@ -171,15 +171,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=64)
     parser.add_argument("--resolutions", type=int, nargs="+", default=[32, 64, 128, 256])
-    parser.add_argument("--output", type=Path, default=Path("docs/benchmarks"))
+    parser.add_argument("--folder", type=Path, default=Path("docs/benchmarks"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     results = {
         law: Result.of(initial, arguments.resolutions, arguments.samples)
         for law, initial in LAWS.items()
     }
-    save(draw(results), arguments.output / "refinement.svg")
-    with atomic(arguments.output / "refinement.md") as temporary:
+    save(draw(results), arguments.folder / "refinement.svg")
+    with atomic(arguments.folder / "refinement.md") as temporary:
         temporary.write_text(page(results, arguments.samples), encoding="utf-8")
     print(table(results))
 

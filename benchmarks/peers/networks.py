@@ -1,7 +1,6 @@
 """Score networks of others: the published FNO, and that of the package neuraloperator."""
 
 import torch
-from neuralop.models import FNO
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
@@ -57,10 +56,13 @@ class _CornerModes(nn.Module):
 class PackagedFNO(nn.Module):
     """``neuralop.models.FNO`` with its defaults, a projection through 128 features, and the time.
 
-    As many modes as the published network: of 24 and 22, the package keeps 24 × 12.
+    As many modes as the published network: of 24 and 22, the package keeps 24 × 12. Needs the extra
+    ``neuralop``.
     """
 
     def __init__(self, width: int = 32) -> None:
+        from neuralop.models import FNO
+
         super().__init__()
         sizes = {"n_modes": (24, 22), "hidden_channels": width, "projection_channel_ratio": 4}
         self.model = FNO(in_channels=2, out_channels=1, n_layers=4, **sizes)

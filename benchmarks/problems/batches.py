@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from problems import darcy, navier_stokes, reaction_diffusion
+from problems import burgers, darcy, navier_stokes, reaction_diffusion
 
 PROBLEMS = {
     "reaction–diffusion, Gaussian random field, 128 × 128, to t = 5": reaction_diffusion.batch,
     "Navier–Stokes, 64 × 64, ν = 1e-3, to t = 50": navier_stokes.batch,
+    f"Burgers, {burgers.NODES} nodes, ν = 0.1, to t = 1": burgers.batch,
     "Darcy, two media 12 : 3, 256 × 256": darcy.batch,
 }
 

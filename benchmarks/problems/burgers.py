@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
 from measuring import Comparison, Point, peak_megabytes, race, relative
 from peers import burgers as published
 from torch import Tensor
@@ -88,3 +89,10 @@ def own_points(case: Case, exact: Tensor) -> Iterator[Point]:
             "default" if is_default else "other",
             peak_megabytes(runs[tolerance], case.state) if is_default else None,
         )
+
+
+def batch(size: int, device: torch.device) -> partial:
+    """The default solver on as many samples, to time 1, for ``batches``."""
+    source = BurgersData(resolution=NODES)
+    states = torch.stack([source.initial_state(index, 0)[0] for index in range(size)]).to(device)
+    return partial(Burgers().solve, states, [1.0])
