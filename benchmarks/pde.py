@@ -5,7 +5,7 @@ at others, so that errors can be compared at equal cost and costs at equal error
 (``pde.md``) and the curves of error against time (``pde.svg``) to docs/benchmarks, or with
 ``--quick`` to benchmarks/results.
 
-    python benchmarks/pde.py [--quick] [--device cuda] [--folder FOLDER]
+    python benchmarks/pde.py [--quick] [--only burgers …] [--device cuda] [--folder FOLDER]
 
 takes about ten minutes on one core, with ``--quick`` less than one. Run it while nothing else
 computes; processor time is what is compared, medians over runs that take turns.
@@ -46,10 +46,19 @@ for Navier–Stokes. Memory is the peak of a fresh process beyond what it uses b
 """
 
 
+SYSTEMS = {
+    "reaction_diffusion": reaction_diffusion,
+    "navier_stokes": navier_stokes,
+    "burgers": burgers,
+    "darcy": darcy,
+}
+
+
 def main() -> None:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small grids, one run of each")
+    parser.add_argument("--only", nargs="+", choices=[*SYSTEMS], default=[*SYSTEMS])
     parser.add_argument("--device", type=torch.device, help="also solve batches there, say cuda")
     parser.add_argument("--folder", type=Path, help="where to write")
     arguments = parser.parse_args()
@@ -57,8 +66,10 @@ def main() -> None:
     published = here.parent / "docs" / "benchmarks"
     folder = arguments.folder or (here / "results" if arguments.quick else published)
     torch.set_num_threads(1)
-    comparisons = list(reported(compare_all(arguments.quick)))
-    growths = list(reported(darcy.growth(arguments.quick)))
+    comparisons = list(reported(compare_all(arguments.only, arguments.quick)))
+    growths = []
+    if "darcy" in arguments.only:
+        growths = list(reported(darcy.growth(arguments.quick)))
     on_device: list[Batch] = []
     if arguments.device is not None:
         sizes = (1, 4) if arguments.quick else (1, 16, 64)
@@ -66,6 +77,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save(draw(comparisons, growths), folder / "pde.svg")
     command = "python benchmarks/pde.py" + " --quick" * arguments.quick
+    if len(arguments.only) < len(SYSTEMS):
+        command += f" --only {' '.join(arguments.only)}"
     if on_device:
         command += f" --device {arguments.device}"
     text = page(command, comparisons, growths)
@@ -76,10 +89,10 @@ def main() -> None:
         Path(temporary).write_text(text, encoding="utf-8")
 
 
-def compare_all(quick: bool) -> Iterator[Comparison]:
-    """The comparisons of all systems."""
-    for system in (reaction_diffusion, navier_stokes, burgers, darcy):
-        yield from system.comparisons(quick)
+def compare_all(systems: Sequence[str], quick: bool) -> Iterator[Comparison]:
+    """The comparisons of some systems."""
+    for name in systems:
+        yield from SYSTEMS[name].comparisons(quick)
 
 
 def reported(results: Iterator) -> Iterator:
@@ -99,10 +112,13 @@ def page(command: str, comparisons: Sequence[Comparison], growths: Sequence[Grow
         "Rings mark the settings of the table.\n",
         "## All settings\n",
         *map(details, comparisons),
-        "## Darcy: growth with the grid\n",
-        f"Exponents p of time ∝ cells^p, in a batch: {exponents(growths)}.\n",
-        growth_table(growths),
     ]
+    if growths:
+        parts += [
+            "## Darcy: growth with the grid\n",
+            f"Exponents p of time ∝ cells^p, in a batch: {exponents(growths)}.\n",
+            growth_table(growths),
+        ]
     return "\n".join(parts)
 
 

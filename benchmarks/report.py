@@ -129,14 +129,15 @@ def batch_table(batches: Iterable[Batch]) -> str:
 
 @styled
 def draw(comparisons: Sequence[Comparison], growths: Sequence[Growth]) -> Figure:
-    """Error against time, a panel for each problem, and Darcy's time against the grid."""
-    count = len(comparisons) + 1
+    """Error against time, a panel for each problem, and Darcy's time against the grid, if known."""
+    count = len(comparisons) + bool(growths)
     rows = -(-count // _COLUMNS)
     figure = Figure(figsize=(13, 3.4 * rows), layout="constrained")
     panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
     for axes, comparison in zip(panels, comparisons, strict=False):
         _draw_comparison(axes, comparison)
-    _draw_growth(panels[count - 1], growths)
+    if growths:
+        _draw_growth(panels[count - 1], growths)
     for axes in panels[count:]:
         axes.set_axis_off()
     return figure

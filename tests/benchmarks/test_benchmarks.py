@@ -24,7 +24,7 @@ SMALLEST = {
     "memory": ("--samples", "20", "--channels", "1"),
     "metrics": ("--fields", "40", "--nodes", "16", "--repeats", "1"),
     "networks": ("--quick", "--threads", "1", "--only", "fsdiff, U-NO", "published"),
-    "pde": ("--quick",),
+    "pde": ("--quick", "--only", "burgers", "darcy"),
     "refinement": ("--samples", "2", "--resolutions", "8", "16"),
     "streaming": ("--gigabytes", "0.002", "--steps", "2", "--rounds", "1"),
 }
