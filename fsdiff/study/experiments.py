@@ -183,6 +183,7 @@ class Experiment(Block):
     def _check_condition(cls, condition: PartBlock, info: ValidationInfo) -> PartBlock:
         dataset = _dataset_of(info)
         if dataset:
+            refuse(_unobservable(condition, dataset))
             source = dataset.source.part
             condition.part.named(source.names).check(
                 dataset.basis,
@@ -304,6 +305,17 @@ def _dataset_of(info: ValidationInfo) -> Dataset | None:
     """The data set of an experiment that is being validated, if it is known and valid."""
     datasets = (info.context or {}).get("datasets", {})
     return datasets.get(info.data.get("dataset"))
+
+
+def _unobservable(condition: PartBlock, dataset: Dataset) -> Iterator[Problem]:
+    """What of a condition cannot be seen of the data."""
+    source = dataset.source.part
+    try:
+        operator = condition.part.operator.named(source.names)
+        operator.check(dataset.basis, source.values)
+        operator.deviations(dataset.basis, source.values)
+    except ValueError as error:
+        yield ("operator",), str(error)
 
 
 def _idle_processes(

@@ -88,9 +88,16 @@ class RandomPoints(Sensors):
         """The seed decides the places."""
         return True
 
+    def count(self, basis: Basis) -> int:
+        """As many as sensors."""
+        return self.number
+
+    def check(self, basis: Basis, channels: int) -> None:
+        """Random places are always in the box."""
+
     def most(self, basis: Basis, channels: int) -> int:
         """The places of a channel."""
-        return self.count(basis)
+        return self.number
 
     def another(self, basis: Basis, random: np.random.Generator, fewest: int | None) -> Self:
         """Sensors elsewhere, from ``fewest`` to as many as these."""
