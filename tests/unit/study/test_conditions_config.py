@@ -49,7 +49,7 @@ STUDY = {
         "draws": {
             "experiment": "amortised",
             "observation": "pressures",
-            "draws": 2,
+            "draws": 20,
             "resolutions": [16],
         }
     },
