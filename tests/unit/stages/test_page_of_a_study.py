@@ -87,13 +87,14 @@ def written(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "save", lambda figure, path: drawn.update({path.name: figure}))
     tables.write(rows(), tmp_path / "summary.csv")
     tables.write(moments(rows()), tmp_path / "trajectories.csv")
-    claims = tmp_path / "reproduction.md"
-    claims.write_text("# Claims\n\n1 reproduced.\n", encoding="utf-8")
+    told = {"claims": "# Claims\n\n1 reproduced.\n", "posteriors": "## Posteriors\n\nSharp.\n"}
+    for name, text in told.items():
+        (tmp_path / f"{name}.md").write_text(text, encoding="utf-8")
     write_page(
         {"config": load(strict_yaml.parse(STUDY)).page_slice()},
         summary=tmp_path / "summary.csv",
         trajectories=tmp_path / "trajectories.csv",
-        claims=claims,
+        **{name: tmp_path / f"{name}.md" for name in told},
         output=tmp_path / "page.md",
     )
     return (tmp_path / "page.md").read_text(encoding="utf-8"), drawn
@@ -106,6 +107,7 @@ def test_all_parts_are_there_in_their_order(written):
         for part in (
             "# Noise\n\nWhich?",
             "## Claims\n\n1 reproduced.",
+            "## Posteriors\n\nSharp.",
             "## Differ",
             "| one-point W₁ | 1.00 to 2.00 | 2.00 to 4.00 | 0.500 | 0 | one white |",
             # White is at its nearest, 1, at the first moment already; rough has 2 at the least.
