@@ -4,14 +4,16 @@ Everything but the network is the same: data, noise, Wiener preconditioning, ord
 optimiser. Each network is trained with two learning rates and is judged by the better one. Writes
 ``learning.md`` and ``learning.svg``. Needs the extra ``neuralop``, unless ``--only`` names others.
 
-    python benchmarks/learning.py DATA [--epochs 8] [--only NETWORK …] [--folder docs/benchmarks]
+    python benchmarks/learning.py [--data FILE] [--epochs 8] [--only NETWORK …]
+      [--folder docs/benchmarks]
 
-DATA is a file of a hierarchy, of the quickstart for example data/reaction_diffusion/32.nc below
-results/. Takes about six minutes on one core.
+Data are those of the quickstart on 32 x 32 nodes, which are made below ``runs/`` in a minute, or a
+file of another hierarchy. Takes about six minutes on one core.
 """
 
 import argparse
 import math
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from measuring import environment
 from networks import NETWORKS, PACKAGE, PUBLISHED
+from page import ROOT, run
 from report import number, table
 from torch import Tensor
 
@@ -66,7 +69,7 @@ of a network to its least loss by that of `{first}` to the same loss.
 {results}
 ![Loss against training time](learning.svg)
 
-Made by `python benchmarks/learning.py …` in one run on one thread: {environment}
+Made by `{command}` in one run on one thread: {environment}
 """
 
 
@@ -158,25 +161,34 @@ def draw(found: Mapping[str, tuple[float, xr.Dataset]]) -> Figure:
     return figure
 
 
+def quickstart() -> Path:
+    """The quickstart's data, which are made if they are not there."""
+    directory, data = ROOT / "runs" / "quickstart", "results/data/reaction_diffusion/32.nc"
+    run([ROOT / "config.yaml"], directory, 1, data)
+    return directory / data
+
+
 def main() -> None:
     """Train all, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, help="a data set on one grid, .nc")
+    parser.add_argument("--data", type=Path, help="a data set on one grid, .nc")
     parser.add_argument("--epochs", type=int, default=8)
     only = {"nargs": "+", "choices": [*CONTENDERS], "default": [*CONTENDERS]}
     parser.add_argument("--only", metavar="NETWORK", **only)
-    default = Path(__file__).parents[1] / "docs" / "benchmarks"
+    default = ROOT / "docs" / "benchmarks"
     parser.add_argument("--folder", type=Path, default=default, help="where to write")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    task = Task.of(arguments.data)
+    data = arguments.data or quickstart()
+    task = Task.of(data)
     names = [name for name in CONTENDERS if name in {COSINE, *arguments.only}]
     found = {name: best(name, task, arguments.epochs) for name in names}
     arguments.folder.mkdir(parents=True, exist_ok=True)
     save(draw(found), arguments.folder / "learning.svg")
     page = PAGE.format(
+        command=shlex.join(["python", "benchmarks/learning.py", *sys.argv[1:]]),
         fields=len(task.train),
-        data=arguments.data.parent.name.replace("_", "–"),
+        data=data.parent.name.replace("_", "–"),
         nodes=task.train.shape[-1],
         epochs=arguments.epochs,
         batch=BATCH,

@@ -66,7 +66,8 @@ def test_networks_learn_from_a_file_of_data(tmp_path):
     path, folder = tmp_path / "waves" / "24.nc", tmp_path / "page"
     made = storage.Provenance({}, "", 0)
     storage.write(data.merge(statistics(data, basis)), path, title="waves", provenance=made)
-    run("learning", str(path), "--epochs", "1", "--only", "published", "--folder", str(folder))
+    arguments = ("--epochs", "1", "--only", "published", "--folder", str(folder))
+    run("learning", "--data", str(path), *arguments)
     text = check_page("learning", folder)
     assert text.count("| published |") == 1
 
