@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 import torch
 from pydantic import PositiveFloat
@@ -13,6 +12,7 @@ from torch import Tensor
 from fsdiff.pde.exponential import IMAGINARY_STABILITY, Weights
 from fsdiff.pde.integrators import IntegrationError, Tolerance, attainable
 from fsdiff.pde.stepping import ExponentialStepper, norm
+from fsdiff.pde.times import check_times
 from fsdiff.threads import single_thread
 
 _SIZES = sorted(base * 2**power for base in (2, 3) for power in range(2, 16))
@@ -203,6 +203,4 @@ def _check(initial: Tensor, times: Sequence[float]) -> None:
         raise ValueError(f"initial states have shape (batch, 1, n), n ≥ 4, not {shape}")
     if initial.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"initial states are float32 or float64 numbers, not {initial.dtype}")
-    increasing = all(a < b for a, b in pairwise(times))
-    if not times or not increasing or times[0] < 0 or not math.isfinite(times[-1]):
-        raise ValueError(f"times must be finite and increasing, from 0 or later: {list(times)}")
+    check_times(times)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -15,6 +14,7 @@ from fsdiff.pde.integrators import IntegrationError, Tolerance
 from fsdiff.pde.rectangle import Length, check_spacing, sides
 from fsdiff.pde.spectral_grid import SpectralGrid, grids, transfer
 from fsdiff.pde.stepping import ExponentialStepper, norm
+from fsdiff.pde.times import check_times
 from fsdiff.threads import single_thread
 
 Forcing = Literal["diagonal", "kolmogorov", "none"]
@@ -217,6 +217,4 @@ def _check(initial: Tensor, times: Sequence[float], forcing: Tensor | None) -> N
             f"forcing must be like the initial states, {shape} {initial.dtype}, "
             f"not {tuple(forcing.shape)} {forcing.dtype}"
         )
-    increasing = all(a < b for a, b in pairwise(times))
-    if not times or not increasing or times[0] < 0 or not math.isfinite(times[-1]):
-        raise ValueError(f"times must be finite and increasing, from 0 or later: {list(times)}")
+    check_times(times)

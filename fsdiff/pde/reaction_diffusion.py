@@ -1,9 +1,7 @@
 """The two-species reaction–diffusion system of PDEBench (Takamoto et al. 2022, appendix D.9)."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from pydantic import FiniteFloat, PositiveFloat
@@ -11,6 +9,7 @@ from torch import Tensor
 
 from fsdiff.pde.integrators import IntegrationError, Tolerance, fewest_steps, integrate
 from fsdiff.pde.rectangle import Length, check_spacing, sides
+from fsdiff.pde.times import check_times
 from fsdiff.threads import single_thread
 
 
@@ -179,6 +178,4 @@ def _check(initial: Tensor, times: Sequence[float]) -> None:
         raise ValueError(f"initial states have shape (batch, 2, n_y, n_x), n ≥ 2, not {shape}")
     if not initial.is_floating_point():
         raise ValueError(f"initial states are floating-point numbers, not {initial.dtype}")
-    increasing = all(a < b for a, b in pairwise(times))
-    if not times or not increasing or times[0] < 0 or not math.isfinite(times[-1]):
-        raise ValueError(f"times must be finite and increasing, from 0 or later: {list(times)}")
+    check_times(times)
