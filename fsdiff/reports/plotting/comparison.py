@@ -86,7 +86,8 @@ def cost(
     is ``metric`` at ``resolution``, averaged over seeds; ``known`` is what metrics call results.
     """
     table = as_table(rows)
-    called = labels(histories, titles(table))
+    called = labels([*models(table), *histories], titles(table))
+    styles = experiment_styles(called)
     table = table[table["resolution"] == resolution]
     found = [column for column in columns(table, known) if column.name == metric]
     if not found:
@@ -97,7 +98,7 @@ def cost(
     _stack(bars, {called[name]: spent for name, spent in seconds.items()})
     totals = {name: sum(spent.values()) for name, spent in seconds.items()}
     scatter.set_title(f"quality at resolution {resolution}", loc="left")
-    _scatter(scatter, totals, table, found[0], called)
+    _scatter(scatter, totals, table, found[0], styles, called)
     return figure
 
 
@@ -161,13 +162,15 @@ def _scatter(
     totals: Mapping[str, float],
     table: pd.DataFrame,
     column: Column,
+    styles: Mapping[str, Mapping[str, Any]],
     called: Mapping[str, str],
 ) -> None:
     """A point per experiment, bars over seeds; floor and surrogate as lines."""
     evaluated = models(table)
     longest = 1.1 * max(totals.values())
     lines = []
-    for name, style in experiment_styles(totals).items():
+    for name in totals:
+        style = styles[name]
         deviation = column.deviation(evaluated[name]) if name in evaluated else pd.Series()
         mean, spread = deviation.mean(), deviation.std() if len(deviation) > 1 else 0.0
         if mean > 0:

@@ -57,15 +57,15 @@ def quality_against_cost(
     no other beats in quality and cost (the Pareto front). ``known`` is what metrics call results.
     """
     table = as_table(rows)
+    styles, called = experiment_styles(models(table)), titles(table)
     table = table[table["resolution"] == resolution]
     found = [column for column in columns(table, known) if column.name == metric]
     if not found:
         raise ValueError(f"the summary has no metric '{metric}' at resolution {resolution}")
-    styles = experiment_styles(models(table))
     figure = Figure(figsize=(7.6, 7.0), layout="constrained")
     panels = figure.subplots(2, 2, sharey=True)
     for axes, (label, cost) in zip(panels.ravel(), COSTS.items(), strict=True):
-        _panel(axes, table, found[0], cost, styles)
+        _panel(axes, table, found[0], cost, styles, called)
         axes.set_xlabel(label)
     for axes in panels[:, 0]:
         axes.set_ylabel(f"{wrapped(found[0].distance, 40)}\nat resolution {resolution}")
@@ -79,8 +79,9 @@ def _panel(
     column: Column,
     cost: Callable[[pd.DataFrame], pd.Series],
     styles: Mapping[str, Mapping[str, Any]],
+    called: Mapping[str, str],
 ) -> None:
-    points, called = {}, titles(table)
+    points = {}
     for name, rows in models(table).items():
         deviation, x = column.deviation(rows), float(cost(rows).mean())
         mean, low, high = deviation.mean(), deviation.min(), deviation.max()

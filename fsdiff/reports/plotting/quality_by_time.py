@@ -20,7 +20,7 @@ from fsdiff.reports.plotting.style import (
     styled,
     wrapped,
 )
-from fsdiff.reports.summary import Column, Known, as_table, columns, reference
+from fsdiff.reports.summary import Column, Known, as_table, columns, models, reference
 
 
 @styled
@@ -38,13 +38,13 @@ def quality_by_time(
     the same resolution. ``known`` is what metrics call their results.
     """
     summary = as_table(summary)
+    called = dict(zip(found["experiment"], found["title"], strict=True))
+    styles = experiment_styles(dict.fromkeys([*models(summary), *called]))
     summary = summary[summary["resolution"].isin(found["resolution"].unique())]
     named = {column.name: column for column in columns(summary, known)}
     shown = [named[name] for name in metrics if name in named and named[name].compares]
     figure = Figure(figsize=(min(WIDTH, 1.0 + 3.0 * len(shown)), 3.8), layout="constrained")
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
-    called = dict(zip(found["experiment"], found["title"], strict=True))
-    styles = experiment_styles(called)
     for axes, column in zip(panels, shown, strict=True):
         for name, title in called.items():
             rows = found[found["experiment"] == name]

@@ -287,6 +287,21 @@ def test_quality_is_set_against_every_cost():
         quality_against_cost(results(), metric="vendi", resolution=16)
 
 
+def test_experiments_keep_their_looks_where_others_have_no_samples():
+    """Of two with one title, the first has none at 32; the second is drawn and called as ever."""
+    rows = [{**row, "title": row["title"] and "T"} for row in results()]
+    gone = [r for r in rows if (r["experiment"], r["resolution"]) != ("multilevel", 32)]
+    whole = quality_against_cost(rows, metric="one_point_w1", resolution=32).axes[0]
+    left = quality_against_cost(gone, metric="one_point_w1", resolution=32).axes[0]
+    (expected,) = [item for item in whole.lines if "cold_start" in str(item.get_label())]
+    (found,) = [item for item in left.lines if "cold_start" in str(item.get_label())]
+    for look in ("color", "marker", "label"):
+        assert getattr(found, f"get_{look}")() == getattr(expected, f"get_{look}")()
+    trained = {"cold_start": HISTORIES["cold_start"]}
+    _, scatter = cost(trained, results(), metric="one_point_w1", resolution=32).axes
+    assert line(scatter, "cold start").get_color() == expected.get_color()
+
+
 def cells(page: str, title: str, resolution: int) -> dict[str, tuple[str, str]]:
     """Column title → (classes, text) of one line of the table."""
     heads = re.findall(r"<th[^>]*>([^<]*)</th>", page.split("</thead>")[0].split("</tr><tr>")[1])
