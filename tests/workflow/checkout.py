@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from dry_runs import dry_run
 
 REPOSITORY = Path(__file__).parents[2]
 COPIED = ("Snakefile", "workflow", "fsdiff", "profiles", "envs")
@@ -82,7 +83,8 @@ class Checkout:
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """How many jobs of each rule a dry run would run."""
-        output = self.snakemake("--dry-run", "--quiet", "reason", *arguments)
+        code, output = dry_run(self.root, "--quiet", "reason", *arguments)
+        assert code == 0, output
         if "Nothing to be done" in output:
             return {}
         table = re.search(r"^Job stats:\n.*\n[- ]+\n((?:\w+ +\d+\n)+)", output, re.MULTILINE)

@@ -117,7 +117,7 @@ def test_acceptance_does_not_depend_on_the_resolution(kind):
     first, noise = {"pcn": (0.2, 1.0), "hmc": (0.25, 0.5)}[kind]
     kernel = type(KERNELS[kind])(first=first)
     rates = []
-    for n in (8, 32, 64):
+    for n in (8, 24, 48):
         prior = GaussianField(CosineBasis(2), Matern(length=0.4, normalize=False), n)
         posterior = sensors_of(prior, 3, noise)
         exact = GaussianPosterior.of(posterior)
@@ -205,10 +205,9 @@ def test_the_step_is_adapted_during_burn_in_only():
     prior = GaussianField(CosineBasis(1), Matern(length=0.3), 16)
     map = Linear(4 * normal(3, *prior.shape))
     posterior = Posterior(prior, map, GaussianNoise(noise=0.05), normal(3, seed=1))
-    chains = Chains(
-        posterior, PreconditionedCrankNicolson(), Plan(burn_in=3000, steps=3000, thin=30), seed=0
-    )
-    at_end_of_burn_in = chains.run(until=3000).log_step.clone()
+    plan = Plan(chains=24, burn_in=1000, steps=1000, thin=10)
+    chains = Chains(posterior, PreconditionedCrankNicolson(), plan, seed=0)
+    at_end_of_burn_in = chains.run(until=1000).log_step.clone()
     chains.run()
     assert torch.equal(chains.state.log_step, at_end_of_burn_in)
     assert float(chains.acceptance().mean()) == pytest.approx(0.3, abs=0.05)
@@ -238,7 +237,7 @@ def test_the_law_of_absolute_errors_is_that_of_rejection():
         likelihood,
         torch.ones(1, dtype=torch.float64),
     )
-    plan = Plan(chains=8, burn_in=2000, steps=4000, thin=4)
+    plan = Plan(chains=48, burn_in=400, steps=700, thin=4)
     chains = Chains(posterior, PreconditionedCrankNicolson(), plan, seed=0)
     chains.run()
     draws = chains.fields().flatten()
@@ -265,7 +264,7 @@ def test_fields_without_a_value_are_never_reached():
         torch.zeros(1).double(),
     )
     for kernel in KERNELS.values():
-        chains = Chains(posterior, kernel, Plan(burn_in=200, steps=40, thin=2), seed=1)
+        chains = Chains(posterior, kernel, Plan(burn_in=60, steps=40, thin=2), seed=1)
         chains.run()
         assert (chains.fields() > 0).all()
         assert float(chains.acceptance().mean()) < 1

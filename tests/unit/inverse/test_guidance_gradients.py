@@ -117,12 +117,12 @@ def change(problem, guidance):
 def test_dps_and_pigdm_are_biased(problem):
     """Their laws are not the posterior: tabulated in docs/benchmarks/guidance.md."""
     gaussian = problem(CosineBasis(1))
-    y = gaussian.data_of_a_draw(SENSORS, 64)
-    exact = gaussian.posterior(SENSORS, y, 64)
+    y = gaussian.data_of_a_draw(SENSORS, 32)
+    exact = gaussian.posterior(SENSORS, y, 32)
 
     def error(guidance):
         guided = guidance(gaussian.denoiser, SENSORS, y)
-        return law_of_samples(DPMSolver(steps=32), guided, 64).distance(exact) / exact.size
+        return law_of_samples(DPMSolver(steps=32), guided, 32).distance(exact) / exact.size
 
     errors = {kind: error(guidance) for kind, guidance in GUIDANCE.items()}
     assert max(errors["wiener"], errors["moment"]) < 0.01

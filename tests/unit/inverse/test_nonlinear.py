@@ -203,7 +203,7 @@ def test_long_chains_forget_where_they_started(problem):
     observation = Cubic(strength=1.0, noise=0.4)
     y = gaussian.data_of_a_draw(observation, n, seed=1) + 0.5
     annealing = _Annealing(
-        guidance=DecoupledAnnealing(corrections=40, step_size=0.5),
+        guidance=DecoupledAnnealing(corrections=20, step_size=0.6),
         sampler=DPMSolver(steps=3),
         problem=Problem(gaussian.denoiser.law, observation),
         data=y,

@@ -88,7 +88,7 @@ def test_where_the_map_is_linear_every_proposal_is_accepted(kernel):
     exact = GaussianPosterior.of(posterior)
     seen = Recentred.about(posterior, exact)
     kernel = type(kernel)(first=kernel.largest)
-    chains = Chains(seen, kernel, Plan(burn_in=0, steps=100, thin=1), seed=0)
+    chains = Chains(seen, kernel, Plan(chains=40, burn_in=0, steps=20, thin=1), seed=0)
     chains.run()
     assert float(chains.acceptance().min()) == pytest.approx(1.0, abs=1e-9)
     draws = chains.fields().double().flatten(0, 1)
@@ -108,7 +108,8 @@ def test_chains_sample_the_posterior_and_not_the_approximation(kernel):
     deviation = float(weight @ (x - mean).square()) ** 0.5
     law = laplace(posterior)
     seen = Recentred.about(posterior, law)
-    chains = Chains(seen, kernel, Plan(burn_in=200, steps=800, thin=1), seed=0)
+    plan = Plan(chains=40, burn_in=60, steps=160, thin=1)
+    chains = Chains(seen, kernel, plan, seed=0)
     chains.run()
     effective = convergence(chains.quantities()).bulk["mode 0"]
     draws = chains.fields().double()
