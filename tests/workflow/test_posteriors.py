@@ -117,7 +117,9 @@ def test_every_posterior_stands_beside_what_needs_no_model(inferred: Checkout) -
 
 def test_a_killed_run_leaves_no_draws_that_are_half_done(inferred: Checkout) -> None:
     assert not [
-        path for path in (inferred.root / "results/state").rglob("*") if path.suffix == ".safetensors"
+        path
+        for path in (inferred.root / "results/state").rglob("*")
+        if path.suffix == ".safetensors"
     ]
 
 
