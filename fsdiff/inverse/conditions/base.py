@@ -21,7 +21,7 @@ from fsdiff.spaces.axes import Nodes
 from fsdiff.spaces.basis import Basis
 from fsdiff.streams import Stream
 
-NODES = 1024
+NODES = 512
 """Of the grid on which estimates are made, unless a level is given."""
 
 
@@ -33,7 +33,7 @@ class Condition(ABC):
     With ``fewest`` as many data as that or more are seen, a random number each time: of random
     sensors the number, of others a random choice of data. With probability ``drop`` nothing is
     seen, so that the network is a model without conditions as well. Estimates have the modes of
-    level ``resolution``, by default the finest of the data with at most 1024 nodes; give a finer
+    level ``resolution``, by default the finest of the data with at most 512 nodes; give a finer
     one where there are more data than that.
     """
 
