@@ -23,6 +23,7 @@ from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.downsampling import Downsampling, Spectral
 from fsdiff.spaces.masks import Mask
 from fsdiff.stages.labels import describe_fields, label
+from fsdiff.training.augmentation import check_augmentation
 from fsdiff.training.options import Level, TrainingOptions
 from fsdiff.training.trainer import Trainer
 
@@ -94,6 +95,7 @@ class Model(ABC):
         statistics = Statistics.measure(train, basis, seen, mask)
         method = self._method(statistics, seed)
         options, downsampling = options or TrainingOptions(), downsampling or Spectral()
+        check_augmentation(options.augmentation, basis.by_channel(data.sizes["channel"]))
         if mask is not None and options.augmentation != "none":
             raise ValueError(
                 f"augmentation: {options.augmentation} moves the nodes without values: use none"

@@ -31,6 +31,7 @@ from fsdiff.study.sizes import (
     unaffordable_batch,
     unaffordable_network,
 )
+from fsdiff.training.augmentation import check_augmentation
 from fsdiff.training.options import Level, TrainingOptions
 
 
@@ -201,6 +202,9 @@ class Experiment(Block):
             message = f"networks of kind {network.kind} need precision: float32"
             refuse([(("precision",), message)])
         dataset = _dataset_of(info)
+        if dataset:
+            bases = dataset.basis.by_channel(dataset.source.part.values)
+            check_augmentation(training.augmentation, bases)
         masked = dataset and getattr(dataset.source.part, "gaps", "refuse") == "mask"
         if masked and training.augmentation != "none":
             message = "symmetries move nodes without values, which gaps: mask leaves out; use none"

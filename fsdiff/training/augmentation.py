@@ -1,7 +1,32 @@
 """Random symmetries of training fields."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import torch
 from torch import Tensor
+
+from fsdiff.spaces.axes import Axis
+from fsdiff.spaces.basis import Basis
+
+
+def check_augmentation(augmentation: str, bases: Iterable[Basis]) -> None:
+    """Refuse symmetries that the domain of a channel, one of ``bases``, does not have."""
+    if augmentation == "none":
+        return
+    for basis in bases:
+        if not _ends_in_square(basis.axes):
+            names = " × ".join(axis.name for axis in basis.axes)
+            raise ValueError(
+                f"augmentation: {augmentation} turns the last two axes into each other, which are "
+                f"to be alike, and the box of the data, {names}, has no such two: use none"
+            )
+
+
+def _ends_in_square(axes: tuple[Axis, ...]) -> bool:
+    """Whether the last two axes differ in nothing but their names."""
+    alike = {replace(axis, name="x") for axis in axes[-2:]}
+    return len(axes) > 1 and len(alike) == 1
 
 
 def random_square_symmetry(fields: Tensor, random: torch.Generator) -> Tensor:

@@ -642,6 +642,13 @@ def test_the_reference_in_the_repository_is_current():
     assert path.read_text(encoding="utf-8") == reference(), f"out of date; run: {command}"
 
 
+def test_symmetries_of_the_square_are_for_squares():
+    augmented = (f"{EXPERIMENT}/training", {"augmentation": "square"})
+    load(study(augmented))
+    with pytest.raises(ConfigurationError, match=r"bessel\.training.*: square turns the last two"):
+        load(study(augmented, ("datasets/patterns/source/length", [1.0, 1.5])))
+
+
 def test_the_reference_has_every_key_of_every_part():
     page = reference()
     for family in parts.FAMILIES:

@@ -8,14 +8,17 @@ import pytest
 import torch
 from torch import nn
 
+import fsdiff as fs
 from fsdiff.diffusion.predictions import Noise
 from fsdiff.diffusion.time_sampling import Uniform
 from fsdiff.diffusion.validation import ValidationSet
 from fsdiff.methods.diffusion import Diffusion
 from fsdiff.networks import FNO
 from fsdiff.networks.spectral import Transform
-from fsdiff.spaces.bases import CosineBasis
-from fsdiff.training.augmentation import random_square_symmetry
+from fsdiff.spaces.axes import Axis
+from fsdiff.spaces.bases import CosineBasis, FourierBasis
+from fsdiff.spaces.boxes import Box
+from fsdiff.training.augmentation import check_augmentation, random_square_symmetry
 from fsdiff.training.fields import InMemory
 from fsdiff.training.options import Level, TrainingOptions
 from fsdiff.training.processes import ALONE
@@ -348,6 +351,43 @@ def test_symmetries_draw_from_their_generator_and_keep_the_argument():
     assert images[0].equal(images[1])
     assert not images[0].equal(images[2])
     assert fields.equal(before)
+
+
+def box(**second):
+    """Two axes, of which the second may differ from the first."""
+    first = {"kind": "periodic", "name": "t", "nodes": 8, "side": 1.0}
+    return Box(axes=(Axis(**first), Axis(**{**first, "name": "x", **second})))
+
+
+@pytest.mark.parametrize(
+    "basis",
+    [
+        FourierBasis(1),
+        box(nodes=12),
+        box(side=2.0),
+        box(kind="neumann"),
+        box(held=True),
+    ],
+    ids=["line", "nodes", "sides", "walls", "time"],
+)
+def test_symmetries_that_boxes_do_not_have_are_refused(basis):
+    """As many nodes along both axes would let time and space be exchanged without an error."""
+    with pytest.raises(ValueError, match="augmentation: square turns the last two axes"):
+        check_augmentation("square", [CosineBasis(2), basis])
+    check_augmentation("none", [basis])
+    check_augmentation("square", [CosineBasis(2), FourierBasis(3), box()])
+
+
+def test_models_of_lines_are_not_turned():
+    """Before, two channels of functions on a line were exchanged at random."""
+    model = fs.Diffusion(
+        fs.FNO(dimension=1, basis="fourier", width=4, modes=2, layers=1),
+        basis=FourierBasis(1),
+        noise=fs.Bessel(),
+    )
+    fields = torch.randn(4, 2, 2, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match="the box of the data, x, has no such two"):
+        model.fit(fields, options=fs.TrainingOptions(augmentation="square"))
 
 
 # Validation
