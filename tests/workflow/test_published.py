@@ -53,7 +53,10 @@ def named(block: str) -> Iterator[tuple[str, Any, str]]:
             yield name, {**defaults, **value}, path.name
 
 
-@pytest.mark.parametrize("block", ["datasets", "experiments", "analyses"])
+BLOCKS = ("datasets", "experiments", "analyses", "observations", "references", "posteriors")
+
+
+@pytest.mark.parametrize("block", BLOCKS)
 def test_a_name_stands_for_one_thing_in_all_files(block: str) -> None:
     """Results are found by name, so that one study must not overwrite those of another."""
     known: dict[str, tuple[Any, str]] = {}
