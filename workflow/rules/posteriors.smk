@@ -1,38 +1,6 @@
 """What is observed of functions, and draws of functions given that."""
 
 
-def observed_data(wildcards):
-    """The data set that is observed, at its finest resolution."""
-    dataset = STUDY.observations[wildcards.observation].dataset
-    return f"results/data/{dataset}/{STUDY.datasets[dataset].resolutions[-1]}.nc"
-
-
-def observation_named(wildcards):
-    """The observation that the wildcards name, or that of what they name."""
-    for key, blocks in (
-        ("posterior", STUDY.posteriors),
-        ("reference", STUDY.references),
-    ):
-        if key in wildcards.keys():
-            return blocks[wildcards[key]].observation
-    return wildcards.observation
-
-
-def observation_read(wildcards):
-    """What is observed, for what the wildcards name."""
-    return f"results/observations/{observation_named(wildcards)}.nc"
-
-
-def weights_of_posterior(suffix):
-    """A file of the model that a posterior is drawn from."""
-
-    def path(wildcards):
-        name = STUDY.posteriors[wildcards.posterior].experiment
-        return model_file(name, wildcards.seed, levels_of(name)[-1], suffix)
-
-    return path
-
-
 rule observe:
     input:
         data=observed_data,
@@ -101,23 +69,6 @@ rule refer:
         lineage=lineage_of_job,
     script:
         "../scripts/refer.py"
-
-
-def reference_for(observation, resolution):
-    """The file of the reference for draws at a resolution, in a list; none where there is none."""
-    found = STUDY.reference_of(observation, int(resolution))
-    return [f"results/references/{found[0]}/{found[1]}.nc"] if found else []
-
-
-def reference_beside(wildcards):
-    """The file of the reference for draws that the wildcards name."""
-    return reference_for(observation_named(wildcards), wildcards.resolution)
-
-
-def truths(wildcards):
-    """The data set that was observed, at the resolution of the draws."""
-    dataset = STUDY.observations[observation_named(wildcards)].dataset
-    return f"results/data/{dataset}/{wildcards.resolution}.nc"
 
 
 rule judge_posterior:

@@ -426,7 +426,8 @@ def test_captions_render(path, tmp_path):
         "levels": [{"resolution": 32}, {"resolution": 64}],
     }  # fmt: skip
     dataset = {"source": {"kind": "rd"}, "resolutions": [32, 64], "split": {"train": 8, "test": 4}}
-    wildcards = {"dataset": "rd", "resolution": "64", "experiment": "bessel", "search": "modes"}
+    wildcards = {"dataset": "rd", "resolution": "64", "experiment": "bessel", "search": "modes",
+                 "observation": "sensors"}
     snakemake = SimpleNamespace(
         wildcards=SimpleNamespace(**wildcards),
         config={"datasets": {"rd": dataset}, "experiments": {"bessel": experiment}, "defaults": {}},
