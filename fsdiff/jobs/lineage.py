@@ -42,7 +42,8 @@ def records(path: str | Path) -> bool:
 def recorded(path: str | Path) -> dict[str, Any] | None:
     """What a file says of its making: ``fsdiff_lineage`` and others; None if it cannot be read.
 
-    Weights say it in the description beside them, those that are kept on the way in themselves.
+    Weights say it in the description beside them, those that are kept during training in
+    themselves.
     """
     path = Path(path)
     if path.suffixes == [".safetensors"]:

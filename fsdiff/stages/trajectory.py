@@ -38,7 +38,7 @@ def trajectory(
     output: Path,
     states: Path,
 ) -> None:
-    """Evaluate samples drawn with weights that were kept on the way, as at the end of training.
+    """Evaluate samples drawn with weights kept during training, as at the end of it.
 
     ``weights`` are those of the end, ``histories`` the loss curves of all levels. ``output`` gets
     each number by epoch of the finest level, with the seconds that training had taken on all.

@@ -1,4 +1,4 @@
-"""Weights that are kept on the way, to see how samples change while a network is trained."""
+"""Weights that are kept during training, to see how samples change while a network is trained."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

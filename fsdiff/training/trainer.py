@@ -48,8 +48,8 @@ class Trainer:
     a source of batches of these; ``validation`` maps every resolution of the hierarchy to
     validation fields. With ``state_file``, a path in an existing folder, progress is saved there
     every ``save_every`` seconds and when the process is asked to stop, and an interrupted run
-    continues. ``kept`` gets the averaged weights on the way. All ``processes`` that train together
-    are given the same; the first of them writes files.
+    continues. ``kept`` gets the averaged weights after some epochs. All ``processes`` that train
+    together are given the same; the first of them writes files.
     """
 
     def __init__(

@@ -63,7 +63,7 @@ class Source(ABC):
 
     @property
     def available(self) -> int | None:
-        """How many samples there are; None where there are as many as one likes."""
+        """How many samples there are; None where any number can be drawn."""
         return None
 
     @property

@@ -11,7 +11,7 @@ from fsdiff.spaces.bases import Basis
 
 Spacing = Literal["uniform", "quadratic", "exponential", "log_snr"]
 Steps = Annotated[int, Field(ge=2, le=100_000)]
-"""How many times there are on the way: more of them take days and lie closer than rounding."""
+"""How many times a sampler visits: more of them take days and lie closer than rounding."""
 Corrections = Annotated[int, Field(ge=1, le=1000)]
 """How many Langevin steps are taken at one time."""
 

@@ -236,7 +236,7 @@ def _seed(index: int) -> int:
 
 
 def _chosen(random: np.random.Generator, fewest: int, size: int) -> np.ndarray:
-    """A random choice of at least so many data."""
+    """A random choice of at least ``fewest`` data, or of all where there are no more, (size,)."""
     chosen = np.zeros(size, bool)
     count = int(random.integers(min(fewest, size), size + 1))
     chosen[random.permutation(size)[:count]] = True

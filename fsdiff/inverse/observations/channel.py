@@ -83,7 +83,7 @@ class Channel(Component):
         raise ValueError(f"channel = {self.channel}: fields have no names: give a number from 0")
 
     def _number(self, channels: int) -> int:
-        """The channel's number; ValueError if fields have not so many."""
+        """The channel's number; ValueError if fields have fewer ``channels``."""
         number = self._numbered()
         if number >= channels:
             raise ValueError(

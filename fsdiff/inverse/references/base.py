@@ -52,7 +52,7 @@ class Reference(ABC):
     else:
         likelihood = None
 
-    def check(self, count: int) -> None:  # noqa: B027 (most have as many as one likes)
+    def check(self, count: int) -> None:  # noqa: B027 (most give any number)
         """Raise ValueError, naming what to change, where there are no ``count`` draws."""
 
     def check_posterior(self, posterior: Posterior) -> None:  # noqa: B027 (some draw from all)

@@ -32,8 +32,8 @@ class RankedProbabilityScore(PosteriorMetric):
     """The continuous ranked probability score E|X − y| − ½ E|X − X'|, node by node.
 
     The fair estimator: E|X − X'| over pairs of different draws, so that its expectation does not
-    depend on how many draws there are. In deviations of the channels; smallest, in the mean over
-    cases, for the true posterior.
+    depend on how many draws there are. In deviations of the channels. Its mean over cases is
+    least for the true posterior.
     """
 
     kind: Literal["crps"] = "crps"

@@ -28,7 +28,7 @@ from fsdiff.threads import single_thread
 class PosteriorEnergyDistance(PosteriorMetric):
     """2 E‖X − Y‖ − E‖X − X'‖ − E‖Y − Y'‖ between draws and reference, unbiased, by case.
 
-    Zero, in the mean, exactly when the laws agree; may be slightly negative.
+    Its expectation is zero if and only if the laws agree; estimates may be slightly negative.
     """
 
     kind: Literal["posterior_energy_distance"] = "posterior_energy_distance"

@@ -113,7 +113,7 @@ class TruthError(PosteriorMetric):
 
 @dataclass(frozen=True)
 class Misfit(PosteriorMetric):
-    """E‖(G(u) − y)/σ‖² over the number of observations: 1, in the mean over cases, if exact."""
+    """E‖(G(u) − y)/σ‖² over the number of observations; its mean over cases is 1 if exact."""
 
     kind: Literal["misfit"] = "misfit"
     needs: ClassVar[tuple[Needed, ...]] = ("residuals",)
