@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsdiff.reports.labels import labelled
+from fsdiff.reports.labels import labels
 from fsdiff.reports.plotting.panels import common_legend
 from fsdiff.reports.plotting.style import WIDTH, experiment_styles, plain_ticks, styled
 
@@ -38,17 +38,19 @@ def loss_curves(
     training returns them: ``training_loss(epoch)``, ``validation_loss(epoch, resolution)``,
     ``seconds(epoch)`` since the start of the level, and the attribute ``best_epoch``, a value of
     ``epoch``. Dotted vertical lines are the ends of levels, markers rows whose weights were kept.
-    ``titles`` are what experiments are called, if not by name.
+    ``titles`` are what experiments are called, if not by name; those without histories keep their
+    places among the colours.
     """
-    histories = labelled(histories, titles)
-    courses = {label: _join(levels) for label, levels in histories.items()}
+    called = labels([*(titles or {}), *histories], titles)
+    styles = experiment_styles(called)
+    courses = {name: _join(levels) for name, levels in histories.items()}
     resolutions = sorted({n for c in courses.values() for n in c.history.resolution.values})
     columns = 1 + len(resolutions)
     figure = Figure(figsize=(min(WIDTH, 0.8 + 2.9 * columns), 5.6), layout="constrained")
     panels = figure.subplots(2, columns, squeeze=False, sharex="row", sharey="col")
     for row, attribute in zip(panels, ("seconds", "epochs"), strict=True):
-        for label, style in experiment_styles(histories).items():
-            course = courses[label]
+        for name, course in courses.items():
+            label, style = called[name], styles[name]
             _draw(row[0], course, course.history.training_loss, attribute, label, style)
             for axes, n in zip(row[1:], resolutions, strict=True):
                 if n in course.history.resolution:

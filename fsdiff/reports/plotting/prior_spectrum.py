@@ -9,9 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fsdiff.measures.roughness import Comparison
-from fsdiff.reports.labels import TRAINING_DATA, labelled
+from fsdiff.reports.labels import TRAINING_DATA, labels
 from fsdiff.reports.plotting.spectra import distinct_spectra, format_axes, visible
-from fsdiff.reports.plotting.style import DATA, SMALL, WARNING, label_ends, styled
+from fsdiff.reports.plotting.style import (
+    DATA,
+    SMALL,
+    WARNING,
+    experiment_styles,
+    label_ends,
+    styled,
+)
 from fsdiff.reports.verdicts import of_noise
 
 VERDICT_WIDTH = 108
@@ -26,11 +33,15 @@ def prior_spectrum(
 
     Comparisons are of the same data, normalised as for training (zero mean, unit mean square), with
     the prior of each experiment. Wavenumbers at which a prior is smoother than the data are shaded.
-    ``titles`` are what experiments are called, if not by name.
+    ``titles`` are what experiments are called, if not by name; those without noise keep their
+    places among the colours.
     """
-    comparisons = labelled(comparisons, titles)
+    called = labels([*(titles or {}), *comparisons], titles)
+    styles = experiment_styles(called.values())
+    comparisons = {called[name]: item for name, item in comparisons.items()}
     reference = visible(next(iter(comparisons.values())).data)
-    distinct = distinct_spectra({label: item.noise for label, item in comparisons.items()})
+    noise = {label: item.noise for label, item in comparisons.items()}
+    distinct = distinct_spectra(noise, styles)
     verdicts = [_verdict(label, comparisons[first]) for label, first, _ in distinct]
     rows = sum(text.count("\n") + 1 for text, _ in verdicts)
     figure = Figure(figsize=(7.6, 6.4 + 0.18 * rows), layout="constrained")
@@ -42,9 +53,9 @@ def prior_spectrum(
     for label, first, colour in distinct:
         item = comparisons[first]
         drawn: dict[str, Any] = {"color": colour, "linestyle": (0, (6, 2))}
-        noise = visible(item.noise)
-        lines += energy.plot(np.arange(len(noise)), noise, label=label, **drawn)
-        ratio.plot(np.arange(len(noise)), reference / noise, **drawn)
+        shown = visible(item.noise)
+        lines += energy.plot(np.arange(len(shown)), shown, label=label, **drawn)
+        ratio.plot(np.arange(len(shown)), reference / shown, **drawn)
         _shade(energy, ratio, item.smoother, colour)
     format_axes(energy, ratio, reference, "normalised field")
     ratio.set_ylabel("ratio data / prior")

@@ -89,15 +89,21 @@ def visible(energy: np.ndarray) -> np.ndarray:
     return np.where((np.arange(len(energy)) > 0) & (energy > 0), energy, np.nan)
 
 
-def distinct_spectra(priors: Mapping[str, ArrayLike]) -> list[tuple[str, str, str]]:
-    """(label, first key, colour) of the different spectra; labels of equal ones are joined."""
+def distinct_spectra(
+    priors: Mapping[str, ArrayLike], styles: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[tuple[str, str, str]]:
+    """(label, first key, colour) of the different spectra; labels of equal ones are joined.
+
+    ``styles`` are those of the labels, by their order if absent.
+    """
+    styles = styles or experiment_styles(priors)
     groups: list[tuple[list[str], str]] = []
-    for label, style in experiment_styles(priors).items():
+    for label in priors:
         same = [g for g in groups if np.array_equal(priors[g[0][0]], priors[label])]
         if same:
             same[0][0].append(label)
         else:
-            groups.append(([label], style["color"]))
+            groups.append(([label], styles[label]["color"]))
     return [("; ".join(labels), labels[0], colour) for labels, colour in groups]
 
 

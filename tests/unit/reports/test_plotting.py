@@ -300,6 +300,13 @@ def test_experiments_keep_their_looks_where_others_have_no_samples():
     trained = {"cold_start": HISTORIES["cold_start"]}
     _, scatter = cost(trained, results(), metric="one_point_w1", resolution=32).axes
     assert line(scatter, "cold start").get_color() == expected.get_color()
+    titles = {"surrogate": "first", "cold_start": "cold start"}
+    losses = loss_curves(trained, titles).axes[0]
+    assert line(losses, "cold start").get_color() == expected.get_color()
+    k = np.arange(32).clip(1)
+    noise = Comparison(k**-3.0, k**-1.0, 0.0)
+    priors = prior_spectrum({"cold_start": noise}, titles).axes[0]
+    assert line(priors, "cold start").get_color() == expected.get_color()
 
 
 def cells(page: str, title: str, resolution: int) -> dict[str, tuple[str, str]]:
