@@ -433,8 +433,13 @@ def test_captions_render(path, tmp_path):
         "levels": [{"resolution": 32}, {"resolution": 64}],
     }  # fmt: skip
     dataset = {"source": {"kind": "rd"}, "resolutions": [32, 64], "split": {"train": 8, "test": 4}}
-    wildcards = {"dataset": "rd", "resolution": "64", "experiment": "bessel", "search": "modes",
-                 "observation": "sensors"}
+    wildcards = {
+        "dataset": "rd",
+        "resolution": "64",
+        "experiment": "bessel",
+        "search": "modes",
+        "observation": "sensors",
+    }
     snakemake = SimpleNamespace(
         wildcards=SimpleNamespace(**wildcards),
         config={"datasets": {"rd": dataset}, "experiments": {"bessel": experiment}, "defaults": {}},
