@@ -20,6 +20,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SMALLEST = {
     "compiling": ("--steps", "1", "--backend", "eager"),
     "convergence": (),
+    "guidance": ("--nodes", "32", "--sensors", "5", "--rounds", "1"),
     "mcmc": ("--quick", "--only", "linear", "darcy"),
     "memory": ("--samples", "20", "--channels", "1"),
     "metrics": ("--fields", "40", "--nodes", "16", "--repeats", "1"),
