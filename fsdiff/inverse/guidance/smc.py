@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -24,8 +24,9 @@ from fsdiff.streams import Stream
 
 
 class Particles(NamedTuple):
-    """Draws of a function given the data, equally likely, (particles, channel, *grid).
+    """Draws of a function given the data, (particles, channel, *grid).
 
+    All are equally likely and in random order, so that some of them are as spread as all.
     ``log_evidence`` estimates ln p(y); ``effective_sizes`` are those before each resampling, times
     by times.
     """
@@ -77,15 +78,25 @@ class ParticleSystems:
     problem: Problem
     data: Tensor
     sampler: Stepper
+    _known: dict[Any, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def __call__(self, n: int, indices: Sequence[int], seed: int, **options: Any) -> Samples:
         """Sample i is particle i modulo ``particles`` of system i // ``particles``."""
         count = self.smc.particles
         numbers = sorted({index // count for index in indices})
-        systems = {number: self.run(n, number, seed, **options).fields for number in numbers}
+        systems = {number: self._system(n, number, seed, options) for number in numbers}
         chosen = [systems[i // count][i % count] for i in indices]
         steps = len(self.sampler.times(self.denoiser.law.process))
         return Samples(torch.stack(chosen), [Counter({n: steps})] * len(chosen))
+
+    def _system(self, n: int, number: int, seed: int, options: dict[str, Any]) -> Tensor:
+        """The particles of a system; those of the last one are kept for the next batch of them."""
+        key = (n, number, seed, *sorted((name, str(value)) for name, value in options.items()))
+        if key not in self._known:
+            fields = self.run(n, number, seed, **options).fields
+            self._known.clear()
+            self._known[key] = fields
+        return self._known[key]
 
     @torch.no_grad()
     def run(
@@ -135,7 +146,12 @@ class _System:
         self._resample(log_weights, len(marginals), 1.0)
         question = self._question(self.state.fields, marginals[-1])
         noised = gaussian_draw(self.estimate, run, state, question, len(marginals))
-        return Particles(noised, self.log_evidence, self.sizes)
+        return Particles(self._shuffled(noised), self.log_evidence, self.sizes)
+
+    def _shuffled(self, fields: Tensor) -> Tensor:
+        """The same in random order: those with common ancestors lie beside each other."""
+        order = generator(self.run.seed, self.number, Stream.PARTICLES).permutation(len(fields))
+        return fields[torch.from_numpy(order)]
 
     def _question(self, fields: Tensor, marginal: Marginal) -> Question:
         return Question(self.problem, self.data, self.run.denoiser, fields, marginal)

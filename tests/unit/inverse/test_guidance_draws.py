@@ -10,7 +10,7 @@ from fsdiff.diffusion.samplers import AdaptiveHeun, DPMSolver
 from fsdiff.inverse.guidance import daps, draws
 from fsdiff.inverse.guidance.daps import DecoupledAnnealing
 from fsdiff.inverse.guidance.problem import Problem
-from fsdiff.inverse.guidance.smc import TwistedSMC
+from fsdiff.inverse.guidance.smc import ParticleSystems, TwistedSMC
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.observations.points import RandomPoints
 from fsdiff.inverse.recursion import law_of_samples
@@ -134,6 +134,35 @@ def test_weights_of_particles_have_a_limit_under_refinement(problem):
     assert min(fine.effective_sizes) < 32
     assert coarse.effective_sizes == pytest.approx(fine.effective_sizes, rel=0.01)
     assert coarse.log_evidence == pytest.approx(fine.log_evidence, rel=0.01)
+
+
+def test_few_particles_are_as_spread_as_all(problem):
+    """Sharp data leave few ancestors, whose descendants lay beside each other."""
+    gaussian, n, sensors = problem(CosineBasis(1)), 16, RandomPoints(number=5, noise=0.05)
+    y = gaussian.data_of_a_draw(sensors, n)
+    shared = Problem(gaussian.denoiser.law, sensors)
+    smc = TwistedSMC(particles=128).conditional(gaussian.denoiser, shared, y, DPMSolver(steps=8))
+    systems = [smc.run(n, i, 0, dtype=torch.float64) for i in range(12)]
+    assert max(min(system.effective_sizes) for system in systems) < 32
+
+    def distance(fields):
+        return float(torch.pdist(fields.flatten(1)).mean())
+
+    some = np.mean([distance(system.fields[:16]) for system in systems])
+    assert some == pytest.approx(np.mean([distance(s.fields) for s in systems]), rel=0.08)
+
+
+def test_batches_of_one_system_run_it_once(problem, monkeypatch):
+    gaussian, n = problem(CosineBasis(1)), 16
+    y = gaussian.data_of_a_draw(SENSORS, n)
+    shared, ran, run = Problem(gaussian.denoiser.law, SENSORS), [], ParticleSystems.run
+    monkeypatch.setattr(ParticleSystems, "run", lambda *a, **o: ran.append(a[2]) or run(*a, **o))
+    smc = TwistedSMC(particles=8).conditional(gaussian.denoiser, shared, y, DPMSolver(steps=3))
+    whole = smc(n, range(16), 3).fields
+    parts = [smc(n, range(first, first + 4), 3).fields for first in range(0, 16, 4)]
+    assert torch.equal(torch.cat(parts), whole)
+    assert ran == [0, 1, 0, 1]
+    assert not torch.equal(smc(n, [8], 4).fields[0], whole[8])
 
 
 def test_samplers_without_times_are_refused(problem):
