@@ -1,6 +1,6 @@
 """Blocks of inverse problems: what is observed of a data set, and posteriors given that."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import torch
@@ -14,6 +14,7 @@ from fsdiff.inverse.observations.base import Observation
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.experiments import ABSENT, Resolutions, unfit_for_network, useless_steps
 from fsdiff.study.fields import Count, Name, Seed
+from fsdiff.study.sizes import MEMORY, field_bytes, shown_bytes, unaffordable_batch
 
 if TYPE_CHECKING:
     from fsdiff.study.study import Study
@@ -186,6 +187,7 @@ def _unfit_reference(
         reference.check(item.draws)
     except ValueError as error:
         yield ("draws",), str(error)
+    yield from _unaffordable(item.draws, observed.cases, dataset, item.resolutions)
     for at, problem in _too_few(study, observed.cases, item.draws // 2):
         yield at, f"of half against half, {problem}"
     source, operator, n = dataset.source.part, observed.observation(dataset), item.resolutions[0]
@@ -194,6 +196,16 @@ def _unfit_reference(
         reference.check_posterior(posterior_of(source, operator, n, data, reference.likelihood))
     except ValueError as error:
         yield ("reference",), str(error)
+
+
+def _unaffordable(
+    draws: int, cases: int, dataset: Dataset, resolutions: Sequence[int]
+) -> Iterator[Problem]:
+    """Draws that no memory would hold."""
+    finest = max(resolutions)
+    if (needed := draws * cases * field_bytes(dataset, finest)) > MEMORY:
+        size = f"{shown_bytes(needed)} of memory on {finest} nodes"
+        yield ("draws",), f"with {cases} cases they take {size}; use fewer"
 
 
 def _too_few(study: "Study", cases: int, draws: int) -> Iterator[Problem]:
@@ -206,7 +218,7 @@ def _too_few(study: "Study", cases: int, draws: int) -> Iterator[Problem]:
 
 
 def _unknown_resolutions(
-    resolutions: Iterable[int], name: str, dataset: Dataset
+    resolutions: Sequence[int], name: str, dataset: Dataset
 ) -> Iterator[Problem]:
     """Resolutions at which there is no truth to compare with."""
     known = ", ".join(map(str, dataset.resolutions))
@@ -251,6 +263,11 @@ def _unfit_posterior(
         at = ("resolutions", i)
         yield from unfit_for_network(experiment.network, dataset, n, "this resolution", at)
     yield from useless_steps(experiment.process.part, sampler, dataset, item.resolutions)
+    yield from _unaffordable(item.draws, observed.cases, dataset, item.resolutions)
+    if problem := unaffordable_batch(
+        experiment.network, dataset, max(item.resolutions), min(item.batch_size, item.draws)
+    ):
+        yield ("batch_size",), problem
     yield from _too_few(study, observed.cases, item.draws)
     yield from _unguided(item, study, observed)
 

@@ -133,7 +133,16 @@ def jobs(study: "Configuration") -> dict[str, int]:
         )
         for name, item in study.runs.items()
     }
-    return {**data, **models, "analyses": 2 * len(study.analyses)}
+    drawn = {
+        f"posteriors.{name}.resolutions": len(item.resolutions)
+        * (3 + 2 * len(study.runs[item.experiment].seeds))
+        for name, item in study.posteriors.items()
+    }
+    referred = {
+        f"references.{name}.resolutions": len(item.resolutions)
+        for name, item in study.references.items()
+    }
+    return {**data, **models, **drawn, **referred, "analyses": 2 * len(study.analyses)}
 
 
 def disk(study: "Configuration") -> int:
@@ -144,7 +153,21 @@ def disk(study: "Configuration") -> int:
         * sum(field_bytes(study.datasets[item.dataset], n) for n in item.samples.resolutions)
         for item in study.runs.values()
     )
-    return samples + sum(map(disk_of_data, study.datasets.values()))
+    drawn = [
+        (item.observation, item.draws * len(study.runs[item.experiment].seeds), item.resolutions)
+        for item in study.posteriors.values()
+    ]
+    drawn += [
+        (item.observation, item.draws, item.resolutions) for item in study.references.values()
+    ]
+    posteriors = sum(
+        study.observations[name].cases
+        * count
+        * field_bytes(study.datasets[study.observations[name].dataset], n)
+        for name, count, resolutions in drawn
+        for n in resolutions
+    )
+    return samples + posteriors + sum(map(disk_of_data, study.datasets.values()))
 
 
 def remarks_on_size(study: "Configuration", folder: str = ".") -> list[str]:

@@ -145,7 +145,8 @@ def figures():
             ]
             found += [f"{folder}/densities-{n}.svg"]
         for experiment in experiments_on(dataset):
-            found += [f"{folder}/resolutions/{experiment}.png"]
+            if len(STUDY.experiments[experiment].samples.resolutions) > 1:
+                found += [f"{folder}/resolutions/{experiment}.png"]
         if experiments_on(dataset):
             found += [f"{folder}/{name}.svg" for name in COMPARISONS]
         if dataset in {row["dataset"] for row in EVALUATED_DURING_TRAINING}:

@@ -1,0 +1,221 @@
+"""Blocks of inverse problems: what is refused, by name, before any job starts."""
+
+import copy
+import re
+from typing import Any
+
+import pytest
+
+from fsdiff.study import ConfigurationError, load
+
+MODEL = {
+    "prior": {"kind": "bessel"},
+    "process": {"kind": "vp"},
+    "prediction": {"kind": "wiener"},
+    "network": {"kind": "fno", "width": 8, "modes": 4, "layers": 2},
+    "levels": [{"resolution": 16, "epochs": 1}],
+    "sampler": {"kind": "dpm_solver", "steps": 4},
+    "samples": {"count": 2, "resolutions": [16]},
+}
+SENSORS = {"kind": "random_points", "number": 5, "noise": 0.1}
+STUDY: dict[str, Any] = {
+    "datasets": {
+        "fields": {
+            "source": {"kind": "random_field", "resolution": 32, "channels": ["u", "v"]},
+            "split": {"train": 8, "validation": 2, "test": 8},
+            "resolutions": [16, 32],
+        },
+        "permeability": {
+            "source": {"kind": "random_field", "resolution": 16, "basis": {"kind": "cosine"}},
+            "split": {"train": 8, "validation": 2, "test": 8},
+            "resolutions": [16],
+        },
+        "flows": {
+            "source": {"kind": "navier_stokes", "resolution": 16, "viscosity": 1.0e-2},
+            "split": {"train": 8, "validation": 2, "test": 8},
+            "resolutions": [16],
+        },
+    },
+    "defaults": MODEL,
+    "experiments": {
+        "alone": {"dataset": "fields"},
+        "told": {
+            "dataset": "fields",
+            "condition": {"kind": "kriging", "operator": SENSORS},
+        },
+        "darcy": {"dataset": "permeability"},
+        "gauss": {"dataset": "fields", "method": {"kind": "gaussian"}},
+    },
+    "observations": {
+        "sensors": {"dataset": "fields", "operator": SENSORS, "cases": 2},
+        "of_v": {
+            "dataset": "fields",
+            "operator": {"kind": "channel", "channel": "v", "observation": SENSORS},
+        },
+        "pressure": {
+            "dataset": "permeability",
+            "operator": {"kind": "mapped", "map": {"kind": "darcy"}, "noise": 0.1},
+        },
+        "medium": {
+            "dataset": "permeability",
+            "operator": {
+                "kind": "mapped",
+                "map": {"kind": "darcy", "link": {"kind": "level_set"}},
+                "noise": 0.1,
+            },
+        },
+        "of_flows": {"dataset": "flows", "operator": SENSORS},
+        "exactly": {"dataset": "fields", "operator": {**SENSORS, "noise": 0.0}},
+    },
+    "references": {
+        "exact": {
+            "observation": "sensors",
+            "reference": {"kind": "exact"},
+            "draws": 40,
+            "resolutions": [16],
+        }
+    },
+    "posteriors": {
+        "guided": {
+            "experiment": "alone",
+            "observation": "sensors",
+            "guidance": {"kind": "wiener"},
+            "draws": 20,
+            "resolutions": [16, 32],
+        },
+        "told": {
+            "experiment": "told",
+            "observation": "sensors",
+            "draws": 20,
+            "resolutions": [16],
+        },
+    },
+    "evaluation": {"metrics": {"one_point": {"kind": "one_point"}}},
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The study with another value at a dotted path."""
+    study = copy.deepcopy(STUDY)
+    *above, last = path.split(".")
+    block = study
+    for key in above:
+        block = block[key]
+    block[last] = value
+    return study
+
+
+def test_a_study_of_inverse_problems_is_valid_and_knows_its_jobs():
+    study = load(STUDY)
+    assert study.inferred("sensors") == [16, 32]
+    assert study.reference_of("sensors", 16) == ("exact", 16)
+    assert study.reference_of("sensors", 32) == ("exact", 16)  # the finest that is not finer
+    assert study.reference_of("of_v", 16) is None
+    operator = study.observe_slice("of_v")["operator"]
+    assert operator["channel"] == 1  # by its number, so that a rename runs nothing again
+    assert "guidance" not in study.infer_slice("told", 16, 0)
+    assert study.infer_slice("told", 16, 0)["condition"]["operator"]["number"] == 5
+    baselines = study.judge_baselines_slice("sensors", 16)
+    assert baselines["draws"] == 20
+    assert baselines["latent"] == {"kind": "random_field"}
+
+
+PROBLEMS = [
+    ("observations.sensors.dataset", "field", '= "field": no such data set; known: fields'),
+    (
+        "observations.of_v.operator.channel",
+        "w",
+        "observations.of_v.operator: channel = w: no such channel; known: u, v",
+    ),
+    (
+        "observations.sensors.operator",
+        {"kind": "points", "points": [[0.5, 1.5]]},
+        "observations.sensors.operator: points: x = 1.5 is outside of the box",
+    ),
+    (
+        "observations.sensors.operator",
+        {"kind": "averages", "resolution": 64},
+        "observations.sensors.operator: resolution 64 is finer than the data, which have 16, 32",
+    ),
+    ("observations.sensors.operator", {"kind": "pints"}, 'operator.kind = "pints": unknown; known'),
+    ("observations.sensors.cases", 9, "observations.sensors.cases = 9: there are 8 test samples"),
+    (
+        "references.exact.observation",
+        "pressure",
+        "references.exact.reference: reference 'exact' knows the posteriors of linear maps",
+    ),
+    (
+        "references.exact.observation",
+        "of_flows",
+        "references.exact.reference: source 'navier_stokes' has no law",
+    ),
+    (
+        "references.exact.observation",
+        "exactly",
+        "references.exact.reference: 'random_points' has noise 0",
+    ),
+    (
+        "references.second",
+        {**STUDY["references"]["exact"]},
+        'references.second.observation = "sensors": exact is its reference already',
+    ),
+    ("references.exact.draws", 20, "of half against half, evaluation.posterior_metrics.coverage"),
+    (
+        "references.exact.reference",
+        {"kind": "chains", "steps": 100, "thin": 25},
+        "draws = 40, and 8 chains of 4 keep 32",
+    ),
+    ("references.exact.resolutions", [64], "= 64: no data to compare with; datasets.fields has 16"),
+    ("posteriors.guided.experiment", "alne", "known: alone, told, darcy, gauss (did you mean 'al"),
+    ("posteriors.guided.experiment", "gauss", "method gaussian draws nothing given data"),
+    ("posteriors.guided.observation", "sensor", "no such observation; known: sensors"),
+    (
+        "posteriors.guided.observation",
+        "pressure",
+        "it is of permeability, and experiment alone of fields",
+    ),
+    (
+        "posteriors.guided.resolutions",
+        [64],
+        "= 64: no data to compare with; datasets.fields has 16",
+    ),
+    ("posteriors.guided.draws", 10, "posteriors.guided.draws = 10: evaluation.posterior_metrics"),
+    ("posteriors.guided.draws", 10**9, "draws = 1000000000: with 2 cases they take"),
+    ("posteriors.told.experiment", "alone", "experiment alone knows nothing of data"),
+    ("posteriors.guided.guidance", {"kind": "winer"}, "(did you mean 'wiener'?)"),
+    ("posteriors.told.observation", "of_flows", "it is of flows, and experiment told of fields"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "problem"), PROBLEMS)
+def test_what_cannot_be_is_refused_by_name(path, value, problem):
+    with pytest.raises(ConfigurationError, match=re.escape(problem)):
+        load(changed(path, value))
+
+
+GUIDANCES = [
+    ({"kind": "smc"}, "sensors", {"kind": "adaptive_heun"}, "smc follows the times of a sampler"),
+    ({"kind": "daps"}, "sensors", {"kind": "adaptive_heun"}, "daps follows the times of a sampler"),
+    ({"kind": "dps"}, "exactly", None, "dps weighs data by their noise, and some have none"),
+    ({"kind": "smc"}, "pressure", None, "smc needs a linear observation"),
+    ({"kind": "replacement"}, "pressure", None, "replacement needs an observation that is linear"),
+    ({"kind": "wiener"}, "medium", None, "what is observed has no derivative"),
+]
+
+
+@pytest.mark.parametrize(("guidance", "observation", "sampler", "problem"), GUIDANCES)
+def test_guidance_that_does_not_suit_is_refused(guidance, observation, sampler, problem):
+    study = copy.deepcopy(STUDY)
+    dataset = study["observations"][observation]["dataset"]
+    guided = study["posteriors"]["guided"]
+    guided |= {"guidance": guidance, "observation": observation, "resolutions": [16]}
+    guided["experiment"] = "alone" if dataset == "fields" else "darcy"
+    if sampler:
+        guided["sampler"] = sampler
+    with pytest.raises(ConfigurationError, match=re.escape(problem)):
+        load(study)
+
+
+def test_null_takes_a_posterior_away():
+    study = load(STUDY, {"posteriors": {"told": None}})
+    assert list(study.posteriors) == ["guided"]
