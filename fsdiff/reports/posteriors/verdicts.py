@@ -30,9 +30,9 @@ def _reference(standing: Standing) -> list[str]:
 def _best(standing: Standing, best: Place) -> str:
     """Who is first, and how near."""
     if not standing.against_reference:
-        return f"The lowest CRPS has {best.name}, {best.score:.3g}"
+        return f"The lowest CRPS is that of {_quoted(best)}, {best.score:.3g}"
     text = (
-        f"Nearest to the true posterior is {best.name}, {best.distance:.2g} of its standard "
+        f"Nearest to the true posterior is {_quoted(best)}, {best.distance:.2g} of its standard "
         "deviations away"
     )
     chance = standing.by_chance(best)
@@ -90,16 +90,21 @@ def _lost(standing: Standing, best: Place, other: Place) -> str:
     """What a posterior loses that is behind; nothing where it loses hardly anything."""
     value, first = standing.value(other), standing.value(best)
     if math.isnan(value):
-        return f"{other.name} has no such numbers"
+        return f"{_quoted(other)} has no such numbers"
     lost = []
     if standing.against_reference and value > FAR * first:
         lost.append(f"is {value:.2g} away, {_component(other)}")
     elif not standing.against_reference and value > first:
-        lost.append(f"has {value:.3g}")
+        lost.append(f"has a CRPS of {value:.3g}")
     if fault := _fault(other):
         held = f"{100 * other.coverage:.0f}\u00a0%"
         lost.append(f"its 90\u00a0% intervals are {fault} and hold {held}")
-    return f"{other.name}: {'; '.join(lost)}" if lost else ""
+    return f"{_quoted(other)} {'; '.join(lost)}" if lost else ""
+
+
+def _quoted(place: Place) -> str:
+    """What a posterior is called, apart from the words of the sentence."""
+    return f"“{place.name}”"
 
 
 def _component(place: Place) -> str:

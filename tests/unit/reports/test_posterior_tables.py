@@ -146,14 +146,15 @@ def test_so_many_draws_of_the_true_law_are_so_far_away_by_chance():
 def test_the_verdict_compares_with_the_reference():
     (standing,) = posterior_standings(results(), CALIBRATED)
     assert of_posteriors(standing) == (
-        "Nearest to the true posterior is a good one, 0.22 of its standard deviations away, where "
+        "Nearest to the true posterior is “a good one”, 0.22 of its standard deviations away, "
+        "where "
         "as many draws of the true one would be 0.15 away. "
         "Its 90\u00a0% intervals hold 89\u00a0% of the truths, which chance explains (84 to "
         "95\u00a0%). "
         "Behind it are kriging at 0.5 and prior at 2.2. "
-        "<b>narrow</b>: is 0.52 away, nearly all of it in the deviations, which are off by "
+        "“<b>narrow</b>” is 0.52 away, nearly all of it in the deviations, which are off by "
         "50\u00a0%; its 90\u00a0% intervals are too narrow and hold 62\u00a0%. "
-        "off: is 0.92 away, nearly all of it in the mean (0.9)."
+        "“off” is 0.92 away, nearly all of it in the mean (0.9)."
     )
 
 
@@ -164,10 +165,10 @@ def test_a_reference_that_has_not_converged_is_said_so_and_not_used():
     (standing,) = posterior_standings(table, told)
     said = of_posteriors(standing)
     assert said.startswith(
-        f"The reference has not converged ({remark}) and is not used. The lowest CRPS has a good "
-        "one, 0.21."
+        f"The reference has not converged ({remark}) and is not used. The lowest CRPS is that of "
+        "“a good one”, 0.21."
     )
-    assert "off: has 0.4" in said
+    assert "“off” has a CRPS of 0.4" in said
     (standing,) = posterior_standings(table, {})
     assert of_posteriors(standing).startswith("There is no reference")
 

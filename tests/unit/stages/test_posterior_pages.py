@@ -266,5 +266,5 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
         text=text,
         page=page,
     )
-    assert "Nearest to the true posterior is =model, 0.22 of" in text.read_text()
+    assert "Nearest to the true posterior is “=model”, 0.22 of" in text.read_text()
     assert "which chance explains (80 to 95 %)" in page.read_text()
