@@ -1,8 +1,9 @@
 """What it costs to lead samples by data: guided draws beside draws without guidance.
 
 The quickstart's network, sensors at random places with noise, 20 steps of DPM-Solver++(2M). The
-network is untrained: what is measured is time. *First draw* has what depends on the sensors and the times alone, which all draws and all
-cases share afterwards. Kinds take turns; numbers are medians of processor seconds for a draw.
+network is untrained: what is measured is time. *First draw* has what depends on the sensors and
+the times alone, which all draws and all cases share afterwards. Kinds take turns; numbers are
+medians of processor seconds for a draw.
 
     python benchmarks/guidance.py [--nodes 128] [--sensors 500] [--rounds 3] [--folder …]
 """
