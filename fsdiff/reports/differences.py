@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.moments import judged
@@ -90,7 +89,9 @@ def chance(ends: pd.DataFrame) -> float:
     explained = blocks * np.square(of_rows - logarithms.mean()).sum() / freedom[0]
     unexplained = np.square(rest).sum() / freedom[1]
     # Where seeds shift all rows alike nothing is left to chance.
-    return float(stats.f.sf(explained / unexplained, *freedom)) if unexplained > 0 else 0.0
+    from scipy.stats import f  # a second that only those pay who need it
+
+    return float(f.sf(explained / unexplained, *freedom)) if unexplained > 0 else 0.0
 
 
 def _range(means: pd.Series) -> str:

@@ -11,7 +11,6 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeInt
-from scipy.stats import chi2
 from torch import Tensor
 
 from fsdiff.metrics.posterior.base import (
@@ -128,6 +127,8 @@ class Calibration(PosteriorMetric):
 
     def measure(self, cases: Cases) -> dict[str, float]:
         """The test over all functionals."""
+        from scipy.stats import chi2  # a second that only those pay who need it
+
         counts = self.histogram(cases)
         expected = len(cases.draws) * self._shares(cases.draws.shape[1])
         statistic = ((counts - expected) ** 2 / expected).sum(1)
