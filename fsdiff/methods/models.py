@@ -61,6 +61,10 @@ class Model:
         samples = self.method.sample(
             n, indices, seed, sampler=sampler, condition=condition, device=self.device
         )
+        return self.physical(samples)
+
+    def physical(self, samples: "Samples") -> "Samples":
+        """Samples of the method as physical fields, on the CPU, NaN at nodes without values."""
         fields, mask = self.statistics.denormalise(samples.fields.cpu()), self.statistics.mask
         return samples._replace(fields=fields if mask is None else mask.emptied(fields))
 

@@ -10,7 +10,7 @@ import torch
 from fsdiff.data import storage
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion.samplers.base import Sampler
-from fsdiff.diffusion.samplers.samples import Samples, concatenate
+from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.inverse.guidance.problem import Problem
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.physical import Physical
@@ -56,8 +56,7 @@ def infer(
         return conditional(case)(range(first, first + len(batch)))
 
     draw_batches(drawn, batches, sampled, state, f"draw posteriors at {n}")
-    samples = concatenate(drawn.parts)
-    fields = samples.fields.unflatten(0, (cases, draws))
+    fields = drawn.samples.fields.unflatten(0, (cases, draws))
     operator: Observation = build("operator", config["operator"])
     residuals = [observed.residuals(u, case, operator, basis) for case, u in enumerate(fields)]
     dataset = labelled(fields, torch.stack(residuals), observed, basis)
@@ -65,8 +64,7 @@ def infer(
     made = Provenance.of_job(job)
     title = f"draws given data on {shape_text(fields.shape[3:])} nodes"
     storage.write(dataset, output, title=title, provenance=made)
-    described = {"seconds": drawn.seconds, "count": drawn.count}
-    storage.write_json(cost, {**samples.cost(basis), **described, **made.attributes()})
+    storage.write_json(cost, {**drawn.cost(basis), **made.attributes()})
     state.unlink(missing_ok=True)
 
 
@@ -105,11 +103,7 @@ def _guided(
     def of_case(case: int) -> Draw:
         conditional = guidance.conditional(denoiser, problem, observed.data[case], sampler)
 
-        def draw(indices: range) -> Samples:
-            samples = conditional(n, indices, seed, device=model.device)
-            return samples._replace(fields=model.statistics.denormalise(samples.fields.cpu()))
-
-        return draw
+        return lambda indices: model.physical(conditional(n, indices, seed, device=model.device))
 
     return of_case
 

@@ -23,6 +23,7 @@ from fsdiff.jobs.versions import environment, warn_of_changes
 from fsdiff.methods import models
 from fsdiff.parts import build
 from fsdiff.spaces.axes import shape_text
+from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.masks import Mask
 from fsdiff.stages.files import Job, state_path
 from fsdiff.stages.labels import label
@@ -45,15 +46,13 @@ def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -
     state = state_path(job, [weights], states, f"sample-{n}")
     drawn = drawn_so_far(state, model, config)
     draw(drawn, model, config, state)
-    samples = concatenate(drawn.parts)
-    title = f"samples of a model on {shape_text(samples.fields.shape[2:])} nodes"
-    mask, about = model.statistics.mask, model.description["data"]
-    dataset = label(samples.fields, model.method.basis, about, mask)
+    fields, basis = drawn.samples.fields, model.method.basis
+    title = f"samples of a model on {shape_text(fields.shape[2:])} nodes"
+    dataset = label(fields, basis, model.description["data"], model.statistics.mask)
     dataset = dataset.assign_attrs(fsdiff_device=model.device.type)
     made = Provenance.of_job(job)
     storage.write(dataset, output, title=title, provenance=made)
-    described = {"seconds": drawn.seconds, "count": drawn.count}
-    storage.write_json(cost, {**samples.cost(model.method.basis), **described, **made.attributes()})
+    storage.write_json(cost, {**drawn.cost(basis), **made.attributes()})
     state.unlink(missing_ok=True)
 
 
@@ -69,9 +68,18 @@ class Drawn:
         """How many samples there are."""
         return sum(len(part.fields) for part in self.parts)
 
+    @property
+    def samples(self) -> Samples:
+        """All of them."""
+        return concatenate(self.parts)
+
+    def cost(self, basis: Basis) -> dict[str, Any]:
+        """Network evaluations per sample, and the seconds that so many took."""
+        return {**self.samples.cost(basis), "seconds": self.seconds, "count": self.count}
+
     def save(self, path: Path) -> None:
         """Write them to a file from which another process can go on."""
-        samples = concatenate(self.parts)
+        samples = self.samples
         about = {
             "seconds": self.seconds,
             "evaluations": [*map(dict, samples.evaluations)],

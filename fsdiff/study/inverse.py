@@ -1,7 +1,7 @@
 """Blocks of inverse problems: what is observed of a data set, and posteriors given that."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import torch
 from pydantic import Field, ValidationInfo, field_validator
@@ -18,6 +18,9 @@ from fsdiff.study.sizes import MEMORY, field_bytes, shown_bytes, unaffordable_ba
 
 if TYPE_CHECKING:
     from fsdiff.study.study import Study
+
+
+Named = TypeVar("Named", bound=Block)
 
 
 class Observed(Block):
@@ -90,11 +93,7 @@ class InverseProblems(Block):
         cls, observations: dict[str, Observed], info: ValidationInfo
     ) -> dict[str, Observed]:
         study = _study(info)
-        refuse(
-            ((name, *at), problem)
-            for name, item in observations.items()
-            for at, problem in _unobservable(item, study.datasets)
-        )
+        _refuse_each(observations, lambda item: _unobservable(item, study.datasets))
         return observations
 
     @field_validator("references")
@@ -110,11 +109,7 @@ class InverseProblems(Block):
                 for name, item in references.items()
                 if (first := of_one.setdefault(item.observation, name)) != name
             )
-            refuse(
-                ((name, *at), problem)
-                for name, item in references.items()
-                for at, problem in _unfit_reference(item, study, observations)
-            )
+            _refuse_each(references, lambda item: _unfit_reference(item, study, observations))
         return references
 
     @field_validator("posteriors")
@@ -124,17 +119,22 @@ class InverseProblems(Block):
     ) -> dict[str, PosteriorDraws]:
         study, observations = _study(info), info.data.get("observations")
         if observations is not None:
-            refuse(
-                ((name, *at), problem)
-                for name, item in posteriors.items()
-                for at, problem in _unfit_posterior(item, study, observations)
-            )
+            _refuse_each(posteriors, lambda item: _unfit_posterior(item, study, observations))
         return posteriors
 
 
 def _study(info: ValidationInfo) -> "Study":
     """The study whose data sets and experiments these blocks are about."""
     return (info.context or {})["study"]
+
+
+def _refuse_each(
+    blocks: Mapping[str, Named], problems: Callable[[Named], Iterator[Problem]]
+) -> None:
+    """Report the problems of blocks by name, if there are any."""
+    refuse(
+        ((name, *at), problem) for name, block in blocks.items() for at, problem in problems(block)
+    )
 
 
 def _unobservable(item: Observed, datasets: Mapping[str, Dataset]) -> Iterator[Problem]:

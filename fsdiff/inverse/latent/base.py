@@ -10,8 +10,19 @@ from fsdiff.data.sources.source import Source
 from fsdiff.inverse.forward.base import ForwardMap, Linearisation
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.inverse.references.priors import Prior
+from fsdiff.measures.initial import FieldLaw, GaussianRandomField, PowerLawField, WhiteNoise, Zero
 
 S = TypeVar("S", bound=Source)
+
+
+def gaussian(measure: FieldLaw) -> GaussianRandomField | PowerLawField:
+    """The measure; ValueError if it is no Gaussian law of functions."""
+    if isinstance(measure, Zero | WhiteNoise):
+        raise ValueError(
+            f"measure '{measure.kind}' is no Gaussian law of functions: no posterior is known; use "
+            "gaussian_random_field or power_law_field"
+        )
+    return measure
 
 
 class FieldMap(ABC):

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from fsdiff.data.sources.poisson import PoissonData
 from fsdiff.inverse.forward.base import Linearisation
-from fsdiff.inverse.latent.base import FieldMap, LatentLaw
+from fsdiff.inverse.latent.base import FieldMap, LatentLaw, gaussian
 from fsdiff.inverse.references.priors import GaussianField
-from fsdiff.measures.initial import WhiteNoise, Zero
 
 
 class PoissonLaw(LatentLaw[PoissonData]):
@@ -20,12 +19,7 @@ class PoissonLaw(LatentLaw[PoissonData]):
 
     def prior(self, source: PoissonData, n: int) -> GaussianField:
         """The measure of the sources; ValueError if that is no Gaussian law of functions."""
-        if isinstance(source.measure, Zero | WhiteNoise):
-            raise ValueError(
-                f"measure '{source.measure.kind}' is no Gaussian law of functions: no posterior is "
-                "known; use gaussian_random_field or power_law_field"
-            )
-        return GaussianField(source.basis, source.measure, n)
+        return GaussianField(source.basis, gaussian(source.measure), n)
 
     def fields(self, source: PoissonData, n: int) -> FieldMap:
         """The channels of the source, in their order."""

@@ -3,9 +3,8 @@
 from typing import Literal
 
 from fsdiff.data.sources.random_fields import RandomFieldData
-from fsdiff.inverse.latent.base import FieldMap, Identity, LatentLaw
+from fsdiff.inverse.latent.base import FieldMap, Identity, LatentLaw, gaussian
 from fsdiff.inverse.references.priors import GaussianField
-from fsdiff.measures.initial import WhiteNoise, Zero
 from fsdiff.spaces.gram import GramBasis
 
 
@@ -16,17 +15,13 @@ class RandomFieldLaw(LatentLaw[RandomFieldData]):
 
     def prior(self, source: RandomFieldData, n: int) -> GaussianField:
         """N(0, C); ValueError for fields that are no Gaussian functions."""
-        if isinstance(source.measure, Zero | WhiteNoise):
-            raise ValueError(
-                f"measure '{source.measure.kind}' is no Gaussian law of functions: no posterior is "
-                "known; use gaussian_random_field or power_law_field"
-            )
+        measure = gaussian(source.measure)
         if isinstance(source.basis, GramBasis):
             raise ValueError(
                 "basis 'gram' has nodes of different weights, with which no posterior is known; "
                 "use a basis on a regular grid"
             )
-        return GaussianField(source.basis, source.measure, n, channels=len(source.channels))
+        return GaussianField(source.basis, measure, n, channels=len(source.channels))
 
     def fields(self, source: RandomFieldData, n: int) -> FieldMap:
         """The identity."""

@@ -1,6 +1,7 @@
 """The summary table as one self-contained HTML page."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -101,13 +102,20 @@ def _block(
     """All rows at one resolution: references, then experiments."""
     heading = f'<th colspan="{1 + len(shown)}">resolution {resolution}</th>'
     lines = [f'<tr class="resolution">{heading}</tr>\n']
+    told = [_yardsticks(table, column) for column in shown]
     for kind, title in REFERENCES.items():
         rows = table[table["row"] == kind]
         if len(rows):
-            cells = [_reference_cell(rows, table, kind, column) for column in shown]
+            cells = [
+                _reference_cell(rows, kind, column, yardsticks)
+                for column, yardsticks in zip(shown, told, strict=True)
+            ]
             lines.append(line(title, cells, shown, "reference"))
     for name, rows in models(table).items():
-        cells = [_model_cell(rows, table, column) for column in shown]
+        cells = [
+            yardsticks.cell(rows, column, multiples=True)
+            for column, yardsticks in zip(shown, told, strict=True)
+        ]
         lines.append(line(_name(called[name], rows, resolution), cells, shown, ""))
     return f"<tbody>{''.join(lines)}</tbody>"
 
@@ -123,40 +131,58 @@ def line(title: str, cells: list[tuple[str, str]], shown: list[Column], kind: st
 
 
 def _reference_cell(
-    rows: pd.DataFrame, table: pd.DataFrame, kind: str, column: Column
+    rows: pd.DataFrame, kind: str, column: Column, yardsticks: "Yardsticks"
 ) -> tuple[str, str]:
     text = value(rows, column)
     if kind == "real" and column.target and text:
         text += f" <small>→ {number(float(column.goal(rows).mean()), column)}</small>"
-    if kind == "surrogate" and text and is_blind(table, column):
+    if kind == "surrogate" and text and yardsticks.blind:
         text += " †"
     return "", text
 
 
-def _model_cell(rows: pd.DataFrame, table: pd.DataFrame, column: Column) -> tuple[str, str]:
-    text = value(rows, column)
-    deviation = float(column.deviation(rows).mean())
-    if not text or np.isnan(deviation):
-        return "", text
-    classes = ["best"] if deviation == best(table, column) else []
+@dataclass(frozen=True)
+class Yardsticks:
+    """What deviations in a column are told by: a baseline, and a floor that chance alone causes.
+
+    ``best`` is the least of all that are compared, NaN if there is none or all are equal.
+    """
+
+    best: float
+    baseline: float
+    floor: float
+
+    @classmethod
+    def of(
+        cls, compared: Iterable[pd.DataFrame], column: Column, baseline: float, floor: float
+    ) -> "Yardsticks":
+        """Those of the rows of each that is compared."""
+        means = [float(column.deviation(rows).mean()) for rows in compared]
+        means = [mean for mean in means if not np.isnan(mean)]
+        return cls(min(means) if len(set(means)) > 1 else float("nan"), baseline, floor)
+
+    @property
+    def blind(self) -> bool:
+        """Whether the measure hardly tells the baseline from the floor."""
+        return self.baseline < BLIND * self.floor
+
+    def cell(self, rows: pd.DataFrame, column: Column, *, multiples: bool) -> tuple[str, str]:
+        """Classes and text of the cell of what is compared; with ``multiples`` of the floor."""
+        text, deviation = value(rows, column), float(column.deviation(rows).mean())
+        if not text or np.isnan(deviation):
+            return "", text
+        classes = ["best"] if deviation == self.best else []
+        if not np.isnan(self.baseline) and not self.blind:
+            classes.append("better" if deviation < self.baseline else "worse")
+        if multiples and self.floor > 0:
+            text += f" <small>×{deviation / self.floor:.2g}</small>"
+        return " ".join(classes), text
+
+
+def _yardsticks(table: pd.DataFrame, column: Column) -> Yardsticks:
+    """The Gaussian surrogate, and real data beside real data."""
     surrogate, floor = (reference(table, kind, column) for kind in ("surrogate", "real"))
-    if not np.isnan(surrogate) and not is_blind(table, column):
-        classes.append("better" if deviation < surrogate else "worse")
-    if floor > 0:
-        text += f" <small>×{deviation / floor:.2g}</small>"
-    return " ".join(classes), text
-
-
-def best(table: pd.DataFrame, column: Column) -> float:
-    """The least mean deviation among experiments; NaN if there is none or all are equal."""
-    means = [float(column.deviation(rows).mean()) for rows in models(table).values()]
-    means = [mean for mean in means if not np.isnan(mean)]
-    return min(means) if len(set(means)) > 1 else float("nan")
-
-
-def is_blind(table: pd.DataFrame, column: Column) -> bool:
-    """Whether a metric hardly separates the Gaussian surrogate from real data."""
-    return reference(table, "surrogate", column) < BLIND * reference(table, "real", column)
+    return Yardsticks.of(models(table).values(), column, surrogate, floor)
 
 
 def number(value: float, column: Column) -> str:

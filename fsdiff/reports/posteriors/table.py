@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fsdiff.metrics.words import Words
 from fsdiff.reports.plain_text import html
-from fsdiff.reports.plotting.table import BLIND, STYLE, head, line, value
+from fsdiff.reports.plotting.table import BLIND, STYLE, Yardsticks, head, line, value
 from fsdiff.reports.posteriors.summary import (
     BASELINES,
     IDENTITY,
@@ -75,43 +74,30 @@ def _block(
     """All rows at one resolution: baselines, then posteriors."""
     heading = f'<th colspan="{1 + len(shown)}">resolution {resolution}</th>'
     lines = [f'<tr class="resolution">{heading}</tr>\n']
+    told = [_yardsticks(table, column) for column in shown]
     for kind, title in BASELINES.items():
         rows = table[table["row"] == kind]
         if len(rows):
-            cells = [("", _baseline_cell(rows, table, kind, column)) for column in shown]
+            cells = [
+                ("", _baseline_cell(rows, kind, column, yardsticks))
+                for column, yardsticks in zip(shown, told, strict=True)
+            ]
             lines.append(line(title, cells, shown, "reference"))
     for name, rows in posteriors(table).items():
-        cells = [_cell(rows, table, column) for column in shown]
+        cells = [
+            yardsticks.cell(rows, column, multiples=not column.target)
+            for column, yardsticks in zip(shown, told, strict=True)
+        ]
         lines.append(line(called[name], cells, shown, ""))
     return f"<tbody>{''.join(lines)}</tbody>"
 
 
-def _baseline_cell(rows: pd.DataFrame, table: pd.DataFrame, kind: str, column: Column) -> str:
+def _baseline_cell(rows: pd.DataFrame, kind: str, column: Column, yardsticks: Yardsticks) -> str:
     text = value(rows, column)
-    return f"{text} †" if kind == "kriging" and text and _is_blind(table, column) else text
+    return f"{text} †" if kind == "kriging" and text and yardsticks.blind else text
 
 
-def _cell(rows: pd.DataFrame, table: pd.DataFrame, column: Column) -> tuple[str, str]:
-    """Classes and text of a posterior's cell."""
-    text, deviation = value(rows, column), float(column.deviation(rows).mean())
-    if not text or np.isnan(deviation):
-        return "", text
-    classes = ["best"] if deviation == _best(table, column) else []
+def _yardsticks(table: pd.DataFrame, column: Column) -> Yardsticks:
+    """Kriging, and one half of the reference against the other."""
     kriging, floor = (baseline(table, kind, column) for kind in ("kriging", "reference"))
-    if not np.isnan(kriging) and not _is_blind(table, column):
-        classes.append("better" if deviation < kriging else "worse")
-    if floor > 0 and not column.target:
-        text += f" <small>×{deviation / floor:.2g}</small>"
-    return " ".join(classes), text
-
-
-def _best(table: pd.DataFrame, column: Column) -> float:
-    """The least mean deviation among posteriors; NaN if there is none or all are equal."""
-    means = [float(column.deviation(rows).mean()) for rows in posteriors(table).values()]
-    means = [mean for mean in means if not np.isnan(mean)]
-    return min(means) if len(set(means)) > 1 else float("nan")
-
-
-def _is_blind(table: pd.DataFrame, column: Column) -> bool:
-    """Whether a measure hardly tells kriging from the reference."""
-    return baseline(table, "kriging", column) < BLIND * baseline(table, "reference", column)
+    return Yardsticks.of(posteriors(table).values(), column, kriging, floor)
