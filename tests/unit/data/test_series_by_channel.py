@@ -1,7 +1,5 @@
 """Series whose channels differ in basis: the frames of each are in its own."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -12,6 +10,7 @@ from fsdiff import study
 from fsdiff.data import hierarchy
 from fsdiff.data.sources.labels import label
 from fsdiff.data.statistics import Statistics
+from fsdiff.parts import described
 from fsdiff.spaces.bases import CosineBasis, SineBasis
 from fsdiff.spaces.channels import ChannelBasis
 from fsdiff.spaces.downsampling import Spectral
@@ -100,6 +99,6 @@ def test_a_study_gives_all_its_jobs_the_basis_of_series(monkeypatch):
     source = type(study.load(config).datasets["patterns"].source.part)
     monkeypatch.setattr(source, "space", property(lambda self: FRAME))
     loaded = study.load(config)
-    expected = dataclasses.asdict(FRAME.repeated(2))
+    expected = described(FRAME.repeated(2))
     assert loaded.hierarchy_slice("patterns", 16)["basis"] == expected
     assert loaded.measure_slice("surrogate", 16, 0)["basis"] == expected
