@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Literal
 
 from fsdiff.data.sources.arrays import Arrays, Stored
+from fsdiff.data.sources.units import counted, direction
 from fsdiff.jobs.failures import StorageError
 
 Dimension = Literal["sample", "time", "channel", "z", "y", "x"]
@@ -51,7 +52,7 @@ STANDARD_NAMES: dict[str, Dimension] = {
     "time": "time",
     "realization": "sample",
 }
-DEGREES: dict[str, Dimension] = {"east": "x", "e": "x", "north": "y", "n": "y"}
+DIRECTIONS: dict[str | None, Dimension] = {"east": "x", "north": "y"}
 
 ABOUT = ("bounds", "climatology", "coordinates", "cell_measures", "ancillary_variables")
 """Attributes that name arrays about the one that has them, by the CF conventions."""
@@ -70,9 +71,14 @@ def meaning(name: str, stored: Stored | None = None) -> Dimension | None:
     """The dimension that an axis or an array of positions is about, by attributes, then by name."""
     said = None if stored is None else said_by_attributes(stored)
     found = said or _MEANING.get(plain(name))
-    if found is None and stored is not None and stored.attributes.get("axis") == VERTICAL:
+    if found is None and stored is not None and _axis(stored) == VERTICAL:
         return "z"
     return found
+
+
+def _axis(stored: Stored) -> str:
+    """The attribute ``axis``, in capitals."""
+    return str(stored.attributes.get("axis")).upper()
 
 
 def plain(name: str) -> str:
@@ -82,12 +88,11 @@ def plain(name: str) -> str:
 
 def said_by_attributes(stored: Stored) -> Dimension | None:
     """The dimension that ``axis``, ``standard_name`` or ``units`` of the CF conventions tell."""
-    axis = AXIS.get(str(stored.attributes.get("axis")).upper())
+    axis = AXIS.get(_axis(stored))
     standard = STANDARD_NAMES.get(str(stored.attributes.get("standard_name")))
-    units = stored.units or ""
-    first, _, direction = units.casefold().partition("_")
-    degrees = DEGREES.get(direction) if first in ("degree", "degrees") else None
-    return axis or standard or degrees or ("time" if " since " in units else None)
+    degrees = DIRECTIONS.get(direction(stored.units))
+    _, since = counted(stored.units)
+    return axis or standard or degrees or ("time" if since else None)
 
 
 def fields_among(arrays: Arrays) -> list[str]:

@@ -19,6 +19,7 @@ from fsdiff.data.sources.dates import seconds_from_first
 from fsdiff.data.sources.formats.attributes import decoded
 from fsdiff.data.sources.formats.failures import damage_named
 from fsdiff.data.sources.labels import listed
+from fsdiff.data.sources.units import counted, in_degrees
 from fsdiff.jobs.failures import StorageError
 
 UNEVEN = 1e-3
@@ -29,9 +30,6 @@ NUMBERS = "fiu"
 
 CIRCLE = 360.0
 """Degrees of longitude that are a period."""
-
-DEGREES = "degree"
-"""In the units of longitudes and latitudes, however they are spelt."""
 
 ON_SPHERE = ("lat", "latitude", "lon", "long", "longitude")
 """Names of these where they have no units."""
@@ -114,8 +112,10 @@ class Finder:
                     raise StorageError(message) from None
                 remarks.append(message)
             else:
-                known = found.units or (DEGREES if plain(name) in ON_SPHERE else "")
-                found = replace(found, degrees=DEGREES in known)
+                degrees = in_degrees(
+                    found.units or ("degree" if plain(name) in ON_SPHERE else None)
+                )
+                found = replace(found, degrees=degrees)
                 return found, [*remarks, *([remark] if remark else [])]
         return None, [*remarks, *self._perhaps(dimension, length)]
 
@@ -189,9 +189,8 @@ def _positions(stored: Stored, dimension: Dimension, length: int) -> tuple[Posit
     if (kind := np.dtype(stored.values.dtype).kind) not in NUMBERS:
         units = "s"
         remark = f"{stored.where} holds {SECONDS[kind == 'm']}"
-    # "days since 2000-01-01" counts from a date; the numbers stay as they are.
-    units = units.partition(" since ")[0] if units else None
-    return Positions(tuple(values.tolist()), rounding, units, stored.where), remark
+    unit, _ = counted(units)  # numbers of days since a date stay as they are
+    return Positions(tuple(values.tolist()), rounding, unit, stored.where), remark
 
 
 def _along(stored: Stored, dimension: Dimension, length: int) -> np.ndarray:

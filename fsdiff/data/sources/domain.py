@@ -8,7 +8,7 @@ import numpy as np
 
 from fsdiff.data.sources.axes import SPACE, Dimension, Dimensions
 from fsdiff.data.sources.coordinates import CIRCLE, UNEVEN, Positions
-from fsdiff.data.sources.units import same_units
+from fsdiff.data.sources.units import same_units, without_direction
 from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.axes import Axis, AxisKind, is_name, shape_text
 from fsdiff.spaces.basis import Basis
@@ -174,8 +174,7 @@ def _sides(lines: Sequence[Line]) -> list[float]:
 
 def _units(line: Line) -> str | None:
     """The unit of the positions; degrees north and east are degrees."""
-    units = line.positions.units if line.positions else None
-    return units and re.sub(r"_(north|east|[NnEe])$", "", units)
+    return without_direction(line.positions.units) if line.positions else None
 
 
 def _rounded(side: float) -> float:

@@ -31,7 +31,7 @@ from fsdiff.data.sources.coordinates import (
 from fsdiff.data.sources.domain import Domain, Line, axis_name
 from fsdiff.data.sources.labels import listed, one_line, printable
 from fsdiff.data.sources.placement import has_both_ends
-from fsdiff.data.sources.units import same_units
+from fsdiff.data.sources.units import same_units, without_direction
 from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.axes import AxisKind
 
@@ -301,7 +301,7 @@ class _Contents:
     def _check_units(self, nodes: Mapping[Dimension, Positions | None]) -> None:
         """Refuse units that differ along y and x."""
         units = [
-            found.units.replace("_north", "").replace("_east", "")
+            without_direction(found.units)
             for found in (nodes.get("y"), nodes.get("x"))
             if found and found.units
         ]

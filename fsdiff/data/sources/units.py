@@ -1,6 +1,7 @@
 """Units that are written differently and mean the same."""
 
 import re
+from typing import Literal
 
 SPELLINGS = {
     "1": "none dimensionless unitless -",
@@ -16,14 +17,38 @@ SPELLINGS = {
     "Pa": "pascal pascals",
     "hPa": "hectopascal hectopascals mbar millibar millibars",
     "kg": "kilogram kilograms",
-    "degree": "degrees deg",
-    "degree_north": "degrees_north degree_n degrees_n",
-    "degree_east": "degrees_east degree_e degrees_e",
     "rad": "radian radians",
 }
 """A unit and other names of it, in lower case."""
 
 _MEANING = {other: unit for unit, others in SPELLINGS.items() for other in others.split()}
+
+_DEGREES = re.compile(r"(?:degrees?|deg|°)(?:[ _]?(?:(n|north)|(e|east)))?", re.IGNORECASE)
+"""All that the CF conventions allow for degrees of longitude and latitude, and more."""
+
+
+def in_degrees(units: str | None) -> bool:
+    """Whether a unit is that of angles, with a direction or without."""
+    return _DEGREES.fullmatch((units or "").strip()) is not None
+
+
+def direction(units: str | None) -> Literal["north", "east"] | None:
+    """Where degrees are counted to, e.g. north for "degreesN"; None where a unit does not say."""
+    found = _DEGREES.fullmatch((units or "").strip())
+    if found is None or not found.lastindex:
+        return None
+    return "north" if found[1] else "east"
+
+
+def counted(units: str | None) -> tuple[str | None, bool]:
+    """The unit of times, and whether it says since when, e.g. days of "days since 2000-01-01"."""
+    unit, *since = re.split(r"\s+since\s+", (units or "").strip(), maxsplit=1, flags=re.IGNORECASE)
+    return unit or None, bool(since)
+
+
+def without_direction(units: str | None) -> str | None:
+    """Degrees to the north and those to the east as degrees, other units as they are."""
+    return "degree" if in_degrees(units) else units
 
 
 def same_units(first: str | None, second: str | None) -> bool:
@@ -33,6 +58,8 @@ def same_units(first: str | None, second: str | None) -> bool:
 
 def _canonical(units: str | None) -> tuple[str, ...]:
     """Factors with their powers, e.g. "m/s", "m s**-1" and "metre second-1" alike."""
+    if in_degrees(units):
+        return ("degree", direction(units) or "")
     text = (units or "").strip() or "1"
     text = re.sub(r"\*\*|\^", "", _MEANING.get(text.casefold(), text))
     text = re.sub(r"\(([^()/\s.*]+)\)", r"\1", text)  # one factor, as in W/(m^2)

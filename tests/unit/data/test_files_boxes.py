@@ -86,6 +86,32 @@ def test_any_of_the_attributes_suffices(tmp_path, attribute):
     assert [axis.name for axis in source.basis.axes] == ["q", "p"]
 
 
+@pytest.mark.parametrize(
+    "spelling", ["degrees_{}", "degree_{0[0]}", "degree{0[0]}", "degrees{0[0]}", "° {0[0]}"]
+)
+@pytest.mark.parametrize("write", [str, str.upper])
+def test_degrees_are_those_of_the_globe_however_they_are_spelt(tmp_path, spelling, write):
+    """As the CF conventions allow, in letters of either case."""
+    about = {
+        name: {"units": write(spelling.format(direction))}
+        for name, direction in (("p", "east"), ("q", "north"))
+    }
+    netcdf(tmp_path / "a.nc", {"sample": 3, "q": LATITUDES, "p": LONGITUDES}, about=about)
+    source, data = read(tmp_path / "a.nc")
+    assert [axis.kind for axis in source.basis.axes] == ["neumann", "periodic"]
+    assert [axis.side for axis in source.basis.axes] == [0.555555556, 1.0]
+    np.testing.assert_array_equal(data["q"], LATITUDES[::-1])
+
+
+def test_times_since_a_date_and_heights_are_known_in_either_case(tmp_path):
+    about = {"a": {"units": "Hours Since 2000-01-01"}, "b": {"axis": "z"}}
+    netcdf(tmp_path / "a.nc", {"sample": 2, "a": TIMES, "b": np.arange(4) + 0.5}, about=about)
+    source, data = read(tmp_path / "a.nc", axes={"b": "neumann"})
+    assert [axis.name for axis in source.basis.axes] == ["b"]
+    assert data["time"].attrs["units"] == "Hours"
+    np.testing.assert_array_equal(data["time"], TIMES)
+
+
 def test_a_region_has_no_periodic_axis(tmp_path):
     region = {"latitude": np.arange(15.0, 61.25, 1.25), "longitude": np.arange(225.0, 286, 1.25)}
     netcdf(tmp_path / "a.nc", {"time": TIMES, **region})

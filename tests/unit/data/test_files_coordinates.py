@@ -280,6 +280,11 @@ def test_positions_that_differ_are_refused(tmp_path):
         ("m/s", "m s", False),
         ("K", "degC", False),
         ("degrees_east", "degrees_north", False),
+        ("degreesN", "degree_north", True),
+        ("°E", "degrees_east", True),
+        ("deg", "degrees", True),
+        ("degrees", "degrees_north", False),
+        ("deg_c", "degree", False),
     ],
 )
 def test_units_that_mean_the_same(first, second, same):
