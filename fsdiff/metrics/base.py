@@ -1,7 +1,7 @@
 """What every measure has in common: how it is called, and what it refuses before any job starts."""
 
 from abc import ABC, abstractmethod
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -28,7 +28,14 @@ class Metric(ABC):
     kind: str
     at_least: ClassVar[int] = 1
     physical: ClassVar[bool] = False
-    words: ClassVar[tuple[Words, ...]] = ()
+    if TYPE_CHECKING:  # a class attribute, or a property where results follow from settings
+
+        @property
+        def words(self) -> tuple[Words, ...]:
+            """What results are called, and which value of them is best."""
+
+    else:
+        words = ()
 
     @property
     def results(self) -> tuple[str, ...]:

@@ -107,17 +107,25 @@ def median_distance(squared: Tensor) -> float:
 def unbiased_discrepancy(kernel: Tensor, members: Tensor) -> Tensor:
     """Unbiased squared MMD between a subset of a pooled set and the rest of it.
 
-    ``kernel`` (N, N) holds all pairs; each column of ``members`` (N, P) is the 0/1 indicator of a
-    subset. Returns shape (P,).
+    ``kernel`` (..., N, N) holds all pairs; each column of ``members`` (..., N, P) is the 0/1
+    indicator of a subset. Returns shape (..., P).
     """
-    off_diagonal = kernel - torch.diag(kernel.diagonal())
+    within_first, within_second, between = sums_over_pairs(kernel, members)
+    first, second = members.sum(-2), (1 - members).sum(-2)
+    within_first = within_first / (first * (first - 1))
+    within_second = within_second / (second * (second - 1))
+    return within_first + within_second - 2 * (between / (first * second))
+
+
+def sums_over_pairs(kernel: Tensor, members: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums of k over pairs within subsets, within what is left, and between these, (..., P) each.
+
+    Pairs of a field with itself are left out.
+    """
+    off_diagonal = kernel - torch.diag_embed(kernel.diagonal(dim1=-2, dim2=-1))
     rest = 1 - members
-    first, second = members.sum(0), rest.sum(0)
     to_members, to_rest = off_diagonal @ members, off_diagonal @ rest
-    within_first = (members * to_members).sum(0) / (first * (first - 1))
-    within_second = (rest * to_rest).sum(0) / (second * (second - 1))
-    between = (members * to_rest).sum(0) / (first * second)
-    return within_first + within_second - 2 * between
+    return (members * to_members).sum(-2), (rest * to_rest).sum(-2), (members * to_rest).sum(-2)
 
 
 def _first(count: int, kernel: Tensor) -> Tensor:

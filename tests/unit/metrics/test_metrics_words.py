@@ -78,7 +78,7 @@ def test_titles_are_no_part_of_what_decides_results(copied):
 def test_every_result_has_words_and_every_target_is_a_result(kind):
     described = parts.find("metrics", kind)
     most = described(permutations=9) if kind == "rbf_mmd" else described()
-    named = {words.name: words for words in described.words}
+    named = {words.name: words for words in most.words}
     assert {name for name in most.results if not name.endswith("_reference")} == set(named)
     targets = {f"{name}_reference" for name, item in named.items() if item.target == "reference"}
     assert targets == {name for name in most.results if name.endswith("_reference")}
