@@ -57,6 +57,20 @@ class Stream(IntEnum):
     INITIAL_STATE = 101
     """Initial states of equations in time."""
     FORCING = 102
+    GEOMETRY = 111
+    """From where a radar looks at a scene."""
+    DEFORMATION = 112
+    """What moves the ground of a scene."""
+    TURBULENCE = 113
+    """Delays in a turbulent atmosphere, on two dates."""
+    TERRAIN = 114
+    STRATIFICATION = 115
+    """How much more delay there is over valleys."""
+    ORBIT = 116
+    DECORRELATION = 117
+    """Coherence, and the noise of looks."""
+    COMPONENT = 118
+    """Which component of a mixture a sample is of."""
     SHUFFLE = 121
     """The order of samples that are read from files."""
 

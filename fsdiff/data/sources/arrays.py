@@ -1,7 +1,8 @@
 """Arrays in files of several formats, opened without being read.
 
 Whatever the format, a file is a collection of named arrays whose parts are read by slices. Its
-content says which format it has, its suffix nothing. Nothing is ever unpickled.
+content says which format it has, its suffix nothing, unless it has no header at all. Nothing is
+ever unpickled.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from fsdiff.data.sources.formats import (
     hdf5,
+    interferogram,
     matlab,
     netcdf,
     numpy_files,
@@ -42,6 +44,7 @@ FORMATS = {
     "MATLAB": Format((".mat",), matlab.arrays),
     "zarr": Format((".zarr",), zarr_store.arrays),
     "safetensors": Format((".safetensors",), tensors.arrays),
+    "interferogram": Format((interferogram.SUFFIX,), interferogram.arrays),
 }
 """Name → format; NetCDF-4 and MATLAB 7.3 files are HDF5."""
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from fsdiff.data.sources.formats.interferogram import SUFFIX
 from fsdiff.data.sources.formats.zarr_store import is_store
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -41,6 +42,8 @@ def format_of(path: Path) -> str | None:
             return "safetensors"
     if path.suffix.lower() in PICKLES:
         return "pickle"
+    if path.suffix.lower() == SUFFIX and path.stat().st_size:
+        return "interferogram"
     # Version 4 of MATLAB's files begins with numbers alone, in one order of bytes or the other.
     old = path.suffix.lower() == ".mat" and len(beginning) >= 20 and 0 in beginning[:4]
     return "MATLAB" if old else None
