@@ -19,8 +19,9 @@ class Metric(ABC):
 
     Fields come in units of each channel's own deviation and without its mean, so that no channel
     outweighs another by its unit. ``at_least`` is how many fields each set must have, ``physical``
-    marks published measures of fields in physical units, and ``results`` are the names of the
-    numbers, which are unique among all measures. ``words`` say what these are called in tables and
+    marks measures of fields in physical units, ``joint`` those that are taken of all channels at
+    once and not of each by itself as well, and ``results`` are the names of the numbers, which are
+    unique among all measures. ``words`` say what these are called in tables and
     figures, and which value of them is best; a result without words is called by its name, and is
     best where it is NAME_reference, or least if there is no such result.
     """
@@ -28,6 +29,7 @@ class Metric(ABC):
     kind: str
     at_least: ClassVar[int] = 1
     physical: ClassVar[bool] = False
+    joint: ClassVar[bool] = False
     if TYPE_CHECKING:  # a class attribute, or a property where results follow from settings
 
         @property

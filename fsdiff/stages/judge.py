@@ -91,7 +91,11 @@ class Judge:
         row: dict[str, float] = {}
         basis = self.basis if isinstance(chosen, slice) else self.basis.select(chosen)
         for physical, (samples, reference) in sets.items():
-            own = {k: metric for k, metric in self.metrics.items() if metric.physical == physical}
+            own = {
+                k: metric
+                for k, metric in self.metrics.items()
+                if metric.physical == physical and (isinstance(chosen, slice) or not metric.joint)
+            }
             present = self._present(samples)
             there = None if present is None else present[chosen]
             row |= evaluate(own, samples[:, chosen], reference[:, chosen], basis, there)

@@ -99,7 +99,12 @@ def unknown_result(
     of_metrics = _results(metrics)
     key, channel = parsed(name)
     if channel and key in of_metrics:
-        return _unknown_channel(key, channel, channels)
+        joint = any(key in block.part.results and block.part.joint for block in metrics.values())
+        return (
+            f"is a number of all channels at once; use {key}"
+            if joint
+            else _unknown_channel(key, channel, channels)
+        )
     return unknown(name, [*of_metrics, *others])
 
 
