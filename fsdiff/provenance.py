@@ -27,6 +27,9 @@ to which entries are added only.
 
 TYPE_CHECKS = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
+BLOCKS = (ast.stmt, ast.excepthandler, ast.match_case)
+"""What imports are, and what holds them: no expression, so that few nodes need be looked at."""
+
 
 def fingerprint(
     *, script: Path | None = None, modules: Iterable[str] = (), root: Path = PACKAGE
@@ -167,15 +170,16 @@ def _names_of(node: ast.AST) -> Iterator[tuple[str, str | None, str]]:
             yield "." * node.level + (node.module or ""), item.name, item.asname or item.name
 
 
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and all below it but those that only a type checker sees."""
-    if isinstance(node, ast.If) and ast.unparse(node.test) in TYPE_CHECKS:
-        below: Iterable[ast.AST] = node.orelse
-    else:
+def _executed(tree: ast.Module) -> Iterator[ast.AST]:
+    """The statements of a file, those inside others too, but what only a type checker sees."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) in TYPE_CHECKS:
+            waiting += node.orelse
+            continue
         yield node
-        below = ast.iter_child_nodes(node)
-    for child in below:
-        yield from _executed(child)
+        waiting += (below for below in ast.iter_child_nodes(node) if isinstance(below, BLOCKS))
 
 
 class _WithoutProse(ast.NodeTransformer):
