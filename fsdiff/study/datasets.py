@@ -1,7 +1,7 @@
 """Blocks of data sets."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
@@ -113,6 +113,11 @@ class Dataset(Block):
         refuse(unaffordable_data(self))
         return self
 
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        refuse(_divided_groups(self.split, self.source.part.boundaries(self.seed)))
+        return self
+
     @property
     def samples(self) -> int:
         """Number of samples."""
@@ -129,6 +134,23 @@ class Dataset(Block):
         """First and last (inclusive) sample of each shard, as the shards' file names have them."""
         edges = [self.samples * i // self.shards for i in range(self.shards + 1)]
         return tuple((first, after - 1) for first, after in pairwise(edges))
+
+
+def _divided_groups(split: Split, boundaries: Sequence[int]) -> Iterator[Problem]:
+    """Parts that end amid samples that belong together, such as those of one date."""
+    start = 0
+    for name in ("train", "validation"):
+        start += (count := getattr(split, name))
+        if boundaries and start not in boundaries:
+            ends = [end - start + count for end in boundaries]
+            below = max((end for end in ends if 0 < end < count), default=None)
+            above = min(end for end in ends if end > count)
+            choices = " or ".join(str(end) for end in (below, above) if end)
+            yield (
+                ("split", name),
+                f"samples of one group would be in two parts; with this seed, use {choices}",
+            )
+            return
 
 
 def _unfit_transforms(transforms: dict[str, PartBlock], source: Any) -> Iterator[Problem]:

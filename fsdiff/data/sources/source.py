@@ -66,6 +66,10 @@ class Source(ABC):
         """How many samples there are; None where any number can be drawn."""
         return None
 
+    def boundaries(self, seed: int) -> Sequence[int]:
+        """Numbers of samples at which a group of them ends, where splits must not divide groups."""
+        return ()
+
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a person should know of the data although it is no reason to refuse them."""

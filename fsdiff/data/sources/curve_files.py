@@ -1,0 +1,254 @@
+"""Curves in files: tables of comma-separated values, ARFF and ``.ts``, and arrays of any format."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field, FiniteFloat
+
+from fsdiff.characters import Line
+from fsdiff.data.sources import arrays
+from fsdiff.data.sources.curves import (
+    CLOSE,
+    Curves,
+    CurveSource,
+    check_interval,
+    without_gaps,
+)
+from fsdiff.data.sources.digest import digest
+from fsdiff.data.sources.formats.tables import SUFFIXES, read_table
+from fsdiff.data.sources.paths import find_files
+from fsdiff.jobs.failures import StorageError
+from fsdiff.spaces.axes import Nodes
+from fsdiff.spaces.bases import CosineBasis
+from fsdiff.spaces.basis import Basis
+
+Dimension = Literal["curve", "channel", "point"]
+
+AXES: tuple[Dimension, ...] = ("curve", "channel", "point")
+
+
+class _Read(NamedTuple):
+    """What a file holds: values (curve, channel, point), positions and groups, if it has any."""
+
+    values: np.ndarray
+    positions: np.ndarray | None
+    groups: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class CurveFiles(CurveSource):
+    """Curves in ``.csv``, ``.arff`` and ``.ts`` files (UCR and UEA archives), or in arrays.
+
+    Of tables a row is a curve and a column a point, or the other way round with ``dimensions:
+    [point, curve]``; columns of text are none of them, and columns without a name number the rows.
+    Of arrays, in all formats that ``files`` reads, ``variables`` are those that hold curves, one
+    set after the other, with axes ``dimensions``.
+
+    ``positions`` are where the points are: numbers, or the name of an array, or of a column where
+    rows are points; without them points are the centres of equal cells. ``ends`` are the ends of
+    the interval, by default the first and the last position. ``groups`` names the column, or array,
+    of what belongs together, such as a date or a subject.
+
+    A sample has the values of a curve at the nodes of ``basis``, as many as ``nodes``, by default
+    as there are points: its own where these are the nodes, else linear between them. Points that
+    are not equidistant can be the nodes of a ``gram`` basis. ``missing`` says what is done with
+    curves that lack values.
+    """
+
+    path: str | tuple[str, ...]
+    variables: tuple[str, ...] = ()
+    dimensions: Annotated[tuple[Dimension, ...], Field(min_length=2)] = ("curve", "point")
+    positions: str | tuple[FiniteFloat, ...] | None = None
+    ends: tuple[FiniteFloat, FiniteFloat] | None = None
+    groups: str | None = None
+    missing: Literal["refuse", "drop", "interpolate"] = "refuse"
+    channels: tuple[Line, ...] = ()
+    quantity: Line = "curve"
+    unit: Line = "1"
+    nodes: Nodes | None = None
+    basis: Basis = field(default_factory=lambda: CosineBasis(1))
+    kind: Literal["curves"] = "curves"
+
+    def __post_init__(self) -> None:
+        check_interval(self.basis)
+        if len(set(self.dimensions)) < len(self.dimensions) or not {"curve", "point"} <= set(
+            self.dimensions
+        ):
+            raise ValueError(f"dimensions = {self.dimensions}: name curve and point, each once")
+        if self.ends and self.ends[0] >= self.ends[1]:
+            raise ValueError(f"ends = {self.ends}: the second has to be larger")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of curves."""
+        paths = (self.path,) if isinstance(self.path, str) else self.path
+        return find_files(paths, lambda path: _is_table(path) or arrays.readable(path))[0]
+
+    @cached_property
+    def content(self) -> str:
+        """A digest of these."""
+        return digest(self.files)
+
+    @cached_property
+    def curves(self) -> Curves:
+        """All curves of all files, one file after the other."""
+        return without_gaps(self._scaled(self._read), self.missing, str(self.path))
+
+    @property
+    def resolution(self) -> int:
+        """Nodes of a sample."""
+        points = getattr(self.basis, "points", None)
+        if points is not None:
+            return len(points)
+        return self.nodes or self._read.values.shape[2]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The ends of the interval: those that are named, or the outermost positions."""
+        positions = self._read.positions
+        if self.ends or positions is None:
+            return self.ends or (0.0, 1.0)
+        return float(np.nanmin(positions)), float(np.nanmax(positions))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the channels."""
+        count = self.values
+        return self.channels or tuple(f"channel {i + 1}" for i in range(count) if count > 1)
+
+    @property
+    def meaning(self) -> str:
+        """What the values are."""
+        return self.quantity
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The unit of the values."""
+        return {"field": self.unit}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Whether samples are read between points, and how many curves were left out."""
+        found, curves = [], self.curves
+        shared = curves.positions.ndim == 1 and len(curves.positions) == len(self.places)
+        if not shared or np.abs(curves.positions - self.places).max() >= CLOSE:
+            found.append("samples are linear between the points of the curves, which are no nodes")
+        if left := len(self._read.values) - len(curves.values):
+            found.append(f"{left} curves that lack values are left out")
+        return tuple(found)
+
+    def check(self) -> None:
+        """Raise ValueError where files, or names in them, are not there."""
+        count = self.values
+        if self.channels and len(self.channels) != count:
+            raise StorageError(f"channels = {self.channels}: curves of {self.path} have {count}")
+
+    @cached_property
+    def _read(self) -> _Read:
+        """What all files hold; curves that are shorter than others end with NaN."""
+        parts = [part for path in self.files for part in self._parts(path)]
+        longest = max(part.values.shape[2] for part in parts)
+        if len({part.values.shape[1] for part in parts}) > 1:
+            raise StorageError(f"curves of {self.path} have different numbers of channels")
+        positions = self._joined([part.positions for part in parts], longest)
+        groups = [part.groups for part in parts if part.groups is not None]
+        return _Read(
+            np.concatenate([_padded(part.values, longest) for part in parts]),
+            positions,
+            np.concatenate(groups) if groups else None,
+        )
+
+    def _joined(self, each: Sequence[np.ndarray | None], longest: int) -> np.ndarray | None:
+        """Positions that all files share, or those of each curve."""
+        if not isinstance(self.positions, str | None):
+            return self._of_length(np.asarray(self.positions), longest)
+        there = [positions for positions in each if positions is not None]
+        if not there:
+            return None
+        if all(p.ndim == 1 and np.array_equal(p, there[0]) for p in there):
+            return self._of_length(there[0], longest)
+        if any(p.ndim == 1 for p in there):
+            raise StorageError(f"files of {self.path} have different positions: name one of them")
+        return np.concatenate([_padded(positions, longest) for positions in there])
+
+    def _of_length(self, positions: np.ndarray, longest: int) -> np.ndarray:
+        if len(positions) != longest:
+            raise StorageError(f"{len(positions)} positions for {longest} points of {self.path}")
+        return positions
+
+    def _parts(self, path: Path) -> list[_Read]:
+        """The sets of curves in a file."""
+        return [self._of_table(path)] if _is_table(path) else self._of_arrays(path)
+
+    def _of_table(self, path: Path) -> _Read:
+        table = read_table(path)
+        asked = {"groups": self.groups, "positions": self.positions}
+        columns = {}
+        for key, name in asked.items():
+            if not isinstance(name, str):
+                continue
+            if name not in (*table.names, *table.labels):
+                raise StorageError(f"{key} = {name}: {path} has no such column")
+            columns[key] = table.column(name)
+        values = table.without([name for name in asked.values() if isinstance(name, str)]).values
+        if self.dimensions.index("point") == 0:
+            return _Read(values.transpose(2, 1, 0), columns.get("positions"), None)
+        if "positions" in columns:
+            raise StorageError(f"positions = {self.positions}: columns are points; give numbers")
+        return _Read(values, None, columns.get("groups"))
+
+    def _of_arrays(self, path: Path) -> list[_Read]:
+        with arrays.opened(path) as held:
+            groups = None if self.groups is None else self._array(held, self.groups, path).ravel()
+            positions = (
+                self._array(held, self.positions, path) if isinstance(self.positions, str) else None
+            )
+            return [
+                _Read(self._ordered(self._array(held, name, path), name, path), positions, groups)
+                for name in self.variables or self._only(held, path)
+            ]
+
+    def _array(self, held: arrays.Arrays, name: str, path: Path) -> np.ndarray:
+        if name not in held:
+            raise StorageError(f"{path} has no array '{name}'; it has {', '.join(held)}")
+        return held[name].read()
+
+    def _only(self, held: arrays.Arrays, path: Path) -> tuple[str, ...]:
+        """The one array with as many axes as curves have."""
+        fitting = [name for name, array in held.items() if len(array.shape) == len(self.dimensions)]
+        if len(fitting) != 1:
+            raise StorageError(f"{path} has the arrays {', '.join(held)}: say which as variables")
+        return tuple(fitting)
+
+    def _ordered(self, values: np.ndarray, name: str, path: Path) -> np.ndarray:
+        """Values as (curve, channel, point)."""
+        if values.ndim != len(self.dimensions):
+            raise StorageError(
+                f"{path}: '{name}' has {values.ndim} axes; say which as dimensions, of "
+                f"{', '.join(AXES)}"
+            )
+        axes = [self.dimensions.index(axis) for axis in AXES if axis in self.dimensions]
+        values = values.transpose(axes)
+        return values if values.ndim == 3 else values[:, None]
+
+    def _scaled(self, read: _Read) -> Curves:
+        """Curves with positions as shares of the interval."""
+        count = read.values.shape[2]
+        if read.positions is None:
+            return Curves(read.values, (np.arange(count) + 0.5) / count, read.groups)
+        start, end = self.interval
+        return Curves(read.values, (read.positions - start) / (end - start), read.groups)
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
+def _padded(values: np.ndarray, length: int) -> np.ndarray:
+    """Values with NaN behind them along the last axis, up to a length."""
+    width = [(0, 0)] * (values.ndim - 1) + [(0, length - values.shape[-1])]
+    return np.pad(values.astype(np.float64), width, constant_values=np.nan)

@@ -1,0 +1,331 @@
+"""Curves: what files hold of them, nodes between points, groups in splits, and refusals."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from fsdiff.data.sources.curve_files import CurveFiles
+from fsdiff.data.sources.curves import Curves
+from fsdiff.data.sources.formats.tables import read_table
+from fsdiff.data.sources.pedestrians import Pedestrians
+from fsdiff.data.sources.quadratic import Quadratic
+from fsdiff.diffusion.exact import ExactDenoiser
+from fsdiff.diffusion.processes.variance_preserving import CosineVariancePreserving
+from fsdiff.jobs.failures import StorageError
+from fsdiff.measures.priors.kernel import RBF
+from fsdiff.spaces.bases import CosineBasis, FourierBasis
+from fsdiff.spaces.gram import GramBasis
+from fsdiff.study import ConfigurationError, load
+
+LINE = CosineBasis(1)
+VALUES = np.arange(12.0).reshape(3, 4) ** 2
+
+CSV = """"","a","day","b","c","d"
+"1",0,mon,1,4,9
+"2",16,mon,25,36,49
+"3",64,tue,81,100,121
+"""
+ARFF = """% comment
+@relation curves
+@attribute 'a 1' numeric
+@attribute b REAL
+@attribute c numeric
+@attribute d numeric
+@attribute target {1,2}
+
+@data
+0,1,4,9,1
+16,25,36,?,2
+64,81,100,121,1
+"""
+TS = """# comment
+@problemName motion
+@univariate false
+@dimensions 2
+@classLabel true walking running
+@data
+0,1,4,9:1,1,1,1:walking
+16,25,36,49:2,2,2,2:running
+64,81,100:3,3,3:walking
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(name, text):
+        (tmp_path / name).write_text(text)
+        return str(tmp_path / name)
+
+    return written
+
+
+def stored(source):
+    """All curves in the order of the file."""
+    return source.curves.values
+
+
+def test_rows_of_a_csv_are_curves_without_their_numbers_and_labels(write):
+    source = CurveFiles(write("a.csv", CSV), groups="day")
+    assert np.array_equal(stored(source), VALUES[:, None])
+    assert source.curves.groups.tolist() == ["mon", "mon", "tue"]
+
+
+def test_a_csv_without_names_has_a_curve_in_its_first_row(write):
+    text = "\n".join(",".join(map(str, row)) for row in VALUES)
+    assert np.array_equal(stored(CurveFiles(write("a.csv", text))), VALUES[:, None])
+
+
+def test_columns_of_a_csv_are_curves_where_rows_are_points(write):
+    text = "age,one,two\n1,0,5\n2,1,6\n10,4,7\n"
+    source = CurveFiles(write("a.csv", text), dimensions=("point", "curve"), positions="age")
+    assert stored(source)[:, 0].tolist() == [[0, 1, 4], [5, 6, 7]]
+    assert source.interval == (1, 10)
+    np.testing.assert_allclose(source.curves.positions, [0, 1 / 9, 1])
+
+
+def test_arff_files_have_labels_and_gaps(write):
+    path = write("a.arff", ARFF)
+    table = read_table(CurveFiles(path).files[0])
+    assert table.names == ("a 1", "b", "c", "d")
+    assert table.labels["target"].tolist() == ["1", "2", "1"]
+    with pytest.raises(StorageError, match="1 of 3 curves lack values, the first is curve 1: say"):
+        _ = CurveFiles(path).curves
+    kept = CurveFiles(path, missing="drop")
+    assert np.array_equal(stored(kept), VALUES[[0, 2], None])
+    assert kept.remarks == ("1 curves that lack values are left out",)
+    filled = CurveFiles(path, missing="interpolate")
+    assert filled.curves.at(LINE.nodes(4))[1, 0].tolist() == [16, 25, 36, 36]
+    empty = write("b.arff", ARFF.replace("16,25,36,?", "?,?,?,?"))
+    with pytest.raises(StorageError, match="curve 1 has no values: say missing: drop"):
+        _ = CurveFiles(empty, missing="interpolate").curves
+    assert len(stored(CurveFiles(empty, missing="drop"))) == 2
+
+
+def test_ts_files_have_channels_and_curves_of_several_lengths(write):
+    source = CurveFiles(write("a.ts", TS), missing="interpolate", groups="class")
+    assert source.names == ("channel 1", "channel 2")
+    values = stored(source)
+    assert values.shape == (3, 2, 4)
+    assert np.array_equal(values[:2, 0], VALUES[:2])
+    assert np.isnan(values[2, :, 3]).all()
+    assert source.curves.at(LINE.nodes(4))[2, 1].tolist() == [3, 3, 3, 3]
+
+
+@pytest.mark.parametrize("suffix", ["npz", "nc"])
+def test_arrays_of_any_format_are_read_by_name(tmp_path, suffix):
+    path, x = tmp_path / f"a.{suffix}", np.array([1.0, 2.0, 4.0, 8.0])
+    if suffix == "npz":
+        np.savez(path, boys=VALUES.T[..., None], girls=1 + VALUES.T[..., None], age=x)
+    else:
+        xr.Dataset(
+            {
+                "boys": (("age", "curve", "channel"), VALUES.T[..., None]),
+                "girls": (("age", "curve", "channel"), 1 + VALUES.T[..., None]),
+            },
+            {"age": x},
+        ).to_netcdf(path)
+    source = CurveFiles(
+        str(path),
+        variables=("boys", "girls"),
+        dimensions=("point", "curve", "channel"),
+        positions="age",
+    )
+    assert np.array_equal(stored(source)[:, 0], np.concatenate([VALUES, 1 + VALUES]))
+    assert source.interval == (1, 8)
+
+
+def test_each_curve_may_have_points_of_its_own(tmp_path):
+    """A linear function is itself at all nodes within its points, wherever these are."""
+    random = np.random.default_rng(0)
+    x = np.sort(random.random((5, 9)), axis=1) * 10
+    x[:, 0], x[:, -1] = 0, 10
+    u = 2 * x - 3
+    u[1, 4] = x[2, 8] = np.nan
+    np.savez(tmp_path / "a.npz", u=u, x=x)
+    source = CurveFiles(
+        str(tmp_path / "a.npz"), variables=("u",), positions="x", missing="interpolate", nodes=7
+    )
+    nodes = 10 * LINE.nodes(7)
+    inside = nodes < np.nanmax(x[2])
+    found = source.curves.at(LINE.nodes(7))[:, 0]
+    np.testing.assert_allclose(found[[0, 1, 3, 4]], np.tile(2 * nodes - 3, (4, 1)))
+    np.testing.assert_allclose(found[2, inside], (2 * nodes - 3)[inside])
+    assert "linear between the points" in source.remarks[0]
+
+
+def test_points_that_are_not_equidistant_are_nodes_of_a_gram_basis(tmp_path):
+    x = np.array([0.0, 0.1, 0.5, 1.0])
+    np.savez(tmp_path / "a.npz", u=VALUES, x=3 + 5 * x)
+    basis = GramBasis(points=tuple(x), covariance=RBF(length=0.3))
+    source = CurveFiles(str(tmp_path / "a.npz"), variables=("u",), positions="x", basis=basis)
+    data = source.generate([0, 1, 2], 0)
+    order = source.curves.order(0)[0]
+    assert np.array_equal(data["field"][:, 0], VALUES[order])
+    np.testing.assert_allclose(data["x"], 3 + 5 * x)
+    assert source.remarks == ()
+
+
+def test_samples_are_a_random_order_of_the_curves(write):
+    source = CurveFiles(write("a.csv", CSV))
+    fields = source.generate(range(3), 5)["field"][:, 0].values
+    assert sorted(fields[:, 0]) == [0, 16, 64]
+    assert np.array_equal(source.generate([2], 5)["field"][0, 0], fields[2])
+
+
+def test_curves_of_a_group_follow_each_other():
+    groups = np.array(["b", "a", "b", "c", "a", "b"])
+    curves = Curves(np.arange(6.0)[:, None, None] + np.zeros(2), np.array([0.2, 0.7]), groups)
+    orders = {tuple(curves.order(seed)[0].tolist()) for seed in range(40)}
+    assert len(orders) == 6
+    for seed in range(5):
+        order, ends = curves.order(seed)
+        parts = np.split(groups[order], ends[:-1])
+        assert ends[-1] == 6
+        assert all(len(set(part)) == 1 for part in parts)
+        assert len(parts) == 3
+
+
+def study(path, **split):
+    return {
+        "datasets": {
+            "days": {
+                "source": {"kind": "curves", "path": path, "groups": "day"},
+                "split": split,
+                "resolutions": [4],
+            }
+        },
+        "experiments": {
+            "surrogate": {
+                "dataset": "days",
+                "method": {"kind": "gaussian"},
+                "samples": {"count": 1, "resolutions": [4]},
+            }
+        },
+        "evaluation": {"metrics": {"one_point": {"kind": "one_point"}}},
+    }
+
+
+def test_splits_that_divide_a_group_are_refused_with_counts_that_do_not(write):
+    rows = [f"d{i // 3},{i},{i + 1},{i * i},5" for i in range(18)]
+    path = write("a.csv", "\n".join(["day,a,b,c,d", *rows]))
+    load(study(path, train=9, validation=3, test=6))
+    message = "samples of one group would be in two parts; with this seed, use 6 or 9"
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        load(study(path, train=8, validation=4, test=6))
+    with pytest.raises(ConfigurationError, match=r"split\.validation = 5: .*use 3 or 6"):
+        load(study(path, train=6, validation=5, test=6))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "a,b\n1,2,3\n", "line 2: 3 entries instead of 2"),
+        ("a.csv", "a,b\n", "holds no rows"),
+        ("a.arff", ARFF.replace("25", "x"), "line 11: 'x' is no number"),
+        ("a.arff", "@relation a\n", "it is no ARFF file"),
+        ("a.arff", "@attribute a relational\n@data\n1\n", "line 1: relational attribute"),
+        ("a.ts", TS.replace("@data", "@timestamps true\n@data"), "points with time stamps"),
+        ("a.ts", TS.replace("25", "x"), "line 8: 'x' is no number"),
+        ("a.ts", TS.replace("1,1,1,1:", ""), "line 8: 3 entries instead of 2"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_its_line(write, name, text, message):
+    with pytest.raises(StorageError, match=f"{name}.*{re.escape(message)}"):
+        _ = CurveFiles(write(name, text)).curves
+
+
+def test_names_that_a_file_does_not_have_are_refused(write, tmp_path):
+    with pytest.raises(StorageError, match=r"groups = week: .*a.csv has no such column"):
+        _ = CurveFiles(write("a.csv", CSV), groups="week").curves
+    np.savez(tmp_path / "a.npz", u=VALUES, v=VALUES)
+    with pytest.raises(StorageError, match="has the arrays u, v: say which as variables"):
+        _ = CurveFiles(str(tmp_path / "a.npz")).curves
+    with pytest.raises(StorageError, match="has no array 'w'; it has u, v"):
+        _ = CurveFiles(str(tmp_path / "a.npz"), variables=("w",)).curves
+    with pytest.raises(ValueError, match=r"basis.dimension = 2: curves are functions of one"):
+        CurveFiles("a.csv", basis=FourierBasis())
+    with pytest.raises(ValueError, match="name curve and point, each once"):
+        CurveFiles("a.csv", dimensions=("curve", "curve"))
+
+
+HEADER = "date,hour,year,Queen Street,High Street\n"
+
+
+def hours(date, first, second=None):
+    """A date's rows from six to six."""
+    return "".join(
+        f"{date},{h % 24}:00-{h % 24}:59,2023,{first(h)},{'' if second is None else second(h)}\n"
+        for h in range(6, 30)
+    )
+
+
+def test_days_of_pedestrians_go_from_six_to_six_and_dates_stay_together(write):
+    text = HEADER + hours("2023-01-01", lambda h: h, lambda h: 2 * h)
+    text += hours("2023-01-02", lambda h: 100 + h) + hours("2023-01-03", lambda h: 0, lambda h: h)
+    text += hours("2022-12-31", lambda h: 1) + HEADER.replace(
+        HEADER, "2023-01-04,6:00-6:59,2023,1,1\n"
+    )
+    source = Pedestrians(write("counts.csv", text), years=(2023,))
+    days = {tuple(day) for day in source.curves.values[:, 0].tolist()}
+    day = np.arange(6.0, 30)
+    assert days == {tuple(day), tuple(2 * day), tuple(100 + day)}
+    assert source.curves.groups.tolist() == ["2023-01-01"] * 2 + ["2023-01-02", "2023-01-03"]
+    assert sorted(np.diff([0, *source.boundaries(0)])) == [1, 1, 2]
+    data = source.generate(range(4), 0)
+    assert data["x"].values.tolist() == (day + 0.5).tolist()
+    assert data["x"].attrs["units"] == "h"
+
+
+def test_parabolas_have_the_published_law():
+    fields = (
+        Quadratic().generate(range(4000), 0)["field"][:, 0].double().values
+        if False
+        else (Quadratic().generate(range(4000), 0)["field"][:, 0].values.astype(float))
+    )
+    x = 20 * LINE.nodes(100) - 10
+    design = np.stack([x**2, np.ones(100)], axis=1) / 50
+    found, residual, *_ = np.linalg.lstsq(design, fields.T, rcond=None)
+    a, epsilon = found
+    assert residual.max() < 1e-9
+    np.testing.assert_allclose(np.abs(a), 1, atol=1e-6)
+    assert abs((a > 0).mean() - 0.5) < 4 * 0.5 / 4000**0.5
+    assert abs(epsilon.mean()) < 4 / 4000**0.5
+    assert abs(epsilon.std() - 1) < 4 / 8000**0.5
+    few = Quadratic(positive=1.0, amplitude=0.5, deviation=0.0).generate([0, 1], 0)["field"]
+    np.testing.assert_allclose(few[1, 0], 0.5 * x**2 / 50, rtol=1e-6)
+
+
+def test_the_exact_expectation_of_parabolas_is_that_of_two_gaussians_on_the_nodes():
+    """By matrices on the nodes: E[X_0|x] = Σ_± w_± (±q + m C V⁻¹ (x ∓ m q)), V = m² C + r² K."""
+    n, process, noise = 24, CosineVariancePreserving(), RBF(length=0.05)
+    source = Quadratic(resolution=n, positive=0.3)
+    exact = ExactDenoiser(source.law(), noise=noise, process=process)
+    for time in (0.05, 0.4, 0.9):
+        t = torch.tensor([time], dtype=torch.float64)
+        marginal = exact.law.marginal(t, n)
+        m, r = float(marginal.mean_scale), float(marginal.noise_scale)
+        identity = torch.eye(n, dtype=torch.float64)
+        K = LINE.multiply(identity, noise.eigenvalues(LINE, n) * n)
+        C = torch.full((n, n), 1 / 2500, dtype=torch.float64)
+        V = m**2 * C + r**2 * K + 1e-13 * identity
+        q = torch.from_numpy(source.parabola)
+        law = torch.distributions.MultivariateNormal(torch.zeros(n).double(), V)
+        x = (m * q + law.sample((5,))) if time < 0.5 else law.sample((5,))
+        logits = torch.stack([law.log_prob(x - m * q), law.log_prob(x + m * q)])
+        logits = logits + torch.tensor([0.3, 0.7]).double().log()[:, None]
+        weights = logits.softmax(0)[..., None]
+        means = torch.stack(
+            [s * q + (x - m * s * q) @ torch.linalg.solve(V, m * C) for s in (1, -1)]
+        )
+        expected = (weights * means).sum(0)
+        found = exact(x[:, None], t).data[:, 0]
+        torch.testing.assert_close(found, expected, rtol=0, atol=2e-5)
+
+
+def test_a_gram_basis_has_no_constants():
+    basis = GramBasis(points=(0.0, 0.4, 1.0), covariance=RBF(length=0.3))
+    with pytest.raises(ValueError, match="constants are no function of a gram basis"):
+        Quadratic(basis=basis, resolution=3).law()
