@@ -7,6 +7,7 @@ one size whatever the shards, so sums over them do not depend on how the data we
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ import dask
 import numpy as np
 import torch
 import xarray as xr
+from dask.delayed import delayed
 
 from fsdiff.data import masking
 from fsdiff.data.fitting import TRANSFORMED, fit, transformed, transforms_in, untransformed
 from fsdiff.data.precision import LOSS, NOISE, rounding
-from fsdiff.data.statistics import Statistics
+from fsdiff.data.statistics import COHERENCE, Statistics, in_parts
 from fsdiff.data.storage import (
     Provenance,
     concatenate,
@@ -32,6 +34,7 @@ from fsdiff.data.stored_fields import StoredFields
 from fsdiff.data.transforms import Blocks
 from fsdiff.jobs.failures import StorageError
 from fsdiff.jobs.versions import environment, warn_of_changes
+from fsdiff.spaces import coherence
 from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.downsampling import Downsampling
@@ -83,11 +86,13 @@ def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
     ``mean(channel)``, ``scale(channel)`` (root mean-square deviation) and
     ``spectrum(channel, mode_y, mode_x)``, the mean-square coefficient of (field − mean)/scale with
     the wavenumbers along each axis as coordinates; averages over samples and nodes. For series each
-    has a first dimension ``time``. Where the first of these axes is not as long as the level, this
-    is the attribute ``level``. In a basis without constants the mean is taken as zero: what is left
-    of a field that vanishes at the walls would not. Nodes without values have no part in mean and
-    scale; the spectrum, like noise, is that of functions on the whole box, filled as they are
-    there. Raises ValueError where a channel does not vary.
+    has a first dimension ``time``. Where channels share a basis ``coherence(component, beside,
+    mode_y, mode_x)`` has the correlations of their coefficients, frames of series being components
+    like channels, with a last dimension ``part`` where they are complex. Where the first of these
+    axes is not as long as the level, this is the attribute ``level``. In a basis without constants
+    the mean is taken as zero: what is left of a field that vanishes at the walls would not. Nodes
+    without values have no part in mean and scale; the spectrum, like noise, is that of functions on
+    the whole box, filled as they are there. Raises ValueError where a channel does not vary.
     """
     # The training split comes first: a slice, which is cheaper than a choice of samples.
     field, basis = dataset["field"], _of_frames(basis, dataset)
@@ -101,17 +106,20 @@ def statistics(dataset: xr.Dataset, basis: Basis) -> xr.Dataset:
     deviation = field - mean
     # A DataArray, of which numpy's types know nothing.
     squared: Any = np.square(masking.known(deviation, dataset))
-    variance, spectrum = dask.base.compute(
+    variance, spectrum, products = dask.base.compute(
         squared.mean(everything),
         _energy(deviation, basis).mean("sample"),
+        _products(deviation, basis),
     )
     scale = np.sqrt(variance)
     _refuse_constants(mean, scale)
     _tell_rounding(mean, scale, dataset["field"].dtype)
     units = {"units": dataset["field"].attrs.get("units", "1")}
     measured = "over the training split"
+    joint = _coherence(products, field.sizes["sample"], basis, spectrum)
     return xr.Dataset(
         {
+            **joint,
             "mean": mean.assign_attrs(units, long_name=f"mean {measured}"),
             "scale": scale.assign_attrs(
                 units, long_name=f"root mean-square deviation from the mean {measured}"
@@ -262,6 +270,37 @@ def _energy(field: xr.DataArray, basis: Basis) -> xr.DataArray:
             for name, wavenumbers in zip(space, basis.axis_modes(n), strict=True)
         }
     )
+
+
+def _products(field: Any, basis: Basis) -> Any:
+    """Σ û_a û_b* over samples, lazily, chunk after chunk; None where there is no coherence."""
+    space, n = grid_axes(field), basis.resolution(field)
+    frames = field.sizes.get("time", 1)
+    everything = basis.repeated(frames)
+    if not coherence.measurable(everything, frames * field.sizes["channel"], n):
+        return None
+
+    def added(total: np.ndarray, values: np.ndarray) -> np.ndarray:
+        flat = values.reshape(len(values), -1, *values.shape[-len(space) :])
+        with single_thread():  # chunks run in parallel elsewhere
+            return total + coherence.products(everything.forward(torch.from_numpy(flat))).numpy()
+
+    chunks = field.data.to_delayed(optimize_graph=False).flatten()
+    return reduce(delayed(added), chunks, 0.0)
+
+
+def _coherence(
+    products: np.ndarray | None, samples: int, basis: Basis, spectrum: xr.DataArray
+) -> dict[str, xr.DataArray]:
+    """Correlations of channels from sums over samples; nothing if there are none."""
+    if products is None:
+        return {}
+    moments, frames = torch.from_numpy(products) / samples, spectrum.sizes.get("time", 1)
+    values = in_parts(coherence.coherence(moments, samples, basis.repeated(frames))).numpy()
+    modes = [name for name in spectrum.dims if str(name).startswith("mode_")]
+    dimensions = ["component", "beside", *modes, "part"][: values.ndim]
+    about = {"units": "1", "long_name": "correlation of coefficients of two channels"}
+    return {COHERENCE: xr.DataArray(values, dims=dimensions, attrs=about)}
 
 
 def _coarse_nodes(fine: xr.DataArray, axis: Axis, count: int) -> xr.DataArray:

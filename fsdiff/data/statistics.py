@@ -12,12 +12,16 @@ from fsdiff.data.fitting import TRANSFORMED, transforms_in
 from fsdiff.data.masking import mask_in
 from fsdiff.data.precision import LOSS, sufficient_type
 from fsdiff.data.transforms import Transforms
+from fsdiff.spaces import coherence
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.masks import Mask
 from fsdiff.spaces.spectrum import MeasuredSpectrum
 
 MOMENTS = ("mean", "scale", "spectrum")
 """What files hold of the data's statistics."""
+
+COHERENCE = "coherence"
+"""What they hold besides where channels share a basis."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,9 @@ class Statistics:
     frames of series are channels, time by time. With ``transforms`` all of these are those of
     transformed fields; fields that go in and come out are physical. Where nodes have no values,
     ``mask`` says so; mean and scale are those of all others, the spectrum that of fields which are
-    filled.
+    filled. ``coherence`` (channel, channel, *coefficients), with real and imaginary parts along a
+    last axis where coefficients have both, are the correlations of channels mode by mode, where
+    they share a basis and were measured.
     """
 
     mean: Tensor
@@ -37,6 +43,7 @@ class Statistics:
     resolution: int
     transforms: Transforms | None = None
     mask: Mask | None = None
+    coherence: Tensor | None = None
 
     @classmethod
     def of(cls, dataset: xr.Dataset) -> "Statistics":
@@ -75,14 +82,21 @@ class Statistics:
         if constant.any():
             numbers = ", ".join(map(str, constant.nonzero().flatten().tolist()))
             raise ValueError(f"channel {numbers} is constant over all fields: leave it out")
-        energy = basis.forward(deviation).abs().square().mean(0)
+        coefficients = basis.forward(deviation)
+        energy = coefficients.abs().square().mean(0)
         spectrum = energy / _per_node(variance, basis.dimension)
-        resolution = basis.resolution(fields)
-        return cls(mean, variance.sqrt(), spectrum, resolution, transforms, mask)
+        resolution, known = basis.resolution(fields), None
+        if coherence.measurable(basis, len(mean), resolution):
+            moments = coherence.products(coefficients) / len(fields)
+            known = in_parts(coherence.coherence(moments, len(fields), basis))
+        return cls(mean, variance.sqrt(), spectrum, resolution, transforms, mask, known)
 
     def measured(self, basis: Basis) -> MeasuredSpectrum:
         """The spectrum, as that of functions of a basis."""
-        return MeasuredSpectrum(self.spectrum, basis, self.resolution)
+        known = self.coherence
+        if known is not None and known.ndim > self.spectrum.ndim + 1:
+            known = torch.view_as_complex(known)
+        return MeasuredSpectrum(self.spectrum, basis, self.resolution, known)
 
     @cached_property
     def precision(self) -> torch.dtype:
@@ -98,7 +112,8 @@ class Statistics:
         """All that is numbers, by name, for a model's file."""
         functions = self.transforms.functions if self.transforms else {}
         held = {} if self.mask is None else {"present": self.mask.present.to(torch.uint8)}
-        return {name: getattr(self, name) for name in MOMENTS} | functions | held
+        joint = {} if self.coherence is None else {COHERENCE: self.coherence}
+        return {name: getattr(self, name) for name in MOMENTS} | functions | held | joint
 
     def normalise(self, fields: Tensor) -> Tensor:
         """Physical (…, channel, *grid), transformed, to zero mean and unit mean square.
@@ -137,7 +152,13 @@ class Statistics:
             resolution=_level(spectrum),
             transforms=transforms,
             mask=mask_in(dataset),
+            coherence=_tensor(dataset[known]) if (known := prefix + COHERENCE) in dataset else None,
         )
+
+
+def in_parts(values: Tensor) -> Tensor:
+    """Complex numbers as real and imaginary parts, along a last axis; real ones as they are."""
+    return torch.view_as_real(values) if values.is_complex() else values
 
 
 def _tensor(variable: xr.DataArray) -> Tensor:

@@ -61,6 +61,9 @@ class GaussianMixture:
         squares = self.mean_coefficients(n).abs().square()
         return torch.tensordot(self.weights, squares, 1) + self.covariance(n)
 
+    def joint(self, n: int) -> None:
+        """Channels know of each other by the μ_i alone, which is not told."""
+
     def sample(self, random: np.random.Generator, count: int, n: int) -> Tensor:
         """Independent fields (count, channel, *grid) on n nodes, float64."""
         component = torch.from_numpy(random.choice(len(self.weights), count, p=self.weights))
@@ -154,6 +157,9 @@ class _Component:
 
     def spectrum(self, n: int) -> Tensor:
         return self.mixture.covariance(n)
+
+    def joint(self, n: int) -> None:
+        return None
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:

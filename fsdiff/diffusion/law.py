@@ -26,6 +26,9 @@ class SecondMoments(Protocol):
     def spectrum(self, n: int) -> Tensor:
         """E|û_k|² on the grid of level n, (channel, *coefficients), float64."""
 
+    def joint(self, n: int) -> Tensor | None:
+        """E û_a û_b* of channels a, b, (channel, channel, *coefficients); None if not known."""
+
 
 class Law:
     """The law of X_t = M_t X_0 + R_t η, η ~ N(0, Q), as far as second moments determine it.

@@ -15,7 +15,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from fsdiff.blocks import descriptions
 from fsdiff.data import tensors
-from fsdiff.data.statistics import MOMENTS, Statistics
+from fsdiff.data.statistics import COHERENCE, MOMENTS, Statistics
 from fsdiff.data.storage import read_json, write_json
 from fsdiff.data.transforms import FUNCTIONS, Transform, Transforms
 from fsdiff.jobs.devices import CPU
@@ -137,9 +137,12 @@ def load(weights: Path, device: torch.device | str = "cpu") -> Model:
     description = describe(weights)
     network, moments, functions = _read(weights)
     mask = _mask(description, functions.pop("present", None), weights)
+    coherence = functions.pop(COHERENCE, None)
     transforms = _transforms(description, functions, weights)
     resolution = description["spectrum_resolution"]
-    statistics = Statistics(**moments, resolution=resolution, transforms=transforms, mask=mask)
+    statistics = Statistics(
+        **moments, resolution=resolution, transforms=transforms, mask=mask, coherence=coherence
+    )
     _check_statistics(statistics, description, weights)
     method = _build(description, statistics, network, weights)
     _load_network(method.network, network, weights)
@@ -171,7 +174,7 @@ def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str
     if missing:
         raise DamagedError(f"{weights} is no model: it lacks the data's {', '.join(missing)}")
     moments = {name: held.pop(f"statistics.{name}") for name in MOMENTS}
-    names = [name for name in (*FUNCTIONS, "present") if f"statistics.{name}" in held]
+    names = [name for name in (*FUNCTIONS, "present", COHERENCE) if f"statistics.{name}" in held]
     functions = {name: held.pop(f"statistics.{name}") for name in names}
     network = {name.removeprefix("network."): tensor for name, tensor in held.items()}
     return network, moments, functions
@@ -215,6 +218,9 @@ def _check_statistics(
         raise DamagedError(f"{weights}: transforms are not those of {channels} channels")
     spectrum = (channels, *basis.coefficient_shape(statistics.resolution))
     expected = {"mean": (channels,), "scale": (channels,), "spectrum": spectrum}
+    if statistics.coherence is not None:
+        parts = () if basis.half_axis is None else (2,)
+        expected[COHERENCE] = (channels, *spectrum, *parts)
     for name, shape in expected.items():
         moment = getattr(statistics, name)
         if moment.shape != shape or not moment.is_floating_point():

@@ -16,11 +16,15 @@ from fsdiff.spaces.basis import Basis
 
 @dataclass(frozen=True, eq=False)
 class MeasuredSpectrum:
-    """Mean-square coefficients ``values`` (channel, *coefficients), measured at ``resolution``."""
+    """Mean-square coefficients ``values`` (channel, *coefficients), measured at ``resolution``.
+
+    ``coherence`` has the correlations of channels, (channel, channel, *coefficients), if known.
+    """
 
     values: Tensor
     basis: Basis
     resolution: int
+    coherence: Tensor | None = None
 
     @property
     def channels(self) -> int:
@@ -30,6 +34,22 @@ class MeasuredSpectrum:
     def spectrum(self, n: int) -> Tensor:
         """Those at level n, (channel, *coefficients), float64."""
         return resample_spectrum(self.values.cpu(), self.basis, self.resolution, n)
+
+    def joint(self, n: int) -> Tensor | None:
+        """E û_a û_b* at level n, (channel, channel, *coefficients), in double precision.
+
+        Channels are independent in modes that are finer than measured; None where they are in all.
+        """
+        if self.coherence is None:
+            return None
+        root, coherence = self.spectrum(n).sqrt(), self.coherence.cpu()
+        found = torch.zeros((len(root), *root.shape), dtype=coherence.dtype)
+        for a, own in enumerate(self.basis.by_channel(len(root))):
+            kept = _kept(own, self.resolution, n)
+            here, there = (_positions(own, level, kept) for level in (n, self.resolution))
+            found[a][here] = coherence[a][there]
+            found[a, a] = 1.0
+        return found * root[:, None] * root
 
 
 def resample_spectrum(spectrum: Tensor, basis: Basis, source: int, n: int) -> Tensor:
@@ -44,8 +64,7 @@ def resample_spectrum(spectrum: Tensor, basis: Basis, source: int, n: int) -> Te
     spectrum = spectrum.double()
     spectrum = spectrum.clamp_min(1e-12 * float(spectrum.max()))
     result = power_law_tail(spectrum, basis, source)(basis.wavenumber(n))
-    grids = zip(basis.axes, basis.grid(source), basis.grid(n), strict=True)
-    kept = [axis.highest(min(nodes)) for axis, *nodes in grids]
+    kept = _kept(basis, source, n)
     result[_positions(basis, n, kept)] = spectrum[_positions(basis, source, kept)]
     return result * basis.resolved(n)
 
@@ -86,6 +105,12 @@ def _first(modes: Tensor, axes: Sequence[int]) -> Tensor:
     for axis in reversed(axes):
         modes = modes.select(axis, 0)
     return modes
+
+
+def _kept(basis: Basis, source: int, n: int) -> list[int]:
+    """The highest wavenumbers along each axis that both levels resolve."""
+    grids = zip(basis.axes, basis.grid(source), basis.grid(n), strict=True)
+    return [axis.highest(min(nodes)) for axis, *nodes in grids]
 
 
 def _positions(basis: Basis, n: int, kept: Sequence[int]) -> tuple[slice | Tensor, ...]:

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from fsdiff.data.statistics import Statistics
 from fsdiff.inverse.conditions.base import Condition, Conditioning
 from fsdiff.inverse.conditions.moments import JointMoments
+from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike, node_weights
 from fsdiff.randomness import normals
@@ -29,7 +30,8 @@ pad = partial(pad_sequence, batch_first=True)
 class Kriging(Condition):
     """Mean and deviation given the data under a Gaussian law with the spectrum of the fields.
 
-    For linear observations of any places, others than those trained with as well. The modes beyond
+    Channels that share a basis tell of each other, as the training fields do. For linear
+    observations of any places, others than those trained with as well. The modes beyond
     ``resolution`` count as independent noise of each datum.
     """
 
@@ -117,18 +119,31 @@ class KrigingConditioning(Conditioning):
             return fields
         shape = (self.fields, self.basis.size(finest))
         numbers = [normals(seed, [0], shape, Stream.CONDITION, Stream.SURROGATE) for seed in seeds]
-        white = self.basis.white_noise(np.concatenate(numbers), finest)
-        hidden = self.basis.inverse(white * self._beyond(n), finest)
+        white = self.basis.white_noise(np.concatenate(numbers), finest) * self._beyond(n)
+        if self._mixed is not None:
+            white = symbols.on_coefficients(self._mixed, white)
+        hidden = self.basis.inverse(white, finest)
         return self.basis.prolong(fields.double(), finest) + hidden.to(fields.device)
 
     def _make_beyond(self, n: int) -> Tensor:
-        """√c_k of the modes of the finest level that level n does not resolve, else zero."""
+        """√c_k of the modes of the finest level that level n does not resolve, else zero.
+
+        One and zero where channels know of each other.
+        """
         basis, finest = self.basis, self.spectrum.resolution
         shape = (self.fields, *basis.coefficient_shape(finest))
         kind = torch.float64 if basis.half_axis is None else torch.complex128
         all_modes = basis.inverse(torch.ones(shape, dtype=kind), finest)
         kept = basis.forward(basis.prolong(basis.restrict(all_modes, n), finest)).abs()
-        return torch.where(kept < 0.5, self.spectrum.spectrum(finest), 0.0).sqrt()
+        known = self.spectrum.spectrum(finest)
+        known = known if self._mixed is None else torch.ones_like(known)
+        return torch.where(kept < 0.5, known, 0.0).sqrt()
+
+    @cached_property
+    def _mixed(self) -> Tensor | None:
+        """The root of the joint covariance of channels at the finest level, if it is known."""
+        joint = self.spectrum.joint(self.spectrum.resolution)
+        return None if joint is None else symbols.root(joint)
 
     def observe(self, observation: Observation, u: Tensor) -> Tensor:
         """By the observation's map on the grid of the field."""
@@ -144,7 +159,7 @@ class KrigingConditioning(Conditioning):
         maps = [self._map(one, self.level) for one in observations]
         rows = [grid.scale * _rows(one, grid.zero) for one in maps]
         # One by one, as what fits into a cache is faster than all at once.
-        gains = pad([basis.multiply(fields, grid.spectrum) for fields in rows])
+        gains = pad([symbols.multiply(basis, fields, grid.spectrum) for fields in rows])
         weights = node_weights(basis, self.level, grid.zero)
         gram = pad([weights * fields for fields in rows]).flatten(2) @ gains.flatten(2).mT
         variances = [one.variances(basis, self.fields).to(device) for one in observations]
@@ -166,10 +181,15 @@ class KrigingConditioning(Conditioning):
             zero=zero.to(device),
             scale=scale.to(device),
             centre=self.statistics.denormalise(zero).to(device),
-            spectrum=self.spectrum.spectrum(self.level).to(device),
+            spectrum=self._covariance(self.level).to(device),
             variance=variance.to(device),
             beyond=self._total(finest) / self._total(self.level) - 1,
         )
+
+    def _covariance(self, n: int) -> Tensor:
+        """c at level n, joint for all channels where they know of each other."""
+        joint = self.spectrum.joint(n)
+        return self.spectrum.spectrum(n) if joint is None else joint
 
     def _total(self, n: int) -> float:
         return float((self.basis.multiplicity(n) * self.spectrum.spectrum(n)).sum())

@@ -24,8 +24,8 @@ KEPT = 2**17
 class Regression(Condition):
     """Mean and deviation given the data by linear regression, measured on training fields.
 
-    For what solutions of equations tell, transformed fields and channels that know of each other.
-    The observation is that of training, some of whose data may be missing.
+    For what solutions of equations tell, transformed fields, and channels that know of each other
+    and differ in basis. The observation is that of training, some of whose data may be missing.
     """
 
     kind: Literal["regression"] = "regression"

@@ -60,10 +60,10 @@ class Question:
 
         return data.detach(), pull
 
-    def spectrum(self, covariance: Covariance) -> Tensor:
-        """Eigenvalues of V at the time of the fields, (channel, *coefficients), float64."""
+    def symbol(self, covariance: Covariance) -> Tensor:
+        """V at the time of the fields, (channel, *coefficients) or joint for all channels."""
         time = self.marginal.time.flatten().to(self.fields.device)
-        return covariance(self.problem.law.marginal(time.double(), self.n))
+        return self.problem.symbol(covariance, time, self.n)
 
     def residual(self, field: Tensor) -> Tensor:
         """y − G(u), (batch, size), float64."""

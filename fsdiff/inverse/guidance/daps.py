@@ -13,8 +13,9 @@ from torch import Tensor
 from fsdiff.diffusion.denoiser import DenoiserLike
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper
+from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.base import ConditionalSampler, Guidance, Question
-from fsdiff.inverse.guidance.draws import gaussian_draw, gaussian_spread
+from fsdiff.inverse.guidance.draws import gaussian_draw, gaussian_spread, noise_of
 from fsdiff.inverse.guidance.problem import Problem, data_covariance, wiener_covariance
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.randomness import generator
@@ -99,11 +100,12 @@ class _Annealing(Sampler):
         self, centre: Tensor, run: Run, state: State, question: Question, number: int
     ) -> Tensor:
         """The end of a preconditioned Crank–Nicolson chain, one for each sample."""
-        beta, symbol = self.guidance.step_size, question.spectrum(wiener_covariance)
+        beta, symbol = self.guidance.step_size, question.symbol(wiener_covariance)
+        spread = symbols.from_noise(symbol, noise_of(run, symbol.device), run.law.basis)
         u = WienerGuidance().linearised(question, centre).to(centre)
         misfit = self._misfit(question, u)
         for step in range(self.guidance.corrections):
-            fresh = gaussian_spread(run, state, symbol, number, step)
+            fresh = gaussian_spread(run, state, spread, number, step)
             proposal = centre + (1 - beta**2) ** 0.5 * (u - centre) + beta * fresh
             proposed = self._misfit(question, proposal)
             accepted = self._uniform(run, state, number, step).log() < misfit - proposed

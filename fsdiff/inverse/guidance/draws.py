@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.diffusion.samplers.base import Run, State
+from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.base import Question
 from fsdiff.inverse.guidance.problem import Covariance, wiener_covariance
 from fsdiff.randomness import normals
@@ -24,18 +25,23 @@ def gaussian_draw(
     (seed, index, step) only.
     """
     gain = question.problem.gain(question.marginal, question.n, covariance)
-    z = estimate + gaussian_spread(run, state, gain.symbol, *step)
+    spread = gain.from_noise(noise_of(run, gain.symbol.device))
+    z = estimate + gaussian_spread(run, state, spread, *step)
     residual = question.residual(z) + data_noise(run, state, question, *step)
     return z + gain(residual, z)
 
 
-def gaussian_spread(run: Run, state: State, symbol: Tensor, *step: int) -> Tensor:
-    """N(0, V) fields for the eigenvalues of V, (channel, *coefficients), zero where Q has none."""
-    n = run.n
-    noise = run.noise(state, n, *step, Stream.POSTERIOR)
-    own = run.law.noise_spectrum(n).to(symbol.device).expand(symbol.shape)
-    ratio = torch.where(own > 0, symbol / own.clamp_min(1e-300), 0.0).sqrt()
-    return run.law.basis.multiply(noise, ratio.to(noise))
+def gaussian_spread(run: Run, state: State, spread: Tensor, *step: int) -> Tensor:
+    """N(0, V) fields from N(0, Q), which ``spread``, as ``symbols.from_noise`` has it, makes V."""
+    noise = run.noise(state, run.n, *step, Stream.POSTERIOR)
+    return symbols.multiply(run.law.basis, noise, symbols.on_grid(spread, noise))
+
+
+def noise_of(run: Run, device: torch.device) -> Tensor:
+    """λ of all channels at the level of a run, (channel, *coefficients), float64."""
+    basis, channels = run.law.basis, run.law.channels
+    own = run.law.noise_spectrum(run.n).to(device)
+    return own.expand(channels, *basis.coefficient_shape(run.n))
 
 
 def data_noise(run: Run, state: State, question: Question, *step: int) -> Tensor:

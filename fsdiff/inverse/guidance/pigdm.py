@@ -33,6 +33,6 @@ class PseudoinverseGuidance(DenoiserGuidance):
         problem, residual = question.problem, question.residual(estimate)
         if question.map.affine:
             return problem.gain(question.marginal, question.n, noise_covariance).solve(residual)
-        symbol = question.spectrum(noise_covariance)
+        symbol = question.symbol(noise_covariance)
         each = zip(estimate.double().split(1), residual.split(1), strict=True)
         return torch.cat([problem.linearised(symbol, u).solve(d) for u, d in each])

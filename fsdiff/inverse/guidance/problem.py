@@ -11,6 +11,7 @@ from torch import Tensor
 from fsdiff.diffusion.denoiser import DenoiserLike
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
+from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.systems import Dense, Iterative, Rows, System
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike, node_weights
@@ -43,6 +44,7 @@ class Problem:
         self._map = lru_cache(maxsize=16)(self._make_map)
         self._rows = lru_cache(maxsize=4)(self._make_rows)
         self._hidden = lru_cache(maxsize=4)(self._make_hidden)
+        self._joint_root = lru_cache(maxsize=4)(self._make_joint_root)
 
     @property
     def size(self) -> int:
@@ -89,7 +91,7 @@ class Problem:
             return Dense(torch.diag(noise) + matrix)
 
         def apply(data: Tensor) -> Tensor:
-            spread = basis.multiply(observed.vjp(u, data), symbol)
+            spread = symbols.multiply(basis, observed.vjp(u, data), symbol)
             return noise * data + observed.jvp(u, spread)
 
         return Iterative(apply, iterations=ITERATIONS, tolerance=TOLERANCE)
@@ -101,22 +103,27 @@ class Problem:
     def system(self, symbol: Tensor, n: int, *, noise: bool = True) -> System:
         """Γ + H V H* at level n for an affine observation.
 
-        ``symbol`` has the eigenvalues of V, (channel, *coefficients at level n), float64.
+        ``symbol`` is V, (channel, *coefficients at level n) or joint for all channels, float64.
         """
         if self.is_dense(n):
             matrix = self.gram(symbol, n)
             return Dense(matrix + self.noise_covariance(n, symbol.device) if noise else matrix)
         basis, observed = self.law.basis, self.map(n)
-        known, variances = self._data_spectrum(n, symbol.device), noise * self.noise(symbol)
+        known, variances = self._data_covariance(n, symbol.device), noise * self.noise(symbol)
         beyond = noise and self._beyond(n)
 
         def apply(data: Tensor) -> Tensor:
             fields = observed.vjp(self._zero(n, data, len(data)), data)
             inner = symbol - known if beyond else symbol
-            result = variances * data + observed.jvp(fields, basis.multiply(fields, inner))
+            spread = symbols.multiply(basis, fields, inner)
+            result = variances * data + observed.jvp(fields, spread)
             return result + self._all_modes(data) if beyond else result
 
         return Iterative(apply, iterations=ITERATIONS, tolerance=TOLERANCE)
+
+    def symbol(self, covariance: "Covariance", time: Tensor, n: int) -> Tensor:
+        """V at level n and time (1,), (channel, *coefficients) or joint for all channels."""
+        return covariance(self.law.marginal(time.double(), n), self._joint_root(n, time.device))
 
     def is_dense(self, n: int) -> bool:
         """Whether the covariance of the data is kept as a matrix."""
@@ -155,7 +162,7 @@ class Problem:
         self, covariance: "Covariance", t: float, n: int, device: torch.device, noise: bool
     ) -> "Gain":
         time = torch.tensor([t], dtype=torch.float64, device=device)
-        symbol = covariance(self.law.marginal(time, n))
+        symbol = self.symbol(covariance, time, n)
         return Gain(self.law.basis, self.map(n), symbol, self.system(symbol, n, noise=noise))
 
     def _make_map(self, n: int) -> ForwardMapLike:
@@ -168,7 +175,7 @@ class Problem:
     def _make_hidden(self, n: int, device: torch.device) -> Tensor:
         """H C H* of the modes that level n does not resolve and the finest does."""
         assert self.finest is not None
-        fine, coarse = (self._data_spectrum(level, device) for level in (self.finest, n))
+        fine, coarse = (self._data_covariance(level, device) for level in (self.finest, n))
         return self.gram(fine, self.finest) - self.gram(coarse, n)
 
     def _all_modes(self, data: Tensor) -> Tensor:
@@ -176,61 +183,81 @@ class Problem:
         assert self.finest is not None
         observed = self.map(self.finest)
         fields = observed.vjp(self._zero(self.finest, data, len(data)), data)
-        spectrum = self._data_spectrum(self.finest, data.device)
-        return observed.jvp(fields, self.law.basis.multiply(fields, spectrum))
+        known = self._data_covariance(self.finest, data.device)
+        return observed.jvp(fields, symbols.multiply(self.law.basis, fields, known))
 
-    def _data_spectrum(self, n: int, device: torch.device) -> Tensor:
-        """c_k, (channel, *coefficients), float64."""
+    def _data_covariance(self, n: int, device: torch.device) -> Tensor:
+        """c_k, (channel, *coefficients), or joint for all channels, float64."""
         time = torch.tensor([self.law.process.T], dtype=torch.float64, device=device)
-        return self.law.marginal(time, n).data_spectrum
+        return self.symbol(data_covariance, time, n)
+
+    def _make_joint_root(self, n: int, device: torch.device) -> Tensor | None:
+        """The root of the covariance of the data, if channels are known to know of each other."""
+        joint = self.law.data.joint(n)
+        return None if joint is None else symbols.root(joint.to(device))
 
 
 ITERATIONS, TOLERANCE = 500, 1e-7
 """Of conjugate gradients."""
 
 
-def wiener_covariance(marginal: Marginal) -> Tensor:
-    """c r²λ/(m²c + r²λ) mode by mode, Cov[X_0|X_t] of Gaussian data, (channel, *coefficients)."""
+def wiener_covariance(marginal: Marginal, joint_root: Tensor | None = None) -> Tensor:
+    """Cov[X_0|X_t] of Gaussian data: c r²λ/(m²c + r²λ) mode by mode, (channel, *coefficients).
+
+    With a root of the joint covariance C of channels, (C⁻¹ + m²/(r²λ))⁻¹.
+    """
     noise = marginal.noise_scale.square() * marginal.noise_spectrum
+    if joint_root is not None:
+        most = KNOWN / marginal.data_spectrum.clamp_min(1e-300)
+        weight = (marginal.mean_scale.square() / noise.clamp_min(1e-300)).minimum(most)
+        seen = torch.where(marginal.data_spectrum > 0, weight, 0.0)[0]
+        return symbols.given_state(joint_root, seen)
     variance = marginal.variance
     known = torch.where(variance > 0, noise / variance.clamp_min(1e-300), 0.0)
     return (marginal.data_spectrum * known)[0]
 
 
-def data_covariance(marginal: Marginal) -> Tensor:
-    """c, the covariance of X_0 of which nothing is seen, (channel, *coefficients)."""
+KNOWN = 1e12
+"""A ratio of signal to noise at which a mode of one channel is known; more would round others."""
+
+
+def data_covariance(marginal: Marginal, joint_root: Tensor | None = None) -> Tensor:
+    """c, the covariance of X_0 before anything is seen, joint for all channels if known."""
+    if joint_root is not None:
+        return torch.einsum("ab...,bc...->ac...", joint_root, joint_root)
     return marginal.data_spectrum
 
 
-def noise_covariance(marginal: Marginal) -> Tensor:
+def noise_covariance(marginal: Marginal, joint_root: Tensor | None = None) -> Tensor:
     """r²λ/(m² + r²), that of X_0 given X_t if the data were N(0, Q), (channel, *coefficients)."""
     m, r = marginal.mean_scale.square(), marginal.noise_scale.square()
     return (marginal.noise_spectrum * r / (m + r) * torch.ones_like(marginal.data_spectrum))[0]
 
 
-def noise_spectrum(marginal: Marginal) -> Tensor:
+def noise_spectrum(marginal: Marginal, joint_root: Tensor | None = None) -> Tensor:
     """λ, (channel, *coefficients)."""
     return marginal.noise_spectrum * torch.ones_like(marginal.data_spectrum)
 
 
-def unit_spectrum(marginal: Marginal) -> Tensor:
+def unit_spectrum(marginal: Marginal, joint_root: Tensor | None = None) -> Tensor:
     """One for all modes that the grid resolves, (channel, *coefficients)."""
     return (marginal.multiplicity > 0) * torch.ones_like(marginal.data_spectrum)
 
 
-Covariance = Callable[[Marginal], Tensor]
-"""Eigenvalues of V, (channel, *coefficients), from the law of X_t."""
+Covariance = Callable[[Marginal, Tensor | None], Tensor]
+"""V from the law of X_t and the root of the joint covariance of channels, if one is known."""
 
 
 @dataclass(frozen=True, eq=False)
 class Gain:
-    """The gain V H*(Γ + H V H*)⁻¹ on one grid at one time; ``symbol`` has the eigenvalues of V."""
+    """The gain V H*(Γ + H V H*)⁻¹ on one grid at one time; ``symbol`` is V."""
 
     basis: Basis
     map: ForwardMapLike
     symbol: Tensor
     system: System
     _symbols: dict[torch.dtype, Tensor] = field(default_factory=dict, repr=False)
+    _roots: list[Tensor] = field(default_factory=list, repr=False)
 
     def __call__(self, residual: Tensor, like: Tensor) -> Tensor:
         """The gain applied to y − H u (batch, size), as fields like ``like``."""
@@ -243,5 +270,11 @@ class Gain:
     def spread(self, fields: Tensor) -> Tensor:
         """V applied to fields."""
         if fields.dtype not in self._symbols:
-            self._symbols[fields.dtype] = self.symbol.to(fields)
-        return self.basis.multiply(fields, self._symbols[fields.dtype])
+            self._symbols[fields.dtype] = symbols.on_grid(self.symbol, fields)
+        return symbols.multiply(self.basis, fields, self._symbols[fields.dtype])
+
+    def from_noise(self, noise: Tensor) -> Tensor:
+        """What makes N(0, V) of N(0, Q) with the eigenvalues λ of Q; made once."""
+        if not self._roots:
+            self._roots.append(symbols.from_noise(self.symbol, noise, self.basis))
+        return self._roots[0]

@@ -15,8 +15,9 @@ from fsdiff.diffusion.denoiser import DenoiserLike
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, Sampler, State, Step, Stepper
 from fsdiff.diffusion.samplers.samples import Samples
+from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.base import Guidance, Question
-from fsdiff.inverse.guidance.draws import gaussian_draw, gaussian_spread
+from fsdiff.inverse.guidance.draws import gaussian_draw, gaussian_spread, noise_of
 from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
 from fsdiff.inverse.guidance.systems import Dense
 from fsdiff.randomness import generator
@@ -171,24 +172,24 @@ class _System:
         fresh = step.rounded(-torch.expm1(-2 * step.length).clamp_max(0))
         moved = then.mean_scale * fresh
         kept = then.noise_scale * step.rounded((-step.length).exp())
-        covariance = (
-            then.noise_scale.square() * fresh * then.noise_spectrum
-            + moved.square() * self.gain.symbol
-        ).double()[0]
+        own = then.noise_scale.square() * fresh * then.noise_spectrum
+        basis, covariance = self.run.law.basis, self._kernel(own, moved)
         noise = now.noise_from_data(self.state.fields, self.estimate)
         mean = then.apply(then.mean_scale, self.estimate) + then.apply(kept, noise)
         shift = then.apply(moved, self.gain(self.residual, self.estimate))
-        spread = gaussian_spread(self.run, self.state, covariance, number)
+        factor = symbols.from_noise(covariance, noise_of(self.run, covariance.device), basis)
+        spread = gaussian_spread(self.run, self.state, factor, number)
         self.state.fields = mean + shift + spread
-        return -self._inner(shift, spread + 0.5 * shift, covariance)
+        precision, half = symbols.inverse(covariance, basis), spread + 0.5 * shift
+        return -symbols.inner(shift.double(), half.double(), precision, basis)
 
-    def _inner(self, u: Tensor, v: Tensor, covariance: Tensor) -> Tensor:
-        """⟨K⁻¹u, v⟩, (particles,), float64."""
-        basis, n = self.run.law.basis, self.run.n
-        inverse = torch.where(covariance > 0, 1 / covariance.clamp_min(1e-300), 0.0)
-        weights = basis.multiplicity(n).to(inverse) * inverse
-        product = basis.forward(u.double()) * basis.forward(v.double()).conj()
-        return (weights * product.real).flatten(1).sum(1)
+    def _kernel(self, own: Tensor, moved: Tensor) -> Tensor:
+        """K, float64: ``own`` noise of a step, and V scaled by what the data move."""
+        V, basis = self.gain.symbol, self.run.law.basis
+        if not symbols.is_joint(V, basis):
+            return (own + moved.square() * V).double()[0]
+        factor, diagonal = (part.double()[0].expand(V.shape[1:]) for part in (moved, own))
+        return symbols.stepped(V, factor, diagonal)
 
     def _resample(self, log_weights: Tensor, step: int, threshold: float) -> tuple[Tensor, Tensor]:
         """Weights to go on with, and which particles go on; all that is kept of these is moved."""

@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fsdiff.inverse.guidance.symbols import on_coefficients
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
 
@@ -32,12 +33,14 @@ class Rows:
     """H in coefficients, the matrix (size, columns) of H* applied to each datum.
 
     ``columns`` tells which entries of coefficients of all channels, real and imaginary parts apart,
-    the columns are, and ``multiplicity`` how many functions each stands for.
+    the columns are, and ``multiplicity`` how many functions each stands for. ``shape`` is that of
+    the coefficients, (channel, *coefficients).
     """
 
     matrix: Tensor
     columns: Tensor
     multiplicity: Tensor
+    shape: tuple[int, ...]
 
     @classmethod
     def of(cls, observed: ForwardMapLike, u: Tensor, basis: Basis) -> "Rows":
@@ -48,10 +51,12 @@ class Rows:
         multiplicity = basis.multiplicity(n).to(u.device).expand(coefficients.shape[1:])
         matrix, weights = _real(coefficients).flatten(1), _doubled(multiplicity, coefficients)
         columns = torch.nonzero((weights > 0) & (matrix != 0).any(0)).flatten()
-        return cls(matrix[:, columns], columns, weights[columns])
+        return cls(matrix[:, columns], columns, weights[columns], tuple(coefficients.shape[1:]))
 
     def gram(self, symbol: Tensor, complex_coefficients: bool) -> Tensor:
-        """H V H*, (size, size), for the eigenvalues of V, (channel, *coefficients)."""
+        """H V H*, (size, size), for V (channel, *coefficients), or joint for all channels."""
+        if symbol.ndim > len(self.shape):
+            return self._joint_gram(symbol, complex_coefficients)
         values = symbol.flatten()
         if complex_coefficients:
             values = values.repeat_interleave(2)
@@ -62,6 +67,19 @@ class Rows:
         first = torch.nonzero(~least).flatten()
         most = _squared(self.matrix[:, first] * weights[first].sqrt())
         return most + _squared(self._single * (weights * least).sqrt().float()).double()
+
+    def _joint_gram(self, symbol: Tensor, complex_coefficients: bool) -> Tensor:
+        """H V H* where channels know of each other."""
+        size, entries = len(self.matrix), torch.Size(self.shape).numel()
+        whole = self.matrix.new_zeros(size, entries * (2 if complex_coefficients else 1))
+        whole[:, self.columns] = self.matrix
+        if complex_coefficients:
+            coefficients = torch.view_as_complex(whole.view(size, *self.shape, 2))
+        else:
+            coefficients = whole.view(size, *self.shape)
+        spread = _real(on_coefficients(symbol, coefficients)).flatten(1)[:, self.columns]
+        gram = (self.matrix * self.multiplicity) @ spread.T
+        return (gram + gram.T) / 2
 
     def _least(self, weights: Tensor) -> Tensor:
         """The modes that contribute least to the variance of the data, together ``LEAST`` of it."""

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.base import DenoiserGuidance, Question
 from fsdiff.inverse.guidance.problem import wiener_covariance
 
@@ -16,6 +17,8 @@ from fsdiff.inverse.guidance.problem import wiener_covariance
 class WienerGuidance(DenoiserGuidance):
     """V = diag c r²λ/(m²c + r²λ), the covariance of X_0 given X_t if the data were Gaussian.
 
+    Where channels share a basis and the training fields have told how they know of each other, c is
+    a matrix of channels for each mode, so that what is seen of one says something of the others.
     Exact for Gaussian data, whatever is observed and on every grid. The network is evaluated as
     often as without guidance, and no gradient is taken. An observation G that is not linear is
     linearised: ``iterations`` Gauss–Newton steps, u ← x̂_0 + V H*(Γ + H V H*)⁻¹ (y − G(u) + H(u −
@@ -35,7 +38,7 @@ class WienerGuidance(DenoiserGuidance):
 
     def linearised(self, question: Question, estimate: Tensor) -> Tensor:
         """Gauss–Newton steps from an estimate, field by field: each has a derivative of its own."""
-        symbol = question.spectrum(wiener_covariance)
+        symbol = question.symbol(wiener_covariance)
         fields = [self._one(question, centre[None], symbol) for centre in estimate.double()]
         return torch.cat(fields)
 
@@ -44,7 +47,7 @@ class WienerGuidance(DenoiserGuidance):
         for _ in range(self.iterations):
             residual = question.residual(u) + observed.jvp(u, u - centre)
             weights = problem.linearised(symbol, u).solve(residual)
-            spread = problem.law.basis.multiply(observed.vjp(u, weights), symbol)
+            spread = symbols.multiply(problem.law.basis, observed.vjp(u, weights), symbol)
             u = self._damped(question, centre, symbol, u, centre + spread - u)
         return u
 
@@ -68,10 +71,8 @@ class WienerGuidance(DenoiserGuidance):
         except ArithmeticError:  # G has no value there
             return math.inf
         basis = question.problem.law.basis
-        weights = basis.multiplicity(question.n).to(symbol) * torch.where(
-            symbol > 0, 1 / symbol.clamp_min(1e-300), 0.0
-        )
-        moved = float((weights * basis.forward(u - centre).abs().square()).sum())
+        precision = symbols.inverse(symbol, basis)
+        moved = float(symbols.inner(u - centre, u - centre, precision, basis).sum())
         misfit = float((residual.square() / question.problem.noise(u)).sum())
         return moved + misfit if math.isfinite(misfit) else math.inf
 
