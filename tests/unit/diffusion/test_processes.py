@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsdiff.diffusion.processes.blurring_variance_preserving import BlurringVariancePreserving
 from fsdiff.diffusion.processes.heat import HeatDissipation, StochasticHeat
 from fsdiff.diffusion.processes.linear_interpolant import LinearInterpolant
 from fsdiff.diffusion.processes.variance_exploding import VarianceExploding
@@ -35,6 +36,22 @@ def angle(t):
 
 def sigma(t, low, high):
     return low ** (1 - t) * high**t
+
+
+TURN = np.arctan(np.exp(5)) - np.arctan(np.exp(-5))
+
+
+def turned(t):
+    return np.arctan(np.exp(-5)) + TURN * t
+
+
+def blur(t):
+    return 0.05 + 0.2 * torch.sin(0.5 * np.pi * t) ** 2
+
+
+def blur_rate(t):
+    """(½σ²)′."""
+    return blur(t) * 0.1 * np.pi * torch.sin(np.pi * t)
 
 
 # m, r², f and g² as functions of (t, |ω|²), written down without reference to each other.
@@ -74,6 +91,15 @@ CLOSED_FORMS = {
         lambda t, w: 1e-4 + 0 * t,
         lambda t, w: -np.log(48) * sigma(t, 0.5 / 32, 0.75) ** 2 * w,
         lambda t, w: 2e-4 * np.log(48) * sigma(t, 0.5 / 32, 0.75) ** 2 * w,
+    ),
+    BlurringVariancePreserving(): (
+        lambda t, w: torch.cos(turned(t)) * torch.exp(-0.5 * blur(t) ** 2 * w / np.pi**2),
+        lambda t, w: torch.sin(turned(t)) ** 2,
+        lambda t, w: -TURN * torch.tan(turned(t)) - blur_rate(t) * w / np.pi**2,
+        lambda t, w: (
+            2 * TURN * torch.tan(turned(t))
+            + 2 * torch.sin(turned(t)) ** 2 * blur_rate(t) * w / np.pi**2
+        ),
     ),
     LinearInterpolant(): (
         lambda t, w: 1 - t,
@@ -210,6 +236,18 @@ def test_every_process_ends_at_noise(kind):
     process = build("process", {"kind": kind})
     end = torch.full((1, 1), process.T, dtype=torch.float64)
     assert (process.log_ratio(end, OMEGA) <= -np.log(30) + 1e-12).all()
+
+
+def test_the_blurring_process_starts_at_data_that_are_blurred_as_it_is_told():
+    """At t = 0 with k = |ω|/π: exp(−k²/800) as published, the data themselves without a start."""
+    zero = torch.zeros(1, 1, dtype=torch.float64)
+    signal = 1 / (1 + np.exp(-10.0))
+    for start, kept in ((0.05, torch.exp(-OMEGA / np.pi**2 / 800)), (0.0, torch.ones_like(OMEGA))):
+        process = BlurringVariancePreserving(blur_start=start)
+        close(process.mean_scale(zero, OMEGA), np.sqrt(signal) * kept)
+        close(process.noise_variance(zero, OMEGA), torch.full((1, 1), 1 - signal).double(), 1e-9)
+    with pytest.raises(ValueError, match="must not be above blur_end"):
+        BlurringVariancePreserving(blur_start=0.3)
 
 
 def test_blur_keeps_the_mean_and_loses_every_wave():
