@@ -86,7 +86,7 @@ class Coverage(PosteriorMetric):
 
         def covered(case: int) -> Tensor:
             ordered = cases.draws[case].double().sort(0).values
-            weight = share.view(-1, *[1] * (ordered.ndim - 1))
+            weight = share.to(ordered).view(-1, *[1] * (ordered.ndim - 1))
             ends = torch.lerp(ordered[lower], ordered[lower + 1], weight)
             inside = (truth[case] > ends[::2]) & (truth[case] <= ends[1::2])
             return inside.double().flatten(1).mean(1)
