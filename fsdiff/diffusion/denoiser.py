@@ -1,7 +1,7 @@
 """A law and a network, joined: estimates of data, noise, score and velocity."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -80,8 +80,8 @@ class Conditions(Protocol):
     def nothing(self, n: int, device: torch.device) -> Tensor:
         """The condition at level n where there are no data."""
 
-    def left(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean of fields given conditions (batch, …), and the spectrum about that."""
+    def seen(self, law: Law, x: Tensor, marginal: Marginal, condition: Tensor) -> "Seen":
+        """What the network sees of fields x of a law given conditions (batch, …)."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Denoiser(nn.Module):
     Fields are normalised: zero mean and unit mean square over the training set, with the second
     moments that the law tells. The network is evaluated in ``precision``, bfloat16 by autocast;
     all else is not. With ``conditions`` it is told that there are no data where it is given none,
-    and sees deviations from what the condition tells, at unit mean square.
+    and these say how it sees fields.
     """
 
     def __init__(
@@ -134,19 +134,13 @@ class Denoiser(nn.Module):
         return Estimate(seen.whole(data), noise, marginal)
 
     def seen(self, x: Tensor, marginal: Marginal, condition: Tensor | None = None) -> Seen:
-        """Fields x of the law ``marginal`` as the network sees them.
-
-        Given a condition x is seen as M(X_0 − μ) + R η, about the mean μ of X_0 that the condition
-        tells, and X_0 − μ has the spectrum that it leaves.
-        """
+        """Fields x of the law ``marginal`` as the network sees them: as conditions have it."""
         if self.conditions is None:
             return Seen(x, marginal, condition)
         if condition is None:
             nothing = self.conditions.nothing(self.law.basis.resolution(x), x.device)
             condition = nothing.to(x.dtype).expand(len(x), *nothing.shape)
-        centre, spectrum = self.conditions.left(condition)
-        own = replace(marginal, data_spectrum=spectrum.to(marginal.noise_spectrum))
-        return Seen(x - own.apply(own.mean_scale, centre), own, condition, centre)
+        return self.conditions.seen(self.law, x, marginal, condition)
 
     def output(self, seen: Seen) -> Tensor:
         """What the network says of fields that it sees, (batch, channel, *grid)."""

@@ -106,6 +106,7 @@ class Diffusion(Model):
     def _conditioning(self, statistics: Statistics) -> "Conditioning | None":
         if self.condition is None:
             return None
+        self.condition.check_prediction(self.prediction)
         self.condition.check(
             self.basis,
             len(statistics.mean),

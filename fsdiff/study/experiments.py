@@ -185,7 +185,9 @@ class Experiment(Block):
         dataset = _dataset_of(info)
         if dataset:
             refuse(_unobservable(condition, dataset))
-            source = dataset.source.part
+            source, prediction = dataset.source.part, info.data.get("prediction")
+            if prediction:
+                condition.part.check_prediction(prediction.part)
             condition.part.named(source.names).check(
                 dataset.basis,
                 source.values,

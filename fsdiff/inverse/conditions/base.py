@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from fsdiff.data.statistics import Statistics
+from fsdiff.diffusion.denoiser import Seen
+from fsdiff.diffusion.law import Law
+from fsdiff.diffusion.marginal import Marginal
+from fsdiff.diffusion.predictions import Prediction
 from fsdiff.inverse.conditions.left import SpectrumLeft
 from fsdiff.inverse.conditions.moments import JointMoments
 from fsdiff.inverse.observations.base import Observation
@@ -67,6 +71,9 @@ class Condition(ABC):
         if self.fewest is not None and self.fewest > most:
             raise ValueError(f"fewest = {self.fewest}: no more than {most} are observed")
 
+    def check_prediction(self, prediction: Prediction) -> None:  # noqa: B027 (most suit all)
+        """Raise ValueError where networks with this condition cannot predict that."""
+
     @abstractmethod
     def check_observation(self, observation: Observation, basis: Basis, channels: int) -> None:
         """Raise ValueError where a model with this condition can be told nothing of its data."""
@@ -102,7 +109,7 @@ class Conditioning(nn.Module, ABC):
 
     @property
     def channels(self) -> int:
-        """Of a condition: an estimate and a deviation for each of the fields'."""
+        """Of what the network is told: an estimate and a deviation for each of the fields'."""
         return 2 * self.fields
 
     def prepare(self, fields: Tensor) -> None:
@@ -184,6 +191,16 @@ class Conditioning(nn.Module, ABC):
             self._nothing[n, device] = self._on(mean[None], variance.sqrt(), n)[0]
         return self._nothing[n, device]
 
+    def seen(self, law: Law, x: Tensor, marginal: Marginal, condition: Tensor) -> Seen:
+        """Fields x of a law as the network sees them, given conditions (batch, …).
+
+        As M(X_0 − μ) + R η, about the mean μ of X_0 that the condition tells; X_0 − μ has the
+        spectrum that it leaves.
+        """
+        centre, spectrum = self.left(condition)
+        own = replace(marginal, data_spectrum=spectrum.to(marginal.noise_spectrum))
+        return Seen(x - own.apply(own.mean_scale, centre), own, condition, centre)
+
     def left(self, condition: Tensor) -> tuple[Tensor, Tensor]:
         """What a condition (batch, channel, *grid) leaves: a law of the fields given it.
 
@@ -206,18 +223,23 @@ class Conditioning(nn.Module, ABC):
 
     def _draw(self, u: Tensor, seed: int) -> Drawn | None:
         """What is seen of a field, None if nothing."""
-        condition, random = self.condition, generator(seed, Stream.CONDITION)
-        if random.random() < condition.drop:
+        random = generator(seed, Stream.CONDITION)
+        if random.random() < self.condition.drop:
             return None
-        observation, fewest = condition.operator, condition.fewest
-        if observation.random:
-            observation, fewest = observation.another(self.basis, random, fewest), None
+        observation, fewest = self._drawn_observation(random)
         exact = self.observe(observation, u)
         noise = random.standard_normal(len(exact))
         deviations = observation.deviations(self.basis, self.fields)
         data = exact + (deviations * torch.from_numpy(noise)).to(u.device)
         seen = _chosen(random, fewest or len(data), len(data))
         return Drawn(observation, data, torch.from_numpy(seen).to(u.device))
+
+    def _drawn_observation(self, random: np.random.Generator) -> tuple[Observation, int | None]:
+        """What is observed, and how many of its data are seen at least; None means all."""
+        observation, fewest = self.condition.operator, self.condition.fewest
+        if observation.random:
+            return observation.another(self.basis, random, fewest), None
+        return observation, fewest
 
     def _estimated(self, moments: JointMoments, data: Tensor, seen: Tensor, n: int) -> Tensor:
         """Conditions at level n of data (batch, size) of which some are ``seen``."""

@@ -43,21 +43,31 @@ class Kriging(Condition):
 
     def check(self, basis: Basis, channels: int, *, transformed: bool, masked: bool) -> None:
         """Refuse transforms besides, through which nothing stays linear."""
-        if transformed:
-            raise ValueError(
-                "kind = kriging: models see transformed fields, in which observations of physical "
-                "ones are not linear; use kind: regression"
-            )
+        refuse_transforms(self.kind, transformed)
         super().check(basis, channels, transformed=transformed, masked=masked)
 
     def check_observation(self, observation: Observation, basis: Basis, channels: int) -> None:
         """Refuse what is not linear."""
         observation.check(basis, channels)
-        if not observation.affine:
-            raise ValueError(
-                f"kind = kriging: observations of kind {observation.kind} are not linear; use "
-                "kind: regression"
-            )
+        refuse_nonlinear(self.kind, observation)
+
+
+def refuse_transforms(kind: str, transformed: bool) -> None:
+    """ValueError where models see transformed fields."""
+    if transformed:
+        raise ValueError(
+            f"kind = {kind}: models see transformed fields, in which observations of physical "
+            "ones are not linear; use kind: regression"
+        )
+
+
+def refuse_nonlinear(kind: str, observation: Observation) -> None:
+    """ValueError where an observation is not linear."""
+    if not observation.affine:
+        raise ValueError(
+            f"kind = {kind}: observations of kind {observation.kind} are not linear; use "
+            "kind: regression"
+        )
 
 
 class KrigingConditioning(Conditioning):

@@ -134,6 +134,12 @@ class Problem:
         """H V H* as a matrix."""
         return self._rows(n, symbol.device).gram(symbol, self._complex)
 
+    def explained(self, gain: "Gain", n: int) -> Tensor:
+        """What data take from the energy of each channel, tr V H*(Γ + H V H*)⁻¹ H V, (channel)."""
+        if not isinstance(gain.system, Dense):
+            raise ValueError(f"no more than {MOST_DATA} data have a covariance as a matrix")
+        return self._rows(n, gain.symbol.device).explained(gain.system, gain.symbol, self._complex)
+
     def noise_covariance(self, n: int, device: torch.device) -> Tensor:
         """Γ on the grid of level n, with the modes beyond it, as a matrix."""
         noise = torch.diag(self.variances.to(device))

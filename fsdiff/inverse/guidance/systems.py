@@ -68,6 +68,19 @@ class Rows:
         most = _squared(self.matrix[:, first] * weights[first].sqrt())
         return most + _squared(self._single * (weights * least).sqrt().float()).double()
 
+    def explained(self, system: "Dense", symbol: Tensor, complex_coefficients: bool) -> Tensor:
+        """What data take from the energy of each channel: tr V H*(Γ + H V H*)⁻¹ H V, (channel).
+
+        V is (channel, *coefficients).
+        """
+        values = symbol.flatten()
+        if complex_coefficients:
+            values = values.repeat_interleave(2)
+        white = torch.linalg.solve_triangular(system.factor, self.matrix, upper=False)
+        each = white.square().sum(0) * values[self.columns].square() * self.multiplicity
+        energy = torch.zeros_like(values).index_add(0, self.columns, each)
+        return energy.view(self.shape[0], -1).sum(1)
+
     def _joint_gram(self, symbol: Tensor, complex_coefficients: bool) -> Tensor:
         """H V H* where channels know of each other."""
         size, entries = len(self.matrix), torch.Size(self.shape).numel()

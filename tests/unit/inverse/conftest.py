@@ -79,6 +79,28 @@ class GaussianProblem:
         return observation.draw(u, self.basis, seed, [0])[0]
 
 
+@dataclass(frozen=True)
+class Told:
+    """A denoiser that is told one condition."""
+
+    denoiser: object
+    condition: torch.Tensor
+
+    @property
+    def law(self):
+        return self.denoiser.law
+
+    def estimate(self, x, marginal, condition=None):
+        shape = (len(x), *self.condition.shape)
+        return self.denoiser.estimate(x, marginal, self.condition.expand(shape))
+
+
+@pytest.fixture(scope="session")
+def told():
+    """Makes denoisers that are told one condition."""
+    return Told
+
+
 @pytest.fixture(scope="session")
 def problem():
     """Makes Gaussian problems."""

@@ -147,24 +147,8 @@ class ExactNetwork(torch.nn.Module):
         return (m * self.gain @ weights).T.view_as(x)
 
 
-@dataclass(frozen=True)
-class Told:
-    """A denoiser that is told one condition."""
-
-    denoiser: Denoiser
-    condition: torch.Tensor
-
-    @property
-    def law(self):
-        return self.denoiser.law
-
-    def estimate(self, x, marginal, condition=None):
-        shape = (len(x), *self.condition.shape)
-        return self.denoiser.estimate(x, marginal, self.condition.expand(shape))
-
-
 @pytest.mark.parametrize("context", [2, 10])
-def test_a_process_told_of_context_points_is_the_conditional_one(kernel, context):
+def test_a_process_told_of_context_points_is_the_conditional_one(told, kernel, context):
     """The denoiser, its condition and a network without error, all as they are in training."""
     regression = Regression.of(kernel, context)
     statistics = fs.Statistics(
@@ -177,5 +161,4 @@ def test_a_process_told_of_context_points_is_the_conditional_one(kernel, context
     known = Kriging(operator=operator).conditioning(regression.basis, statistics)
     denoiser = Denoiser(regression.law, ExactNetwork(regression), Plain(), known)
     condition = known.given(operator, regression.y, regression.n)
-    told = law_of_samples(DPMSolver(steps=32), Told(denoiser, condition), regression.n)
-    regression.check(told)
+    regression.check(law_of_samples(DPMSolver(steps=32), told(denoiser, condition), regression.n))

@@ -118,13 +118,41 @@ def test_experiments_without_a_condition_have_none_in_their_slices():
             {"operator": {"kind": "channel", "channel": "w", "observation": SENSORS}},
             ".operator: channel = w: no such channel; known: u, v",
         ),
+        ({"kind": "ucos"}, ".fewest = 4: kind = ucos takes all data of one observation"),
+        (
+            {
+                "kind": "ucos",
+                "fewest": ...,
+                "operator": {"kind": "mapped", "map": {"kind": "darcy"}, "noise": 0.1},
+            },
+            ".kind = ucos: observations of kind mapped are not linear; use kind: regression",
+        ),
     ],
-    ids=["too_many", "none", "always", "missing", "random", "outside", "nonlinear", "channel"],
+    ids=[
+        "too_many",
+        "none",
+        "always",
+        "missing",
+        "random",
+        "outside",
+        "nonlinear",
+        "channel",
+        "part_of_combined",
+        "combined_nonlinear",
+    ],
 )
 def test_what_is_wrong_with_a_condition_is_named(changes, message):
     raw = study(**changes)
     del raw["posteriors"]
     assert problem(raw).startswith(f"experiments.amortised.condition{message}")
+
+
+def test_states_combined_with_data_are_not_read_from_noise():
+    raw = study(kind="ucos", fewest=...)
+    raw["experiments"]["amortised"]["prediction"] = {"kind": "noise"}
+    del raw["posteriors"]
+    found = problem(raw)
+    assert found.startswith("experiments.amortised.condition: noise is of the noise of states")
 
 
 def test_transforms_forbid_kriging():

@@ -1,0 +1,218 @@
+"""Conditions that combine the state with the data, so that the network sees one field of both."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, lru_cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from fsdiff.data.statistics import Statistics
+from fsdiff.diffusion.denoiser import Seen
+from fsdiff.diffusion.law import Law
+from fsdiff.diffusion.marginal import Marginal
+from fsdiff.diffusion.predictions import Prediction
+from fsdiff.inverse.conditions.base import Condition
+from fsdiff.inverse.conditions.kriging import (
+    KrigingConditioning,
+    refuse_nonlinear,
+    refuse_transforms,
+)
+from fsdiff.inverse.conditions.moments import JointMoments
+from fsdiff.inverse.guidance.problem import MOST_DATA, Gain, Problem, wiener_covariance
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.physical import Physical
+from fsdiff.spaces.basis import Basis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combined(Condition):
+    """The network sees the best linear estimate of the field given X_t and all data y = H u + ε.
+
+    It is a function of z = Σ(H*Γ⁻¹y + (m/r²)Q⁻¹x), Σ⁻¹ = H*Γ⁻¹H + (m²/r²)Q⁻¹, that can be undone,
+    and z is all that x and y say of X_0: z = X_0 + N(0, Σ). So a network without error draws from
+    the posterior whatever the law of the fields is, and of Gaussian fields there is nothing left to
+    learn, wherever sensors are. UCoS (Baldassari et al., arXiv 2405.15643), with an estimate that
+    has a limit at all times and on all grids in place of z. For one linear observation, always the
+    same and all of it; places that a seed decides are those of the seed.
+    """
+
+    kind: Literal["ucos"] = "ucos"
+
+    def conditioning(self, basis: Basis, statistics: Statistics) -> "CombinedConditioning":
+        """With the spectrum that is known of the fields."""
+        return CombinedConditioning(self, basis, statistics)
+
+    def check(self, basis: Basis, channels: int, *, transformed: bool, masked: bool) -> None:
+        """Refuse what kriging refuses, and parts of the data."""
+        for name in ("fewest", "resolution"):
+            if (value := getattr(self, name)) is not None:
+                raise ValueError(
+                    f"{name} = {value}: kind = ucos takes all data of one observation, at the resolution of "
+                    "the fields; leave it out, or use kind: kriging"
+                )
+        refuse_transforms(self.kind, transformed)
+        super().check(basis, channels, transformed=transformed, masked=masked)
+        if (size := len(self.operator.deviations(basis, channels))) > MOST_DATA:
+            raise ValueError(
+                f"kind = ucos: {size} data, and no more than {MOST_DATA} are combined with states; "
+                "use kind: kriging"
+            )
+
+    def check_prediction(self, prediction: Prediction) -> None:
+        """Refuse predictions of noise, of which that of the data is a part here."""
+        if prediction.reads_noise:
+            raise ValueError(
+                f"{prediction.kind} is of the noise of states alone, and kind = ucos combines them "
+                "with data: use wiener, data or preconditioned"
+            )
+
+    def check_observation(self, observation: Observation, basis: Basis, channels: int) -> None:
+        """Refuse all others than that of training."""
+        observation.check(basis, channels)
+        refuse_nonlinear(self.kind, observation)
+        if observation != self.operator:
+            raise ValueError(
+                f"a model with a condition of kind ucos was trained for one observation, "
+                f"{self.operator}, and is given data of another, {observation}: give the same"
+            )
+
+
+class CombinedConditioning(KrigingConditioning):
+    """Estimates from states and data, on the grid of the fields.
+
+    Conditions are those of kriging: the estimate from the data alone, which stands for them, and
+    the deviation, which says whether there are any and is what the network is told besides.
+    """
+
+    def __init__(self, condition: Condition, basis: Basis, statistics: Statistics) -> None:
+        # What is combined has to be of one Gaussian law; that of each channel by itself will do.
+        super().__init__(condition, basis, replace(statistics, coherence=None))
+        self.level = statistics.resolution
+        self._problem = lru_cache(maxsize=2)(self._make_problem)
+        self._known = lru_cache(maxsize=64)(self._make_known)
+
+    @property
+    def channels(self) -> int:
+        """The deviations."""
+        return self.fields
+
+    def given(self, observation: Observation, data: Tensor, n: int) -> Tensor:
+        """As other conditions have it, of all data."""
+        if data.isnan().any():
+            raise ValueError("kind = ucos takes all data, and some are missing: use kind: kriging")
+        return super().given(observation, data, n)
+
+    def seen(self, law: Law, x: Tensor, marginal: Marginal, condition: Tensor) -> Seen:
+        """The estimate u = b + V H*(Γ + H V H*)⁻¹ H(μ − b) in the place of the state.
+
+        With μ given y alone and b = μ + G(x − M μ) given x as well, as if y were not of the same
+        function, V = Cov[X_0|X_t] and G = m c/v: this is E[X_0 | X_t = x, y] of Gaussian fields,
+        without y itself.
+        """
+        estimate, deviation = condition.split(self.fields, 1)
+        both = estimate + marginal.apply(
+            marginal.wiener_gain, x - marginal.apply(marginal.mean_scale, estimate)
+        )
+        told, problem = self._told(deviation), self._problem(law)
+        times = marginal.time.flatten().expand(len(x)).tolist()
+        n, found, left = self.basis.resolution(x), [], []
+        pairs = zip(both.split(1), estimate.split(1), strict=True)
+        for (field, mean), t, is_told in zip(pairs, times, told, strict=True):
+            gain, before, after = self._known(problem, t, n, x.device)
+            missing = gain.map.jvp(field, mean - field).double() if is_told else None
+            found.append(field if missing is None else field + gain(missing, field))
+            left.append(before if missing is None else after)
+        u = torch.cat(found)
+        own = CombinedMarginal.of(marginal, x, torch.stack(left).to(u))
+        return Seen(u, own, deviation)
+
+    def moments_of(
+        self, observations: Sequence[Observation], device: torch.device
+    ) -> Iterator[tuple[int, JointMoments]]:
+        """The same for all."""
+        yield len(observations), self._kept(self.condition.operator, device)
+
+    def _drawn_observation(self, *_: object) -> tuple[Observation, None]:
+        """Always the same, and all of it."""
+        return self.condition.operator, None
+
+    def _told(self, deviation: Tensor) -> list[bool]:
+        """Whether there are data, for each of some deviations (batch, channel, *grid)."""
+        n, device = self.basis.resolution(deviation), deviation.device
+        nothing = self.nothing(n, device)[self.fields :]
+        everything = self._on(*self._with_data(device), n)[0, self.fields :]
+        near, far = ((deviation - other).flatten(1).norm(dim=1) for other in (everything, nothing))
+        return (near < far).tolist()
+
+    def _with_data(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Mean and deviation where all data are known."""
+        moments = self._kept(self.condition.operator, device)
+        return moments.mean[None], moments.deviation
+
+    def _make_problem(self, law: Law) -> Problem:
+        own = Law(basis=self.basis, noise=law.noise, process=law.process, data=self.spectrum)
+        physical = Physical(observation=self.condition.operator, statistics=self.statistics)
+        return Problem(own, physical, self.spectrum.resolution)
+
+    def _make_known(
+        self, problem: Problem, t: float, n: int, device: torch.device
+    ) -> tuple[Gain, Tensor, Tensor]:
+        """The gain at a time, and E‖X_0 − u‖² (channel) without data and with them."""
+        time = torch.tensor([t], dtype=torch.float64, device=device)
+        gain = problem.gain(problem.law.marginal(time, n), n, wiener_covariance)
+        before = (self.basis.multiplicity(n).to(device) * gain.symbol).flatten(1).sum(1)
+        after = before - problem.explained(gain, n)
+        return gain, before, after.maximum(1e-12 * before)
+
+
+@dataclass(frozen=True)
+class CombinedMarginal(Marginal):
+    """The law of best linear estimates u in the place of states x: all is kept, E[X_0|u] ≈ u.
+
+    ``left`` is E‖X_0 − u‖², (batch, channel, 1, …).
+    """
+
+    state: Tensor
+    left: Tensor
+
+    @classmethod
+    def of(cls, marginal: Marginal, state: Tensor, left: Tensor) -> "CombinedMarginal":
+        """For states of a law and what the estimates leave, (batch, channel)."""
+        known = {item.name: getattr(marginal, item.name) for item in fields(Marginal)}
+        return cls(**known, state=state, left=left.view(*left.shape, *[1] * (state.ndim - 2)))
+
+    def noise_from_data(self, x: Tensor, data: Tensor) -> Tensor:
+        """η of the states themselves."""
+        return super().noise_from_data(self.state, data)
+
+    @cached_property
+    def wiener_gain(self) -> Tensor:
+        """One."""
+        return torch.ones_like(self.left)
+
+    @cached_property
+    def wiener_residual(self) -> Tensor:
+        """What the estimates leave."""
+        return self.left
+
+    @cached_property
+    def wiener_output(self) -> Tensor:
+        """E‖u‖²."""
+        return (self.data_variance - self.left).maximum(1e-12 * self.data_variance)
+
+    @cached_property
+    def total_variance(self) -> Tensor:
+        """E‖u‖²."""
+        return self.wiener_output
+
+    @cached_property
+    def scalar_gain(self) -> Tensor:
+        """One."""
+        return self.wiener_gain
+
+    @cached_property
+    def scalar_residual(self) -> Tensor:
+        """What the estimates leave."""
+        return self.left
