@@ -39,6 +39,11 @@ class Stream(IntEnum):
     FITTED_WEIGHTS = 36
     SCORE_ERROR = 37
     PARAMETERISATION = 38
+    MANIFOLD = 39
+    """Random sets of points that are a law."""
+    MANIFOLD_SAMPLING = 40
+    """Points of a law that samples are compared with."""
+    DRIFT = 41
 
     CHAIN_START = 61
     """Where Markov chains start."""

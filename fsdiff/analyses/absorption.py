@@ -2,24 +2,28 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import xarray as xr
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
+from fsdiff.analyses.agreement import chi_squared
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.runs import Recorder, ensemble
-from fsdiff.diffusion.exact import STANDARD_NORMAL, ExactDenoiser
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import OrnsteinUhlenbeck
 from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.diffusion.samplers.euler_maruyama import EulerMaruyama
-from fsdiff.measures.planar import PlanarLaw
+from fsdiff.measures.manifolds import ManifoldLaw
 
 SHOWN = 1000
 """How many samples are kept for figures."""
+AT_ONCE = 20000
+"""How many samples are drawn as one batch."""
+
+States = list[tuple[float, Tensor]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,41 +37,51 @@ class Absorption(Analysis):
     not by ``smallest_time`` are of the first.
     """
 
-    law: PlanarLaw
+    numbers: ClassVar[tuple[str, ...]] = ("frequency", "chi_squared", "distance", "relative")
+
+    law: ManifoldLaw
     sampler: Sampler = field(default_factory=lambda: EulerMaruyama(spacing="exponential"))
     process: GaussianPath = field(default_factory=OrnsteinUhlenbeck)
     samples: PositiveInt = 10000
     smallest_times: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1e-4,)
     snapshots: tuple[PositiveFloat, ...] = (10.0, 2.0, 1.0, 0.3, 0.1, 1e-4)
-    seed: NonNegativeInt = 0
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     kind: Literal["absorption"] = "absorption"
 
     def run(self) -> xr.Dataset:
-        """``frequency`` (point), ``distance`` (smallest_time), ``state`` (time, sample, axis)."""
+        """``count`` (seed, point), ``distance`` (seed, smallest_time), ``state`` of the first."""
         points = self.law.mixture().means[..., 0]
-        runs = [self._sample(t) for t in self.smallest_times]
-        nearest = [torch.cdist(states[-1][1][..., 0], points).min(1) for states in runs]
-        counts = torch.bincount(nearest[0].indices, minlength=len(points))
+        counts = torch.zeros((len(self.seeds), len(points)), dtype=torch.float64)
+        distances = torch.zeros((len(self.seeds), len(self.smallest_times)), dtype=torch.float64)
+        shown: States = []
+        for i, seed in enumerate(self.seeds):
+            for j, t in enumerate(self.smallest_times):
+                for first in range(0, self.samples, AT_ONCE):
+                    states = self._sample(t, seed, first)
+                    near = torch.cdist(states[-1][1][..., 0], points).min(1)
+                    distances[i, j] += near.values.sum() / self.samples
+                    if j == 0:
+                        counts[i] += torch.bincount(near.indices, minlength=len(points))
+                    shown = shown or self._shown(states)
         times = torch.tensor(self.smallest_times, dtype=torch.float64)
         noise = self.process.noise_variance(times, torch.zeros(())).sqrt()
-        shown = [min(runs[0], key=lambda state: abs(state[0] - t)) for t in self.snapshots]
+        expected = noise * (torch.pi / 2) ** 0.5
+        by_time = ("seed", "smallest_time")
         return results(
             {
-                "count": ("point", counts, "samples absorbed"),
-                "frequency": ("point", counts / self.samples, "frequency of absorption"),
+                "count": (("seed", "point"), counts, "samples absorbed"),
+                "frequency": (("seed", "point"), counts / self.samples, "frequency of absorption"),
+                "chi_squared": ("seed", [chi_squared(count) for count in counts], "χ² of counts"),
                 "distance": (
-                    "smallest_time",
-                    [float(near.values.mean()) for near in nearest],
+                    by_time,
+                    distances,
                     "mean distance to the nearest point, before the last estimate",
                 ),
-                "expected_distance": (
-                    "smallest_time",
-                    noise * (torch.pi / 2) ** 0.5,
-                    "that of the exact law",
-                ),
+                "expected_distance": ("smallest_time", expected, "that of the exact law"),
+                "relative": (by_time, distances / expected, "distance over that of the exact law"),
                 "state": (
                     ("time", "sample", "axis"),
-                    torch.stack([x[:SHOWN, :, 0] for _, x in shown]),
+                    torch.stack([x for _, x in shown]),
                     "samples on their way",
                 ),
                 "position": (("point", "axis"), points, "the points"),
@@ -75,14 +89,20 @@ class Absorption(Analysis):
             {
                 "smallest_time": ("smallest_time", times, "time at which sampling stops"),
                 "time": ("time", [t for t, _ in shown], "time"),
-                "axis": ("axis", ["x", "y"], "axis"),
+                "axis": ("axis", torch.arange(points.shape[1]), "coordinate"),
+                "seed": ("seed", list(self.seeds), "seed"),
             },
         )
 
-    def _sample(self, smallest_time: float) -> list[tuple[float, Tensor]]:
-        """All states of all samples that stop at a time."""
+    def _shown(self, states: States) -> States:
+        """The states nearest to each of the times that are shown."""
+        near = [min(states, key=lambda state: abs(state[0] - t)) for t in self.snapshots]
+        return [(t, x[:SHOWN, :, 0].clone()) for t, x in near]
+
+    def _sample(self, smallest_time: float, seed: int, first: int) -> States:
+        """All states of a batch of samples that stop at a time."""
         process = dataclasses.replace(self.process, smallest_time=smallest_time)
-        exact = ExactDenoiser(self.law.mixture(), noise=STANDARD_NORMAL, process=process)
-        recorder = Recorder(exact)
-        ensemble(self.sampler, recorder, self.samples, self.seed)
+        recorder = Recorder(self.law.exact(process))
+        count = min(AT_ONCE, self.samples - first)
+        ensemble(self.sampler, recorder, count, seed, batch=first // AT_ONCE)
         return recorder.states

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 import xarray as xr
@@ -30,6 +30,9 @@ class Analysis(ABC):
 
     ``title`` is what figures call it, by default its name, which is also the default figure.
     """
+
+    numbers: ClassVar[tuple[str, ...]] = ()
+    """Results that claims and tables may be about."""
 
     title: Line = ""
     figure: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*)?$", max_length=100)] = ""

@@ -20,11 +20,14 @@ from fsdiff.streams import Stream
 
 @dataclass(frozen=True)
 class _Ensemble(Run):
-    """Many cheap samples at once: all their noise of a step comes from one stream."""
+    """Many cheap samples at once: all their noise of a step comes from one stream of a batch."""
+
+    batch: int = 0
 
     def _coloured(self, indices: Sequence[int], symbol: Tensor, n: int, *stream: int) -> Tensor:
         basis = self.law.basis
         shape = (len(indices), self.law.channels, basis.size(n))
+        stream = stream if self.batch == 0 else (*stream, self.batch)
         normals = generator(self.seed, Stream.ENSEMBLE, *stream).standard_normal(shape)
         return basis.inverse(basis.white_noise(normals, n) * symbol, n).to(self.dtype)
 
@@ -46,6 +49,20 @@ class Recorder:
         return self.estimate(x, self.law.marginal(t, self.law.basis.resolution(x)), condition)
 
 
+def called(samplers: Sequence[Sampler]) -> list[str]:
+    """Short names of samplers: kind, spacing unless it is in ln(m/r), and steps."""
+    return [_called(sampler) for sampler in samplers]
+
+
+def _called(sampler: Sampler) -> str:
+    ancestral = sampler.kind == "ddim" and getattr(sampler, "eta", 0.0) == 1
+    name = "ancestral" if ancestral else sampler.kind
+    name = f"stochastic_{name}" if getattr(sampler, "stochastic", False) else name
+    spacing = getattr(sampler, "spacing", "log_snr")
+    parts = [name, *([] if spacing == "log_snr" else [spacing])]
+    return " ".join([*parts, *([str(sampler.steps)] if hasattr(sampler, "steps") else [])])
+
+
 @torch.no_grad()
 def ensemble(
     sampler: Sampler,
@@ -53,9 +70,10 @@ def ensemble(
     samples: int,
     seed: int,
     dtype: torch.dtype = torch.float64,
+    batch: int = 0,
 ) -> Tensor:
-    """Points of ℝ^d, (samples, d), drawn as one batch; they depend on seed and number."""
-    run = _Ensemble(denoiser, 1, seed, dtype, torch.device("cpu"))
+    """Points of ℝ^d, (samples, d), drawn as one batch; they depend on seed, number and batch."""
+    run = _Ensemble(denoiser, 1, seed, dtype, torch.device("cpu"), batch=batch)
     (state,) = sampler.draw(run, [tuple(range(samples))])
     return state.fields[..., 0]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from fsdiff.diffusion.marginal import Marginal
@@ -55,6 +55,42 @@ class Uniform(TimeSampling):
         """Linear on [smallest_time, T]."""
         first, last = marginal.process.smallest_time, marginal.process.T
         return lambda uniform: first + (last - first) * uniform
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniformGrid(TimeSampling):
+    """Uniform on the times T/points, 2T/points, …, T: those that published codes train at.
+
+    Lu, Wang & Bal (arXiv 2301.07882) take 199 of them in the plane and 1000 for digits; what comes
+    before the first of them is never trained.
+    """
+
+    points: PositiveInt = 1000
+    kind: Literal["uniform_grid"] = "uniform_grid"
+
+    def quantiles(self, marginal: Marginal) -> Quantiles:
+        """Steps of equal width."""
+        last = marginal.process.T / self.points
+        return lambda uniform: (uniform * self.points).ceil().clamp_min(1) * last
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniformLogSignalToNoise(TimeSampling):
+    """Uniform in ln(m/r), over the whole range of the process."""
+
+    kind: Literal["uniform_log_snr"] = "uniform_log_snr"
+
+    def quantiles(self, marginal: Marginal) -> Quantiles:
+        """Linear from the last time to the first, in the process's coordinate of noise."""
+        process = marginal.process
+        ends = torch.tensor([process.T, process.smallest_time], dtype=torch.float64)
+        least, most = process.half_log_signal_to_noise(ends).tolist()
+
+        def times(uniform: Tensor) -> Tensor:
+            level = least + (most - least) * uniform.double()
+            return process.time_of(level).to(uniform.dtype)
+
+        return times
 
 
 @dataclass(frozen=True, kw_only=True)

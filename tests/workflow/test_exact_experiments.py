@@ -96,7 +96,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
         {"analyse": 2, **STEEPNESS},
     ),
     "code of a law": (
-        edited("fsdiff/measures/planar.py", "NODES = 5000", "NODES = 5001"),
+        edited("fsdiff/measures/manifolds.py", "FINE = 20000", "FINE = 20001"),
         {"analyse": 1, "draw_singularity": 1, "all": 1},
     ),
     "code of a figure": (

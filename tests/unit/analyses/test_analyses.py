@@ -29,7 +29,7 @@ from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.diffusion.samplers.euler_maruyama import EulerMaruyama
 from fsdiff.diffusion.samplers.multilevel import Multilevel
 from fsdiff.diffusion.samplers.predictor_corrector import PredictorCorrector
-from fsdiff.measures.planar import Line, Parabola, Points
+from fsdiff.measures.manifolds import Line, Parabola, Points
 from fsdiff.measures.priors.convolution import Bessel, Standard
 from fsdiff.measures.priors.kernel import Matern
 from fsdiff.parts import build

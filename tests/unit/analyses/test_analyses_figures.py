@@ -19,7 +19,7 @@ from fsdiff.analyses.score_error import ScoreError
 from fsdiff.analyses.score_lipschitz import ScoreLipschitz
 from fsdiff.analyses.singularity import Singularity
 from fsdiff.diffusion.samplers.ddim import DDIM
-from fsdiff.measures.planar import Points
+from fsdiff.measures.manifolds import Points
 from fsdiff.measures.priors.convolution import Bessel
 from fsdiff.parts import build, kinds
 from fsdiff.reports.plotting.analyses.gaussian_sampling import draw as draw_sampling

@@ -10,7 +10,7 @@ from scipy.integrate import quad
 from fsdiff.diffusion.exact import STANDARD_NORMAL, ExactDenoiser, gaussian, mixture, point_set
 from fsdiff.diffusion.processes.heat import StochasticHeat
 from fsdiff.diffusion.processes.variance_preserving import OrnsteinUhlenbeck, VariancePreserving
-from fsdiff.measures.planar import Line, Parabola, Points
+from fsdiff.measures.manifolds import Line, Parabola, Points
 from fsdiff.measures.priors.convolution import Bessel
 from fsdiff.parts import build, kinds
 from fsdiff.spaces.bases import CosineBasis, FourierBasis

@@ -49,7 +49,7 @@ def _frequencies(axes: Axes, results: Mapping[str, xr.Dataset]) -> None:
     """Bars for each point; the band is two binomial standard deviations around equality."""
     width = 0.8 / len(results)
     for i, (title, style) in enumerate(experiment_styles(results).items()):
-        frequency = results[title].frequency
+        frequency = results[title].frequency.mean("seed")
         place = np.arange(len(frequency)) + (i - (len(results) - 1) / 2) * width
         axes.bar(place, frequency, 0.9 * width, color=style["color"], label=title)
         expected, count = 1 / len(frequency), float(results[title]["count"].sum())
@@ -64,7 +64,7 @@ def _frequencies(axes: Axes, results: Mapping[str, xr.Dataset]) -> None:
 def _distances(axes: Axes, results: Mapping[str, xr.Dataset]) -> None:
     for title, style in experiment_styles(results).items():
         result = results[title].sortby("smallest_time")
-        axes.plot(result.smallest_time, result.distance, label=title, **style)
+        axes.plot(result.smallest_time, result.distance.mean("seed"), label=title, **style)
     axes.plot(
         result.smallest_time, result.expected_distance, color="black", label="exact law, r√(π/2)"
     )
