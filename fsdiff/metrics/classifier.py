@@ -39,7 +39,7 @@ class ClassifierTest(Metric):
 
     epochs: Annotated[int, Field(ge=1, le=1000)] = 20
     seed: NonNegativeInt = 0
-    at_least: ClassVar[int] = 2 * FOLDS
+    at_least: ClassVar[int] = 4
     kind: Literal["classifier_test"] = "classifier_test"
     words = (
         Words("c2st_auc", "classifier's AUC", "whole field", target=0.5),
@@ -54,7 +54,7 @@ class ClassifierTest(Metric):
 
     @single_thread()
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
-        """The area for two sets of at least ten fields (N, channels, *grid)."""
+        """The area for two sets of at least four fields (N, channels, *grid)."""
         self.check(samples, reference, basis)
         count = min(len(samples), len(reference))
         fields = _with_places(torch.cat([samples[:count], reference[:count]]).float(), basis)
@@ -125,7 +125,7 @@ def area_under_curve(first: np.ndarray, second: np.ndarray) -> tuple[float, floa
 
 def _folds(count: int, random: np.random.Generator) -> Sequence[np.ndarray]:
     """Places in two sets of ``count`` that are judged together, as many of one as of the other."""
-    parts = np.array_split(random.permutation(count), FOLDS)
+    parts = np.array_split(random.permutation(count), min(FOLDS, count // 2))
     return [np.concatenate([part, count + part]) for part in parts]
 
 

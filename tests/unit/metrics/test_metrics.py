@@ -13,10 +13,14 @@ from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis, SineBasis
 
 ALL = tuple(kinds("metrics"))
 BASES = [CosineBasis(), FourierBasis()]
-QUICK = {"patch_sliced_wasserstein": {"divisions": 8, "points": 4, "projections": 50}}
+QUICK = {
+    "patch_sliced_wasserstein": {"divisions": 8, "points": 4, "projections": 50},
+    "two_sample_tests": {"sizes": [2], "permutations": 19},
+    "classifier_test": {"epochs": 1},
+}
 
 
-def metric(kind: str, **options: float) -> Metric:
+def metric(kind: str, **options: object) -> Metric:
     return build("metrics", {"kind": kind, **QUICK.get(kind, {}), **options})
 
 
