@@ -177,14 +177,14 @@ def test_evaluate_names_the_measure_that_the_reference_leaves_undefined():
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
-        (torch.zeros(3, 8, 8), r"samples have shape \(3, 8, 8\); expected"),
-        (torch.zeros(3, 1, 8, 9), r"expected \(fields, channels, n, n\)"),
+        (torch.zeros(4, 8, 8), r"samples have shape \(4, 8, 8\); expected"),
+        (torch.zeros(4, 1, 8, 9), r"expected \(fields, channels, n, n\)"),
         (torch.zeros(0, 1, 8, 8), "hold 0 fields"),
-        (torch.zeros(3, 1, 16, 16), "same channels and grid"),
-        (torch.zeros(3, 2, 8, 8), "same channels and grid"),
-        (torch.zeros(3, 1, 8, 8, dtype=torch.long), "int64"),
-        (torch.zeros(3, 1, 8, 8, dtype=torch.complex64), "complex64"),
-        (torch.full((3, 1, 8, 8), torch.nan), "NaN or infinity, first in field 0"),
+        (torch.zeros(4, 1, 16, 16), "same channels and grid"),
+        (torch.zeros(4, 2, 8, 8), "same channels and grid"),
+        (torch.zeros(4, 1, 8, 8, dtype=torch.long), "int64"),
+        (torch.zeros(4, 1, 8, 8, dtype=torch.complex64), "complex64"),
+        (torch.full((4, 1, 8, 8), torch.nan), "NaN or infinity, first in field 0"),
     ],
 )
 @pytest.mark.parametrize("kind", ALL)
