@@ -2,6 +2,7 @@
 
 from fsdiff.diffusion.samplers.adaptive_heun import AdaptiveHeun
 from fsdiff.diffusion.samplers.annealed_langevin import AnnealedLangevin
+from fsdiff.diffusion.samplers.annealed_langevin_published import PublishedAnnealedLangevin
 from fsdiff.diffusion.samplers.base import Method, Sampler, Stepper
 from fsdiff.diffusion.samplers.ddim import DDIM
 from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
@@ -22,6 +23,7 @@ __all__ = [
     "Method",
     "Multilevel",
     "PredictorCorrector",
+    "PublishedAnnealedLangevin",
     "Sampler",
     "Samples",
     "Stepper",

@@ -142,7 +142,11 @@ def test_estimates_have_the_precision_of_the_state(dtype):
         assert getattr(estimate, name).dtype == dtype
 
 
-@pytest.mark.parametrize("kind", kinds("sampler"))
+# One does not end at an estimate of the data.
+ENDING = [kind for kind in kinds("sampler") if kind != "annealed_langevin_published"]
+
+
+@pytest.mark.parametrize("kind", ENDING)
 def test_every_sampler_takes_an_exact_denoiser(kind):
     """The last estimate of the data lies between the two points."""
     law = Points(points=((-1.0, -1.0), (1.0, 1.0))).mixture()

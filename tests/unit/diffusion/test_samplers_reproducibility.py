@@ -12,6 +12,7 @@ from fsdiff.diffusion.samplers import (
     Heun,
     Multilevel,
     PredictorCorrector,
+    PublishedAnnealedLangevin,
 )
 from fsdiff.diffusion.samplers.base import Run
 from fsdiff.diffusion.samplers.samples import Samples, concatenate
@@ -33,6 +34,7 @@ SAMPLERS = {
     "heun": Heun(steps=STEPS),
     "adaptive": AdaptiveHeun(tolerance=0.3),
     "langevin": AnnealedLangevin(steps=STEPS, corrections=6, step_size=1.0),
+    "published": PublishedAnnealedLangevin(steps=STEPS, corrections=2, epsilon=1e-6),
     "corrected": PredictorCorrector(sampler=DPMSolver(steps=STEPS), corrections=2),
     "multilevel": Multilevel(sampler=DPMSolver(steps=STEPS), coarsest=4, tolerance=0.2),
     "multilevel-stochastic": Multilevel(sampler=DDIM(steps=STEPS, eta=1.0), coarsest=4),
@@ -41,6 +43,7 @@ EVALUATIONS = {
     "euler": 12,
     "heun": 2 * STEPS - 1,
     "langevin": 6 * STEPS - 5,
+    "published": 2 * STEPS,
     "corrected": 3 * STEPS - 2,
 }
 
