@@ -5,8 +5,9 @@ Runs the study, which goes on where a run was stopped, and copies ``results/page
 
     python benchmarks/page.py structure [--cores 1] [--directory runs/structure] [--output …]
 
-A file in a folder is merged into the study that the folder is named after, which makes of
-``configs/multilevel_diffusion.yaml`` and its ``laptop.yaml`` the page about a publication:
+A file in a folder is merged into the study that the folder is named after, where there is one,
+which makes of ``configs/multilevel_diffusion.yaml`` and its ``laptop.yaml`` the page about a
+publication:
 
     python benchmarks/page.py multilevel_diffusion/laptop --output docs/reproduction.md \\
       --figures docs/images/reproduction
@@ -45,7 +46,8 @@ def configurations(name: str) -> list[Path]:
     """The files that are merged to the study of a name."""
     parts = name.split("/")
     names = ["/".join(parts[: count + 1]) for count in range(len(parts))]
-    return [ROOT / "configs" / f"{name}.yaml" for name in names]
+    paths = [ROOT / "configs" / f"{name}.yaml" for name in names]
+    return [path for path in paths if path.exists() or path == paths[-1]]
 
 
 def run(files: Sequence[Path], directory: Path, cores: int, *targets: str) -> None:

@@ -11,7 +11,8 @@ from checkout import REPOSITORY, Checkout
 from fsdiff.reports import tables
 from fsdiff.study import load
 
-FILES = sorted((REPOSITORY / "configs").glob("*.yaml"))
+FOLDER = REPOSITORY / "configs"
+FILES = sorted([*FOLDER.glob("*.yaml"), *FOLDER.glob("ddo/*.yaml")])
 DATA_SETS = (
     "darcy",
     "navier_stokes_1e-3",
