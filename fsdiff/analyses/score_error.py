@@ -12,13 +12,14 @@ from torch import Tensor
 from fsdiff.analyses.base import Analysis, NetworkFactory, results
 from fsdiff.analyses.fitting import fit, initialised
 from fsdiff.diffusion.denoiser import Denoiser, DenoiserLike
-from fsdiff.diffusion.exact import ExactDenoiser, GaussianMixture, mixture
+from fsdiff.diffusion.exact import ExactDenoiser, mixture
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.diffusion.predictions import Prediction, Score
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.time_sampling import TimeSampling, Uniform
+from fsdiff.measures.mixtures import GaussianMixture
 from fsdiff.measures.priors.convolution import Combined, ConvolutionPrior
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.randomness import generator

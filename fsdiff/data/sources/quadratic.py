@@ -13,7 +13,7 @@ from torch import Tensor
 from fsdiff.data.sources.curves import check_interval
 from fsdiff.data.sources.labels import label
 from fsdiff.data.sources.source import Source
-from fsdiff.diffusion.exact import GaussianMixture
+from fsdiff.measures.mixtures import GaussianMixture
 from fsdiff.randomness import generator
 from fsdiff.spaces.axes import Nodes
 from fsdiff.spaces.bases import CosineBasis

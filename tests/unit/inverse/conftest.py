@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from fsdiff.diffusion.exact import ExactDenoiser, GaussianMixture, gaussian
+from fsdiff.diffusion.exact import ExactDenoiser, gaussian
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.inverse.recursion import Normal, posterior
+from fsdiff.measures.mixtures import GaussianMixture
 from fsdiff.measures.priors.convolution import Bessel
 from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis

@@ -13,7 +13,7 @@ import torch
 
 import fsdiff as fs
 from fsdiff.diffusion.denoiser import Denoiser
-from fsdiff.diffusion.exact import ExactDenoiser, GaussianMixture
+from fsdiff.diffusion.exact import ExactDenoiser
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.predictions import Data
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
@@ -22,6 +22,7 @@ from fsdiff.inverse.conditions.kriging import Kriging
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.observations.points import Points
 from fsdiff.inverse.recursion import Normal, law_of_samples
+from fsdiff.measures.mixtures import GaussianMixture
 from fsdiff.measures.priors.kernel import RBF, Matern
 from fsdiff.spaces.gram import GramBasis
 
