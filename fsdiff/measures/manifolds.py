@@ -14,16 +14,10 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from fsdiff.diffusion.exact import (
-    POINTS,
-    STANDARD_NORMAL,
-    ExactDenoiser,
-    GaussianMixture,
-    mixture,
-    point_set,
-)
+from fsdiff.diffusion.exact import POINTS, STANDARD_NORMAL, ExactDenoiser, mixture, point_set
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.measures.mixtures import GaussianMixture
 from fsdiff.randomness import generator
 from fsdiff.spaces.bases import CosineBasis
 from fsdiff.streams import Stream
