@@ -46,6 +46,7 @@ include: "workflow/rules/outdated.smk"
 
 onstart:
     # Not called where another workflow uses this one as a module.
+    check_devices(workflow)
     sweep(Path("results"), below=True)
     collect_garbage()
     schedule_once(workflow.scheduler)

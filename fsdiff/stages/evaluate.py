@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fsdiff.data import storage
 from fsdiff.data.storage import Provenance
+from fsdiff.jobs.devices import chosen_device
 from fsdiff.methods import models
 from fsdiff.stages.files import Job, fields_of, normalised_split, reference_halves
 from fsdiff.stages.judge import Judge
@@ -26,9 +27,10 @@ def evaluate_samples(
     not trained has no losses, and no columns of them.
     """
     config = job["config"]
-    model = models.load(weights)
+    device = chosen_device("metrics")
+    model = models.load(weights, device)
     with storage.read(data, chunks="auto") as dataset:
-        judge, (target, _) = Judge.of(config, dataset), reference_halves(dataset)
+        judge, (target, _) = Judge.of(config, dataset, device), reference_halves(dataset)
     row = judge(judge.normalise(fields_of(samples)), judge.normalise(target))
     description, spent = model.description, storage.read_json(cost)
     if model.method.trains():

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import frames
+from fsdiff.jobs.devices import CPU
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.evaluate import evaluate
 from fsdiff.metrics.fields import blocks
@@ -31,20 +32,23 @@ class Judge:
     without values, fields are continued harmonically from all others before they are compared: what
     samples and data have there is of no account.
     ``channels`` has the numbers of each channel by its name, and none where there is but one; see
-    ``fsdiff.metrics.results`` for what their results are called.
+    ``fsdiff.metrics.results`` for what their results are called. Fields are compared on ``device``.
     """
 
     metrics: Mapping[str, Metric]
     basis: Basis
     statistics: Statistics
     channels: Mapping[str, Sequence[int]]
+    device: torch.device = CPU
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], dataset: xr.Dataset) -> "Judge":
+    def of(
+        cls, config: Mapping[str, Any], dataset: xr.Dataset, device: torch.device = CPU
+    ) -> "Judge":
         """That of a job's configuration, for fields like those of a data set."""
         metrics = {name: build("metrics", block) for name, block in config["metrics"].items()}
         basis = build("basis", config["basis"])
-        return cls(metrics, basis, Statistics.physical(dataset), channels_of(dataset))
+        return cls(metrics, basis, Statistics.physical(dataset), channels_of(dataset), device)
 
     def normalise(self, fields: Tensor) -> Tensor:
         """Physical fields (N, channel, *grid) as metrics see them, rounded once, to float32."""
@@ -72,6 +76,7 @@ class Judge:
         Those that are not defined for these samples are left out. Raises ValueError, naming the
         metric and the channel, where some are infinite, or not defined for the reference.
         """
+        samples, reference = samples.to(self.device), reference.to(self.device)
         sets = {False: (samples, reference)}
         if any(metric.physical for metric in self.metrics.values()):
             sets[True] = self._physical(samples), self._physical(reference)
@@ -104,7 +109,7 @@ class Judge:
     def _present(self, fields: Tensor) -> Tensor | None:
         """The nodes of a level that have values, None where all have."""
         mask = self.statistics.mask
-        return None if mask is None else mask.at(self.basis.resolution(fields))
+        return None if mask is None else mask.at(self.basis.resolution(fields)).to(fields.device)
 
     def _physical(self, fields: Tensor) -> Tensor:
         """What normalised fields stand for, in double precision: means may be large."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fsdiff.data import storage
 from fsdiff.data.storage import Provenance
+from fsdiff.jobs.devices import chosen_device
 from fsdiff.metrics.posterior.base import Cases, PosteriorMetric, evaluate
 from fsdiff.metrics.results import of_channel
 from fsdiff.parts import build
@@ -45,7 +46,8 @@ class PosteriorJudge:
         """That of a job's configuration, for fields like those of a data set, without reference."""
         blocks = config["posterior_metrics"].items()
         metrics = {name: build("posterior_metrics", block) for name, block in blocks}
-        judge = Judge.of({"metrics": {}, "basis": config["basis"]}, data)
+        plain = {"metrics": {}, "basis": config["basis"]}
+        judge = Judge.of(plain, data, chosen_device("metrics"))
         truth = data["field"].sel(sample=list(observed.samples)).compute()
         return cls(judge, metrics, judge.normalise(frames_as_channels(truth)))
 
@@ -67,8 +69,10 @@ class PosteriorJudge:
         return self._row(self.reference[:, 1::2], self.reference[:, ::2], residuals[:, 1::2])
 
     def _row(self, draws: Tensor, reference: Tensor | None, residuals: Tensor) -> dict[str, float]:
-        basis = self.judge.basis
-        truth = basis.restrict(self.truth, basis.resolution(draws))
+        basis, device = self.judge.basis, self.judge.device
+        draws, residuals = draws.to(device), residuals.to(device)
+        reference = None if reference is None else reference.to(device)
+        truth = basis.restrict(self.truth.to(device), basis.resolution(draws))
         if reference is None or basis.resolution(reference) == basis.resolution(draws):
             sets = [Cases(draws, basis, truth, reference, residuals)]
         else:

@@ -8,6 +8,7 @@ from torch import Tensor
 from fsdiff.data import storage
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
+from fsdiff.jobs.devices import chosen_device
 from fsdiff.measures.surrogate import gaussian_fields
 from fsdiff.randomness import generator, normals
 from fsdiff.stages.files import Job, halves, split
@@ -27,7 +28,8 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
     """
     config = job["config"]
     with storage.read(data, chunks="auto") as dataset:
-        judge, statistics = Judge.of(config, dataset), Statistics.of(dataset)
+        judge = Judge.of(config, dataset, chosen_device("metrics"))
+        statistics = Statistics.of(dataset)
         test = judge.normalise(split(dataset, "test"))
     target, _ = halves(test)
     count, n = config["count"], judge.basis.resolution(target)

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from fsdiff.data import storage
 from fsdiff.data.storage import Provenance
+from fsdiff.jobs.devices import chosen_device
 from fsdiff.jobs.failures import StorageError
 from fsdiff.jobs.interruption import interruptible
 from fsdiff.jobs.states import saved
@@ -75,7 +76,7 @@ def _check_files(made: Provenance) -> None:
 
 def _make(parts: Mapping[Path, range], made: Provenance, title: str, bar: tqdm) -> None:
     """Make and write each part."""
-    source = build("source", made.config["source"])
+    source = build("source", made.config["source"]).on(chosen_device("data"))
     for remark in source.remarks:
         logger.warning("%s", remark)
 

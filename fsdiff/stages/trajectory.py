@@ -47,7 +47,7 @@ def trajectory(
     config = job["config"]
     model = models.load(weights, chosen_device())
     with storage.read(data, chunks="auto") as dataset:
-        judge, (target, _) = Judge.of(config, dataset), reference_halves(dataset)
+        judge, (target, _) = Judge.of(config, dataset, model.device), reference_halves(dataset)
     target = judge.normalise(target)
     state = state_path(job, [weights, kept, data], states, f"trajectory-{config['resolution']}")
     finished = state.with_suffix(".json")

@@ -161,7 +161,7 @@ def _check(raw: Any, source: str, variations: Sequence[Variation] = ()) -> Confi
     reader.problems += _taken(reader)
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
-    independent = ("evaluation", "analyses", "dask", "device", "parallel")
+    independent = ("evaluation", "analyses", "dask", "device", "device_of", "parallel")
     checked = {name: getattr(shape, name) for name in independent if name in raw}
     study = Configuration.model_construct(datasets=datasets, experiments=experiments, **checked)
     study = study.with_variations(variations)

@@ -11,7 +11,7 @@ from fsdiff.study.fields import Name
 from fsdiff.study.page import PageOfStudy
 from fsdiff.study.searches import Search
 from fsdiff.study.slices import Configuration
-from fsdiff.study.study import Analyses, Claims, Dask, Device, Parallel
+from fsdiff.study.study import Analyses, Claims, Dask, Device, Devices, Parallel
 from fsdiff.study.variations import Varied
 
 SCHEMA = "https://json-schema.org/draft/2020-12/schema"
@@ -33,6 +33,7 @@ class Shape(Block):
     page: Any = None
     dask: Dask = Dask()
     device: Device = "cpu"
+    device_of: Devices = Devices()
     parallel: Parallel = Parallel()
 
 

@@ -51,6 +51,15 @@ class Dask(Block):
 Device = Literal["cpu", "cuda"]
 
 
+class Devices(Block):
+    """Where what is no network runs, if not on ``device``."""
+
+    data: Device | None = None
+    """Where data sets solve their equations."""
+    metrics: Device | None = None
+    """Where samples and posteriors are compared."""
+
+
 def _command(text: str) -> str:
     try:
         shlex.split(one_line(text))
@@ -141,7 +150,9 @@ class Study(Block):
     dask: Dask = Dask()
     """No job depends on it: results are the same wherever they are computed."""
     device: Device = "cpu"
-    """Where networks are trained and sampled; results that were made elsewhere are kept."""
+    """Where networks, solvers and metrics run; results that were made elsewhere are kept."""
+    device_of: Devices = Devices()
+    """Where work runs for which there are more processors than GPUs."""
     parallel: Parallel = Parallel()
     """How networks are trained; results that were made otherwise are kept."""
 
@@ -169,6 +180,16 @@ class Study(Block):
         study = self.model_copy()
         study._variations = {variation.name: variation for variation in variations}
         return study
+
+    @property
+    def devices(self) -> dict[str, Device]:
+        """Where each kind of work is done."""
+        own = self.device_of
+        return {
+            "networks": self.device,
+            "data": own.data or self.device,
+            "metrics": own.metrics or self.device,
+        }
 
     def candidates(self, search: str) -> list[str]:
         """Names of the experiments that a search consists of, in the order of its points."""

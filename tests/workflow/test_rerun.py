@@ -215,6 +215,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
         {"comparison": 1, "table": 1, "verdict": 1, "all": 1},
     ),
     "device: a GPU": (setting("device", value="cuda"), NOTHING),
+    "device: a GPU for equations": (setting("device_of", value={"data": "cuda"}), NOTHING),
     "parallel: two processes": (setting("parallel", value={"processes": 2}), NOTHING),
     "experiment: title": (
         setting(*MULTILEVEL, "title", value="Another title"),

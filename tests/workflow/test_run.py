@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from checkout import Checkout, flip_a_bit
 
@@ -142,6 +143,23 @@ def test_bad_configuration_stops_before_any_job(finished: Checkout) -> None:
     assert "datasets.waves.shards" in output
     assert "Traceback" not in output
     assert "Job stats" not in output
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("key", ["device", "device_of.data"])
+def test_a_missing_gpu_stops_before_any_job(tmp_path: Path, key: str) -> None:
+    checkout = Checkout.create(tmp_path / "checkout")
+
+    def ask_for_one(configuration: dict) -> None:
+        block, _, work = key.partition(".")
+        configuration[block] = {work: "cuda"} if work else "cuda"
+
+    with checkout.configured(ask_for_one):
+        code, output = checkout.attempt("--cores", "2")
+    assert code != 0
+    assert f"{key} = cuda: PyTorch" in output
+    assert "Traceback" not in output
+    assert "rule simulate:" not in output
 
 
 @pytest.fixture(scope="module")

@@ -44,13 +44,33 @@ environment.prepare(os.environ)
 announce()  # jobs that outlive this process write nothing
 os.environ.update(
     FSDIFF_DEVICE=STUDY.device,
+    FSDIFF_DATA_DEVICE=STUDY.devices["data"],
+    FSDIFF_METRICS_DEVICE=STUDY.devices["metrics"],
     FSDIFF_PROCESSES=str(STUDY.parallel.processes),
     FSDIFF_LAUNCHER=STUDY.parallel.launcher or "",
 )
-GPUS = {"gpu": 1} if STUDY.device == "cuda" else {}
-"""What jobs with networks ask for besides memory and time."""
+GPUS, DATA_GPUS, METRICS_GPUS = (
+    {"gpu": 1} if STUDY.devices[work] == "cuda" else {}
+    for work in ("networks", "data", "metrics")
+)
+"""What jobs with networks, equations and metrics ask for besides memory and time."""
 TRAINING_GPUS = {name: STUDY.parallel.processes for name in GPUS}
 """What training asks for instead."""
+
+
+def check_devices(workflow):
+    """Refuse jobs on this machine that want a GPU where there is none, before any starts."""
+    wanted = [work for work, device in STUDY.devices.items() if device == "cuda"]
+    if not wanted or workflow.executor_plugin.common_settings.non_local_exec:
+        return
+    if any(job.resources.get("gpu") for job in workflow.dag.needrun_jobs()):
+        # Which takes the time that it takes to import PyTorch.
+        from fsdiff.jobs.devices import DeviceError, check_gpu
+
+        try:
+            check_gpu("device" if "networks" in wanted else f"device_of.{wanted[0]}")
+        except DeviceError as error:
+            raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:

@@ -17,6 +17,7 @@ rule simulate:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
+        **DATA_GPUS,
         mem_mb=growing(3000),
         runtime=growing(120),
     params:

@@ -19,6 +19,7 @@ rule evaluate:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
+        **METRICS_GPUS,
         mem_mb=growing(3000),
         runtime=growing(120),
     params:
@@ -41,6 +42,7 @@ rule reference:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
+        **METRICS_GPUS,
         mem_mb=growing(3000),
         runtime=growing(120),
     params:

@@ -87,6 +87,7 @@ rule judge_posterior:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
+        **METRICS_GPUS,
         mem_mb=growing(3000),
         runtime=growing(60),
     params:
@@ -111,6 +112,7 @@ rule judge_baselines:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
+        **METRICS_GPUS,
         mem_mb=growing(3000),
         runtime=growing(60),
     params:

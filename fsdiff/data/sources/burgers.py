@@ -107,7 +107,8 @@ class BurgersData(Evolution):
 
     def solve(self, index: int, seed: int) -> Tensor:
         """One sample (time, channel, x) on ``resolution`` nodes."""
-        states = self.system.solve(self.initial_state(index, seed), self.times)[0]
+        initial = self.initial_state(index, seed).to(self.device)
+        states = self.system.solve(initial, self.times)[0]
         return self.space.restrict(states, self.resolution)
 
     def initial_state(self, index: int, seed: int) -> Tensor:

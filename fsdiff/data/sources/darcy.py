@@ -95,7 +95,7 @@ class DarcyData(Source):
 
     def _pressure(self, permeability: Tensor, indices: Sequence[int], seed: int) -> Tensor:
         try:
-            return self.system.solve(permeability)
+            return self.system.solve(permeability.to(self.device)).cpu()
         except ConvergenceError as error:
             message = f"sample {indices[error.position]} of seed {seed}: {error}"
             raise ConvergenceError(message, error.position, error.residual) from error

@@ -97,7 +97,7 @@ class Evolution(Source):
 
     @abstractmethod
     def solve(self, index: int, seed: int) -> Tensor:
-        """One sample (time, channel, *grid of space) on the grid of ``resolution``."""
+        """One sample (time, channel, *grid of space) on ``resolution`` nodes, on ``device``."""
 
     def generate(
         self,
@@ -121,7 +121,7 @@ class Evolution(Source):
             except IntegrationError as error:
                 message = f"sample {index} of seed {seed}: {error}"
                 raise IntegrationError(message, error.time) from error
-            fields[position] = series.to(torch.float32).numpy()
+            fields[position] = series.to("cpu", torch.float32).numpy()
             if progress is not None:
                 progress(1)
         return self._label(fields, indices)

@@ -137,8 +137,9 @@ class NavierStokesData(Evolution):
     def solve(self, index: int, seed: int) -> Tensor:
         """One sample (time, channel, y, x) on ``resolution`` nodes along the longer side."""
         n = self.nodes
-        initial = self._draw(self.initial, n, index, seed, Stream.INITIAL_STATE)
-        states = self.system.solve(initial, self.times, self.forcings(n, index, seed))[0]
+        initial = self._draw(self.initial, n, index, seed, Stream.INITIAL_STATE).to(self.device)
+        forcing = self.forcings(n, index, seed).to(self.device)
+        states = self.system.solve(initial, self.times, forcing)[0]
         return self.space.restrict(states, self.resolution)
 
     def forcings(self, n: int, index: int, seed: int) -> Tensor:

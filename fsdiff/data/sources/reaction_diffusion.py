@@ -78,5 +78,5 @@ class ReactionDiffusionData(Evolution):
         """One sample (time, channel, y, x) on ``resolution`` cells along the longer side."""
         n = self.resolution
         initial = self.initial.sample(self.space, n, [index], seed, channels=len(SPECIES))
-        states = self.system.solve(initial, self.times)[0]
+        states = self.system.solve(initial.to(self.device), self.times)[0]
         return states[:, [SPECIES.index(name) for name in self.channels]]

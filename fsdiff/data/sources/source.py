@@ -1,11 +1,13 @@
 """What all data sets have in common, and the checks that several of them make."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
+import torch
 import xarray as xr
 from pydantic import Field, FiniteFloat
 
@@ -20,7 +22,11 @@ class Source(ABC):
 
     Subclasses are frozen dataclasses with, as fields or properties, ``resolution``, the number of
     nodes per axis, and ``basis``, what fields are expanded in, which says where their nodes are.
+    Those that solve equations do so on ``device``.
     """
+
+    device = torch.device("cpu")
+    """Where equations are solved; no part of what describes a data set."""
 
     if TYPE_CHECKING:  # where these are fields a property would be in the way
 
@@ -47,6 +53,15 @@ class Source(ABC):
         digits for what varies, float64, with a dimension ``time`` after ``sample`` for series.
         ``progress`` is called with the number of samples finished since the last call.
         """
+
+    def on(self, device: torch.device | str) -> Self:
+        """The same source, whose equations are solved on a device.
+
+        Random numbers are drawn on the processor, so that samples agree up to rounding.
+        """
+        placed = copy.copy(self)
+        object.__setattr__(placed, "device", torch.device(device))
+        return placed
 
     @property
     def values(self) -> int:

@@ -656,7 +656,7 @@ def test_the_reference_has_every_key_of_every_part():
             part = page.partition(f"#### `kind: {kind}`")[2]
             assert part, kind
     assert "| `power` | number > 0 | `0.55` |" in page
-    assert "| `device` | `cpu`, `cuda` | `cpu` | Where networks are trained" in page
+    assert "| `device` | `cpu`, `cuda` | `cpu` | Where networks, solvers" in page
     assert "| `split` | [Split](#split) | required |" in page
 
 
