@@ -44,7 +44,7 @@ class EnstrophyFlux(Metric):
         """Refuse fields of which no flow is made."""
         if basis.dimension != 2 or not basis.periodic or any(axis.held for axis in basis.axes):
             raise ValueError(
-                "is that of flows in a periodic plane; leave it out for other fields, and for "
+                "is that of flows in a periodic plane; use others for other fields, and for "
                 "functions of time"
             )
         if min(basis.grid(n)) < 3:

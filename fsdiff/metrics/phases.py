@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -27,17 +28,26 @@ class _OfPhases(Metric):
         """The numbers of fields that have values at all nodes."""
         if present is not None and not present.all():
             raise ValueError("phases are compared where all nodes have values; leave it out")
-        self.check(samples, reference, basis)
-        if samples.shape[1] != 2 or basis.dimension != 2:
-            raise ValueError(
-                f"fields with {samples.shape[1]} channels in {basis.dimension}-D are no cosine and "
-                "sine of a phase in the plane; leave it out"
-            )
         return self(samples, reference, basis)
 
-    @abstractmethod
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
-        """The comparison of two sets of fields (N, 2, n, n)."""
+        """The comparison of two sets of fields (N, 2, n, m)."""
+        self.check(samples, reference, basis)
+        if samples.shape[1] != 2:
+            raise ValueError(
+                f"fields with {samples.shape[1]} channels are no cosine and sine of a phase; leave "
+                f"{self.kind} out"
+            )
+        return dict(zip(self.results, self.numbers(samples, reference, basis), strict=True))
+
+    def check_grid(self, basis: Basis, n: int) -> None:
+        """Refuse grids without loops of four nodes, and what is not in the plane."""
+        if basis.dimension != 2 or min(basis.grid(n)) < 2:
+            raise ValueError("goes around nodes of a plane; use 2 nodes or more along two axes")
+
+    @abstractmethod
+    def numbers(self, samples: Tensor, reference: Tensor, basis: Basis) -> Iterable[float]:
+        """The results, in their order."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +75,10 @@ class CircularMoments(_OfPhases):
         """Three distances."""
         return "circular_variance_w1", "circular_skewness_w1", "circular_asymmetry_w1"
 
-    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
-        """The comparison of two sets of fields (N, 2, n, n)."""
+    def numbers(self, samples: Tensor, reference: Tensor, basis: Basis) -> Iterable[float]:
+        """Distances of variances, skewnesses and asymmetries."""
         each = zip(circular_moments(samples), circular_moments(reference), strict=True)
-        distances = (wasserstein_1(sorted_values([a]), sorted_values([b])) for a, b in each)
-        return dict(zip(self.results, distances, strict=True))
+        return [wasserstein_1(sorted_values([a]), sorted_values([b])) for a, b in each]
 
 
 @dataclass(frozen=True)
@@ -90,15 +99,9 @@ class Residues(_OfPhases):
         """A share, and its target."""
         return "residues", "residues_reference"
 
-    def check_grid(self, basis: Basis, n: int) -> None:
-        """Refuse grids without loops."""
-        if min(basis.grid(n)) < 2:
-            raise ValueError("goes around loops of four nodes; use 2 nodes or more along each axis")
-
-    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
-        """The comparison of two sets of fields (N, 2, n, n)."""
-        shares = (float(residues(fields).double().mean()) for fields in (samples, reference))
-        return dict(zip(self.results, shares, strict=True))
+    def numbers(self, samples: Tensor, reference: Tensor, basis: Basis) -> Iterable[float]:
+        """Shares in both sets."""
+        return [float(residues(fields).double().mean()) for fields in (samples, reference)]
 
 
 @dataclass(frozen=True)
@@ -118,20 +121,15 @@ class PhaseGradientDensity(_OfPhases):
         """A distance."""
         return ("phase_gradient_w1",)
 
-    def check_grid(self, basis: Basis, n: int) -> None:
-        """Refuse grids without neighbours."""
-        if min(basis.grid(n)) < 2:
-            raise ValueError("takes differences of neighbouring nodes; use 2 nodes or more")
-
-    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
-        """The comparison of two sets of fields (N, 2, n, n)."""
+    def numbers(self, samples: Tensor, reference: Tensor, basis: Basis) -> Iterable[float]:
+        """The distance."""
         spacings = basis.spacings(basis.resolution(samples))
 
         def gradients(fields: Tensor) -> np.ndarray:
             angles, axes = phase(fields), zip(basis.grid_axes(), spacings, strict=True)
             return sorted_values([_wrapped(angles.diff(dim=axis)) / step for axis, step in axes])
 
-        return {"phase_gradient_w1": wasserstein_1(gradients(samples), gradients(reference))}
+        return [wasserstein_1(gradients(samples), gradients(reference))]
 
 
 @dataclass(frozen=True)
@@ -144,10 +142,10 @@ class ModulusError(_OfPhases):
     kind: Literal["modulus_error"] = "modulus_error"
     words = (Words("modulus_error", "distance from the circle", "phase"),)
 
-    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
-        """That of the samples (N, 2, n, n)."""
+    def numbers(self, samples: Tensor, reference: Tensor, basis: Basis) -> Iterable[float]:
+        """That of the samples."""
         modulus = torch.linalg.vector_norm(samples.double(), dim=1)
-        return {self.kind: float((modulus - 1).abs().mean())}
+        return [float((modulus - 1).abs().mean())]
 
 
 def phase(fields: Tensor) -> Tensor:

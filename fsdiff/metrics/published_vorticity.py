@@ -45,7 +45,7 @@ class PublishedVorticity(Metric):
         """Refuse what is not on a square of nodes."""
         grid = basis.grid(n)
         if len(grid) != 2 or grid[0] != grid[1]:
-            raise ValueError("adds wavenumbers of squares up; leave it out for other fields")
+            raise ValueError("adds wavenumbers of squares up; use others for other fields")
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The distances between two sets of fields (N, channels, n, n), averaged over channels."""

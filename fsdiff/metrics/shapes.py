@@ -75,7 +75,9 @@ class Topology(Metric):
     def check_grid(self, basis: Basis, n: int) -> None:
         """Refuse what is not in the plane."""
         if basis.dimension != 2:
-            raise ValueError(f"counts holes in the plane, and fields are in {basis.dimension}-D")
+            raise ValueError(
+                f"counts holes in the plane, and fields are in {basis.dimension}-D: use others"
+            )
 
     def compare(
         self, samples: Tensor, reference: Tensor, basis: Basis, present: Tensor | None = None

@@ -102,4 +102,4 @@ def test_residues_of_noise_are_those_of_samples_and_reference():
 def test_fields_of_one_channel_are_refused():
     one = torch.zeros(2, 1, N, N)
     with pytest.raises(ValueError, match="no cosine and sine of a phase"):
-        Residues().compare(one, one, BASIS)
+        Residues()(one, one, BASIS)

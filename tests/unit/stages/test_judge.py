@@ -17,10 +17,10 @@ from fsdiff.stages.judge import Judge, channels_of
 BASIS, N = CosineBasis(), 16
 QUICK = {"sliced_wasserstein": {"projections": 100}}
 QUICK["patch_sliced_wasserstein"] = {"divisions": 4, "points": 4, "projections": 50}
-TESTS = ("two_sample_tests", "classifier_test")
-"""What these say is no distance: shares and areas, with intervals."""
+APART = ("two_sample_tests", "classifier_test", "enstrophy_flux")
+"""What the first two say is no distance: shares and areas; the last is of flows alone."""
 KINDS = [
-    kind for kind in kinds("metrics") if not find("metrics", kind).physical and kind not in TESTS
+    kind for kind in kinds("metrics") if not find("metrics", kind).physical and kind not in APART
 ]
 MEAN, SCALE = (12.0, 0.05), (4.5, 0.004)
 """Of a permeability and of a pressure."""
@@ -213,3 +213,10 @@ def test_names_of_channels_are_safe_in_tables_and_files():
     assert names[6:] == ["x" * 40, "u_m_s_7", "u_m_s_7_8"]
     assert all(parsed(of_channel("vendi", name)) == ("vendi", name) for name in names)
     assert parsed("vendi") == ("vendi", "")
+
+
+def test_numbers_of_all_channels_at_once_are_not_taken_of_each():
+    both = judge("residues", "vendi", channels={"cosine": [0], "sine": [1]})
+    row = both(fields(4, 0), fields(4, 1))
+    assert {"residues", "vendi", "vendi[cosine]", "vendi[sine]"} <= row.keys()
+    assert not any(name.startswith("residues[") for name in row)
