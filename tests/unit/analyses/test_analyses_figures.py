@@ -14,6 +14,7 @@ from fsdiff.analyses.absorption import Absorption
 from fsdiff.analyses.forward_truncation import ForwardTruncation
 from fsdiff.analyses.gaussian_sampling import GaussianSampling
 from fsdiff.analyses.multilevel_bound import MultilevelBound
+from fsdiff.analyses.noise_regularity import NoiseRegularity
 from fsdiff.analyses.parameterisation import Parameterisation
 from fsdiff.analyses.score_error import ScoreError
 from fsdiff.analyses.score_lipschitz import ScoreLipschitz
@@ -48,6 +49,15 @@ ANALYSES = [
         measure_every=1,
         batch_size=2,
         test_fields=16,
+    ),
+    NoiseRegularity(
+        covariance=Bessel(power=0.8),
+        network=partial(build, "network", {**FNO, "dimension": 1}),
+        basis=LINE,
+        resolutions=(4, 8),
+        steps=1,
+        batch_size=2,
+        test_fields=2,
     ),
     Parameterisation(law=PAIR, network=partial(build, "network", MLP), steps=2, samples=8, times=3),
 ]
@@ -96,6 +106,7 @@ SHOWN = {
     "absorption": lambda r: r.distance,
     "singularity": lambda r: r["size"].sel(quantity="noise"),
     "score_error": lambda r: r.error.isel(resolution=0),
+    "noise_regularity": lambda r: r.error,
     "parameterisation": lambda r: r.error.sel(quantity="data"),
 }
 

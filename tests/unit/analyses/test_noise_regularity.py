@@ -1,0 +1,97 @@
+"""Errors of estimated noise: exact for a network that has learned nothing, or all there is."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from fsdiff.analyses.noise_regularity import NoiseRegularity, _Spectra
+from fsdiff.measures.priors import Bessel, Standard
+from fsdiff.parts import build
+from fsdiff.spaces.bases import CosineBasis, FourierBasis
+
+DATA = Bessel(power=0.8)
+RESOLUTIONS = (8, 16)
+
+
+class Nothing(nn.Module):
+    """F = 0."""
+
+    def forward(self, x, t):
+        return 0 * x
+
+
+def analysis(**changes):
+    parts = {
+        "network": lambda channels: Nothing(),
+        "covariance": DATA,
+        "basis": CosineBasis(),
+        "resolutions": RESOLUTIONS,
+        "steps": 0,
+        "test_fields": 4,
+    }
+    return NoiseRegularity(**{**parts, **changes})
+
+
+@pytest.mark.parametrize("prior", [Bessel(), Standard()], ids=["structured", "white"])
+def test_without_an_estimate_the_norms_are_the_trace_and_the_number_of_modes(prior):
+    """Exactly, in expectation, and so relative to it the error of F = 0 is one."""
+    basis = CosineBasis()
+    mean_square = analysis(prior=prior).run()
+    weighted = analysis(prior=prior, loss="cameron_martin").run()
+    for position, n in enumerate(RESOLUTIONS):
+        assert float(mean_square["size"][position]) == pytest.approx(prior.trace(basis, n))
+        assert float(weighted["size"][position]) == pytest.approx(n**2)
+    assert mean_square["error"].values == pytest.approx([1, 1])
+    assert weighted["error"].values == pytest.approx([1, 1])
+
+
+def test_sizes_are_the_means_of_the_norms_of_drawn_noise():
+    for loss in ("l2", "cameron_martin"):
+        spectra = _Spectra.of(analysis(loss=loss), 8)
+        noise = spectra.draw(4000, torch.Generator().manual_seed(0), 1.0)[1]
+        norms = spectra.norm(noise)
+        error = 4 * float(norms.std()) / 4000**0.5
+        assert float(norms.mean()) == pytest.approx(spectra.size, abs=error)
+
+
+def test_only_modes_that_the_grid_resolves_count():
+    weighted = analysis(basis=FourierBasis(), loss="cameron_martin", resolutions=(8,))
+    assert float(weighted.run()["size"][0]) == pytest.approx(49)
+
+
+def test_traces_converge_and_numbers_of_modes_do_not():
+    mean_square = analysis(resolutions=(32, 64)).run()["size"].values
+    weighted = analysis(resolutions=(32, 64), loss="cameron_martin").run()["size"].values
+    assert mean_square[1] / mean_square[0] < 1.2
+    assert weighted[1] / weighted[0] == pytest.approx(4)
+
+
+@pytest.mark.parametrize("loss", ["l2", "cameron_martin"])
+def test_the_best_estimate_has_the_least_error(loss):
+    """η̂ = level λ/(c + level²λ) x, mode by mode."""
+    run = analysis(loss=loss, level=0.5, resolutions=(8,), test_fields=1000)
+    spectra = _Spectra.of(run, 8)
+    symbol = 0.5 * spectra.noise / (spectra.data + 0.25 * spectra.noise)
+
+    class Best(nn.Module):
+        def forward(self, x, t):
+            assert float(t[0]) == pytest.approx(-torch.tensor(0.5).log())
+            return spectra.basis.multiply(x, symbol.float())
+
+    error, least, _ = analysis(
+        loss=loss, level=0.5, test_fields=1000, network=lambda channels: Best()
+    ).measure(8)
+    assert error == pytest.approx(least, rel=0.1)
+    assert 0 < least < 1
+
+
+def test_training_lowers_the_error():
+    block = {"kind": "fno", "width": 8, "modes": 4, "layers": 1, "basis": "cosine"}
+    network = partial(build, "network", block)
+    few = {"network": network, "resolutions": (8,), "test_fields": 200}
+    before = analysis(**few).run()
+    after = analysis(**few, steps=60, learning_rate=5e-3).run()
+    assert float(after["error"][0]) < 0.9 * float(before["error"][0])
+    assert float(after["least"][0]) < 1.1 * float(after["error"][0])
