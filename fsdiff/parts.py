@@ -42,6 +42,8 @@ FAMILIES = {
     "analysis": "analyses",
     "covariance": "measures.priors",
     "law": "measures.manifolds",
+    "imitation": "measures.imitations",
+    "against": "data.sources",
     "method": "methods",
     "operator": "inverse.observations",
     "observation": "inverse.observations",

@@ -44,6 +44,8 @@ class Stream(IntEnum):
     MANIFOLD_SAMPLING = 40
     """Points of a law that samples are compared with."""
     DRIFT = 41
+    CALIBRATION = 45
+    """Fields and permutations of two-sample tests that are tried on known laws."""
 
     CHAIN_START = 61
     """Where Markov chains start."""

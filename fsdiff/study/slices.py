@@ -300,9 +300,15 @@ class Configuration(Study):
         return [words._asdict() for metric in metrics for words in metric.words]
 
     def analyse_slice(self, analysis: str) -> dict[str, Any]:
-        """{"analysis": block}, without what figures call it."""
-        block = self.analyses[analysis].plain()
-        return {"analysis": {key: block[key] for key in block.keys() - {"title", "figure"}}}
+        """{"analysis": block}, without what figures call it.
+
+        With "content", a digest of files, where it is about data that are read from files.
+        """
+        item = self.analyses[analysis]
+        block, content = item.plain(), getattr(item.part, "content", None)
+        read = {} if content is None else {"content": content}
+        kept = {key: block[key] for key in block.keys() - {"title", "figure"}}
+        return {"analysis": kept, **read}
 
     @cached_property
     def _owners(self) -> dict[tuple[str, int], str]:

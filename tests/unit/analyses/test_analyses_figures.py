@@ -19,6 +19,8 @@ from fsdiff.analyses.parameterisation import Parameterisation
 from fsdiff.analyses.score_error import ScoreError
 from fsdiff.analyses.score_lipschitz import ScoreLipschitz
 from fsdiff.analyses.singularity import Singularity
+from fsdiff.analyses.two_sample_calibration import TwoSampleCalibration
+from fsdiff.data.sources.quadratic import Quadratic
 from fsdiff.diffusion.samplers.ddim import DDIM
 from fsdiff.measures.manifolds import Points
 from fsdiff.measures.priors.convolution import Bessel
@@ -60,6 +62,9 @@ ANALYSES = [
         test_fields=2,
     ),
     Parameterisation(law=PAIR, network=partial(build, "network", MLP), steps=2, samples=8, times=3),
+    TwoSampleCalibration(
+        source=Quadratic(resolution=8), sizes=(2, 4), tests=3, permutations=19, curves=4
+    ),
 ]
 
 
@@ -108,6 +113,7 @@ SHOWN = {
     "score_error": lambda r: r.error.isel(resolution=0),
     "noise_regularity": lambda r: r.error,
     "parameterisation": lambda r: r.error.sel(quantity="data"),
+    "two_sample_calibration": lambda r: 100 * r.rejected,
 }
 
 

@@ -1,0 +1,89 @@
+"""Laws that imitate fields: which moments they keep, and what they cannot."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import ndtri
+
+from fsdiff.measures.imitations import (
+    GaussianCopula,
+    NodeNoise,
+    PrincipalComponents,
+    PrincipalDensity,
+    Resampled,
+    Shrunk,
+)
+
+COUNT = 20_000
+FIELDS = torch.rand((30, 2, 6), generator=torch.Generator().manual_seed(0)).double().cumsum(-1)
+FIELDS = FIELDS.square() + 3
+
+
+def drawn(imitation, count=COUNT):
+    return imitation.draw(FIELDS, count, np.random.default_rng(0))
+
+
+def covariance(fields):
+    flat = fields.flatten(1)
+    centred = flat - flat.mean(0)
+    return centred.T @ centred / len(flat)
+
+
+@pytest.mark.parametrize("imitation", [Resampled(), PrincipalComponents(), PrincipalDensity()])
+def test_means_and_covariances_are_those_of_the_fields(imitation):
+    found = drawn(imitation)
+    deviation = FIELDS.std(0)
+    assert float(((found.mean(0) - FIELDS.mean(0)) / deviation).abs().max()) < 0.04
+    scale = float(covariance(FIELDS).diagonal().max())
+    torch.testing.assert_close(covariance(found), covariance(FIELDS), rtol=0, atol=0.05 * scale)
+
+
+def test_what_is_resampled_is_among_the_fields():
+    assert (drawn(Resampled(), 50)[:, None] == FIELDS).flatten(2).all(2).any(1).all()
+
+
+def test_a_narrow_kernel_copies_and_a_wide_one_is_gaussian():
+    copies = drawn(PrincipalDensity(width=1e-6), 50).flatten(1)
+    # All but what is beyond 99.99 % of the variance.
+    assert float(torch.cdist(copies, FIELDS.flatten(1)).amin(1).max()) < 0.03 * float(FIELDS.std())
+    wide, gaussian = (
+        drawn(law)[:, 0, 0] for law in (PrincipalDensity(width=50.0), PrincipalComponents())
+    )
+
+    def kurtosis(u):
+        return float(((u - u.mean()) / u.std()).pow(4).mean())
+
+    assert kurtosis(wide) == pytest.approx(3, abs=0.15)
+    assert kurtosis(gaussian) == pytest.approx(3, abs=0.15)
+
+
+def test_shrunk_fields_keep_the_mean_and_a_part_of_the_deviation():
+    found = drawn(Shrunk(factor=0.3))
+    torch.testing.assert_close(covariance(found), 0.09 * covariance(FIELDS), rtol=0.1, atol=0.01)
+    assert float((drawn(Shrunk(factor=0.0), 3) - FIELDS.mean(0)).abs().max()) < 1e-12
+
+
+def test_noise_has_moments_of_channels_and_no_order():
+    found = drawn(NodeNoise())
+    for channel in range(2):
+        values = FIELDS[:, channel]
+        assert float(found[:, channel].mean()) == pytest.approx(float(values.mean()), rel=0.01)
+        assert float(found[:, channel].var()) == pytest.approx(float(values.var()), rel=0.04)
+    correlation = np.corrcoef(found.flatten(1).T)
+    assert np.abs(correlation - np.eye(12)).max() < 0.04
+
+
+def test_a_copula_has_the_law_of_every_node_and_the_correlation_of_normal_scores():
+    found = drawn(GaussianCopula()).flatten(1)
+    given = FIELDS.flatten(1)
+    for place, value in enumerate(given.sort(0).values):
+        below = (found <= value).double().mean(0)
+        assert float((below - (place + 0.5) / len(given)).abs().max()) < 0.02
+    assert bool(((found >= given.amin(0)) & (found <= given.amax(0))).all())
+    scores = [np.corrcoef(normal_scores(u).T) for u in (found, given)]
+    assert np.abs(scores[0] - scores[1]).max() < 0.06
+
+
+def normal_scores(values):
+    """What normal quantiles the ranks of values (N, d) have."""
+    return ndtri((values.argsort(0).argsort(0).numpy() + 0.5) / len(values))
