@@ -77,12 +77,14 @@ class ClassifierTest(Metric):
             torch.manual_seed(int(random.integers(2**63)))
             network = self._trained(fields[~held], labels[~held].float())
         with torch.no_grad():
-            scores = network(fields[held]).numpy().astype(np.float64)
+            scores = network(fields[held]).cpu().numpy().astype(np.float64)
         own = labels[held].numpy()
         return area_under_curve(scores[own], scores[~own])
 
     def _trained(self, fields: Tensor, labels: Tensor) -> "_Classifier":
-        network = _Classifier(fields.shape[1], fields.ndim - 2)
+        # Drawn on the processor, and the same on all devices.
+        network = _Classifier(fields.shape[1], fields.ndim - 2).to(fields.device)
+        labels = labels.to(fields.device)
         optimiser = torch.optim.Adam(network.parameters(), lr=3e-3, weight_decay=1e-4)
         loss = nn.BCEWithLogitsLoss()
         for _ in range(self.epochs):
@@ -135,5 +137,5 @@ def _with_places(fields: Tensor, basis: Basis) -> Tensor:
         torch.from_numpy(2 * along / axis.side - 1).float()
         for along, axis in zip(basis.axis_nodes(basis.resolution(fields)), basis.axes, strict=True)
     ]
-    places = torch.stack(torch.meshgrid(*nodes, indexing="ij"))
+    places = torch.stack(torch.meshgrid(*nodes, indexing="ij")).to(fields)
     return torch.cat([fields, places.expand(len(fields), *places.shape)], dim=1)

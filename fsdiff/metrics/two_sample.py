@@ -140,7 +140,7 @@ def rejected(
         pooled = torch.cat([first[at], second[at]], dim=1).double()
         matrix = kernel_matrix(pooled, basis, kernel)
         head = counts[0] if protocol == "calibrated" else counts[1]
-        members = _members(len(pooled), sum(counts), head, permutations, random)
+        members = _members(len(pooled), sum(counts), head, permutations, random).to(matrix)
         statistics = _statistics(matrix, members, counts)
         observed, null = statistics[:, :1], statistics[:, 1:]
         if protocol == "calibrated":
@@ -244,7 +244,7 @@ def _median(squared: Tensor) -> Tensor:
     if not (distances > 0).any(-1).all():
         raise ValueError("all fields of a test are equal: the kernel has no width")
     positive = torch.where(distances > 0, distances, torch.nan)
-    median = torch.from_numpy(np.nanmedian(positive.numpy(), axis=-1))
+    median = torch.from_numpy(np.nanmedian(positive.cpu().numpy(), axis=-1)).to(squared)
     return median.square()[..., None, None]
 
 
