@@ -14,7 +14,8 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.data.storage import canonical_json, frames, grid_axes
+from fsdiff.data import json_files
+from fsdiff.data.storage import frames, grid_axes
 from fsdiff.data.transforms import FUNCTIONS, Blocks, Transforms, transforms_of
 from fsdiff.parts import build, described
 from fsdiff.spaces.bases import Basis
@@ -44,7 +45,7 @@ def fit(dataset: xr.Dataset, blocks: Blocks, basis: Basis) -> xr.Dataset:
         "channels": {k: dict(b) for k, b in blocks.items()},
     }
     return dataset.assign(_functions(training, transforms)).assign_attrs(
-        {ATTRIBUTE: canonical_json(about)}
+        {ATTRIBUTE: json_files.canonical(about)}
     )
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-from fsdiff.data.storage import canonical_json, grid_axes
+from fsdiff.data import json_files
+from fsdiff.data.storage import grid_axes
 from fsdiff.parts import build, described
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.masks import Mask
@@ -57,7 +58,7 @@ def restricted(dataset: xr.Dataset, basis: Basis, n: int) -> dict[str, xr.DataAr
     fine = dataset.get(FINE)
     if fine is None:
         fine = present.drop_vars(space).rename({axis: f"fine_{axis}" for axis in space})
-        fine = fine.assign_attrs(fsdiff_basis=canonical_json(described(basis)))
+        fine = fine.assign_attrs(fsdiff_basis=json_files.canonical(described(basis)))
     values = _mask(fine, basis).at(n).numpy().astype(np.int8)
     values = values.reshape(*fine.shape[: -len(space)], *basis.grid(n))
     return {FINE: fine, NAME: xr.DataArray(values, dims=present.dims, attrs=present.attrs)}

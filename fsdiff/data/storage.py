@@ -1,4 +1,4 @@
-"""Fields in NetCDF files through xarray, JSON files, and the checks on reading them.
+"""Fields in NetCDF files through xarray, and the checks on reading them.
 
 A NetCDF file of fields has one variable ``field`` with dimensions (sample, channel, y, x) or, of
 series, (sample, time, channel, y, x), with the names of the data's one to three axes in place of y
@@ -25,7 +25,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from fsdiff.data import checksums
+from fsdiff.data import checksums, json_files
 from fsdiff.data.stored_fields import StoredFields
 from fsdiff.jobs.atomic import atomic
 from fsdiff.jobs.failures import DamagedError, StorageError, check_file, read_failure
@@ -42,9 +42,6 @@ _CHUNKS_AT_A_TIME = 4
 
 Fields = xr.DataArray | xr.Variable
 """The variable ``field`` of a data set."""
-
-JSON_BYTES = 64 * 2**20
-"""The largest JSON file that is read."""
 
 
 def field_dimensions(axes: Sequence[str], *, series: bool = False) -> tuple[str, ...]:
@@ -83,7 +80,7 @@ class Provenance:
     def attributes(self) -> dict[str, str | int]:
         """What files record, as global attributes or keys of JSON; names begin with ``fsdiff_``."""
         return {
-            "fsdiff_config": canonical_json(self.config),
+            "fsdiff_config": json_files.canonical(self.config),
             "fsdiff_fingerprint": self.fingerprint,
             "fsdiff_seed": self.seed,
             "fsdiff_lineage": self.lineage,
@@ -123,7 +120,7 @@ def write(
     """
     name = f"fsdiff {package_version()}"
     described = {"Conventions": "CF-1.11", "title": title, "source": name, "history": name}
-    made_with = {"fsdiff_environment": canonical_json(environment())}
+    made_with = {"fsdiff_environment": json_files.canonical(environment())}
     dataset = dataset.assign_attrs(described | provenance.attributes() | made_with)
     with atomic(path) as temporary:
         try:
@@ -199,56 +196,6 @@ def samples_per_chunk(field: xr.DataArray) -> int:
     """
     nodes = int(np.prod([size for name, size in field.sizes.items() if name != "sample"]))
     return max(1, CHUNK_BYTES // (4 * nodes))
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces, the same text for equal values; refuses nan and inf."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def write_json(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
-    """Write a mapping as JSON that people can read, atomically; ValueError for nan and inf.
-
-    The key ``digest`` is added: the SHA-256 of the canonical JSON of all the rest. A table goes
-    under a key of its own, such as ``rows``.
-    """
-    plain = json.loads(canonical_json(content))  # keys are text, as they will be when read
-    plain["digest"] = checksums.of_text(canonical_json(plain))
-    text = json.dumps(plain, sort_keys=True, indent=2)
-    with atomic(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read what ``write_json`` has written, the digest checked and left out.
-
-    Raises StorageError that names a file that is missing, damaged or was edited.
-    """
-    check_file(path)
-    try:
-        content = json.loads(_text(path), parse_constant=_no_number)
-        digest = content.pop("digest", None) if isinstance(content, dict) else None
-        expected = None if digest is None else checksums.of_text(canonical_json(content))
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
-        raise read_failure(path, error, "is not whole JSON") from error
-    if digest is None:
-        raise DamagedError(f"{path} was not written by fsdiff: it has no digest")
-    if digest != expected:
-        raise DamagedError(f"{path} is damaged or was edited: its digest does not fit")
-    return content
-
-
-def _text(path: str | os.PathLike[str]) -> str:
-    """The text of a file, unless it is larger than any that is written here."""
-    with open(path, "rb") as file:
-        content = file.read(JSON_BYTES + 1)
-    if len(content) > JSON_BYTES:
-        raise ValueError(f"larger than {JSON_BYTES >> 20} MB")
-    return content.decode()
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _write_all_but_fields(dataset: xr.Dataset, path: Path) -> None:

@@ -71,6 +71,12 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text in UTF-8, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def sweep(folder: Path, *, below: bool = False) -> None:
     """Remove temporary files in a folder, or ``below`` it too, of processes that have ended.
 

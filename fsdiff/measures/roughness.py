@@ -3,7 +3,7 @@
 Where the ratio c_k/λ_k of data to noise grows with the wavenumber, the noise is smoother than the
 data, and the score of those modes is unbounded as t → 0 (Hagemann et al., arXiv 2303.04772, Example
 3.11; Chen & Vanden-Eijnden, arXiv 2509.02971). Modes that the noise does not have at all cannot be
-generated. ``fsdiff.reports.verdicts`` says it in words.
+generated. ``fsdiff.reports.roughness`` says it in words.
 """
 
 from dataclasses import dataclass

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from fsdiff.blocks import descriptions
-from fsdiff.data import tensors
+from fsdiff.data import json_files, tensors
 from fsdiff.data.statistics import COHERENCE, MOMENTS, Statistics
-from fsdiff.data.storage import read_json, write_json
 from fsdiff.data.transforms import FUNCTIONS, Transform, Transforms
 from fsdiff.jobs.devices import CPU
 from fsdiff.jobs.failures import DamagedError, StorageError, first_line
@@ -88,7 +87,7 @@ def describe(weights: Path) -> dict[str, Any]:
     one.
     """
     path = Path(weights).with_suffix(".json")
-    description = read_json(path)
+    description = json_files.read(path)
     descriptions.check(description, path)
     if description["weights"] != tensors.read_header(weights).digest:
         raise StorageError(
@@ -126,7 +125,7 @@ def save(
         "transforms": statistics.transforms.blocks if statistics.transforms else [],
         "weights": tensors.write(weights, held, {}),
     }
-    write_json(sidecar, described)
+    json_files.write(sidecar, described)
 
 
 def load(weights: Path, device: torch.device | str = "cpu") -> Model:

@@ -2,7 +2,8 @@
 
 import csv
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -14,6 +15,22 @@ IDENTITY = ("experiment", "title", "dataset", "row", "seed", "resolution", "trai
 
 NAMES = ("experiment", "title", "dataset", "row")
 """Columns of text in the summary and in the table of trajectories; "nan" is a name there."""
+
+
+def of_rows(
+    rows: Sequence[Mapping[str, Any]], whole: Iterable[str], columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """A table of rows, in which columns of ``whole`` numbers are exact though some rows lack them.
+
+    Double precision, which pandas takes where a number is missing, would round large seeds.
+    """
+    exact = {name: pd.array([row.get(name) for row in rows], "Int64") for name in whole}
+    return pd.DataFrame(rows, columns=columns).assign(**exact)
+
+
+def identified(table: pd.DataFrame, identity: Sequence[str] = IDENTITY) -> pd.DataFrame:
+    """The table with the columns that say what a row is about first, results after them."""
+    return table[[*identity, *table.columns.difference([*identity], sort=False)]]
 
 
 def write(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:

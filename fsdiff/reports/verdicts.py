@@ -1,40 +1,11 @@
-"""What comparisons mean, in words: of noise for training, of experiments for whoever chooses."""
+"""What a comparison of experiments means, in words."""
 
 import math
 
-import numpy as np
-
-from fsdiff.measures.roughness import NEGLIGIBLE, Comparison
 from fsdiff.reports.standings import Place, Standing
 
 FLOOR = "the distance between two sets of real data"
 """What distances are multiples of."""
-
-
-def of_noise(comparison: Comparison) -> str:
-    """Whether noise is rough enough for data; if not, where, and which prior to choose."""
-    data, noise = comparison.exponents
-    first, last = comparison.fitted
-    decay = (
-        f"from wavenumber {first} to {last} the energy of the noise goes like "
-        f"k^{-noise:.1f} and that of the data like k^{-data:.1f}"
-    )
-    if comparison.rough_enough:
-        return f"the noise is rough enough for these data: {decay}"
-    reasons, remedies = [], []
-    if len(comparison.scarcer):
-        reasons.append(
-            f"the noise is smoother than the data at wavenumbers {_ranges(comparison.scarcer)}, "
-            f"whose score grows without bound as t → 0: {decay}"
-        )
-        remedies.append("rougher (a smaller power, smoothness or length)")
-    if comparison.uncovered > NEGLIGIBLE or len(comparison.scarcer) < len(comparison.smoother):
-        reasons.append(
-            f"{100 * comparison.uncovered:.2g}\u00a0% of the data's energy is in modes without any "
-            "noise, which cannot be generated"
-        )
-        remedies.append("positive in every mode, like bessel")
-    return f"{'; '.join(reasons)}; choose a prior that is {' and '.join(remedies)}"
 
 
 def of_standing(standing: Standing) -> str:
@@ -81,9 +52,3 @@ def multiple(value: float) -> str:
 def plain(value: float) -> str:
     """A distance with three digits; nothing where it is unknown."""
     return "" if math.isnan(value) else f"{value:.3g}"
-
-
-def _ranges(wavenumbers: np.ndarray) -> str:
-    """Runs of consecutive numbers as "3–17, 20"."""
-    runs = np.split(wavenumbers, 1 + np.flatnonzero(np.diff(wavenumbers) > 1))
-    return ", ".join(f"{r[0]}–{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in runs)

@@ -22,7 +22,7 @@ from fsdiff.reports.plotting.prior_spectrum import prior_spectrum
 from fsdiff.reports.plotting.style import save
 from fsdiff.reports.plotting.transfer import trained_by_sampled
 from fsdiff.reports.summary import as_table, columns
-from fsdiff.stages.files import Job
+from fsdiff.stages.job import Job
 
 Histories = Mapping[str, Sequence[xr.Dataset]]
 """Loss curves of the experiments that are trained, level by level."""

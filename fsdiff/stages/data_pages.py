@@ -13,7 +13,7 @@ from fsdiff.parts import build
 from fsdiff.reports.plotting.data import gallery, hierarchy_densities, hierarchy_spectra
 from fsdiff.reports.plotting.solutions import evolution
 from fsdiff.reports.plotting.style import save
-from fsdiff.stages.files import Job
+from fsdiff.stages.job import Job
 
 SAMPLES = 64
 """How many fields of a data set spectra and densities are of."""

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.storage import Provenance
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.methods import models
-from fsdiff.stages.files import Job, fields_of, normalised_split, reference_halves
+from fsdiff.stages.files import fields_of, normalised_split, reference_halves
+from fsdiff.stages.job import Job
 from fsdiff.stages.judge import Judge
 
 
@@ -32,7 +33,7 @@ def evaluate_samples(
     with storage.read(data, chunks="auto") as dataset:
         judge, (target, _) = Judge.of(config, dataset, device), reference_halves(dataset)
     row = judge(judge.normalise(fields_of(samples)), judge.normalise(target))
-    description, spent = model.description, storage.read_json(cost)
+    description, spent = model.description, json_files.read(cost)
     if model.method.trains():
         row["loss"] = model.test_loss(normalised_split(data, "test"))
         row |= training_of(histories, config["resolution"])
@@ -44,7 +45,7 @@ def evaluate_samples(
         "seconds_per_sample": spent["seconds"] / spent["count"],
     }
     made = Provenance.of_job(job)
-    storage.write_json(output, {"rows": [{"row": "model", **row}], **made.attributes()})
+    json_files.write(output, {"rows": [{"row": "model", **row}], **made.attributes()})
 
 
 def training_of(histories: Sequence[Path], resolution: int) -> dict[str, float]:

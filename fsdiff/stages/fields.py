@@ -22,7 +22,8 @@ from fsdiff.reports.plotting.style import quantity_of, save
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.filling import HarmonicFilling
 from fsdiff.spaces.shells import shell_energy
-from fsdiff.stages.files import Job, fields_of, split
+from fsdiff.stages.files import fields_of, split
+from fsdiff.stages.job import Job
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,19 @@
 """What the stages share: jobs, their states, splits of a data set as tensors."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.masking import mask_in
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.stored_fields import StoredFields
-
-Job = Mapping[str, Any]
+from fsdiff.stages.job import Job
 
 
 def state_path(job: Job, inputs: Sequence[Path], folder: Path, name: str) -> Path:
@@ -24,7 +22,7 @@ def state_path(job: Job, inputs: Sequence[Path], folder: Path, name: str) -> Pat
     What is left of a job is of no use once its configuration, its code or what it read changed. The
     lineage stands in the name, so that what a study no longer needs can be told.
     """
-    digest = hashlib.sha256(storage.canonical_json(job).encode())
+    digest = hashlib.sha256(json_files.canonical(job).encode())
     for path in inputs:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

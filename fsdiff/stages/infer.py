@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.diffusion.samplers.samples import Samples
@@ -19,7 +19,8 @@ from fsdiff.methods import models
 from fsdiff.methods.diffusion import Diffusion
 from fsdiff.parts import build
 from fsdiff.spaces.axes import shape_text
-from fsdiff.stages.files import Job, state_path
+from fsdiff.stages.files import state_path
+from fsdiff.stages.job import Job
 from fsdiff.stages.observed import Observed, labelled
 from fsdiff.stages.sample import draw_batches, left_over
 
@@ -64,7 +65,7 @@ def infer(
     made = Provenance.of_job(job)
     title = f"draws given data on {shape_text(fields.shape[3:])} nodes"
     storage.write(dataset, output, title=title, provenance=made)
-    storage.write_json(cost, {**drawn.cost(basis), **made.attributes()})
+    json_files.write(cost, {**drawn.cost(basis), **made.attributes()})
     state.unlink(missing_ok=True)
 
 

@@ -10,14 +10,15 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.storage import Provenance
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.metrics.posterior.base import Cases, PosteriorMetric, evaluate
 from fsdiff.metrics.results import of_channel
 from fsdiff.parts import build
 from fsdiff.stages.baselines import Problem, baselines
-from fsdiff.stages.files import Job, frames_as_channels
+from fsdiff.stages.files import frames_as_channels
+from fsdiff.stages.job import Job
 from fsdiff.stages.judge import Judge
 from fsdiff.stages.observed import Observed, physical_draws
 
@@ -189,4 +190,4 @@ def _opened(
 
 def _write(job: Job, output: Path, rows: list[dict[str, Any]], about: Mapping[str, Any]) -> None:
     made = Provenance.of_job(job)
-    storage.write_json(output, {"rows": rows, **about, **made.attributes()})
+    json_files.write(output, {"rows": rows, **about, **made.attributes()})

@@ -10,7 +10,7 @@ from fsdiff.data.storage import Provenance
 from fsdiff.methods import models
 from fsdiff.methods.base import Method
 from fsdiff.parts import build
-from fsdiff.stages.files import Job
+from fsdiff.stages.job import Job
 from fsdiff.stages.labels import describe_fields
 
 

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 import xarray as xr
 
-from fsdiff.data import storage
-from fsdiff.data.storage import Provenance, canonical_json, grid_axes
+from fsdiff.data import json_files, storage
+from fsdiff.data.storage import Provenance, grid_axes
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.channel import Channel
 from fsdiff.parts import build
 from fsdiff.spaces.basis import Basis
-from fsdiff.stages.files import Job, frames_as_channels
+from fsdiff.stages.files import frames_as_channels
+from fsdiff.stages.job import Job
 from fsdiff.stages.labels import describe_fields
 
 
@@ -52,7 +53,7 @@ def observed(dataset: xr.Dataset, config: Mapping[str, Any]) -> xr.Dataset:
         },
         {"sample": ("case", field["sample"].values, {"long_name": "sample of the data set"})},
     )
-    return found.assign_attrs(fsdiff_operator=canonical_json(config["operator"]))
+    return found.assign_attrs(fsdiff_operator=json_files.canonical(config["operator"]))
 
 
 def first_of_test(dataset: xr.Dataset, cases: int) -> xr.DataArray:

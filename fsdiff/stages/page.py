@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fsdiff.jobs.atomic import atomic
+from fsdiff.jobs.atomic import write_text
 from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
 from fsdiff.reports.combinations import Combinations, multiples
@@ -18,7 +18,7 @@ from fsdiff.reports.plotting.quality_by_time import quality_by_time
 from fsdiff.reports.plotting.style import save
 from fsdiff.reports.sooner import Sooner
 from fsdiff.reports.summary import Known, as_table
-from fsdiff.stages.files import Job
+from fsdiff.stages.job import Job
 
 Part = TypeVar("Part")
 
@@ -47,9 +47,7 @@ def write_page(
     drawn = _figures(contents, rows, moments, config["variations"], known)
     for name, figure in zip(names, drawn, strict=True):
         save(figure, output.parent / name)
-    with atomic(output) as temporary:
-        text = page(contents, rows, moments, config["variations"], known)
-        temporary.write_text(text, encoding="utf-8")
+    write_text(output, page(contents, rows, moments, config["variations"], known))
 
 
 def _contents(block: Mapping[str, Any], claims: Path | None, posteriors: Path | None) -> Contents:

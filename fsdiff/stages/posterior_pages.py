@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.masking import known
 from fsdiff.data.storage import Provenance, grid_axes
 from fsdiff.inverse.observations.base import Observation
@@ -27,7 +27,8 @@ from fsdiff.reports.plotting.style import save, unit_of
 from fsdiff.reports.posteriors.ranks import Ranks
 from fsdiff.reports.posteriors.seen import Dots, Shown, frames_seen, seen
 from fsdiff.spaces.basis import Basis
-from fsdiff.stages.files import Job, frames_as_channels
+from fsdiff.stages.files import frames_as_channels
+from fsdiff.stages.job import Job
 from fsdiff.stages.observed import physical_draws
 
 MODES = 10
@@ -63,7 +64,7 @@ def draw_posteriors(
     save(calibration([own for _, own in ranked], problem.heading), coverage)
     rows = [_numbers(name, own, problem) for name, own in ranked]
     told = {"rows": rows, "converged": not problem.remark, "remark": problem.remark}
-    storage.write_json(calibrated, {**told, **Provenance.of_job(job).attributes()})
+    json_files.write(calibrated, {**told, **Provenance.of_job(job).attributes()})
 
 
 def draw_forecast(

@@ -1,36 +1,26 @@
-"""Tell how near posteriors come to the true ones: a table, figures by resolution, words."""
+"""Tell how near posteriors come to the true ones: a table, and words."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fsdiff.data.storage import read_json
-from fsdiff.jobs.atomic import atomic
+from fsdiff.data import json_files
+from fsdiff.jobs.atomic import write_text
 from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
-from fsdiff.reports.plotting.posteriors.errors import errors_by_resolution
-from fsdiff.reports.plotting.style import save
 from fsdiff.reports.posteriors.first_page import in_html, in_markdown
 from fsdiff.reports.posteriors.standings import posterior_standings
 from fsdiff.reports.posteriors.summary import NAMES
 from fsdiff.reports.posteriors.table import posteriors_html
-from fsdiff.stages.files import Job
+from fsdiff.stages.job import Job
 
 
 def posterior_table(job: Job, *, summary: Path, output: Path) -> None:
     """Lay out the table of posteriors as a page."""
     config = job["config"]
     known = [Words(**item) for item in config["words"]]
-    page = posteriors_html(tables.read(summary, NAMES), known=known, called=config["titles"])
-    with atomic(output) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-
-
-def posterior_errors(job: Job, *, observation: str, summary: Path, output: Path) -> None:
-    """Draw the errors of the posteriors of one observation by resolution."""
-    known = [Words(**item) for item in job["config"]["words"]]
     table = tables.read(summary, NAMES)
-    save(errors_by_resolution(table[table["observation"] == observation], known=known), output)
+    write_text(output, posteriors_html(table, known=known, called=config["titles"]))
 
 
 def posterior_verdict(
@@ -52,8 +42,8 @@ def posterior_verdict(
     drawn = [(name, int(n)) for name, n, _ in config["drawn"]]
     told = {
         (name, n): {
-            "rows": read_json(path)["rows"],
-            "remark": _remark(read_json(judged)) if has_reference else "",
+            "rows": json_files.read(path)["rows"],
+            "remark": _remark(json_files.read(judged)) if has_reference else "",
         }
         for (name, n, has_reference), path, judged in zip(
             config["drawn"], calibrated, baselines, strict=True
@@ -61,9 +51,8 @@ def posterior_verdict(
     }
     found = posterior_standings(tables.read(summary, NAMES), told, config["titles"])
     shown = dict(zip(drawn, pictures, strict=True))
-    for path, content in ((text, in_markdown(found)), (page, in_html(found, shown))):
-        with atomic(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+    write_text(text, in_markdown(found))
+    write_text(page, in_html(found, shown))
 
 
 def _remark(judged: Mapping[str, Any]) -> str:

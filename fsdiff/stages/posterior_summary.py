@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from fsdiff.data.storage import read_json
+from fsdiff.data import json_files
 from fsdiff.reports import tables
 from fsdiff.reports.posteriors.summary import IDENTITY
-from fsdiff.stages.files import Job
+from fsdiff.stages.job import Job
 
 
 def summarise_posteriors(
@@ -26,11 +24,10 @@ def summarise_posteriors(
     ]
     if not judged:
         raise ValueError("no posterior has been judged yet: there is nothing to summarise")
-    rows = [identity | row for identity, path in judged for row in read_json(path)["rows"]]
-    table = pd.DataFrame(rows, columns=[*IDENTITY, *_results(rows)])
+    rows = [identity | row for identity, path in judged for row in json_files.read(path)["rows"]]
+    table = tables.of_rows(rows, ("seed", "resolution"), [*IDENTITY, *_results(rows)])
     texts = dict.fromkeys(["posterior", "title", "experiment"], "")
-    whole = dict.fromkeys(["seed", "resolution"], "Int64")
-    tables.write(table.fillna(texts).astype(whole), output)
+    tables.write(table.fillna(texts), output)
 
 
 def _results(rows: Sequence[dict[str, object]]) -> list[str]:

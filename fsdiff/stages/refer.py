@@ -17,7 +17,8 @@ from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.references.base import Draws, Reference
 from fsdiff.parts import build
 from fsdiff.randomness import generator
-from fsdiff.stages.files import Job, state_path
+from fsdiff.stages.files import state_path
+from fsdiff.stages.job import Job
 from fsdiff.stages.observed import Observed, labelled
 from fsdiff.streams import Stream
 

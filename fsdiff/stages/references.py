@@ -5,13 +5,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.measures.surrogate import gaussian_fields
 from fsdiff.randomness import generator, normals
-from fsdiff.stages.files import Job, halves, split
+from fsdiff.stages.files import halves, split
+from fsdiff.stages.job import Job
 from fsdiff.stages.judge import Judge
 from fsdiff.streams import Stream
 
@@ -44,7 +45,7 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
     table = [{"row": "real", **_floor(judge, test, count)}]
     for name, fields in synthetic.items():
         table.append({"row": name, **judge(fields, target)})
-    storage.write_json(output, {"rows": table, **Provenance.of_job(job).attributes()})
+    json_files.write(output, {"rows": table, **Provenance.of_job(job).attributes()})
 
 
 def _floor(judge: Judge, test: Tensor, count: int) -> dict[str, float]:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from fsdiff.data import storage
-from fsdiff.jobs.atomic import atomic
+from fsdiff.data import json_files
+from fsdiff.jobs.atomic import write_text
 from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
 from fsdiff.reports.claims import Claim, judge_all
 from fsdiff.reports.reproduction import page
-from fsdiff.stages.files import Job
+from fsdiff.stages.job import Job
 
 
 def reproduction(
@@ -37,9 +37,7 @@ def reproduction(
         None if trajectories is None else tables.read(trajectories),
     )
     known = [Words(**item) for item in config["words"]]
-    text = page(claims, findings, config["experiments"], known)
-    with atomic(output) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(output, page(claims, findings, config["experiments"], known))
 
 
 def _claim(item: Mapping[str, Any]) -> Claim:
@@ -51,6 +49,6 @@ def _rows_of_searches(
 ) -> Iterator[dict[str, Any]]:
     """A row for each search and seed, such as a summary has."""
     for search, path in zip(described, outcomes, strict=True):
-        for agreement in storage.read_json(path)["rows"]:
+        for agreement in json_files.read(path)["rows"]:
             if agreement["seed"] is not None:
                 yield {**search, "row": "search", **agreement}

@@ -7,7 +7,8 @@ from fsdiff.data import storage
 from fsdiff.reports.plotting.fields import resolution_grid
 from fsdiff.reports.plotting.grids import grid_of
 from fsdiff.reports.plotting.style import quantity_of, save
-from fsdiff.stages.files import Job, fields_of, shown
+from fsdiff.stages.files import fields_of, shown
+from fsdiff.stages.job import Job
 
 
 def resolutions(

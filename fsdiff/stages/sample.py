@@ -11,7 +11,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, TypeAdapter
 from torch import Tensor
 from tqdm import tqdm
 
-from fsdiff.data import storage, tensors
+from fsdiff.data import json_files, storage, tensors
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.errors import Error
@@ -25,7 +25,8 @@ from fsdiff.parts import build
 from fsdiff.spaces.axes import shape_text
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.masks import Mask
-from fsdiff.stages.files import Job, state_path
+from fsdiff.stages.files import state_path
+from fsdiff.stages.job import Job
 from fsdiff.stages.labels import label
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -
     dataset = dataset.assign_attrs(fsdiff_device=model.device.type)
     made = Provenance.of_job(job)
     storage.write(dataset, output, title=title, provenance=made)
-    storage.write_json(cost, {**drawn.cost(basis), **made.attributes()})
+    json_files.write(cost, {**drawn.cost(basis), **made.attributes()})
     state.unlink(missing_ok=True)
 
 

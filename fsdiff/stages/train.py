@@ -13,7 +13,8 @@ from fsdiff.measures.roughness import compare_prior
 from fsdiff.methods import models
 from fsdiff.parts import build
 from fsdiff.spaces.basis import Basis
-from fsdiff.stages.files import Job, StoredSplit, normalised_split, state_path
+from fsdiff.stages.files import StoredSplit, normalised_split, state_path
+from fsdiff.stages.job import Job
 from fsdiff.stages.measure import prepared
 from fsdiff.training.fields import training_fields
 from fsdiff.training.kept import KeptWeights

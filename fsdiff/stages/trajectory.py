@@ -10,14 +10,15 @@ import xarray as xr
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion.samplers.samples import concatenate
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.jobs.failures import DamagedError
 from fsdiff.jobs.states import saved
 from fsdiff.methods import models
-from fsdiff.stages.files import Job, reference_halves, state_path
+from fsdiff.stages.files import reference_halves, state_path
+from fsdiff.stages.job import Job
 from fsdiff.stages.judge import Judge
 from fsdiff.stages.sample import SamplingError, draw, drawn_so_far
 from fsdiff.training.kept import kept_weights
@@ -60,7 +61,7 @@ def trajectory(
             found = _evaluated(model, config, judge, target, drawn)
             rows.append({"epoch": epoch, "seconds": seconds, **found})
             drawn.unlink(missing_ok=True)
-            storage.write_json(finished, {"rows": rows})
+            json_files.write(finished, {"rows": rows})
             logger.info("epoch %d: %s", epoch, found or "samples are not finite")
     result = _dataset(rows, _seconds_before(histories), config["resolution"])
     title = "quality of samples during training"
@@ -71,7 +72,7 @@ def trajectory(
 def _rows_of(path: Path) -> list[Row]:
     """The rows that an interrupted attempt has left; DamagedError where they are none."""
     try:
-        rows = _ROWS.validate_python(storage.read_json(path).get("rows"))
+        rows = _ROWS.validate_python(json_files.read(path).get("rows"))
     except ValidationError as error:
         raise DamagedError(f"{path} holds no rows of a trajectory") from error
     if not all({"epoch", "seconds"} <= row.keys() for row in rows):

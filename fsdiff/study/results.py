@@ -16,7 +16,7 @@ from typing import Any
 
 import netCDF4
 
-from fsdiff.data import storage, tensors
+from fsdiff.data import json_files, storage, tensors
 from fsdiff.jobs.failures import StorageError
 from fsdiff.jobs.lineage import difference_of, recorded, records
 from fsdiff.jobs.locks import is_held
@@ -138,7 +138,7 @@ def _damage(path: Path) -> str | None:
     """What is wrong with the contents of a file, all of which are compared with their digests."""
     try:
         if path.suffix == ".json":
-            storage.read_json(path)
+            json_files.read(path)
         elif path.suffix == ".safetensors":
             tensors.read(path)
             if path.with_suffix(".json").exists():

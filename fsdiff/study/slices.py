@@ -4,7 +4,7 @@ import math
 from functools import cached_property
 from typing import Any
 
-from fsdiff.data.storage import canonical_json
+from fsdiff.data import json_files
 from fsdiff.parts import described, kinds
 from fsdiff.study.study import Study
 
@@ -315,7 +315,7 @@ class Configuration(Study):
         """For each level of each experiment: the first experiment that trains it so."""
         first: dict[str, str] = {}
         return {
-            (name, n): first.setdefault(canonical_json(self._training(name, n)), name)
+            (name, n): first.setdefault(json_files.canonical(self._training(name, n)), name)
             for name in self.runs
             for n in self.trained_at(name)
         }

@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 from snakemake.iocontainers import Namedlist
 
-from fsdiff.data.storage import canonical_json
+from fsdiff.data import json_files
 from fsdiff.jobs.lineage import lineage
 from fsdiff.parts import modules
 from fsdiff.provenance import fingerprint
@@ -112,7 +112,7 @@ def parameter(study: Configuration, rule: str, resolution: int) -> dict[str, Any
         "sample": lambda: study.sample_slice("small", resolution, 0),
         "evaluate": lambda: study.evaluate_slice("small", resolution, 0),
     }
-    config = json.loads(canonical_json(slices[rule]()))
+    config = json.loads(json_files.canonical(slices[rule]()))
     code = fingerprint(script=SCRIPTS / f"{rule}.py", modules=modules(config))
     shard = {"shard": parameter(study, "simulate", 0)} if rule == "dataset" else {}
     return {"code": code, "config": config, **shard}

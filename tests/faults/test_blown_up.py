@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from study import SIDECAR, WEIGHTS, Folder
 
-from fsdiff.data import storage, tensors
+from fsdiff.data import json_files, tensors
 from fsdiff.study import ConfigurationError
 
 pytestmark = pytest.mark.faults
@@ -46,7 +46,7 @@ def test_samples_of_a_model_that_was_never_finite(folder: Folder) -> None:
     path, sidecar = folder.path(WEIGHTS), folder.path(SIDECAR)
     held, about = tensors.read(path)
     large = {key: 1e30 * value for key, value in held.items()}
-    description = storage.read_json(sidecar) | {"weights": tensors.write(path, large, about)}
-    storage.write_json(sidecar, description)
+    description = json_files.read(sidecar) | {"weights": tensors.write(path, large, about)}
+    json_files.write(sidecar, description)
     message = stopped(folder, "sample")
     assert "are not finite on 16 × 16 nodes: use more sampler steps" in message

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from study import DATA, HISTORY, RULES, SAMPLES, SHARD, SIDECAR, WEIGHTS, Folder, Job, changed
 
-from fsdiff.data import storage
+from fsdiff.data import json_files
 from fsdiff.jobs.lineage import recorded
 from fsdiff.methods import models
 
@@ -84,5 +84,5 @@ def test_data_of_another_seed_are_refused_by_name(folder: Folder) -> None:
 
 
 def test_metrics_say_what_they_were_made_from(folder: Folder) -> None:
-    metrics = storage.read_json(folder.path(RULES["evaluate"].output["metrics"]))
+    metrics = json_files.read(folder.path(RULES["evaluate"].output["metrics"]))
     assert len(metrics["fsdiff_lineage"]) == 16

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from checkout import Checkout
 
-from fsdiff.data import storage
+from fsdiff.data import json_files
 from fsdiff.jobs.lineage import recorded
 
 pytestmark = pytest.mark.workflow
@@ -92,9 +92,9 @@ def test_a_result_that_is_replaced_by_that_of_another_study_is_made_again(
 ) -> None:
     checkout = finished.copy(tmp_path / "checkout")
     metrics = checkout.root / METRICS
-    status, content = metrics.stat(), storage.read_json(metrics)
+    status, content = metrics.stat(), json_files.read(metrics)
     content |= {"fsdiff_config": "{}", "fsdiff_lineage": "0" * 16}
-    storage.write_json(metrics, content)
+    json_files.write(metrics, content)
     os.utime(metrics, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert f"{METRICS} was made with another config" in checkout.snakemake("--dry-run", METRICS)
     assert checkout.planned("--", METRICS) == {"evaluate": 1}

@@ -181,9 +181,13 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
         edited("fsdiff/jobs/launching.py", 'get(PROCESSES, "1")', 'get(PROCESSES, "1" or "")'),
         NOTHING,
     ),
-    "verdict: its wording": (
-        edited("fsdiff/reports/verdicts.py", "rough enough for", "as rough as it must be for"),
-        {"comparison": 1, "verdict": 1, "all": 1},
+    "verdict on noise: its wording": (
+        edited("fsdiff/reports/roughness.py", "rough enough for", "as rough as it must be for"),
+        {"comparison": 1, "all": 1},
+    ),
+    "verdict on experiments: its wording": (
+        edited("fsdiff/reports/verdicts.py", "nearest is", "the nearest is"),
+        {"verdict": 1, "all": 1},
     ),
     "metric: its title": (
         edited("fsdiff/metrics/densities.py", "one-point W₁", "W₁ of values"),

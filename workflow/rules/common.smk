@@ -17,7 +17,7 @@ from fsdiff.study import ConfigurationError, load
 from fsdiff.study.sizes import remarks_on_size
 from fsdiff.parts import kinds, modules
 from fsdiff.provenance import fingerprint
-from fsdiff.data.storage import canonical_json, read_json, write_json
+from fsdiff.data import json_files
 from fsdiff.jobs.supervision import announce
 
 
@@ -106,7 +106,7 @@ def described(script, configuration):
     set of values without names, and does not see edits of an imported package. It compares their
     text, so keys are sorted: their order in the configuration says nothing.
     """
-    canonical = json.loads(canonical_json(configuration))
+    canonical = json.loads(json_files.canonical(configuration))
     return Parameter(code=code(script, frozenset(modules(canonical))), config=canonical)
 
 

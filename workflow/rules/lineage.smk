@@ -84,7 +84,7 @@ def save_lineages(workflow):
     asked = {str(path): planned(path)["lineage"] for path in first}
     name = f"asked-for-{machine()}-{os.getpid()}.json"
     file = Path("results", "state", name).absolute()
-    write_json(file, {"asked": asked})
+    json_files.write(file, {"asked": asked})
     os.environ[ASKED_FOR] = str(file)
 
 
@@ -92,7 +92,7 @@ def save_lineages(workflow):
 def asked_for():
     """The lineages that the run had planned with which has submitted this job, if one has."""
     file = Path(os.environ.get(ASKED_FOR, "."))
-    return read_json(file)["asked"] if file.is_file() else {}
+    return json_files.read(file)["asked"] if file.is_file() else {}
 
 
 def remove_lineages():

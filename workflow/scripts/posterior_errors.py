@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fsdiff.jobs.job import job_of
-from fsdiff.stages.posterior_reports import posterior_errors
+from fsdiff.stages.posterior_errors import posterior_errors
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

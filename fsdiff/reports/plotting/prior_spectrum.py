@@ -19,7 +19,7 @@ from fsdiff.reports.plotting.style import (
     label_ends,
     styled,
 )
-from fsdiff.reports.verdicts import of_noise
+from fsdiff.reports.roughness import of_noise
 
 VERDICT_WIDTH = 108
 """Characters in a line of a verdict."""

@@ -10,7 +10,7 @@ import xarray as xr
 
 import fsdiff as fs
 from fsdiff import study
-from fsdiff.data import hierarchy, storage
+from fsdiff.data import hierarchy, json_files, storage
 from fsdiff.data.sources.files import FileData
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
@@ -304,7 +304,7 @@ def test_the_loss_is_that_of_nodes_with_values(workflow):
 
 def test_reference_rows_are_finite(workflow):
     folder, _, _ = workflow
-    rows = storage.read_json(folder / "rows.json")["rows"]
+    rows = json_files.read(folder / "rows.json")["rows"]
     assert [row["row"] for row in rows] == ["real", "surrogate", "white_noise"]
     assert rows[2]["one_point_w1[sst]"] > 0
     assert {len(row) for row in rows} == {len(rows[0])}

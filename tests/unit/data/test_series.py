@@ -8,7 +8,7 @@ from scipy.stats import wasserstein_distance
 
 from fsdiff import parts
 from fsdiff import study as config
-from fsdiff.data import hierarchy, storage
+from fsdiff.data import hierarchy, json_files, storage
 from fsdiff.data.statistics import Statistics
 from fsdiff.measures.surrogate import gaussian_fields
 from fsdiff.methods import models
@@ -213,15 +213,15 @@ def test_fields_in_sines_go_through_every_stage(tmp_path):
     np.testing.assert_allclose(data["field"], coarse, atol=1e-6)
     assert all(
         np.isfinite(v)
-        for v in storage.read_json(tmp_path / "metrics.json")["rows"][0].values()
+        for v in json_files.read(tmp_path / "metrics.json")["rows"][0].values()
         if v != "model"
     )
 
 
 def test_series_are_evaluated_for_all_channels_and_for_each(series):
-    row, *_ = storage.read_json(series.path("metrics.json"))["rows"]
+    row, *_ = json_files.read(series.path("metrics.json"))["rows"]
     assert all(np.isfinite(value) for key, value in row.items() if key != "row")
-    rows = storage.read_json(series.path("reference.json"))["rows"]
+    rows = json_files.read(series.path("reference.json"))["rows"]
     assert [item["row"] for item in rows] == ["real", "surrogate", "white_noise"]
     metrics = series.study.evaluation.metrics
     known = {key for block in metrics.values() for key in block.part.results}
@@ -236,7 +236,7 @@ def test_series_are_evaluated_for_all_channels_and_for_each(series):
 
 def test_results_are_of_frames_in_units_of_their_own_deviation(series):
     """Recomputed from the files by SciPy, frame by frame and channel by channel."""
-    row, *_ = storage.read_json(series.path("metrics.json"))["rows"]
+    row, *_ = json_files.read(series.path("metrics.json"))["rows"]
     with storage.read(series.path("16.nc")) as dataset:
         target = dataset["field"].values[8:10].astype(float)
         scale = dataset["scale"].values

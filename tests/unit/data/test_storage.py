@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.storage import Provenance, read, write
 from fsdiff.jobs.failures import StorageError
 
@@ -393,20 +393,20 @@ def test_chunks_depend_on_the_shape_of_a_sample_only():
 
 
 def test_json_is_canonical():
-    assert storage.canonical_json({"b": (1, 2.5), "a": None}) == '{"a":null,"b":[1,2.5]}'
+    assert json_files.canonical({"b": (1, 2.5), "a": None}) == '{"a":null,"b":[1,2.5]}'
     with pytest.raises(ValueError, match="Out of range float"):
-        storage.canonical_json({"a": float("nan")})
+        json_files.canonical({"a": float("nan")})
 
 
 def test_json_is_written_and_read(tmp_path):
     path = tmp_path / "a.json"
-    storage.write_json(path, {"b": 1, "a": [0.1], "c": {9: "nine", 10: "ten"}})
-    assert storage.read_json(path) == {"a": [0.1], "b": 1, "c": {"9": "nine", "10": "ten"}}
+    json_files.write(path, {"b": 1, "a": [0.1], "c": {9: "nine", 10: "ten"}})
+    assert json_files.read(path) == {"a": [0.1], "b": 1, "c": {"9": "nine", "10": "ten"}}
     assert path.read_text().startswith('{\n  "a"')
 
 
 def test_the_digest_of_json_is_that_of_its_canonical_text(tmp_path):
-    storage.write_json(tmp_path / "a.json", {"b": 1, "a": [0.1]})
+    json_files.write(tmp_path / "a.json", {"b": 1, "a": [0.1]})
     digest = hashlib.sha256(b'{"a":[0.1],"b":1}').hexdigest()
     assert json.loads((tmp_path / "a.json").read_text())["digest"] == digest
 
@@ -432,24 +432,24 @@ def test_json_that_is_not_what_was_written_is_refused_by_name(tmp_path, content,
     path = tmp_path / "a.json"
     path.write_bytes(content)
     with pytest.raises(StorageError, match=rf"a\.json .*{told}.*; delete it and run") as caught:
-        storage.read_json(path)
+        json_files.read(path)
     assert len(str(caught.value)) < 400
 
 
 def test_json_that_is_missing_is_refused(tmp_path):
     with pytest.raises(StorageError, match="does not exist; run the workflow to make it"):
-        storage.read_json(tmp_path / "a.json")
+        json_files.read(tmp_path / "a.json")
 
 
 def test_every_edit_of_json_is_noticed(tmp_path):
     path = tmp_path / "a.json"
     content = {"rows": [{"seed": 0, "loss": 0.25}], "title": "a test"}
-    storage.write_json(path, content)
+    json_files.write(path, content)
     text = path.read_bytes()
     for place in range(len(text)):
         path.write_bytes(text[:place] + bytes([text[place] ^ 1]) + text[place + 1 :])
         try:
-            found = storage.read_json(path)
+            found = json_files.read(path)
         except StorageError:
             continue
         assert found == content  # it was between numbers and words

@@ -7,7 +7,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.fitting import fit, transforms_in
 from fsdiff.data.hierarchy import restrict, statistics, with_transforms
 from fsdiff.data.statistics import Statistics
@@ -365,9 +365,9 @@ def changed(path, name, value):
     """Model files whose statistics have another tensor of this name."""
     held, _ = models.tensors.read(path)
     held[name] = value
-    described = storage.read_json(path.with_suffix(".json"))
+    described = json_files.read(path.with_suffix(".json"))
     described["weights"] = models.tensors.write(path, held, {})
-    storage.write_json(path.with_suffix(".json"), described)
+    json_files.write(path.with_suffix(".json"), described)
 
 
 @pytest.mark.parametrize(

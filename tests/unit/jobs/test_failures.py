@@ -12,7 +12,7 @@ import h5py
 import pytest
 import torch
 
-from fsdiff.data import storage, tensors
+from fsdiff.data import json_files, storage, tensors
 from fsdiff.jobs import failures
 from fsdiff.jobs.atomic import atomic
 from fsdiff.jobs.failures import DamagedError, StorageError
@@ -64,8 +64,8 @@ def written(folder, name):
 
     path = folder / name
     if name == "a.json":
-        storage.write_json(path, {"a": 1})
-        return path, storage.read_json
+        json_files.write(path, {"a": 1})
+        return path, json_files.read
     if name == "a.safetensors":
         tensors.write(path, {"a": torch.zeros(2)}, {})
         return path, tensors.read
@@ -168,7 +168,7 @@ def test_a_name_says_nothing_about_the_cause(tmp_path):
     path = tmp_path / "memory.json"
     path.write_text("{")
     with pytest.raises(DamagedError, match=r"memory\.json is not whole JSON"):
-        storage.read_json(path)
+        json_files.read(path)
 
 
 def test_a_limit_on_the_size_of_files_is_named(tmp_path):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fsdiff.data import storage
+from fsdiff.data import json_files
 from fsdiff.data.storage import Provenance
 from fsdiff.jobs import job as jobs
 from fsdiff.jobs import locks
@@ -39,7 +39,7 @@ def given(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     read = tmp_path / "read.json"
-    storage.write_json(read, Provenance.of_job(INPUT).attributes())
+    json_files.write(read, Provenance.of_job(INPUT).attributes())
     code = fingerprint(script=script, modules=MODULES)
     snakemake = SimpleNamespace(
         params=SimpleNamespace(
@@ -55,7 +55,7 @@ def given(tmp_path):
 
 
 def write(path, job):
-    storage.write_json(path, Provenance.of_job(job).attributes())
+    json_files.write(path, Provenance.of_job(job).attributes())
 
 
 def run(given):
@@ -106,7 +106,7 @@ def test_all_code_is_loaded_before_it_is_compared(given, monkeypatch):
 
 def test_what_was_made_from_something_else_is_not_read(given):
     other = {**INPUT, "config": {"seed": 4}, "lineage": "3" * 16}
-    storage.write_json(given.read, Provenance.of_job(other).attributes())
+    json_files.write(given.read, Provenance.of_job(other).attributes())
     with pytest.raises(StorageError, match=r"read\.json was made with .*seed is 4, expected 3"):
         run(given)
     assert not given.a.exists()

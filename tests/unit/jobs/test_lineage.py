@@ -7,7 +7,7 @@ import netCDF4
 import pytest
 import xarray as xr
 
-from fsdiff.data import storage, tensors
+from fsdiff.data import json_files, storage, tensors
 from fsdiff.data.storage import Provenance
 from fsdiff.jobs.failures import StorageError
 from fsdiff.jobs.lineage import check, difference_of, lineage, recorded
@@ -25,7 +25,7 @@ def written(path, made=MADE):
     elif len(path.suffixes) == 2:  # weights that are kept on the way
         tensors.write(path, {}, made.attributes())
     else:
-        storage.write_json(path.with_suffix(".json"), {"rows": [], **made.attributes()})
+        json_files.write(path.with_suffix(".json"), {"rows": [], **made.attributes()})
         path.touch()
     return path
 

@@ -12,7 +12,7 @@ from fsdiff.data.statistics import Statistics
 from fsdiff.measures.priors.convolution import FNO, Bessel, Combined, Laplacian, Standard
 from fsdiff.measures.priors.kernel import RBF, Exponential, Matern
 from fsdiff.measures.roughness import GROWTH, NEGLIGIBLE, Comparison, compare
-from fsdiff.reports.verdicts import of_noise
+from fsdiff.reports.roughness import of_noise
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 from fsdiff.stages.train import warn_of_smooth_noise
 

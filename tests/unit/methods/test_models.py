@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 import xarray as xr
 
-from fsdiff.data import storage, tensors
+from fsdiff.data import json_files, tensors
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.samplers import DDIM
 from fsdiff.jobs.failures import StorageError
@@ -260,7 +260,7 @@ def test_a_description_from_elsewhere_is_checked_like_a_configuration(saved, key
     """One line that names the file and the key, whatever it says."""
     _, path = saved
     sidecar = path.with_suffix(".json")
-    storage.write_json(sidecar, changed(storage.read_json(sidecar), key, value))
+    json_files.write(sidecar, changed(json_files.read(sidecar), key, value))
     with pytest.raises(StorageError) as caught:
         models.load(path)
     message = str(caught.value)
@@ -275,8 +275,8 @@ def test_a_description_from_elsewhere_is_checked_like_a_configuration(saved, key
 def test_no_depth_of_nesting_ends_in_a_traceback(saved, key, depth):
     _, path = saved
     sidecar = path.with_suffix(".json")
-    content = changed(storage.read_json(sidecar), key, "HERE")
-    text = storage.canonical_json(content).replace('"HERE"', "[" * depth + "]" * depth)
+    content = changed(json_files.read(sidecar), key, "HERE")
+    text = json_files.canonical(content).replace('"HERE"', "[" * depth + "]" * depth)
     whole = json.dumps({"digest": hashlib.sha256(text.encode()).hexdigest()})
     sidecar.write_text(whole[:-1] + "," + text[1:])
     if key == "more" and depth < 900:  # nobody looks at it
@@ -306,9 +306,9 @@ def test_weights_from_elsewhere_are_compared_with_their_description(saved, name,
     held, _ = tensors.read(path)
     held[name] = value
     held = {name: tensor for name, tensor in held.items() if tensor is not None}
-    description = storage.read_json(path.with_suffix(".json"))
+    description = json_files.read(path.with_suffix(".json"))
     description["weights"] = tensors.write(path, held, {})
-    storage.write_json(path.with_suffix(".json"), description)
+    json_files.write(path.with_suffix(".json"), description)
     with pytest.raises(StorageError) as caught:
         models.load(path)
     assert told in str(caught.value)

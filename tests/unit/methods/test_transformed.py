@@ -6,7 +6,7 @@ import torch
 import xarray as xr
 
 import fsdiff as fs
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.fitting import transforms_in
 from fsdiff.data.hierarchy import restrict, statistics, with_transforms
 from fsdiff.data.statistics import Statistics
@@ -164,7 +164,7 @@ def test_the_reference_row_is_that_of_the_method(data, surrogate):
     config = {"basis": described(BASIS), "count": 20, "metrics": {"one": {"kind": "one_point"}}}
     output = data / "rows.json"
     evaluate_references({"config": config, "code": ""}, data=data / f"{N}.nc", output=output)
-    rows = {row["row"]: row for row in storage.read_json(output)["rows"]}
+    rows = {row["row"]: row for row in json_files.read(output)["rows"]}
     drawn = fs.load(surrogate).sample(n=N, indices=range(20), seed=0).fields
     with storage.read(data / f"{N}.nc") as dataset:
         judge, (target, _) = Judge.of(config, dataset), reference_halves(dataset)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.hierarchy import statistics, with_transforms
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
@@ -62,7 +62,7 @@ def test_rows_are_about_physical_fields_whatever_a_model_is_trained_on(tmp_path)
         source, output = tmp_path / f"{name}.nc", tmp_path / f"{name}.json"
         storage.write(dataset, source, title=name, provenance=Provenance({}, "", 0))
         evaluate_references(job, data=source, output=output)
-        rows[name] = {row["row"]: row for row in storage.read_json(output)["rows"]}
+        rows[name] = {row["row"]: row for row in json_files.read(output)["rows"]}
     assert rows["log"]["real"] == rows["plain"]["real"]
     assert rows["log"]["white_noise"] == rows["plain"]["white_noise"]
     # A Gaussian of the logarithm has the law of the data, one of the fields themselves has not.

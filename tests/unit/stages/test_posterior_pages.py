@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.sources.labels import label
 from fsdiff.inverse.references.kriging import JointGaussian
 from fsdiff.measures.priors import Matern
@@ -18,13 +18,14 @@ from fsdiff.spaces.bases import CosineBasis
 from fsdiff.spaces.boxes import Axis, Box
 from fsdiff.stages.observe import observed
 from fsdiff.stages.observed import Observed, labelled
+from fsdiff.stages.posterior_errors import posterior_errors
 from fsdiff.stages.posterior_pages import (
     Inverse,
     draw_forecast,
     draw_posteriors,
     draw_resolutions,
 )
-from fsdiff.stages.posterior_reports import posterior_errors, posterior_table, posterior_verdict
+from fsdiff.stages.posterior_reports import posterior_table, posterior_verdict
 from fsdiff.stages.posterior_summary import summarise_posteriors
 
 MADE = storage.Provenance({}, "code", 0)
@@ -96,7 +97,7 @@ class Files:
         outputs = {key: self.path(name) for key, name in outputs.items()}
         job = {"config": self.config, "code": "code"}
         draw_posteriors(job, **self.inputs(**more), **outputs)
-        return storage.read_json(self.path("c.json"))
+        return json_files.read(self.path("c.json"))
 
 
 def test_calibration_of_exact_posteriors_is_within_chance(tmp_path):
@@ -210,7 +211,7 @@ def summary(tmp_path):
         ],
     }  # fmt: skip
     for name, found in rows.items():
-        storage.write_json(tmp_path / name, {"rows": found})
+        json_files.write(tmp_path / name, {"rows": found})
     config = {"baselines": [IDENTITY], "posteriors": [IDENTITY | POSTERIOR]}
     summarise_posteriors(
         {"config": config},
@@ -252,9 +253,9 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
     posterior_errors(job, observation="sensors", summary=summary, output=output)
     assert output.stat().st_size > 0
     row = {"posterior": "a", "draws": 50, "coverage": 0.9, "low": 0.8, "high": 0.95}
-    storage.write_json(tmp_path / "c.json", {"rows": [row]})
+    json_files.write(tmp_path / "c.json", {"rows": [row]})
     judged = {"used": True, "remark": "none"}
-    storage.write_json(tmp_path / "j.json", {"rows": [], "reference": judged})
+    json_files.write(tmp_path / "j.json", {"rows": [], "reference": judged})
     (tmp_path / "f.png").write_bytes(b"picture")
     text, page = tmp_path / "posteriors.md", tmp_path / "posteriors.html"
     posterior_verdict(

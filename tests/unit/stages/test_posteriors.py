@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.hierarchy import restrict, statistics, with_transforms
 from fsdiff.data.storage import Provenance
 from fsdiff.inverse.latent.posterior import posterior_of
@@ -107,7 +107,7 @@ class Study:
         output = self.folder / "rows.json"
         files = {"reference": None, "data": self.data(n or self.level)} | files
         stage(self.job(config), observation=self.observation, output=output, **files)
-        return storage.read_json(output)
+        return json_files.read(output)
 
     def posterior(self, case):
         data = torch.from_numpy(storage.read_results(self.observation)["data"].values[case])

@@ -10,7 +10,7 @@ import xarray as xr
 
 from fsdiff import parts
 from fsdiff import study as config
-from fsdiff.data import hierarchy, storage, tensors
+from fsdiff.data import hierarchy, json_files, storage, tensors
 from fsdiff.jobs.failures import StorageError
 from fsdiff.methods import models
 from fsdiff.reports.plotting.progress import metric_by_epoch
@@ -169,7 +169,7 @@ def test_the_last_evaluation_is_that_of_the_end(run):
         cost=run.path("cost.json"),
         output=run.path("metrics.json"),
     )
-    (row,) = storage.read_json(run.path("metrics.json"))["rows"]
+    (row,) = json_files.read(run.path("metrics.json"))["rows"]
     assert job["samples"]["count"] == 3
     for name in ("one_point_w1", "one_point_kurtosis"):
         assert row[name] == float(found[name].sel(epoch=4))
@@ -235,9 +235,9 @@ STATES = {
     "cut": lambda path: path.write_bytes(path.read_bytes()[:-30]),
     "empty": lambda path: path.write_bytes(b""),
     "edited": lambda path: path.write_bytes(path.read_bytes().replace(b"0.", b"1.", 1)),
-    "no rows": lambda path: storage.write_json(path, {"rows": None}),
-    "rows of words": lambda path: storage.write_json(path, {"rows": [{"epoch": "two"}]}),
-    "rows without epochs": lambda path: storage.write_json(path, {"rows": [{"seconds": 1.0}]}),
+    "no rows": lambda path: json_files.write(path, {"rows": None}),
+    "rows of words": lambda path: json_files.write(path, {"rows": [{"epoch": "two"}]}),
+    "rows without epochs": lambda path: json_files.write(path, {"rows": [{"seconds": 1.0}]}),
 }
 
 

@@ -1,0 +1,37 @@
+"""What a comparison of noise with data means for training, in words."""
+
+import numpy as np
+
+from fsdiff.measures.roughness import NEGLIGIBLE, Comparison
+
+
+def of_noise(comparison: Comparison) -> str:
+    """Whether noise is rough enough for data; if not, where, and which prior to choose."""
+    data, noise = comparison.exponents
+    first, last = comparison.fitted
+    decay = (
+        f"from wavenumber {first} to {last} the energy of the noise goes like "
+        f"k^{-noise:.1f} and that of the data like k^{-data:.1f}"
+    )
+    if comparison.rough_enough:
+        return f"the noise is rough enough for these data: {decay}"
+    reasons, remedies = [], []
+    if len(comparison.scarcer):
+        reasons.append(
+            f"the noise is smoother than the data at wavenumbers {_ranges(comparison.scarcer)}, "
+            f"whose score grows without bound as t → 0: {decay}"
+        )
+        remedies.append("rougher (a smaller power, smoothness or length)")
+    if comparison.uncovered > NEGLIGIBLE or len(comparison.scarcer) < len(comparison.smoother):
+        reasons.append(
+            f"{100 * comparison.uncovered:.2g}\u00a0% of the data's energy is in modes without any "
+            "noise, which cannot be generated"
+        )
+        remedies.append("positive in every mode, like bessel")
+    return f"{'; '.join(reasons)}; choose a prior that is {' and '.join(remedies)}"
+
+
+def _ranges(wavenumbers: np.ndarray) -> str:
+    """Runs of consecutive numbers as "3–17, 20"."""
+    runs = np.split(wavenumbers, 1 + np.flatnonzero(np.diff(wavenumbers) > 1))
+    return ", ".join(f"{r[0]}–{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in runs)
