@@ -1,35 +1,118 @@
-"""Dry runs in processes that have imported what all of them need: half of the time of each."""
+"""Dry runs in processes that have loaded what all of them need: most of the time of each."""
 
+import atexit
 import multiprocessing
 import os
 import runpy
 import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 PRELOADED = ["snakemake.cli", "torch", "pandas", "xarray", "scipy.sparse.linalg", "pydantic"]
 """Nothing of this package, which tests edit."""
 
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(PRELOADED)
+
 
 def dry_run(root: Path, *arguments: str) -> tuple[int, str]:
-    """Plan a workflow as ``python -m snakemake`` does below ``root``: exit status and output."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    """Plan a workflow as ``python -m snakemake`` does below ``root``: exit status and output.
+
+    Where the package is as it was when the planner of the checkout loaded it, that serves;
+    otherwise the plan is that of a process which has loaded nothing of it.
+    """
+    planner = Planner.of(root)
     with NamedTemporaryFile() as output:
-        process = context.Process(target=_plan, args=(root, output.name, arguments))
+        if planner.sources == sources(root):
+            status = planner.plan(output.name, arguments)
+        else:
+            process = CONTEXT.Process(target=_plan_afresh, args=(root, output.name, arguments))
+            process.start()
+            process.join()
+            assert process.exitcode is not None
+            status = process.exitcode
+        return status, output.read().decode()
+
+
+def sources(root: Path) -> dict[Path, bytes]:
+    """All code of the package in a checkout."""
+    return {path: path.read_bytes() for path in sorted((root / "fsdiff").rglob("*.py"))}
+
+
+class Planner:
+    """A process that has loaded the package of a checkout; each plan is made by a copy of it."""
+
+    current: "Planner | None" = None
+    """That of the checkout which was planned last; others have ended."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.sources = root, sources(root)
+        self._connection, other = CONTEXT.Pipe()
+        self._process = CONTEXT.Process(target=_serve, args=(root, other))
+        self._process.start()
+        other.close()
+
+    @classmethod
+    def of(cls, root: Path) -> "Planner":
+        """The planner of a checkout, which is started if another was planned last."""
+        if cls.current is None or cls.current.root != root:
+            cls.end()
+            cls.current = cls(root)
+        return cls.current
+
+    @classmethod
+    def end(cls) -> None:
+        """End the process that waits for plans to make."""
+        if cls.current is not None:
+            cls.current._connection.close()
+            cls.current._process.join()
+            cls.current = None
+
+    def plan(self, output: str, arguments: tuple[str, ...]) -> int:
+        """The exit status of a plan whose output goes to a file."""
+        self._connection.send((output, arguments))
+        return self._connection.recv()
+
+
+atexit.register(Planner.end)
+
+
+def _serve(root: Path, requests: Connection) -> None:
+    """Load the package and wait for plans to make, until nobody can ask for any."""
+    _enter(root)
+    from fsdiff import provenance, study  # noqa: F401 (what a plan takes most time for)
+
+    for script in (root / "workflow" / "scripts").glob("*.py"):
+        provenance.fingerprint(script=script)
+    copies = multiprocessing.get_context("fork")
+    while True:
+        try:
+            output, arguments = requests.recv()
+        except EOFError:
+            return
+        process = copies.Process(target=_plan, args=(output, arguments))
         process.start()
         process.join()
-        assert process.exitcode is not None
-        return process.exitcode, output.read().decode()
+        requests.send(process.exitcode)
 
 
-def _plan(root: Path, output: str, arguments: tuple[str, ...]) -> None:
+def _plan_afresh(root: Path, output: str, arguments: tuple[str, ...]) -> None:
+    _enter(root)
+    _plan(output, arguments)
+
+
+def _enter(root: Path) -> None:
+    """Make a checkout the one whose package is imported."""
     assert "fsdiff" not in sys.modules
-    with open(output, "wb") as written:
-        os.dup2(written.fileno(), 1)
-        os.dup2(written.fileno(), 2)
     os.environ["PYTHONPATH"] = str(root)
     os.chdir(root)
     sys.path.insert(0, str(root))
+
+
+def _plan(output: str, arguments: tuple[str, ...]) -> None:
+    with open(output, "wb") as written:
+        os.dup2(written.fileno(), 1)
+        os.dup2(written.fileno(), 2)
     sys.argv = ["snakemake", "--dry-run", *arguments]
     runpy.run_module("snakemake", run_name="__main__", alter_sys=True)

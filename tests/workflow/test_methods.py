@@ -14,9 +14,9 @@ pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A small diffusion and the Gaussian surrogate, run to the end."""
-    checkout = Checkout.create(tmp_path_factory.mktemp("methods") / "checkout")
+def compared(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A small diffusion that has run, and the Gaussian surrogate beside it, run to the end."""
+    checkout = finished.copy(tmp_path_factory.mktemp("methods") / "checkout")
     configuration: dict[str, Any] = yaml.safe_load(checkout.configuration.read_text())
     del configuration["experiments"]["multilevel"]
     surrogate = {"method": {"kind": "gaussian"}, "seeds": [0, 1]}
