@@ -60,6 +60,8 @@ class Stream(IntEnum):
     """Seeds of references, one for each case."""
     CHANCE = 68
     """Which draws play the truth where it is tried what chance does."""
+    ANNEALING = 69
+    """Ensembles that lead Markov chains from the prior to the posterior."""
 
     INITIAL_STATE = 101
     """Initial states of equations in time."""

@@ -1,6 +1,6 @@
 """How probable data are, given what the forward map says of a field: −log of it is Φ."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import torch
@@ -22,6 +22,12 @@ class GaussianNoise:
     def deviations(self, like: Tensor) -> Tensor:
         """As many as observations, or one."""
         return torch.as_tensor(self.noise, dtype=like.dtype, device=like.device)
+
+    def widened(self, factor: float) -> "GaussianNoise":
+        """With errors that are ``factor`` times as wide."""
+        noise = self.noise
+        wide = tuple(factor * x for x in noise) if isinstance(noise, tuple) else factor * noise
+        return replace(self, noise=wide)
 
     def potential(self, observed: Tensor, data: Tensor) -> Tensor:
         """Φ of observations (batch, count), a number each."""
@@ -49,6 +55,10 @@ class MeanAbsoluteError:
     scale: PositiveFloat
     kind: Literal["abc_mae"] = "abc_mae"
     differentiable = False
+
+    def widened(self, factor: float) -> "MeanAbsoluteError":
+        """With errors that are ``factor`` times as wide."""
+        return replace(self, tolerance=factor * self.tolerance, scale=factor * self.scale)
 
     def potential(self, observed: Tensor, data: Tensor) -> Tensor:
         """Φ of observations (batch, count), a number each."""

@@ -11,6 +11,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from fsdiff.data import tensors
+from fsdiff.inverse.references.annealing import Annealing
 from fsdiff.inverse.references.base import Draws, Reference
 from fsdiff.inverse.references.chains import Chains, Plan, State
 from fsdiff.inverse.references.convergence import (
@@ -19,6 +20,7 @@ from fsdiff.inverse.references.convergence import (
     NotConvergedError,
     convergence,
 )
+from fsdiff.inverse.references.fitted import Fitted
 from fsdiff.inverse.references.gaussian import laplace
 from fsdiff.inverse.references.kernels import Kernel, PreconditionedCrankNicolson
 from fsdiff.inverse.references.likelihoods import Likelihood
@@ -41,11 +43,14 @@ class MarkovChains(Reference):
     chains. They are a reference if R̂ is at most ``r_hat`` and the effective sample size at least
     ``effective`` for Φ and the leading coefficients. ``recentred`` chains take their steps about
     Laplace's approximation, which pays where data tell much more than the prior and the map has a
+    derivative. With ``annealing`` they start from an ensemble that is led from the prior to the
+    posterior, and take their steps about the Gaussian law with its moments: that asks for no
     derivative. With ``likelihood`` errors are not those of the observation. On a grid coarser than
     that of the data, what it does not resolve of them is an error of the map: choose grids on which
     that is small against the noise.
 
-    Good values: pcn where maps are cheap or have no derivative, hmc where data are precise.
+    Good values: pcn where maps are cheap or have no derivative, with annealing where data are
+    precise, too; hmc where there is a derivative and data are precise.
     """
 
     kernel: Kernel = field(default_factory=PreconditionedCrankNicolson)
@@ -56,12 +61,15 @@ class MarkovChains(Reference):
     r_hat: Annotated[float, Field(gt=1, le=1.2)] = R_HAT
     effective: PositiveFloat = EFFECTIVE
     recentred: bool = False
+    annealing: Annealing | None = None
     likelihood: Likelihood | None = None
     kind: Literal["chains"] = "chains"
 
     def __post_init__(self) -> None:
-        """Refuse plans that keep too little to judge."""
+        """Refuse plans that keep too little to judge, and two laws of steps."""
         _ = self.plan
+        if self.recentred and self.annealing:
+            raise ValueError("annealing: chains cannot be recentred, too; use recentred: false")
 
     @property
     def plan(self) -> Plan:
@@ -98,9 +106,8 @@ class MarkovChains(Reference):
     ) -> Draws:
         """Draws of the chains, converged or not; of two neighbours the chains are different."""
         self.check(count)
-        chains = Chains(
-            _recentred(posterior) if self.recentred else posterior, self.kernel, self.plan, seed
-        )
+        begun, start = self._begun(posterior, seed)
+        chains = Chains(begun, self.kernel, self.plan, seed, start)
         if state is not None:
             chains.state = saved(state, lambda path: _restored(path, chains))
         self._run(chains, state, progress)
@@ -117,6 +124,17 @@ class MarkovChains(Reference):
             acceptance=float(chains.acceptance().mean()),
             remark=remark,
         )
+
+    def _begun(self, posterior: Posterior, seed: int) -> tuple[Posterior, Tensor | None]:
+        """The posterior as chains see it, and where they start if not from the prior."""
+        if self.recentred:
+            return _recentred(posterior), None
+        if self.annealing is None:
+            return posterior, None
+        with interruptible() as work:
+            law, ensemble = self.annealing(posterior, seed, work.check)
+        chosen = torch.arange(self.chains) * len(ensemble) // self.chains
+        return Fitted.about(posterior, law), ensemble[chosen] - law.shift
 
     def _run(self, chains: Chains, state: Path | None, progress: Callable[[int], object]) -> None:
         """To the end, saving what has been reached to the file ``state``."""

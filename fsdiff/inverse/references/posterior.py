@@ -29,15 +29,18 @@ class Posterior:
         """Whether there is a gradient to follow."""
         return self.map.differentiable and self.likelihood.differentiable
 
-    def potential(self, deviation: Tensor) -> Tensor:
-        """Φ(mean + q), (batch,)."""
+    def observed(self, deviation: Tensor) -> Tensor:
+        """G(mean + q), (batch, size); not a number where the map has no value."""
         try:
-            observed = self.map.evaluate(self.prior.mean + deviation)
+            return self.map.evaluate(self.prior.mean + deviation)
         except ArithmeticError:
             if len(deviation) == 1:
-                return torch.full((1,), torch.inf, dtype=deviation.dtype)
-            return torch.cat([self._part(i).potential(q) for i, q in enumerate(deviation.split(1))])
-        return _number(self.likelihood.potential(observed, self.data))
+                return torch.full((1, self.map.size), torch.nan, dtype=deviation.dtype)
+            return torch.cat([self.observed(q) for q in deviation.split(1)])
+
+    def potential(self, deviation: Tensor) -> Tensor:
+        """Φ(mean + q), (batch,)."""
+        return _number(self.likelihood.potential(self.observed(deviation), self.data))
 
     def gradient(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
         """Φ, and its gradient in the inner product, the mean over nodes; zero where Φ = ∞."""

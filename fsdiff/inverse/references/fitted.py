@@ -1,0 +1,173 @@
+"""A posterior seen from a Gaussian law that was fitted to draws: for maps without a derivative.
+
+As in ``fsdiff.inverse.references.recentred``, kernels that leave such a law invariant take steps as
+long as the posterior is wide in every direction. Here it differs from the prior in some coordinates
+only, so that steps do not depend on the resolution.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from fsdiff.inverse.references.posterior import Posterior
+from fsdiff.inverse.references.priors import Prior
+
+SHRUNK = 1e-3
+"""By what share correlations are shrunk."""
+
+_LEAST = 1e-8
+"""The least variance of a coordinate, whose draws may all be the same."""
+
+_BLOCK = 256
+"""Functions that are made at a time."""
+
+
+def coordinate_functions(prior: Prior, count: int) -> Tensor:
+    """The functions of a prior's N(0, 1) numbers that vary most, at most ``count``, (count, *shape).
+
+    A draw is the sum of all functions times their numbers. They are orthogonal.
+    """
+    unit, best = torch.eye(prior.normals, dtype=torch.float64), None
+    for rows in unit.split(_BLOCK):
+        made = prior.draw(rows)
+        best = made if best is None else torch.cat([best, made])
+        energies = best.flatten(1).square().sum(1)
+        best = best[energies.argsort(descending=True, stable=True)[:count]]
+    assert best is not None
+    energies = best.flatten(1).square().sum(1)
+    return best[energies > 1e-24 * energies[0]]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedLaw(Prior):
+    """N(``centre``, L Lᵀ) in some coordinates of a prior in which that is N(0, I).
+
+    ``functions`` (count, *shape) are those of ``coordinate_functions``, ``centre`` is (count,) and
+    ``factor`` L, (count, count), lower triangular. All other coordinates are those of the prior.
+    """
+
+    prior: Prior
+    functions: Tensor
+    centre: Tensor
+    factor: Tensor
+
+    @classmethod
+    def of(cls, prior: Prior, functions: Tensor, deviations: Tensor, weights: Tensor) -> Self:
+        """With the moments of deviations (draws, *shape), each of which has a weight.
+
+        Correlations are shrunk a little, for few draws to give a covariance, too.
+        """
+        coordinates = coordinates_of(deviations, functions)
+        weights = weights / weights.sum()
+        centre = weights @ coordinates
+        anomalies = (coordinates - centre) * weights[:, None].sqrt()
+        covariance = anomalies.T @ anomalies
+        own = covariance.diagonal().clamp_min(_LEAST)
+        covariance = (1 - SHRUNK) * covariance + SHRUNK * torch.diag(own)
+        return cls(prior, functions, centre, torch.linalg.cholesky(covariance))
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """That of the prior."""
+        return self.prior.shape
+
+    @property
+    def shift(self) -> Tensor:
+        """The mean without the prior's, (*shape)."""
+        return torch.tensordot(self.centre, self.functions, 1)
+
+    @cached_property
+    def mean(self) -> Tensor:  # type: ignore[override]
+        """That of the prior, moved to the centre."""
+        return self.prior.mean + self.shift
+
+    @property
+    def normals(self) -> int:
+        """Those of the prior."""
+        return self.prior.normals
+
+    def draw(self, normals: Tensor) -> Tensor:
+        """Draws of the prior whose coordinates ξ have become L ξ."""
+        z = self.prior.draw(normals)
+        own = coordinates_of(z, self.functions)
+        return z + torch.tensordot(own @ self.factor.T - own, self.functions, 1)
+
+    def covariance(self, gradient: Tensor) -> Tensor:
+        """C g, and L Lᵀ instead of I between coordinates."""
+        along = _inner(gradient, self.functions)
+        changed = along @ self.factor @ self.factor.T - along
+        return self.prior.covariance(gradient) + torch.tensordot(changed, self.functions, 1)
+
+    def energy(self, deviation: Tensor) -> Tensor:
+        """|q|²_C, with |L⁻¹ξ|² for |ξ|²."""
+        own = coordinates_of(deviation, self.functions)
+        changed = self.white(own).square().sum(-1) - own.square().sum(-1)
+        return self.prior.energy(deviation) + changed
+
+    def leading(self, fields: Tensor) -> Tensor:
+        """Those of the prior."""
+        return self.prior.leading(fields)
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance at each node."""
+        spread = torch.tensordot(self.factor.T, self.functions, 1).square().sum(0)
+        return self.prior.variance + spread - self.functions.square().sum(0)
+
+    def white(self, coordinates: Tensor) -> Tensor:
+        """L⁻¹ applied to coordinates (..., count)."""
+        return torch.linalg.solve_triangular(self.factor, coordinates.T, upper=False).T
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted(Posterior):
+    """The same posterior with respect to a fitted law: Φ + ½|ξ|² − ½|L⁻¹(ξ − centre)|² for Φ."""
+
+    law: FittedLaw
+
+    @classmethod
+    def about(cls, posterior: Posterior, law: FittedLaw) -> Self:
+        """From the posterior and the law."""
+        return cls(law, posterior.map, posterior.likelihood, posterior.data, law)
+
+    def potential(self, deviation: Tensor) -> Tensor:
+        """Of deviations from the mean of the law, (batch,)."""
+        return super().potential(deviation) + self._difference(deviation)[0]
+
+    def gradient(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and its gradient; zero where Φ = ∞."""
+        potential, gradient = super().gradient(deviation)
+        difference, its_gradient = self._difference(deviation)
+        possible = potential.isfinite().view(-1, *[1] * (deviation.ndim - 1))
+        return potential + difference, torch.where(possible, gradient + its_gradient, 0.0)
+
+    def _difference(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
+        law = self.law
+        own = coordinates_of(deviation, law.functions)
+        white, coordinates = law.white(own), law.centre + own
+        difference = 0.5 * (coordinates.square().sum(-1) - white.square().sum(-1))
+        pulled = torch.linalg.solve_triangular(law.factor.T, white.T, upper=True).T
+        along = (coordinates - pulled) / _squares(law.functions)
+        return difference, torch.tensordot(along, law.functions, 1)
+
+    def _part(self, number: int) -> "Fitted":
+        """One of the chains; all have the same data."""
+        return self
+
+
+def coordinates_of(deviation: Tensor, functions: Tensor) -> Tensor:
+    """⟨q, f⟩/⟨f, f⟩ of deviations (..., *shape), (..., count)."""
+    return _inner(deviation, functions) / _squares(functions)
+
+
+def _inner(fields: Tensor, functions: Tensor) -> Tensor:
+    """Means over nodes, summed over channels, of products with functions, (..., count)."""
+    flat = fields.flatten(fields.ndim - functions.ndim + 1)
+    return flat @ functions.flatten(1).T / torch.Size(functions.shape[2:]).numel()
+
+
+def _squares(functions: Tensor) -> Tensor:
+    return functions.flatten(1).square().sum(1) / torch.Size(functions.shape[2:]).numel()
