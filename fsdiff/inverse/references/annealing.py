@@ -70,8 +70,7 @@ class Annealing:
             number += 1
             before = _potential(posterior, observed, information)
             information = _next(posterior, observed, before, information)
-            gained = before - _potential(posterior, observed, information)
-            weights = torch.softmax(gained.nan_to_num(nan=-torch.inf), 0)
+            weights = _weights(before, _potential(posterior, observed, information))
             law = FittedLaw.of(prior, functions, deviations, weights)
             target = Fitted.about(_at(posterior, information), law)
             moved = deviations[_resampled(weights, seed, number)] - law.shift
@@ -114,13 +113,18 @@ def _potential(posterior: Posterior, observed: Tensor, information: float) -> Te
     return potential.nan_to_num(nan=torch.inf, posinf=torch.inf)
 
 
+def _weights(before: Tensor, after: Tensor) -> Tensor:
+    """Weights that sum to one, (particles,), zero where Φ = ∞; not numbers where it always is."""
+    gained = torch.where(after.isinf(), -torch.inf, before - after)
+    return torch.softmax(gained, 0)
+
+
 def _next(posterior: Posterior, observed: Tensor, before: Tensor, information: float) -> float:
     """The most information with which ``KEPT`` of the ensemble is left in effect."""
 
     def left(candidate: float) -> float:
-        gained = before - _potential(posterior, observed, candidate)
-        weights = torch.softmax(gained.nan_to_num(nan=-torch.inf), 0)
-        return float(1 / weights.square().sum()) / len(weights)
+        weights = _weights(before, _potential(posterior, observed, candidate))
+        return float(weights.sum().square() / weights.square().sum()) / len(weights)
 
     if left(1.0) >= KEPT:
         return 1.0

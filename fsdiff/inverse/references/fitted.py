@@ -15,8 +15,8 @@ from torch import Tensor
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.inverse.references.priors import Prior
 
-SHRUNK = 1e-3
-"""By what share correlations are shrunk."""
+SHRUNK, WIDENED = 1e-3, 1.5
+"""By what share correlations of draws are shrunk, and times what their variances are taken."""
 
 _LEAST = 1e-8
 """The least variance of a coordinate, whose draws may all be the same."""
@@ -58,7 +58,8 @@ class FittedLaw(Prior):
     def of(cls, prior: Prior, functions: Tensor, deviations: Tensor, weights: Tensor) -> Self:
         """With the moments of deviations (draws, *shape), each of which has a weight.
 
-        Correlations are shrunk a little, for few draws to give a covariance, too.
+        Correlations are shrunk, as those of few draws are too large, and the law is wider than the
+        draws: chains about one that is too narrow stay for long where it is improbable.
         """
         coordinates = coordinates_of(deviations, functions)
         weights = weights / weights.sum()
@@ -67,7 +68,7 @@ class FittedLaw(Prior):
         covariance = anomalies.T @ anomalies
         own = covariance.diagonal().clamp_min(_LEAST)
         covariance = (1 - SHRUNK) * covariance + SHRUNK * torch.diag(own)
-        return cls(prior, functions, centre, torch.linalg.cholesky(covariance))
+        return cls(prior, functions, centre, torch.linalg.cholesky(WIDENED * covariance))
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]

@@ -15,6 +15,7 @@ from fsdiff.metrics.posterior.calibration import (
     fair_score,
 )
 from fsdiff.metrics.posterior.distances import ClassifierTwoSample, PosteriorEnergyDistance
+from fsdiff.metrics.posterior.exceedance import Exceedance
 from fsdiff.metrics.posterior.moments import (
     Misfit,
     PosteriorCovariance,
@@ -36,6 +37,7 @@ ALL: dict[str, PosteriorMetric] = {
         RankedProbabilityScore(),
         Coverage(),
         Calibration(modes=2, bins=4),
+        Exceedance(),
     )
 }
 
@@ -61,6 +63,18 @@ def test_moments_of_draws_that_are_moved_and_stretched():
     for name, place in (("posterior_mean", 1), ("posterior_mean_relative", 2)):
         expected = np.mean([float(sizes[0] / sizes[place]) for sizes in by_case])
         assert row[name] == pytest.approx(expected, rel=1e-9)
+
+
+def test_probabilities_to_exceed_a_level_are_compared_node_by_node():
+    """Two of four draws above the level against one of two, three of four against none."""
+    draws = torch.tensor([[1.0, 2], [1, 2], [-1, 2], [-1, -1]])[None, :, None]
+    reference = torch.tensor([[1.0, -1], [-1, -1]])[None, :, None]
+    cases = Cases(draws, LINE, reference=reference)
+    assert Exceedance()(cases) == {"exceedance": 0.375}
+    assert Exceedance(level=1.5)(cases) == {"exceedance": 0.375}
+    assert Exceedance(level=1.0)(cases) == {"exceedance": 0.375}
+    assert Exceedance(level=2.5)(cases) == {"exceedance": 0.0}
+    assert Exceedance(level=-1.0)(cases) == {"exceedance": 0.0}
 
 
 def test_error_of_the_covariance_is_that_of_the_scale():
