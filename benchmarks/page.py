@@ -63,12 +63,14 @@ def run(files: Sequence[Path], directory: Path, cores: int, *targets: str) -> No
 def write_from_tables(files: Sequence[Path], results: Path) -> None:
     """Write the page of a study from the tables of one that has run."""
     study, trajectories = load(*files), results / "trajectories.csv"
+    analysed = study.page.findings if study.page else []
     write_page(
         {"config": study.page_slice()},
-        summary=results / "summary.csv",
+        summary=results / "summary.csv" if study.experiments else None,
         trajectories=trajectories if trajectories.exists() else None,
         claims=results / "reproduction.md" if study.page and study.page.claims else None,
         posteriors=results / "posteriors.md" if study.page and study.page.posteriors else None,
+        analyses=[results / "analyses" / f"{name}.nc" for name in analysed],
         output=results / "page.md",
     )
 

@@ -1,11 +1,11 @@
 """What a network would have to represent near t = 0 when the data have no density."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import xarray as xr
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, results
@@ -43,11 +43,11 @@ class Singularity(Analysis):
     process: GaussianPath = field(default_factory=OrnsteinUhlenbeck)
     times: PositiveInt = 41
     samples: PositiveInt = 2000
-    seed: NonNegativeInt = 0
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     kind: Literal["singularity"] = "singularity"
 
     def run(self) -> xr.Dataset:
-        """``size`` (quantity, time) at the point; ``least_loss`` and ``weight`` (time)."""
+        """``size`` (quantity, time) at the point; ``least_loss`` (seed, time)."""
         exact = self.law.exact(self.process)
         t = time_grid(self.process, self.times, "exponential")
         shape = exact.data.means.shape[1:]
@@ -56,7 +56,7 @@ class Singularity(Analysis):
         sizes = torch.stack([_norm(u) for u in (estimate.score, estimate.noise, estimate.data)])
         zero = torch.zeros((), dtype=torch.float64)
         weight = (2 * self.process.log_ratio(t, zero)).exp()
-        loss = self._least_loss(exact, t)
+        loss = torch.stack([self._least_loss(exact, t, seed) for seed in self.seeds])
         noise = self.process.noise_scale(t, zero)
         early = noise <= max(EARLY, float(noise[-3]))
         slopes = [_slope(noise[early], size[early]) for size in sizes]
@@ -72,13 +72,14 @@ class Singularity(Analysis):
                     float(_norm(limit - vector) / _norm(vector)),
                     "|−r² S − (x − P x)| over the distance",
                 ),
-                "least_loss": ("time", loss, "E‖X_0 − E[X_0|X_t]‖²"),
+                "least_loss": (("seed", "time"), loss, "E‖X_0 − E[X_0|X_t]‖²"),
                 "weight": ("time", weight, "m²/r²"),
-                "local_dimension": ((), float((weight * loss)[early].mean()), "m²/r² times it"),
+                "local_dimension": ("seed", (weight * loss)[:, early].mean(1), "m²/r² times it"),
             },
             {
                 "quantity": ("quantity", ["score", "noise", "data"], "what is estimated"),
                 "time": ("time", t, "time"),
+                "seed": ("seed", list(self.seeds), "seed"),
             },
         )
 
@@ -89,9 +90,9 @@ class Singularity(Analysis):
         score = marginal.apply(marginal.noise_scale.square(), estimate.score)
         return x - near, -score[-1:]
 
-    def _least_loss(self, exact: ExactDenoiser, times: Tensor) -> Tensor:
+    def _least_loss(self, exact: ExactDenoiser, times: Tensor, seed: int) -> Tensor:
         """Mean square of the error of the best estimate of X_0, at each time."""
-        random = generator(self.seed, Stream.SINGULARITY)
+        random = generator(seed, Stream.SINGULARITY)
         data = self.law.sample(random, self.samples).view(-1, *exact.data.means.shape[1:])
         noise = exact.law.colour(torch.from_numpy(random.standard_normal(data.shape)))
         losses = []

@@ -7,13 +7,18 @@ one side of a bound.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, FiniteFloat, PositiveInt
 from scipy.special import stdtrit
+
+from fsdiff.reports.findings import select
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 CONFIDENCE = 0.95
 
@@ -33,6 +38,10 @@ class Claim:
     ``against_metric``. With ``epoch`` it is about samples during training, after an epoch of
     the finest level, or about the ``best`` of them. It holds if the number, or every ratio, is from
     ``at_least`` to ``at_most``. What cannot be checked has a reason in ``not_checkable`` instead.
+
+    Instead of an experiment it may be about an ``analysis``: ``metric`` is then one of its results,
+    ``at`` the entries of its dimensions but the seed, and ``against`` are analyses, at
+    ``against_at`` if that is another place.
     """
 
     where: Text
@@ -41,6 +50,9 @@ class Claim:
     metric: Text | None = None
     experiment: Text | None = None
     resolution: PositiveInt | None = None
+    analysis: Text | None = None
+    at: dict[Text, str | int | float] = field(default_factory=dict)
+    against_at: dict[Text, str | int | float] | None = None
     against: tuple[Text, ...] = ()
     against_resolution: PositiveInt | None = None
     against_metric: Text | None = None
@@ -52,17 +64,21 @@ class Claim:
     def __post_init__(self) -> None:
         checked = {
             name: getattr(self, name)
-            for name in ("metric", "experiment", "resolution")
+            for name in ("metric", "experiment", "resolution", "analysis")
             if getattr(self, name) is not None
         }
+        of_analysis = checked.keys() == {"metric", "analysis"}
+        of_experiment = checked.keys() == {"metric", "experiment", "resolution"}
         bounded = self.at_least is not None or self.at_most is not None
         if self.not_checkable and (checked or bounded):
             raise ValueError("say how it is checked or that it is not checkable, not both")
-        if not self.not_checkable and (len(checked) < 3 or not bounded):
+        if not self.not_checkable and not (bounded and (of_analysis or of_experiment)):
             raise ValueError(
-                "give metric, experiment, resolution and at_least or at_most, or say why it is "
-                "not_checkable"
+                "give metric, experiment, resolution and at_least or at_most, or metric, analysis "
+                "and these, or say why it is not_checkable"
             )
+        if (self.at or self.against_at) and not of_analysis:
+            raise ValueError("at and against_at: leave them out, they are about an analysis")
         low, high = self.bounds
         if low >= high:
             raise ValueError(f"at_most = {high:g}: give more than at_least, {low:g}")
@@ -73,6 +89,11 @@ class Claim:
         low = -np.inf if self.at_least is None else self.at_least
         high = np.inf if self.at_most is None else self.at_most
         return low, high
+
+    @property
+    def analyses(self) -> tuple[str, ...]:
+        """The analyses that the claim is about."""
+        return () if self.analysis is None else (self.analysis, *self.against)
 
     @property
     def rows(self) -> tuple[tuple[str, int], ...]:
@@ -86,7 +107,7 @@ class Claim:
 class Estimate(NamedTuple):
     """A number and its confidence interval, NaN where one seed leaves none; ``label`` says which.
 
-    ``seeds`` are those of the least number of them that went into it.
+    ``seeds`` are those of the least number of them that went into it, 0 where there is no chance.
     """
 
     label: str
@@ -114,7 +135,16 @@ class Finding:
     reason: str = ""
 
 
-def judge(claim: Claim, summary: pd.DataFrame, trajectories: pd.DataFrame | None = None) -> Finding:
+Results = Mapping[str, "xr.Dataset"]
+"""Results of analyses by name."""
+
+
+def judge(
+    claim: Claim,
+    summary: pd.DataFrame,
+    trajectories: pd.DataFrame | None = None,
+    analyses: Results | None = None,
+) -> Finding:
     """The finding about a claim.
 
     ``summary`` has a row per experiment or search, seed and resolution, ``trajectories`` one per
@@ -122,11 +152,14 @@ def judge(claim: Claim, summary: pd.DataFrame, trajectories: pd.DataFrame | None
     """
     if claim.metric is None:
         return Finding("not checkable", reason=claim.not_checkable or "")
+    if claim.analysis is not None:
+        return _judge_analysis(claim, claim.metric, claim.analysis, analyses or {})
     metrics = [claim.metric, *[claim.against_metric or claim.metric] * len(claim.against)]
     try:
         table = summary if claim.epoch is None else _after(trajectories, claim.epoch, metrics)
         own, *others = (
-            _values(table, metric, *rows) for metric, rows in zip(metrics, claim.rows, strict=True)
+            Values(_values(table, metric, *rows))
+            for metric, rows in zip(metrics, claim.rows, strict=True)
         )
         estimates = (
             tuple(
@@ -142,10 +175,49 @@ def judge(claim: Claim, summary: pd.DataFrame, trajectories: pd.DataFrame | None
 
 
 def judge_all(
-    claims: Mapping[str, Claim], summary: pd.DataFrame, trajectories: pd.DataFrame | None = None
+    claims: Mapping[str, Claim],
+    summary: pd.DataFrame,
+    trajectories: pd.DataFrame | None = None,
+    analyses: Results | None = None,
 ) -> dict[str, Finding]:
     """The findings about all claims."""
-    return {name: judge(claim, summary, trajectories) for name, claim in claims.items()}
+    return {name: judge(claim, summary, trajectories, analyses) for name, claim in claims.items()}
+
+
+class Values(NamedTuple):
+    """A number for each seed, or the ``exact`` one."""
+
+    numbers: np.ndarray
+    exact: bool = False
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds there are, 0 where chance plays no part."""
+        return 0 if self.exact else len(self.numbers)
+
+
+def _judge_analysis(claim: Claim, metric: str, analysis: str, results: Results) -> Finding:
+    """The finding about a claim on analyses."""
+    at = claim.at if claim.against_at is None else claim.against_at
+    try:
+        own = _of_analysis(results[analysis], metric, claim.at)
+        other = claim.against_metric or metric
+        others = {name: _of_analysis(results[name], other, at) for name in claim.against}
+        estimates = tuple(_ratio(name, own, values) for name, values in others.items())
+    except LookupError as error:
+        return Finding("not checkable", reason=str(error.args[0]))
+    return _combined(estimates or (_mean(metric, own),), claim.bounds)
+
+
+def _of_analysis(result: "xr.Dataset", metric: str, at: Mapping[str, str | int | float]) -> Values:
+    """The numbers of a result at entries of its dimensions, one for each seed if it has any."""
+    found = select(result, metric, at)
+    if others := [str(name) for name in found.dims if name != "seed"]:
+        raise LookupError(f"say at which {' and '.join(others)} {metric} is meant")
+    values = found.values.ravel()
+    if not np.isfinite(values).all():
+        raise LookupError(f"{metric} is no number")
+    return Values(values, exact="seed" not in found.dims)
 
 
 def _combined(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> Finding:
@@ -157,7 +229,7 @@ def _combined(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> F
         return Finding("reproduced", estimates)
     low, high = bounds
     holds = "holds" if all(low <= estimate.value <= high for estimate in estimates) else "fails"
-    seeds = min(estimate.seeds for estimate in estimates)
+    seeds = min(estimate.seeds for estimate in estimates if estimate.seeds)
     if seeds < 2:
         reason = f"it {holds} here, but one seed does not say how far results scatter"
     else:
@@ -193,31 +265,36 @@ def _values(summary: pd.DataFrame, metric: str, experiment: str, resolution: int
     return values
 
 
-def _mean(metric: str, values: np.ndarray) -> Estimate:
+def _mean(metric: str, values: Values) -> Estimate:
     half = _half_width([values])
-    mean = float(values.mean())
-    return Estimate(metric, mean, mean - half, mean + half, len(values))
+    mean = float(values.numbers.mean())
+    return Estimate(metric, mean, mean - half, mean + half, values.seeds)
 
 
-def _ratio(name: str, own: np.ndarray, others: np.ndarray) -> Estimate:
+def _ratio(name: str, own: Values, others: Values) -> Estimate:
     """The ratio of geometric means, with Welch's interval for the difference of logarithms."""
-    if not (own > 0).all() or not (others > 0).all():
+    if not (own.numbers > 0).all() or not (others.numbers > 0).all():
         raise LookupError("numbers that are not positive have no ratio")
-    logarithms = np.log(own), np.log(others)
-    difference, half = logarithms[0].mean() - logarithms[1].mean(), _half_width(logarithms)
+    logarithms = [Values(np.log(values.numbers), values.exact) for values in (own, others)]
+    difference = logarithms[0].numbers.mean() - logarithms[1].numbers.mean()
+    half = _half_width(logarithms)
     value, low, high = np.exp([difference, difference - half, difference + half]).tolist()
-    return Estimate(f"ratio to {name}", value, low, high, min(len(own), len(others)))
+    seeds = [values.seeds for values in (own, others) if not values.exact]
+    return Estimate(f"ratio to {name}", value, low, high, min(seeds, default=0))
 
 
-def _half_width(samples: Sequence[np.ndarray]) -> float:
+def _half_width(samples: Sequence[Values]) -> float:
     """Half of the confidence interval of a sum or difference of means, degrees as Welch's."""
-    if min(map(len, samples)) < 2:
+    scattered = [values.numbers for values in samples if not values.exact]
+    if not scattered:
+        return 0.0
+    if min(map(len, scattered)) < 2:
         return float("nan")
-    squares = np.array([values.var(ddof=1) / len(values) for values in samples])
+    squares = np.array([values.var(ddof=1) / len(values) for values in scattered])
     total = squares.sum()
     if total == 0:
         return 0.0
     freedom = total**2 / sum(
-        square**2 / (len(values) - 1) for square, values in zip(squares, samples, strict=True)
+        square**2 / (len(values) - 1) for square, values in zip(squares, scattered, strict=True)
     )
     return float(stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(total))

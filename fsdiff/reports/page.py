@@ -1,15 +1,16 @@
 """A page about a study in Markdown: its question, and tables of what was found."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import Field, PositiveInt
 
 from fsdiff.reports.combinations import Combinations, Variations, legend, ranking
 from fsdiff.reports.differences import Differences, differences
+from fsdiff.reports.findings import Findings
 from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.moments import by_moment, judged
 from fsdiff.reports.plain_text import markdown, number, table_row
@@ -24,6 +25,11 @@ from fsdiff.reports.summary import (
     reference,
     titles,
 )
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Analysed = tuple[Mapping[str, "xr.Dataset"], Mapping[str, str]]
 
 FIGURES = "figures"
 """The folder of the report's figures, beside the page."""
@@ -83,6 +89,7 @@ class Contents:
     sooner: Sequence[Sooner] = ()
     tables: Sequence[Table] = ()
     combinations: Sequence[Combinations] = ()
+    analyses: Sequence[Findings] = ()
     figures: Sequence[Picture] = ()
 
 
@@ -92,11 +99,12 @@ def page(
     trajectories: pd.DataFrame | None = None,
     variations: Variations | None = None,
     known: Known = None,
+    analysed: Analysed = ({}, {}),
 ) -> str:
     """The page in Markdown; figures are paths below its folder.
 
     ``variations`` are those that ``combinations`` are about, ``known`` is what metrics call their
-    results.
+    results. ``analysed`` are results of analyses by name, and what these are called.
     """
     lines = [f"# {markdown(contents.title)}", "", contents.text.strip(), ""]
     if contents.claims:
@@ -113,6 +121,8 @@ def page(
     for ranked in contents.combinations:
         ranks = ranking(ranked, summary, variations or {}, known)
         lines += [*_heading(ranked.title), legend(ranked, known), "", *ranks, ""]
+    for findings in contents.analyses:
+        lines += [*_heading(findings.title), *findings.table(*analysed), ""]
     for figure in contents.figures:
         lines += [f"{figure.caption}\n"] if figure.caption else []
         lines += [f"![{figure.path}]({FIGURES}/{figure.path})\n"]

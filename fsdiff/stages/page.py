@@ -12,6 +12,7 @@ from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
 from fsdiff.reports.combinations import Combinations, multiples
 from fsdiff.reports.differences import Differences
+from fsdiff.reports.findings import Findings
 from fsdiff.reports.page import Contents, Picture, Table, page, pictures
 from fsdiff.reports.plotting.combinations import heat_maps
 from fsdiff.reports.plotting.quality_by_time import quality_by_time
@@ -19,6 +20,7 @@ from fsdiff.reports.plotting.style import save
 from fsdiff.reports.sooner import Sooner
 from fsdiff.reports.summary import Known, as_table
 from fsdiff.stages.job import Job
+from fsdiff.stages.reproduction import results_of_analyses
 
 Part = TypeVar("Part")
 
@@ -26,28 +28,33 @@ Part = TypeVar("Part")
 def write_page(
     job: Job,
     *,
-    summary: Path,
+    summary: Path | None,
     trajectories: Path | None,
     claims: Path | None,
     posteriors: Path | None,
+    analyses: Sequence[Path] = (),
     output: Path,
 ) -> None:
     """Write the page to ``output``, and ``pictures`` beside it.
 
-    ``trajectories`` are evaluations during training, if there are any. ``claims`` is the page about
-    what became of a publication's claims, ``posteriors`` the verdict on these, if they are a part
-    of this one.
+    ``summary`` is there if the study has experiments. ``trajectories`` are evaluations during
+    training, if there are any. ``claims`` is the page about what became of a publication's claims,
+    ``posteriors`` the verdict on these, if they are a part of this one. ``analyses`` are the
+    results of those that it has numbers of, in their order.
     """
     config = job["config"]
     contents = _contents(config["page"], claims, posteriors)
     known = [Words(**item) for item in config["words"]]
-    rows = tables.read(summary)
+    rows = pd.DataFrame() if summary is None else tables.read(summary)
     moments = None if trajectories is None else tables.read(trajectories)
     names = pictures(contents.tables, contents.combinations)
     drawn = _figures(contents, rows, moments, config["variations"], known)
     for name, figure in zip(names, drawn, strict=True):
         save(figure, output.parent / name)
-    write_text(output, page(contents, rows, moments, config["variations"], known))
+    found = results_of_analyses(config["analyses"], analyses)
+    called = {item["name"]: item["title"] for item in config["analyses"]}
+    text = page(contents, rows, moments, config["variations"], known, (found, called))
+    write_text(output, text)
 
 
 def _contents(block: Mapping[str, Any], claims: Path | None, posteriors: Path | None) -> Contents:
@@ -61,6 +68,7 @@ def _contents(block: Mapping[str, Any], claims: Path | None, posteriors: Path | 
         sooner=_parts(Sooner, block["sooner"]),
         tables=_parts(Table, block["tables"]),
         combinations=_parts(Combinations, block["combinations"]),
+        analyses=_parts(Findings, block["analyses"]),
         figures=_parts(Picture, block["figures"]),
     )
 

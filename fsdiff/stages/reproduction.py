@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,30 +14,50 @@ from fsdiff.reports.claims import Claim, judge_all
 from fsdiff.reports.reproduction import page
 from fsdiff.stages.job import Job
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 
 def reproduction(
     job: Job,
     *,
-    summary: Path,
+    summary: Path | None,
     trajectories: Path | None,
     searches: Sequence[Path],
+    analyses: Sequence[Path] = (),
     output: Path,
 ) -> None:
     """Write what became of every claim to ``output``.
 
-    ``trajectories`` are evaluations during training, if there are any, ``searches`` the outcomes of
-    the searches, in their order.
+    ``summary`` is there if the study has experiments. ``trajectories`` are evaluations during
+    training, if there are any, ``searches`` the outcomes of the searches, ``analyses`` the results
+    of those that claims are about, both in their order.
     """
     config = job["config"]
     claims = {item["name"]: _claim(item) for item in config["claims"]}
     rows = pd.DataFrame(_rows_of_searches(config["searches"], searches))
     findings = judge_all(
         claims,
-        pd.concat([tables.read(summary), rows]),
+        rows if summary is None else pd.concat([tables.read(summary), rows]),
         None if trajectories is None else tables.read(trajectories),
+        results_of_analyses(config["analyses"], analyses),
     )
     known = [Words(**item) for item in config["words"]]
-    write_text(output, page(claims, findings, config["experiments"], known))
+    text = page(claims, findings, config["experiments"], known, config["analyses"])
+    write_text(output, text)
+
+
+def results_of_analyses(
+    described: Sequence[Mapping[str, Any]], files: Sequence[Path]
+) -> "dict[str, xr.Dataset]":
+    """Results of analyses by name."""
+    if not described:
+        return {}
+    # Pages about nothing of the kind are made without the libraries that arrays need.
+    from fsdiff.data.storage import read_results
+
+    pairs = zip(described, files, strict=True)
+    return {item["name"]: read_results(path) for item, path in pairs}
 
 
 def _claim(item: Mapping[str, Any]) -> Claim:

@@ -10,6 +10,7 @@ from fsdiff.blocks.explain import Problem, refuse, suggest
 from fsdiff.blocks.types import Block, BlockOf, PartBlock
 from fsdiff.reports.combinations import Combinations
 from fsdiff.reports.differences import Differences
+from fsdiff.reports.findings import Findings
 from fsdiff.reports.page import Picture, Table, pictures
 from fsdiff.reports.sooner import Sooner
 
@@ -38,8 +39,15 @@ class Page(Block):
     """Results of experiments, or of the moments at which they were judged."""
     combinations: tuple[Annotated[PartBlock, BlockOf(Combinations)], ...] = ()
     """Rankings of what experiments ``vary``."""
+    analyses: tuple[Annotated[PartBlock, BlockOf(Findings)], ...] = ()
+    """Results of analyses."""
     figures: tuple[Annotated[PartBlock, BlockOf(Picture)], ...] = ()
     """Figures of the report that are shown."""
+
+    @property
+    def findings(self) -> list[str]:
+        """The analyses that it has numbers of, by name."""
+        return list(dict.fromkeys(name for item in self.analyses for name in item.analyses))
 
     @property
     def pictures(self) -> list[str]:
@@ -58,6 +66,7 @@ def _about_the_study(page: Page | None, info: ValidationInfo) -> Page | None:
         refuse(_about_selections(page, study))
         refuse(_about_comparisons(page, study))
         refuse(_about_variations(page, study))
+        refuse(_about_analyses(page, study))
     return page
 
 
@@ -139,6 +148,19 @@ def _about_variations(page: Page, study: "Study") -> Iterator[Problem]:
                 if problem := study.unknown_column(column, n):
                     yield ("combinations", index, "columns", place), problem
                     break
+
+
+def _about_analyses(page: Page, study: "Study") -> Iterator[Problem]:
+    """Analyses and results of them that there will not be."""
+    for index, item in enumerate(page.analyses):
+        for place, name in enumerate(item.analyses):
+            if name not in study.analyses:
+                known = suggest(study.analyses, name)
+                yield ("analyses", index, "analyses", place), f"there is none; known: {known}"
+        for place, column in enumerate(item.columns):
+            problems = [study.missing_number(column, name) for name in item.analyses]
+            if all(problems):
+                yield ("analyses", index, "columns", place), str(problems[0])
 
 
 PageOfStudy = Annotated[Page | None, AfterValidator(_about_the_study)]

@@ -150,7 +150,8 @@ def _check(raw: Any, source: str, variations: Sequence[Variation] = ()) -> Confi
     if not isinstance(raw, Mapping):
         raise ConfigurationError([f"{shown(raw)}: expected a block with keys {keys}"], source)
     reader = _Reader(raw)
-    alone = "analyses" in raw and not raw.keys() & Shape.model_fields.keys() - {"analyses"}
+    others = Shape.model_fields.keys() - AnalysesAlone.model_fields.keys()
+    alone = "analyses" in raw and not raw.keys() & others
     shape = reader.valid(AnalysesAlone if alone else Shape, raw, lambda location: location)
     metrics = shape.evaluation.metrics if isinstance(shape, Shape) else {}
     datasets = reader.datasets({"metrics": metrics})

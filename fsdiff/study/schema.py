@@ -54,6 +54,8 @@ class AnalysesAlone(Block):
     """The top level of a configuration of analyses."""
 
     analyses: Analyses
+    claims: Any = None
+    page: Any = None
 
 
 @cache

@@ -1,6 +1,7 @@
 """What each job of a study reads of its configuration."""
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -256,7 +257,8 @@ class Configuration(Study):
     def reproduction_slice(self) -> dict[str, Any]:
         """{"claims": [block with "name"], "experiments": [what the page says of each], "searches"}.
 
-        Of a search: {"experiment": its name, "resolution": int}. With ``words``.
+        Of a search: {"experiment": its name, "resolution": int}. With ``words``, and ``analyses``,
+        those that claims are about: {"name", "title", "block"}.
         """
         claims = [{"name": name, **claim.plain()} for name, claim in self.claims.items()]
         experiments = [
@@ -277,7 +279,19 @@ class Configuration(Study):
             for name, item in self.searches.items()
         ]
         found = {"claims": claims, "experiments": experiments, "searches": searches}
-        return {**found, "words": self.words()}
+        analyses = self._about_analyses(self.claimed_analyses)
+        return {**found, "words": self.words(), "analyses": analyses}
+
+    def _about_analyses(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """What pages say of analyses."""
+        return [
+            {
+                "name": name,
+                "title": self.analyses[name].title or name,
+                "block": self.analyse_slice(name)["analysis"],
+            }
+            for name in names
+        ]
 
     def page_slice(self) -> dict[str, Any]:
         """{"page": block, "words": words, "variations": {experiment: {"family", "choices"}}}."""
@@ -287,7 +301,12 @@ class Configuration(Study):
             name: {"family": item.family, "choices": dict(item.choices)}
             for name, item in self.variations.items()
         }
-        return {"page": self.page.plain(), "words": self.words(), "variations": variations}
+        return {
+            "page": self.page.plain(),
+            "words": self.words(),
+            "variations": variations,
+            "analyses": self._about_analyses(self.page.findings),
+        }
 
     def words(self) -> list[dict[str, Any]]:
         """What the study's metrics call their results, in the order of the configuration."""

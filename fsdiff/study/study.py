@@ -110,8 +110,14 @@ def _about_the_study(claims: dict[str, PartBlock], info: ValidationInfo) -> dict
             if (problem := study.missing_rows(experiment, resolution, claim.part.epoch))
         )
         refuse(
+            ((name,), problem)
+            for name, claim in claims.items()
+            for problem in study.missing_numbers(claim.part)
+        )
+        refuse(
             ((name, key), problem)
             for name, claim in claims.items()
+            if claim.experiment is not None
             for key in ("metric", "against_metric")
             if (problem := study.missing_result(getattr(claim, key), claim.experiment, claim.epoch))
         )
@@ -252,6 +258,27 @@ class Study(Block):
         channels = channel_names(dataset.source.part.names)
         problem = unknown_result(result, metrics, channels, others)
         return problem or (without_best(result, metrics) if epoch == "best" else None)
+
+    def missing_numbers(self, claim: Claim) -> list[str]:
+        """Why analyses will not have the numbers of a claim."""
+        if claim.analysis is None or claim.metric is None:
+            return []
+        other = claim.against_metric or claim.metric
+        asked = [(claim.metric, claim.analysis), *((other, name) for name in claim.against)]
+        return [problem for number, name in asked if (problem := self.missing_number(number, name))]
+
+    def missing_number(self, number: str, name: str) -> str | None:
+        """Why an analysis will have no such number; or None."""
+        if name not in self.analyses:
+            return f"no results of {name}; known analyses: {suggest(self.analyses, name)}"
+        known = self.analyses[name].described.numbers
+        return None if number in known else unknown(number, known)
+
+    @property
+    def claimed_analyses(self) -> list[str]:
+        """The analyses that claims are about, by name."""
+        names = (name for claim in self.claims.values() for name in claim.part.analyses)
+        return list(dict.fromkeys(names))
 
     def compared(self, resolution: int, dataset: str | None = None) -> list[str]:
         """Names of the experiments that are compared with data at a resolution.

@@ -178,6 +178,11 @@ def analysis_figures():
 def analyses_drawn(wildcards):
     """The results that a figure shows."""
     names = STUDY.drawn_analyses()[wildcards.figure]
+    return results_of_analyses(names)
+
+
+def results_of_analyses(names):
+    """The results of analyses."""
     return [f"results/analyses/{name}.nc" for name in names]
 
 

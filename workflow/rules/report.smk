@@ -1,5 +1,8 @@
 """Figures and the table of the report."""
 
+SUMMARY = ["results/summary.csv"] if STUDY.experiments else []
+"""What pages read of experiments, if there are any."""
+
 
 rule data_pages:
     input:
@@ -274,9 +277,10 @@ rule verdict:
 
 rule reproduction:
     input:
-        summary="results/summary.csv",
+        summary=SUMMARY,
         trajectories=["results/trajectories.csv"] if EVALUATED_DURING_TRAINING else [],
         searches=outcomes(STUDY.searches),
+        analyses=results_of_analyses(STUDY.claimed_analyses),
     output:
         page=report(
             "results/reproduction.md",
@@ -305,12 +309,13 @@ if STUDY.page:
 
     rule page:
         input:
-            summary="results/summary.csv",
+            summary=SUMMARY,
             trajectories=(
                 ["results/trajectories.csv"] if EVALUATED_DURING_TRAINING else []
             ),
             claims=["results/reproduction.md"] if STUDY.page.claims else [],
             posteriors=["results/posteriors.md"] if STUDY.page.posteriors else [],
+            analyses=results_of_analyses(STUDY.page.findings),
             figures=[f"results/figures/{figure.path}" for figure in STUDY.page.figures],
         output:
             page=report(

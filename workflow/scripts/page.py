@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 with job_of(snakemake, __file__) as job:
     write_page(
         job,
-        summary=Path(snakemake.input.summary),
+        summary=next(map(Path, snakemake.input.summary), None),
         trajectories=next(map(Path, snakemake.input.trajectories), None),
         claims=next(map(Path, snakemake.input.claims), None),
         posteriors=next(map(Path, snakemake.input.posteriors), None),
+        analyses=[Path(path) for path in snakemake.input.analyses],
         output=Path(snakemake.output.page),
     )

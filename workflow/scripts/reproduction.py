@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 with job_of(snakemake, __file__) as job:
     reproduction(
         job,
-        summary=Path(snakemake.input.summary),
+        summary=next(map(Path, snakemake.input.summary), None),
         trajectories=next(map(Path, snakemake.input.trajectories), None),
         searches=[Path(path) for path in snakemake.input.searches],
+        analyses=[Path(path) for path in snakemake.input.analyses],
         output=Path(snakemake.output.page),
     )

@@ -8,18 +8,15 @@ import pytest
 import torch
 from scipy.linalg import sqrtm
 
-from fsdiff.analyses.absorption import Absorption
 from fsdiff.analyses.forward_truncation import ForwardTruncation
 from fsdiff.analyses.gaussian_sampling import GaussianSampling, wasserstein, with_setting
 from fsdiff.analyses.modes import resolved_by
 from fsdiff.analyses.multilevel_bound import MultilevelBound
-from fsdiff.analyses.parameterisation import Parameterisation
 from fsdiff.analyses.runs import sample_variance
 from fsdiff.analyses.score_error import ScoreError
 from fsdiff.analyses.score_lipschitz import ScoreLipschitz
 from fsdiff.analyses.singularity import Singularity
-from fsdiff.diffusion.exact import STANDARD_NORMAL, ExactDenoiser, gaussian
-from fsdiff.diffusion.predictions import Data, Noise, Score
+from fsdiff.diffusion.exact import ExactDenoiser, gaussian
 from fsdiff.diffusion.processes.heat import StochasticHeat
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.samplers.adaptive_heun import AdaptiveHeun
@@ -29,15 +26,12 @@ from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.diffusion.samplers.euler_maruyama import EulerMaruyama
 from fsdiff.diffusion.samplers.multilevel import Multilevel
 from fsdiff.diffusion.samplers.predictor_corrector import PredictorCorrector
-from fsdiff.measures.manifolds import Line, Parabola, Points
+from fsdiff.measures.manifolds import Line
 from fsdiff.measures.priors.convolution import Bessel, Standard
 from fsdiff.measures.priors.kernel import Matern
 from fsdiff.parts import build
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 from fsdiff.spaces.downsampling import Average
-
-FIVE = Points(points=((-1.2, 0.3), (0.4, 1.1), (0.9, -0.7), (-0.5, -1.0), (0.1, 0.2)))
-
 
 # Gaussian data
 
@@ -204,43 +198,6 @@ def test_processes_that_tell_modes_apart_are_refused(kind):
         kind(covariance=Bessel(), process=StochasticHeat())
 
 
-# Points of the plane
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_all_points_absorb_equally_often(seed):
-    """Counts are multinomial: χ² with four degrees of freedom, 18.5 at a level of 10⁻³."""
-    result = Absorption(law=FIVE, samples=2000, snapshots=(10.0,), seed=seed).run()
-    expected = 2000 / 5
-    assert float((((result["count"] - expected) ** 2) / expected).sum()) < 18.5
-    assert float(result.frequency.sum()) == 1.0
-
-
-def test_states_follow_the_law_on_an_exponential_grid_and_not_on_a_uniform_one():
-    times = (1e-4, 1e-2)
-    ratios = {}
-    for spacing in ("exponential", "uniform"):
-        sampler = EulerMaruyama(spacing=spacing)
-        analysis = Absorption(law=FIVE, sampler=sampler, samples=1000, smallest_times=times)
-        result = analysis.run()
-        ratios[spacing] = (result.distance / result.expected_distance).values
-    assert ratios["exponential"] == pytest.approx(1.0, abs=0.07)
-    assert ratios["uniform"][0] > 10
-
-
-@pytest.mark.parametrize(
-    ("law", "dimension"), [(Line(), 1), (Parabola(), 1), (FIVE, 0)], ids=["line", "curve", "points"]
-)
-def test_score_and_noise_blow_up_and_data_do_not(law, dimension):
-    """Slopes −1, −½ and 0 in t; (m²/r²) E‖X_0 − E[X_0|X_t]‖² tends to the manifold's dimension."""
-    result = Singularity(law=law, times=9, samples=300).run()
-    last = np.log(result["size"].values[:, -3:])
-    slopes = np.diff(last, axis=1) / np.diff(np.log(result.time.values[-3:]))
-    np.testing.assert_allclose(slopes, [[-1] * 2, [-0.5] * 2, [0] * 2], atol=2e-3)
-    weighted = float((result.weight * result.least_loss)[-1])
-    assert weighted == pytest.approx(dimension, abs=0.2 if dimension else 1e-6)
-
-
 # The mixture of functions
 
 
@@ -294,53 +251,3 @@ def test_the_mixture_is_made_with_the_symbol_of_a_convolution():
 def test_analyses_are_reproducible():
     for analysis in (small_mixture(), Singularity(law=Line(), times=3, samples=10)):
         assert analysis.run().identical(dataclasses.replace(analysis).run())
-
-
-# Networks for points
-
-
-def learning(**changes):
-    network = {"kind": "mlp", "width": 16, "layers": 2}
-    settings = {"law": Line(), "steps": 300, "batch_size": 200, "samples": 200, "times": 4}
-    return Parameterisation(network=partial(build, "network", network), **(settings | changes))
-
-
-@pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
-@pytest.mark.parametrize("prediction", [Data(largest_weight=1e6), Noise(), Score()])
-def test_loss_is_the_error_of_the_data_with_the_weight_asked_for(tools, prediction, power):
-    """min(m²/r², largest_weight)^power ‖x̂_0 − X_0‖², whatever the network predicts."""
-    analysis = learning(prediction=prediction, weight_power=power, largest_weight=50.0)
-    law = analysis.law.mixture()
-    denoiser = tools.make_denoiser(
-        law.basis,
-        1,
-        tools.Fixed(torch.full((4, 2, 1), 0.3)),
-        prior=STANDARD_NORMAL,
-        process=analysis.process,
-        prediction=prediction,
-        spectrum=law.spectrum(1),
-    )
-    random = torch.Generator().manual_seed(0)
-    data, noise = (torch.randn((4, 2, 1), generator=random) for _ in range(2))
-    t = torch.tensor([1e-3, 0.1, 1.0, 3.0])  # the first is beyond the largest weight
-    m, r = torch.exp(-t / 2), torch.sqrt(-torch.expm1(-t))
-    x = m[:, None, None] * data + r[:, None, None] * noise
-    error = (denoiser(x, t).data - data).square().sum((1, 2))
-    found = analysis.further_weight(t) * tools.make_loss(denoiser).at(data, t, noise)
-    weight = (m / r).square().clamp_max(50.0) ** power
-    torch.testing.assert_close(found, weight * error, rtol=1e-4, atol=1e-6)
-
-
-def test_an_exact_network_has_no_error():
-    analysis = learning()
-    exact = ExactDenoiser(analysis.law.mixture(), noise=STANDARD_NORMAL, process=analysis.process)
-    for t in (1e-4, 1.0):
-        assert float(analysis.errors(exact, torch.tensor(t).double()).max()) == 0
-
-
-def test_a_network_learns_the_line():
-    result, untrained = (learning(prediction=Noise(), steps=steps).run() for steps in (400, 1))
-    learned, before = (r.error.sel(quantity="data").isel(time=1) for r in (result, untrained))
-    assert float(learned) < 0.2 * float(before)
-    assert float(result.floor) < float(result.wasserstein) < 0.5 * float(untrained.wasserstein)
-    assert float(result.distance) < float(untrained.distance)

@@ -11,18 +11,24 @@ import xarray as xr
 from matplotlib.text import Text
 
 from fsdiff.analyses.absorption import Absorption
+from fsdiff.analyses.blur import Blur
+from fsdiff.analyses.discretisation import Discretisation
 from fsdiff.analyses.forward_truncation import ForwardTruncation
 from fsdiff.analyses.gaussian_sampling import GaussianSampling
+from fsdiff.analyses.manifold_sampling import ManifoldSampling
 from fsdiff.analyses.multilevel_bound import MultilevelBound
 from fsdiff.analyses.noise_regularity import NoiseRegularity
 from fsdiff.analyses.parameterisation import Parameterisation
+from fsdiff.analyses.pollution import Pollution
 from fsdiff.analyses.score_error import ScoreError
 from fsdiff.analyses.score_lipschitz import ScoreLipschitz
 from fsdiff.analyses.singularity import Singularity
+from fsdiff.analyses.step_drift import StepDrift
 from fsdiff.analyses.two_sample_calibration import TwoSampleCalibration
 from fsdiff.data.sources.quadratic import Quadratic
 from fsdiff.diffusion.samplers.ddim import DDIM
-from fsdiff.measures.manifolds import Points
+from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
+from fsdiff.measures.manifolds import Line, Points, Spiral
 from fsdiff.measures.priors.convolution import Bessel
 from fsdiff.parts import build, kinds
 from fsdiff.reports.plotting.analyses.gaussian_sampling import draw as draw_sampling
@@ -41,7 +47,17 @@ ANALYSES = [
     ScoreLipschitz(**SMALL, resolutions=(4, 8), times=(0.1, 1.0)),
     MultilevelBound(**SMALL, finest=16, levels=(4, 8)),
     Absorption(law=PAIR, samples=20, snapshots=(10.0, 1e-4), smallest_times=(1e-4, 1e-2)),
-    Singularity(law=PAIR, times=3, samples=4),
+    Singularity(law=PAIR, times=5, samples=4),
+    Blur(law=Line(), deviations=(0.3, 0.1), times=4),
+    Pollution(law=Line(), bounds=(5.0, 20.0), samples=20, seeds=(0, 1)),
+    StepDrift(law=Line(), steps=12, samples=5, seeds=(0, 1)),
+    Discretisation(law=Line(), samples=5),
+    ManifoldSampling(
+        law=Spiral(nodes=50),
+        samplers=(DDIM(steps=4), DPMSolver(steps=3)),
+        samples=20,
+        seeds=(0, 1),
+    ),
     ScoreError(
         network=partial(build, "network", FNO),
         data_resolution=8,
@@ -108,12 +124,17 @@ SHOWN = {
     "forward_truncation": lambda r: r.formula.isel(resolution=1),
     "score_lipschitz": lambda r: r.measured.isel(time=0),
     "multilevel_bound": lambda r: r.zero_data,
-    "absorption": lambda r: r.distance,
+    "absorption": lambda r: r.distance[0],
+    "blur": lambda r: r["size"][1],
+    "pollution": lambda r: r.deviation.mean("seed"),
+    "step_drift": lambda r: r.drift.mean("seed")[0, 2],
+    "discretisation": lambda r: r.difference.sel(quantity="mean"),
+    "manifold_sampling": lambda r: r.sampler.copy(data=[0, 1]),
     "singularity": lambda r: r["size"].sel(quantity="noise"),
     "score_error": lambda r: r.error.isel(resolution=0),
     "noise_regularity": lambda r: r.error,
-    "parameterisation": lambda r: r.error.sel(quantity="data"),
     "two_sample_calibration": lambda r: 100 * r.rejected,
+    "parameterisation": lambda r: r.error.sel(quantity="data").mean("seed"),
 }
 
 

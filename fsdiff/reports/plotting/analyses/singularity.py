@@ -23,8 +23,9 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     panels = figure.subplots(2, len(results), squeeze=False, sharex=True, sharey="row")
     for (above, below), (title, result) in zip(panels.T, results.items(), strict=True):
         _sizes(above, result)
-        below.plot(result.time, result.weight * result.least_loss, color="#0072B2")
-        below.plot(result.time, result.least_loss, color="0.5", linestyle="--")
+        loss = result.least_loss.mean("seed")
+        below.plot(result.time, result.weight * loss, color="#0072B2")
+        below.plot(result.time, loss, color="0.5", linestyle="--")
         above.set(xscale="log", yscale="log", title=title)
         below.set(xscale="log", yscale="log", xlabel="time t", ylim=(1e-5, 30))
     panels[0, 0].set_ylabel("size of the estimate at a point")
