@@ -4,7 +4,7 @@ In time, the abscissa is the number of steps that were tried, and errors are rel
 a tolerance near rounding on the same grid. In space, the error on a grid is its relative distance
 from the solution on the next finer one. Writes ``convergence.md`` and ``convergence.svg``.
 
-    python benchmarks/convergence.py [--folder docs/benchmarks]
+    python benchmarks/convergence.py [--quick] [--folder docs/benchmarks]
 """
 
 import argparse
@@ -34,10 +34,25 @@ from fsdiff.pde.reaction_diffusion import ReactionDiffusion
 from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, save, styled
 from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis
 
-TOLERANCES = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 TIGHT = 1e-12
 System = ReactionDiffusion | NavierStokes | Burgers
 STEPS, CELLS = "steps", "nodes or cells per axis"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Tolerances of steps in time, and nodes or cells per axis of each system in space."""
+
+    tolerances: Sequence[float] = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+    waves: Sequence[int] = (32, 64, 128, 256)
+    flow: Sequence[int] = (16, 24, 32, 48, 64)
+    media: Sequence[int] = (12, 36, 108, 324, 972)
+
+
+QUICK = Sizes(
+    (1e-3, 1e-4, 1e-5), waves=(8, 16, 32, 64), flow=(8, 12, 16, 24), media=(4, 12, 36, 108)
+)
+"""So small that orders mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -58,30 +73,29 @@ class Curve:
         return -float(np.polyfit(sizes, errors, 1)[0])
 
 
-def curves() -> Iterator[Curve]:
+def curves(sizes: Sizes) -> Iterator[Curve]:
     """All of them; a panel for each system in time and in space, and one for invariants."""
-    waves = ReactionDiffusion()
+    waves, some = ReactionDiffusion(), sizes.tolerances
     for name, law in (("white noise", WhiteNoise()), ("smooth", GaussianRandomField())):
         initial = law.sample(CosineBasis(), 64, [0], 0, channels=2)
-        yield in_time("Reaction–diffusion in time", name, waves, initial, 2.0)
+        yield in_time("Reaction–diffusion in time", name, waves, initial, 2.0, some)
     for viscosity in (1e-3, 0.0):
         flow = NavierStokes(viscosity=viscosity)
-        yield in_time("Navier–Stokes in time", f"ν = {viscosity:g}", flow, vorticity(48), 5.0)
+        yield in_time("Navier–Stokes in time", f"ν = {viscosity:g}", flow, vorticity(48), 5.0, some)
     law = PowerLawField(scale=625.0, shift=25.0, power=2.0)
     wave = law.sample(FourierBasis(1), 1024, [0], 0, channels=1)
     for viscosity in (0.1, 0.01):
-        yield in_time("Burgers in time", f"ν = {viscosity:g}", Burgers(viscosity), wave, 1.0)
-    yield from invariants()
-    sizes = (32, 64, 128, 256)
+        yield in_time("Burgers in time", f"ν = {viscosity:g}", Burgers(viscosity), wave, 1.0, some)
+    yield from invariants(some)
     smooth = GaussianRandomField(correlation_length=0.3, smoothness=3.0)
-    fields = {n: smooth.sample(CosineBasis(), n, [0], 0, channels=2) for n in sizes}
+    fields = {n: smooth.sample(CosineBasis(), n, [0], 0, channels=2) for n in sizes.waves}
     solutions = {n: waves.solve(field, [2.0])[0, 0] for n, field in fields.items()}
     yield in_space("Reaction–diffusion in space", "smooth", CosineBasis(), solutions, "2")
-    flow, sizes = NavierStokes(viscosity=5e-3, tolerance=1e-9), (16, 24, 32, 48, 64)
-    solutions = {n: flow.solve(vorticity(n), [5.0])[0, 0] for n in sizes}
+    flow = NavierStokes(viscosity=5e-3, tolerance=1e-9)
+    solutions = {n: flow.solve(vorticity(n), [5.0])[0, 0] for n in sizes.flow}
     yield in_space("Navier–Stokes in space", "ν = 5e-3", FourierBasis(), solutions, "any power")
-    yield darcy("smooth medium", LogNormal(1.0, 0.3, 3.0), "2")
-    yield darcy("two media", Threshold(), "about 1")
+    yield darcy("smooth medium", LogNormal(1.0, 0.3, 3.0), sizes.media, "2")
+    yield darcy("two media", Threshold(), sizes.media, "about 1")
 
 
 def vorticity(n: int) -> Tensor:
@@ -89,10 +103,17 @@ def vorticity(n: int) -> Tensor:
     return PowerLawField(scale=2 * 7**3).sample(FourierBasis(), n, [0], 0, channels=1)
 
 
-def in_time(panel: str, name: str, system: System, initial: Tensor, end: float) -> Curve:
+def in_time(
+    panel: str,
+    name: str,
+    system: System,
+    initial: Tensor,
+    end: float,
+    tolerances: Sequence[float],
+) -> Curve:
     """Errors at ``end`` against steps, by tolerance."""
     exact = replace(system, tolerance=TIGHT).solve(initial, [end])
-    runs = [counted(system, initial, end, tolerance) for tolerance in TOLERANCES]
+    runs = [counted(system, initial, end, tolerance) for tolerance in tolerances]
     errors = [relative(solution, exact) for _, solution in runs]
     return Curve(panel, name, STEPS, [steps for steps, _ in runs], errors, "4")
 
@@ -112,11 +133,11 @@ def step_function(system: System) -> tuple[ModuleType, str]:
     return integrators, "scheme"
 
 
-def invariants() -> Iterator[Curve]:
+def invariants(tolerances: Sequence[float]) -> Iterator[Curve]:
     """Relative change of energy and enstrophy in an inviscid flow without forcing."""
     system, basis = NavierStokes(viscosity=0.0, forcing="none"), FourierBasis()
     start = basis.prolong(basis.restrict(vorticity(48), 31), 48)  # the modes that are carried
-    runs = [counted(system, start, 5.0, tolerance) for tolerance in TOLERANCES]
+    runs = [counted(system, start, 5.0, tolerance) for tolerance in tolerances]
     squared = basis.omega_squared(48)
     weights = {
         "energy": torch.where(squared > 0, 1 / squared.clamp_min(1.0), 0.0),
@@ -142,12 +163,11 @@ def in_space(
     return Curve(panel, name, CELLS, list(solutions)[:-1], errors, theory)
 
 
-def darcy(name: str, law: Permeability, theory: str) -> Curve:
+def darcy(name: str, law: Permeability, cells: Sequence[int], theory: str) -> Curve:
     """Each grid has the centres of every third cell of the next finer one."""
-    sizes = (12, 36, 108, 324)
-    pressures = {n: Darcy().solve(law.sample(CosineBasis(), n, [0], 0)) for n in (*sizes, 972)}
-    errors = [relative(pressures[n], pressures[3 * n][..., 1::3, 1::3]) for n in sizes]
-    return Curve("Darcy in space", name, CELLS, sizes, errors, theory)
+    pressures = {n: Darcy().solve(law.sample(CosineBasis(), n, [0], 0)) for n in cells}
+    errors = [relative(pressures[n], pressures[3 * n][..., 1::3, 1::3]) for n in cells[:-1]]
+    return Curve("Darcy in space", name, CELLS, cells[:-1], errors, theory)
 
 
 @styled
@@ -205,9 +225,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = Path(__file__).parents[1] / "docs" / "benchmarks"
     parser.add_argument("--folder", type=Path, default=default, help="where to write")
-    folder = parser.parse_args().folder
+    parser.add_argument("--quick", action="store_true", help="on the smallest grids")
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    results = list(curves())
+    results, folder = list(curves(QUICK if options.quick else Sizes())), options.folder
     folder.mkdir(parents=True, exist_ok=True)
     save(draw(results), folder / "convergence.svg")
     with atomic(folder / "convergence.md") as temporary:

@@ -19,7 +19,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 SMALLEST = {
     "compiling": ("--steps", "1", "--backend", "eager"),
-    "convergence": (),
+    "convergence": ("--quick",),
     "guidance": ("--nodes", "32", "--sensors", "5", "--rounds", "1"),
     "mcmc": ("--quick", "--only", "linear", "darcy"),
     "memory": ("--samples", "20", "--channels", "1"),
