@@ -59,7 +59,10 @@ def infer(
     draw_batches(drawn, batches, sampled, state, f"draw posteriors at {n}")
     fields = drawn.samples.fields.unflatten(0, (cases, draws))
     operator: Observation = build("operator", config["operator"])
-    residuals = [observed.residuals(u, case, operator, basis) for case, u in enumerate(fields)]
+    mask = model.statistics.mask
+    residuals = [
+        observed.residuals(u, case, operator, basis, mask) for case, u in enumerate(fields)
+    ]
     dataset = labelled(fields, torch.stack(residuals), observed, basis)
     dataset = dataset.assign_attrs(fsdiff_device=model.device.type)
     made = Provenance.of_job(job)

@@ -13,6 +13,8 @@ from torch import Tensor
 from fsdiff.data import storage
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.filling import HarmonicFilling
+from fsdiff.spaces.masks import Mask
 from fsdiff.stages.labels import describe_fields, label
 
 
@@ -45,12 +47,23 @@ class Observed:
         )
 
     @torch.no_grad()
-    def residuals(self, draws: Tensor, case: int, operator: Observation, basis: Basis) -> Tensor:
+    def residuals(
+        self,
+        draws: Tensor,
+        case: int,
+        operator: Observation,
+        basis: Basis,
+        mask: Mask | None = None,
+    ) -> Tensor:
         """(G(u) − y)/σ of physical draws (draw, channel, *grid) of a case, (draw, datum), float64.
 
-        Where data have no noise, G(u) − y.
+        Where data have no noise, G(u) − y. Where a ``mask`` says that nodes have no values draws
+        are continued, as what was observed is.
         """
-        observed = operator.on(basis, draws.shape[1], basis.resolution(draws))
+        n = basis.resolution(draws)
+        if mask is not None:
+            draws = HarmonicFilling(mask, n)(draws)
+        observed = operator.on(basis, draws.shape[1], n)
         found = [observed.forward(part.double()) for part in draws.split(64)]
         deviation = torch.where(self.deviation > 0, self.deviation, 1.0)
         return (torch.cat(found) - self.data[case]) / deviation

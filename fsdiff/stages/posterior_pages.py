@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from fsdiff.data import json_files, storage
-from fsdiff.data.masking import known
+from fsdiff.data.masking import known, mask_in
 from fsdiff.data.storage import Provenance, grid_axes
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.metrics.posterior.base import Cases
@@ -27,6 +27,8 @@ from fsdiff.reports.plotting.style import save, unit_of
 from fsdiff.reports.posteriors.ranks import Ranks
 from fsdiff.reports.posteriors.seen import Dots, Shown, frames_seen, seen
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.filling import HarmonicFilling
+from fsdiff.spaces.masks import Mask
 from fsdiff.stages.files import frames_as_channels
 from fsdiff.stages.job import Job
 from fsdiff.stages.observed import physical_draws
@@ -117,6 +119,11 @@ def _numbers(name: str, own: Calibrated, problem: "Inverse") -> dict[str, Any]:
     }
 
 
+def _continued(draws: Tensor, mask: Mask | None) -> Tensor:
+    """Draws with values at all nodes, as the truths have them."""
+    return draws if mask is None else HarmonicFilling(mask, mask.basis.resolution(draws))(draws)
+
+
 @dataclass(frozen=True, eq=False)
 class Inverse:
     """An observation of some functions and draws of its posteriors, on one grid.
@@ -158,13 +165,13 @@ class Inverse:
         samples = observed["sample"].values.tolist()
         with storage.read(data, chunks="auto") as dataset:
             field = dataset["field"].sel(sample=samples).compute()
-            like = known(field, dataset)
+            like, mask = known(field, dataset), mask_in(dataset)
         return cls(
             basis=basis,
             operator=build("operator", config["operator"]),
             truth=frames_as_channels(field).double(),
             data=observed["data"].values,
-            draws={name: physical_draws(file) for name, file in files.items()},
+            draws={name: _continued(physical_draws(file), mask) for name, file in files.items()},
             titles={item["name"]: item["title"] for item in config["posteriors"]},
             like=like,
             samples=samples,

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,12 @@ from fsdiff.spaces.basis import Basis
 from fsdiff.study.evaluation import too_few
 from fsdiff.study.fields import Count, Nodes, Seed, increasing
 from fsdiff.study.sizes import unaffordable_data
+
+if TYPE_CHECKING:
+    from fsdiff.inverse.conditions.base import Condition
+    from fsdiff.inverse.observations.base import Observation
+
+InNames = TypeVar("InNames", "Condition", "Observation")
 
 
 class Split(Block):
@@ -117,6 +123,12 @@ class Dataset(Block):
     def _check_groups(self) -> Self:
         refuse(_divided_groups(self.split, self.source.part.boundaries(self.seed)))
         return self
+
+    def own(self, part: InNames) -> InNames:
+        """An observation or a condition in numbers of the data's channels and places of its box."""
+        source = self.source.part
+        named: InNames = part.named(source.names)
+        return named.placed(list(source.positions.values()), source.basis)
 
     @property
     def samples(self) -> int:

@@ -188,7 +188,7 @@ class Experiment(Block):
             source, prediction = dataset.source.part, info.data.get("prediction")
             if prediction:
                 condition.part.check_prediction(prediction.part)
-            condition.part.named(source.names).check(
+            dataset.own(condition.part).check(
                 dataset.basis,
                 source.values,
                 transformed=bool(dataset.transforms),
@@ -317,7 +317,7 @@ def _unobservable(condition: PartBlock, dataset: Dataset) -> Iterator[Problem]:
     """What of a condition cannot be seen of the data."""
     source = dataset.source.part
     try:
-        operator = condition.part.operator.named(source.names)
+        operator = dataset.own(condition.part.operator)
         operator.check(dataset.basis, source.values)
         operator.deviations(dataset.basis, source.values)
     except ValueError as error:

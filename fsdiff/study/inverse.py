@@ -38,8 +38,13 @@ class Observed(Block):
     """The noise of a case depends on this seed and its number only."""
 
     def observation(self, dataset: Dataset) -> Observation:
-        """What the operator stands for, with numbers for names of channels."""
-        return self.operator.part.named(dataset.source.part.names)
+        """What the operator stands for, in numbers of channels and places of the box.
+
+        Of data with nodes without values, what is seen at the others.
+        """
+        observation: Observation = dataset.own(self.operator.part)
+        mask = dataset.source.part.mask
+        return observation if mask is None else observation.where_present(mask, dataset.basis)
 
 
 class TruePosterior(Block):
@@ -147,8 +152,6 @@ def _unobservable(item: Observed, datasets: Mapping[str, Dataset]) -> Iterator[P
     if item.cases > dataset.split.test:
         split = f"datasets.{item.dataset}.split.test"
         yield ("cases",), f"there are {dataset.split.test} test samples; use fewer, or {split} more"
-    if getattr(source, "gaps", "refuse") == "mask":
-        yield ("dataset",), "functions with nodes without values (gaps: mask) cannot be observed"
     try:
         basis, observation = dataset.basis, item.observation(dataset)
         observation.check(basis, source.values)
@@ -280,7 +283,7 @@ def _unguided(item: PosteriorDraws, study: "Study", observed: Observed) -> Itera
     observation = observed.observation(dataset)
     if item.guidance is None and experiment.condition is not None:
         try:
-            condition = experiment.condition.part.named(dataset.source.part.names)
+            condition = dataset.own(experiment.condition.part)
             condition.check_observation(observation, basis, channels)
         except ValueError as error:
             yield ("observation",), str(error)

@@ -352,8 +352,7 @@ class Configuration(Study):
         item = self.runs[experiment]
         blocks = item.blocks("method", "prior", "process", "prediction", "network")
         if item.condition is not None:
-            names = self.datasets[item.dataset].source.part.names
-            blocks["condition"] = described(item.condition.part.named(names))
+            blocks["condition"] = described(self.datasets[item.dataset].own(item.condition.part))
         return {"basis": self._basis(item.dataset), **blocks}
 
     def _basis(self, dataset: str) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from fsdiff.jobs.failures import StorageError
 from fsdiff.randomness import generator
 from fsdiff.spaces.axes import AxisKind
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask
 from fsdiff.streams import Stream
 
 logger = logging.getLogger(__name__)
@@ -438,16 +439,27 @@ class FileData(Source):
             return tuple(range(len(header.times.values)))
         return tuple(_frame(time, header.times, path) for time in np.atleast_1d(self.time))
 
-    def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        header, basis, frame = self._header, self.basis, self._frame_basis
-        names = [axis.name for axis in basis.axes]
-        nodes = physical_nodes(tuple(header.lines.values()), frame, self.length)
-        dimensions: list[Dimension] = [*header.lines]
+    @property
+    def positions(self) -> dict[str, np.ndarray]:
+        """Physical coordinates of the nodes along each axis, by its name."""
+        lines = tuple(self._header.lines.values())
+        nodes = physical_nodes(lines, self._frame_basis, self.length)
         if self.frames == "axis" and self._times is not None:
             nodes = [np.array(self._times.values), *nodes]
+        return dict(zip([axis.name for axis in self.basis.axes], nodes, strict=True))
+
+    @property
+    def mask(self) -> Mask | None:
+        """The nodes that have values, frames being channels; None where all have."""
+        return None if self._gaps is None else self._gaps.mask
+
+    def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
+        header, basis, nodes = self._header, self.basis, self.positions
+        dimensions: list[Dimension] = [*header.lines]
+        if self.frames == "axis" and self._times is not None:
             dimensions = ["time", *dimensions]
         units = dict(header.units)
-        for dimension, name in zip(dimensions, names, strict=True):
+        for dimension, name in zip(dimensions, nodes, strict=True):
             if dimension in header.units:
                 units[name] = header.units[dimension]
         time: float | tuple[float, ...] | None = self.time
@@ -461,7 +473,7 @@ class FileData(Source):
             fields if series else fields[:, 0],
             indices,
             basis=basis,
-            nodes=dict(zip(names, nodes, strict=True)),
+            nodes=nodes,
             measured_from="origin",
             channels=tuple(self._channels),
             meaning=", ".join(header.axes),

@@ -7,11 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
+import numpy as np
 import torch
 import xarray as xr
 from pydantic import Field, FiniteFloat
 
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask
 
 Time = Annotated[FiniteFloat, Field(ge=0, le=10**6)]
 PositiveTime = Annotated[FiniteFloat, Field(gt=0, le=10**6)]
@@ -72,6 +74,17 @@ class Source(ABC):
     def names(self) -> tuple[str, ...]:
         """Names of the channels, in their order; none where there is but one."""
         return tuple(getattr(self, "channels", ()))
+
+    @property
+    def positions(self) -> dict[str, np.ndarray]:
+        """Physical coordinates of the nodes along each axis, by its name."""
+        own = self.basis.axis_nodes(self.resolution)
+        return {axis.name: along for axis, along in zip(self.basis.axes, own, strict=True)}
+
+    @property
+    def mask(self) -> Mask | None:
+        """The nodes that have values, frames being channels; None where all have."""
+        return None
 
     def check(self) -> None:  # noqa: B027 (what is drawn can always be had)
         """Raise ValueError where the data cannot be had; called before any job starts."""

@@ -82,6 +82,10 @@ class Condition(ABC):
         """The same with numbers for names of channels; ``names`` are those of the fields."""
         return replace(self, operator=self.operator.named(names))
 
+    def placed(self, nodes: Sequence[np.ndarray], basis: Basis) -> Self:
+        """The same with coordinates of the box for those of the data, as observations have it."""
+        return replace(self, operator=self.operator.placed(nodes, basis))
+
 
 class Drawn(NamedTuple):
     """An observation of one field, its data (size,), and which of them are seen (size,)."""

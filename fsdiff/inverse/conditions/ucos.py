@@ -49,8 +49,8 @@ class Combined(Condition):
         for name in ("fewest", "resolution"):
             if (value := getattr(self, name)) is not None:
                 raise ValueError(
-                    f"{name} = {value}: kind = ucos takes all data of one observation, at the resolution of "
-                    "the fields; leave it out, or use kind: kriging"
+                    f"{name} = {value}: kind = ucos takes all data of one observation, at the "
+                    "resolution of the fields; leave it out, or use kind: kriging"
                 )
         refuse_transforms(self.kind, transformed)
         super().check(basis, channels, transformed=transformed, masked=masked)

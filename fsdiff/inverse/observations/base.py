@@ -13,6 +13,7 @@ from torch import Tensor
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.randomness import normals
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask
 from fsdiff.streams import Stream
 
 Deviation = Annotated[float, Field(ge=0)]
@@ -70,6 +71,20 @@ class Observation(ABC):
         """The same with numbers for names of channels; ``names`` are those of the fields."""
         return self
 
+    def placed(self, nodes: Sequence[np.ndarray], basis: Basis) -> Self:
+        """The same with coordinates of the box for those of the data.
+
+        ``nodes`` are the physical coordinates of some level's nodes along each axis.
+        """
+        return self
+
+    @abstractmethod
+    def where_present(self, mask: Mask, basis: Basis) -> "Observation":
+        """What can be seen of data with nodes without values; ValueError where there is no such.
+
+        ``mask`` is that of all channels.
+        """
+
     def coordinates(self, basis: Basis) -> np.ndarray | None:
         """Where each datum of a channel lies, (places, axes), physical; None if it has no place."""
         return None
@@ -89,9 +104,21 @@ class Observation(ABC):
 class Component(Observation):
     """What several observations can be made of: all but several themselves."""
 
+    def where_present(self, mask: Mask, basis: Basis) -> "Component":
+        """What can be seen of such data; of most nothing."""
+        raise ValueError(
+            f"{self.kind} looks at nodes without values (gaps: mask), too: observe such data at "
+            "points, random_points or grid_of_points, or by a mask"
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
-class Elementary(Component):
+class Whole(Component):
+    """What some of the data can be chosen of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elementary(Whole):
     """An observation that is not made of others."""
 
 

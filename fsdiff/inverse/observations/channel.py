@@ -8,15 +8,17 @@ import numpy as np
 from pydantic import Field, NonNegativeInt
 from torch import Tensor
 
-from fsdiff.inverse.observations.base import Component, Elementary
+from fsdiff.inverse.observations.base import Component, Elementary, Whole
 from fsdiff.inverse.observations.maps import ForwardMapLike
+from fsdiff.inverse.observations.some import Some
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask
 
 ChannelName = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Channel(Component):
+class Channel(Whole):
     """What ``observation`` sees of one channel; nothing is seen of the others.
 
     ``channel`` is its number, counted from 0, or in configurations its name.
@@ -76,6 +78,17 @@ class Channel(Component):
             known = ", ".join(names) or "none, as there is but one"
             raise ValueError(f"channel = {self.channel}: no such channel; known: {known}")
         return replace(self, channel=list(names).index(self.channel))
+
+    def placed(self, nodes: Sequence[np.ndarray], basis: Basis) -> Self:
+        """The same with coordinates of the box for those of the data."""
+        return replace(self, observation=self.observation.placed(nodes, basis))
+
+    def where_present(self, mask: Mask, basis: Basis) -> Component:
+        """What is seen where the channel has values."""
+        number = self._number(len(mask.present))
+        own = basis.select((number,))
+        seen = self.observation.where_present(Mask(mask.present[[number]], own), own)
+        return replace(seen, observation=self) if isinstance(seen, Some) else self
 
     def _numbered(self) -> int:
         if isinstance(self.channel, int):

@@ -8,9 +8,12 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from fsdiff.inverse.observations.axis_functionals import values_at
+from fsdiff.inverse.observations.base import Component
 from fsdiff.inverse.observations.gridded import Gridded
+from fsdiff.inverse.observations.present import some_present
 from fsdiff.randomness import generator
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask as SpaceMask
 from fsdiff.streams import Stream
 
 
@@ -44,6 +47,10 @@ class Mask(Gridded):
         number = int(random.integers(fewest or count, count + 1))
         share = self.share * number / count
         return replace(self, share=share, seed=int(random.integers(2**53)))
+
+    def where_present(self, mask: SpaceMask, basis: Basis) -> Component:
+        """Those of the nodes that have values."""
+        return some_present(self, self.coordinates(basis), mask, basis)
 
     def along(self, basis: Basis, n: int, number: int) -> Tensor:
         """Values at the nodes of level ``resolution``."""

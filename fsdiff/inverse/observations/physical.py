@@ -1,6 +1,6 @@
 """Observations of physical fields, as maps of the normalised fields that models know."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from fsdiff.data.statistics import Statistics
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,6 +45,10 @@ class Physical(Observation):
     def check(self, basis: Basis, channels: int) -> None:
         """Refuse what the observation refuses."""
         self.observation.check(basis, channels)
+
+    def where_present(self, mask: Mask, basis: Basis) -> "Physical":
+        """That of the observation."""
+        return replace(self, observation=self.observation.where_present(mask, basis))
 
     def coordinates(self, basis: Basis) -> np.ndarray | None:
         """Those of the observation."""

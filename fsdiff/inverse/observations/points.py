@@ -1,6 +1,7 @@
 """Sensors: values of a function at points."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Self
 
@@ -8,11 +9,17 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from fsdiff.inverse.observations.axis_functionals import values_at
-from fsdiff.inverse.observations.base import LinearObservation
+from fsdiff.inverse.observations.base import Component, LinearObservation
 from fsdiff.inverse.observations.maps import Functionals
+from fsdiff.inverse.observations.present import present_at, some_present
 from fsdiff.randomness import generator
+from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask
 from fsdiff.streams import Stream
+
+ROUNDING = 1e-9
+"""Of coordinates, in units of a side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +44,14 @@ class Sensors(LinearObservation):
         ]
         return Functionals(basis, n, each, scattered=True)
 
+    def where_present(self, mask: Mask, basis: Basis) -> Component:
+        """Those of the sensors that are nearest to a node with a value."""
+        return some_present(self, self.coordinates(basis), mask, basis)
+
     def check(self, basis: Basis, channels: int) -> None:
         """Refuse points of another dimension than the box, or beyond it."""
         places = self.coordinates(basis)
-        if places.ndim != 2 or places.shape[1] != basis.dimension:
-            raise ValueError(
-                f"points: give {basis.dimension} coordinates for each, "
-                f"{', '.join(axis.name for axis in basis.axes)}"
-            )
+        check_dimension(places, basis)
         for number, axis in enumerate(basis.axes):
             outside = (places[:, number] < 0) | (places[:, number] > axis.side)
             if outside.any():
@@ -56,9 +63,14 @@ class Sensors(LinearObservation):
 
 @dataclass(frozen=True, kw_only=True)
 class Points(Sensors):
-    """Sensors at given physical coordinates, one for each axis, in the order of the axes."""
+    """Sensors at given points, with one coordinate for each axis, in the order of the axes.
+
+    ``measured`` says in which: those of the ``box``, from 0 to the side of each axis, or those of
+    the ``data``, such as degrees of latitude and longitude. Along periodic axes any turn will do.
+    """
 
     points: Annotated[tuple[tuple[float, ...], ...], Field(min_length=1)]
+    measured: Literal["box", "data"] = "box"
     kind: Literal["points"] = "points"
 
     def __post_init__(self) -> None:
@@ -69,7 +81,78 @@ class Points(Sensors):
 
     def coordinates(self, basis: Basis) -> np.ndarray:
         """As they are given."""
+        if self.measured == "data":
+            raise ValueError(
+                "points are coordinates of data (measured: data): take placed(nodes, basis), which "
+                "knows these"
+            )
         return np.asarray(self.points)
+
+    def where_present(self, mask: Mask, basis: Basis) -> Component:
+        """The same; ValueError for a point where there is nothing to be seen."""
+        places = self.coordinates(basis)
+        if not (there := present_at(places, mask, basis).all(0)).all():
+            pairs = zip(basis.axes, places[~there][0], strict=True)
+            where = ", ".join(f"{axis.name} = {place:g}" for axis, place in pairs)
+            raise ValueError(
+                f"points: {where} in the box is where the data have no values (gaps: mask): leave "
+                "it out"
+            )
+        return self
+
+    def placed(self, nodes: Sequence[np.ndarray], basis: Basis) -> Self:
+        """With coordinates of the box; refuses points that the data do not reach."""
+        if self.measured == "box":
+            return self
+        check_dimension(np.asarray(self.points), basis)
+        own = basis.axis_nodes(_level(nodes, basis))
+        given = np.asarray(self.points).T
+        pairs = zip(given, basis.axes, nodes, own, strict=True)
+        along = [_in_box(*each) for each in pairs]
+        return replace(self, points=tuple(map(tuple, np.stack(along, 1).tolist())), measured="box")
+
+
+def check_dimension(places: np.ndarray, basis: Basis) -> None:
+    """ValueError for places that have not one coordinate for each axis."""
+    if places.ndim != 2 or places.shape[1] != basis.dimension:
+        raise ValueError(
+            f"points: give {basis.dimension} coordinates for each, "
+            f"{', '.join(axis.name for axis in basis.axes)}"
+        )
+
+
+def _level(nodes: Sequence[np.ndarray], basis: Basis) -> int:
+    """The level that has as many nodes."""
+    return basis.resolution(np.empty([len(along) for along in nodes]))
+
+
+def _interpolated(x: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Linear between increasing ``known`` places and beyond them."""
+    after = np.clip(np.searchsorted(known, x), 1, len(known) - 1)
+    slopes = np.diff(values) / np.diff(known)
+    return values[after - 1] + slopes[after - 1] * (x - known[after - 1])
+
+
+def _in_box(places: np.ndarray, axis: Axis, nodes: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Places along an axis in coordinates of the box, from those of its nodes in both."""
+    if len(nodes) == 1:
+        return places - nodes[0] + own[0]
+    if axis.held:  # whose nodes may be at any distances from each other
+        order = np.argsort(nodes)
+        found = _interpolated(places, nodes[order], own[order])
+    else:
+        scale = (nodes[-1] - nodes[0]) / (own[-1] - own[0])
+        found = (places - nodes[0]) / scale + own[0]
+    if axis.periodic:
+        return np.mod(found, axis.side)
+    beyond = (found < -ROUNDING * axis.side) | (found > (1 + ROUNDING) * axis.side)
+    if beyond.any():
+        first, last = _interpolated(np.array([0, axis.side]), own, nodes)
+        raise ValueError(
+            f"points: {axis.name} = {places[beyond][0]:g} is outside of the data, whose axis "
+            f"{axis.name} goes from {min(first, last):g} to {max(first, last):g}"
+        )
+    return found.clip(0, axis.side)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 from fsdiff.inverse.observations.base import Component, Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,16 @@ class Several(Observation):
     def named(self, names: Sequence[str]) -> Self:
         """All with numbers for names of channels."""
         return replace(self, observation=tuple(part.named(names) for part in self.observation))
+
+    def placed(self, nodes: Sequence[np.ndarray], basis: Basis) -> Self:
+        """All with coordinates of the box for those of the data."""
+        parts = tuple(part.placed(nodes, basis) for part in self.observation)
+        return replace(self, observation=parts)
+
+    def where_present(self, mask: Mask, basis: Basis) -> "Several":
+        """All of them where there are values."""
+        parts = tuple(part.where_present(mask, basis) for part in self.observation)
+        return replace(self, observation=parts)
 
 
 @dataclass(frozen=True)

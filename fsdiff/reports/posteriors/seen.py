@@ -15,6 +15,7 @@ from fsdiff.inverse.observations.mapped import Mapped
 from fsdiff.inverse.observations.modes import Modes
 from fsdiff.inverse.observations.points import Sensors
 from fsdiff.inverse.observations.several import Several
+from fsdiff.inverse.observations.some import Some
 from fsdiff.spaces.basis import Basis
 
 
@@ -89,6 +90,12 @@ def _parts(
         for _, shown in _parts(operator.observation, basis.select((number,)), 1, data, n):
             yield number, shown
         return
+    if isinstance(operator, Some):
+        whole = np.full(len(operator.observation.deviations(basis, channels)), np.nan)
+        whole[list(operator.data)] = data
+        for channel, shown in _parts(operator.observation, basis, channels, whole, n):
+            yield channel, _there(shown)
+        return
     if isinstance(operator, Mapped):
         yield from _mapped(operator, basis, data)
     if not isinstance(operator, Gridded | Modes | Sensors):
@@ -104,6 +111,15 @@ def _parts(
             known = operator.coordinates(basis)
             assert known is not None
             yield channel, Dots(known, values, deviations[channel])
+
+
+def _there(shown: Shown) -> Shown:
+    """What is shown without points of which nothing is seen."""
+    if not isinstance(shown, Dots):
+        return shown
+    there = np.isfinite(shown.values)
+    deviation = None if shown.deviation is None else shown.deviation[there]
+    return Dots(shown.places[there], shown.values[there], deviation, shown.foreign)
 
 
 def _mapped(operator: Mapped, basis: Basis, data: np.ndarray) -> Iterator[tuple[int, Shown]]:

@@ -16,6 +16,7 @@ from fsdiff.inverse.observations.mask import Mask
 from fsdiff.inverse.observations.modes import Modes
 from fsdiff.inverse.observations.points import GridOfPoints, Points, RandomPoints
 from fsdiff.inverse.observations.several import Several
+from fsdiff.inverse.observations.some import Some
 from fsdiff.measures.priors.convolution import Bessel
 from fsdiff.measures.priors.kernel import Matern
 from fsdiff.spaces.axes import Axis
@@ -36,6 +37,7 @@ OBSERVATIONS = {
     "modes": Modes(highest=2.5),
     "channel": Channel(channel=1, observation=RandomPoints(number=7)),
     "several": Several(observation=(RandomPoints(number=3), Averages(resolution=3))),
+    "some": Some(observation=RandomPoints(number=7), data=(5, 0, 9)),
 }
 
 
@@ -240,3 +242,55 @@ def test_observations_are_parts():
     for observation in OBSERVATIONS.values():
         assert parts.build("observation", parts.described(observation)) == observation
     assert parts.kinds("observation").keys() >= {"points", "mask", "channel", "several", "frames"}
+
+
+def test_places_in_coordinates_of_data_are_those_of_the_box():
+    """Latitudes that fall, longitudes all around, and levels at uneven heights."""
+    box = Box(
+        axes=(
+            Axis(kind="neumann", name="height", nodes=3, held=True, side=2.0),
+            Axis(kind="neumann", name="latitude", nodes=10, side=0.25),
+            Axis(kind="periodic", name="longitude", nodes=40),
+        )
+    )
+    own = box.axis_nodes(40)
+    nodes = [np.array([1000.0, 500.0, 100.0]), 47.25 - 90 / 0.25 * own[1], 360 * own[2] - 180]
+    places = [(1000.0, 47.25, -180.0), (300.0, 2.25, 90.0), (100.0, 47.25 - 45, 350.0)]
+    found = Points(points=places, measured="data").placed(nodes, box)
+    expected = [
+        (own[0][0], 0.0, 0.0),
+        ((own[0][1] + own[0][2]) / 2, 0.125, 0.75),
+        (own[0][2], 0.125, 530 / 360 - 1),
+    ]
+    assert found.measured == "box"
+    np.testing.assert_allclose(found.points, expected, atol=1e-12)
+    inside = Points(points=expected)
+    assert inside.placed(nodes, box) is inside
+    several = Several(
+        observation=(Channel(channel=0, observation=Points(points=places, measured="data")),)
+    )
+    assert several.placed(nodes, box).observation[0].observation == found
+    for place, message in (
+        ((100.0, 48.0, 0.0), "latitude = 48 is outside of the data, .* from -42.75 to 47.25"),
+        ((100.0, 40.0), "points: give 3 coordinates for each, height, latitude, longitude"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Points(points=[place], measured="data").placed(nodes, box)
+    with pytest.raises(ValueError, match=r"points are coordinates of data \(measured: data\)"):
+        Points(points=places, measured="data").check(box, 1)
+
+
+def test_some_of_the_data_are_those_with_their_numbers():
+    basis, sensors = (
+        CosineBasis(2),
+        RandomPoints(number=7, noise=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)),
+    )
+    u = functions(basis, 8)
+    chosen = Some(observation=sensors, data=(5, 0))
+    whole, some = (one.on(basis, CHANNELS, 8).forward(u) for one in (sensors, chosen))
+    assert torch.equal(some, whole[:, [5, 0]])
+    assert chosen.deviations(basis, CHANNELS).tolist() == pytest.approx([0.6, 0.1])
+    np.testing.assert_array_equal(chosen.coordinates(basis), sensors.coordinates(basis)[[5, 0]])
+    for data, message in (((14,), "data = 14: there are 14"), ((1, 1), "data: each number once")):
+        with pytest.raises(ValueError, match=message):
+            Some(observation=sensors, data=data).check(basis, CHANNELS)
