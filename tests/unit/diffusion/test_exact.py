@@ -155,3 +155,15 @@ def test_every_sampler_takes_an_exact_denoiser(kind):
     fields = sampler(exact, 1, range(2), 0).fields
     assert fields.shape == (2, 2, 1)
     torch.testing.assert_close(fields[:, 0], fields[:, 1], rtol=0, atol=1e-4)
+
+
+def test_many_fields_at_once_are_worked_on_in_blocks(monkeypatch):
+    """The same expectations, up to rounding, at one time for all and at a time for each."""
+    exact = Parabola(nodes=200).exact(OrnsteinUhlenbeck())
+    x = torch.randn((50, 2, 1), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    whole = [
+        exact(x, t).data for t in (torch.tensor([0.1]).double(), torch.full((50,), 0.1).double())
+    ]
+    monkeypatch.setattr("fsdiff.diffusion.exact.CACHED", 1500)
+    torch.testing.assert_close(exact(x, torch.tensor([0.1]).double()).data, whole[0])
+    torch.testing.assert_close(whole[1], whole[0])
