@@ -1,5 +1,6 @@
 """Benchmarks run from beginning to end at their smallest sizes; the numbers mean nothing."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from fsdiff.data import storage
@@ -71,6 +73,41 @@ def test_networks_learn_from_a_file_of_data(tmp_path):
     run("learning", "--data", str(path), *arguments)
     text = check_page("learning", folder)
     assert text.count("| published |") == 1
+
+
+def test_what_is_measured_on_a_gpu_runs_on_a_processor(tmp_path):
+    command = [str(BENCHMARKS / "gpu" / "run.sh"), "--device", "cpu", "--smallest"]
+    environment = {**os.environ, "PYTHON": sys.executable}
+    done = subprocess.run(
+        [*command, "--folder", str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (tmp_path / "gpu.md").read_text(encoding="utf-8")
+    assert re.search(r"[1-9]\d* passed, 0 failed", text)
+    for part in ("| 32² | fsdiff |", "| 32² | plain |", "| Darcy", "2 of 2 steps of training"):
+        assert part in text
+
+
+def test_arithmetic_and_bytes_are_those_of_a_product(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import roofline
+
+    limits = roofline.Ceilings(bandwidth=1e3, arithmetic={"float32": 1e3, "float64": 1.0})
+    a, b = torch.ones(4, 8), torch.ones(8, 16)
+    work = roofline.counted(lambda: a @ b, limits)
+    assert work.arithmetic == {"float32": 2 * 4 * 8 * 16}
+    assert work.bytes == {"mm": 4 * (4 * 8 + 8 * 16 + 4 * 16)}
+    assert work.attainable == pytest.approx(1.024)  # by arithmetic; memory would take 0.896 s
+    numbers = torch.ones(2, 2, dtype=torch.complex64)
+    complex_product = roofline.counted(lambda: numbers @ numbers, limits)
+    assert complex_product.arithmetic["float32"] == 4 * 2 * 2 * 2 * 2
+    repeated = torch.ones(8).expand(4, 8)
+    assert roofline.counted(lambda: repeated + 1, limits).bytes == {"add": 4 * (8 + 4 * 8)}
+    assert not roofline.counted(lambda: a.T, limits).bytes
 
 
 def test_planning_counts_the_jobs_of_a_study():

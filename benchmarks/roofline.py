@@ -1,0 +1,142 @@
+"""What a calculation asks of a machine, and how fast the machine could do it at best.
+
+Operations are counted as they run, one by one: the arithmetic of products of matrices and
+convolutions, and the bytes that each operation reads and writes, as if nothing stayed in a cache
+from one to the next. The time that is attainable is the sum, over operations, of the larger of what
+arithmetic and memory take at the highest rates that were measured.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """The highest rates of a device: bytes, and operations of matrix products, per second."""
+
+    bandwidth: float
+    arithmetic: dict[str, float]
+
+
+@dataclass
+class Work:
+    """What operations, by name, take: how often, arithmetic by precision, bytes, least seconds."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    arithmetic: Counter[str] = field(default_factory=Counter)
+    bytes: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def attainable(self) -> float:
+        """Seconds at the ceilings."""
+        return sum(self.seconds.values())
+
+    def largest(self, count: int) -> list[tuple[str, float]]:
+        """The operations that take most of that, with their shares."""
+        return [(name, s / self.attainable) for name, s in self.seconds.most_common(count)]
+
+
+class _Counting(TorchDispatchMode):
+    def __init__(self, work: Work, ceilings: Ceilings) -> None:
+        super().__init__()
+        self.work, self.ceilings = work, ceilings
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if not function.is_view:
+            self._count(function, args, kwargs or {}, result)
+        return result
+
+    def _count(self, function: Any, args: Any, kwargs: Any, result: Any) -> None:
+        tensors = list(_tensors([*args, *kwargs.values(), result]))
+        if not tensors:
+            return
+        name = function.__name__.partition(".")[0].rstrip("_")
+        moved = sum(map(_extent, tensors))
+        done = _arithmetic(name, args, kwargs, result)
+        kind = str(tensors[0].dtype.to_real()).removeprefix("torch.")
+        work = self.work
+        work.calls[name] += 1
+        work.bytes[name] += moved
+        work.arithmetic[kind] += done
+        fastest = self.ceilings.arithmetic.get(kind, self.ceilings.arithmetic["float32"])
+        work.seconds[name] += max(done / fastest, moved / self.ceilings.bandwidth)
+
+
+def counted(run: Callable[[], Any], ceilings: Ceilings) -> Work:
+    """What a calculation takes."""
+    work = Work()
+    with _Counting(work, ceilings):
+        run()
+    return work
+
+
+def ceilings(device: torch.device, *, quick: bool = False) -> Ceilings:
+    """The highest rates that are met on a device: of a copy, and of products by precision."""
+    numbers, n, rounds = (2**20, 128, 2) if quick else (2**28, 8192, 10)
+    if device.type == "cpu" and not quick:
+        numbers, n = 2**25, 1024
+    source = torch.ones(numbers, device=device)
+    target = torch.empty_like(source)
+    copying = _fastest(lambda: target.copy_(source), device, rounds)
+    rates = {}
+    for name in ("float64", "float32", "bfloat16"):
+        size = n // 2 if name == "float64" else n
+        a = torch.randn(size, size, device=device).to(getattr(torch, name))
+        out = torch.empty_like(a)
+        rates[name] = (
+            2 * size**3 / _fastest(lambda a=a, out=out: torch.mm(a, a, out=out), device, rounds)
+        )
+    return Ceilings(2 * source.nbytes / copying, rates)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has finished what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _fastest(run: Callable[[], Any], device: torch.device, rounds: int) -> float:
+    taken = []
+    for _ in range(rounds + 1):
+        synchronise(device)
+        start = time.perf_counter()
+        run()
+        synchronise(device)
+        taken.append(time.perf_counter() - start)
+    return min(taken[1:])
+
+
+def _arithmetic(name: str, args: Any, kwargs: Any, result: Any) -> int:
+    packet = getattr(torch.ops.aten, name, None)
+    if packet not in flop_registry:
+        return 0
+    kwargs = {key: value for key, value in kwargs.items() if key != "out"}
+    complex_numbers = any(tensor.is_complex() for tensor in _tensors(args))
+    # A complex product is four real ones.
+    return flop_registry[packet](*args, **kwargs, out_val=result) * (4 if complex_numbers else 1)
+
+
+def _extent(tensor: Tensor) -> int:
+    """Bytes of the numbers of a tensor, each once however often it is repeated."""
+    distinct = 1
+    for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
+        distinct *= size if stride else 1
+    return distinct * tensor.element_size()
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors(value)
