@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal, TypeVar
@@ -113,6 +114,22 @@ def memory(name: str) -> float:
 def relative(fields: torch.Tensor, exact: torch.Tensor) -> float:
     """Relative L² error."""
     return float((fields.double() - exact).norm() / exact.norm())
+
+
+def installed(package: str) -> str | None:
+    """The version of a package; None where it is not there."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def versions(*packages: str) -> str:
+    """The packages that are there, with their versions, and which are not."""
+    there = {name: installed(name) for name in packages}
+    known = [f"{name} {number}" for name, number in there.items() if number]
+    absent = [name for name, number in there.items() if not number]
+    return ", ".join(known + [f"{name} not installed" for name in absent])
 
 
 def environment() -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from measuring import Comparison, environment
+from measuring import Comparison, environment, versions
 from problems import burgers, darcy, navier_stokes, reaction_diffusion
 from problems.batches import Batch, batches
 from problems.darcy import Growth
@@ -27,7 +27,7 @@ from fsdiff.data.storage import atomic
 from fsdiff.reports.plotting.style import save
 
 METHOD = """\
-Made by `{command}` in one run on one thread: {environment}
+Made by `{command}` in one run on one thread: {environment} Peers: {peers}.
 
 Times are processor seconds per sample: medians of runs that take turns with those of the other
 solvers. Errors are relative, in the L² norm. Every solver solves the same discrete equations: the
@@ -35,16 +35,22 @@ five-point finite volumes of the published reaction–diffusion and Darcy data, 
 for Navier–Stokes. Memory is the peak of a fresh process beyond what it uses before it solves; some
 20 MB of that are libraries.
 
-* Reaction–diffusion: scipy's RK45 with default tolerances is what PDEBench publishes.
+* Reaction–diffusion: scipy's RK45 with default tolerances is what PDEBench publishes; *compiled*
+  has a derivative that numba makes one loop of.
 * Navier–Stokes: Crank–Nicolson with explicit Euler and a step of 1e-4 is what Li et al. publish.
   Its time is that of a step times the number of steps, alone or in a batch of 20, whichever is
-  less. Where errors are measured early, those at the end are larger, for either solver.
+  less. Where errors are measured early, those at the end are larger, for either solver. ETDRK4
+  (Cox and Matthews, Kassam and Trefethen) is compiled by jax, alone.
 * Burgers: diffusion exactly and advection by explicit Euler, in turn, in Fourier space, is what Li
   et al. publish; the number of their steps is not known. fsdiff chooses its own modes.
 * Darcy: `spsolve` is scipy's as it comes; *splu, symmetric* has no pivoting and an ordering of the
-  symmetric pattern. Assembling their matrix is not counted.
+  symmetric pattern. *pyamg* is conjugate gradients to 1e-8 with algebraic multigrid of Ruge and
+  Stüben, *PARDISO* Intel's, for symmetric matrices. Assembling their matrix is not counted.
 """
 
+
+PEERS = ("numba", "jax", "pyamg", "pypardiso")
+"""Packages whose rows are there where they are installed; see benchmarks/peers/requirements.txt."""
 
 SYSTEMS = {
     "reaction_diffusion": reaction_diffusion,
@@ -106,7 +112,7 @@ def page(command: str, comparisons: Sequence[Comparison], growths: Sequence[Grow
     """The page in Markdown, without what was run on a device."""
     parts = [
         "# Solvers of differential equations beside published schemes\n",
-        METHOD.format(command=command, environment=environment()),
+        METHOD.format(command=command, environment=environment(), peers=versions(*PEERS)),
         summary(comparisons),
         "![Error against processor time, a panel for each problem](pde.svg)\n",
         "Rings mark the settings of the table.\n",

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,7 +21,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from measuring import environment
+from measuring import environment, installed
 from peers.networks import PackagedFNO, PhysicsNemoFNO, PlainFNO, PublishedFNO
 from problems.batches import batches
 from roofline import Ceilings, Work, ceilings, counted, synchronise
@@ -75,14 +74,6 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], str | None]] = {
 """What makes a network, and the package that it needs."""
 
 
-def installed(package: str | None) -> str | None:
-    """The version of a package, empty where none is needed, None where it is not there."""
-    try:
-        return "" if package is None else version(package)
-    except PackageNotFoundError:
-        return None
-
-
 class Contender:
     """A network with its optimiser and a batch to work on."""
 
@@ -123,7 +114,7 @@ def networks(device: torch.device, limits: Ceilings, smallest: bool) -> Iterator
     """A row for each network on each grid: times, and what they could be at best."""
     for n in (32,) if smallest else (64, 128, 256):
         for name, (make, package) in NETWORKS.items():
-            known = installed(package)
+            known = "" if package is None else installed(package)
             if known is None or (smallest and name not in (OURS, "plain")):
                 continue
             contender = Contender(make, n, device)

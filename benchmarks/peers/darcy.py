@@ -1,4 +1,6 @@
-"""Darcy's equation by sparse direct solvers: the finite volumes of ``fsdiff.pde.darcy``."""
+"""Darcy's equation by solvers of others: the finite volumes of ``fsdiff.pde.darcy``."""
+
+import os
 
 import numpy as np
 import scipy.sparse as sparse
@@ -38,6 +40,27 @@ def factorise(equations: sparse.csc_array) -> SuperLU:
 def solve_factorised(equations: sparse.csc_array) -> np.ndarray:
     """``factorise``, and solve once."""
     return factorise(equations).solve(sources(round(equations.shape[0] ** 0.5)))
+
+
+def solve_by_multigrid(equations: sparse.csc_array, tolerance: float = 1e-8) -> np.ndarray:
+    """Conjugate gradients with algebraic multigrid of Ruge and Stüben; needs pyamg."""
+    import pyamg
+
+    hierarchy = pyamg.ruge_stuben_solver(sparse.csr_matrix(equations))
+    f = sources(round(equations.shape[0] ** 0.5))
+    return hierarchy.solve(f, tol=tolerance, accel="cg")
+
+
+def solve_by_pardiso(equations: sparse.csc_array) -> np.ndarray:
+    """Intel's PARDISO for symmetric positive definite matrices; needs pypardiso."""
+    os.environ.setdefault("MKL_NUM_THREADS", "1")
+    import pypardiso
+
+    solver = pypardiso.PyPardisoSolver(mtype=2)
+    upper = sparse.csr_matrix(sparse.triu(equations))
+    u = solver.solve(upper, sources(round(equations.shape[0] ** 0.5)))
+    solver.free_memory(everything=True)
+    return u
 
 
 def refine(equations: sparse.csc_array, steps: int = 4) -> np.ndarray:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import scipy.sparse as sparse
 import torch
-from measuring import Comparison, Point, Trial, peak_megabytes, race, relative
+from measuring import Comparison, Point, Trial, installed, peak_megabytes, race, relative
 from peers import darcy as direct
 from torch import Tensor
 
@@ -23,6 +23,16 @@ LAWS: dict[str, Permeability] = {
 }
 TOLERANCES = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10)
 DIRECT = {"spsolve": direct.solve, "splu, symmetric": direct.solve_factorised}
+OTHERS = {
+    name: solve
+    for name, package, solve in (
+        ("pyamg, Ruge–Stüben", "pyamg", direct.solve_by_multigrid),
+        ("PARDISO", "pypardiso", direct.solve_by_pardiso),
+    )
+    if installed(package)
+}
+"""Peers that are stronger on fine grids, where they are installed."""
+PEERS = DIRECT | OTHERS
 ROLES = {"spsolve": "peer", Darcy().tolerance: "default"}
 BATCH_CELLS = 2**17
 """Of the samples that data sets are made with at a time."""
@@ -68,13 +78,13 @@ def compare(law: str, n: int, repeats: int) -> Comparison:
     system = equations(a)
     exact = torch.from_numpy(direct.refine(system))
     ours = {tolerance: Darcy(tolerance=tolerance).solve for tolerance in TOLERANCES}
-    runs = {name: lambda _, solve=solve: solve(system) for name, solve in DIRECT.items()} | ours
+    runs = {name: lambda _, solve=solve: solve(system) for name, solve in PEERS.items()} | ours
     points = []
     for key, trial in race(runs, [a], repeats).items():
         u = torch.as_tensor(trial.results[0]).flatten()
         seconds, error = trial.seconds, relative(u, exact)
-        if key in DIRECT:
-            role, memory = ROLES.get(key, "other"), peak_megabytes(DIRECT[key], system)
+        if key in PEERS:
+            role, memory = ROLES.get(key, "other"), peak_megabytes(PEERS[key], system)
             points.append(Point(key, "", seconds, error, role, memory))
             continue
         role = ROLES.get(key, "other")
@@ -98,9 +108,8 @@ def grow(law: str, n: int, repeats: int, *, direct_solvers: bool) -> Growth:
     a = permeability(law, n, max(1, BATCH_CELLS // n**2))
     one, system = a[:1], equations(a)
     runs = {"alone": lambda _: Darcy().solve(one), "together": lambda _: Darcy().solve(a)}
-    if direct_solvers:
-        runs["spsolve"] = lambda _: direct.solve(system)
-        runs["splu, symmetric"] = lambda _: direct.solve_factorised(system)
+    peers = PEERS if direct_solvers else OTHERS
+    runs |= {name: lambda _, solve=solve: solve(system) for name, solve in peers.items()}
     trials = race(runs, [None], repeats)
     alone, together = trials.pop("alone"), trials.pop("together")
 

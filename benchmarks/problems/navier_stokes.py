@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from measuring import Comparison, Point, peak_megabytes, race, relative
+from measuring import Comparison, Point, installed, peak_megabytes, race, relative
 from peers import navier_stokes as published
-from peers.navier_stokes import CrankNicolsonEuler
+from peers.navier_stokes import CrankNicolsonEuler, FourthOrder
 from torch import Tensor
 
 from fsdiff.measures.initial import PowerLawField
@@ -16,6 +16,7 @@ from fsdiff.spaces.bases import FourierBasis
 
 PUBLISHED_STEP, BATCH = 1e-4, 20
 STEPS = (PUBLISHED_STEP, 1e-3, 1e-2)
+FOURTH_ORDER_STEPS = (2e-2, 1e-2, 5e-3)
 TOLERANCES = (1e-4, 1e-5, 2e-7, 1e-8)
 DEFAULT = NavierStokes().tolerance
 
@@ -63,6 +64,8 @@ def compare(case: Case) -> Comparison:
     """All solvers and settings."""
     exact = replace(case.system, tolerance=1e-10).solve(case.state[None], [case.horizon])[0, 0]
     points = (*published_points(case, exact), *own_points(case, exact))
+    if installed("jax"):
+        points += tuple(fourth_order_points(case, exact))
     problem = f"{case.n} × {case.n} nodes, ν = {case.viscosity:g}, to t = {case.end:g}"
     errors = f"at t = {case.horizon:g}, relative to this project's with a tolerance of 1e-10"
     return Comparison("Navier–Stokes", problem, errors, points)
@@ -99,6 +102,22 @@ def own_points(case: Case, exact: Tensor) -> Iterator[Point]:
             "default" if is_default else "other",
             peak_megabytes(partial(short.solve, tolerance), case.state) if is_default else None,
         )
+
+
+def fourth_order_points(case: Case, exact: Tensor) -> Iterator[Point]:
+    """ETDRK4 in jax: its time per step and the number of steps, and its error; alone."""
+    few = max(20, 400 * 64**2 // case.n**2)
+    for precision in ("float32", "float64"):
+        for step in FOURTH_ORDER_STEPS:
+            scheme = FourthOrder(case.system, case.n, step, precision)
+            field = scheme.advance(case.state, round(case.horizon / step))  # compiles
+            trial = race({0: partial(scheme.advance, case.state)}, [few], case.repeats)[0]
+            yield Point(
+                f"ETDRK4 in jax, {precision}",
+                f"step {step:.0e}",
+                trial.seconds / few * case.end / step,
+                relative(field, exact) if field.isfinite().all() else float("inf"),
+            )
 
 
 def seconds_per_step(case: Case) -> float:

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from measuring import Comparison, Point, peak_megabytes, race, relative
+from measuring import Comparison, Point, installed, peak_megabytes, race, relative
 from peers import reaction_diffusion as published
 from torch import Tensor
 
@@ -41,10 +41,15 @@ def compare(name: str, law: FieldLaw, n: int, repeats: int) -> Comparison:
         )
         for tolerance in TIGHTER
     }
+    compiled = {}
+    if installed("numba"):
+        compiled = {t: partial(run, compiled=True) for t, run in peers.items()}
+        compiled[1e-3](states[0])  # compiles
     ours = {tolerance: partial(solve, tolerance) for tolerance in TOLERANCES}
     for run in ours.values():
         run(states[0])  # computes the coefficients of the schemes, once in a process
     runs = {("RK45", t): run for t, run in peers.items()}
+    runs |= {("RK45, compiled", t): run for t, run in compiled.items()}
     runs |= {("fsdiff", t): run for t, run in ours.items()}
     # Short steps, because between steps DOP853 interpolates.
     tight = {"relative": 1e-10, "absolute": 1e-10, "method": "DOP853", "longest_step": 0.02}
