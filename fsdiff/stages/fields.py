@@ -107,6 +107,7 @@ def _figures(
 ) -> Iterator[tuple[str, Figure]]:
     basis, data, surrogate = reference.basis, reference.fields, reference.surrogate()
     titles = {item["name"]: item["title"] for item in experiments}
+    places = [item["place"] for item in experiments]
     called: dict[str, Any] = {"quantity": reference.quantity, "titles": titles}
     yield (
         "samples",
@@ -123,6 +124,7 @@ def _figures(
             levels=sorted({level for item in experiments for level in item["levels"]}),
             surrogate=reference.energy(surrogate),
             priors=reference.noise(experiments),
+            places=places,
             **called,
         ),
     )
@@ -134,6 +136,7 @@ def _figures(
             surrogate=surrogate[:, :1],
             basis=basis,
             length=reference.length,
+            places=places,
             **called,
         ),
     )

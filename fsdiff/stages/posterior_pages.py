@@ -130,7 +130,8 @@ class Inverse:
 
     ``truth`` is (case, channel, *grid), ``draws`` (case, draw, channel, *grid) of each posterior by
     name, the reference first under an empty name. ``like`` are the same truths with their names and
-    coordinates, NaN where the data have no values; ``remark`` says why the reference is none.
+    coordinates, NaN where the data have no values; ``places`` are those of the posteriors among all
+    of the observation; ``remark`` says why the reference is none.
     """
 
     basis: Basis
@@ -139,6 +140,7 @@ class Inverse:
     data: np.ndarray
     draws: Mapping[str, Tensor]
     titles: Mapping[str, str]
+    places: Sequence[int]
     like: xr.DataArray
     samples: Sequence[int]
     title: str
@@ -173,6 +175,7 @@ class Inverse:
             data=observed["data"].values,
             draws={name: _continued(physical_draws(file), mask) for name, file in files.items()},
             titles={item["name"]: item["title"] for item in config["posteriors"]},
+            places=[item["place"] for item in config["posteriors"]],
             like=like,
             samples=samples,
             title=config["title"],
@@ -228,7 +231,7 @@ class Inverse:
         }
         reference = own.pop("", None)
         named = {self.titles[name]: draws for name, draws in own.items()}
-        return ensembles(named, reference, self.remark)
+        return ensembles(named, reference, self.remark, self.places)
 
     def ranked(self) -> Iterator[tuple[str, Calibrated]]:
         """Ranks of the truths among the draws of each posterior, over all cases."""

@@ -20,7 +20,7 @@ def first_seed(experiment):
     return STUDY.runs[experiment].seeds[0]
 
 
-PORTRAIT = ("levels", "name", "seed", "title", "trained")
+PORTRAIT = ("levels", "name", "place", "seed", "title", "trained")
 """What every figure says of an experiment."""
 
 
@@ -36,6 +36,7 @@ def portrait(experiment):
     return {
         "levels": levels_of(experiment),
         "name": experiment,
+        "place": experiments_on(item.dataset).index(experiment),
         **item.blocks("prior"),
         "resolutions": list(item.samples.resolutions),
         "seed": first_seed(experiment),

@@ -70,13 +70,21 @@ def reference_drawn(wildcards):
     return reference_at(wildcards.observation, int(wildcards.resolution))
 
 
+def portraits(observation, names):
+    """What figures say of some posteriors: their titles, and places among all of them."""
+    known = posteriors_of(observation)
+    titles = posterior_titles(known)
+    return [
+        {"name": name, "place": known.index(name), "title": titles[name]} for name in names
+    ]
+
+
 def drawing_posteriors(script):
     """The parameter of a figure of posteriors: what is observed, and what they are called."""
 
     def parameter(wildcards):
         observed = STUDY.observe_slice(wildcards.observation)
         names = posteriors_of(wildcards.observation, int(wildcards.resolution))
-        titles = posterior_titles(posteriors_of(wildcards.observation))
         return described(
             script,
             {
@@ -84,7 +92,7 @@ def drawing_posteriors(script):
                 "operator": observed["operator"],
                 "resolution": int(wildcards.resolution),
                 "title": observation_title(wildcards.observation),
-                "posteriors": [{"name": name, "title": titles[name]} for name in names],
+                "posteriors": portraits(wildcards.observation, names),
             },
         )
 
@@ -134,7 +142,6 @@ def truths_on_all_grids(wildcards):
 def drawing_grids(wildcards):
     """The parameter of a figure of posteriors on all grids."""
     observed = STUDY.observe_slice(wildcards.observation)
-    titles = posterior_titles(posteriors_of(wildcards.observation))
     return described(
         "posterior_resolutions",
         {
@@ -145,9 +152,7 @@ def drawing_grids(wildcards):
                 {
                     "resolution": grid["resolution"],
                     "reference": bool(grid["reference"]),
-                    "posteriors": [
-                        {"name": name, "title": titles[name]} for name in grid["names"]
-                    ],
+                    "posteriors": portraits(wildcards.observation, grid["names"]),
                 }
                 for grid in posterior_grids(wildcards.observation)
             ],

@@ -1,6 +1,6 @@
 """One-point and derivative densities: where non-Gaussian fields differ from Gaussian ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ def densities(
     length: float = 1.0,
     quantity: str = "u",
     titles: Mapping[str, str] | None = None,
+    places: Sequence[int] | None = None,
 ) -> Figure:
     """Density of the values and of the first derivatives, on a logarithmic axis.
 
@@ -34,7 +35,8 @@ def densities(
     ``length``; channels are pooled, so slice to draw one, and values that are NaN left out.
     Derivatives are differences of
     neighbouring nodes over their distance, along both axes. A Gaussian is a parabola here.
-    Experiments are given by name; ``titles`` are what they are called, if not that.
+    Experiments are given by name; ``titles`` are what they are called, if not that, ``places``
+    those among all of a study, which decide their colours.
     """
     experiments = labelled(experiments, titles)
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
@@ -42,7 +44,7 @@ def densities(
     curves = {TEST_DATA: (data, DATA)}
     if surrogate is not None:
         curves[REFERENCES["surrogate"]] = (surrogate, SURROGATE)
-    for label, style in experiment_styles(experiments).items():
+    for label, style in experiment_styles(experiments, places).items():
         curves[label] = (experiments[label], {"color": style["color"]})
     fields = {label: np.asarray(array) for label, (array, _) in curves.items()}
     slope = {label: _derivatives(array, basis, length) for label, array in fields.items()}

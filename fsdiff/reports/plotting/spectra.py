@@ -45,13 +45,15 @@ def spectra(
     priors: Mapping[str, ArrayLike] | None = None,
     quantity: str = "u",
     titles: Mapping[str, str] | None = None,
+    places: Sequence[int] | None = None,
 ) -> Figure:
     """Energy spectra of data, experiments, surrogate and priors, and their ratio to the data's.
 
     Spectra are arrays over shells in the same units; those of the priors, by experiment, are to be
     scaled to the data's units, and equal ones are drawn once. Shells are shown as far as the grid
     resolves them whole. Vertical lines mark the last such shell of each training level. ``titles``
-    are what experiments are called, if not by name.
+    are what experiments are called, if not by name, ``places`` those of the experiments among all
+    of a study, which decide their colours.
     """
     experiments, priors = labelled(experiments, titles), labelled(priors or {}, titles)
     shells = whole_shells(resolution, basis) + 1
@@ -62,7 +64,7 @@ def spectra(
     for label, first, _ in distinct_spectra(priors):
         shown = _shells(priors[first], shells)
         lines += energy.plot(np.arange(len(shown)), shown, label=f"noise of {label}", **NOISE)
-    for label, (values, style) in _curves(experiments, surrogate).items():
+    for label, (values, style) in _curves(experiments, surrogate, places).items():
         shown = _shells(values, shells)
         lines += energy.plot(np.arange(len(shown)), shown, label=label, **style)
         common = min(len(shown), len(reference))
@@ -108,13 +110,15 @@ def distinct_spectra(
 
 
 def _curves(
-    experiments: Mapping[str, ArrayLike], surrogate: ArrayLike | None
+    experiments: Mapping[str, ArrayLike],
+    surrogate: ArrayLike | None,
+    places: Sequence[int] | None,
 ) -> dict[str, tuple[ArrayLike, dict[str, Any]]]:
     """What is compared with the data: label → (spectrum, how to draw it)."""
     curves = {}
     if surrogate is not None:
         curves[REFERENCES["surrogate"]] = (surrogate, SURROGATE)
-    for label, style in experiment_styles(experiments).items():
+    for label, style in experiment_styles(experiments, places).items():
         curves[label] = (experiments[label], {"color": style["color"]})
     return curves
 

@@ -4,6 +4,7 @@ Data are black, the Gaussian surrogate is grey and dashed, experiments take the 
 Ito (2008) in the order in which they are given; so an experiment keeps its colour in every figure.
 """
 
+import itertools
 import os
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -139,14 +140,19 @@ def unit_of(variable: xr.DataArray) -> str:
     return visible(str(variable.attrs.get("units", "1"))) or "1"
 
 
-def experiment_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Colour and marker of each experiment, by its place in the order given."""
+def experiment_styles(
+    labels: Iterable[str], places: Iterable[int] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Colour and marker of each experiment, by its place in the order given.
+
+    Where a figure has some of a study's experiments only, ``places`` are those among all.
+    """
     return {
         label: {
             "color": _EXPERIMENTS[i % len(_EXPERIMENTS)],
             "marker": _MARKERS[i % len(_MARKERS)],
         }
-        for i, label in enumerate(labels)
+        for i, label in zip(itertools.count() if places is None else places, labels, strict=False)
     }
 
 

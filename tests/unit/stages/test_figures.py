@@ -14,6 +14,7 @@ from fsdiff.data.hierarchy import statistics, with_transforms
 from fsdiff.data.storage import Provenance
 from fsdiff.reports import tables
 from fsdiff.reports.labels import REFERENCES, TEST_DATA
+from fsdiff.reports.plotting.style import experiment_styles
 from fsdiff.spaces.bases import CosineBasis
 from fsdiff.stages import comparison, data_pages, fields, resolutions
 
@@ -69,7 +70,8 @@ def samples(folder: Path, name: str, n: int, amplitude: float) -> Path:
 
 
 def experiment(name: str, **more) -> dict:
-    return {"name": name, "title": name.title(), "levels": [8], "trained": True, **more}
+    about = {"name": name, "title": name.title(), "levels": [8], "place": 0, "trained": True}
+    return about | more
 
 
 def lines(axes) -> dict[str, np.ndarray]:
@@ -108,7 +110,7 @@ def test_there_is_no_noise_in_the_unit_of_data_with_transforms(tmp_path):
 
 
 def test_samples_stand_beside_data_in_the_order_of_experiments(tmp_path, drawn):
-    described = [experiment("one", prior={"kind": "standard"}), experiment("two")]
+    described = [experiment("one", prior={"kind": "standard"}, place=1), experiment("two", place=3)]
     figures = {name: Path(name) for name in ("samples", "spectra", "densities")}
     files = [samples(tmp_path, name, 16, size) for name, size in (("one", 2.0), ("two", 4.0))]
     job = {"config": {"basis": BLOCK, "experiments": described}}
@@ -121,7 +123,11 @@ def test_samples_stand_beside_data_in_the_order_of_experiments(tmp_path, drawn):
     assert {"noise of One", REFERENCES["surrogate"]} <= curves.keys()
     rows = [axes.get_ylabel() for axes in drawn[Path("samples")].axes if axes.get_ylabel()]
     assert rows[:4] == [TEST_DATA, "One", "Two", REFERENCES["surrogate"]]
-    assert Path("densities") in drawn
+    # The colours of a study's second and fourth experiment, as in figures that have all of them.
+    styles = [style["color"] for style in experiment_styles("abcd").values()]
+    for axes in (energy, drawn[Path("densities")].axes[0]):
+        colours = {line.get_label(): line.get_color() for line in axes.lines}
+        assert [colours["One"], colours["Two"]] == [styles[1], styles[3]]
 
 
 def test_every_experiment_has_a_file(tmp_path, drawn):

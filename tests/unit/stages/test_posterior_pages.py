@@ -75,7 +75,10 @@ class Files:
             "operator": block["operator"],
             "resolution": n,
             "title": "five sensors",
-            "posteriors": [{"name": name, "title": text} for name, text in titles.items()],
+            "posteriors": [
+                {"name": name, "place": 2 * i, "title": text}
+                for i, (name, text) in enumerate(titles.items())
+            ],
         }
 
     def write(self, dataset, name):

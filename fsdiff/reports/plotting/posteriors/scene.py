@@ -67,15 +67,21 @@ class Ensemble:
 
 
 def ensembles(
-    draws: Mapping[str, np.ndarray], reference: np.ndarray | None = None, remark: str = ""
+    draws: Mapping[str, np.ndarray],
+    reference: np.ndarray | None = None,
+    remark: str = "",
+    places: Sequence[int] | None = None,
 ) -> list[Ensemble]:
-    """The reference, if there is one, and posteriors by title, in the colours of their order."""
+    """The reference, if there is one, and posteriors by title, in the colours of their order.
+
+    ``places`` are those among all posteriors of a study, where these are some of them only.
+    """
     first = (
         []
         if reference is None
         else [Ensemble(REFERENCE, reference, str(DATA["color"]), True, remark)]
     )
-    styles = experiment_styles(draws)
+    styles = experiment_styles(draws, places)
     return first + [Ensemble(name, own, styles[name]["color"]) for name, own in draws.items()]
 
 
