@@ -4,6 +4,7 @@ A document is refused before anything is made of it where it is too large, or wo
 blocks that stand for others multiply, so that ten lines may mean 10⁹ values.
 """
 
+import re
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ DIGITS = 400
 TEXT = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 """What keys are: text, or ``<<``."""
 NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+OTHER_NUMBERS = re.compile(r"[-+]?0[0-7_]+|.*:.*")
+"""Octal numbers and those that count in sixties; with 0x and 0b people know what they write."""
 
 
 def read(path: str | Path) -> Any:
@@ -103,9 +106,18 @@ class _Loader(yaml.SafeLoader):
 
 
 def _check_scalar(node: yaml.ScalarNode) -> None:
-    """Refuse numbers that take long to read, and halves of characters, which no file may have."""
+    """Refuse numbers that take long to read or are others than they look like, and half characters.
+
+    YAML 1.1 takes 010 for eight and 1:30 for ninety.
+    """
     if node.tag in NUMBERS and len(node.value) > DIGITS:
         raise _refusal(f"a number of more than {DIGITS} digits", node)
+    if node.tag in NUMBERS and OTHER_NUMBERS.fullmatch(node.value):
+        raise _refusal(
+            f"YAML reads {node.value} in another base than ten: write the number that is meant, or "
+            "text in quotes",
+            node,
+        )
     if any("\ud800" <= character <= "\udfff" for character in node.value):
         raise _refusal("an escape in the text is half of a character: give it whole", node)
 

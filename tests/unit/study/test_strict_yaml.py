@@ -61,6 +61,18 @@ def test_documents_that_are_refused_at_once(document):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("number", ["010", "-0777", "0_7", "1:30", "190:20:30", "1:30.5"])
+def test_numbers_that_are_others_than_they_look_like_are_refused(number):
+    with pytest.raises(ValueError, match=f"line 2, column 4: YAML reads {number} in another base"):
+        strict_yaml.parse(f"a: 1\nb: {number}")
+    assert strict_yaml.parse(f"b: '{number}'") == {"b": number}
+
+
+def test_numbers_are_what_they_look_like():
+    written = "[0, 10, -7, 1_000, 0x1f, 0.5, .5, 08, 1.0e-3, 00.5]"
+    assert strict_yaml.parse(written) == [0, 10, -7, 1000, 31, 0.5, 0.5, "08", 1e-3, 0.5]
+
+
 def test_aliases_and_merged_blocks_are_what_they_stand_for():
     text = "a: &a {x: [1, 2], y: 3}\nb: *a\nc: {<<: *a, y: 4}\n'1': z"
     block = {"x": [1, 2], "y": 3}
