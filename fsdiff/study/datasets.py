@@ -128,7 +128,7 @@ class Dataset(Block):
         """An observation or a condition in numbers of the data's channels and places of its box."""
         source = self.source.part
         named: InNames = part.named(source.names)
-        return named.placed(list(source.positions.values()), source.basis)
+        return named.placed(list(source.node_positions.values()), source.basis)
 
     @property
     def samples(self) -> int:

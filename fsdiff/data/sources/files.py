@@ -440,7 +440,7 @@ class FileData(Source):
         return tuple(_frame(time, header.times, path) for time in np.atleast_1d(self.time))
 
     @property
-    def positions(self) -> dict[str, np.ndarray]:
+    def node_positions(self) -> dict[str, np.ndarray]:
         """Physical coordinates of the nodes along each axis, by its name."""
         lines = tuple(self._header.lines.values())
         nodes = physical_nodes(lines, self._frame_basis, self.length)
@@ -454,7 +454,7 @@ class FileData(Source):
         return None if self._gaps is None else self._gaps.mask
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        header, basis, nodes = self._header, self.basis, self.positions
+        header, basis, nodes = self._header, self.basis, self.node_positions
         dimensions: list[Dimension] = [*header.lines]
         if self.frames == "axis" and self._times is not None:
             dimensions = ["time", *dimensions]

@@ -76,7 +76,7 @@ class Source(ABC):
         return tuple(getattr(self, "channels", ()))
 
     @property
-    def positions(self) -> dict[str, np.ndarray]:
+    def node_positions(self) -> dict[str, np.ndarray]:
         """Physical coordinates of the nodes along each axis, by its name."""
         own = self.basis.axis_nodes(self.resolution)
         return {axis.name: along for axis, along in zip(self.basis.axes, own, strict=True)}

@@ -84,6 +84,11 @@ def inner(u: Tensor, v: Tensor, symbol: Tensor, basis: Basis) -> Tensor:
     return (weights * (one * other).real).flatten(1).sum(1)
 
 
+def scaled(symbol: Tensor, factor: Tensor, basis: Basis) -> Tensor:
+    """F V for diagonal F (channel, *coefficients), or one for all channels."""
+    return (factor[:, None] if is_joint(symbol, basis) else factor) * symbol
+
+
 def stepped(symbol: Tensor, factor: Tensor, diagonal: Tensor) -> Tensor:
     """F V F + D for joint V, and F and D like (channel, *coefficients)."""
     own = torch.diag_embed(diagonal.movedim(0, -1)).movedim((-2, -1), (0, 1))

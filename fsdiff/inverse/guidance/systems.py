@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.inverse.guidance.symbols import on_coefficients
-from fsdiff.inverse.observations.maps import ForwardMapLike
+from fsdiff.inverse.observations.maps import ForwardMapLike, functionals
 from fsdiff.spaces.basis import Basis
 
 
@@ -45,7 +45,7 @@ class Rows:
     @classmethod
     def of(cls, observed: ForwardMapLike, u: Tensor, basis: Basis) -> "Rows":
         """The derivative at a field u (1, channel, *grid), float64."""
-        fields = _functionals(observed, u)
+        fields = functionals(observed, u)
         coefficients = basis.forward(fields)
         n = basis.resolution(fields)
         multiplicity = basis.multiplicity(n).to(u.device).expand(coefficients.shape[1:])
@@ -109,14 +109,6 @@ class Rows:
     @cached_property
     def _single(self) -> Tensor:
         return self.matrix.float()
-
-
-def _functionals(observed: ForwardMapLike, u: Tensor) -> Tensor:
-    """G′(u)* of each datum, (size, channel, *grid), from one solution where maps know how."""
-    if hasattr(observed, "jacobian"):
-        return observed.jacobian(u)[0]
-    unit = torch.eye(observed.size, dtype=u.dtype, device=u.device)
-    return observed.vjp(u.expand(observed.size, *u.shape[1:]), unit)
 
 
 def _squared(matrix: Tensor) -> Tensor:

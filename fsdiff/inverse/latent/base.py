@@ -112,6 +112,8 @@ class ObservedFields(ForwardMap):
     @torch.no_grad()
     def jacobian(self, u: Tensor) -> Tensor:
         """The derivative of each datum, (batch, size, *latent shape); all at once where it can."""
+        if isinstance(self.fields, Identity) and hasattr(self.observed, "jacobian"):
+            return self.observed.jacobian(u)
         if len(u) != 1 or not self.observed.affine:
             return super().jacobian(u)
         made = self.fields.linearise(u, many=True)

@@ -142,3 +142,14 @@ class Functionals(LinearMap):
             return len(self.kept)
         lengths = [len(matrix) for matrix in self.matrices[0]]
         return lengths[0] if self.scattered else torch.Size(lengths).numel()
+
+
+def functionals(observed: ForwardMapLike, u: Tensor) -> Tensor:
+    """G′(u)* of each datum at one field u (1, channel, *grid), (size, channel, *grid).
+
+    From one solution where the map knows how.
+    """
+    if hasattr(observed, "jacobian"):
+        return observed.jacobian(u)[0]
+    unit = torch.eye(observed.size, dtype=u.dtype, device=u.device)
+    return observed.vjp(u.expand(observed.size, *u.shape[1:]), unit)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fsdiff.data.statistics import Statistics
 from fsdiff.inverse.observations.base import Observation
-from fsdiff.inverse.observations.maps import ForwardMapLike
+from fsdiff.inverse.observations.maps import ForwardMapLike, functionals
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.masks import Mask
 
@@ -85,6 +85,11 @@ class PhysicalMap:
         """By the chain rule."""
         physical, slope = self._linearised(u)
         return (slope * self.map.vjp(physical, data.to(physical))).to(data)
+
+    def jacobian(self, u: Tensor) -> Tensor:
+        """The derivative of each datum at one field, (1, size, channel, *grid)."""
+        physical, slope = self._linearised(u)
+        return (slope * functionals(self.map, physical)).to(u)[None]
 
     def _linearised(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """The physical field, and its derivative at every node, with respect to the normalised."""

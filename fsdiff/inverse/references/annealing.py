@@ -31,10 +31,11 @@ _WIDEST = 1e-12
 class Annealing:
     """An ensemble that is led from the prior to the posterior by errors less and less wide.
 
-    Its ``particles`` are draws of the prior, and errors at first so wide that data tell nothing. Each time they are narrowed until half of
-    the ensemble is left in effect; this is drawn again in proportion to its weights and takes
-    ``moves`` steps of a preconditioned Crank–Nicolson kernel about the Gaussian law with its
-    moments in the ``modes`` coordinates that vary most in the prior. No derivative is asked for.
+    Its ``particles`` are draws of the prior, and errors at first so wide that data tell nothing.
+    Each time they are narrowed until half of the ensemble is left in effect; this is drawn again in
+    proportion to its weights and takes ``moves`` steps of a preconditioned Crank–Nicolson kernel
+    about the Gaussian law with its moments in the ``modes`` coordinates that vary most in the
+    prior. No derivative is asked for.
 
     Good values: as many modes as there are data, and some times as many particles.
     """
@@ -135,8 +136,8 @@ def _next(posterior: Posterior, observed: Tensor, before: Tensor, information: f
     found = math.exp(low)
     if found <= information * (1 + 1e-9):
         raise ArithmeticError(
-            f"an ensemble of {len(before)} cannot follow the data beyond {information:.1e} of their "
-            "information: raise particles"
+            f"an ensemble of {len(before)} cannot follow the data beyond {information:.1e} of "
+            "their information: raise particles"
         )
     return found
 

@@ -26,7 +26,7 @@ _BLOCK = 256
 
 
 def coordinate_functions(prior: Prior, count: int) -> Tensor:
-    """The functions of a prior's N(0, 1) numbers that vary most, at most ``count``, (count, *shape).
+    """The functions of a prior's N(0, 1) numbers that vary most, (count or fewer, *shape).
 
     A draw is the sum of all functions times their numbers. They are orthogonal.
     """

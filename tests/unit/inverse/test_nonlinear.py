@@ -20,7 +20,7 @@ from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
 from fsdiff.inverse.guidance.replacement import Replacement
 from fsdiff.inverse.guidance.smc import TwistedSMC
 from fsdiff.inverse.guidance.wiener import WienerGuidance
-from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.base import Component
 from fsdiff.inverse.observations.mapped import Mapped
 from fsdiff.inverse.observations.physical import Physical
 from fsdiff.inverse.observations.points import GridOfPoints, RandomPoints
@@ -57,7 +57,7 @@ class CubicMap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cubic(Observation):
+class Cubic(Component):
     """Sensors whose reading grows faster than the field."""
 
     strength: float
@@ -193,8 +193,8 @@ def test_what_needs_linear_observations_says_so(problem):
     x, t = gaussian.data.sample(np.random.default_rng(1), 1, n), torch.tensor([0.3]).double()
     with pytest.raises(ValueError, match="replacement needs an observation that is linear"):
         Replacement()(gaussian.denoiser, observation, y)(x, t)
-    with pytest.raises(ValueError, match="smc needs a linear observation"):
-        TwistedSMC().draw(gaussian.denoiser, observation, y, DPMSolver(steps=4), n, [0], 0)
+    with pytest.raises(ValueError, match="smc: data of an observation that is not linear need noi"):
+        TwistedSMC().check(DPMSolver(steps=4), affine=False, noisy=False)
 
 
 def test_long_chains_forget_where_they_started(problem):
@@ -236,3 +236,47 @@ def test_pressures_of_darcy_flow_are_an_observation(problem):
     expected = gaussian.basis.multiply(pull, wiener_covariance(marginal))
     torch.testing.assert_close(u - centre, expected, rtol=1e-3, atol=1e-5)
     assert (observed.forward(u) - y).norm() < 0.5 * (observed.forward(centre) - y).norm()
+
+
+def weighed(gaussian, observation, y, n, count=100_000):
+    """Mean, deviation and evidence from draws of the prior, weighed by the likelihood."""
+    prior = gaussian.data.sample(np.random.default_rng(5), count, n)
+    residual = y - observation.on(gaussian.basis, 1, n).forward(prior)
+    deviations = observation.deviations(gaussian.basis, 1)
+    log = torch.distributions.Normal(0.0, deviations).log_prob(residual).sum(-1)
+    weights = torch.softmax(log, 0)
+    flat = prior.flatten(1)
+    mean = weights @ flat
+    deviation = (weights @ (flat - mean).square()).sqrt()
+    return mean, deviation, float(torch.logsumexp(log, 0)) - np.log(count)
+
+
+def test_particles_correct_what_is_not_linear(problem):
+    """Moments and evidence of draws of the prior that are weighed by the data."""
+    gaussian, n = problem(CosineBasis(1)), 8
+    observation = Cubic(strength=1.0, noise=0.4)
+    y = gaussian.data_of_a_draw(observation, n, seed=1) + 0.5
+    mean, deviation, evidence = weighed(gaussian, observation, y, n)
+    smc = TwistedSMC(particles=250, batch=250)
+    shared = Problem(gaussian.denoiser.law, observation)
+    conditional = smc.conditional(gaussian.denoiser, shared, y, DPMSolver(steps=6))
+    found = conditional.run(n, 0, 0, dtype=torch.float64)
+    fields = found.fields.flatten(1)
+    assert ((fields.mean(0) - mean).abs() < 0.2 * deviation).all()
+    assert (fields.std(0) / deviation).numpy() == pytest.approx(np.ones(n), abs=0.15)
+    assert found.log_evidence == pytest.approx(evidence, abs=0.1)
+
+
+def test_linearised_particles_of_linear_data_all_count(problem):
+    """With what the data leave of each step weights stay what they are: the exact evidence."""
+    gaussian, n = problem(CosineBasis(1)), 16
+    observation = Cubic(strength=0.0, noise=0.02)
+    y = gaussian.data_of_a_draw(observation, n)
+    shared = Problem(gaussian.denoiser.law, observation)
+    smc = TwistedSMC(particles=64).conditional(gaussian.denoiser, shared, y, DPMSolver(steps=6))
+    found = smc.run(n, 0, 0, dtype=torch.float64)
+    matrix = gaussian.matrix(SENSORS, n)
+    covariance = matrix @ gaussian.prior(n).covariance @ matrix.T + 0.02**2 * torch.eye(4)
+    law = torch.distributions.MultivariateNormal(torch.zeros(4).double(), covariance)
+    assert found.log_evidence == pytest.approx(float(law.log_prob(y)), abs=1e-3)
+    assert min(found.effective_sizes) == pytest.approx(64, rel=1e-3)
