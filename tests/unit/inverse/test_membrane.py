@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from fsdiff.data.sources.membrane import MembraneData
+from fsdiff.data.statistics import Statistics
 from fsdiff.inverse.forward.base import ImpossibleFieldError
 from fsdiff.inverse.forward.membrane import (
     Membrane,
@@ -12,6 +14,10 @@ from fsdiff.inverse.forward.membrane import (
     log_prior,
     measurements,
 )
+from fsdiff.inverse.latent.posterior import posterior_of
+from fsdiff.inverse.observations.mapped import Mapped
+from fsdiff.inverse.observations.physical import Physical
+from fsdiff.spaces.bases import CosineBasis
 
 IRREGULAR = """
 7.424464300151675 5.146949392577792 0.4552998219577289 0.7562929882343709 3.435713677963932
@@ -94,6 +100,22 @@ def test_derivative_transpose_and_differences_agree():
     assert torch.equal(linear.value, Membrane()(x))
     with pytest.raises(ValueError, match=r"shape \(batch, 1, 8, 8\), not \(1, 1, 4, 4\)"):
         Membrane()(torch.zeros(1, 1, 4, 4))
+
+
+def test_derivatives_of_all_deflections_at_once_are_those_of_each():
+    """Of the map, and of what models and posteriors see of it."""
+    x = torch.from_numpy(np.random.default_rng(3).standard_normal((2, 1, 8, 8)))
+    each = torch.stack([Membrane().vjp(x, unit.expand(2, -1)) for unit in torch.eye(169).double()])
+    assert torch.allclose(Membrane().jacobian(x), each.transpose(0, 1), rtol=1e-9, atol=1e-12)
+    operator = Mapped(map=Membrane(), noise=0.05)
+    scale = torch.tensor([2.0]).double()
+    statistics = Statistics(
+        mean=0 * scale, scale=scale, spectrum=torch.ones(1, 8).double(), resolution=8
+    )
+    normalised = Physical(observation=operator, statistics=statistics).on(CosineBasis(2), 1, 8)
+    assert torch.allclose(normalised.jacobian(x[:1] / 2), 2 * Membrane().jacobian(x[:1]))
+    posterior = posterior_of(MembraneData(), operator, 8, torch.zeros(169))
+    assert torch.equal(posterior.map.jacobian(x), Membrane().jacobian(x))
 
 
 @pytest.mark.filterwarnings("error")
