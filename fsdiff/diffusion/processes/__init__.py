@@ -1,5 +1,6 @@
 """Forward processes that turn data into noise, diagonal in a basis."""
 
+from fsdiff.diffusion.processes.blurring import Blurring
 from fsdiff.diffusion.processes.blurring_variance_preserving import BlurringVariancePreserving
 from fsdiff.diffusion.processes.heat import HeatDissipation, StochasticHeat
 from fsdiff.diffusion.processes.linear_interpolant import LinearInterpolant
@@ -12,6 +13,7 @@ from fsdiff.diffusion.processes.variance_preserving import (
 )
 
 __all__ = [
+    "Blurring",
     "BlurringVariancePreserving",
     "CosineVariancePreserving",
     "GaussianPath",

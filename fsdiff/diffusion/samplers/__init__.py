@@ -10,6 +10,7 @@ from fsdiff.diffusion.samplers.euler_maruyama import EulerMaruyama
 from fsdiff.diffusion.samplers.heun import Heun
 from fsdiff.diffusion.samplers.multilevel import Multilevel
 from fsdiff.diffusion.samplers.predictor_corrector import PredictorCorrector
+from fsdiff.diffusion.samplers.renoising import Renoising
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.diffusion.samplers.times import time_grid
 
@@ -24,6 +25,7 @@ __all__ = [
     "Multilevel",
     "PredictorCorrector",
     "PublishedAnnealedLangevin",
+    "Renoising",
     "Sampler",
     "Samples",
     "Stepper",

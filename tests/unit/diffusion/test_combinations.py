@@ -9,6 +9,7 @@ import torch
 
 from fsdiff.diffusion.predictions import Wiener
 from fsdiff.diffusion.processes import (
+    Blurring,
     CosineVariancePreserving,
     HeatDissipation,
     LinearInterpolant,
@@ -28,6 +29,7 @@ from fsdiff.diffusion.samplers import (
     Multilevel,
     PredictorCorrector,
     PublishedAnnealedLangevin,
+    Renoising,
 )
 from fsdiff.diffusion.samplers.times import time_grid
 from fsdiff.measures.priors import (
@@ -59,6 +61,7 @@ PRIORS = [
 PROCESSES = [
     BlurringVariancePreserving(),
     CosineVariancePreserving(),
+    Blurring(),
     HeatDissipation(),
     LinearInterpolant(),
     OrnsteinUhlenbeck(),
@@ -89,6 +92,7 @@ SAMPLERS = {
         0.6,
     ),
     "corrected": (PredictorCorrector(sampler=DPMSolver(steps=12)), 0.13),
+    "renoising": (Renoising(steps=12), 0.1),
     "multilevel": (Multilevel(sampler=DPMSolver(steps=12), coarsest=4), 0.1),
 }
 QUICK = [

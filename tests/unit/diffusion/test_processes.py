@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fsdiff.diffusion.processes.blurring import Blurring
 from fsdiff.diffusion.processes.blurring_variance_preserving import BlurringVariancePreserving
 from fsdiff.diffusion.processes.heat import HeatDissipation, StochasticHeat
 from fsdiff.diffusion.processes.linear_interpolant import LinearInterpolant
@@ -54,6 +55,19 @@ def blur_rate(t):
     return blur(t) * 0.1 * np.pi * torch.sin(np.pi * t)
 
 
+def kept(t, w):
+    """What blur leaves of a mode, above the floor."""
+    return 0.999 * torch.exp(-0.5 * (20 / 128) ** 2 * torch.sin(0.5 * np.pi * t) ** 4 * w)
+
+
+def fading(t, w):
+    """The rate at which blur takes what there is of a mode, −(ln d)′."""
+    rate = (
+        (20 / 128) ** 2 * w * torch.sin(0.5 * np.pi * t) ** 2 * 0.5 * np.pi * torch.sin(np.pi * t)
+    )
+    return kept(t, w) / (0.001 + kept(t, w)) * rate
+
+
 # m, r², f and g² as functions of (t, |ω|²), written down without reference to each other.
 CLOSED_FORMS = {
     VariancePreserving(): (
@@ -100,6 +114,12 @@ CLOSED_FORMS = {
             2 * TURN * torch.tan(turned(t))
             + 2 * torch.sin(turned(t)) ** 2 * blur_rate(t) * w / np.pi**2
         ),
+    ),
+    Blurring(): (
+        lambda t, w: torch.cos(turned(t)) * (0.001 + kept(t, w)),
+        lambda t, w: torch.sin(turned(t)) ** 2,
+        lambda t, w: -TURN * torch.tan(turned(t)) - fading(t, w),
+        lambda t, w: 2 * TURN * torch.tan(turned(t)) + 2 * torch.sin(turned(t)) ** 2 * fading(t, w),
     ),
     LinearInterpolant(): (
         lambda t, w: 1 - t,
@@ -248,6 +268,18 @@ def test_the_blurring_process_starts_at_data_that_are_blurred_as_it_is_told():
         close(process.noise_variance(zero, OMEGA), torch.full((1, 1), 1 - signal).double(), 1e-9)
     with pytest.raises(ValueError, match="must not be above blur_end"):
         BlurringVariancePreserving(blur_start=0.3)
+
+
+def test_blurring_ends_at_the_floor_of_every_mode_and_starts_with_all_of_it():
+    """ln(m²/r²) is within ±10 in the mean, and 2 ln 0.001 lower at the end in what is blurred."""
+    process = Blurring()
+    ends = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    level = 2 * process.log_ratio(ends, torch.tensor([0.0, 1e6], dtype=torch.float64))
+    close(level[0], torch.full((2,), 10.0, dtype=torch.float64), rtol=1e-9)
+    close(level[1], torch.tensor([-10.0, -10 + 2 * np.log(1e-3)], dtype=torch.float64), rtol=1e-9)
+    # Unlike the heat equation's, the drift stays bounded however large the frequency.
+    drift = process.drift(torch.linspace(0.001, 1, 200).double()[:, None], 10.0 ** torch.arange(12))
+    assert float(drift.abs().max()) < 2000
 
 
 def test_blur_keeps_the_mean_and_loses_every_wave():
