@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from fsdiff.data.statistics import Statistics
+from fsdiff.methods.weights import conditioning_of, network_of
+from fsdiff.parts import build
 from fsdiff.spaces.bases import Basis
 
 if TYPE_CHECKING:
@@ -47,6 +49,13 @@ class Method(ABC):
     @abstractmethod
     def configured(cls, config: Mapping[str, Any], statistics: Statistics, seed: int) -> Self:
         """The method from an experiment's blocks, its first weights drawn from ``seed``."""
+
+    @classmethod
+    def untrained(cls, config: Mapping[str, Any], statistics: Statistics) -> nn.Module:
+        """A network like that of the method, with any weights."""
+        basis = build("basis", config["basis"])
+        conditioning = conditioning_of(config, basis, statistics)
+        return network_of(config["network"], basis, len(statistics.mean), conditioning)
 
     @classmethod
     def trains(cls) -> bool:

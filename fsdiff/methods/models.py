@@ -21,7 +21,6 @@ from fsdiff.jobs.devices import CPU
 from fsdiff.jobs.failures import DamagedError, StorageError, first_line
 from fsdiff.jobs.versions import environment
 from fsdiff.methods.base import Method
-from fsdiff.methods.weights import conditioning_of, network_of
 from fsdiff.networks.shapes import shapes_alone
 from fsdiff.parts import build, find
 from fsdiff.provenance import package_version
@@ -267,9 +266,8 @@ def _shapes(description: Mapping[str, Any], statistics: Statistics, most: int) -
     try:
         with shapes_alone():
             blocks = description["config"]
-            basis = build("basis", blocks["basis"])
-            conditioning = conditioning_of(blocks, basis, statistics)
-            network = network_of(blocks["network"], basis, len(statistics.mean), conditioning)
+            described = find("method", blocks["method"]["kind"])
+            network = described.untrained(blocks, statistics)
     finally:
         hook.remove()
     return tensors.shapes(network.state_dict())

@@ -1,6 +1,7 @@
 """Networks for the fields of a basis, and their first weights, which depend on a seed alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,9 +25,16 @@ def initialised(
     conditioning: "Conditioning | None" = None,
 ) -> nn.Module:
     """The network of a block for fields of a basis, its weights drawn from ``seed``."""
+    with seeded(seed):
+        return network_of(block, basis, channels, conditioning)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw first weights from ``seed`` inside the block, and leave all other draws as they are."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(generator(seed, Stream.INITIAL_WEIGHTS).integers(2**63 - 1)))
-        return network_of(block, basis, channels, conditioning)
+        yield
 
 
 def network_of(
