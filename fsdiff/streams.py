@@ -46,6 +46,8 @@ class Stream(IntEnum):
     DRIFT = 41
     CALIBRATION = 45
     """Fields and permutations of two-sample tests that are tried on known laws."""
+    POINT_SETS = 46
+    """Networks, points, data and noise of models on many sets of points."""
 
     CHAIN_START = 61
     """Where Markov chains start."""

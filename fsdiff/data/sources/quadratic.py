@@ -49,9 +49,9 @@ class Quadratic(Source):
         progress: Callable[[int], object] | None = None,
     ) -> xr.Dataset:
         """A parabola for each index."""
-        drawn = [self._draw(generator(seed, index, Stream.INITIAL_STATE)) for index in indices]
-        sign, shift = np.array(drawn).reshape(-1, 2, 1, 1).swapaxes(0, 1)
-        fields = sign * self.parabola + self.deviation / SCALE * shift
+        (nodes,), (axis,) = self.basis.axis_nodes(self.resolution), self.basis.axes
+        drawn = [self.draw(generator(seed, index, Stream.INITIAL_STATE)) for index in indices]
+        fields = self.at(np.asarray(nodes) / axis.side, np.array(drawn))[:, None]
         if progress is not None:
             progress(len(fields))
         return label(
@@ -75,6 +75,15 @@ class Quadratic(Source):
         weights = torch.tensor([self.positive, 1 - self.positive], dtype=torch.float64)
         return GaussianMixture(self.basis, torch.stack([q, -q]), self._covariance, weights)
 
+    def draw(self, random: np.random.Generator) -> tuple[float, float]:
+        """a and ε of a curve."""
+        return 1.0 if random.random() < self.positive else -1.0, random.standard_normal()
+
+    def at(self, places: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        """Curves (curve, place) at shares of the interval, of a and ε (curve, 2)."""
+        parabola = self.amplitude * (HALF_WIDTH * (2 * places - 1)) ** 2
+        return (drawn[:, :1] * parabola + self.deviation * drawn[:, 1:]) / SCALE
+
     @property
     def parabola(self) -> np.ndarray:
         """q(x) = amplitude·x²/50 at the nodes."""
@@ -84,10 +93,6 @@ class Quadratic(Source):
     def _x(self) -> np.ndarray:
         (nodes,), (axis,) = self.basis.axis_nodes(self.resolution), self.basis.axes
         return HALF_WIDTH * (2 * np.asarray(nodes) / axis.side - 1)
-
-    def _draw(self, random: np.random.Generator) -> tuple[float, float]:
-        """a and ε."""
-        return 1.0 if random.random() < self.positive else -1.0, random.standard_normal()
 
     def _covariance(self, n: int) -> Tensor:
         """(deviation/50)² on the constant mode, zero on all others."""
