@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.filled import FilledDenoiser
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.diffusion.samplers.base import Sampler
@@ -117,4 +118,6 @@ class Diffusion(Method):
         if sampler is None:
             raise ValueError("a diffusion is sampled by a sampler: give one, such as dpm_solver")
         self.denoiser.eval()
-        return sampler(self.denoiser, n, indices, seed, condition=condition, device=device)
+        mask = self.denoising_loss.mask
+        denoiser = self.denoiser if mask is None else FilledDenoiser(self.denoiser, mask)
+        return sampler(denoiser, n, indices, seed, condition=condition, device=device)
