@@ -25,7 +25,7 @@ endif
 # The files that CONFIG names, as the shell's arguments: one whose name may have spaces, or several.
 FILES := if [ -e "$$CONFIG" ]; then set -- "$$CONFIG"; quote='"'; else set -- $$CONFIG; quote=; fi
 
-.PHONY: run report test test-cluster docs clean
+.PHONY: run report test style types test-cluster docs clean
 
 run: $(VENV)/installed
 	@$(FILES); $(BIN)/python -m fsdiff.study check "$$@"
@@ -46,17 +46,22 @@ run: $(VENV)/installed
 report: $(VENV)/installed
 	@$(FILES); $(BIN)/snakemake --configfile "$$@" --report report.html
 
+# What takes one core each is done side by side.
 test: $(VENV)/installed-dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/snakemake --lint --configfile $(TINY)
-	$(MAKE) --no-print-directory docs
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types style docs
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not workflow and not cluster and not faults and not benchmarks" --numprocesses auto
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m benchmarks tests/benchmarks --numprocesses 2
 	$(BIN)/pytest -m workflow tests/workflow --numprocesses 2 --dist loadfile
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m faults tests/faults --numprocesses 2
+
+style: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint --configfile $(TINY)
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
 
 test-cluster: $(VENV)/installed-dev
 	@PATH="$$PATH:/usr/sbin:/sbin"; \
