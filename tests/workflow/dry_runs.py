@@ -16,18 +16,20 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(PRELOADED)
 
 
-def dry_run(root: Path, *arguments: str) -> tuple[int, str]:
-    """Plan a workflow as ``python -m snakemake`` does below ``root``: exit status and output.
+def dry_run(root: Path, *arguments: str, folder: Path | None = None) -> tuple[int, str]:
+    """Plan a workflow as ``python -m snakemake`` does in a folder: exit status and output.
 
+    The package is that of the checkout ``root``, where Snakemake is started if not elsewhere.
     Where the package is as it was when the planner of the checkout loaded it, that serves;
     otherwise the plan is that of a process which has loaded nothing of it.
     """
     planner = Planner.of(root)
     with NamedTemporaryFile() as output:
         if planner.sources == sources(root):
-            status = planner.plan(output.name, arguments)
+            status = planner.plan(folder or root, output.name, arguments)
         else:
-            process = CONTEXT.Process(target=_plan_afresh, args=(root, output.name, arguments))
+            asked = (root, folder or root, output.name, arguments)
+            process = CONTEXT.Process(target=_plan_afresh, args=asked)
             process.start()
             process.join()
             assert process.exitcode is not None
@@ -69,9 +71,9 @@ class Planner:
             cls.current._process.join()
             cls.current = None
 
-    def plan(self, output: str, arguments: tuple[str, ...]) -> int:
-        """The exit status of a plan whose output goes to a file."""
-        self._connection.send((output, arguments))
+    def plan(self, folder: Path, output: str, arguments: tuple[str, ...]) -> int:
+        """The exit status of a plan in a folder, whose output goes to a file."""
+        self._connection.send((folder, output, arguments))
         return self._connection.recv()
 
 
@@ -88,29 +90,29 @@ def _serve(root: Path, requests: Connection) -> None:
     copies = multiprocessing.get_context("fork")
     while True:
         try:
-            output, arguments = requests.recv()
+            asked = requests.recv()
         except EOFError:
             return
-        process = copies.Process(target=_plan, args=(output, arguments))
+        process = copies.Process(target=_plan, args=asked)
         process.start()
         process.join()
         requests.send(process.exitcode)
 
 
-def _plan_afresh(root: Path, output: str, arguments: tuple[str, ...]) -> None:
+def _plan_afresh(root: Path, folder: Path, output: str, arguments: tuple[str, ...]) -> None:
     _enter(root)
-    _plan(output, arguments)
+    _plan(folder, output, arguments)
 
 
 def _enter(root: Path) -> None:
     """Make a checkout the one whose package is imported."""
     assert "fsdiff" not in sys.modules
     os.environ["PYTHONPATH"] = str(root)
-    os.chdir(root)
     sys.path.insert(0, str(root))
 
 
-def _plan(output: str, arguments: tuple[str, ...]) -> None:
+def _plan(folder: Path, output: str, arguments: tuple[str, ...]) -> None:
+    os.chdir(folder)
     with open(output, "wb") as written:
         os.dup2(written.fileno(), 1)
         os.dup2(written.fileno(), 2)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from checkout import REPOSITORY
+from dry_runs import dry_run
 
 pytestmark = pytest.mark.workflow
 
@@ -48,6 +49,10 @@ def other(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
 
 def snakemake(folder: Path, *arguments: str) -> str:
     """Output of Snakemake in a folder; a failure fails the test and shows the output."""
+    if arguments[:1] == ("--dry-run",):
+        code, output = dry_run(REPOSITORY, *arguments[1:], folder=folder)
+        assert code == 0, output
+        return output
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", "1", *arguments],
         cwd=folder,
