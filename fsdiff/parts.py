@@ -55,6 +55,7 @@ FAMILIES = {
     "reference": "inverse.references.exact inverse.references.markov",
     "kernel": "inverse.references.kernels",
     "likelihood": "inverse.references.likelihoods",
+    "annealing": "inverse.references.annealing",
     "posterior_metrics": "metrics.posterior",
     "condition": "inverse.conditions",
 }

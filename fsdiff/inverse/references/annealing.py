@@ -7,7 +7,7 @@ methods for Bayesian elliptic inverse problems", Statistics and Computing, 2015)
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, PositiveInt
@@ -43,6 +43,7 @@ class Annealing:
     particles: Annotated[int, Field(ge=16, le=100_000)] = 512
     moves: PositiveInt = 10
     modes: Annotated[int, Field(ge=1, le=1024)] = 64
+    kind: Literal["ensemble"] = "ensemble"
 
     def __post_init__(self) -> None:
         """Refuse ensembles that have no covariance."""

@@ -151,10 +151,12 @@ def test_blocks_build_references_with_their_parts():
     block = {
         "kind": "chains",
         "kernel": {"kind": "hmc", "leapfrogs": 3},
+        "annealing": {"kind": "ensemble", "particles": 64, "modes": 8},
         "likelihood": {"kind": "abc_mae", "tolerance": 3e-4, "scale": 1e-4},
     }
     expected = MarkovChains(
         kernel=HamiltonianMonteCarlo(leapfrogs=3),
+        annealing=Annealing(particles=64, modes=8),
         likelihood=MeanAbsoluteError(tolerance=3e-4, scale=1e-4),
     )
     assert build("reference", block) == expected
