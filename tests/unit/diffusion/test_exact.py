@@ -161,9 +161,8 @@ def test_many_fields_at_once_are_worked_on_in_blocks(monkeypatch):
     """The same expectations, up to rounding, at one time for all and at a time for each."""
     exact = Parabola(nodes=200).exact(OrnsteinUhlenbeck())
     x = torch.randn((50, 2, 1), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    whole = [
-        exact(x, t).data for t in (torch.tensor([0.1]).double(), torch.full((50,), 0.1).double())
-    ]
+    t = torch.tensor([0.1], dtype=torch.float64)
+    whole = [exact(x, times).data for times in (t, t.expand(50))]
     monkeypatch.setattr("fsdiff.diffusion.exact.CACHED", 1500)
-    torch.testing.assert_close(exact(x, torch.tensor([0.1]).double()).data, whole[0])
+    torch.testing.assert_close(exact(x, t).data, whole[0])
     torch.testing.assert_close(whole[1], whole[0])
