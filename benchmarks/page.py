@@ -34,6 +34,7 @@ from PIL import Image
 
 from fsdiff.jobs.atomic import atomic
 from fsdiff.stages.page import write_page
+from fsdiff.stages.reproduction import reproduction
 from fsdiff.study import load
 
 ROOT = Path(__file__).parents[1]
@@ -61,18 +62,35 @@ def run(files: Sequence[Path], directory: Path, cores: int, *targets: str) -> No
 
 
 def write_from_tables(files: Sequence[Path], results: Path) -> None:
-    """Write the page of a study from the tables of one that has run."""
+    """Write the page of a study from the tables of one that has run.
+
+    What became of its claims is told anew if it has no experiments, and as it is there otherwise.
+    """
     study, trajectories = load(*files), results / "trajectories.csv"
     analysed = study.page.findings if study.page else []
+    if study.claims and not study.experiments:
+        reproduction(
+            {"config": study.reproduction_slice()},
+            summary=None,
+            trajectories=None,
+            searches=(),
+            analyses=of_analyses(results, study.claimed_analyses),
+            output=results / "reproduction.md",
+        )
     write_page(
         {"config": study.page_slice()},
         summary=results / "summary.csv" if study.experiments else None,
         trajectories=trajectories if trajectories.exists() else None,
         claims=results / "reproduction.md" if study.page and study.page.claims else None,
         posteriors=results / "posteriors.md" if study.page and study.page.posteriors else None,
-        analyses=[results / "analyses" / f"{name}.nc" for name in analysed],
+        analyses=of_analyses(results, analysed),
         output=results / "page.md",
     )
+
+
+def of_analyses(results: Path, names: Sequence[str]) -> list[Path]:
+    """The results of analyses."""
+    return [results / "analyses" / f"{name}.nc" for name in names]
 
 
 def publish(results: Path, output: Path, figures: Path | None, command: str) -> None:

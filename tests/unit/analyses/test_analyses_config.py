@@ -26,6 +26,72 @@ def test_published_studies_are_valid(name):
     assert not loaded.experiments
 
 
+def test_a_smaller_study_is_merged_into_a_published_one():
+    files = (ROOT / "configs" / "cem.yaml", ROOT / "configs" / "cem" / "laptop.yaml")
+    published, smaller = load(files[0]), load(*files)
+    blocks = [study.analyses["spiral_data"] for study in (published, smaller)]
+    assert [(block.steps, block.batch_size) for block in blocks] == [(20000, 10000), (5000, 1000)]
+    assert published.claims.keys() == smaller.claims.keys()
+    assert published.analyses.keys() == smaller.analyses.keys()
+
+
+CLAIM = {"where": "Figure 1", "statement": "It is so.", "at_most": 1.0}
+NEAR = {"kind": "singularity", "law": {"kind": "line"}}
+
+
+def about_analyses(claim=None, **page):
+    raw = {"analyses": {"near": NEAR}, "claims": {"one": {**CLAIM, **(claim or {})}}}
+    if page:
+        raw["page"] = {"title": "T", "text": "", "analyses": [page]}
+    return raw
+
+
+def test_claims_and_pages_may_be_about_analyses_alone():
+    claim = {"analysis": "near", "metric": "constant"}
+    loaded = load(about_analyses(claim, analyses=["near"], columns=["constant", "exponent"]))
+    assert loaded.claimed_analyses == ["near"]
+    assert loaded.page.findings == ["near"]
+    assert loaded.reproduction_slice()["analyses"][0]["block"]["kind"] == "singularity"
+    assert loaded.page_slice()["analyses"][0]["title"] == "near"
+
+
+@pytest.mark.parametrize(
+    ("claim", "page", "expected"),
+    [
+        (
+            {"analysis": "far", "metric": "constant"},
+            {},
+            "claims.one: no results of far; known analyses: near",
+        ),
+        (
+            {"analysis": "near", "metric": "constnt"},
+            {},
+            "claims.one: no such result; known: ",
+        ),
+        (
+            {"analysis": "near", "metric": "constant", "against": ["far"]},
+            {},
+            "claims.one: no results of far; known analyses: near",
+        ),
+        (
+            {"analysis": "near", "metric": "constant"},
+            {"analyses": ["far"], "columns": ["constant"]},
+            'page.analyses[0].analyses[0] = "far": there is none; known: near',
+        ),
+        (
+            {"analysis": "near", "metric": "constant"},
+            {"analyses": ["near"], "columns": ["size"]},
+            'page.analyses[0].columns[0] = "size": no such result; known: ',
+        ),
+    ],
+    ids=["analysis", "result", "against", "row", "column"],
+)
+def test_what_analyses_will_not_have_is_refused(claim, page, expected):
+    with pytest.raises(ConfigurationError) as caught:
+        load(about_analyses(claim, **page))
+    assert caught.value.problems[0].startswith(expected)
+
+
 def test_analyses_need_no_experiments():
     loaded = load({"analyses": {"steep": STEEP}})
     assert loaded.datasets == {}

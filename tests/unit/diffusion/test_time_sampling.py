@@ -9,7 +9,13 @@ from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.heat import HeatDissipation, StochasticHeat
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
-from fsdiff.diffusion.time_sampling import LogSignalToNoise, Spectral, Uniform
+from fsdiff.diffusion.time_sampling import (
+    LogSignalToNoise,
+    Spectral,
+    Uniform,
+    UniformGrid,
+    UniformLogSignalToNoise,
+)
 from fsdiff.spaces.bases import CosineBasis
 
 BASIS, N = CosineBasis(2), 8
@@ -39,6 +45,17 @@ def test_uniform_covers_the_interval():
     from_later = law(process=VariancePreserving(smallest_time=0.1))
     late = Uniform().quantiles(from_later)(torch.tensor([0.0]))
     assert float(late) == pytest.approx(0.1)
+
+
+def test_a_grid_has_equidistant_times_up_to_the_last_and_without_zero():
+    times = UniformGrid(points=4).quantiles(law())(torch.tensor([0.0, 0.25, 0.26, 0.6, 1.0]))
+    torch.testing.assert_close(times, torch.tensor([0.25, 0.25, 0.5, 0.75, 1.0]))
+
+
+def test_log_signal_to_noise_may_be_uniform():
+    level = PROCESS.half_log_signal_to_noise(UniformLogSignalToNoise().quantiles(law())(QUANTILES))
+    ends = PROCESS.half_log_signal_to_noise(torch.tensor([1.0, 1e-3], dtype=torch.float64))
+    torch.testing.assert_close(level, ends[0] + (ends[1] - ends[0]) * QUANTILES, rtol=0, atol=1e-9)
 
 
 def test_log_signal_to_noise_is_normal():
