@@ -30,14 +30,14 @@ class PosteriorJudge:
     """Compares draws by all metrics, on all channels together and on each.
 
     Metrics see fields as ``Judge`` normalises them, in units of each channel's own deviation.
-    ``truth`` (case, channel, *grid) and ``reference`` (case, draw, channel, *grid), if there is
-    one, are normalised. The reference may be on a coarser grid than the draws, on which these are
-    compared with it then.
+    ``truth`` (case, channel, *grid), unless of measurements, and ``reference`` (case, draw,
+    channel, *grid), if there is one, are normalised. The reference may be on a coarser grid than
+    the draws, on which these are compared with it then.
     """
 
     judge: Judge
     metrics: Mapping[str, PosteriorMetric]
-    truth: Tensor
+    truth: Tensor | None
     reference: Tensor | None = None
 
     @classmethod
@@ -49,6 +49,8 @@ class PosteriorJudge:
         metrics = {name: build("posterior_metrics", block) for name, block in blocks}
         plain = {"metrics": {}, "basis": config["basis"]}
         judge = Judge.of(plain, data, chosen_device("metrics"))
+        if not observed.truths:
+            return cls(judge, metrics, None)
         truth = data["field"].sel(sample=list(observed.samples)).compute()
         return cls(judge, metrics, judge.normalise(frames_as_channels(truth)))
 
@@ -73,8 +75,9 @@ class PosteriorJudge:
         basis, device = self.judge.basis, self.judge.device
         draws, residuals = draws.to(device), residuals.to(device)
         reference = None if reference is None else reference.to(device)
-        truth = basis.restrict(self.truth.to(device), basis.resolution(draws))
-        if reference is None or basis.resolution(reference) == basis.resolution(draws):
+        n = basis.resolution(draws)
+        truth = None if self.truth is None else basis.restrict(self.truth.to(device), n)
+        if reference is None or basis.resolution(reference) == n:
             sets = [Cases(draws, basis, truth, reference, residuals)]
         else:
             coarse = basis.restrict(draws, basis.resolution(reference))

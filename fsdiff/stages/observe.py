@@ -9,9 +9,12 @@ import torch
 import xarray as xr
 
 from fsdiff.data import json_files, storage
+from fsdiff.data.measurements import Measurements
+from fsdiff.data.sources.digest import digest
 from fsdiff.data.storage import Provenance, grid_axes
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.channel import Channel
+from fsdiff.jobs.failures import StorageError
 from fsdiff.parts import build
 from fsdiff.spaces.basis import Basis
 from fsdiff.stages.files import frames_as_channels
@@ -25,10 +28,12 @@ def observe(job: Job, *, data: Path, output: Path) -> None:
     ``output`` has, case by case, the function ``truth`` (case, channel, *axes), what is seen of it
     without noise, ``exact``, and with it, ``data`` (case, datum), the ``deviation`` of the noise
     (datum) and, where data have places, these as ``place`` (datum, axis) in the coordinates of the
-    data set, and the number of the channel that each is of.
+    data set, and the number of the channel that each is of. Measurements have neither truth nor
+    exact data.
     """
+    config = job["config"]
     with storage.read(data, chunks="auto") as dataset:
-        seen = observed(dataset, job["config"])
+        seen = measured(dataset, config) if "measurements" in config else observed(dataset, config)
     title = "what is observed of functions"
     storage.write(seen, output, title=title, provenance=Provenance.of_job(job))
 
@@ -54,6 +59,34 @@ def observed(dataset: xr.Dataset, config: Mapping[str, Any]) -> xr.Dataset:
         {"sample": ("case", field["sample"].values, {"long_name": "sample of the data set"})},
     )
     return found.assign_attrs(fsdiff_operator=json_files.canonical(config["operator"]))
+
+
+def measured(dataset: xr.Dataset, config: Mapping[str, Any]) -> xr.Dataset:
+    """What ``observe`` writes of a file of measurements, for fields like those of a data set.
+
+    Raises StorageError where it is another file than the job is about.
+    """
+    basis: Basis = build("basis", config["basis"])
+    operator: Observation = build("operator", config["operator"])
+    path, field = Path(config["measurements"]), dataset["field"]
+    if digest([path]) != config["content"]:
+        raise StorageError(f"{path} has changed since the study began: run it again")
+    data = Measurements.read(path, [axis.name for axis in basis.axes]).data
+    channels = field.sizes["channel"] * storage.frames(field)
+    found = xr.Dataset(
+        {
+            "data": (("case", "datum"), data, {"long_name": "data"}),
+            "deviation": ("datum", operator.deviations(basis, channels).numpy()),
+            **_places(operator, dataset, basis, channels),
+        },
+        {"sample": ("case", np.arange(len(data)), {"long_name": "number of the case"})},
+    )
+    about = json_files.canonical(describe_fields(dataset, basis))
+    return found.assign_attrs(
+        fsdiff_operator=json_files.canonical(config["operator"]),
+        fsdiff_fields=about,
+        resolution=basis.resolution(field),
+    )
 
 
 def first_of_test(dataset: xr.Dataset, cases: int) -> xr.DataArray:

@@ -1,5 +1,6 @@
 """Files of observations, and of draws of posteriors that belong to them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ class Observed:
 
     ``samples`` (case) are indices in the data set, ``data`` (case, datum) float64, ``deviation``
     (datum) that of the noise, and ``resolution`` the level on which they were observed.
-    ``described`` has names and coordinates of the fields.
+    ``described`` has names and coordinates of the fields. Of measurements samples are numbers of
+    cases, and no ``truths`` are known.
     """
 
     samples: Sequence[int]
@@ -32,18 +34,25 @@ class Observed:
     deviation: Tensor
     resolution: int
     described: Mapping[str, Any]
+    truths: bool = True
 
     @classmethod
     def read(cls, path: Path, basis: Basis) -> "Observed":
         """From a file; StorageError where it is damaged."""
         dataset = storage.read_results(path)
-        fields = dataset.rename(truth="field")
+        if truths := "truth" in dataset:
+            resolution = basis.resolution(dataset["truth"])
+            described = describe_fields(dataset.rename(truth="field"), basis)
+        else:
+            resolution = int(dataset.attrs["resolution"])
+            described = json.loads(dataset.attrs["fsdiff_fields"])
         return cls(
             samples=[int(index) for index in dataset["sample"].values],
             data=torch.from_numpy(dataset["data"].values.astype(np.float64)),
             deviation=torch.from_numpy(dataset["deviation"].values.astype(np.float64)),
-            resolution=basis.resolution(dataset["truth"]),
-            described=describe_fields(fields, basis),
+            resolution=resolution,
+            described=described,
+            truths=truths,
         )
 
     @torch.no_grad()

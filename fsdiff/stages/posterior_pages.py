@@ -17,11 +17,18 @@ from fsdiff.data.storage import Provenance, grid_axes
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.metrics.posterior.base import Cases
 from fsdiff.parts import build
+from fsdiff.reports.plotting.panels import remark
 from fsdiff.reports.plotting.posteriors.calibration import Calibrated, calibration
 from fsdiff.reports.plotting.posteriors.fields import posterior_fields
 from fsdiff.reports.plotting.posteriors.places import in_nodes
 from fsdiff.reports.plotting.posteriors.resolutions import across_resolutions
-from fsdiff.reports.plotting.posteriors.scene import Ensemble, Scene, ensembles
+from fsdiff.reports.plotting.posteriors.scene import (
+    REFERENCE,
+    TRUTH,
+    Ensemble,
+    Scene,
+    ensembles,
+)
 from fsdiff.reports.plotting.posteriors.spread import Spread, spread_over_time
 from fsdiff.reports.plotting.style import save, unit_of
 from fsdiff.reports.posteriors.ranks import Ranks
@@ -61,10 +68,14 @@ def draw_posteriors(
     ``calibrated`` gets the numbers for the verdict.
     """
     problem = Inverse.read(job["config"], observation, posteriors, reference, data)
-    ranked = list(problem.ranked())
+    ranked = dict(problem.ranked())
     save(posterior_fields(problem.scene(0), problem.shown(0)), fields)
-    save(calibration([own for _, own in ranked], problem.heading), coverage)
-    rows = [_numbers(name, own, problem) for name, own in ranked]
+    unknown = remark("of measurements no truth is known that could be ranked")
+    save(calibration([*ranked.values()], problem.heading) if ranked else unknown, coverage)
+    rows = [
+        {"posterior": name, "draws": count, **_numbers(ranked.get(name))}
+        for name, count in problem.counts.items()
+    ]
     told = {"rows": rows, "converged": not problem.remark, "remark": problem.remark}
     json_files.write(calibrated, {**told, **Provenance.of_job(job).attributes()})
 
@@ -106,12 +117,15 @@ def draw_resolutions(
     save(across_resolutions(drawn), output)
 
 
-def _numbers(name: str, own: Calibrated, problem: "Inverse") -> dict[str, Any]:
-    """Coverage of 90 % intervals, what chance allows of it, and the test of the ranks."""
+def _numbers(own: Calibrated | None) -> dict[str, Any]:
+    """Coverage of 90 % intervals, what chance allows of it, and the test of the ranks.
+
+    Nothing of what has no ranks.
+    """
+    if own is None:
+        return {}
     ((low,), (high,)) = own.nodes.coverage_by_chance([0.9]).tolist()
     return {
-        "posterior": name,
-        "draws": problem.counts[name],
         "coverage": float(own.nodes.coverage([0.9])[0]),
         "low": low,
         "high": high,
@@ -131,7 +145,8 @@ class Inverse:
     ``truth`` is (case, channel, *grid), ``draws`` (case, draw, channel, *grid) of each posterior by
     name, the reference first under an empty name. ``like`` are the same truths with their names and
     coordinates, NaN where the data have no values; ``places`` are those of the posteriors among all
-    of the observation; ``remark`` says why the reference is none.
+    of the observation; ``remark`` says why the reference is none. Of measurements the mean of the
+    first posterior stands for the truth, ``called`` so.
     """
 
     basis: Basis
@@ -145,6 +160,7 @@ class Inverse:
     samples: Sequence[int]
     title: str
     remark: str = ""
+    called: str = TRUTH
 
     @classmethod
     def read(
@@ -164,22 +180,32 @@ class Inverse:
         if reference is not None:
             files = {"": storage.read_results(reference), **files}
             remark = "" if files[""].attrs["converged"] else str(files[""].attrs["remark"])
-        samples = observed["sample"].values.tolist()
+        samples, known_truth = observed["sample"].values.tolist(), "truth" in observed
         with storage.read(data, chunks="auto") as dataset:
-            field = dataset["field"].sel(sample=samples).compute()
+            field = dataset["field"]
+            chosen = field.sel(sample=samples) if known_truth else field[[0] * len(samples)]
+            field = chosen.compute()
             like, mask = known(field, dataset), mask_in(dataset)
+        draws = {name: _continued(physical_draws(file), mask) for name, file in files.items()}
+        titles = {item["name"]: item["title"] for item in config["posteriors"]}
+        truth, called = frames_as_channels(field).double(), TRUTH
+        if not known_truth:
+            first = next(iter(draws))
+            truth = draws[first].mean(1, dtype=torch.float64)
+            called = f"mean of {titles.get(first, REFERENCE)}"
         return cls(
             basis=basis,
             operator=build("operator", config["operator"]),
-            truth=frames_as_channels(field).double(),
+            truth=truth,
             data=observed["data"].values,
-            draws={name: _continued(physical_draws(file), mask) for name, file in files.items()},
-            titles={item["name"]: item["title"] for item in config["posteriors"]},
+            draws=draws,
+            titles=titles,
             places=[item["place"] for item in config["posteriors"]],
             like=like,
             samples=samples,
             title=config["title"],
             remark=remark,
+            called=called,
         )
 
     @property
@@ -208,7 +234,8 @@ class Inverse:
                 for place, channel in enumerate(chosen)
                 if channel in shown
             },
-            f"{self.title}: sample {self.samples[case]}",
+            f"{self.title}: {'sample' if self.called == TRUTH else 'case'} {self.samples[case]}",
+            self.called,
         )
 
     def _placed(self, item: Shown) -> Shown:
@@ -234,7 +261,9 @@ class Inverse:
         return ensembles(named, reference, self.remark, self.places)
 
     def ranked(self) -> Iterator[tuple[str, Calibrated]]:
-        """Ranks of the truths among the draws of each posterior, over all cases."""
+        """Ranks of the truths, if they are known, among the draws of each posterior, all cases."""
+        if self.called != TRUTH:
+            return
         for (name, draws), style in zip(self.draws.items(), self.shown(0), strict=True):
             step = np.linspace(0, draws.shape[1] - 1, min(RANKED, draws.shape[1]))
             kept = draws[:, np.rint(step).astype(int)].double()

@@ -1,8 +1,11 @@
 """Blocks of inverse problems: what is observed of a data set, and posteriors given that."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
+import numpy as np
 import torch
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -10,13 +13,17 @@ from fsdiff.blocks.explain import Problem, refuse, suggest
 from fsdiff.blocks.types import Block, PartBlock, PartOf
 from fsdiff.characters import Line
 from fsdiff.inverse.latent.posterior import posterior_of
-from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.observations.base import Elementary, Observation
+from fsdiff.inverse.observations.channel import Channel
+from fsdiff.inverse.observations.points import Points
+from fsdiff.jobs.failures import StorageError
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.experiments import ABSENT, Resolutions, unfit_for_network, useless_steps
 from fsdiff.study.fields import Count, Name, Seed
 from fsdiff.study.sizes import MEMORY, field_bytes, shown_bytes, unaffordable_batch
 
 if TYPE_CHECKING:
+    from fsdiff.data.measurements import Measurements
     from fsdiff.study.study import Study
 
 
@@ -30,10 +37,18 @@ class Observed(Block):
     """What figures and tables call it; its name if absent."""
     dataset: Name
     """A name under ``datasets``; its finest resolution is what is observed."""
+    data: Annotated[str, Field(min_length=1)] | None = None
+    """A file of measurements, NetCDF or comma-separated, in the units of the data.
+
+    If absent, data are simulated from the test samples, whose truth is then known.
+    """
     operator: Annotated[PartBlock, PartOf("operator")]
     """What is seen of a function, in the units of the data, and how noisy it is."""
     cases: Annotated[Count, Field(le=10_000)] = 1
-    """How many functions are observed: the first of the test samples, one posterior for each."""
+    """How many functions are observed: the first of the test samples, one posterior for each.
+
+    Of measurements, as many as the file has.
+    """
     seed: Seed = 0
     """The noise of a case depends on this seed and its number only."""
 
@@ -42,9 +57,41 @@ class Observed(Block):
 
         Of data with nodes without values, what is seen at the others.
         """
-        observation: Observation = dataset.own(self.operator.part)
+        operator = self.operator.part
+        if self.data is not None:
+            operator = _at_places(operator, self.measured(dataset).places)
+        observation: Observation = dataset.own(operator)
         mask = dataset.source.part.mask
         return observation if mask is None else observation.where_present(mask, dataset.basis)
+
+    def measured(self, dataset: Dataset) -> "Measurements":
+        """What the file of measurements says; StorageError where it cannot be used."""
+        from fsdiff.data.measurements import Measurements  # with pandas: few studies have any
+
+        assert self.data is not None  # or data are simulated
+        return Measurements.read(Path(self.data), list(dataset.source.part.positions))
+
+    def count(self, dataset: Dataset) -> int:
+        """How many cases there are."""
+        return self.cases if self.data is None else len(self.measured(dataset).data)
+
+
+def _at_places(operator: Observation, places: np.ndarray | None) -> Observation:
+    """The same at the places of measurements, where the operator has none of its own."""
+    if isinstance(operator, Channel):
+        inner = _at_places(operator.observation, places)
+        assert isinstance(inner, Elementary)  # as it was before
+        return replace(operator, observation=inner)
+    if not isinstance(operator, Points) or operator.points:
+        if places is not None:
+            raise ValueError(
+                "the file of measurements has places, and so has the operator: use kind: points "
+                "without points, or leave the places out of the file"
+            )
+        return operator
+    if places is None:
+        raise ValueError("points: give some, or measurements with a column for each axis")
+    return replace(operator, points=tuple(map(tuple, places.tolist())), measured="data")
 
 
 class TruePosterior(Block):
@@ -148,17 +195,50 @@ def _unobservable(item: Observed, datasets: Mapping[str, Dataset]) -> Iterator[P
         yield ("dataset",), f"no such data set; known: {suggest(datasets, item.dataset)}"
         return
     dataset = datasets[item.dataset]
-    source = dataset.source.part
+    if item.data is not None:
+        yield from _unusable_measurements(item, dataset)
+        return
     if item.cases > dataset.split.test:
         split = f"datasets.{item.dataset}.split.test"
         yield ("cases",), f"there are {dataset.split.test} test samples; use fewer, or {split} more"
     try:
-        basis, observation = dataset.basis, item.observation(dataset)
-        observation.check(basis, source.values)
-        observation.deviations(basis, source.values)
+        _checked_size(item, dataset)
     except ValueError as error:
         yield ("operator",), str(error)
         return
+    yield from _too_fine(item, dataset)
+
+
+def _checked_size(item: Observed, dataset: Dataset) -> int:
+    """How many data a case has; ValueError where there is nothing to observe like this."""
+    basis, channels = dataset.basis, dataset.source.part.values
+    observation = item.observation(dataset)
+    observation.check(basis, channels)
+    return len(observation.deviations(basis, channels))
+
+
+def _unusable_measurements(item: Observed, dataset: Dataset) -> Iterator[Problem]:
+    """What of measurements does not fit what is observed."""
+    if "cases" in item.model_fields_set:
+        yield ("cases",), "measurements say themselves how many there are; leave it out"
+    try:
+        found = item.measured(dataset).data.shape[1]
+    except StorageError as error:
+        yield ("data",), str(error)
+        return
+    try:
+        size = _checked_size(item, dataset)
+    except ValueError as error:
+        yield ("operator",), str(error)
+        return
+    if found != size:
+        kind = item.operator.kind
+        yield ("data",), f"{item.data} has {found} data a case, and {kind} observes {size}"
+    yield from _too_fine(item, dataset)
+
+
+def _too_fine(item: Observed, dataset: Dataset) -> Iterator[Problem]:
+    """Grids of observations that the data do not resolve."""
     finest = dataset.resolutions[-1]
     for n in _resolutions(item.operator):
         if n > finest:
@@ -190,8 +270,9 @@ def _unfit_reference(
         reference.check(item.draws)
     except ValueError as error:
         yield ("draws",), str(error)
-    yield from _unaffordable(item.draws, observed.cases, dataset, item.resolutions)
-    for at, problem in _too_few(study, observed.cases, item.draws // 2):
+    cases = observed.count(dataset)
+    yield from _unaffordable(item.draws, cases, dataset, item.resolutions)
+    for at, problem in _too_few(study, observed, cases, item.draws // 2):
         yield at, f"of half against half, {problem}"
     source, operator, n = dataset.source.part, observed.observation(dataset), item.resolutions[0]
     try:
@@ -211,9 +292,11 @@ def _unaffordable(
         yield ("draws",), f"with {cases} cases they take {size}; use fewer"
 
 
-def _too_few(study: "Study", cases: int, draws: int) -> Iterator[Problem]:
-    """Metrics that need more cases, or more draws of each."""
+def _too_few(study: "Study", observed: Observed, cases: int, draws: int) -> Iterator[Problem]:
+    """Metrics that need more cases, or more draws of each; of measurements no truth is known."""
     for name, metric in study.evaluation.posterior_metrics.items():
+        if observed.data is not None and "truth" in metric.part.needs:
+            continue
         try:
             metric.part.check_counts(cases, draws)
         except ValueError as error:
@@ -266,12 +349,13 @@ def _unfit_posterior(
         at = ("resolutions", i)
         yield from unfit_for_network(experiment.network, dataset, n, "this resolution", at)
     yield from useless_steps(experiment.process.part, sampler, dataset, item.resolutions)
-    yield from _unaffordable(item.draws, observed.cases, dataset, item.resolutions)
+    cases = observed.count(dataset)
+    yield from _unaffordable(item.draws, cases, dataset, item.resolutions)
     if problem := unaffordable_batch(
         experiment.network, dataset, max(item.resolutions), min(item.batch_size, item.draws)
     ):
         yield ("batch_size",), problem
-    yield from _too_few(study, observed.cases, item.draws)
+    yield from _too_few(study, observed, cases, item.draws)
     yield from _unguided(item, study, observed)
 
 

@@ -161,7 +161,7 @@ def disk(study: "Configuration") -> int:
         (item.observation, item.draws, item.resolutions) for item in study.references.values()
     ]
     posteriors = sum(
-        study.observations[name].cases
+        study.observations[name].count(study.datasets[study.observations[name].dataset])
         * count
         * field_bytes(study.datasets[study.observations[name].dataset], n)
         for name, count, resolutions in drawn

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from fsdiff.data import json_files
+from fsdiff.data.sources.digest import digest
 from fsdiff.parts import described, kinds
 from fsdiff.study.study import Study
 
@@ -147,15 +149,14 @@ class Configuration(Study):
     def observe_slice(self, observation: str) -> dict[str, Any]:
         """What decides the data of some functions: {"basis", "operator": blocks, "cases", "seed"}.
 
-        Channels have numbers in the operator's block, whatever names they have.
+        Of measurements {"measurements": path, "content": a digest of the file} in place of the
+        last. Channels have numbers in the operator's block, whatever names they have.
         """
         item = self.observations[observation]
-        return {
-            "basis": self._basis(item.dataset),
-            "operator": self._operator(observation),
-            "cases": item.cases,
-            "seed": item.seed,
-        }
+        about = {"basis": self._basis(item.dataset), "operator": self._operator(observation)}
+        if item.data is not None:
+            return {**about, "measurements": item.data, "content": digest([Path(item.data)])}
+        return {**about, "cases": item.cases, "seed": item.seed}
 
     def infer_slice(self, posterior: str, resolution: int, seed: int) -> dict[str, Any]:
         """What decides draws of a posterior at one resolution, given the weights and the data.

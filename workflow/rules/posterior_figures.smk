@@ -39,8 +39,12 @@ def observations_drawn():
 
 
 def forecasts():
-    """Names of the observations of frames: their posteriors are forecasts."""
-    return [name for name in observations_judged() if frames_seen(observed_by(name))]
+    """Names of the observations of frames whose truth is known: posteriors are forecasts."""
+    return [
+        name
+        for name in observations_judged()
+        if STUDY.observations[name].data is None and frames_seen(observed_by(name))
+    ]
 
 
 def observed_by(observation):

@@ -100,13 +100,18 @@ class DarcyData(Source):
             message = f"sample {indices[error.position]} of seed {seed}: {error}"
             raise ConvergenceError(message, error.position, error.residual) from error
 
-    def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
+    @property
+    def positions(self) -> dict[str, np.ndarray]:
+        """Coordinates of the nodes along each axis, in the unit of ``length``."""
         nodes = CosineBasis().nodes(self.resolution) * self.length
+        return {"y": nodes, "x": nodes}
+
+    def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
         return label(
             fields,
             indices,
             basis=self.basis,
-            nodes={"y": nodes, "x": nodes},
+            nodes=self.positions,
             measured_from="wall",
             channels=self.channels,
             meaning=" and ".join(self.channels),

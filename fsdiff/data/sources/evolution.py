@@ -137,27 +137,28 @@ class Evolution(Source):
         return start.generate(indices, seed)["field"]
 
     def _label(self, fields: np.ndarray, indices: Sequence[int]) -> xr.Dataset:
-        nodes = self._space_nodes()
         time: float | tuple[float, ...] | None = self.time
         if self.time_nodes is not None:
             fields, time = fields.swapaxes(1, 2), None
-            nodes = {"t": np.array(self.times), **nodes}
         elif not isinstance(time, tuple):
             fields = fields[:, 0]
         return label(
             fields,
             indices,
             basis=self.basis,
-            nodes=nodes,
+            nodes=self.positions,
             measured_from=self.measured_from,
             channels=self.channels,
             meaning=self.meaning,
             time=time,
         )
 
-    def _space_nodes(self) -> dict[str, np.ndarray]:
-        """Coordinates along the axes of space, in the unit of ``length``."""
+    @property
+    def positions(self) -> dict[str, np.ndarray]:
+        """Times, along an axis of time, and coordinates of space in the unit of ``length``."""
+        times = {} if self.time_nodes is None else {"t": np.array(self.times)}
         space, ends = self.space, sides(self.length)[-self.space.dimension :]
         axes = zip(space.axes, space.grid(self.resolution), ends, strict=True)
         shift = (self.measured_from == "centre") / 2
-        return {axis.name: (axis.positions(n) - shift) * side for axis, n, side in axes}
+        nodes = {axis.name: (axis.positions(n) - shift) * side for axis, n, side in axes}
+        return times | nodes

@@ -52,6 +52,11 @@ class PoissonData(Source):
                 "an axis of kind dirichlet"
             )
 
+    @property
+    def positions(self) -> dict[str, np.ndarray]:
+        """Coordinates of the nodes along each axis, in the unit of ``length``."""
+        return {name: along * self.length for name, along in super().positions.items()}
+
     def generate(
         self,
         indices: Sequence[int],
@@ -70,12 +75,11 @@ class PoissonData(Source):
             fields[position] = self.pair(source)[0].numpy()
             if progress is not None:
                 progress(1)
-        nodes = zip(self.basis.axes, self.basis.axis_nodes(n), strict=True)
         return label(
             fields,
             indices,
             basis=self.basis,
-            nodes={axis.name: along * self.length for axis, along in nodes},
+            nodes=self.positions,
             measured_from="wall",
             channels=self.channels,
             meaning=" and ".join(self.channels),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 import xarray as xr
 from pydantic import Field, PositiveFloat
@@ -37,6 +38,11 @@ class RandomFieldData(Source):
     def __post_init__(self) -> None:
         check_channels(self.channels)
 
+    @property
+    def positions(self) -> dict[str, np.ndarray]:
+        """Coordinates of the nodes along each axis, in the unit of ``length``."""
+        return {name: along * self.length for name, along in super().positions.items()}
+
     def generate(
         self,
         indices: Sequence[int],
@@ -55,12 +61,11 @@ class RandomFieldData(Source):
             fields[position] = sample[0]
             if progress is not None:
                 progress(1)
-        nodes = zip(self.basis.axes, self.basis.axis_nodes(n), strict=True)
         return label(
             fields.numpy(),
             indices,
             basis=self.basis,
-            nodes={axis.name: along * self.length for axis, along in nodes},
+            nodes=self.positions,
             measured_from="corner",
             channels=self.channels,
             meaning="random field",

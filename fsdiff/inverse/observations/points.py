@@ -67,20 +67,23 @@ class Points(Sensors):
 
     ``measured`` says in which: those of the ``box``, from 0 to the side of each axis, or those of
     the ``data``, such as degrees of latitude and longitude. Along periodic axes any turn will do.
+    Where a file of measurements says where these were taken, none are given.
     """
 
-    points: Annotated[tuple[tuple[float, ...], ...], Field(min_length=1)]
+    points: tuple[tuple[float, ...], ...] = ()
     measured: Literal["box", "data"] = "box"
     kind: Literal["points"] = "points"
 
     def __post_init__(self) -> None:
         """Take lists of coordinates, too."""
         object.__setattr__(self, "points", tuple(tuple(map(float, p)) for p in self.points))
-        if len({len(point) for point in self.points}) != 1:
+        if len({len(point) for point in self.points}) > 1:
             raise ValueError("points: give as many coordinates for each")
 
     def coordinates(self, basis: Basis) -> np.ndarray:
         """As they are given."""
+        if not self.points:
+            raise ValueError("points: there are none: give some")
         if self.measured == "data":
             raise ValueError(
                 "points are coordinates of data (measured: data): take placed(nodes, basis), which "
@@ -102,7 +105,7 @@ class Points(Sensors):
 
     def placed(self, nodes: Sequence[np.ndarray], basis: Basis) -> Self:
         """With coordinates of the box; refuses points that the data do not reach."""
-        if self.measured == "box":
+        if self.measured == "box" or not self.points:
             return self
         check_dimension(np.asarray(self.points), basis)
         own = basis.axis_nodes(_level(nodes, basis))

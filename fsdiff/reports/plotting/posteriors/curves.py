@@ -74,10 +74,10 @@ def _legend(scene: Scene, shown: Sequence[Ensemble]) -> list[Artist]:
     ]
     found.append(Line2D([], [], linewidth=0.5, label="single draws", **grey))
     found.append(Line2D([], [], linewidth=1.8, label="mean; sd", **grey))
-    found.append(Line2D([], [], label="truth", **TRUTH))
+    found.append(Line2D([], [], label=scene.called, **TRUTH))
     if scene.seen:
         found.append(Line2D([], [], label="data", **DOTS))
-    found.append(Line2D([], [], linewidth=0.8, label="|mean − truth|", **grey))
+    found.append(Line2D([], [], linewidth=0.8, label=f"|mean − {scene.called}|", **grey))
     if any(item.is_reference and not item.remark for item in shown):
         found.append(Line2D([], [], label="sd of the reference", **SOUND))
     return found
@@ -91,7 +91,7 @@ def _functions(axes: Axes, scene: Scene, own: Ensemble, channel: int, draws: int
     for draw in values[:draws]:
         axes.plot(x, draw, color=own.colour, linewidth=0.5, alpha=0.7)
     axes.plot(x, own.mean[channel], color=own.colour, linewidth=1.8, label="mean", zorder=3)
-    axes.plot(x, scene.truth.values[channel], label="truth", **TRUTH)
+    axes.plot(x, scene.truth.values[channel], label=scene.called, **TRUTH)
     for item in scene.seen.get(channel, []):
         if isinstance(item, Image):
             finer = np.interp(_places(scene, item), np.arange(len(x)), x)
@@ -127,7 +127,7 @@ def _deviations(
 ) -> None:
     x, truth = _x(scene), scene.truth.values[channel]
     error = np.abs(own.mean[channel] - truth)
-    axes.plot(x, error, color=own.colour, linewidth=0.8, label="|mean − truth|")
+    axes.plot(x, error, color=own.colour, linewidth=0.8, label=f"|mean − {scene.called}|")
     axes.fill_between(x, 0, own.deviation[channel], color=own.colour, alpha=0.25, linewidth=0)
     axes.plot(x, own.deviation[channel], color=own.colour, linewidth=1.8, label="sd")
     for item in sound if not own.is_reference else []:

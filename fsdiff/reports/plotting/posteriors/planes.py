@@ -12,8 +12,8 @@ from fsdiff.reports.plotting.grids import Grid, nodes
 from fsdiff.reports.plotting.panels import name_row, proportion, show
 from fsdiff.reports.plotting.posteriors.scene import (
     BEYOND,
-    ERROR,
     STEPS,
+    TRUTH,
     Ensemble,
     Scene,
     deviation_scale,
@@ -85,7 +85,7 @@ def _block(
         panels = sheet.row(lefts, size, NOTE)
         _row(panels, scene, own, channel, values, deviations)
         if number == 0:
-            titles = ["mean", *(f"draw {i + 1}" for i in range(draws)), "sd of draws", ERROR]
+            titles = ["mean", *(f"draw {i + 1}" for i in range(draws)), "sd of draws", scene.error]
             for axes, title in zip(panels, titles, strict=True):
                 axes.set_title(title)
     sheet.top += 0.1
@@ -130,7 +130,7 @@ def _first_row(row: np.ndarray, scene: Scene, channel: int, values: ScalarMappab
     """The truth with sensors on it, what is seen by itself, and how to read the rest."""
     truth, seen = scene.truth.values[channel], scene.seen.get(channel, [])
     show(row[0], truth, values, scene.grid)
-    row[0].set_title("truth")
+    row[0].set_title(scene.called)
     name_row(row[0], scene.quantity(channel))
     for item in seen:
         if isinstance(item, Dots):
@@ -138,17 +138,21 @@ def _first_row(row: np.ndarray, scene: Scene, channel: int, values: ScalarMappab
     observed(row[1], truth, seen, values, scene.grid)
     row[1].set_title("observed")
     row[2].set_axis_off()
-    row[2].text(0.05, 1.0, _legend(seen), va="top", fontsize=SMALL, transform=row[2].transAxes)
+    row[2].text(
+        0.05, 1.0, _legend(scene, seen), va="top", fontsize=SMALL, transform=row[2].transAxes
+    )
 
 
-def _legend(seen: Sequence[Shown]) -> str:
+def _legend(scene: Scene, seen: Sequence[Shown]) -> str:
     lines = [_told(item) for item in seen] or ["nothing is seen of this channel"]
     if any(isinstance(item, Image) and np.isnan(item.values).any() for item in seen):
         lines.append("grey: nothing is seen")
+    if scene.called != TRUTH:
+        return "\n".join(lines)
     return "\n".join(
         [
             *lines,
-            f"\n{ERROR} of a sound, Gaussian posterior",
+            f"\n{scene.error} of a sound, Gaussian posterior",
             f"is above {BEYOND:g} at 5 % of the nodes, on average",
         ]
     )

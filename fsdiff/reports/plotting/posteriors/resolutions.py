@@ -71,7 +71,7 @@ def _block(
     values, deviations = value_scale(finest, channel), deviation_scale(shown, channel)
     sheet.top += TITLES
     first = sheet.row(lefts[:count], size, NOTE + TITLES)
-    name_row(first[0], f"truth\n{finest.quantity(channel)}")
+    name_row(first[0], f"{finest.called}\n{finest.quantity(channel)}")
     for axes, (scene, _) in zip(first, grids, strict=True):
         axes.set_title(nodes(scene.truth.shape[1:]))
         _show(axes, scene, scene.truth.values[channel], values)
@@ -139,7 +139,7 @@ def _curves(drawn: Drawn) -> Figure:
                 row[0].plot(x, own.mean[channel], **style)
                 row[1].plot(x, own.deviation[channel], **style)
         x = finest.truth[finest.axes[0]].values
-        row[0].plot(x, finest.truth.values[channel], "--", color="black", label="truth")
+        row[0].plot(x, finest.truth.values[channel], "--", color="black", label=finest.called)
         row[0].set_ylabel(finest.quantity(channel))
         row[0].set_title(f"{name}: mean", loc="left")
         row[1].set_title("sd of draws", loc="left")

@@ -19,7 +19,9 @@ from fsdiff.reports.posteriors.seen import Shown
 REFERENCE = "reference"
 """What the draws of Markov chains are called."""
 
-ERROR = "|mean − truth|/sd"
+TRUTH = "truth"
+"""What fields are called that were observed."""
+
 STEPS = (0, 1, 2, 3)
 """Where the colours of errors in deviations change."""
 
@@ -90,12 +92,18 @@ class Scene:
     """The truth (channel, *axes) with its coordinates, and what is seen of it.
 
     ``seen`` has for each channel what data show, places counted in nodes. ``title`` says which case
-    it is.
+    it is. Where the truth is not known something else stands for it, ``called`` so.
     """
 
     truth: xr.DataArray
     seen: Mapping[int, Sequence[Shown]] = field(default_factory=dict)
     title: str = ""
+    called: str = TRUTH
+
+    @property
+    def error(self) -> str:
+        """What errors in deviations are called."""
+        return f"|mean − {self.called}|/sd"
 
     @property
     def grid(self) -> Grid:

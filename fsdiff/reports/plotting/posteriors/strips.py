@@ -11,7 +11,6 @@ from fsdiff.reports.plotting.grids import Grid, nodes
 from fsdiff.reports.plotting.panels import name_row, proportion, show
 from fsdiff.reports.plotting.posteriors.planes import observed, scatter
 from fsdiff.reports.plotting.posteriors.scene import (
-    ERROR,
     STEPS,
     Ensemble,
     Scene,
@@ -79,7 +78,7 @@ def _block(
     bars = [
         (values, scene.quantity(channel), "both", 4),
         (deviations, f"sd{scene.unit}", "max", 4),
-        (error_scale(), ERROR, "neither", STEPS),
+        (error_scale(), scene.error, "neither", STEPS),
     ]
     for number, (colours, label, extend, ticks) in enumerate(bars):
         left = NAMES + number * third
@@ -106,7 +105,7 @@ def _truth(
                 scatter(above, item, values)
         observed(below, truth[frame], now, values, grid)
         above.set_title(_coordinate(scene, frame))
-    name_row(first[0], f"truth\n{scene.quantity(channel)}")
+    name_row(first[0], f"{scene.called}\n{scene.quantity(channel)}")
     name_row(second[0], "observed")
 
 
@@ -123,7 +122,7 @@ def _rows(
     for number, draw in enumerate(own.draws[:draws, channel]):
         yield f"draw {number + 1}", draw, values
     yield "sd", own.deviation[channel], deviations
-    yield ERROR, own.error(scene.truth.values)[channel], error_scale()
+    yield scene.error, own.error(scene.truth.values)[channel], error_scale()
 
 
 def _at(seen: Sequence[Shown], frame: int, frames: int) -> Iterator[Shown]:
