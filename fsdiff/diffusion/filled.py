@@ -3,7 +3,6 @@
 from torch import Tensor
 
 from fsdiff.diffusion.denoiser import DenoiserLike, Estimate
-from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.spaces.filling import HarmonicFilling
 from fsdiff.spaces.masks import Mask
@@ -19,13 +18,8 @@ class FilledDenoiser:
     """
 
     def __init__(self, denoiser: DenoiserLike, mask: Mask) -> None:
-        self.denoiser, self.mask = denoiser, mask
+        self.denoiser, self.law, self.mask = denoiser, denoiser.law, mask
         self._fillings: dict[int, HarmonicFilling | None] = {}
-
-    @property
-    def law(self) -> Law:
-        """That of the denoiser."""
-        return self.denoiser.law
 
     def __call__(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Estimate:
         """Estimates given fields x (batch, channel, *grid) at times t (batch,) or (1,)."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.data.statistics import Statistics
-from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.denoiser import Denoiser, DenoiserLike
 from fsdiff.diffusion.filled import FilledDenoiser
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.loss import DenoisingLoss
@@ -119,5 +119,7 @@ class Diffusion(Method):
             raise ValueError("a diffusion is sampled by a sampler: give one, such as dpm_solver")
         self.denoiser.eval()
         mask = self.denoising_loss.mask
-        denoiser = self.denoiser if mask is None else FilledDenoiser(self.denoiser, mask)
+        denoiser: DenoiserLike = self.denoiser
+        if mask is not None:
+            denoiser = FilledDenoiser(denoiser, mask)
         return sampler(denoiser, n, indices, seed, condition=condition, device=device)
