@@ -71,20 +71,30 @@ class PosteriorJudge:
         assert self.reference is not None
         return self._row(self.reference[:, 1::2], self.reference[:, ::2], residuals[:, 1::2])
 
-    def _row(self, draws: Tensor, reference: Tensor | None, residuals: Tensor) -> dict[str, float]:
+    def by_case(self, draws: Tensor, residuals: Tensor) -> list[dict[str, float]]:
+        """Those of the numbers of physical draws that posteriors are ranked by, for each case."""
+        chosen = {name: metric for name, metric in self.metrics.items() if metric.compared}
+        own = replace(self, metrics=chosen)
+        sets = self._sets(self.normalise(draws), self.reference, residuals)
+        return [own._evaluated([cases.one(case) for cases in sets]) for case in range(len(draws))]
+
+    def _sets(self, draws: Tensor, reference: Tensor | None, residuals: Tensor) -> list[Cases]:
+        """Draws with all that they are compared with; by itself a reference on a coarser grid."""
         basis, device = self.judge.basis, self.judge.device
         draws, residuals = draws.to(device), residuals.to(device)
         reference = None if reference is None else reference.to(device)
         n = basis.resolution(draws)
         truth = None if self.truth is None else basis.restrict(self.truth.to(device), n)
         if reference is None or basis.resolution(reference) == n:
-            sets = [Cases(draws, basis, truth, reference, residuals)]
-        else:
-            coarse = basis.restrict(draws, basis.resolution(reference))
-            sets = [
-                Cases(draws, basis, truth, None, residuals),
-                Cases(coarse, basis, reference=reference),
-            ]
+            return [Cases(draws, basis, truth, reference, residuals)]
+        coarse = basis.restrict(draws, basis.resolution(reference))
+        return [
+            Cases(draws, basis, truth, None, residuals),
+            Cases(coarse, basis, reference=reference),
+        ]
+
+    def _row(self, draws: Tensor, reference: Tensor | None, residuals: Tensor) -> dict[str, float]:
+        sets = self._sets(draws, reference, residuals)
         row = self._evaluated(sets)
         for name, numbers in self.judge.channels.items():
             own = list(numbers)
@@ -131,7 +141,8 @@ def judge_posterior(
     """Compare the draws of a model with the truth and, if there is one, a reference.
 
     ``data`` is the data set's file at the resolution of the draws. A reference that has not
-    converged is left out; ``output`` says so under the key ``reference``.
+    converged is left out; ``output`` says so under the key ``reference``, and has under ``by_case``
+    the numbers of each case by which posteriors are ranked.
     """
     judge, observed, about, _ = _opened(job, observation, data, reference)
     dataset = storage.read_results(draws)
@@ -143,7 +154,8 @@ def judge_posterior(
         )
     residuals = torch.from_numpy(dataset["residuals"].values)
     rows = [{"row": "posterior", **judge(fields, residuals)}]
-    _write(job, output, rows, about)
+    by_case = {"posterior": judge.by_case(fields, residuals)}
+    _write(job, output, rows, about | {"by_case": by_case})
 
 
 def judge_baselines(
@@ -155,7 +167,7 @@ def judge_baselines(
     against each other. What cannot be had is left out, with its reason under ``left_out``.
     """
     judge, observed, about, own = _opened(job, observation, data, reference)
-    rows, left_out = [], {}
+    rows, by_case, left_out = [], {}, {}
     problem = Problem.of(job["config"], observed, data)
     for name, draw in baselines(problem).items():
         try:
@@ -164,11 +176,12 @@ def judge_baselines(
             logger.warning("row '%s' is left out: %s", name, error)
             left_out[name] = str(error)
             continue
-        residuals = [problem.residuals(each, case) for case, each in enumerate(fields)]
-        rows.append({"row": name, **judge(fields.float(), torch.stack(residuals))})
+        residuals = torch.stack([problem.residuals(u, case) for case, u in enumerate(fields)])
+        rows.append({"row": name, **judge(fields.float(), residuals)})
+        by_case[name] = judge.by_case(fields.float(), residuals)
     if own is not None and judge.reference is not None:
         rows.append({"row": "reference", **judge.halves(own)})
-    _write(job, output, rows, about | {"left_out": left_out})
+    _write(job, output, rows, about | {"left_out": left_out, "by_case": by_case})
 
 
 def _opened(

@@ -28,6 +28,7 @@ def posterior_verdict(
     *,
     summary: Path,
     baselines: Sequence[Path],
+    posteriors: Sequence[Path],
     calibrated: Sequence[Path],
     pictures: Sequence[Path],
     text: Path,
@@ -36,7 +37,8 @@ def posterior_verdict(
     """Say in words which posteriors are nearest to the true ones, and what others lose.
 
     ``baselines``, ``calibrated`` and ``pictures`` are what was judged, written and drawn of the
-    observations and resolutions in the configuration, in its order.
+    observations and resolutions in the configuration, in its order; ``posteriors`` is what was
+    judged of the posteriors that it has.
     """
     config = job["config"]
     drawn = [(name, int(n)) for name, n, _ in config["drawn"]]
@@ -49,7 +51,15 @@ def posterior_verdict(
             config["drawn"], calibrated, baselines, strict=True
         )
     }
-    found = posterior_standings(tables.read(summary, NAMES), told, config["titles"])
+    judged_by_case: dict[tuple[str, int, str, str], list[Any]] = {}
+    for (name, n), path in zip(drawn, baselines, strict=True):
+        for kind, cases in read_json(path).get("by_case", {}).items():
+            judged_by_case[name, n, kind, ""] = [cases]
+    for (name, posterior, n), path in zip(config["posteriors"], posteriors, strict=True):
+        cases = read_json(path)["by_case"]["posterior"]
+        judged_by_case.setdefault((name, int(n), "posterior", posterior), []).append(cases)
+    table = tables.read(summary, NAMES)
+    found = posterior_standings(table, told, config["titles"], judged_by_case)
     shown = dict(zip(drawn, pictures, strict=True))
     write_text(text, in_markdown(found))
     write_text(page, in_html(found, shown))

@@ -195,6 +195,7 @@ if observations_judged():
         input:
             summary="results/posteriors.csv",
             baselines=judged_baselines(),
+            posteriors=judged_posteriors(),
             calibrated=[
                 f"results/metrics/calibration/{name}/{n}.json"
                 for name, n in observations_drawn()
@@ -228,6 +229,10 @@ if observations_judged():
                     "drawn": [
                         [name, n, STUDY.reference_of(name, n) is not None]
                         for name, n in observations_drawn()
+                    ],
+                    "posteriors": [
+                        [row["observation"], row["posterior"], row["resolution"]]
+                        for row in posterior_rows()
                     ],
                 },
             ),

@@ -14,6 +14,7 @@ with job_of(snakemake, __file__) as job:
         job,
         summary=Path(snakemake.input.summary),
         baselines=[Path(path) for path in snakemake.input.baselines],
+        posteriors=[Path(path) for path in snakemake.input.posteriors],
         calibrated=[Path(path) for path in snakemake.input.calibrated],
         pictures=[Path(path) for path in snakemake.input.pictures],
         text=Path(snakemake.output.text),

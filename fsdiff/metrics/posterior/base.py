@@ -64,6 +64,13 @@ class Cases:
             case = int((~self.draws.isfinite()).flatten(1).any(1).nonzero()[0])
             raise ValueError(f"draws contain NaN or infinity, first in case {case}")
 
+    def one(self, case: int) -> "Cases":
+        """One of the cases by itself."""
+        here = slice(case, case + 1)
+        parts = {name: getattr(self, name) for name in ("truth", "reference", "residuals")}
+        own = {name: None if part is None else part[here] for name, part in parts.items()}
+        return Cases(self.draws[here], self.basis, **own)
+
     @property
     def n(self) -> int:
         """The level of the fields."""
@@ -87,7 +94,8 @@ class PosteriorMetric(ABC):
     """A measure of draws of posteriors: a number or a few, means over cases.
 
     ``needs`` says what cases must have for it, ``at_least`` how many draws a case, and
-    ``at_least_cases`` how many cases. ``words`` are what results are called, as in
+    ``at_least_cases`` how many cases. Those that posteriors are ranked by are ``compared`` case by
+    case as well. ``words`` are what results are called, as in
     ``fsdiff.metrics.base.Metric``.
     """
 
@@ -95,6 +103,7 @@ class PosteriorMetric(ABC):
     needs: ClassVar[tuple[Needed, ...]] = ()
     at_least: ClassVar[int] = 2
     at_least_cases: ClassVar[int] = 1
+    compared: ClassVar[bool] = False
     words: ClassVar[tuple[Words, ...]] = ()
 
     @property

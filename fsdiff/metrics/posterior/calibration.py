@@ -36,6 +36,7 @@ class RankedProbabilityScore(PosteriorMetric):
     """
 
     kind: Literal["crps"] = "crps"
+    compared: ClassVar[bool] = True
     needs: ClassVar[tuple[Needed, ...]] = ("truth",)
     words = (Words("crps", "CRPS", AGAINST_TRUTH),)
 

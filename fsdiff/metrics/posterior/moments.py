@@ -28,6 +28,7 @@ class PosteriorMoments(PosteriorMetric):
     """
 
     kind: Literal["posterior_moments"] = "posterior_moments"
+    compared: ClassVar[bool] = True
     needs: ClassVar[tuple[Needed, ...]] = ("reference",)
     words = (
         Words("posterior_mean", "error of the mean, in deviations", AGAINST_REFERENCE),

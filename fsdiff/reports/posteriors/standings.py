@@ -1,10 +1,11 @@
 """How near posteriors come to the true one, or without a reference, what their score is."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from fsdiff.reports.posteriors.summary import (
@@ -19,6 +20,12 @@ from fsdiff.reports.posteriors.summary import (
     titles,
 )
 
+Numbers = Sequence[Mapping[str, float]]
+"""What was judged of each case."""
+
+ByCase = Mapping[tuple[str, int, str, str], Sequence[Numbers]]
+"""By observation, resolution, kind of row and posterior: the numbers of each seed."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -27,6 +34,7 @@ class Place:
     ``mean`` is ‖μ − μ*‖ and ``deviation`` ‖σ − σ*‖, both over the root mean square of σ*;
     ``score`` is the CRPS. ``coverage`` is that of central 90 % intervals, which for a right
     posterior is from ``low`` to ``high`` in 95 % of such studies. ``draws`` is how many there are.
+    ``distances`` and ``scores`` are those of each case, where these are known.
     """
 
     name: str
@@ -37,6 +45,8 @@ class Place:
     low: float = math.nan
     high: float = math.nan
     draws: int = 0
+    distances: tuple[float, ...] = ()
+    scores: tuple[float, ...] = ()
 
     @property
     def distance(self) -> float:
@@ -46,6 +56,36 @@ class Place:
         units of the true deviation.
         """
         return math.hypot(self.mean, self.deviation)
+
+
+class Difference(NamedTuple):
+    """By how much values of some cases are larger than others, paired, with a 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+    cases: int
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether these cases could not show that there is one."""
+        return self.low <= 0 <= self.high
+
+    @classmethod
+    def of(cls, larger: Sequence[float], smaller: Sequence[float]) -> "Difference | None":
+        """That of values case by case, by Student's t; None for fewer than two cases."""
+        if len(larger) != len(smaller) or len(larger) < 2:
+            return None
+        from scipy.stats import t  # a second that only those pay who need it
+
+        apart = np.subtract(larger, smaller)
+        mean, error = float(apart.mean()), float(apart.std(ddof=1)) / len(apart) ** 0.5
+        reach = float(t.ppf(0.5 + LEVEL / 2, len(apart) - 1)) * error
+        return cls(mean, mean - reach, mean + reach, len(apart))
+
+
+LEVEL = 0.95
+"""Of intervals of differences."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +113,11 @@ class Standing:
         """What decides the order: the distance from the reference, or the score."""
         return place.distance if self.against_reference else place.score
 
+    def difference(self, place: Place, best: Place) -> Difference | None:
+        """By how much another is farther than the best, case by case; None if that is unknown."""
+        kind = "distances" if self.against_reference else "scores"
+        return Difference.of(getattr(place, kind), getattr(best, kind))
+
     @property
     def everyone(self) -> tuple[Place, ...]:
         """Posteriors and baselines but for the reference itself, in the same order."""
@@ -94,16 +139,19 @@ def posterior_standings(
     rows: pd.DataFrame,
     calibrated: Mapping[tuple[str, int], Mapping[str, Any]],
     called: Mapping[str, str] | None = None,
+    by_case: ByCase | None = None,
 ) -> list[Standing]:
     """The standing of each observation in the table of posteriors, in its order.
 
     It is that at the finest resolution at which some posterior is compared with a reference, or
     without one, at the finest of all. ``calibrated`` has by observation and resolution what
     ``fsdiff.stages.posterior_pages`` writes; ``called`` are titles of observations by name.
+    ``by_case`` has by observation, resolution, kind of row and name of the posterior, which is
+    empty for baselines, the numbers of each case, a list for each seed.
     """
     table = as_table(rows)
     return [
-        _standing(name, part, calibrated, (called or {}).get(name, name))
+        _standing(name, part, calibrated, (called or {}).get(name, name), by_case or {})
         for name, part in observations(table).items()
         if (part["row"] == "posterior").any()
     ]
@@ -114,6 +162,7 @@ def _standing(
     table: pd.DataFrame,
     calibrated: Mapping[tuple[str, int], Mapping[str, Any]],
     title: str,
+    by_case: ByCase,
 ) -> Standing:
     called, finest = titles(table), _finest(table)
     table, about = table[table["resolution"] == finest], calibrated.get((name, finest), {})
@@ -123,10 +172,21 @@ def _standing(
         title=title,
         resolution=finest,
         places=tuple(
-            _place(called[own], part, told.get(own, {})) for own, part in posteriors(table).items()
+            _place(
+                called[own],
+                part,
+                told.get(own, {}),
+                by_case.get((name, finest, "posterior", own), ()),
+            )
+            for own, part in posteriors(table).items()
         ),
         baselines={
-            kind: _place(label, table[table["row"] == kind], {})
+            kind: _place(
+                label,
+                table[table["row"] == kind],
+                {},
+                by_case.get((name, finest, kind, ""), ()),
+            )
             for kind, label in BASELINES.items()
             if (table["row"] == kind).any()
         },
@@ -157,7 +217,9 @@ def _finest(table: pd.DataFrame) -> int:
     return int((compared if len(compared) else rows)["resolution"].max())
 
 
-def _place(name: str, rows: pd.DataFrame, told: Mapping[str, Any]) -> Place:
+def _place(
+    name: str, rows: pd.DataFrame, told: Mapping[str, Any], by_case: Sequence[Numbers]
+) -> Place:
     mean, deviation, score, coverage = (
         float(rows[column].mean()) if column in rows else math.nan
         for column in (MEAN, DEVIATION, SCORE, COVERAGE)
@@ -171,7 +233,19 @@ def _place(name: str, rows: pd.DataFrame, told: Mapping[str, Any]) -> Place:
         float(told.get("low", math.nan)),
         float(told.get("high", math.nan)),
         int(told.get("draws", 0)),
+        _each(by_case, lambda one: math.hypot(one[MEAN], one[DEVIATION]), (MEAN, DEVIATION)),
+        _each(by_case, lambda one: one[SCORE], (SCORE,)),
     )
+
+
+def _each(
+    seeds: Sequence[Numbers], value: Callable[[Mapping[str, float]], float], names: Sequence[str]
+) -> tuple[float, ...]:
+    """A value of each case, the mean over seeds; nothing where it is not known of all."""
+    known = all(name in one for cases in seeds for one in cases for name in names)
+    if not seeds or not known:
+        return ()
+    return tuple(np.mean([[value(one) for one in cases] for cases in seeds], 0).tolist())
 
 
 def _last(value: float) -> float:

@@ -2,7 +2,7 @@
 
 import math
 
-from fsdiff.reports.posteriors.standings import Place, Standing
+from fsdiff.reports.posteriors.standings import Difference, Place, Standing
 
 FAR = 1.3
 """How many times farther than the nearest a posterior is said to lose something."""
@@ -51,14 +51,29 @@ def _beside(standing: Standing, best: Place) -> str:
     known = {kind: value for kind, value in known.items() if not math.isnan(value)}
     if not known:
         return ""
-    nearer = {kind: value for kind, value in known.items() if value <= standing.value(best)}
-    behind = " and ".join(f"{k} at {v:.2g}" for k, v in known.items() if k not in nearer)
+    alike = {
+        kind: apart
+        for kind in known
+        if (apart := standing.difference(standing.baselines[kind], best)) and apart.by_chance
+    }
+    decided = {kind: value for kind, value in known.items() if kind not in alike}
+    nearer = {kind: value for kind, value in decided.items() if value <= standing.value(best)}
+    behind = " and ".join(f"{k} at {v:.2g}" for k, v in decided.items() if k not in nearer)
     said = [f"behind it {'are' if ' and ' in behind else 'is'} {behind}"] if behind else []
+    said += [_alike(kind, known[kind], apart) for kind, apart in alike.items()]
     if nearer:
         better = "nearer" if standing.against_reference else "better"
         first = " and ".join(f"{kind}, at {value:.2g}," for kind, value in nearer.items())
         said = [f"no posterior is {better} than {first[:-1]}", *said]
     return _capital("; ".join(said))
+
+
+def _alike(kind: str, value: float, apart: Difference) -> str:
+    """That chance may be all that is between the best and what needs no model."""
+    return (
+        f"between it and {kind}, at {value:.2g}, is no difference that these {apart.cases} cases "
+        f"could show ({apart.low:.2g} to {apart.high:.2g})"
+    )
 
 
 def _capital(text: str) -> str:

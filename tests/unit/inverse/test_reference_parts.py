@@ -8,6 +8,7 @@ import torch
 
 from fsdiff.blocks.types import block_type
 from fsdiff.inverse.forward.base import Differentiable, Linear
+from fsdiff.inverse.references.annealing import Annealing
 from fsdiff.inverse.references.exact import Exact
 from fsdiff.inverse.references.gaussian import GaussianPosterior
 from fsdiff.inverse.references.kernels import HamiltonianMonteCarlo

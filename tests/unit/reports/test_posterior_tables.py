@@ -6,11 +6,12 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_rel
 
 from fsdiff.metrics.posterior.calibration import Coverage, RankedProbabilityScore
 from fsdiff.metrics.posterior.moments import Misfit, PosteriorMoments
 from fsdiff.reports.posteriors.first_page import in_html, in_markdown
-from fsdiff.reports.posteriors.standings import Place, posterior_standings
+from fsdiff.reports.posteriors.standings import Difference, Place, posterior_standings
 from fsdiff.reports.posteriors.summary import as_table
 from fsdiff.reports.posteriors.table import posteriors_html
 from fsdiff.reports.posteriors.verdicts import of_posteriors
@@ -211,3 +212,44 @@ def test_the_first_page_has_sentences_table_and_picture(tmp_path):
     page = in_html(found, {("sensors", 32): picture})
     assert "<b>narrow" not in page
     assert "data:image/png;base64,cGljdHVyZQ==" in page
+
+
+def numbers_of(distances):
+    """Of cases at these distances, all of it in the mean."""
+    return [{"posterior_mean": d, "posterior_sd": 0.0, "crps": d} for d in distances]
+
+
+def test_differences_of_cases_have_the_interval_of_student():
+    random = np.random.default_rng(1)
+    shared = random.standard_normal(12)
+    larger, smaller = shared + 0.3 + 0.2 * random.standard_normal(12), shared
+    found = Difference.of(larger, smaller)
+    test = ttest_rel(larger, smaller)
+    assert found.mean == pytest.approx((larger - smaller).mean())
+    np.testing.assert_allclose((found.low, found.high), test.confidence_interval(0.95))
+    assert found.by_chance == (test.pvalue > 0.05)
+    assert not found.by_chance
+    # Unpaired the cases would hide it.
+    assert not (larger.min() > smaller.max())
+    assert Difference.of([1.0], [2.0]) is None
+    assert Difference.of([1.0, 2.0], ()) is None
+
+
+def test_what_the_cases_could_not_show_is_not_said():
+    table = results()
+    table.loc[table["row"] == "kriging", ["posterior_mean", "posterior_sd"]] = 0.15, 0.1
+    both = [numbers_of([0.30, 0.10, 0.2, 0.25]), numbers_of([0.34, 0.14, 0.24, 0.29])]
+    known = {("sensors", 32, "posterior", "good"): both}
+    scattered = known | {("sensors", 32, "kriging", ""): [numbers_of([0.1, 0.4, 0.1, 0.2])]}
+    (standing,) = posterior_standings(table, CALIBRATED, by_case=scattered)
+    said = of_posteriors(standing)
+    assert "No posterior is nearer" not in said
+    assert (
+        "Behind it is prior at 2.2; between it and kriging, at 0.18, is no difference that these "
+        "4 cases could show (-0.38 to 0.32)." in said
+    )
+    steady = known | {("sensors", 32, "kriging", ""): [numbers_of([0.27, 0.08, 0.17, 0.22])]}
+    (standing,) = posterior_standings(table, CALIBRATED, by_case=steady)
+    assert "No posterior is nearer than kriging, at 0.18; behind it is prior" in of_posteriors(
+        standing
+    )

@@ -6,7 +6,7 @@ import torch
 import xarray as xr
 
 from fsdiff import study as config
-from fsdiff.data import storage
+from fsdiff.data import json_files, storage
 from fsdiff.data.hierarchy import statistics
 from fsdiff.parts import build
 from fsdiff.spaces.bases import FourierBasis
@@ -132,7 +132,7 @@ def test_without_a_truth_only_what_needs_none_is_judged(files, tmp_path):
         output=output,
         **given,
     )
-    (row,) = storage.read_json(output)["rows"]
+    (row,) = json_files.read(output)["rows"]
     assert row.keys() == {"row", "misfit"}
     judge_baselines(
         {"config": judged | {"draws": 50, "seed": 0}, "code": "code"},
@@ -140,9 +140,10 @@ def test_without_a_truth_only_what_needs_none_is_judged(files, tmp_path):
         output=output,
         **given,
     )
-    rows = {row["row"]: row for row in storage.read_json(output)["rows"]}
+    rows = {row["row"]: row for row in json_files.read(output)["rows"]}
     assert rows["kriging"]["misfit"] < 4 < rows["prior"]["misfit"]
     assert "crps" not in rows["kriging"]
+    assert json_files.read(output)["by_case"]["kriging"] == [{}]
 
 
 def test_pages_have_the_mean_in_the_place_of_the_truth(files, tmp_path):
@@ -175,7 +176,7 @@ def test_pages_have_the_mean_in_the_place_of_the_truth(files, tmp_path):
     names = {"fields": "f.png", "coverage": "c.svg", "calibrated": "c.json"}
     outputs = {key: tmp_path / name for key, name in names.items()}
     draw_posteriors({"config": shown, "code": "code"}, **inputs, **outputs)
-    assert storage.read_json(tmp_path / "c.json")["rows"] == [{"posterior": "led", "draws": 30}]
+    assert json_files.read(tmp_path / "c.json")["rows"] == [{"posterior": "led", "draws": 30}]
     assert "no truth is known" in (tmp_path / "c.svg").read_text()
 
 

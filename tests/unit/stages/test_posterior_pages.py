@@ -248,6 +248,7 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
             "words": words,
             "titles": {"sensors": "5 sensors"},
             "drawn": [["sensors", 16, True]],
+            "posteriors": [["sensors", "a", 16]],
         }
     }
     posterior_table(job, summary=summary, output=tmp_path / "table.html")
@@ -258,13 +259,18 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
     row = {"posterior": "a", "draws": 50, "coverage": 0.9, "low": 0.8, "high": 0.95}
     json_files.write(tmp_path / "c.json", {"rows": [row]})
     judged = {"used": True, "remark": "none"}
-    json_files.write(tmp_path / "j.json", {"rows": [], "reference": judged})
+    far = [{"crps": 0.3, "posterior_mean": 0.4 + i / 100, "posterior_sd": 0.3} for i in range(4)]
+    near = [{"crps": 0.3, "posterior_mean": 0.2, "posterior_sd": i / 10} for i in range(4)]
+    about = {"rows": [], "reference": judged, "by_case": {"kriging": far}}
+    json_files.write(tmp_path / "j.json", about)
+    json_files.write(tmp_path / "p.json", {"by_case": {"posterior": near}})
     (tmp_path / "f.png").write_bytes(b"picture")
     text, page = tmp_path / "posteriors.md", tmp_path / "posteriors.html"
     posterior_verdict(
         job,
         summary=summary,
         baselines=[tmp_path / "j.json"],
+        posteriors=[tmp_path / "p.json"],
         calibrated=[tmp_path / "c.json"],
         pictures=[tmp_path / "f.png"],
         text=text,
@@ -272,3 +278,4 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
     )
     assert "Nearest to the true posterior is “=model”, 0.22 of" in text.read_text()
     assert "which chance explains (80 to 95 %)" in page.read_text()
+    assert "Behind it are kriging at 0.5 and prior at 2.2" in text.read_text()

@@ -189,6 +189,10 @@ def test_baselines_stand_in_order(gaussian):
     assert rows["laplace"]["crps"] < rows["kriging"]["crps"] * 1.01 < rows["prior"]["crps"]
     assert rows["laplace"]["misfit"] == pytest.approx(1.0, abs=0.25)
     assert rows["prior"]["misfit"] > 10
+    for name, cases in judged["by_case"].items():
+        for key in ("crps", "posterior_mean", "posterior_sd"):
+            mean = sum(case[key] for case in cases) / len(cases)
+            assert mean == pytest.approx(rows[name][key])
 
 
 def test_baselines_on_a_coarser_grid_know_what_it_does_not_resolve(tmp_path):
