@@ -59,9 +59,9 @@ def test_posteriors_on_squares(problem, basis, observation):
     ("basis", "kind"), [(CosineBasis(2), "mask"), (FourierBasis(2), "averages")]
 )
 def test_posteriors_on_finer_squares(problem, basis, kind):
-    """All 1024 nodes of 32 × 32, given data of a function that 64 × 64 resolve."""
-    gaussian, n = problem(basis, power=2.0), 32
-    y = gaussian.data_of_a_draw(OBSERVATIONS[kind], 64)
+    """All 576 nodes of 24 × 24, given data of a function that 48 × 48 resolve."""
+    gaussian, n = problem(basis, power=2.0), 24
+    y = gaussian.data_of_a_draw(OBSERVATIONS[kind], 48)
     guided = WienerGuidance()(gaussian.denoiser, OBSERVATIONS[kind], y)
     law = law_of_samples(DPMSolver(steps=12), guided, n)
     exact = gaussian.posterior(OBSERVATIONS[kind], y, n)
