@@ -12,7 +12,7 @@ from torch import Tensor
 from fsdiff.data import storage
 from fsdiff.data.sources.source import Source
 from fsdiff.data.statistics import Statistics
-from fsdiff.inverse.latent.posterior import law_of, posterior_of
+from fsdiff.inverse.latent.posterior import law_of, posteriors_of
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.inverse.observations.physical import Physical
@@ -30,7 +30,7 @@ MOST_NUMBERS, MOST_HELD_OUT = 2**24, 64
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Setting:
     """What was observed, and what there is to draw from: physical fields of two splits.
 
     ``statistics`` are those that models are given of them; ``source`` is None where its law is not
@@ -48,7 +48,7 @@ class Problem:
     source: Source | None
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], observed: Observed, data: Path) -> "Problem":
+    def of(cls, config: Mapping[str, Any], observed: Observed, data: Path) -> "Setting":
         """That of a job's configuration, with a data set's file at one resolution."""
         with storage.read(data, chunks="auto") as dataset:
             train, validation = split(dataset, "train"), split(dataset, "validation")
@@ -106,65 +106,66 @@ class Problem:
         return int(random.integers(2**63))
 
 
-def baselines(problem: Problem) -> Mapping[str, Callable[[], Tensor]]:
+def baselines(setting: Setting) -> Mapping[str, Callable[[], Tensor]]:
     """By name, what makes draws (case, draw, channel, *grid) when it is called.
 
     ValueError or ArithmeticError from there says why there are none.
     """
-    found = {"prior": partial(prior, problem), "kriging": partial(kriging, problem)}
-    return found | ({"laplace": partial(approximated, problem)} if problem.source else {})
+    found = {"prior": partial(prior, setting), "kriging": partial(kriging, setting)}
+    return found | ({"laplace": partial(approximated, setting)} if setting.source else {})
 
 
-def prior(problem: Problem) -> Tensor:
+def prior(setting: Setting) -> Tensor:
     """Training fields, the same for every case; all of them if there are not enough."""
-    cases = len(problem.observed.samples)
-    return problem.train[: problem.count].expand(cases, *[-1] * problem.train.ndim)
+    cases = len(setting.observed.samples)
+    return setting.train[: setting.count].expand(cases, *[-1] * setting.train.ndim)
 
 
 @torch.no_grad()
-def kriging(problem: Problem) -> Tensor:
+def kriging(setting: Setting) -> Tensor:
     """Fields and data taken as jointly Gaussian, with moments of the training fields.
 
     Of data with transforms, the transformed fields are: the logarithm of a permeability.
     """
-    most = max(2, MOST_NUMBERS // problem.train[0].numel())
-    splits = problem.train[:most], problem.validation[:MOST_HELD_OUT]
-    train, held = (problem.statistics.normalise(fields.double()) for fields in splits)
-    map = problem.map(problem.n)
+    most = max(2, MOST_NUMBERS // setting.train[0].numel())
+    splits = setting.train[:most], setting.validation[:MOST_HELD_OUT]
+    train, held = (setting.statistics.normalise(fields.double()) for fields in splits)
+    map = setting.map(setting.n)
     said, its = (
         torch.cat([map.forward(part) for part in fields.split(64)]) for fields in (train, held)
     )
     anomalies = (train - train.mean(0)) / (len(train) - 1) ** 0.5
     target: Target = (
-        Spectral(anomalies, problem.basis, map)
+        Spectral(anomalies, setting.basis, map)
         if map.affine
-        else Unrelated(anomalies, problem.basis, said.var(0))
+        else Unrelated(anomalies, setting.basis, said.var(0))
     )
-    law = JointGaussian.fitted(train, said, problem.noise, target, (held, its))
+    law = JointGaussian.fitted(train, said, setting.noise, target, (held, its))
     drawn = [
-        problem.statistics.denormalise(
-            law.sample(data, range(problem.count), problem.seed_of(case))
+        setting.statistics.denormalise(
+            law.sample(data, range(setting.count), setting.seed_of(case))
         )
-        for case, data in enumerate(problem.observed.data)
+        for case, data in enumerate(setting.observed.data)
     ]
     return torch.stack(drawn)
 
 
-def approximated(problem: Problem) -> Tensor:
+def approximated(setting: Setting) -> Tensor:
     """Laplace's approximation for the latent field, and the fields that it makes.
 
     Of linear maps on the grid on which the data were observed, from where fields are restricted: it
     is the posterior then, of which other grids know a part.
     """
-    assert problem.source is not None
-    source, operator, n = problem.source, problem.operator, problem.n
-    first, level = problem.observed.data[0], max(n, problem.observed.resolution)
-    if not posterior_of(source, operator, n, first).map.affine:
+    assert setting.source is not None
+    source, operator, n = setting.source, setting.operator, setting.n
+    first, level = setting.observed.data[0], max(n, setting.observed.resolution)
+    if not posteriors_of(source, operator, n)(first).map.affine:
         level = n
+    posterior = posteriors_of(source, operator, level)
     fields, drawn = law_of(source).fields(source, level), []
-    for case, data in enumerate(problem.observed.data):
-        law = laplace(posterior_of(source, operator, level, data))
-        latent = law.sample(range(problem.count), problem.seed_of(case))
+    for case, data in enumerate(setting.observed.data):
+        law = laplace(posterior(data))
+        latent = law.sample(range(setting.count), setting.seed_of(case))
         made = torch.cat([fields.evaluate(part) for part in latent.split(64)])
-        drawn.append(problem.basis.restrict(made, n) if level > n else made)
+        drawn.append(setting.basis.restrict(made, n) if level > n else made)
     return torch.stack(drawn)

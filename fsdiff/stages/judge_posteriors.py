@@ -16,7 +16,7 @@ from fsdiff.jobs.devices import chosen_device
 from fsdiff.metrics.posterior.base import Cases, PosteriorMetric, evaluate
 from fsdiff.metrics.results import of_channel
 from fsdiff.parts import build
-from fsdiff.stages.baselines import Problem, baselines
+from fsdiff.stages.baselines import Setting, baselines
 from fsdiff.stages.files import frames_as_channels
 from fsdiff.stages.job import Job
 from fsdiff.stages.judge import Judge
@@ -168,15 +168,15 @@ def judge_baselines(
     """
     judge, observed, about, own = _opened(job, observation, data, reference)
     rows, by_case, left_out = [], {}, {}
-    problem = Problem.of(job["config"], observed, data)
-    for name, draw in baselines(problem).items():
+    setting = Setting.of(job["config"], observed, data)
+    for name, draw in baselines(setting).items():
         try:
             fields = draw()
         except (ValueError, ArithmeticError) as error:
             logger.warning("row '%s' is left out: %s", name, error)
             left_out[name] = str(error)
             continue
-        residuals = torch.stack([problem.residuals(u, case) for case, u in enumerate(fields)])
+        residuals = torch.stack([setting.residuals(u, case) for case, u in enumerate(fields)])
         rows.append({"row": name, **judge(fields.float(), residuals)})
         by_case[name] = judge.by_case(fields.float(), residuals)
     if own is not None and judge.reference is not None:

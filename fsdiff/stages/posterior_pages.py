@@ -50,24 +50,35 @@ CHANNELS = 4
 """Channels that are shown, at most: of more, such as frames of series, these at equal distances."""
 
 
+@dataclass(frozen=True)
+class Files:
+    """What a figure of the posteriors of an observation is made of.
+
+    ``posteriors`` are files of draws in the order of the configuration, ``references`` those of the
+    true posterior, if there are any, and ``data`` those of the data set, one for each grid.
+    """
+
+    observation: Path
+    posteriors: Sequence[Path]
+    references: Sequence[Path]
+    data: Sequence[Path]
+
+    @classmethod
+    def of(cls, inputs: Any) -> "Files":
+        """The inputs of a job."""
+        lists = (inputs.posteriors, inputs.references, inputs.data)
+        paths = ([item] if isinstance(item, str) else item for item in lists)
+        return cls(Path(inputs.observation), *([Path(path) for path in item] for item in paths))
+
+
 def draw_posteriors(
-    job: Job,
-    *,
-    observation: Path,
-    posteriors: Sequence[Path],
-    reference: Path | None,
-    data: Path,
-    fields: Path,
-    coverage: Path,
-    calibrated: Path,
+    job: Job, files: Files, *, fields: Path, coverage: Path, calibrated: Path
 ) -> None:
     """Draw the fields of the first case, and calibration over all cases.
 
-    ``posteriors`` are files of draws in the order of the configuration, ``reference`` that of the
-    true posterior, if there is one, ``data`` that of the data set at the same resolution.
     ``calibrated`` gets the numbers for the verdict.
     """
-    problem = Inverse.read(job["config"], observation, posteriors, reference, data)
+    problem = Inverse.read(job["config"], files)
     ranked = dict(problem.ranked())
     save(posterior_fields(problem.scene(0), problem.shown(0)), fields)
     unknown = remark("of measurements no truth is known that could be ranked")
@@ -80,39 +91,23 @@ def draw_posteriors(
     json_files.write(calibrated, {**told, **Provenance.of_job(job).attributes()})
 
 
-def draw_forecast(
-    job: Job,
-    *,
-    observation: Path,
-    posteriors: Sequence[Path],
-    reference: Path | None,
-    data: Path,
-    output: Path,
-) -> None:
+def draw_forecast(job: Job, files: Files, *, output: Path) -> None:
     """Draw error and spread of forecasts: posteriors of observations of frames."""
-    save(Inverse.read(job["config"], observation, posteriors, reference, data).forecast(), output)
+    save(Inverse.read(job["config"], files).forecast(), output)
 
 
-def draw_resolutions(
-    job: Job,
-    *,
-    observation: Path,
-    posteriors: Sequence[Path],
-    references: Sequence[Path],
-    data: Sequence[Path],
-    output: Path,
-) -> None:
+def draw_resolutions(job: Job, files: Files, *, output: Path) -> None:
     """Draw mean and deviation of the first case on all grids.
 
-    ``posteriors`` and ``references`` are the files for those that the configuration has under
-    ``drawn``, grid by grid; ``data`` is one for each grid.
+    Posteriors and references are those that the configuration has under ``drawn``, grid by grid.
     """
     config = job["config"]
-    own, true, drawn = iter(posteriors), iter(references), {}
-    for item, path in zip(config["drawn"], data, strict=True):
+    own, true, drawn = iter(files.posteriors), iter(files.references), {}
+    for item, path in zip(config["drawn"], files.data, strict=True):
         read = [next(own) for _ in item["posteriors"]]
-        reference = next(true) if item["reference"] else None
-        problem = Inverse.read({**config, **item}, observation, read, reference, path)
+        references = [next(true)] if item["reference"] else []
+        here = Files(files.observation, read, references, [path])
+        problem = Inverse.read({**config, **item}, here)
         drawn[item["resolution"]] = problem.scene(0), problem.shown(0)
     save(across_resolutions(drawn), output)
 
@@ -163,24 +158,18 @@ class Inverse:
     called: str = TRUTH
 
     @classmethod
-    def read(
-        cls,
-        config: Mapping[str, Any],
-        observation: Path,
-        posteriors: Sequence[Path],
-        reference: Path | None,
-        data: Path,
-    ) -> "Inverse":
-        """From files; the truth is that of the data set on the grid of the draws."""
+    def read(cls, config: Mapping[str, Any], given: Files) -> "Inverse":
+        """From files on one grid; the truth is that of the data set on it."""
         basis: Basis = build("basis", config["basis"])
-        observed = storage.read_results(observation)
+        observed = storage.read_results(given.observation)
         names = [item["name"] for item in config["posteriors"]]
-        files = dict(zip(names, map(storage.read_results, posteriors), strict=True))
+        files = dict(zip(names, map(storage.read_results, given.posteriors), strict=True))
         remark = ""
-        if reference is not None:
+        for reference in given.references:
             files = {"": storage.read_results(reference), **files}
             remark = "" if files[""].attrs["converged"] else str(files[""].attrs["remark"])
         samples, known_truth = observed["sample"].values.tolist(), "truth" in observed
+        (data,) = given.data
         with storage.read(data, chunks="auto") as dataset:
             field = dataset["field"]
             chosen = field.sel(sample=samples) if known_truth else field[[0] * len(samples)]

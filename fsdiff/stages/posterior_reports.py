@@ -53,10 +53,10 @@ def posterior_verdict(
     }
     judged_by_case: dict[tuple[str, int, str, str], list[Any]] = {}
     for (name, n), path in zip(drawn, baselines, strict=True):
-        for kind, cases in read_json(path).get("by_case", {}).items():
+        for kind, cases in json_files.read(path).get("by_case", {}).items():
             judged_by_case[name, n, kind, ""] = [cases]
     for (name, posterior, n), path in zip(config["posteriors"], posteriors, strict=True):
-        cases = read_json(path)["by_case"]["posterior"]
+        cases = json_files.read(path)["by_case"]["posterior"]
         judged_by_case.setdefault((name, int(n), "posterior", posterior), []).append(cases)
     table = tables.read(summary, NAMES)
     found = posterior_standings(table, told, config["titles"], judged_by_case)

@@ -12,9 +12,9 @@ from tqdm import tqdm
 from fsdiff.data import storage
 from fsdiff.data.sources.source import Source
 from fsdiff.data.storage import Provenance
-from fsdiff.inverse.latent.posterior import law_of, posterior_of
-from fsdiff.inverse.observations.base import Observation
+from fsdiff.inverse.latent.posterior import law_of, posteriors_of
 from fsdiff.inverse.references.base import Draws, Reference
+from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.parts import build
 from fsdiff.randomness import generator
 from fsdiff.stages.files import state_path
@@ -39,8 +39,9 @@ def refer(job: Job, *, observation: Path, output: Path, states: Path) -> None:
     level = max(n, observed.resolution) if method.finest else n
     found, fields, residuals = [], [], []
     kept = [state_path(job, [observation], states, f"refer-{n}-{i}") for i in observed.samples]
+    posterior = posteriors_of(source, operator, level, method.likelihood)
     for case, state in enumerate(kept):
-        drawn = _drawn(config, case, observed, (source, operator, method), level, state)
+        drawn = _drawn(config, case, observed, posterior(observed.data[case]), method, state)
         physical = _fields(source, level, drawn.fields)
         residuals.append(observed.residuals(physical, case, operator, basis))
         fields.append((basis.restrict(physical, n) if level > n else physical).float())
@@ -72,14 +73,12 @@ def _drawn(
     config: dict[str, Any],
     case: int,
     observed: Observed,
-    parts: tuple[Source, Observation, Reference],
-    level: int,
+    posterior: Posterior,
+    method: Reference,
     state: Path,
 ) -> Draws:
     """Draws of the latent field of a case."""
-    source, operator, method = parts
     sample, count = observed.samples[case], config["draws"]
-    posterior = posterior_of(source, operator, level, observed.data[case], method.likelihood)
     seed = int(generator(config["seed"], Stream.CASE, sample).integers(2**63))
     title = f"case {case + 1} of {len(observed.samples)}"
     with tqdm(total=method.length(count), desc=title, unit="step", disable=None) as bar:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Named = TypeVar("Named", bound=Block)
 
 
-class Observed(Block):
+class ObservedCases(Block):
     """Data of some functions of a data set, as instruments would give them."""
 
     title: Annotated[Line, Field(min_length=1)] | None = None
@@ -135,15 +135,15 @@ class PosteriorDraws(Block):
 class InverseProblems(Block):
     """What is observed, and the posteriors: blocks about data sets and experiments read before."""
 
-    observations: dict[Name, Observed] = Field({})
+    observations: dict[Name, ObservedCases] = Field({})
     references: dict[Name, TruePosterior] = Field({})
     posteriors: dict[Name, PosteriorDraws] = Field({})
 
     @field_validator("observations")
     @classmethod
     def _check_observations(
-        cls, observations: dict[str, Observed], info: ValidationInfo
-    ) -> dict[str, Observed]:
+        cls, observations: dict[str, ObservedCases], info: ValidationInfo
+    ) -> dict[str, ObservedCases]:
         study = _study(info)
         _refuse_each(observations, lambda item: _unobservable(item, study.datasets))
         return observations
@@ -189,7 +189,7 @@ def _refuse_each(
     )
 
 
-def _unobservable(item: Observed, datasets: Mapping[str, Dataset]) -> Iterator[Problem]:
+def _unobservable(item: ObservedCases, datasets: Mapping[str, Dataset]) -> Iterator[Problem]:
     """What of an observation cannot be seen of its data set."""
     if item.dataset not in datasets:
         yield ("dataset",), f"no such data set; known: {suggest(datasets, item.dataset)}"
@@ -209,7 +209,7 @@ def _unobservable(item: Observed, datasets: Mapping[str, Dataset]) -> Iterator[P
     yield from _too_fine(item, dataset)
 
 
-def _checked_size(item: Observed, dataset: Dataset) -> int:
+def _checked_size(item: ObservedCases, dataset: Dataset) -> int:
     """How many data a case has; ValueError where there is nothing to observe like this."""
     basis, channels = dataset.basis, dataset.source.part.values
     observation = item.observation(dataset)
@@ -217,7 +217,7 @@ def _checked_size(item: Observed, dataset: Dataset) -> int:
     return len(observation.deviations(basis, channels))
 
 
-def _unusable_measurements(item: Observed, dataset: Dataset) -> Iterator[Problem]:
+def _unusable_measurements(item: ObservedCases, dataset: Dataset) -> Iterator[Problem]:
     """What of measurements does not fit what is observed."""
     if "cases" in item.model_fields_set:
         yield ("cases",), "measurements say themselves how many there are; leave it out"
@@ -237,7 +237,7 @@ def _unusable_measurements(item: Observed, dataset: Dataset) -> Iterator[Problem
     yield from _too_fine(item, dataset)
 
 
-def _too_fine(item: Observed, dataset: Dataset) -> Iterator[Problem]:
+def _too_fine(item: ObservedCases, dataset: Dataset) -> Iterator[Problem]:
     """Grids of observations that the data do not resolve."""
     finest = dataset.resolutions[-1]
     for n in _resolutions(item.operator):
@@ -256,7 +256,7 @@ def _resolutions(operator: PartBlock) -> Iterator[int]:
 
 
 def _unfit_reference(
-    item: TruePosterior, study: "Study", observations: Mapping[str, Observed]
+    item: TruePosterior, study: "Study", observations: Mapping[str, ObservedCases]
 ) -> Iterator[Problem]:
     """Why there can be no such reference."""
     if item.observation not in observations:
@@ -292,7 +292,7 @@ def _unaffordable(
         yield ("draws",), f"with {cases} cases they take {size}; use fewer"
 
 
-def _too_few(study: "Study", observed: Observed, cases: int, draws: int) -> Iterator[Problem]:
+def _too_few(study: "Study", observed: ObservedCases, cases: int, draws: int) -> Iterator[Problem]:
     """Metrics that need more cases, or more draws of each; of measurements no truth is known."""
     for name, metric in study.evaluation.posterior_metrics.items():
         if observed.data is not None and "truth" in metric.part.needs:
@@ -314,7 +314,7 @@ def _unknown_resolutions(
 
 
 def _unfit_posterior(
-    item: PosteriorDraws, study: "Study", observations: Mapping[str, Observed]
+    item: PosteriorDraws, study: "Study", observations: Mapping[str, ObservedCases]
 ) -> Iterator[Problem]:
     """Why there can be no such draws."""
     if item.experiment not in study.experiments:
@@ -359,7 +359,7 @@ def _unfit_posterior(
     yield from _unguided(item, study, observed)
 
 
-def _unguided(item: PosteriorDraws, study: "Study", observed: Observed) -> Iterator[Problem]:
+def _unguided(item: PosteriorDraws, study: "Study", observed: ObservedCases) -> Iterator[Problem]:
     """Models that cannot be led by the data so."""
     experiment = study.experiments[item.experiment]
     dataset = study.datasets[experiment.dataset]

@@ -26,7 +26,7 @@ from fsdiff.study.evaluation import (
 )
 from fsdiff.study.experiments import Experiment
 from fsdiff.study.fields import REPETITION, Count, Name, repeats_itself
-from fsdiff.study.inverse import Observed, PosteriorDraws, TruePosterior
+from fsdiff.study.inverse import ObservedCases, PosteriorDraws, TruePosterior
 from fsdiff.study.page import Page
 from fsdiff.study.searches import Search
 from fsdiff.study.variations import Variation
@@ -141,7 +141,7 @@ class Study(Block):
     )
     analyses: Analyses = Field({})
     """Exact experiments by name: they need no data sets and may stand alone."""
-    observations: dict[Name, Observed] = Field({})
+    observations: dict[Name, ObservedCases] = Field({})
     """What is observed of functions of a data set, by name."""
     references: dict[Name, TruePosterior] = Field({})
     """The true posteriors of what is observed, by name."""

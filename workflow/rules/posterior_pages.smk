@@ -5,7 +5,7 @@ rule posterior_pages:
     input:
         observation="results/observations/{observation}.nc",
         posteriors=posteriors_drawn,
-        reference=reference_drawn,
+        references=reference_drawn,
         data=truths,
     output:
         fields=report(
@@ -46,7 +46,7 @@ if forecasts():
         input:
             observation="results/observations/{observation}.nc",
             posteriors=posteriors_drawn,
-            reference=reference_drawn,
+            references=reference_drawn,
             data=truths,
         output:
             figure=report(

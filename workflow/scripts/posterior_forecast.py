@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from fsdiff.jobs.job import job_of
-from fsdiff.stages.posterior_pages import draw_forecast
+from fsdiff.stages.posterior_pages import Files, draw_forecast
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,11 +14,4 @@ if TYPE_CHECKING:
 with job_of(snakemake, __file__) as job:
     torch.set_num_threads(snakemake.threads)
 
-    draw_forecast(
-        job,
-        observation=Path(snakemake.input.observation),
-        posteriors=[Path(path) for path in snakemake.input.posteriors],
-        reference=next(map(Path, snakemake.input.reference), None),
-        data=Path(snakemake.input.data),
-        output=Path(snakemake.output.figure),
-    )
+    draw_forecast(job, Files.of(snakemake.input), output=Path(snakemake.output.figure))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from fsdiff.jobs.job import job_of
-from fsdiff.stages.posterior_pages import draw_posteriors
+from fsdiff.stages.posterior_pages import Files, draw_posteriors
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,10 +16,7 @@ with job_of(snakemake, __file__) as job:
 
     draw_posteriors(
         job,
-        observation=Path(snakemake.input.observation),
-        posteriors=[Path(path) for path in snakemake.input.posteriors],
-        reference=next(map(Path, snakemake.input.reference), None),
-        data=Path(snakemake.input.data),
+        Files.of(snakemake.input),
         fields=Path(snakemake.output.fields),
         coverage=Path(snakemake.output.calibration),
         calibrated=Path(snakemake.output.numbers),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from fsdiff.jobs.job import job_of
-from fsdiff.stages.posterior_pages import draw_resolutions
+from fsdiff.stages.posterior_pages import Files, draw_resolutions
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,11 +14,4 @@ if TYPE_CHECKING:
 with job_of(snakemake, __file__) as job:
     torch.set_num_threads(snakemake.threads)
 
-    draw_resolutions(
-        job,
-        observation=Path(snakemake.input.observation),
-        posteriors=[Path(path) for path in snakemake.input.posteriors],
-        references=[Path(path) for path in snakemake.input.references],
-        data=[Path(path) for path in snakemake.input.data],
-        output=Path(snakemake.output.figure),
-    )
+    draw_resolutions(job, Files.of(snakemake.input), output=Path(snakemake.output.figure))

@@ -1,5 +1,6 @@
 """Posteriors of latent fields from a data set's source and what is observed of its fields."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -32,19 +33,33 @@ def posterior_of(
 ) -> Posterior:
     """The law of a source's latent field at level n given ``data`` (size,) of its fields.
 
-    Errors have the operator's deviations unless another ``likelihood`` is given. ValueError, naming
-    the operator, for data without noise or of another size.
+    As ``posteriors_of`` makes it.
+    """
+    return posteriors_of(source, operator, n, likelihood)(data)
+
+
+def posteriors_of(
+    source: Source, operator: Observation, n: int, likelihood: Likelihood | None = None
+) -> Callable[[Tensor], Posterior]:
+    """What makes laws of a source's latent field at level n given data (size,) of its fields.
+
+    Data of many cases share the prior and the map. Errors have the operator's deviations unless
+    another ``likelihood`` is given. ValueError, naming the operator, for data without noise or of
+    another size.
     """
     law, basis = law_of(source), source.basis
     channels = source.values
     prior = law.prior(source, n)
     observed = operator.on(basis, channels, n)
-    if data.shape[-1] != observed.size:
-        raise ValueError(f"'{operator.kind}' observes {observed.size} numbers, not {len(data)}")
-    if likelihood is None:
-        likelihood = _noise_of(operator, operator.deviations(basis, channels))
+    errors = likelihood or _noise_of(operator, operator.deviations(basis, channels))
     map = ObservedFields(law.fields(source, n), observed, rank=len(prior.shape))
-    return Posterior(prior, map, likelihood, data.double())
+
+    def given(data: Tensor) -> Posterior:
+        if data.shape[-1] != observed.size:
+            raise ValueError(f"'{operator.kind}' observes {observed.size} numbers, not {len(data)}")
+        return Posterior(prior, map, errors, data.double())
+
+    return given
 
 
 def _noise_of(operator: Observation, deviations: Tensor) -> GaussianNoise:

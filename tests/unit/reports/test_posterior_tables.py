@@ -246,7 +246,7 @@ def test_what_the_cases_could_not_show_is_not_said():
     assert "No posterior is nearer" not in said
     assert (
         "Behind it is prior at 2.2; between it and kriging, at 0.18, is no difference that these "
-        "4 cases could show (-0.38 to 0.32)." in said
+        "4 cases could show (-0.38 to 0.31)." in said
     )
     steady = known | {("sensors", 32, "kriging", ""): [numbers_of([0.27, 0.08, 0.17, 0.22])]}
     (standing,) = posterior_standings(table, CALIBRATED, by_case=steady)

@@ -13,7 +13,7 @@ from fsdiff.spaces.bases import FourierBasis
 from fsdiff.stages.judge_posteriors import judge_baselines, judge_posterior
 from fsdiff.stages.observe import observe
 from fsdiff.stages.observed import Observed, labelled
-from fsdiff.stages.posterior_pages import Inverse, draw_posteriors
+from fsdiff.stages.posterior_pages import Files, Inverse, draw_posteriors
 from fsdiff.study import ConfigurationError
 
 POINTS = "x, value\n0.5, 1.0\n1.5, -0.5\n"
@@ -162,20 +162,20 @@ def test_pages_have_the_mean_in_the_place_of_the_truth(files, tmp_path):
         "title": "buoys",
         "posteriors": [{"name": "led", "title": "led by buoys"}],
     }
-    inputs = {
-        "observation": tmp_path / "observation.nc",
-        "posteriors": [tmp_path / "draws.nc"],
-        "reference": None,
-        "data": tmp_path / "data.nc",
-    }
-    problem = Inverse.read(shown, *inputs.values())
+    inputs = Files(
+        observation=tmp_path / "observation.nc",
+        posteriors=[tmp_path / "draws.nc"],
+        references=[],
+        data=[tmp_path / "data.nc"],
+    )
+    problem = Inverse.read(shown, inputs)
     scene = problem.scene(0)
     assert scene.called == "mean of led by buoys"
     assert scene.title == "buoys: case 0"
     np.testing.assert_allclose(scene.truth.values, draws[0].double().mean(0), atol=1e-6)
     names = {"fields": "f.png", "coverage": "c.svg", "calibrated": "c.json"}
     outputs = {key: tmp_path / name for key, name in names.items()}
-    draw_posteriors({"config": shown, "code": "code"}, **inputs, **outputs)
+    draw_posteriors({"config": shown, "code": "code"}, inputs, **outputs)
     assert json_files.read(tmp_path / "c.json")["rows"] == [{"posterior": "led", "draws": 30}]
     assert "no truth is known" in (tmp_path / "c.svg").read_text()
 

@@ -19,6 +19,7 @@ from fsdiff.spaces.boxes import Axis, Box
 from fsdiff.stages.observe import observed
 from fsdiff.stages.observed import Observed, labelled
 from fsdiff.stages.posterior_errors import posterior_errors
+from fsdiff.stages.posterior_pages import Files as Inputs
 from fsdiff.stages.posterior_pages import (
     Inverse,
     draw_forecast,
@@ -88,18 +89,18 @@ class Files:
         return self.folder / name
 
     def inputs(self, reference="reference.nc"):
-        return {
-            "observation": self.path("observation.nc"),
-            "posteriors": [self.path("right.nc"), self.path("narrow.nc")],
-            "reference": self.path(reference) if reference else None,
-            "data": self.path("data.nc"),
-        }
+        return Inputs(
+            observation=self.path("observation.nc"),
+            posteriors=[self.path("right.nc"), self.path("narrow.nc")],
+            references=[self.path(reference)] if reference else [],
+            data=[self.path("data.nc")],
+        )
 
     def draw(self, **more):
         outputs = {"fields": "f.png", "coverage": "c.svg", "calibrated": "c.json"}
         outputs = {key: self.path(name) for key, name in outputs.items()}
         job = {"config": self.config, "code": "code"}
-        draw_posteriors(job, **self.inputs(**more), **outputs)
+        draw_posteriors(job, self.inputs(**more), **outputs)
         return json_files.read(self.path("c.json"))
 
 
@@ -126,9 +127,9 @@ def test_calibration_of_exact_posteriors_is_within_chance(tmp_path):
 def test_what_is_drawn_is_what_the_files_have(tmp_path):
     files = Files(tmp_path, CosineBasis(2), 6, SENSORS, converged=0)
     inputs = files.inputs()
-    problem = Inverse.read(files.config, *inputs.values())
+    problem = Inverse.read(files.config, inputs)
     scene, shown = problem.scene(1), problem.shown(1)
-    seen = storage.read_results(inputs["observation"])
+    seen = storage.read_results(inputs.observation)
     np.testing.assert_array_equal(scene.truth.values, seen["truth"].values[1])
     assert scene.title == "five sensors: sample 601"
     assert scene.quantity(0) == "u [K]"
@@ -138,7 +139,7 @@ def test_what_is_drawn_is_what_the_files_have(tmp_path):
     np.testing.assert_allclose((dots.places + 0.5) / 6, seen["place"].values, atol=1e-9)
     assert [own.title for own in shown] == ["reference", "a right one", "$narrow$"]
     assert shown[0].remark == "R̂ = 1.4"
-    draws = storage.read_results(inputs["posteriors"][0])["draws"].values
+    draws = storage.read_results(inputs.posteriors[0])["draws"].values
     np.testing.assert_array_equal(shown[1].draws, draws[1])
 
 
@@ -158,10 +159,12 @@ def test_grids_are_drawn_from_the_files_of_each(tmp_path):
     output = tmp_path / "grids.svg"
     draw_resolutions(
         {"config": config | {"drawn": drawn}},
-        observation=fine["observation"],
-        posteriors=[*coarse["posteriors"][:1], *fine["posteriors"]],
-        references=[fine["reference"]],
-        data=[coarse["data"], fine["data"]],
+        Inputs(
+            observation=fine.observation,
+            posteriors=[*coarse.posteriors[:1], *fine.posteriors],
+            references=fine.references,
+            data=[*coarse.data, *fine.data],
+        ),
         output=output,
     )
     written = output.read_text()
@@ -180,11 +183,11 @@ def test_forecasts_know_which_frames_are_seen(tmp_path):
     operator = {"kind": "frames", "frames": [0, 1], "resolution": 9, "noise": 0.1}
     files = Files(tmp_path, TIME, 9, operator)
     inputs = files.inputs()
-    figure = Inverse.read(files.config, *inputs.values()).forecast()
+    figure = Inverse.read(files.config, inputs).forecast()
     axes = figure.axes[1]
     lines = {line.get_label(): line.get_ydata() for line in axes.lines}
-    draws = storage.read_results(inputs["posteriors"][0])["draws"].values[:, :, 0].astype(float)
-    truth = storage.read_results(inputs["observation"])["truth"].values[:, 0].astype(float)
+    draws = storage.read_results(inputs.posteriors[0])["draws"].values[:, :, 0].astype(float)
+    truth = storage.read_results(inputs.observation)["truth"].values[:, 0].astype(float)
     error = np.sqrt(np.square(draws.mean(1) - truth).mean((0, 2)))
     spread = np.sqrt((1 + 1 / 40) * draws.var(1, ddof=1).mean((0, 2)))
     np.testing.assert_allclose(lines["error"], error, rtol=1e-6)
@@ -192,7 +195,7 @@ def test_forecasts_know_which_frames_are_seen(tmp_path):
     (seen,) = [patch for patch in axes.patches if patch.get_width() > 0]
     assert seen.get_x() + seen.get_width() == pytest.approx(2 / 5)
     assert axes.get_title() == "a right one"
-    draw_forecast({"config": files.config}, **inputs, output=tmp_path / "forecast.svg")
+    draw_forecast({"config": files.config}, inputs, output=tmp_path / "forecast.svg")
     assert (tmp_path / "forecast.svg").stat().st_size > 0
 
 

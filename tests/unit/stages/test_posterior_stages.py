@@ -1,6 +1,7 @@
 """From functions to draws given what was observed: data, guided draws, resumption."""
 
 import signal
+import threading
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from fsdiff import parts
 from fsdiff import study as config
 from fsdiff.data import hierarchy, storage
+from fsdiff.inverse.guidance.base import GuidedDenoiser
 from fsdiff.inverse.latent.posterior import posterior_of
 from fsdiff.inverse.references.gaussian import GaussianPosterior
 from fsdiff.jobs.interruption import Interrupted
@@ -216,3 +218,28 @@ def test_blocks_of_jobs_build_the_parts_that_were_named(made):
     assert block["guidance"] == {"kind": "wiener", "iterations": 1}
     assert block["finest"] == 64
     assert {"prior", "process", "network", "sampler", "operator", "basis"} <= block.keys()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_job_draws_on_as_many_threads_as_it_is_given(made, tmp_path, monkeypatch, threads):
+    """Side by side, each draw on one; draws do not depend on it."""
+    used = set()
+    estimate = GuidedDenoiser.estimate
+
+    def seen(self, *arguments):
+        used.add(threading.get_ident())
+        assert torch.get_num_threads() == 1
+        return estimate(self, *arguments)
+
+    monkeypatch.setattr(GuidedDenoiser, "estimate", seen)
+    drawn = [made.infer(tmp_path, draws=6, batch_size=6)["draws"].values]
+    assert len(used) == 1
+    used.clear()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        drawn.append(made.infer(tmp_path, draws=6, batch_size=6)["draws"].values)
+    finally:
+        torch.set_num_threads(before)
+    assert (len(used) > 1) == (threads > 1)
+    np.testing.assert_array_equal(*drawn)
