@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import xarray as xr
@@ -30,6 +30,8 @@ class GaussianSampling(Analysis):
     commute with C, and W₂² = Σ_k (√v_k − √c_k)² for their mode variances v_k. The field ``setting``
     of the sampler, or of the sampler inside it, takes the ``values`` in turn.
     """
+
+    numbers: ClassVar[tuple[str, ...]] = ("distance", "evaluations")
 
     covariance: SpectralPrior
     sampler: Sampler

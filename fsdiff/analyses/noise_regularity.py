@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import xarray as xr
@@ -35,6 +35,8 @@ class NoiseRegularity(Analysis):
     ``least`` that of the best estimate, the linear one, which is exact. Each grid has a network of
     its own, with the same first weights and ``steps`` steps.
     """
+
+    numbers: ClassVar[tuple[str, ...]] = ("error", "least", "size")
 
     network: NetworkFactory
     covariance: SpectralPrior
