@@ -6,10 +6,11 @@ sum along the last axis, so results do not depend on the number of threads.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -26,14 +27,32 @@ _SHRINKAGE, _GROWTH = 0.1, 3.0
 _STABILITY_MARGIN = 1.05
 
 
-class Equations(Protocol):
+class Equations(ABC):
     """An autonomous system y' = f(y) whose stiffness comes from diffusion."""
 
+    @abstractmethod
     def derivative(self, state: Tensor, out: Tensor) -> None:
         """Write f(state) into ``out``."""
 
+    @abstractmethod
     def spectral_radius(self, state: Tensor) -> float:
         """A bound of the modulus of the eigenvalues of f's Jacobian at ``state``."""
+
+    def stage(
+        self,
+        before: Tensor,
+        state: Tensor,
+        weight: float,
+        change: float,
+        slope: Tensor,
+        out: Tensor,
+    ) -> None:
+        """Write before + weight (state − before) + change f(state) into ``out``.
+
+        ``slope`` may be used to hold f.
+        """
+        self.derivative(state, slope)
+        torch.lerp(before, state, weight, out=out).add_(slope, alpha=change)
 
 
 class IntegrationError(ArithmeticError):
@@ -138,9 +157,9 @@ class _Stepper:
         first = step * method.recurrence[0][0]
         g = torch.add(before, start.slope, alpha=first, out=self.buffers[0])
         for j, (mu, nu) in enumerate(method.recurrence[1:], 1):
-            self.equations.derivative(g, slope)
-            after = torch.lerp(before, g, nu, out=self.buffers[j % 2])
-            before, g = g, after.add_(slope, alpha=step * mu)
+            after = self.buffers[j % 2]
+            self.equations.stage(before, g, nu, step * mu, slope, after)
+            before, g = g, after
         return g
 
 

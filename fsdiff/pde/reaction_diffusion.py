@@ -2,12 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from pydantic import FiniteFloat, PositiveFloat
 from torch import Tensor
 
-from fsdiff.pde.integrators import IntegrationError, Tolerance, fewest_steps, integrate
+from fsdiff.pde.fused import Loops, fused
+from fsdiff.pde.integrators import (
+    Equations,
+    IntegrationError,
+    Tolerance,
+    fewest_steps,
+    integrate,
+)
 from fsdiff.pde.rectangle import Length, check_spacing, sides
 from fsdiff.pde.times import check_times
 from fsdiff.threads import single_thread
@@ -74,17 +82,19 @@ class ReactionDiffusion:
         n_y, n_x = sample.shape[1:]
         padded = torch.nn.functional.pad(sample[None], (1, 1, 1, 1), mode="replicate")[0]
         equations = _CellEquations(self, (n_y, n_x), sample)
+        if sample.device.type == "cpu":
+            equations.loops = _loops(self, (n_y, n_x), sample.dtype)
         states = integrate(equations, padded.flatten(1), times, tolerance=self.tolerance)
         for frame, state in zip(solution, states, strict=True):
             frame.copy_(state.view(2, n_y + 2, n_x + 2)[:, 1:-1, 1:-1])
 
 
-class _CellEquations:
+class _CellEquations(Equations):
     """The equations on states with a ring of ghost cells, stored as (2, (n_y + 2)(n_x + 2)).
 
     Ghost cells repeat the cells inside the wall, which makes the flux across it zero. As rows
     follow each other in memory, a neighbour is a shift of the flat array. A derivative takes as few
-    passes over memory as possible, because these are what it costs.
+    passes over memory as possible, because these are what it costs: one with ``loops``.
     """
 
     def __init__(self, system: ReactionDiffusion, grid: tuple[int, int], like: Tensor) -> None:
@@ -102,9 +112,28 @@ class _CellEquations:
         self.scratch = like.new_empty(cells)
         self.pairs = _Views(like.new_empty((2, cells)), grid)
         self.views: dict[int, _Views] = {}
+        self.loops: Loops | None = None
+
+    def stage(
+        self,
+        before: Tensor,
+        state: Tensor,
+        weight: float,
+        change: float,
+        slope: Tensor,
+        out: Tensor,
+    ) -> None:
+        """Write before + weight (state − before) + change (u_t, v_t) into ``out``."""
+        if self.loops is None:
+            super().stage(before, state, weight, change, slope, out)
+        else:
+            self.loops.stage(before, state, weight, change, out)
 
     def derivative(self, state: Tensor, out: Tensor) -> None:
         """Write (u_t, v_t) into ``out``, ghost cells included."""
+        if self.loops is not None:
+            self.loops.derivative(state, out)
+            return
         here, there = self._views(state), self._views(out)
         self._add_neighbours(here, there)
         # u_t = e (Σ neighbours) − k − (u (u² − 1 + 4 e) + v), with e = D / cell area.
@@ -146,6 +175,13 @@ class _CellEquations:
         if key not in self.views:
             self.views[key] = _Views(state, self.grid)
         return self.views[key]
+
+
+@lru_cache(maxsize=8)
+def _loops(system: ReactionDiffusion, grid: tuple[int, int], dtype: torch.dtype) -> Loops | None:
+    """Compiled loops, where there are any for such cells."""
+    cells = _CellEquations(system, grid, torch.empty((), dtype=dtype))
+    return fused(cells, cells) if cells.ratio == 1 else None
 
 
 class _Views:

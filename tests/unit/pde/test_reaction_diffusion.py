@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from fsdiff.pde import integrators
-from fsdiff.pde.integrators import IntegrationError, integrate
+from fsdiff.pde.integrators import Equations, IntegrationError, integrate
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion, _CellEquations
 from fsdiff.pde.stabilised import longest_interval, scheme, stages_for
 from fsdiff.spaces.bases import CosineBasis
@@ -359,7 +359,7 @@ def test_cells_far_from_squares_are_refused(shape):
         SYSTEM.solve(torch.zeros(1, 2, *shape), [1.0])
 
 
-class Oscillator:
+class Oscillator(Equations):
     """A non-linear system with a known solution: y = (cos φ, sin φ) with φ' = 1 + sin φ / 2."""
 
     def derivative(self, state, out):
