@@ -112,11 +112,13 @@ def test_the_bound_of_a_blurred_line_is_that_of_a_normal_law():
 
 def test_a_bounded_score_points_the_same_way():
     exact = FIVE.exact(OrnsteinUhlenbeck())
-    x, t = torch.randn((20, 2, 1), dtype=torch.float64), torch.tensor([0.05], dtype=torch.float64)
-    score, bounded = exact(x, t).score, Bounded(exact, 3.0)(x, t).score
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn((20, 2, 1), generator=random, dtype=torch.float64)
+    t = torch.tensor([0.05], dtype=torch.float64)
+    score, bounded = exact(x, t).score, Bounded(exact, 15.0)(x, t).score
     length = score.norm(dim=1, keepdim=True)
-    torch.testing.assert_close(bounded, score * (3.0 / length).clamp_max(1.0))
-    assert float(length.min()) < 3.0 < float(length.max())
+    torch.testing.assert_close(bounded, score * (15.0 / length).clamp_max(1.0))
+    assert float(length.min()) < 15.0 < float(length.max())
 
 
 def test_what_a_bounded_score_leaves_is_as_wide_as_its_inverse_and_not_normal():
@@ -143,9 +145,9 @@ def test_exponential_times_have_the_same_drift_in_every_late_step_at_a_point():
 
 
 def test_states_have_a_drift_like_the_root_of_time_for_which_quadratic_times_are_better():
-    result = StepDrift(law=Line(), steps=400, samples=200).run()
+    result = StepDrift(law=Line(), steps=200, samples=200).run()
     own = result.sel(where="states", spacing="quadratic")
-    late = own.drift[0].where((own.step_time > 1e-3) & (own.step_time < 0.02), drop=True)
+    late = own.drift[0].where((own.step_time > 4e-3) & (own.step_time < 0.02), drop=True)
     assert float(late.max() / late.min()) < 1.2
     relative = result.relative.sel(where="states", part="all", spacing="quadratic")
     assert float(relative[0]) < 1
@@ -169,9 +171,9 @@ def test_all_points_absorb_equally_often():
 
 
 def test_samples_in_several_batches_are_independent(monkeypatch):
-    monkeypatch.setattr("fsdiff.analyses.absorption.AT_ONCE", 500)
-    result = Absorption(law=FIVE, samples=2000, snapshots=(10.0,)).run()
-    assert float(result["count"].sum()) == 2000
+    monkeypatch.setattr("fsdiff.analyses.absorption.AT_ONCE", 250)
+    result = Absorption(law=FIVE, samples=1000, snapshots=(10.0,)).run()
+    assert float(result["count"].sum()) == 1000
     assert 0 < float(result.chi_squared[0]) < 18.5
     assert (result["count"][0] % 4 != 0).any()  # four equal batches would give multiples
 
@@ -182,18 +184,18 @@ def test_states_follow_the_law_on_an_exponential_grid_and_not_on_a_uniform_one()
         sampler = EulerMaruyama(spacing=spacing)
         analysis = Absorption(law=FIVE, sampler=sampler, samples=1000, smallest_times=(1e-4, 1e-2))
         ratios[spacing] = analysis.run().relative[0].values
-    assert ratios["exponential"] == pytest.approx(1.0, abs=0.07)
+    assert ratios["exponential"] == pytest.approx(1.0, abs=0.1)
     assert ratios["uniform"][0] > 10
 
 
 def test_solvers_of_second_order_need_fewer_evaluations_on_a_curve():
     """√(2/π) r from the curve; the law is better with 25 evaluations than ancestrally."""
     samplers = (DPMSolver(steps=25), DDIM(steps=25, eta=1.0))
-    result = ManifoldSampling(law=Spiral(nodes=1500), samplers=samplers, samples=800).run()
+    result = ManifoldSampling(law=Spiral(nodes=1000), samplers=samplers, samples=600).run()
     assert result.sampler.values.tolist() == ["dpm_solver 25", "ancestral 25"]
     assert result.evaluations.values.tolist() == [25, 25]
     np.testing.assert_allclose(result.distance, 0.01 * np.sqrt(2 / np.pi), rtol=0.12)
-    assert float(result.kolmogorov[0, 0]) < 0.058 < float(result.kolmogorov[0, 1])  # level 0.01
+    assert float(result.kolmogorov[0, 0]) < 0.066 < float(result.kolmogorov[0, 1])  # level 0.01
 
 
 def test_random_points_are_a_function_of_their_seed():
