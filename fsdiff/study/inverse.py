@@ -69,7 +69,7 @@ class ObservedCases(Block):
         from fsdiff.data.measurements import Measurements  # with pandas: few studies have any
 
         assert self.data is not None  # or data are simulated
-        return Measurements.read(Path(self.data), list(dataset.source.part.positions))
+        return Measurements.read(Path(self.data), list(dataset.source.part.node_positions))
 
     def count(self, dataset: Dataset) -> int:
         """How many cases there are."""

@@ -101,7 +101,7 @@ class DarcyData(Source):
             raise ConvergenceError(message, error.position, error.residual) from error
 
     @property
-    def positions(self) -> dict[str, np.ndarray]:
+    def node_positions(self) -> dict[str, np.ndarray]:
         """Coordinates of the nodes along each axis, in the unit of ``length``."""
         nodes = CosineBasis().nodes(self.resolution) * self.length
         return {"y": nodes, "x": nodes}
@@ -111,7 +111,7 @@ class DarcyData(Source):
             fields,
             indices,
             basis=self.basis,
-            nodes=self.positions,
+            nodes=self.node_positions,
             measured_from="wall",
             channels=self.channels,
             meaning=" and ".join(self.channels),

@@ -146,7 +146,7 @@ class Evolution(Source):
             fields,
             indices,
             basis=self.basis,
-            nodes=self.positions,
+            nodes=self.node_positions,
             measured_from=self.measured_from,
             channels=self.channels,
             meaning=self.meaning,
@@ -154,11 +154,11 @@ class Evolution(Source):
         )
 
     @property
-    def positions(self) -> dict[str, np.ndarray]:
+    def node_positions(self) -> dict[str, np.ndarray]:
         """Times, along an axis of time, and coordinates of space in the unit of ``length``."""
         times = {} if self.time_nodes is None else {"t": np.array(self.times)}
         space, ends = self.space, sides(self.length)[-self.space.dimension :]
         axes = zip(space.axes, space.grid(self.resolution), ends, strict=True)
         shift = (self.measured_from == "centre") / 2
-        nodes = {axis.name: (axis.positions(n) - shift) * side for axis, n, side in axes}
+        nodes = {axis.name: (axis.node_positions(n) - shift) * side for axis, n, side in axes}
         return times | nodes

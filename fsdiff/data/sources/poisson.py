@@ -53,9 +53,9 @@ class PoissonData(Source):
             )
 
     @property
-    def positions(self) -> dict[str, np.ndarray]:
+    def node_positions(self) -> dict[str, np.ndarray]:
         """Coordinates of the nodes along each axis, in the unit of ``length``."""
-        return {name: along * self.length for name, along in super().positions.items()}
+        return {name: along * self.length for name, along in super().node_positions.items()}
 
     def generate(
         self,
@@ -79,7 +79,7 @@ class PoissonData(Source):
             fields,
             indices,
             basis=self.basis,
-            nodes=self.positions,
+            nodes=self.node_positions,
             measured_from="wall",
             channels=self.channels,
             meaning=" and ".join(self.channels),

@@ -39,9 +39,9 @@ class RandomFieldData(Source):
         check_channels(self.channels)
 
     @property
-    def positions(self) -> dict[str, np.ndarray]:
+    def node_positions(self) -> dict[str, np.ndarray]:
         """Coordinates of the nodes along each axis, in the unit of ``length``."""
-        return {name: along * self.length for name, along in super().positions.items()}
+        return {name: along * self.length for name, along in super().node_positions.items()}
 
     def generate(
         self,
@@ -65,7 +65,7 @@ class RandomFieldData(Source):
             fields.numpy(),
             indices,
             basis=self.basis,
-            nodes=self.positions,
+            nodes=self.node_positions,
             measured_from="corner",
             channels=self.channels,
             meaning="random field",
