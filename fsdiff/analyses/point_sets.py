@@ -13,6 +13,7 @@ from tqdm import tqdm
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.modes import check_uniform, squared_scales
 from fsdiff.data.sources.quadratic import SCALE, Quadratic
+from fsdiff.data.sources.source import Source
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import CosineVariancePreserving
 from fsdiff.diffusion.samplers.times import Steps, time_grid
@@ -46,8 +47,8 @@ class PointSets(Analysis):
     that are fed values alone do (Lim et al., NeurIPS 2023).
     """
 
-    law: Quadratic = field(default_factory=Quadratic)
-    noise: SpectralPrior = field(default_factory=lambda: RBF(length=0.1))
+    source: Source = field(default_factory=Quadratic)
+    prior: SpectralPrior = field(default_factory=lambda: RBF(length=0.1))
     process: GaussianPath = field(default_factory=CosineVariancePreserving)
     blind: bool = False
     width: PositiveInt = 32
@@ -64,12 +65,20 @@ class PointSets(Analysis):
     kind: Literal["point_sets"] = "point_sets"
 
     def __post_init__(self) -> None:
-        """Refuse processes that treat modes differently, and sets too small for the modes."""
+        """Refuse other curves, processes that treat modes differently, sets that are too small."""
+        if not isinstance(self.source, Quadratic):
+            raise ValueError("source: give quadratic, which is known at any points")
         check_uniform(self.process)
         if not 2 * self.modes <= self.fewest <= self.most:
             raise ValueError(
                 f"fewest = {self.fewest}: use twice the modes, {2 * self.modes}, to most"
             )
+
+    @property
+    def law(self) -> Quadratic:
+        """Random parabolas."""
+        assert isinstance(self.source, Quadratic)
+        return self.source
 
     def run(self) -> xr.Dataset:
         """``difference`` (set) and moments of the parabolas (set), ``function`` (sample, point)."""
@@ -178,7 +187,7 @@ class PointSets(Analysis):
 
     def _noise(self, points: Tensor, random: np.random.Generator, count: int) -> Tensor:
         """Σ_k √λ_k ξ_k e_k at the points, (count, 1, point)."""
-        values = self.noise.eigenvalues(CosineBasis(1), NOISE_MODES).sqrt()
+        values = self.prior.eigenvalues(CosineBasis(1), NOISE_MODES).sqrt()
         white = torch.from_numpy(random.standard_normal((count, NOISE_MODES)))
         return ((white * values) @ PointSet(points).cosines(NOISE_MODES).mT)[:, None].float()
 

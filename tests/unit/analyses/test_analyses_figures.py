@@ -19,6 +19,7 @@ from fsdiff.analyses.manifold_sampling import ManifoldSampling
 from fsdiff.analyses.multilevel_bound import MultilevelBound
 from fsdiff.analyses.noise_regularity import NoiseRegularity
 from fsdiff.analyses.parameterisation import Parameterisation
+from fsdiff.analyses.point_sets import PointSets
 from fsdiff.analyses.pollution import Pollution
 from fsdiff.analyses.score_error import ScoreError
 from fsdiff.analyses.score_lipschitz import ScoreLipschitz
@@ -78,6 +79,7 @@ ANALYSES = [
         test_fields=2,
     ),
     Parameterisation(law=PAIR, network=partial(build, "network", MLP), steps=2, samples=8, times=3),
+    PointSets(width=4, modes=2, layers=1, fewest=8, most=9, steps=1, batch_size=2, samples=6),
     TwoSampleCalibration(
         source=Quadratic(resolution=8), sizes=(2, 4), tests=3, permutations=19, curves=4
     ),
@@ -133,6 +135,8 @@ SHOWN = {
     "singularity": lambda r: r["size"].sel(quantity="noise"),
     "score_error": lambda r: r.error.isel(resolution=0),
     "noise_regularity": lambda r: r.error,
+    "parameterisation": lambda r: r.error.sel(quantity="data"),
+    "point_sets": lambda r: r.difference,
     "two_sample_calibration": lambda r: 100 * r.rejected,
     "parameterisation": lambda r: r.error.sel(quantity="data").mean("seed"),
 }

@@ -19,6 +19,6 @@ SOURCES = [
 def test_positions_are_those_that_are_written(block):
     source = build("source", block)
     data = source.generate([0], 0)
-    assert list(source.positions) == [axis.name for axis in source.basis.axes]
-    for name, along in source.positions.items():
+    assert list(source.node_positions) == [axis.name for axis in source.basis.axes]
+    for name, along in source.node_positions.items():
         np.testing.assert_allclose(along, data[name].values, rtol=1e-12)

@@ -1,0 +1,34 @@
+"""Functions that one model draws on several sets of points, and whether they are one function."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled
+
+
+@styled
+def draw(results: Mapping[str, xr.Dataset]) -> Figure:
+    """The first functions on each set, a row for each analysis; below what more points change."""
+    figure = Figure(figsize=(9.3, 2.1 * len(results) + 3.2), layout="constrained")
+    heights = [1.0] * len(results) + [1.5]
+    rows = figure.subfigures(len(results) + 1, 1, squeeze=False, height_ratios=heights)[:, 0]
+    for row, (title, result) in zip(rows, results.items(), strict=False):
+        panels = row.subplots(1, result.sizes["set"], sharey=True)
+        row.suptitle(title, fontsize=10)
+        for panel, name in zip(panels, result["set"].values.tolist(), strict=True):
+            one = result.sel(set=name)
+            panel.plot(one.place, one.function.T, linewidth=0.7, marker=".", markersize=2.0)
+            panel.set(title=name, ylim=(-2.6, 2.6), xticks=[0, 1])
+    axes = rows[-1].subplots()
+    for title, style in experiment_styles(results).items():
+        result = results[title]
+        axes.plot(np.arange(result.sizes["set"]), result.difference, label=title, **style)
+    axes.axhline(0.01, color="black", linewidth=1.0, linestyle=":")
+    axes.set_xticks(np.arange(result.sizes["set"]), result["set"].values)
+    axes.set(yscale="log", ylabel="difference with 400 points more")
+    plain_ticks(axes.yaxis)
+    axes.legend()
+    return figure
