@@ -280,3 +280,27 @@ def test_linearised_particles_of_linear_data_all_count(problem):
     law = torch.distributions.MultivariateNormal(torch.zeros(4).double(), covariance)
     assert found.log_evidence == pytest.approx(float(law.log_prob(y)), abs=1e-3)
     assert min(found.effective_sizes) == pytest.approx(64, rel=1e-3)
+
+
+def test_particles_stay_where_there_are_data(problem):
+    """What has no data beyond a bound is as if it were impossible there."""
+
+    class Bounded(CubicMap):
+        def forward(self, u):
+            if (self.linear.forward(u) > 0.5).any():
+                raise ArithmeticError("beyond the bound")
+            return super().forward(u)
+
+    class BoundedSensors(Cubic):
+        def on(self, basis, channels, n):
+            return Bounded(SENSORS.on(basis, channels, n), self.strength)
+
+    gaussian, n = problem(CosineBasis(1)), 8
+    y = torch.full((4,), 0.4, dtype=torch.float64)
+    observation = BoundedSensors(strength=0.0, noise=0.3)
+    shared = Problem(gaussian.denoiser.law, observation)
+    smc = TwistedSMC(particles=60).conditional(gaussian.denoiser, shared, y, DPMSolver(steps=4))
+    found = smc.run(n, 0, 0, dtype=torch.float64).fields
+    seen = SENSORS.on(gaussian.basis, 1, n).forward(found)
+    assert seen.max() <= 0.5
+    assert seen.max() > 0.3
