@@ -96,7 +96,7 @@ def _guided(
     sampler: Sampler,
     config: Mapping[str, Any],
 ) -> Callable[[int], Draw]:
-    """Draws of a model that knows nothing of data, led by them."""
+    """Draws of a model that knows nothing of data, or has been told them as well, led by them."""
     guidance = build("guidance", config["guidance"])
     n, seed = config["resolution"], config["seed"]
     assert isinstance(model.method, Diffusion)  # as the configuration was checked
@@ -105,9 +105,16 @@ def _guided(
     problem = Problem(denoiser.law, physical, config["finest"])
 
     def of_case(case: int) -> Draw:
-        conditional = guidance.conditional(denoiser, problem, observed.data[case], sampler)
+        data = observed.data[case]
+        conditional = guidance.conditional(denoiser, problem, data, sampler)
+        told = model.condition(operator, data, n) if config.get("told") else None
 
-        return lambda indices: model.physical(conditional(n, indices, seed, device=model.device))
+        def draw(indices: range) -> Samples:
+            conditions = None if told is None else told.expand(len(indices), *told.shape)
+            drawn = conditional(n, indices, seed, condition=conditions, device=model.device)
+            return model.physical(drawn)
+
+        return draw
 
     return of_case
 

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from fsdiff.blocks.explain import Problem, refuse, suggest
 from fsdiff.blocks.types import Block, PartBlock, PartOf
 from fsdiff.characters import Line
+from fsdiff.inverse.guidance.base import DenoiserGuidance
 from fsdiff.inverse.latent.posterior import posterior_of
 from fsdiff.inverse.observations.base import Elementary, Observation
 from fsdiff.inverse.observations.channel import Channel
@@ -120,7 +121,13 @@ class PosteriorDraws(Block):
     guidance: Annotated[PartBlock, PartOf("guidance")] = ABSENT
     """How a model that knows nothing of data is led to agree with them.
 
-    None of a model with a ``condition``, which has learned what data say.
+    A model with a ``condition`` needs none, as it has learned what data say, and is led as if it
+    had not, unless it is ``told``.
+    """
+    told: bool = False
+    """Whether a model with a condition is told the data and led by them besides.
+
+    For models whose draws lie too far from the data: of one without error it makes them too narrow.
     """
     sampler: Annotated[PartBlock, PartOf("sampler")] = ABSENT
     """How noise is turned into functions; the experiment's sampler if absent."""
@@ -365,13 +372,22 @@ def _unguided(item: PosteriorDraws, study: "Study", observed: ObservedCases) -> 
     dataset = study.datasets[experiment.dataset]
     basis, channels = dataset.basis, dataset.source.part.values
     observation = observed.observation(dataset)
-    if item.guidance is None and experiment.condition is not None:
+    if item.told and (item.guidance is None or experiment.condition is None):
+        missing = "guidance" if item.guidance is None else f"condition in {item.experiment}"
+        yield ("told",), f"there is no {missing}: leave it out, or give both"
+        return
+    if item.told and not isinstance(item.guidance.part, DenoiserGuidance):
+        yield ("told",), f"{item.guidance.kind} leads models that are told nothing: use wiener"
+        return
+    if experiment.condition is not None and (item.told or item.guidance is None):
         try:
             condition = dataset.own(experiment.condition.part)
             condition.check_observation(observation, basis, channels)
         except ValueError as error:
             yield ("observation",), str(error)
-        return
+            return
+        if item.guidance is None:
+            return
     if item.guidance is None:
         yield (
             ("guidance",),

@@ -161,8 +161,9 @@ class Configuration(Study):
     def infer_slice(self, posterior: str, resolution: int, seed: int) -> dict[str, Any]:
         """What decides draws of a posterior at one resolution, given the weights and the data.
 
-        The blocks of the model, "sampler", "guidance" if there is one, "operator": blocks, "draws",
-        "batch_size", "resolution", "finest", the resolution of what was observed, and "seed".
+        The blocks of the model, "sampler", "guidance" if there is one, "operator": blocks, "told"
+        if the model is told data and led by them, "draws", "batch_size", "resolution", "finest",
+        the resolution of what was observed, and "seed".
         """
         item = self.posteriors[posterior]
         blocks = {"sampler": item.sampler, "guidance": item.guidance}
@@ -170,6 +171,7 @@ class Configuration(Study):
             **self._model(item.experiment),
             **self.experiments[item.experiment].blocks("sampler"),
             **{name: block.plain() for name, block in blocks.items() if block is not None},
+            **({"told": True} if item.told else {}),
             "operator": self._operator(item.observation),
             "draws": item.draws,
             "batch_size": item.batch_size,

@@ -12,6 +12,7 @@ from fsdiff.inverse.conditions.kriging import Kriging
 from fsdiff.inverse.conditions.left import SpectrumLeft
 from fsdiff.inverse.conditions.regression import Regression
 from fsdiff.inverse.forward.base import Differentiable
+from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.observations.averages import Averages
 from fsdiff.inverse.observations.channel import Channel
 from fsdiff.inverse.observations.frames import Frames
@@ -170,6 +171,27 @@ def test_what_the_condition_tells_is_all_that_the_data_say(problem, number):
     denoiser = TellingDenoiser(gaussian, exact.covariance, centre)
     drawn = law_of_samples(DPMSolver(steps=32), denoiser, n)
     assert drawn.distance(exact) < 0.01 * exact.size
+
+
+def test_models_that_are_told_too_little_can_be_led_besides(problem):
+    """Told as if noise were three times as large, and led: nearly right; told right, too narrow."""
+    gaussian, n = problem(CosineBasis(1), power=1.0), 32
+    sensors = RandomPoints(number=16, noise=0.05, seed=1)
+    y = gaussian.data_of_a_draw(sensors, n)
+    exact = gaussian.posterior(sensors, y, n)
+
+    def errors(factor, led):
+        found = gaussian.posterior(RandomPoints(number=16, noise=0.05 * factor, seed=1), y, n)
+        denoiser = TellingDenoiser(gaussian, found.covariance, found.mean)
+        guided = WienerGuidance()(denoiser, sensors, y) if led else denoiser
+        law = law_of_samples(DPMSolver(steps=32), guided, n)
+        deviation, its = (one.covariance.diagonal().sqrt() for one in (exact, law))
+        away = (law.mean - exact.mean).norm(), (its - deviation).norm()
+        return [float(part / deviation.norm()) for part in away]
+
+    assert errors(3.0, led=False) == pytest.approx([0.6, 1.04], rel=0.05)
+    assert errors(3.0, led=True) == pytest.approx([0.04, 0.08], rel=0.2)
+    assert errors(1.0, led=True) == pytest.approx([0.15, 0.23], rel=0.1)
 
 
 def test_data_of_coarse_fields_vary_like_those_of_fine_ones(problem):

@@ -2,21 +2,24 @@
 
 import signal
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+import fsdiff as fs
 from fsdiff import parts
 from fsdiff import study as config
 from fsdiff.data import hierarchy, storage
 from fsdiff.inverse.guidance.base import GuidedDenoiser
+from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.latent.posterior import posterior_of
 from fsdiff.inverse.references.gaussian import GaussianPosterior
 from fsdiff.jobs.interruption import Interrupted
 from fsdiff.methods import models
 from fsdiff.stages import sample as sampling
-from fsdiff.stages.infer import infer, within_cases
+from fsdiff.stages.infer import drawing, infer, within_cases
 from fsdiff.stages.measure import prepared
 from fsdiff.stages.observe import observe
 from fsdiff.study import strict_yaml
@@ -243,3 +246,35 @@ def test_a_job_draws_on_as_many_threads_as_it_is_given(made, tmp_path, monkeypat
         torch.set_num_threads(before)
     assert (len(used) > 1) == (threads > 1)
     np.testing.assert_array_equal(*drawn)
+
+
+def test_models_that_are_told_and_led_have_condition_and_data(monkeypatch):
+    """The guided denoiser asks the network with the condition that the data mean."""
+    basis = fs.FourierBasis(1)
+    fields = fs.Bessel(power=1.5).sample(basis, 16, range(12), 0, channels=1).float()
+    sensors = fs.RandomPoints(number=4, noise=0.2)
+    network = fs.FNO(basis="fourier", width=4, modes=2, layers=1, projection=4)
+    told = fs.KrigingCondition(operator=sensors)
+    model = fs.Diffusion(network, basis=basis, noise=fs.Bessel(), condition=told)
+    model.fit(fields, [fs.Level(resolution=16, epochs=1)])
+    y = sensors.draw(fields[:1].double(), basis, 0, [0])
+    conditions, estimate = [], GuidedDenoiser.estimate
+
+    def seen(self, x, marginal, condition=None):
+        conditions.append(condition)
+        return estimate(self, x, marginal, condition)
+
+    monkeypatch.setattr(GuidedDenoiser, "estimate", seen)
+    blocks = {"operator": sensors, "sampler": fs.DPMSolver(steps=3), "guidance": WienerGuidance()}
+    config = {name: parts.described(part) for name, part in blocks.items()}
+    config |= {"resolution": 16, "seed": 0, "finest": 16}
+    observed = SimpleNamespace(data=y)
+    expected = model.fitted.condition(sensors, y[0], 16)
+    for more in ({}, {"told": True}):
+        conditions.clear()
+        fields = drawing(model.fitted, observed, config | more)(0)(range(2)).fields
+        assert fields.shape == (2, 1, 16)
+        if more:
+            assert all(torch.allclose(one[0], expected, atol=1e-5) for one in conditions)
+        else:
+            assert conditions == [None] * len(conditions)

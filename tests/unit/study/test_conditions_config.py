@@ -155,6 +155,24 @@ def test_states_combined_with_data_are_not_read_from_noise():
     assert found.startswith("experiments.amortised.condition: noise is of the noise of states")
 
 
+def test_told_models_may_be_led_besides():
+    raw = study()
+    draws = raw["posteriors"]["draws"]
+    draws["told"] = True
+    assert problem(raw).startswith("posteriors.draws.told = true: there is no guidance")
+    draws["guidance"] = {"kind": "daps"}
+    assert problem(raw).startswith("posteriors.draws.told = true: daps leads models")
+    draws["guidance"] = {"kind": "wiener"}
+    block = load(raw).infer_slice("draws", 16, 0)
+    assert block["told"]
+    assert block["condition"]["kind"] == "kriging"
+    draws["told"] = False
+    assert "told" not in load(raw).infer_slice("draws", 16, 0)
+    draws["told"] = True
+    del raw["experiments"]["amortised"]["condition"]
+    assert problem(raw).startswith("posteriors.draws.told = true: there is no condition")
+
+
 def test_transforms_forbid_kriging():
     raw = study()
     raw["datasets"]["waves"]["transforms"] = {"all": {"kind": "standardise"}}
