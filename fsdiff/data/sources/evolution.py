@@ -160,5 +160,5 @@ class Evolution(Source):
         space, ends = self.space, sides(self.length)[-self.space.dimension :]
         axes = zip(space.axes, space.grid(self.resolution), ends, strict=True)
         shift = (self.measured_from == "centre") / 2
-        nodes = {axis.name: (axis.node_positions(n) - shift) * side for axis, n, side in axes}
+        nodes = {axis.name: (axis.positions(n) - shift) * side for axis, n, side in axes}
         return times | nodes

@@ -135,7 +135,6 @@ SHOWN = {
     "singularity": lambda r: r["size"].sel(quantity="noise"),
     "score_error": lambda r: r.error.isel(resolution=0),
     "noise_regularity": lambda r: r.error,
-    "parameterisation": lambda r: r.error.sel(quantity="data"),
     "point_sets": lambda r: r.difference,
     "two_sample_calibration": lambda r: 100 * r.rejected,
     "parameterisation": lambda r: r.error.sel(quantity="data").mean("seed"),

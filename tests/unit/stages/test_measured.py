@@ -160,7 +160,7 @@ def test_pages_have_the_mean_in_the_place_of_the_truth(files, tmp_path):
         "operator": block["operator"],
         "resolution": 16,
         "title": "buoys",
-        "posteriors": [{"name": "led", "title": "led by buoys"}],
+        "posteriors": [{"name": "led", "place": 0, "title": "led by buoys"}],
     }
     inputs = Files(
         observation=tmp_path / "observation.nc",
