@@ -6,6 +6,7 @@ second moments.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -19,14 +20,22 @@ EXPLAINED = 0.9999
 """The share of the variance that principal components are to have."""
 
 
+Law = Callable[[int, np.random.Generator], Tensor]
+"""Draws as many fields (count, channel, *grid), float64."""
+
+
 class Imitation(ABC):
     """A law made of fields; a frozen dataclass with a ``kind``."""
 
     kind: str
 
     @abstractmethod
+    def fit(self, fields: Tensor) -> Law:
+        """The law made of ``fields`` (N, channel, *grid)."""
+
     def draw(self, fields: Tensor, count: int, random: np.random.Generator) -> Tensor:
         """Fields (count, channel, *grid) of the law made of ``fields`` (N, channel, *grid)."""
+        return self.fit(fields)(count, random)
 
 
 @dataclass(frozen=True)
@@ -35,9 +44,9 @@ class Resampled(Imitation):
 
     kind: Literal["resampled"] = "resampled"
 
-    def draw(self, fields: Tensor, count: int, random: np.random.Generator) -> Tensor:
+    def fit(self, fields: Tensor) -> Law:
         """Fields drawn with replacement."""
-        return fields[torch.from_numpy(random.integers(len(fields), size=count))].double()
+        return lambda count, random: fields[_places(random, len(fields), count)].double()
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,10 @@ class Shrunk(Imitation):
     factor: Annotated[float, Field(ge=0, le=1)] = 0.3
     kind: Literal["shrunk"] = "shrunk"
 
-    def draw(self, fields: Tensor, count: int, random: np.random.Generator) -> Tensor:
+    def fit(self, fields: Tensor) -> Law:
         """The mean field, and a ``factor`` of what a field drawn with replacement is besides."""
-        mean = fields.double().mean(0)
-        return mean + self.factor * (Resampled().draw(fields, count, random) - mean)
+        mean, same = fields.double().mean(0), Resampled().fit(fields)
+        return lambda count, random: mean + self.factor * (same(count, random) - mean)
 
 
 @dataclass(frozen=True)
@@ -59,12 +68,13 @@ class NodeNoise(Imitation):
 
     kind: Literal["node_noise"] = "node_noise"
 
-    def draw(self, fields: Tensor, count: int, random: np.random.Generator) -> Tensor:
+    def fit(self, fields: Tensor) -> Law:
         """White noise."""
         values = fields.double().transpose(0, 1).flatten(1)
         shape = (-1, *[1] * (fields.ndim - 2))
         mean, deviation = (v.view(shape) for v in (values.mean(1), values.std(1, correction=0)))
-        return mean + deviation * _normals(random, count, *fields.shape[1:])
+        grid = fields.shape[1:]
+        return lambda count, random: mean + deviation * _normals(random, count, *grid)
 
 
 @dataclass(frozen=True)
@@ -76,11 +86,15 @@ class PrincipalComponents(Imitation):
 
     kind: Literal["principal_components"] = "principal_components"
 
-    def draw(self, fields: Tensor, count: int, random: np.random.Generator) -> Tensor:
+    def fit(self, fields: Tensor) -> Law:
         """Independent normal scores."""
         mean, components, _ = _principal(fields)
-        scores = _normals(random, count, len(components))
-        return (mean + scores @ components).unflatten(1, fields.shape[1:])
+
+        def draw(count: int, random: np.random.Generator) -> Tensor:
+            scores = _normals(random, count, len(components))
+            return (mean + scores @ components).unflatten(1, fields.shape[1:])
+
+        return draw
 
 
 @dataclass(frozen=True)
@@ -94,13 +108,17 @@ class PrincipalDensity(Imitation):
     width: PositiveFloat = 0.3
     kind: Literal["principal_density"] = "principal_density"
 
-    def draw(self, fields: Tensor, count: int, random: np.random.Generator) -> Tensor:
+    def fit(self, fields: Tensor) -> Law:
         """Scores of fields drawn with replacement, and noise."""
         mean, components, scores = _principal(fields)
-        drawn = Resampled().draw(scores, count, random)
-        noise = _normals(random, count, scores.shape[1])
-        drawn = (drawn + self.width * noise) / (1 + self.width**2) ** 0.5
-        return (mean + drawn @ components).unflatten(1, fields.shape[1:])
+        size = (1 + self.width**2) ** 0.5
+
+        def draw(count: int, random: np.random.Generator) -> Tensor:
+            drawn = scores[_places(random, len(scores), count)]
+            drawn = (drawn + self.width * _normals(random, *drawn.shape)) / size
+            return (mean + drawn @ components).unflatten(1, fields.shape[1:])
+
+        return draw
 
 
 @dataclass(frozen=True)
@@ -113,17 +131,21 @@ class GaussianCopula(Imitation):
 
     kind: Literal["gaussian_copula"] = "gaussian_copula"
 
-    def draw(self, fields: Tensor, count: int, random: np.random.Generator) -> Tensor:
+    def fit(self, fields: Tensor) -> Law:
         """Normal fields, mapped node by node."""
         values = fields.double().flatten(1)
         ordered = values.sort(0).values.numpy()
         levels = (np.arange(len(values)) + 0.5) / len(values)
         ranks = values.argsort(0).argsort(0).numpy()
         normal = torch.from_numpy(ndtri(levels)[ranks])
-        drawn = PrincipalComponents().draw(normal, count, random) / normal[:, :1].std(correction=0)
-        shares = ndtr(drawn.numpy())
-        found = [np.interp(shares[:, i], levels, ordered[:, i]) for i in range(shares.shape[1])]
-        return torch.from_numpy(np.stack(found, axis=1)).unflatten(1, fields.shape[1:])
+        law = PrincipalComponents().fit(normal / normal[:, :1].std(correction=0))
+
+        def draw(count: int, random: np.random.Generator) -> Tensor:
+            shares = ndtr(law(count, random).numpy())
+            found = [np.interp(shares[:, i], levels, ordered[:, i]) for i in range(shares.shape[1])]
+            return torch.from_numpy(np.stack(found, axis=1)).unflatten(1, fields.shape[1:])
+
+        return draw
 
 
 def _principal(fields: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -139,3 +161,8 @@ def _principal(fields: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _normals(random: np.random.Generator, *shape: int) -> Tensor:
     return torch.from_numpy(random.standard_normal(shape))
+
+
+def _places(random: np.random.Generator, total: int, count: int) -> Tensor:
+    """Which of a set are drawn, with replacement."""
+    return torch.from_numpy(random.integers(total, size=count))

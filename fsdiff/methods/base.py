@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fsdiff.data.statistics import Statistics
+from fsdiff.data.tensors import Shapes
 from fsdiff.methods.weights import conditioning_of, network_of
 from fsdiff.parts import build
 from fsdiff.spaces.bases import Basis
@@ -61,6 +62,17 @@ class Method(ABC):
     def trains(cls) -> bool:
         """Whether there is anything to train."""
         return "levels" in cls.needs
+
+    @classmethod
+    def shapes(cls, found: Shapes, config: Mapping[str, Any], statistics: Statistics) -> Shapes:
+        """What a file has to hold beside the statistics, of a method without a block network.
+
+        ``found`` is what it does hold, which tells how much of that there is.
+        """
+        return {}
+
+    def make_room(self, found: Shapes) -> None:  # noqa: B027 (most hold what they are made with)
+        """Let the network hold what a file has, whose ``shapes`` are those expected."""
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters in the groups of an optimiser; a group may scale the rate by ``factor``."""

@@ -240,8 +240,11 @@ def _build(
 ) -> Method:
     """The method that is described, once its network is known to be that of the weights."""
     try:
-        _compare(tensors.shapes(network), _shapes(description, statistics, len(network)), weights)
-        return make_method(description["config"], statistics, seed=0)
+        found = tensors.shapes(network)
+        _compare(found, _shapes(description, statistics, found), weights)
+        method = make_method(description["config"], statistics, seed=0)
+        method.make_room(found)
+        return method
     except (RuntimeError, TypeError, ArithmeticError, MemoryError, ValueError) as error:
         if isinstance(error, StorageError):
             raise
@@ -250,11 +253,15 @@ def _build(
         ) from error
 
 
-def _shapes(description: Mapping[str, Any], statistics: Statistics, most: int) -> tensors.Shapes:
+def _shapes(
+    description: Mapping[str, Any], statistics: Statistics, found: tensors.Shapes
+) -> tensors.Shapes:
     """Those of the weights of the network that is described, made without memory for numbers."""
     if "network" not in description["config"]:
-        return {}
-    count = 0
+        config = description["config"]
+        described: type[Method] = find("method", config["method"]["kind"])
+        return described.shapes(found, config, statistics)
+    count, most = 0, len(found)
 
     def stop_at_most(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         nonlocal count

@@ -10,6 +10,7 @@ from fsdiff.data.storage import Provenance
 from fsdiff.methods import models
 from fsdiff.methods.base import Method
 from fsdiff.parts import build
+from fsdiff.stages.files import normalised_split
 from fsdiff.stages.job import Job
 from fsdiff.stages.labels import describe_fields
 
@@ -26,6 +27,8 @@ def measure(job: Job, *, data: Path, weights: Path, sidecar: Path) -> None:
     """Write the model of a method that has nothing to train but the statistics of the data."""
     config = job["config"]
     method, statistics, meaning = prepared(config, data)
+    if not method.prepared:
+        method.prepare(normalised_split(data, "train"))
     about = {"data": meaning, "parameters": 0, "training_seconds": 0.0}
     description = {"config": config, **Provenance.of_job(job).attributes(), **about}
     models.save(method, statistics, description, weights=weights, sidecar=sidecar)

@@ -1,0 +1,105 @@
+"""Baselines that know training fields and nothing else: what a model has to be better than."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Self
+
+import torch
+from torch import Tensor, nn
+
+from fsdiff.data.statistics import Statistics
+from fsdiff.data.tensors import Shapes
+from fsdiff.diffusion.samplers.samples import Samples
+from fsdiff.measures.imitations import Imitation, Law
+from fsdiff.methods.base import Method
+from fsdiff.parts import build
+from fsdiff.randomness import generator
+from fsdiff.spaces.basis import Basis
+from fsdiff.streams import Stream
+
+if TYPE_CHECKING:
+    from fsdiff.diffusion.samplers.base import Sampler
+
+
+class Imitating(Method):
+    """Fields of the law that an ``imitation`` makes of the training fields.
+
+    There is nothing to train; all training fields are kept. At another level they are restricted,
+    or prolonged, before the law is made of them.
+    """
+
+    kind: Literal["imitating"] = "imitating"
+    held: ClassVar[str] = "fields"
+
+    def __init__(self, basis: Basis, *, imitation: Imitation) -> None:
+        self.basis, self.imitation, self.network = basis, imitation, nn.Module()
+        self._laws: dict[int, Law] = {}
+        self._hold(torch.empty(0))
+
+    @classmethod
+    def configured(cls, config: Mapping[str, Any], statistics: Statistics, seed: int) -> Self:
+        """From the blocks of the basis and of the method."""
+        imitation = build("imitation", config["method"]["imitation"])
+        return cls(build("basis", config["basis"]), imitation=imitation)
+
+    @classmethod
+    def shapes(cls, found: Shapes, config: Mapping[str, Any], statistics: Statistics) -> Shapes:
+        """Normalised fields on the grid of the statistics, however many."""
+        count = found[cls.held][1][0] if cls.held in found and found[cls.held][1] else 0
+        grid = build("basis", config["basis"]).grid(statistics.resolution)
+        return {cls.held: (torch.float32, (count, len(statistics.mean), *grid))}
+
+    def make_room(self, found: Shapes) -> None:
+        """For as many fields as there are."""
+        self._hold(torch.empty(found[self.held][1]))
+
+    @property
+    def prepared(self) -> bool:
+        """Whether it has training fields."""
+        return len(self._fields) > 0
+
+    def prepare(self, fields: Tensor) -> None:
+        """Keep training fields (samples, channel, *grid)."""
+        self._hold(fields.float())
+
+    def loss(
+        self,
+        data: Tensor,
+        random: torch.Generator,
+        part: slice = slice(None),
+        *,
+        condition: Tensor | None = None,
+        precision: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """There is none."""
+        raise NotImplementedError("an imitation is measured, not trained: it has no loss")
+
+    def validation(self, data: Tensor, condition: Tensor | None = None) -> NoReturn:
+        """There is none, as there is no loss."""
+        raise NotImplementedError("an imitation is measured, not trained: it has no loss")
+
+    def sample(
+        self,
+        n: int,
+        indices: Sequence[int],
+        seed: int,
+        *,
+        sampler: "Sampler | None" = None,
+        condition: Tensor | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Samples:
+        """Fields of the law at level n; no network is evaluated."""
+        if sampler is not None or condition is not None:
+            raise ValueError("an imitation is drawn without a sampler and without a condition")
+        if n not in self._laws:
+            self._laws[n] = self.imitation.fit(self.basis.resample(self._fields.double(), n))
+        law = self._laws[n]
+        drawn = [law(1, generator(seed, index, Stream.SURROGATE)) for index in indices]
+        return Samples(torch.cat(drawn).float().to(device), [{} for _ in indices])
+
+    @property
+    def _fields(self) -> Tensor:
+        return self.network.get_buffer(self.held)
+
+    def _hold(self, fields: Tensor) -> None:
+        self.network.register_buffer(self.held, fields)
+        self._laws.clear()
