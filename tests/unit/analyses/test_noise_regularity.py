@@ -71,7 +71,7 @@ def test_traces_converge_and_numbers_of_modes_do_not():
 @pytest.mark.parametrize("loss", ["l2", "cameron_martin"])
 def test_the_best_estimate_has_the_least_error(loss):
     """η̂ = level λ/(c + level²λ) x, mode by mode."""
-    run = analysis(loss=loss, level=0.5, resolutions=(8,), test_fields=1000)
+    run = analysis(loss=loss, level=0.5, resolutions=(8,), test_fields=400)
     spectra = _Spectra.of(run, 8)
     symbol = 0.5 * spectra.noise / (spectra.data + 0.25 * spectra.noise)
 
@@ -81,17 +81,17 @@ def test_the_best_estimate_has_the_least_error(loss):
             return spectra.basis.multiply(x, symbol.float())
 
     error, least, _ = analysis(
-        loss=loss, level=0.5, test_fields=1000, network=lambda channels: Best()
+        loss=loss, level=0.5, test_fields=400, network=lambda channels: Best()
     ).measure(8)
-    assert error == pytest.approx(least, rel=0.1)
+    assert error == pytest.approx(least, rel=0.15)
     assert 0 < least < 1
 
 
 def test_training_lowers_the_error():
     block = {"kind": "fno", "width": 8, "modes": 4, "layers": 1, "basis": "cosine"}
     network = partial(build, "network", block)
-    few = {"network": network, "resolutions": (8,), "test_fields": 200}
+    few = {"network": network, "resolutions": (8,), "test_fields": 100}
     before = analysis(**few).run()
-    after = analysis(**few, steps=60, learning_rate=5e-3).run()
+    after = analysis(**few, steps=40, learning_rate=5e-3).run()
     assert float(after["error"][0]) < 0.9 * float(before["error"][0])
     assert float(after["least"][0]) < 1.1 * float(after["error"][0])
