@@ -1,5 +1,7 @@
 """Reaction–diffusion in one pass over memory for each stage, where numba is installed."""
 
+import logging
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -8,6 +10,8 @@ import torch
 from torch import Tensor
 
 from fsdiff.pde.integrators import Equations
+
+logger = logging.getLogger(__name__)
 
 CELLS = 64**2
 """On fewer cells solutions are sooner there than compiled loops."""
@@ -30,7 +34,7 @@ class Loops:
     def __init__(self, cells: Cells) -> None:
         from fsdiff.pde import loops  # which takes the time that numba takes to be imported
 
-        self.loops, self.grid = loops, cells.grid
+        self.loops, self.grid, self.most_terms = loops, cells.grid, loops.MOST_TERMS
         self.number: Any = np.float32 if cells.minus_k.dtype == torch.float32 else np.float64
         constants = (
             cells.exchange_u,
@@ -53,6 +57,13 @@ class Loops:
         arrays = before.numpy(), state.numpy(), out.numpy()
         self.loops.stage(*arrays, *numbers, *self.grid, self.constants)
 
+    def combine(self, terms: Sequence[Tensor], weights: Sequence[float], out: Tensor) -> None:
+        """Write Σ weights · terms, as many as there may be, into ``out``."""
+        arrays = [term.numpy().reshape(-1) for term in terms]
+        arrays += arrays[-1:] * (self.most_terms - len(arrays))
+        numbers = np.array(weights, self.number)
+        self.loops.combine(len(weights), numbers, *arrays, out.numpy().reshape(-1))
+
 
 def fused(cells: Cells, plain: Equations) -> Loops | None:
     """The loops, if they give the numbers of ``plain`` to the bit on this processor.
@@ -63,7 +74,11 @@ def fused(cells: Cells, plain: Equations) -> Loops | None:
     precise = cells.minus_k.dtype in (torch.float32, torch.float64)
     if n_y * n_x < CELLS or not precise or find_spec("numba") is None:
         return None
-    loops = Loops(cells)
+    try:
+        loops = Loops(cells)
+    except ImportError as error:  # as where numba is not for this NumPy
+        logger.warning("reaction–diffusion runs without numba: %s", error)
+        return None
     return loops if _agree(loops, plain, cells) else None
 
 
@@ -83,4 +98,7 @@ def _agree(loops: Loops, plain: Equations, cells: Cells) -> bool:
         loops.stage(before, state, weight, 0.01, found)
         if not torch.equal(expected, found):
             return False
-    return True
+    terms, weights = [state, before, slope], [0.3, 1.2, -0.7]
+    plain.combine(terms, weights, expected)
+    loops.combine(terms, weights, found)
+    return torch.equal(expected, found)

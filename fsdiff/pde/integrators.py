@@ -54,6 +54,17 @@ class Equations(ABC):
         self.derivative(state, slope)
         torch.lerp(before, state, weight, out=out).add_(slope, alpha=change)
 
+    def combine(self, terms: Sequence[Tensor], weights: Sequence[float], out: Tensor) -> None:
+        """Write Σ weights · terms into ``out``, which is none of the terms; first come first."""
+        first, done = terms[0], 1
+        if weights[0] == 1 and len(terms) > 1:  # a pass less, of the same numbers
+            torch.add(first, terms[1], alpha=weights[1], out=out)
+            done = 2
+        else:
+            torch.mul(first, weights[0], out=out)
+        for term, weight in zip(terms[done:], weights[done:], strict=True):
+            out.add_(term, alpha=weight)
+
 
 class IntegrationError(ArithmeticError):
     """The solution is not finite beyond ``time``."""
@@ -87,7 +98,7 @@ def integrate(
     for time in times:
         while stepper.points[-1].time < time:
             stepper.advance()
-        yield _interpolate(stepper.points, time, stepper.buffers)
+        yield stepper.at(time)
 
 
 @dataclass
@@ -137,18 +148,30 @@ class _Stepper:
         if len(self.points) > 3:
             self.spare.append(self.points.popleft())
 
+    def at(self, time: float) -> Tensor:
+        """The Hermite polynomial through the last points: of order six where there are three."""
+        points = self.points
+        if time == points[-1].time:
+            return points[-1].state
+        weights = _hermite_weights([point.time - time for point in points])
+        values = [(point.state, weight) for point, (weight, _) in zip(points, weights, strict=True)]
+        slopes = [(point.slope, weight) for point, (_, weight) in zip(points, weights, strict=True)]
+        terms, shares = zip(values[-1], *values[:-1], *slopes, strict=True)
+        self.equations.combine(terms, shares, self.buffers[0])
+        return self.buffers[0]
+
     def _try(self, method: Scheme, start: _Point, step: float, new: _Point) -> float:
         """Write the end of the step into ``new``; return the estimated error over the state."""
-        k = self.slopes
+        k, combine = self.slopes, self.equations.combine
         g = self._recur(method, start, step)
         self.equations.derivative(g, k[0])
-        for i in (1, 2, 3):
-            _combine(g, k, method.finish[i], step, new.state)
-            self.equations.derivative(new.state, k[i])
-        _combine(g, k, method.weights, step, new.state)
-        self.equations.derivative(new.state, new.slope)
-        error = torch.mul(new.slope, method.error[-1], out=self.buffers[0])
-        _combine(error, k, method.error[:-1], 1.0, error)
+        for row in (*method.finish[1:], method.weights):
+            shares = [step * weight for weight in row]
+            combine([g, *k[: len(row)]], [1.0, *shares], new.state)
+            slope = k[len(row)] if len(row) < len(k) else new.slope
+            self.equations.derivative(new.state, slope)
+        error = self.buffers[0]
+        combine([new.slope, *k], [method.error[-1], *method.error[:-1]], error)
         return step * _norm(error) / max(_norm(new.state), torch.finfo(error.dtype).tiny)
 
     def _recur(self, method: Scheme, start: _Point, step: float) -> Tensor:
@@ -176,28 +199,6 @@ def _change(ratio: float, growth: float) -> float:
     if not math.isfinite(ratio):
         return _SHRINKAGE
     return min(growth, max(_SHRINKAGE, _SAFETY * max(ratio, 1e-8) ** -0.25))
-
-
-def _combine(
-    base: Tensor, slopes: Sequence[Tensor], weights: Sequence[float], scale: float, out: Tensor
-) -> None:
-    """``out`` = base + scale Σ weights · slopes, over as many slopes as there are weights."""
-    torch.add(base, slopes[0], alpha=scale * weights[0], out=out)
-    for weight, slope in zip(weights[1:], slopes[1:], strict=False):
-        out.add_(slope, alpha=scale * weight)
-
-
-def _interpolate(points: Sequence[_Point], time: float, buffers: Sequence[Tensor]) -> Tensor:
-    """The Hermite polynomial through the last points: of order six where there are three."""
-    if time == points[-1].time:
-        return points[-1].state
-    weights = _hermite_weights([point.time - time for point in points])
-    out = torch.mul(points[-1].state, weights[-1][0], out=buffers[0])
-    for point, (weight, _) in list(zip(points, weights, strict=True))[:-1]:
-        out.add_(point.state, alpha=weight)
-    for point, (_, weight) in zip(points, weights, strict=True):
-        out.add_(point.slope, alpha=weight)
-    return out
 
 
 def _hermite_weights(nodes: Sequence[float]) -> list[tuple[float, float]]:

@@ -129,6 +129,13 @@ class _CellEquations(Equations):
         else:
             self.loops.stage(before, state, weight, change, out)
 
+    def combine(self, terms: Sequence[Tensor], weights: Sequence[float], out: Tensor) -> None:
+        """Write Σ weights · terms into ``out``, which is none of the terms; first come first."""
+        if self.loops is None or len(terms) > self.loops.most_terms:
+            super().combine(terms, weights, out)
+        else:
+            self.loops.combine(terms, weights, out)
+
     def derivative(self, state: Tensor, out: Tensor) -> None:
         """Write (u_t, v_t) into ``out``, ghost cells included."""
         if self.loops is not None:

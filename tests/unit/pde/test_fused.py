@@ -55,6 +55,16 @@ def test_without_numba_there_are_none(monkeypatch):
     assert SYSTEM.solve(states(24, 24), [0.1]).isfinite().all()
 
 
+def test_a_numba_that_cannot_be_imported_is_told_and_left_out(monkeypatch, caplog):
+    def refuse(cells):
+        raise ImportError("Numba needs NumPy 2.3 or less")
+
+    monkeypatch.setattr(fused, "find_spec", lambda name: True)
+    monkeypatch.setattr(fused, "Loops", refuse)
+    assert _loops(SYSTEM, (24, 24), torch.float64) is None
+    assert "without numba: Numba needs NumPy 2.3 or less" in caplog.text
+
+
 class Rounded:
     """Loops whose numbers are those of torch, but for the last digit of one of them."""
 
@@ -73,8 +83,12 @@ class Rounded:
         self.cells.stage(before, state, weight, change, torch.empty_like(out), out)
         self._off("stage", out)
 
+    def combine(self, terms, weights, out):
+        self.cells.combine(terms, weights, out)
+        self._off("combine", out)
 
-@pytest.mark.parametrize("operation", ["derivative", "stage", None])
+
+@pytest.mark.parametrize("operation", ["derivative", "stage", "combine", None])
 def test_loops_that_round_in_another_way_are_not_used(monkeypatch, operation):
     monkeypatch.setattr(fused, "find_spec", lambda name: True)
     monkeypatch.setattr(fused, "Loops", lambda cells: Rounded(cells, operation))
