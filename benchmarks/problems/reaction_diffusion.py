@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from peers import reaction_diffusion as published
 from torch import Tensor
 
 from fsdiff.measures.initial import FieldLaw, GaussianRandomField, WhiteNoise
+from fsdiff.pde import reaction_diffusion
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
 from fsdiff.spaces.bases import CosineBasis
 
@@ -51,6 +53,9 @@ def compare(name: str, law: FieldLaw, n: int, repeats: int) -> Comparison:
     runs = {("RK45", t): run for t, run in peers.items()}
     runs |= {("RK45, compiled", t): run for t, run in compiled.items()}
     runs |= {("fsdiff", t): run for t, run in ours.items()}
+    if installed("numba"):
+        default = SYSTEM.tolerance
+        runs["fsdiff, without numba", default] = partial(solve_without_loops, default)
     # Short steps, because between steps DOP853 interpolates.
     tight = {"relative": 1e-10, "absolute": 1e-10, "method": "DOP853", "longest_step": 0.02}
     exact = [published.solve(SYSTEM, state, TIMES, **tight) for state in states]
@@ -68,6 +73,12 @@ def compare(name: str, law: FieldLaw, n: int, repeats: int) -> Comparison:
 def solve(tolerance: float, state: Tensor) -> Tensor:
     """This project's solution, (time, 2, n, n) from (2, n, n)."""
     return replace(SYSTEM, tolerance=tolerance).solve(state[None], TIMES)[0]
+
+
+def solve_without_loops(tolerance: float, state: Tensor) -> Tensor:
+    """The same where numba is not installed."""
+    with patch.object(reaction_diffusion, "_loops", lambda *about: None):
+        return solve(tolerance, state)
 
 
 def largest_error(frames: Tensor, exact: Tensor) -> float:
