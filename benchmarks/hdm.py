@@ -3,12 +3,12 @@
 Runs the analyses of configs/hdm, one after the other, and writes their numbers, the verdicts on
 what Lim et al. (NeurIPS 2023) claim, and the figures beside the page.
 
-    python benchmarks/hdm.py [--melbourne MelbournePedestrian_TEST.arff] [--results runs/hdm]
+    python benchmarks/hdm.py [--only dissipation …] [--melbourne MelbournePedestrian_TEST.arff]
 
-Analyses whose results are in a folder are not made again while their settings are the same; after
-a change of code remove it. Real curves are pedestrians of Auckland (extra curves); without the
-package they are left out. With the file that the paper took its curves from, the same analyses are
-of these, too.
+Sections of the page that are not made anew stay as they are. Analyses whose results are in a folder
+are not made again while their settings are the same; after a change of code remove it. Real curves
+are pedestrians of Auckland (extra curves); without the package they are left out. With the file
+that the paper took its curves from, the same analyses are of these, too.
 """
 
 import argparse
@@ -26,7 +26,8 @@ import numpy as np
 import xarray as xr
 from measuring import environment
 
-from fsdiff.data.storage import Provenance, canonical_json, read_results, write
+from fsdiff.data import json_files
+from fsdiff.data.storage import Provenance, read_results, write
 from fsdiff.jobs.atomic import atomic
 from fsdiff.metrics.two_sample import exact_interval
 from fsdiff.parts import build
@@ -227,7 +228,7 @@ def run(blocks: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, xr.D
 def result_of(name: str, block: Mapping[str, Any], folder: Path) -> xr.Dataset:
     """The result of an analysis."""
     settings = {key: value for key, value in block.items() if key not in ("title", "figure")}
-    described = canonical_json(settings)
+    described = json_files.canonical(settings)
     path = folder / f"{name}-{hashlib.sha256(described.encode()).hexdigest()[:12]}.nc"
     if not path.exists():
         started = time.perf_counter()
@@ -323,8 +324,7 @@ class Page:
         checks: Sequence[str],
     ) -> list[str]:
         """What analyses say, statement by statement and as pictures."""
-        lines = [f"## {title}", ""]
-        lines += [*table(["statement", "checked by", "found", "verdict"], checks), ""]
+        lines = [*table(["statement", "checked by", "found", "verdict"], checks), ""]
         for name, path in figures(blocks, results, self.images / title.split()[-1].lower()):
             shown = Path(os.path.relpath(path, self.folder)).as_posix()
             lines += [f"![{name.replace('_', ' ')}]({shown})", ""]
@@ -350,6 +350,13 @@ def rates(blocks: Mapping[str, Mapping[str, Any]], results: Results) -> list[str
     return [*lines, "", "</details>", ""]
 
 
+PREFACE = """\
+# Hilbert diffusion models: published claims and what was found
+
+Lim et al., *Score-based Generative Modeling through Stochastic Evolution Equations in Hilbert
+Spaces* (NeurIPS 2023). Made by `python benchmarks/hdm.py`; each section says when and where.
+"""
+
 GUIDE = """\
 Before any model: what the two-sample test says of curves that are known to be right or wrong.
 Shares are of independent tests, in brackets exact 95 % intervals (Clopper and Pearson). *Published*
@@ -371,6 +378,7 @@ of the training curves from the data.
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, help="of what")
     parser.add_argument("--melbourne", type=Path, help="MelbournePedestrian_TEST.arff")
     parser.add_argument("--quick", action="store_true", help="few tests, steps and samples")
     parser.add_argument("--folder", type=Path, default=PAGES, help="where the page goes")
@@ -379,32 +387,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     apart = options.folder != PAGES
     page = Page(options.folder, options.folder / "figures" if apart else IMAGES)
     options.results = options.results or (options.folder / "results" if apart else RESULTS)
-    claims, sections = _calibration(page, options)
+    sections = sections_of(options.folder / "hdm.md")
+    if CALIBRATED in options.only:
+        claims, found = _calibration(page, options)
+        powers = [*table(["data", "published", "verdict"], claims), "", READING, GUIDE]
+        sections |= {"The published powers": powers, **found}
     for title, name, checks, quick in FURTHER:
-        blocks = analyses(name, **quick if options.quick else {})
-        found = run(blocks, options.results)
-        rows = [row_of_number(check, found) for check in checks]
-        sections += page.section(title, blocks, found, rows)
-    text = "\n".join(
-        [
-            "# Hilbert diffusion models: published claims and what was found",
-            "",
-            "Lim et al., *Score-based Generative Modeling through Stochastic Evolution Equations",
-            "in Hilbert Spaces* (NeurIPS 2023).",
-            f"Made by `python benchmarks/hdm.py`: {environment()}",
-            "",
-            "## The published powers",
-            "",
-            *table(["data", "published", "verdict"], claims),
-            "",
-            READING,
-            GUIDE,
-            *sections,
-        ]
-    )
+        if name in options.only:
+            blocks = analyses(name, **quick if options.quick else {})
+            found = run(blocks, options.results)
+            rows = [row_of_number(check, found) for check in checks]
+            sections[title] = [*page.section(title, blocks, found, rows), environment(), ""]
+    lines = [line for title, text in sections.items() for line in (f"## {title}", "", *text)]
     with atomic(options.folder / "hdm.md") as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text("\n".join([PREFACE, *lines]).rstrip() + "\n", encoding="utf-8")
 
+
+def sections_of(path: Path) -> dict[str, list[str]]:
+    """The sections of a page that there is, by title: those that are not made anew stay."""
+    sections: dict[str, list[str]] = {}
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    for part in text.split("\n## ")[1:]:
+        title, _, below = part.partition("\n\n")
+        sections[title.strip()] = [*below.rstrip().splitlines(), ""]
+    return sections
+
+
+CALIBRATED = "calibration"
+"""What has sections of several data sets."""
 
 FURTHER: tuple[tuple[str, str, Sequence[Number], dict[str, Any]], ...] = (
     ("Noise of inverse heat dissipation", "dissipation", DISSIPATION, {"values": [8, 16]}),
@@ -418,22 +428,26 @@ FURTHER: tuple[tuple[str, str, Sequence[Number], dict[str, Any]], ...] = (
 )
 """Title, configuration, statements, and what makes it quick."""
 
+NAMES = [CALIBRATED, *(name for _, name, _, _ in FURTHER)]
 
-def _calibration(page: Page, options: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """The rows of the published powers, and the sections of all data."""
+
+def _calibration(page: Page, options: argparse.Namespace) -> tuple[list[str], dict[str, list[str]]]:
+    """The rows of the published powers, and the sections of all data by title."""
     fewer = {"tests": 3, "sizes": [10, 100, 200]} if options.quick else {}
     blocks = analyses("calibration", **fewer)
     found = run(blocks, options.results)
     wrong = _rejected(blocks, found, "quadratic", ("without_shift", "large_shift", "surrogate"))
     claims = [published("Quadratic", 0.042, 100, wrong)]
     checks = [row_of(check, found) for check in CALIBRATION]
-    sections = [*page.section("Quadratic", blocks, found, checks), *rates(blocks, found)]
+    numbers = [*rates(blocks, found), environment(), ""]
+    sections = {"Quadratic": [*page.section("Quadratic", blocks, found, checks), *numbers]}
     for title, blocks in _real_sets(options.melbourne, fewer):
         found = run(blocks, options.results)
         wrong = _rejected(blocks, found, "pedestrians", ("noise", "half", "collapse", "surrogate"))
         claims.append(published(f"Melbourne, by what is said of {title}", 0.002, 100, wrong))
         checks = [row_of(check, found, "pedestrians") for check in REAL]
-        sections += [*page.section(title, blocks, found, checks), *rates(blocks, found)]
+        numbers = [*rates(blocks, found), environment(), ""]
+        sections[title] = [*page.section(title, blocks, found, checks), *numbers]
     return [*claims, published("Gridwatch", 0.036, 10, {})], sections
 
 
