@@ -19,7 +19,11 @@ def problems(**analyses):
     return caught.value.problems
 
 
-@pytest.mark.parametrize("name", ["gaussian", "truncation", "gaussian_mixture", "cem"])
+STUDIES = ["gaussian", "truncation", "gaussian_mixture", "cem"]
+STUDIES += [f"hdm/{name}" for name in ("calibration", "dissipation", "point_sets", "time_reversal")]
+
+
+@pytest.mark.parametrize("name", STUDIES)
 def test_published_studies_are_valid(name):
     loaded = load(ROOT / "configs" / f"{name}.yaml")
     assert loaded.analyses
