@@ -156,6 +156,14 @@ def test_order_in_the_legend_is_the_slope(order):
     assert measured_order(result) == pytest.approx(order)
 
 
+def test_one_cost_has_no_order():
+    draw = importlib.import_module("fsdiff.reports.plotting.analyses.gaussian_sampling").draw
+    figure = draw({"once": sampled(1.0).isel(setting=slice(1))})
+    shown = " ".join(text.get_text() for text in figure.findobj(Text))
+    assert "once" in shown
+    assert "order" not in shown
+
+
 def sampled(ratio):
     """A sampler's result with samples whose energy is that of the data times a ratio."""
     shells = np.array([0.0, 4.0, 2.0, 1.0])

@@ -20,7 +20,7 @@ LARGEST_RATIO = 12.0
 def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     """Distance of laws against evaluations, and spectra at about the same cost, for each sampler.
 
-    The order in the legend is the slope over the last two points.
+    The order in the legend is the slope over the last two points, if there are two.
     """
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     orders, spectra = figure.subplots(1, 2)
@@ -28,7 +28,8 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     for i, (title, style) in enumerate(experiment_styles(results).items()):
         result = results[title]
         line = {**style, "linestyle": "-" if i < 6 else (0, (4, 1.5))}
-        label = f"{title} (order {measured_order(result):.1f})"
+        several = result.sizes["setting"] > 1
+        label = f"{title} (order {measured_order(result):.1f})" if several else title
         orders.plot(result.evaluations, result.distance, label=label, **line)
         ratio = _energy_ratio(result)
         if ratio.min() > LARGEST_RATIO:
