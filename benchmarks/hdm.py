@@ -163,6 +163,19 @@ TIME_REVERSAL = (
         1.15,
     ),
     Number(
+        "In exponential steps it does.",
+        "`heat_ancestral`, order of W₂ in the steps: 0.85 to 1.15",
+        lambda r: _order(r["heat_ancestral"]),
+        0.85,
+        1.15,
+    ),
+    Number(
+        "Explicit steps, as published, are unstable in the highest modes where they are too few.",
+        "`heat_euler`, W₂ over the size of the data with 128 steps: at least 1",
+        lambda r: float(r["heat_euler"].distance.sel(setting=128, method="nearest")),
+        at_least=1.0,
+    ),
+    Number(
         "Its probability flow does: second order.",
         "`heat_flow`: 1.8 to 2.2",
         lambda r: _order(r["heat_flow"]),
