@@ -73,8 +73,8 @@ def transfer(vorticity: Tensor, basis: Basis) -> Tensor:
     n = basis.resolution(vorticity)
     fine = 3 * n // 2 + 2  # three halves along every axis, however its nodes are rounded
     coefficients = basis.forward(vorticity.double())
-    symbols = [1j * wave for wave in _waves(basis, n)]
-    squared = basis.omega_squared(n)
+    symbols = [1j * wave.to(vorticity.device) for wave in _waves(basis, n)]
+    squared = basis.omega_squared(n).to(vorticity.device)
     potential = torch.where(squared > 0, 1 / squared.clamp(min=1e-300), 0.0) * coefficients
 
     def on_fine_grid(spectrum: Tensor) -> Tensor:
