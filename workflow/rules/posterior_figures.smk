@@ -79,7 +79,8 @@ def portraits(observation, names):
     known = posteriors_of(observation)
     titles = posterior_titles(known)
     return [
-        {"name": name, "place": known.index(name), "title": titles[name]} for name in names
+        {"name": name, "place": known.index(name), "title": titles[name]}
+        for name in names
     ]
 
 
