@@ -151,5 +151,5 @@ def functionals(observed: ForwardMapLike, u: Tensor) -> Tensor:
     """
     if hasattr(observed, "jacobian"):
         return observed.jacobian(u)[0]
-    unit = torch.eye(observed.size, dtype=u.dtype, device=u.device)
+    unit = torch.eye(observed.size, dtype=u.dtype).to(u.device)
     return observed.vjp(u.expand(observed.size, *u.shape[1:]), unit)

@@ -67,6 +67,8 @@ def computed(function, args, kwargs):
     check(function, args, tensors)
     if function is aten._copy_from.default:
         function, args = aten.copy_.default, (args[1], args[0])
+    # Within a dispatch torch does not look whether values are only marked as conjugates.
+    function = aten.conj_physical.default if function is aten._conj.default else function
     device = kwargs.get("device")
     known = {id(t.values): t for t in tensors if isinstance(t, Placed)}
     values = [mapped(Placed, lambda t: t.values, one) for one in args]

@@ -113,8 +113,6 @@ def test_measures(kind):
             )
             for device in ("cpu", "elsewhere")
         )
-        if flow and there != pytest.approx(here, rel=1e-5):
-            pytest.xfail("runs there, but its numbers differ: to be explained")
         assert there == pytest.approx(here, rel=1e-5, abs=1e-7)
 
 
