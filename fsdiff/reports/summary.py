@@ -142,7 +142,7 @@ def column_title(name: str, known: Known = None) -> str:
 def all_words() -> Iterator[Words]:
     """What all metrics of this package call their results."""
     for kind in parts.kinds("metrics"):
-        yield from parts.find("metrics", kind).words
+        yield from parts.build("metrics", {"kind": kind}).words
 
 
 def models(table: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -13,6 +13,7 @@ from fsdiff.diffusion.samplers import (
     Multilevel,
     PredictorCorrector,
     PublishedAnnealedLangevin,
+    Renoising,
 )
 from fsdiff.diffusion.samplers.base import Run
 from fsdiff.diffusion.samplers.samples import Samples, concatenate
@@ -36,6 +37,7 @@ SAMPLERS = {
     "langevin": AnnealedLangevin(steps=STEPS, corrections=6, step_size=1.0),
     "published": PublishedAnnealedLangevin(steps=STEPS, corrections=2, epsilon=1e-6),
     "corrected": PredictorCorrector(sampler=DPMSolver(steps=STEPS), corrections=2),
+    "renoising": Renoising(steps=STEPS),
     "multilevel": Multilevel(sampler=DPMSolver(steps=STEPS), coarsest=4, tolerance=0.2),
     "multilevel-stochastic": Multilevel(sampler=DDIM(steps=STEPS, eta=1.0), coarsest=4),
 }

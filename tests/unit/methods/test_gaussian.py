@@ -167,8 +167,8 @@ def test_what_a_method_needs_is_missed():
 def test_an_unknown_method_is_the_only_problem():
     (found,) = problems(changed(method={"kind": "gauss"}))
     assert found == (
-        'experiments.surrogate.method.kind = "gauss": unknown; known: diffusion, gano, gaussian '
-        "(did you mean 'gaussian'?)"
+        'experiments.surrogate.method.kind = "gauss": unknown; known: diffusion, gano, gaussian, '
+        "imitating (did you mean 'gaussian'?)"
     )
 
 

@@ -209,7 +209,7 @@ def test_evaluate_names_the_measure_that_the_reference_leaves_undefined():
 @pytest.mark.parametrize("kind", ALL)
 def test_unfit_arguments_are_refused(kind, samples, message):
     with pytest.raises(ValueError, match=message):
-        metric(kind)(samples, torch.randn(3, 1, 8, 8), CosineBasis())
+        metric(kind)(samples, torch.randn(4, 1, 8, 8), CosineBasis())
 
 
 @pytest.mark.parametrize("kind", ["rbf_mmd", "energy_distance", "autocovariance"])

@@ -56,6 +56,10 @@ STUDY: dict[str, Any] = {
             "dataset": "permeability",
             "operator": {"kind": "mapped", "map": {"kind": "darcy"}, "noise": 0.1},
         },
+        "exact_pressure": {
+            "dataset": "permeability",
+            "operator": {"kind": "mapped", "map": {"kind": "darcy"}, "noise": 0.0},
+        },
         "medium": {
             "dataset": "permeability",
             "operator": {
@@ -197,7 +201,12 @@ GUIDANCES = [
     ({"kind": "smc"}, "sensors", {"kind": "adaptive_heun"}, "smc follows the times of a sampler"),
     ({"kind": "daps"}, "sensors", {"kind": "adaptive_heun"}, "daps follows the times of a sampler"),
     ({"kind": "dps"}, "exactly", None, "dps weighs data by their noise, and some have none"),
-    ({"kind": "smc"}, "pressure", None, "smc needs a linear observation"),
+    (
+        {"kind": "smc"},
+        "exact_pressure",
+        None,
+        "data of an observation that is not linear need noise",
+    ),
     ({"kind": "replacement"}, "pressure", None, "replacement needs an observation that is linear"),
     ({"kind": "wiener"}, "medium", None, "what is observed has no derivative"),
 ]

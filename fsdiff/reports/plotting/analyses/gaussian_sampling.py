@@ -36,7 +36,8 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
             outside.append(title)
         del line["marker"]
         spectra.plot(ratio.wavenumber, ratio, **line)
-    _guides(orders, results)
+    if any(result.sizes["setting"] > 1 for result in results.values()):
+        _guides(orders, results)
     orders.set(xscale="log", yscale="log", xlabel="network evaluations per sample")
     orders.set(ylabel="W₂ to the data / root mean square of data", title="error against cost")
     plain_ticks(orders.xaxis)
