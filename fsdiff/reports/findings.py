@@ -62,7 +62,7 @@ class Findings:
                 yield table_row([markdown(title), *self._cells(result, columns)])
                 continue
             for entry in result[self.by].values:
-                called = str(entry) if len(self.analyses) == 1 else f"{title}, {entry}"
+                called = plain(entry) if len(self.analyses) == 1 else f"{title}, {plain(entry)}"
                 own = result.sel({self.by: entry})
                 yield table_row([markdown(called), *self._cells(own, columns)])
 
@@ -107,8 +107,12 @@ class Header:
 
 def column_label(header: Header) -> str:
     """What stands above a column."""
-    entry = header.entry if isinstance(header.entry, str) else f"{header.entry:g}"
-    return f"{header.meaning}, {entry}" if header.dimension else header.meaning
+    return f"{header.meaning}, {plain(header.entry)}" if header.dimension else header.meaning
+
+
+def plain(entry: str | float) -> str:
+    """An entry of a dimension, whole numbers without a point."""
+    return entry if isinstance(entry, str) else f"{entry:g}"
 
 
 def cell(values: np.ndarray) -> str:
