@@ -1,26 +1,22 @@
 """Baselines that know training fields and nothing else: what a model has to be better than."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.tensors import Shapes
-from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.measures.imitations import Imitation, Law
-from fsdiff.methods.base import Method
+from fsdiff.methods.measured import Measured
 from fsdiff.parts import build
 from fsdiff.randomness import generator
 from fsdiff.spaces.basis import Basis
 from fsdiff.streams import Stream
 
-if TYPE_CHECKING:
-    from fsdiff.diffusion.samplers.base import Sampler
 
-
-class Imitating(Method):
+class Imitating(Measured):
     """Fields of the law that an ``imitation`` makes of the training fields.
 
     There is nothing to train; all training fields are kept. At another level they are restricted,
@@ -28,6 +24,7 @@ class Imitating(Method):
     """
 
     kind: Literal["imitating"] = "imitating"
+    called: ClassVar[str] = "an imitation"
     held: ClassVar[str] = "fields"
 
     def __init__(self, basis: Basis, *, imitation: Imitation) -> None:
@@ -61,40 +58,13 @@ class Imitating(Method):
         """Keep training fields (samples, channel, *grid)."""
         self._hold(fields.float())
 
-    def loss(
-        self,
-        data: Tensor,
-        random: torch.Generator,
-        part: slice = slice(None),
-        *,
-        condition: Tensor | None = None,
-        precision: torch.dtype = torch.float32,
-    ) -> Tensor:
-        """There is none."""
-        raise NotImplementedError("an imitation is measured, not trained: it has no loss")
-
-    def validation(self, data: Tensor, condition: Tensor | None = None) -> NoReturn:
-        """There is none, as there is no loss."""
-        raise NotImplementedError("an imitation is measured, not trained: it has no loss")
-
-    def sample(
-        self,
-        n: int,
-        indices: Sequence[int],
-        seed: int,
-        *,
-        sampler: "Sampler | None" = None,
-        condition: Tensor | None = None,
-        device: torch.device | str = "cpu",
-    ) -> Samples:
-        """Fields of the law at level n; no network is evaluated."""
-        if sampler is not None or condition is not None:
-            raise ValueError("an imitation is drawn without a sampler and without a condition")
+    def draw(self, n: int, indices: Sequence[int], seed: int) -> Tensor:
+        """Of the law at level n."""
         if n not in self._laws:
             self._laws[n] = self.imitation.fit(self.basis.resample(self._fields.double(), n))
         law = self._laws[n]
         drawn = [law(1, generator(seed, index, Stream.SURROGATE)) for index in indices]
-        return Samples(torch.cat(drawn).float().to(device), [{} for _ in indices])
+        return torch.cat(drawn).float()
 
     @property
     def _fields(self) -> Tensor:
