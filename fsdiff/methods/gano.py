@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MOMENTA = (0.0, 0.9)
 """Those of Adam for adversaries (Gulrajani et al., arXiv 1704.00028)."""
 
+WIDTH, MODES, LAYERS = 24, 6, 2
+"""Of a judge."""
+
 EXAMINED = 512
 """The most fields whose distances from each other are measured at once."""
 
@@ -56,6 +59,8 @@ class GANO(Method):
 
     kind: Literal["gano"] = "gano"
 
+    network: nn.ModuleDict
+
     def __init__(
         self,
         basis: Basis,
@@ -65,13 +70,13 @@ class GANO(Method):
         *,
         penalty: NonNegativeFloat = 1.0,
         judge_steps: PositiveInt = 5,
-        width: PositiveInt = 24,
-        modes: PositiveInt = 6,
-        layers: NonNegativeInt = 2,
+        width: PositiveInt = WIDTH,
+        modes: PositiveInt = MODES,
+        layers: NonNegativeInt = LAYERS,
         published: bool = False,
     ) -> None:
         self.basis, self.prior, self.channels = basis, prior, channels
-        self.network, self.networks = networks, networks
+        self.network = networks
         self.penalty_weight, self.judge_steps, self.published = penalty, judge_steps, published
 
     @classmethod
@@ -90,7 +95,7 @@ class GANO(Method):
     def untrained(cls, config: Mapping[str, Any], statistics: Statistics) -> nn.ModuleDict:
         """The operator and its judge, with any weights."""
         basis, channels = build("basis", config["basis"]), len(statistics.mean)
-        usual = {"width": 24, "modes": 6, "layers": 2}
+        usual = {"width": WIDTH, "modes": MODES, "layers": LAYERS}
         judge = {name: config["method"].get(name, value) for name, value in usual.items()}
         return nn.ModuleDict(
             {
@@ -106,12 +111,12 @@ class GANO(Method):
     @property
     def operator(self) -> nn.Module:
         """G, a map from fields and numbers (batch,), which are zero here, to fields."""
-        return self.networks["operator"]
+        return self.network["operator"]
 
     @property
     def judge(self) -> nn.Module:
         """D, a map from fields to numbers."""
-        return self.networks["judge"]
+        return self.network["judge"]
 
     def generated(self, noise: Tensor) -> Tensor:
         """G(a) of fields a (batch, channel, *grid)."""
