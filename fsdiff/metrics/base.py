@@ -20,8 +20,9 @@ class Metric(ABC):
     Fields come in units of each channel's own deviation and without its mean, so that no channel
     outweighs another by its unit. ``at_least`` is how many fields each set must have, ``physical``
     marks measures of fields in physical units, ``joint`` those that are taken of all channels at
-    once and not of each by itself as well, and ``results`` are the names of the numbers, which are
-    unique among all measures. ``words`` say what these are called in tables and
+    once and not of each by itself as well, ``continued`` those of fields as they are continued over
+    nodes without values, and ``results`` are the names of the numbers, which are unique among all
+    measures. ``words`` say what these are called in tables and
     figures, and which value of them is best; a result without words is called by its name, and is
     best where it is NAME_reference, or least if there is no such result.
     """
@@ -30,6 +31,7 @@ class Metric(ABC):
     at_least: ClassVar[int] = 1
     physical: ClassVar[bool] = False
     joint: ClassVar[bool] = False
+    continued: ClassVar[bool] = False
     if TYPE_CHECKING:  # a class attribute, or a property where results follow from settings
 
         @property
@@ -61,7 +63,7 @@ class Metric(ABC):
         By default such nodes have weight zero in inner products, which are then means over all
         others. Measures that are no functions of inner products see to it in their own way.
         """
-        if present is None:
+        if present is None or self.continued:
             return self(samples, reference, basis)
         share = present.double().mean(basis.grid_axes(), keepdim=True)
         weights = (present / share.sqrt()).to(samples)

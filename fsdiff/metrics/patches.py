@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -46,6 +46,7 @@ class PatchSlicedWasserstein(Metric):
     points: PositiveInt = 8
     projections: Draws = 100
     seed: NonNegativeInt = 0
+    continued: ClassVar[bool] = True
     kind: Literal["patch_sliced_wasserstein"] = "patch_sliced_wasserstein"
     words = (Words("patch_sliced_wasserstein", "sliced Wasserstein of patches", "structure"),)
 
@@ -71,12 +72,6 @@ class PatchSlicedWasserstein(Metric):
             )
             total += float(squared.sum())
         return {"patch_sliced_wasserstein": (total / self.projections) ** 0.5}
-
-    def compare(
-        self, samples: Tensor, reference: Tensor, basis: Basis, present: Tensor | None = None
-    ) -> dict[str, float]:
-        """Patches are those of the continued fields."""
-        return self(samples, reference, basis)
 
     def check_grid(self, basis: Basis, n: int) -> None:
         """Refuse patches of volumes so fine that one field would fill the memory."""

@@ -60,6 +60,7 @@ class Topology(Metric):
 
     joint: ClassVar[bool] = True
     physical: ClassVar[bool] = True
+    continued: ClassVar[bool] = True
     kind: Literal["topology"] = "topology"
     words = (
         Words("components_w1", "components, W₁", "shape"),
@@ -78,12 +79,6 @@ class Topology(Metric):
             raise ValueError(
                 f"counts holes in the plane, and fields are in {basis.dimension}-D: use others"
             )
-
-    def compare(
-        self, samples: Tensor, reference: Tensor, basis: Basis, present: Tensor | None = None
-    ) -> dict[str, float]:
-        """Shapes are those of the continued fields."""
-        return self(samples, reference, basis)
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The comparison of two sets of fields (N, channels, n, m), channel by channel."""

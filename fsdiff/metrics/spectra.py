@@ -28,6 +28,7 @@ class SpectrumError(Metric):
     """
 
     negligible: Annotated[float, Field(gt=0, lt=1)] = 1e-8
+    continued: ClassVar[bool] = True
     kind: Literal["spectrum"] = "spectrum"
     words = (Words("log_spectrum_error", "log-spectrum error", "whole field"),)
 
@@ -40,12 +41,6 @@ class SpectrumError(Metric):
         """Refuse grids without a mode."""
         if not basis.resolved(n).any():
             raise ValueError(f"{n} nodes resolve no {basis.kind} mode; use more")
-
-    def compare(
-        self, samples: Tensor, reference: Tensor, basis: Basis, present: Tensor | None = None
-    ) -> dict[str, float]:
-        """The spectra are those of the continued fields."""
-        return self(samples, reference, basis)
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The error between two sets of fields (N, channels, *grid)."""
@@ -68,6 +63,7 @@ class AutocovarianceError(Metric):
     """
 
     at_least: ClassVar[int] = 2
+    continued: ClassVar[bool] = True
     kind: Literal["autocovariance"] = "autocovariance"
     words = (Words("autocovariance_error", "autocovariance error", "whole field"),)
 
@@ -75,12 +71,6 @@ class AutocovarianceError(Metric):
     def results(self) -> tuple[str, ...]:
         """An error."""
         return ("autocovariance_error",)
-
-    def compare(
-        self, samples: Tensor, reference: Tensor, basis: Basis, present: Tensor | None = None
-    ) -> dict[str, float]:
-        """The autocovariances are those of the continued fields."""
-        return self(samples, reference, basis)
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The error between two sets of at least two fields (N, channels, *grid)."""
