@@ -106,7 +106,7 @@ def test_the_penalty_is_that_of_the_derivative_in_the_norm_of_functions(basis, n
     fields = torch.zeros(2, 1, *basis.grid(n), dtype=torch.float64)
     for published, expected in ((False, 0.49), (True, 0.49 / basis.size(n))):
         method = gano(published=published)
-        method.networks["judge"] = Linear(g)
+        method.network["judge"] = Linear(g)
         penalty = method.penalty(fields, fields + 1, torch.tensor([0.2, 0.9]).double())
         assert penalty.tolist() == pytest.approx([expected] * 2)
 
