@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fsdiff.data import json_files
 from fsdiff.reports import tables
 from fsdiff.reports.posteriors.summary import IDENTITY
 from fsdiff.stages.job import Job
+from fsdiff.stages.summary import rows_of_files
 
 
 def summarise_posteriors(
@@ -17,14 +17,9 @@ def summarise_posteriors(
     The configuration has what identifies the rows of each file, in the order of the files. Raises
     ValueError where there are none.
     """
-    config = job["config"]
-    judged = [
-        *zip(config["baselines"], baselines, strict=True),
-        *zip(config["posteriors"], posteriors, strict=True),
-    ]
-    if not judged:
+    if not baselines and not posteriors:
         raise ValueError("no posterior has been judged yet: there is nothing to summarise")
-    rows = [identity | row for identity, path in judged for row in json_files.read(path)["rows"]]
+    rows = rows_of_files(job["config"], baselines=baselines, posteriors=posteriors)
     table = tables.of_rows(rows, ("seed", "resolution"), [*IDENTITY, *_results(rows)])
     texts = dict.fromkeys(["posterior", "title", "experiment"], "")
     tables.write(table.fillna(texts), output)

@@ -1,7 +1,8 @@
 """Gather the evaluations of all models and references in one table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fsdiff.data import json_files
 from fsdiff.reports import tables
@@ -19,14 +20,17 @@ def summarise(
     The configuration has what identifies the rows of each file, in the order of the files. Raises
     ValueError where there are none.
     """
-    config = job["config"]
-    evaluations = [
-        *zip(config["references"], references, strict=True),
-        *zip(config["models"], models, strict=True),
-    ]
-    if not evaluations:
+    if not references and not models:
         raise ValueError("nothing has been evaluated yet: there is nothing to summarise")
-    rows = [
-        identity | row for identity, path in evaluations for row in json_files.read(path)["rows"]
-    ]
+    rows = rows_of_files(job["config"], references=references, models=models)
     tables.write(tables.identified(tables.of_rows(rows, WHOLE_NUMBERS)), output)
+
+
+def rows_of_files(config: Mapping[str, Any], **groups: Sequence[Path]) -> list[dict[str, Any]]:
+    """The rows of all files, group after group, with what the configuration says of each file."""
+    return [
+        identity | row
+        for group, paths in groups.items()
+        for identity, path in zip(config[group], paths, strict=True)
+        for row in json_files.read(path)["rows"]
+    ]
