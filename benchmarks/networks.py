@@ -26,10 +26,11 @@ from statistics import median
 from typing import Literal, get_args
 
 import torch
+from contenders import Contender
 from measuring import environment, installed, peak_megabytes, versions
 from peers.networks import PackagedFNO, PhysicsNemoFNO, PlainFNO, PublishedFNO
 from report import number, table
-from torch import Tensor, nn
+from torch import nn
 
 from fsdiff.data.storage import atomic
 from fsdiff.networks.fno import FNO
@@ -59,7 +60,6 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 }
 PLAIN = [name for name in NETWORKS if name != COMPILED]
 PACKAGES = {PACKAGE: "neuraloperator", PHYSICSNEMO: "nvidia-physicsnemo"}
-BATCH = 16
 
 Memory = Literal["returned", "kept"]
 KEEPING = {"MALLOC_MMAP_THRESHOLD_": str(2**34), "MALLOC_TRIM_THRESHOLD_": str(2**34)}
@@ -116,30 +116,6 @@ class Row:
     megabytes: float | None
 
 
-class Contender:
-    """A network with its optimiser and a batch to work on."""
-
-    def __init__(self, name: str, n: int) -> None:
-        torch.manual_seed(0)
-        self.network = NETWORKS[name]()
-        parameters = list(self.network.parameters())
-        fused = not any(p.is_complex() for p in parameters)
-        self.optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=fused)
-        self.x, self.t = torch.randn(BATCH, 1, n, n), torch.randn(BATCH)
-
-    def train(self) -> None:
-        """One step."""
-        loss = (self.network(self.x, self.t) - self.x).square().mean()
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-
-    @torch.no_grad()
-    def infer(self) -> Tensor:
-        """One evaluation."""
-        return self.network(self.x, self.t)
-
-
 def parameters(name: str) -> int:
     """Number of real parameters."""
     return sum(p.numel() * (2 if p.is_complex() else 1) for p in NETWORKS[name]().parameters())
@@ -150,7 +126,7 @@ def race(names: Sequence[str], n: int, threads: int, rounds: int) -> dict[str, T
     torch.set_num_threads(threads)
     torch.compiler.reset()  # or it would compile for grids of any size from the second one on
     clock = time.process_time if threads == 1 else time.perf_counter
-    contenders = {name: Contender(name, n) for name in names}
+    contenders = {name: Contender(NETWORKS[name], n) for name in names}
     times = {name: Times() for name in names}
     for count in range(rounds + 1):
         for name, contender in contenders.items():
@@ -174,7 +150,7 @@ def _system_part(before: resource.struct_rusage, after: resource.struct_rusage) 
 
 def train_twice(name: str, n: int) -> None:
     """What peak memory is measured of."""
-    contender = Contender(name, n)
+    contender = Contender(NETWORKS[name], n)
     contender.train()
     contender.train()
 

@@ -105,15 +105,21 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _fastest(run: Callable[[], Any], device: torch.device, rounds: int) -> float:
+def wall_times(run: Callable[[], Any], device: torch.device, rounds: int) -> list[float]:
+    """Wall times of runs, in seconds, each until the device has finished."""
     taken = []
-    for _ in range(rounds + 1):
+    for _ in range(rounds):
         synchronise(device)
         start = time.perf_counter()
         run()
         synchronise(device)
         taken.append(time.perf_counter() - start)
-    return min(taken[1:])
+    return taken
+
+
+def _fastest(run: Callable[[], Any], device: torch.device, rounds: int) -> float:
+    """The least of some times, after one that is not counted."""
+    return min(wall_times(run, device, rounds + 1)[1:])
 
 
 def _arithmetic(name: str, args: Any, kwargs: Any, result: Any) -> int:

@@ -21,10 +21,11 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from contenders import Contender
 from measuring import environment, installed
 from peers.networks import PackagedFNO, PhysicsNemoFNO, PlainFNO, PublishedFNO
 from problems.batches import batches
-from roofline import Ceilings, Work, ceilings, counted, synchronise
+from roofline import Ceilings, Work, ceilings, counted, wall_times
 
 from fsdiff.data.storage import atomic
 from fsdiff.diffusion.denoiser import Denoiser
@@ -38,7 +39,6 @@ from fsdiff.networks.fno import FNO
 from fsdiff.networks.uno import UNO
 from fsdiff.spaces.bases import FourierBasis
 
-BATCH = 16
 OURS = "fsdiff"
 FOUR = partial(FNO, modes=12, basis="fourier")
 
@@ -74,40 +74,9 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], str | None]] = {
 """What makes a network, and the package that it needs."""
 
 
-class Contender:
-    """A network with its optimiser and a batch to work on."""
-
-    def __init__(self, make: Callable[[], nn.Module], n: int, device: torch.device) -> None:
-        torch.manual_seed(0)
-        self.device, self.network = device, make().to(device)
-        parameters = list(self.network.parameters())
-        fused = not any(p.is_complex() for p in parameters)
-        self.optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=fused)
-        self.x, self.t = torch.randn(BATCH, 1, n, n).to(device), torch.randn(BATCH).to(device)
-
-    def train(self) -> None:
-        """One step."""
-        loss = (self.network(self.x, self.t) - self.x).square().mean()
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-
-    @torch.no_grad()
-    def infer(self) -> None:
-        """One evaluation."""
-        self.network(self.x, self.t)
-
-
 def milliseconds(run: Callable[[], Any], device: torch.device, rounds: int) -> float:
     """The median of some runs, after two that are not counted."""
-    taken = []
-    for _ in range(rounds + 2):
-        synchronise(device)
-        start = time.perf_counter()
-        run()
-        synchronise(device)
-        taken.append(1e3 * (time.perf_counter() - start))
-    return median(taken[2:])
+    return 1e3 * median(wall_times(run, device, rounds + 2)[2:])
 
 
 def networks(device: torch.device, limits: Ceilings, smallest: bool) -> Iterator[dict[str, Any]]:
