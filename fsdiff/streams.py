@@ -29,6 +29,8 @@ class Stream(IntEnum):
     """The row of white noise in an evaluation."""
     FLOOR = 23
     """Divisions of real data into two sets."""
+    CLASSES = 24
+    """Weights, order and moves of classifiers of labelled data."""
 
     ENSEMBLE = 31
     """Paths of exact experiments."""

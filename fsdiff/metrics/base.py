@@ -1,7 +1,8 @@
 """What every measure has in common: how it is called, and what it refuses before any job starts."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import Field
 from torch import Tensor
@@ -21,10 +22,11 @@ class Metric(ABC):
     outweighs another by its unit. ``at_least`` is how many fields each set must have, ``physical``
     marks measures of fields in physical units, ``joint`` those that are taken of all channels at
     once and not of each by itself as well, ``continued`` those of fields as they are continued over
-    nodes without values, and ``results`` are the names of the numbers, which are unique among all
-    measures. ``words`` say what these are called in tables and
-    figures, and which value of them is best; a result without words is called by its name, and is
-    best where it is NAME_reference, or least if there is no such result.
+    nodes without values, ``classified`` those that look at fields through classifiers of the data,
+    and ``results`` are the names of the numbers, which are unique among all measures. ``words`` say
+    what these are called in tables and figures, and which value of them is best; a result without
+    words is called by its name, and is best where it is NAME_reference, or least if there is no
+    such result.
     """
 
     kind: str
@@ -32,6 +34,7 @@ class Metric(ABC):
     physical: ClassVar[bool] = False
     joint: ClassVar[bool] = False
     continued: ClassVar[bool] = False
+    classified: ClassVar[bool] = False
     if TYPE_CHECKING:  # a class attribute, or a property where results follow from settings
 
         @property
@@ -45,6 +48,10 @@ class Metric(ABC):
     def results(self) -> tuple[str, ...]:
         """The names of the numbers; that of a value to be matched ends in ``_reference``."""
         return (self.kind,)
+
+    def given(self, classifiers: Path) -> Self:
+        """The same measure, which knows the classifiers in a file if it needs any."""
+        return self
 
     def check_grid(self, basis: Basis, n: int) -> None:  # noqa: B027 (most take any grid)
         """Raise ValueError where fields at level n have no such number."""

@@ -21,17 +21,20 @@ def evaluate_samples(
     histories: Sequence[Path],
     cost: Path,
     output: Path,
+    classifiers: Path | None = None,
 ) -> None:
     """Samples against the first half of the test split, and the model's loss on all of it.
 
-    ``histories`` are the loss curves of all levels that the model was trained on. A model that is
+    ``histories`` are the loss curves of all levels that the model was trained on, ``classifiers``
+    those of the data where a metric needs them. A model that is
     not trained has no losses, and no columns of them.
     """
     config = job["config"]
     device = chosen_device("metrics")
     model = models.load(weights, device)
     with storage.read(data, chunks="auto") as dataset:
-        judge, (target, _) = Judge.of(config, dataset, device), reference_halves(dataset)
+        judge = Judge.of(config, dataset, device, classifiers)
+        target, _ = reference_halves(dataset)
     row = judge(judge.normalise(fields_of(samples)), judge.normalise(target))
     description, spent = model.description, json_files.read(cost)
     if model.method.trains():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -43,10 +44,19 @@ class Judge:
 
     @classmethod
     def of(
-        cls, config: Mapping[str, Any], dataset: xr.Dataset, device: torch.device = CPU
+        cls,
+        config: Mapping[str, Any],
+        dataset: xr.Dataset,
+        device: torch.device = CPU,
+        classifiers: Path | None = None,
     ) -> "Judge":
-        """That of a job's configuration, for fields like those of a data set."""
+        """That of a job's configuration, for fields like those of a data set.
+
+        ``classifiers`` is the file with those of the data, where a metric needs them.
+        """
         metrics = {name: build("metrics", block) for name, block in config["metrics"].items()}
+        if classifiers is not None:
+            metrics = {name: metric.given(classifiers) for name, metric in metrics.items()}
         basis = build("basis", config["basis"])
         return cls(metrics, basis, Statistics.physical(dataset), channels_of(dataset), device)
 

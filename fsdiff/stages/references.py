@@ -20,7 +20,9 @@ DIVISIONS = 4
 """How often real data are divided for the floor, which is the mean; oftener for fewer fields."""
 
 
-def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
+def evaluate_references(
+    job: Job, *, data: Path, output: Path, classifiers: Path | None = None
+) -> None:
     """Real data, Gaussian surrogate and white noise against test data.
 
     All are as many fields as samples are (``count``), because distances between fewer fields are
@@ -29,7 +31,7 @@ def evaluate_references(job: Job, *, data: Path, output: Path) -> None:
     """
     config = job["config"]
     with storage.read(data, chunks="auto") as dataset:
-        judge = Judge.of(config, dataset, chosen_device("metrics"))
+        judge = Judge.of(config, dataset, chosen_device("metrics"), classifiers)
         statistics = Statistics.of(dataset)
         test = judge.normalise(split(dataset, "test"))
     target, _ = halves(test)

@@ -38,6 +38,7 @@ def trajectory(
     data: Path,
     output: Path,
     states: Path,
+    classifiers: Path | None = None,
 ) -> None:
     """Evaluate samples drawn with weights kept during training, as at the end of it.
 
@@ -48,9 +49,11 @@ def trajectory(
     config = job["config"]
     model = models.load(weights, chosen_device())
     with storage.read(data, chunks="auto") as dataset:
-        judge, (target, _) = Judge.of(config, dataset, model.device), reference_halves(dataset)
+        judge = Judge.of(config, dataset, model.device, classifiers)
+        target, _ = reference_halves(dataset)
     target = judge.normalise(target)
-    state = state_path(job, [weights, kept, data], states, f"trajectory-{config['resolution']}")
+    read = [weights, kept, data, *([classifiers] if classifiers else [])]
+    state = state_path(job, read, states, f"trajectory-{config['resolution']}")
     finished = state.with_suffix(".json")
     rows = saved(finished, _rows_of) or []
     for epoch, seconds, parameters in kept_weights(kept, config["every"]):

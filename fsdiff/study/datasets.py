@@ -18,7 +18,7 @@ from fsdiff.blocks.explain import Problem, refuse, suggest
 from fsdiff.blocks.types import Block, PartBlock, PartOf
 from fsdiff.data.transforms import ALL
 from fsdiff.spaces.basis import Basis
-from fsdiff.study.evaluation import too_few
+from fsdiff.study.evaluation import too_few, unlabelled
 from fsdiff.study.fields import Count, Nodes, Seed, increasing
 from fsdiff.study.sizes import unaffordable_data
 
@@ -66,8 +66,10 @@ class Dataset(Block):
 
     @field_validator("source")
     @classmethod
-    def _check_source(cls, source: PartBlock) -> PartBlock:
+    def _check_source(cls, source: PartBlock, info: ValidationInfo) -> PartBlock:
         source.part.check()
+        if problem := unlabelled(source.part.label, info):
+            raise ValueError(problem)
         return source
 
     @field_validator("split")

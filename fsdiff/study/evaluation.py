@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from fsdiff.blocks.explain import refuse, suggest
-from fsdiff.blocks.types import Block, PartBlock, PartOf
+from fsdiff.blocks.types import Block, BlockOf, PartBlock, PartOf
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.results import of_channel, parsed
 from fsdiff.reports.summary import LEVEL_SECONDS, OTHERS
 from fsdiff.spaces.bases import Basis
 from fsdiff.study.fields import Name
+from fsdiff.training.classifier import ClassifierOptions
 
 OTHER_RESULTS = tuple(words.name for words in OTHERS)
 """What evaluations have beside the results of metrics, and the seconds on each grid."""
@@ -54,6 +55,8 @@ class Evaluation(Block):
         AfterValidator(_of_different_kinds),
     ]
     """Each metric under a name of one's choice."""
+    classifier: Annotated[PartBlock, BlockOf(ClassifierOptions)] = Field({}, validate_default=True)
+    """Those that metrics of features ask: trained on the training split, by its labels."""
     posterior_metrics: Annotated[
         dict[Name, Annotated[PartBlock, PartOf("posterior_metrics")]],
         Field(min_length=1),
@@ -73,6 +76,17 @@ def too_few(count: int, info: ValidationInfo) -> tuple[str, int] | None:
     needs = [(metric.at_least, path) for path, metric in metrics_of(info).items()]
     least, path = max(needs, default=(0, ""))
     return (path, least) if least > count else None
+
+
+def unlabelled(label: str | None, info: ValidationInfo) -> str | None:
+    """Why samples without labels cannot be judged by some metric; or None."""
+    asking = [path for path, metric in metrics_of(info).items() if metric.classified]
+    if label is not None or not asking:
+        return None
+    return (
+        f"{asking[0]} asks classifiers, and these samples have no labels to train them by; use "
+        "labelled data, such as digits with their labels, or another metric"
+    )
 
 
 def unfit(basis: Basis, n: int, info: ValidationInfo) -> Iterator[str]:

@@ -142,6 +142,23 @@ class Configuration(Study):
         count = max(counts, default=self.datasets[dataset].split.test // 2)
         return {**self._judged(dataset, resolution), "count": count}
 
+    def classify_slice(self, dataset: str, resolution: int) -> dict[str, Any]:
+        """What decides the classifiers of a data set, given its data at one resolution.
+
+        {"basis", "classifier": blocks, "label": the coordinate of classes, "resolution": int}
+        """
+        return {
+            "basis": self._basis(dataset),
+            "classifier": self.evaluation.classifier.plain(),
+            "label": self.datasets[dataset].source.part.label,
+            "resolution": resolution,
+        }
+
+    @property
+    def classified(self) -> bool:
+        """Whether a metric looks at fields through classifiers."""
+        return any(block.part.classified for block in self.evaluation.metrics.values())
+
     def _judged(self, dataset: str, resolution: int) -> dict[str, Any]:
         metrics = {name: block.plain() for name, block in self.evaluation.metrics.items()}
         return {"basis": self._basis(dataset), "metrics": metrics, "resolution": resolution}

@@ -1,6 +1,30 @@
 """Samples against test data, and what real data, a Gaussian surrogate and noise would score."""
 
 
+# Asked for by metrics that look at fields through them.
+rule classify:
+    input:
+        data="results/data/{dataset}/{resolution}.nc",
+    output:
+        classifiers="results/classifiers/{dataset}/{resolution}.networks.safetensors",
+    log:
+        "logs/classify/{dataset}/{resolution}.log",
+    benchmark:
+        "results/benchmarks/classify/{dataset}/{resolution}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        **METRICS_GPUS,
+        mem_mb=growing(3000),
+        runtime=growing(120),
+    params:
+        job=job("classify", "dataset", "resolution"),
+        lineage=lineage_of_job,
+    script:
+        "../scripts/classify.py"
+
+
 rule evaluate:
     input:
         samples="results/samples/{experiment}/seed{seed}/{resolution}.nc",
@@ -9,6 +33,7 @@ rule evaluate:
         weights=weights(".safetensors"),
         sidecar=weights(".json"),
         histories=histories_of_one,
+        classifiers=classifiers,
     output:
         metrics="results/metrics/{experiment}/seed{seed}/{resolution}.json",
     log:
@@ -32,6 +57,7 @@ rule evaluate:
 rule reference:
     input:
         data="results/data/{dataset}/{resolution}.nc",
+        classifiers=classifiers,
     output:
         metrics="results/metrics/reference/{dataset}/{resolution}.json",
     log:

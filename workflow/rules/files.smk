@@ -87,6 +87,15 @@ def data(wildcards):
     return f"results/data/{dataset}/{wildcards.resolution}.nc"
 
 
+@with_signature
+def classifiers(wildcards):
+    """The classifiers of the data at one resolution, where a metric asks them."""
+    if not STUDY.classified:
+        return []
+    stem, _ = os.path.splitext(data(wildcards).removeprefix("results/data/"))
+    return [f"results/classifiers/{stem}.networks.safetensors"]
+
+
 def finest_data_of_one(wildcards):
     """Data of the experiment that the wildcards name, at the finest resolution."""
     return data_of(wildcards.experiment)[-1]

@@ -8,6 +8,7 @@ rule trajectory:
         kept=kept_weights,
         histories=histories_of_one,
         data=data,
+        classifiers=classifiers,
     output:
         trajectory="results/trajectories/{experiment}/seed{seed}/{resolution}.nc",
     log:

@@ -22,4 +22,5 @@ with job_of(snakemake, __file__) as job:
         histories=[Path(path) for path in snakemake.input.histories],
         cost=Path(snakemake.input.cost),
         output=Path(snakemake.output.metrics),
+        classifiers=next(map(Path, snakemake.input.classifiers), None),
     )

@@ -18,4 +18,5 @@ with job_of(snakemake, __file__) as job:
         job,
         data=Path(snakemake.input.data),
         output=Path(snakemake.output.metrics),
+        classifiers=next(map(Path, snakemake.input.classifiers), None),
     )

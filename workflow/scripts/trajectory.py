@@ -23,4 +23,5 @@ with job_of(snakemake, __file__) as job:
         data=Path(snakemake.input.data),
         output=Path(snakemake.output.trajectory),
         states=states_beside(Path(snakemake.output.trajectory)),
+        classifiers=next(map(Path, snakemake.input.classifiers), None),
     )

@@ -84,6 +84,11 @@ class DigitImages(Source):
         """How many images there are."""
         return sum(shape[0] for shape in self._shapes) if self.images else PACKAGED
 
+    @property
+    def label(self) -> str | None:
+        """What the image shows."""
+        return "digit" if self.labels or not self.images else None
+
     def check(self) -> None:
         """Raise ValueError where files, or the package, are not there or not as they should be."""
         if not self.images:

@@ -66,6 +66,11 @@ class GaussianMixtureData(Source):
         """What the one channel is."""
         return ("u",)
 
+    @property
+    def label(self) -> str | None:
+        """The component, where there are several."""
+        return "component" if len(self.means) > 1 else None
+
     @cached_property
     def law(self) -> GaussianMixture:
         """The law of the fields, on the grid of the data and on coarser ones."""

@@ -94,6 +94,11 @@ class Source(ABC):
         """How many samples there are; None where any number can be drawn."""
         return None
 
+    @property
+    def label(self) -> str | None:
+        """The coordinate that says what class each sample is of; None where there are none."""
+        return None
+
     def boundaries(self, seed: int) -> Sequence[int]:
         """Numbers of samples at which a group of them ends, where splits must not divide groups."""
         return ()

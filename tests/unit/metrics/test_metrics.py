@@ -8,14 +8,15 @@ from torch import Tensor
 
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.evaluate import evaluate
-from fsdiff.parts import build, kinds
+from fsdiff.parts import build, find, kinds
 from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis, SineBasis
 
-# What is tested here are measures of any fields; these are of two channels, or of flows and shapes
-# in the plane, and are tested beside their closed forms.
+# What is tested here are measures of any fields; these are of two channels, of flows and shapes in
+# the plane, or of what classifiers see, and are tested beside their closed forms.
 OF_PHASES = ("circular_moments", "modulus_error", "phase_gradient", "residues")
 OF_THE_PLANE = ("enstrophy_flux", "published_vorticity", "topology")
-ALL = tuple(kind for kind in kinds("metrics") if kind not in OF_PHASES + OF_THE_PLANE)
+OF_CLASSES = tuple(kind for kind in kinds("metrics") if find("metrics", kind).classified)
+ALL = tuple(k for k in kinds("metrics") if k not in OF_PHASES + OF_THE_PLANE + OF_CLASSES)
 BASES = [CosineBasis(), FourierBasis()]
 QUICK = {
     "patch_sliced_wasserstein": {"divisions": 8, "points": 4, "projections": 50},

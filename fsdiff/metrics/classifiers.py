@@ -1,0 +1,131 @@
+"""Classifiers of a data set, and measures of what these see of fields."""
+
+import copy
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from fsdiff.data import tensors
+from fsdiff.jobs.failures import DamagedError
+from fsdiff.metrics.base import Metric
+from fsdiff.networks.classifier import Classifier
+from fsdiff.networks.shapes import shapes_alone
+from fsdiff.spaces.bases import Basis
+from fsdiff.threads import single_thread
+
+BLOCK = 256
+"""Fields that are looked at together."""
+
+
+class Seen(NamedTuple):
+    """What classifiers see of N fields, in double precision.
+
+    ``features`` of each classifier, (N, feature), and ``probabilities`` of the classes, (N, class),
+    which are means over the classifiers.
+    """
+
+    features: tuple[Tensor, ...]
+    probabilities: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Classifiers:
+    """Several networks that classify fields on one grid, and their mean ``accuracy`` on test data.
+
+    ``shape`` is that of a field, (channel, *grid).
+    """
+
+    networks: Sequence[Classifier]
+    shape: tuple[int, ...]
+    accuracy: float
+
+    @single_thread()
+    @torch.no_grad()
+    def __call__(self, fields: Tensor) -> Seen:
+        """What they see of normalised fields (N, channel, *grid)."""
+        features, probabilities = [], []
+        for network in self.networks:
+            network.to(fields.device)
+            found = [network.features(block.float()) for block in fields.split(BLOCK)]
+            features.append(torch.cat(found))
+            probabilities.append(network.logits(features[-1]).double().softmax(1))
+        return Seen(tuple(one.double() for one in features), torch.stack(probabilities).mean(0))
+
+    def write(self, path: Path, made: Mapping[str, Any]) -> None:
+        """Write them to a file that says what they were ``made`` from."""
+        held = {
+            f"{number}.{name}": tensor
+            for number, network in enumerate(self.networks)
+            for name, tensor in network.state_dict().items()
+        }
+        count, classes = len(self.networks), self.networks[0].logits.out_features
+        about = {"shape": self.shape, "classes": classes, "count": count, "accuracy": self.accuracy}
+        tensors.write(path, held, {**about, **made})
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Those in a file; StorageError that names it where it holds none."""
+        held, about = tensors.read(path)
+        try:
+            channels, *grid = shape = tuple(map(int, about["shape"]))
+            networks = []
+            for number in range(about["count"]):
+                own = f"{number}."
+                with shapes_alone():
+                    network = Classifier(channels, grid, about["classes"])
+                found = {k.removeprefix(own): held[k] for k in held if k.startswith(own)}
+                network.load_state_dict(found, assign=True)
+                networks.append(network.eval())
+            return cls(networks, shape, float(about["accuracy"]))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise DamagedError(
+                f"{path} holds no classifiers: delete it and run the workflow again"
+            ) from error
+
+
+@dataclass(frozen=True)
+class ClassifierMetric(Metric):
+    """A measure of what classifiers of the data see of fields, all channels at once."""
+
+    joint: ClassVar[bool] = True
+    continued: ClassVar[bool] = True
+    classified: ClassVar[bool] = True
+    _classifiers: ClassVar[Classifiers | None] = None
+
+    def given(self, classifiers: Path) -> Self:
+        """The same measure, with the classifiers in a file."""
+        return self.by(Classifiers.read(classifiers))
+
+    def by(self, classifiers: Classifiers) -> Self:
+        """The same measure, with classifiers."""
+        informed = copy.copy(self)
+        object.__setattr__(informed, "_classifiers", classifiers)
+        return informed
+
+    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
+        """The numbers of two sets of fields (N, channels, *grid), cut to one number of fields."""
+        self.check(samples, reference, basis)
+        if self._classifiers is None:
+            raise ValueError(f"{self.kind} needs classifiers of the data: use given() first")
+        if self._classifiers.shape != samples.shape[1:]:
+            raise ValueError(
+                f"{self.kind} has classifiers of fields on {self._classifiers.shape} (channels, "
+                f"*grid), and these are on {tuple(samples.shape[1:])}"
+            )
+        count = min(len(samples), len(reference))
+        return self.compare_seen(*(self._classifiers(u[:count]) for u in (samples, reference)))
+
+    @property
+    def accuracy(self) -> float:
+        """That of the classifiers."""
+        assert self._classifiers is not None
+        return self._classifiers.accuracy
+
+    @abstractmethod
+    def compare_seen(self, samples: Seen, reference: Seen) -> dict[str, float]:
+        """The numbers of what classifiers see of two sets of N fields."""

@@ -1,0 +1,69 @@
+"""Train classifiers of a data set, in whose features samples are compared with data."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from fsdiff.data import storage
+from fsdiff.data.storage import Provenance
+from fsdiff.jobs.devices import chosen_device
+from fsdiff.metrics.classifiers import BLOCK, Classifiers
+from fsdiff.networks.classifier import Classifier
+from fsdiff.spaces.basis import Basis
+from fsdiff.stages.files import split
+from fsdiff.stages.job import Job
+from fsdiff.stages.judge import Judge
+from fsdiff.training.classifier import ClassifierOptions, train_classifier
+
+logger = logging.getLogger(__name__)
+
+
+def classify(job: Job, *, data: Path, output: Path) -> None:
+    """Train classifiers on the training split, as metrics see it, and try them on the test split.
+
+    Classes are the values that the coordinate ``label`` of the data has in the training split.
+    ValueError where these are fewer than two.
+    """
+    config, device = job["config"], chosen_device("metrics")
+    with storage.read(data, chunks="auto") as dataset:
+        judge = Judge.of({**config, "metrics": {}}, dataset, device)
+        fields = judge.normalise(split(dataset, "train")).to(device)
+        tried = judge.normalise(split(dataset, "test")).to(device)
+        known, shown = (labels_of(dataset, config["label"], name) for name in ("train", "test"))
+    classes, labels = np.unique(known, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"all training samples have {config['label']} {classes[0]}: no classes")
+    networks = _trained(fields, torch.from_numpy(labels), judge.basis, config["classifier"])
+    right = [network_accuracy(network, tried, classes, shown) for network in networks]
+    logger.info("accuracy on test data: %s", ", ".join(f"{share:.2%}" for share in right))
+    classifiers = Classifiers(networks, tuple(fields.shape[1:]), float(np.mean(right)))
+    classifiers.write(output, Provenance.of_job(job).attributes())
+
+
+def labels_of(dataset: xr.Dataset, label: str, name: str) -> np.ndarray:
+    """The labels of the samples of one split."""
+    return np.asarray(dataset[label].values[(dataset["split"] == name).values])
+
+
+def _trained(
+    fields: Tensor, labels: Tensor, basis: Basis, block: Mapping[str, Any]
+) -> list[Classifier]:
+    options, axes = ClassifierOptions(**block), [axis.kind for axis in basis.axes]
+    return [
+        train_classifier(fields, labels, axes, options, number) for number in range(options.count)
+    ]
+
+
+@torch.no_grad()
+def network_accuracy(
+    network: Classifier, fields: Tensor, classes: np.ndarray, labels: np.ndarray
+) -> float:
+    """The share of fields whose most probable class, of those in training, is their label."""
+    found = torch.cat([network(block).argmax(1) for block in fields.split(BLOCK)])
+    return float((classes[found.cpu().numpy()] == labels).mean())

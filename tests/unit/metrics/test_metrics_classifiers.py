@@ -1,0 +1,254 @@
+"""Classifiers of labelled data, and what is measured in their features."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from fsdiff import study
+from fsdiff.data import hierarchy, json_files, storage, tensors
+from fsdiff.jobs.failures import DamagedError
+from fsdiff.metrics.class_proportions import ClassProportions, chi_squared
+from fsdiff.metrics.classifiers import Classifiers, Seen
+from fsdiff.metrics.frechet_classifier import (
+    FrechetClassifier,
+    frechet_distance,
+    in_the_limit,
+    kernel_distance,
+    neighbourhoods,
+)
+from fsdiff.networks.classifier import Classifier
+from fsdiff.spaces.bases import CosineBasis
+from fsdiff.stages.classify import classify
+from fsdiff.stages.references import evaluate_references
+from fsdiff.study import strict_yaml
+from fsdiff.training.classifier import ClassifierOptions, moved, moves_of, train_classifier
+
+STUDY = """
+datasets:
+  lines:
+    source:
+      kind: gaussian_mixture
+      basis: {kind: cosine, dimension: 1}
+      resolution: 16
+      means: [[-2.0, 2.0], [2.0, -2.0]]
+      covariance: {kind: rbf, length: 0.1}
+    split: {train: 96, validation: 2, test: 48}
+    resolutions: [16]
+experiments:
+  copies:
+    dataset: lines
+    method: {kind: gaussian}
+    samples: {count: 24, resolutions: [16]}
+    seeds: [0]
+evaluation:
+  metrics:
+    frechet: {kind: frechet_classifier}
+    classes: {kind: class_proportions}
+  classifier: {epochs: 8, batch_size: 16, count: 2}
+"""
+
+
+def normal(count: int, deviations: torch.Tensor, seed: int) -> torch.Tensor:
+    random = torch.Generator().manual_seed(seed)
+    drawn = torch.randn(count, len(deviations), generator=random, dtype=torch.float64)
+    return drawn * deviations
+
+
+def whitened(x: torch.Tensor) -> torch.Tensor:
+    """The same points with mean zero and covariance one, exactly."""
+    x = x - x.mean(0)
+    return x @ torch.linalg.inv(torch.linalg.cholesky(x.T.cov())).T
+
+
+def test_the_distance_of_gaussians_is_that_of_wasserstein():
+    x = whitened(normal(50, torch.ones(3).double(), 0))
+    scales, shift = torch.tensor([2.0, 0.5, 3.0]).double(), torch.tensor([1.0, 0.0, -2.0]).double()
+    # Of commuting covariances: |shift|² + Σ (σ − τ)².
+    expected = 5.0 + float((scales - 1).square().sum())
+    assert frechet_distance(x, x * scales + shift) == pytest.approx(expected, rel=1e-10)
+    # Of others a rotation of one and the same: the closed form of two dimensions.
+    a, b = torch.diag(torch.tensor([3.0, 1.0]).double()), torch.tensor([[2.0, 0.5], [0.5, 1.0]])
+    y = whitened(normal(50, torch.ones(2).double(), 1))
+    first, second = (y @ torch.linalg.cholesky(c.double()).T for c in (a, b))
+    product = a @ b.double()
+    root = math.sqrt(float(product.trace()) + 2 * math.sqrt(float(torch.linalg.det(product))))
+    assert frechet_distance(first, second) == pytest.approx(4 + 3 - 2 * root, rel=1e-10)
+    assert frechet_distance(second, first) == pytest.approx(frechet_distance(first, second))
+
+
+def test_what_falls_like_the_number_of_fields_has_no_part_in_the_limit():
+    x = torch.arange(64.0).view(64, 1)
+    assert in_the_limit(lambda x, y: 3 + 5 / len(x), x, x) == pytest.approx(3)
+    sets = [normal(400, torch.ones(20).double(), seed) for seed in (0, 1)]
+    plain = frechet_distance(*sets)
+    # The bias of two sets of N is about (d² + d)/(2N) of covariances and 2d/N of means.
+    assert abs(in_the_limit(frechet_distance, *sets)) < plain / 4
+
+
+def test_the_kernel_distance_is_zero_on_average_and_that_of_moments_up_to_the_third():
+    found = [
+        kernel_distance(*(normal(30, torch.ones(2).double(), 2 * i + j) for j in (0, 1)))
+        for i in range(200)
+    ]
+    assert abs(np.mean(found)) < 3 * np.std(found) / math.sqrt(len(found))
+    # In one dimension (xy + 1)³ has the features 1, √3 x, √3 x², x³; of points ±1 and ±a only the
+    # second moments differ.
+    x = torch.tensor([-1.0, 1.0]).double().repeat(500)[:, None]
+    a, y = 2.0, 2.0 * torch.tensor([-1.0, 1.0]).double().repeat(500)[:, None]
+    assert kernel_distance(x, y) == pytest.approx(3 * (a**2 - 1) ** 2, rel=0.05)
+
+
+def test_neighbourhoods_tell_what_is_missing_from_what_is_made_up():
+    line = torch.arange(41).double()[:, None]
+    assert neighbourhoods(line, line) == (1.0, 1.0, 1.0)
+    precision, recall, coverage = neighbourhoods(line[:20], line)
+    # Balls reach to the fifth neighbour: five nodes beyond an end, and three in between.
+    assert (precision, recall, coverage) == (1.0, 25 / 41, 23 / 41)
+    assert neighbourhoods(line, line[:20])[:2] == (recall, precision)
+    assert neighbourhoods(line + 100, line) == (0.0, 0.0, 0.0)
+
+
+def test_chi_squared_of_counts():
+    table = torch.tensor([[10.0, 20.0, 0.0], [20.0, 10.0, 0.0]])
+    # Pearson's statistic of a 2 × 2 table: Σ (15 − 10)²/15 over four cells.
+    statistic, p_value = chi_squared(*table)
+    assert statistic == pytest.approx(4 * 25 / 15)
+    assert p_value == pytest.approx(math.erfc(math.sqrt(statistic / 2)))
+    assert chi_squared(table[0], 3 * table[0]) == (pytest.approx(0, abs=1e-12), pytest.approx(1))
+    assert chi_squared(table[0], table[0] * 0 + torch.tensor([9.0, 0, 0]))[1] < 0.001
+    assert chi_squared(torch.tensor([4.0]), torch.tensor([7.0])) == (pytest.approx(0), 1.0)
+
+
+def test_proportions_are_those_of_the_most_probable_classes():
+    certain = torch.eye(2, dtype=torch.float64)
+    x = Seen((), certain[torch.tensor([0] * 10 + [1] * 20)])
+    y = Seen((), 0.2 + 0.6 * certain[torch.tensor([0] * 20 + [1] * 10)])
+    measure = ClassProportions().by(Classifiers([Classifier(1, [8], 2)], (1, 8), 0.75))
+    row = measure.compare_seen(x, y)
+    assert row["class_chi_squared"] == pytest.approx(4 * 25 / 15)
+    assert row["confidence_w1"] == pytest.approx(0.2)
+    assert row["classifier_accuracy"] == 0.75
+    assert tuple(row) == measure.results
+
+
+def test_fields_are_moved_by_whole_nodes():
+    field = torch.arange(12.0).view(1, 1, 3, 4).expand(2, 1, 3, 4)
+    moves = torch.tensor([[1, 0], [0, -1]])
+    down, left = moved(field, moves, ["periodic", "neumann"])[:, 0]
+    torch.testing.assert_close(down, field[0, 0].roll(1, 0))
+    torch.testing.assert_close(left[:, :3], field[0, 0, :, 1:])
+    torch.testing.assert_close(left[:, 3], field[0, 0, :, 3])
+    drawn = moves_of(2000, [28, 10], 0.07)
+    assert drawn.amin(0).tolist() == [-2, -1]
+    assert drawn.amax(0).tolist() == [2, 1]
+    assert abs((drawn[:, 0] == 2).double().mean() - 0.2) < 0.04
+
+
+@pytest.mark.parametrize("grid", [(7,), (28, 28), (64, 16), (8, 8, 8)])
+def test_classifiers_take_any_grid(grid):
+    fields = torch.randn(3, 2, *grid)
+    network = Classifier(2, grid, 5)
+    assert network(fields).shape == (3, 5)
+    torch.testing.assert_close(network.logits(network.features(fields)), network(fields))
+
+
+def test_training_depends_on_seed_and_number_alone():
+    random = torch.Generator().manual_seed(0)
+    labels = torch.arange(48) % 2
+    fields = torch.randn(48, 1, 12, generator=random) + 2 * (2 * labels - 1)[:, None, None]
+    options = ClassifierOptions(epochs=8, batch_size=16)
+    torch.manual_seed(5)
+    first = train_classifier(fields, labels, ["neumann"], options)
+    after = torch.rand(1)
+    again = train_classifier(fields, labels, ["neumann"], options)
+    other = train_classifier(fields, labels, ["neumann"], options, number=1)
+    assert (first(fields).argmax(1) == labels).all()
+    assert torch.equal(first(fields), again(fields))
+    assert not torch.equal(first(fields), other(fields))
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(1), after)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The study's data with labels, and what trains classifiers of it."""
+    folder = tmp_path_factory.mktemp("lines")
+    loaded = study.load(strict_yaml.parse(STUDY))
+    item = loaded.datasets["lines"]
+    shard = item.source.part.generate(range(item.samples), 0)
+    provenance = storage.Provenance({}, "code", 0)
+    storage.write(shard, folder / "shard.nc", title="shard", provenance=provenance)
+    counts = item.split.plain()
+    merged = hierarchy.merge([folder / "shard.nc"], split=counts, expected=provenance)
+    merged = merged.merge(hierarchy.statistics(merged, item.basis), combine_attrs="override")
+    storage.write(merged, folder / "16.nc", title="data", provenance=provenance)
+    job = {"config": loaded.classify_slice("lines", 16), "code": "code"}
+    classify(job, data=folder / "16.nc", output=folder / "16.networks.safetensors")
+    return loaded, folder
+
+
+def test_classifiers_learn_what_the_data_say(made):
+    _, folder = made
+    file = folder / "16.networks.safetensors"
+    found = Classifiers.read(file)
+    # Their means are four deviations or more from each other at either end.
+    assert found.accuracy > 0.95
+    assert len(found.networks) == 2
+    assert found.shape == (1, 16)
+    assert tensors.read_header(file).about["fsdiff_fingerprint"] == "code"
+    seen = found(torch.zeros(3, 1, 16))
+    torch.testing.assert_close(seen.probabilities.sum(1), torch.ones(3).double())
+    assert [features.shape for features in seen.features] == [(3, 128)] * 2
+
+
+def test_real_data_are_nearer_than_noise_in_features(made):
+    loaded, folder = made
+    config = loaded.reference_slice("lines", 16)
+    evaluate_references(
+        {"config": config, "code": "code"},
+        data=folder / "16.nc",
+        output=folder / "rows.json",
+        classifiers=folder / "16.networks.safetensors",
+    )
+    rows = {row["row"]: row for row in json_files.read(folder / "rows.json")["rows"]}
+    assert rows["real"]["frechet_classifier"] < rows["white_noise"]["frechet_classifier"] / 3
+    assert rows["real"]["frechet_classifier"] < rows["surrogate"]["frechet_classifier"]
+    assert rows["real"]["confidence_w1"] < rows["surrogate"]["confidence_w1"]
+    assert rows["real"]["class_p_value"] > 0.01
+
+
+def test_measures_want_classifiers_of_fields_like_these(made):
+    _, folder = made
+    basis, fields = CosineBasis(1), torch.randn(9, 1, 16)
+    with pytest.raises(ValueError, match="needs classifiers of the data"):
+        FrechetClassifier()(fields, fields, basis)
+    measure = FrechetClassifier().given(folder / "16.networks.safetensors")
+    row = measure(fields, fields, basis)
+    assert tuple(row) == measure.results
+    assert row["frechet_classifier"] == pytest.approx(0, abs=1e-8)
+    with pytest.raises(ValueError, match=r"classifiers of fields on \(1, 16\)"):
+        measure(fields[..., :12], fields[..., :12], basis)
+
+
+def test_a_file_without_classifiers_is_named(tmp_path):
+    tensors.write(tmp_path / "x.safetensors", {"0.logits.weight": torch.zeros(2, 3)}, {"count": 1})
+    with pytest.raises(DamagedError, match=r"x\.safetensors holds no classifiers"):
+        Classifiers.read(tmp_path / "x.safetensors")
+
+
+def test_metrics_of_features_want_labels():
+    plain = strict_yaml.parse(STUDY)
+    plain["datasets"]["lines"]["source"] |= {"means": [[-1.0, 1.0]]}
+    with pytest.raises(study.ConfigurationError, match=r"evaluation\.metrics\.frechet asks"):
+        study.load(plain)
+
+
+def test_only_the_slice_of_classifiers_says_how_they_are_trained(made):
+    loaded, _ = made
+    assert loaded.classified
+    block = loaded.classify_slice("lines", 16)
+    assert block["label"] == "component"
+    assert block["classifier"]["epochs"] == 8
+    assert "classifier" not in loaded.evaluate_slice("copies", 16, 0)
