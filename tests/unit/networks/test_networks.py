@@ -5,8 +5,10 @@ import torch
 from torch import nn
 
 from fsdiff import parts
+from fsdiff.diffusion.processes.variance_preserving import OrnsteinUhlenbeck
 from fsdiff.networks import FNO, MLP, UNO, UNet, operations
 from fsdiff.networks.embeddings import NoiseLevelEmbedding
+from fsdiff.networks.unet_in_time import UNetInTime
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 
 BASES = {"cosine": CosineBasis, "fourier": FourierBasis}
@@ -125,6 +127,7 @@ MAKE = {
     "uno-line": lambda *c: UNO(*c, modes=(4, 3, 2), dimension=1, **SMALL),
     "uno-space": lambda *c: UNO(*c, modes=(3, 2), multipliers=(1, 2), dimension=3, **SMALL),
     "unet": lambda *c: UNet(*c, width=8, multipliers=(1, 2, 2), blocks=1),
+    "unet-in-time": lambda *c: UNetInTime(*c, width=8, multipliers=(1, 2), blocks=1),
     "unet-boundary": lambda *c: UNet(*c, width=8, multipliers=(1, 2), padding="boundary"),
     "unet-line": lambda *c: UNet(*c, width=8, multipliers=(1, 2, 2), blocks=1, dimension=1),
     "unet-space": lambda *c: UNet(*c, width=8, multipliers=(1, 2), blocks=1, dimension=3),
@@ -289,6 +292,16 @@ def test_unet_starts_as_the_best_constant_guess():
             network(torch.zeros(1, 1, 16, 16), torch.zeros(1)),
         )
     torch.testing.assert_close(one, other)
+
+
+def test_unet_in_time_is_told_the_time_of_ornstein_and_uhlenbeck():
+    process = OrnsteinUhlenbeck()
+    t = torch.tensor([1e-4, 0.3, 9.0], dtype=torch.float64)
+    network = stirred(seeded(UNetInTime, width=8, multipliers=(1, 2), blocks=1)).double()
+    other = UNet(width=8, multipliers=(1, 2), blocks=1).double()
+    other.load_state_dict(network.state_dict())
+    x = rough(8, 1, 3)
+    close(network(x, -process.half_log_signal_to_noise(t)), other(x, t))
 
 
 # MLP
