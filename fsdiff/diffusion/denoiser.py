@@ -106,9 +106,12 @@ class Denoiser(nn.Module):
     """Answers "data, noise, score, velocity" for X_t = x from one evaluation of a network.
 
     Fields are normalised: zero mean and unit mean square over the training set, with the second
-    moments that the law tells. The network is evaluated in ``precision``, bfloat16 by autocast;
-    all else is not. With ``conditions`` it is told that there are no data where it is given none,
-    and these say how it sees fields.
+    moments that the law tells. Where data have no values estimates are continued as these are: the
+    loss says nothing of what a network answers there, and a sampler would lead it back to the
+    network in the next step. Conditional expectations of fields that are such continuations are
+    some as well, so that of a perfect network nothing changes. The network is evaluated in
+    ``precision``, bfloat16 by autocast; all else is not. With ``conditions`` it is told that there
+    are no data where it is given none, and these say how it sees fields.
     """
 
     def __init__(
@@ -131,7 +134,11 @@ class Denoiser(nn.Module):
         """Estimates given fields x (batch, channel, *grid) of the law ``marginal``."""
         seen = self.seen(x, marginal, condition)
         data, noise = self.prediction.data_and_noise(self.output(seen), seen.x, seen.marginal)
-        return Estimate(seen.whole(data), noise, marginal)
+        whole = seen.whole(data)
+        continued = self.law.continued(whole)
+        if continued is whole:
+            return Estimate(whole, noise, marginal)
+        return Estimate(continued, marginal.noise_from_data(x, continued), marginal)
 
     def seen(self, x: Tensor, marginal: Marginal, condition: Tensor | None = None) -> Seen:
         """Fields x of the law ``marginal`` as the network sees them: as conditions have it."""

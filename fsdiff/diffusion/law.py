@@ -10,6 +10,8 @@ from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.filling import HarmonicFilling
+from fsdiff.spaces.masks import Mask
 
 
 class SecondMoments(Protocol):
@@ -33,15 +35,24 @@ class SecondMoments(Protocol):
 class Law:
     """The law of X_t = M_t X_0 + R_t η, η ~ N(0, Q), as far as second moments determine it.
 
-    ``noise`` is N(0, Q) and ``data`` tells the second moments of X_0, fields of zero mean. Networks
-    and their training play no part in it.
+    ``noise`` is N(0, Q) and ``data`` tells the second moments of X_0, fields of zero mean. Where
+    nodes have no values, ``mask`` says so, and X_0 is the harmonic continuation of all others.
+    Networks and their training play no part in it.
     """
 
     def __init__(
-        self, *, basis: Basis, noise: SpectralPrior, process: GaussianPath, data: SecondMoments
+        self,
+        *,
+        basis: Basis,
+        noise: SpectralPrior,
+        process: GaussianPath,
+        data: SecondMoments,
+        mask: Mask | None = None,
     ) -> None:
         self.basis, self.noise, self.process, self.data = basis, noise, process, data
+        self.mask = mask
         self._on = lru_cache(maxsize=32)(self._make_spectra)
+        self._fillings: dict[int, HarmonicFilling | None] = {}
 
     @property
     def channels(self) -> int:
@@ -67,6 +78,24 @@ class Law:
         eigenvalues = self._on(n, white.dtype, white.device).noise
         # Independent unit nodes have coefficients of variance 1/size on an orthonormal basis.
         return self.basis.multiply(white, (eigenvalues * self.basis.size(n)).sqrt())
+
+    def continued(self, data: Tensor) -> Tensor:
+        """Fields (batch, channel, *grid) as X_0 is: where there are no values, those around.
+
+        On a grid with no node at all that has values of some channel they stay as they are.
+        """
+        filling = self._filling(self.basis.resolution(data))
+        return data if filling is None else filling(data)
+
+    def _filling(self, n: int) -> HarmonicFilling | None:
+        if self.mask is None:
+            return None
+        if n not in self._fillings:
+            try:
+                self._fillings[n] = HarmonicFilling(self.mask, n)
+            except ValueError:  # no cell of so coarse a grid is known
+                self._fillings[n] = None
+        return self._fillings[n]
 
     def _make_spectra(self, n: int, dtype: torch.dtype, device: torch.device) -> "_Spectra":
         return _Spectra(

@@ -8,19 +8,16 @@ from torch import Tensor
 
 from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.diffusion.time_sampling import Quantiles, TimeSampling
-from fsdiff.spaces.masks import Mask
 
 
 class DenoisingLoss:
     """The squared norm of the prediction's residual at times that ``time_sampling`` chooses.
 
-    With a ``mask`` the norm is that of functions on the nodes that have values.
+    Where nodes have no values the norm is that of functions on all others.
     """
 
-    def __init__(
-        self, denoiser: Denoiser, time_sampling: TimeSampling, mask: Mask | None = None
-    ) -> None:
-        self.denoiser, self.time_sampling, self.mask = denoiser, time_sampling, mask
+    def __init__(self, denoiser: Denoiser, time_sampling: TimeSampling) -> None:
+        self.denoiser, self.time_sampling = denoiser, time_sampling
 
     def __call__(
         self,
@@ -56,14 +53,15 @@ class DenoisingLoss:
 
         The squared function-space norm of the prediction's residual, summed over channels.
         """
-        denoiser, basis = self.denoiser, self.denoiser.law.basis
-        marginal = denoiser.law.marginal(t, basis.resolution(data))
+        denoiser, law = self.denoiser, self.denoiser.law
+        basis, mask = law.basis, law.mask
+        marginal = law.marginal(t, basis.resolution(data))
         x = marginal.apply(marginal.mean_scale, data) + marginal.apply(marginal.noise_scale, noise)
         seen = denoiser.seen(x, marginal, condition)
         output, target = denoiser.output(seen), seen.about_centre(data)
         residual = denoiser.prediction.residual(output, seen.x, target, noise, seen.marginal)
         squares = residual.square()
-        means = squares.mean(basis.grid_axes()) if self.mask is None else self.mask.mean(squares)
+        means = squares.mean(basis.grid_axes()) if mask is None else mask.mean(squares)
         return means.sum(1)
 
     def times(self, uniform: Tensor) -> Tensor:

@@ -92,8 +92,14 @@ class Diffusion(Model):
         return self._sample(sampler, n, indices, seed, condition)
 
     def _method(self, statistics: Statistics, seed: int) -> Method:
-        basis, data = self.basis, statistics.measured(self.basis)
-        law = Law(basis=basis, noise=self.noise, process=self.process, data=data)
+        basis = self.basis
+        law = Law(
+            basis=basis,
+            noise=self.noise,
+            process=self.process,
+            data=statistics.measured(basis),
+            mask=statistics.mask,
+        )
         conditioning = self._conditioning(statistics)
         if isinstance(self.network, Network):
             block = described(self.network)
@@ -101,19 +107,18 @@ class Diffusion(Model):
         else:
             network = copy.deepcopy(self.network)
         denoiser = Denoiser(law, network, self.prediction, conditioning)
-        return Method(denoiser, self.time_sampling, statistics.mask)
+        return Method(denoiser, self.time_sampling)
 
     def _conditioning(self, statistics: Statistics) -> "Conditioning | None":
         if self.condition is None:
             return None
-        self.condition.check_prediction(self.prediction)
-        self.condition.check(
-            self.basis,
-            len(statistics.mean),
-            transformed=statistics.transforms is not None,
-            masked=statistics.mask is not None,
-        )
-        return self.condition.conditioning(self.basis, statistics)
+        condition = self.condition
+        if statistics.mask is not None:
+            condition = condition.where_present(statistics.mask, self.basis)
+        condition.check_prediction(self.prediction)
+        transformed = statistics.transforms is not None
+        condition.check(self.basis, len(statistics.mean), transformed=transformed)
+        return condition.conditioning(self.basis, statistics)
 
     def _blocks(self) -> dict[str, Any]:
         if not isinstance(self.network, Network):
@@ -122,9 +127,9 @@ class Diffusion(Model):
                 f"a model with a {name} cannot be saved, as it does not know its settings: use a "
                 "network of fsdiff, or save the module's state_dict"
             )
-        condition = {} if self.condition is None else {"condition": described(self.condition)}
+        told = self.denoiser.conditions
         return {
-            **condition,
+            **({} if told is None else {"condition": described(told.condition)}),
             "prior": described(self.noise),
             "process": described(self.process),
             "prediction": described(self.prediction),

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.data.statistics import Statistics
-from fsdiff.diffusion.denoiser import Denoiser, DenoiserLike
-from fsdiff.diffusion.filled import FilledDenoiser
+from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.diffusion.samplers.base import Sampler
@@ -18,7 +17,6 @@ from fsdiff.diffusion.validation import ValidationSet
 from fsdiff.methods.base import Method
 from fsdiff.methods.weights import conditioning_of, initialised
 from fsdiff.parts import build
-from fsdiff.spaces.masks import Mask
 
 if TYPE_CHECKING:
     from fsdiff.inverse.observations.base import Observation
@@ -39,12 +37,10 @@ class Diffusion(Method):
 
     kind: Literal["diffusion"] = "diffusion"
 
-    def __init__(
-        self, denoiser: Denoiser, time_sampling: TimeSampling, mask: Mask | None = None
-    ) -> None:
+    def __init__(self, denoiser: Denoiser, time_sampling: TimeSampling) -> None:
         self.denoiser = denoiser
         self.basis, self.network = denoiser.law.basis, denoiser.network
-        self.denoising_loss = DenoisingLoss(denoiser, time_sampling, mask)
+        self.denoising_loss = DenoisingLoss(denoiser, time_sampling)
 
     @classmethod
     def configured(cls, config: Mapping[str, Any], statistics: Statistics, seed: int) -> Self:
@@ -55,12 +51,13 @@ class Diffusion(Method):
             noise=build("prior", config["prior"]),
             process=build("process", config["process"]),
             data=statistics.measured(basis),
+            mask=statistics.mask,
         )
         conditioning = conditioning_of(config, basis, statistics)
         network = initialised(config["network"], basis, law.channels, seed, conditioning)
         prediction = build("prediction", config["prediction"])
         denoiser = Denoiser(law, network, prediction, conditioning)
-        return cls(denoiser, build("time_sampling", config["time_sampling"]), statistics.mask)
+        return cls(denoiser, build("time_sampling", config["time_sampling"]))
 
     @property
     def prepared(self) -> bool:
@@ -118,8 +115,4 @@ class Diffusion(Method):
         if sampler is None:
             raise ValueError("a diffusion is sampled by a sampler: give one, such as dpm_solver")
         self.denoiser.eval()
-        mask = self.denoising_loss.mask
-        denoiser: DenoiserLike = self.denoiser
-        if mask is not None:
-            denoiser = FilledDenoiser(denoiser, mask)
-        return sampler(denoiser, n, indices, seed, condition=condition, device=device)
+        return sampler(self.denoiser, n, indices, seed, condition=condition, device=device)

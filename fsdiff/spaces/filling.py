@@ -1,6 +1,8 @@
 """Values for nodes without any: the harmonic continuation of the others."""
 
+from collections.abc import Callable
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +22,7 @@ class HarmonicFilling:
     walls of each axis: no flux through neumann walls, zero on dirichlet ones. Of all continuations
     it is the one with the least gradient; it has no values beyond those around it (where no wall
     holds it at zero), so that positive fields stay positive. It is linear in the field, and each
-    field is filled by itself.
+    field is filled by itself. Gradients of what is done with filled fields go through it.
     """
 
     def __init__(self, mask: Mask, n: int) -> None:
@@ -34,13 +36,41 @@ class HarmonicFilling:
 
     def __call__(self, fields: Tensor) -> Tensor:
         """Fields (..., channel, *grid) with values at all nodes; those that are there stay."""
+        filled: Tensor = _Filled.apply(fields, self)
+        return filled
+
+    def filled(self, fields: Tensor) -> Tensor:
+        """The same, not recorded for gradients."""
+        return self._changed(fields, _Dirichlet.fill)
+
+    def transposed(self, fields: Tensor) -> Tensor:
+        """The transposed map of nodal values: what lies in gaps, given to the nodes around them."""
+        return self._changed(fields, _Dirichlet.collect)
+
+    def _changed(
+        self, fields: Tensor, change: "Callable[[_Dirichlet, np.ndarray], None]"
+    ) -> Tensor:
+        """Fields of which each channel with gaps was changed in place, one by one."""
         values = fields.detach().cpu().numpy()
         values = values.reshape(-1, *self.present.shape).copy()
         for channel, problem in enumerate(self._of_channel):
             if problem is not None:
                 for field in values[:, channel]:
-                    problem.fill(field)
+                    change(problem, field)
         return torch.from_numpy(values).reshape(fields.shape).to(fields.device)
+
+
+class _Filled(torch.autograd.Function):
+    """One node of torch's graph for a linear map that is solved outside of it."""
+
+    @staticmethod
+    def forward(context: Any, fields: Tensor, filling: HarmonicFilling) -> Tensor:
+        context.filling = filling
+        return filling.filled(fields)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return context.filling.transposed(gradients[0]), None
 
 
 class _Dirichlet:
@@ -70,6 +100,13 @@ class _Dirichlet:
         # About their mean, so that what is constant stays so to the last digit.
         mean = known.mean() if self._constants else 0.0
         flat[self._missing] = mean - self._factors.solve(self._coupling @ (known - mean))
+
+    def collect(self, field: np.ndarray) -> None:
+        """Apply the transposed map to a field (*grid); the equation is symmetric."""
+        flat = field.reshape(-1)
+        missing = self._factors.solve(flat[self._missing].astype(np.float64))
+        flat[self._known] -= self._coupling.T @ missing
+        flat[self._missing] = 0.0
 
     @cached_property
     def _constants(self) -> bool:

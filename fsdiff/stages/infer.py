@@ -56,10 +56,10 @@ def infer(
         first += case * MOST_DRAWS
         return conditional(case)(range(first, first + len(batch)))
 
-    draw_batches(drawn, batches, sampled, state, f"draw posteriors at {n}")
+    mask = model.statistics.mask
+    draw_batches(drawn, batches, sampled, state, f"draw posteriors at {n}", mask)
     fields = drawn.samples.fields.unflatten(0, (cases, draws))
     operator: Observation = build("operator", config["operator"])
-    mask = model.statistics.mask
     residuals = [
         observed.residuals(u, case, operator, basis, mask) for case, u in enumerate(fields)
     ]

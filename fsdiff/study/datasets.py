@@ -127,10 +127,14 @@ class Dataset(Block):
         return self
 
     def own(self, part: InNames) -> InNames:
-        """An observation or a condition in numbers of the data's channels and places of its box."""
+        """An observation or a condition in numbers of the data's channels and places of its box.
+
+        Of data with nodes without values, what is seen at the others; ValueError if nothing can be.
+        """
         source = self.source.part
         named: InNames = part.named(source.names)
-        return named.placed(list(source.node_positions.values()), source.basis)
+        placed = named.placed(list(source.node_positions.values()), source.basis)
+        return placed if source.mask is None else placed.where_present(source.mask, self.basis)
 
     @property
     def samples(self) -> int:

@@ -192,7 +192,6 @@ class Experiment(Block):
                 dataset.basis,
                 source.values,
                 transformed=bool(dataset.transforms),
-                masked=getattr(source, "gaps", "refuse") == "mask",
             )
         return condition
 

@@ -54,16 +54,12 @@ class ObservedCases(Block):
     """The noise of a case depends on this seed and its number only."""
 
     def observation(self, dataset: Dataset) -> Observation:
-        """What the operator stands for, in numbers of channels and places of the box.
-
-        Of data with nodes without values, what is seen at the others.
-        """
+        """What the operator stands for, in numbers of channels and places of the box."""
         operator = self.operator.part
         if self.data is not None:
             operator = _at_places(operator, self.measured(dataset).places)
         observation: Observation = dataset.own(operator)
-        mask = dataset.source.part.mask
-        return observation if mask is None else observation.where_present(mask, dataset.basis)
+        return observation
 
     def measured(self, dataset: Dataset) -> "Measurements":
         """What the file of measurements says; StorageError where it cannot be used."""

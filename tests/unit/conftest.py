@@ -118,12 +118,14 @@ def make_denoiser(basis, n=16, network=None, **changes):
         "prediction": Wiener(),
         "spectrum": power_law(basis, n),
         "spectrum_resolution": n,
+        "mask": None,
     } | changes
     law = Law(
         basis=basis,
         noise=parts["prior"],
         process=parts["process"],
         data=MeasuredSpectrum(parts["spectrum"], basis, parts["spectrum_resolution"]),
+        mask=parts["mask"],
     )
     return Denoiser(law, Zero() if network is None else network, parts["prediction"])
 

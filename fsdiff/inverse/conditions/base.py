@@ -23,6 +23,7 @@ from fsdiff.inverse.observations.base import Observation
 from fsdiff.randomness import generator
 from fsdiff.spaces.axes import Nodes
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask
 from fsdiff.streams import Stream
 
 NODES = 512
@@ -55,17 +56,11 @@ class Condition(ABC):
     def conditioning(self, basis: Basis, statistics: Statistics) -> "Conditioning":
         """The condition of normalised fields of a basis."""
 
-    def check(self, basis: Basis, channels: int, *, transformed: bool, masked: bool) -> None:
+    def check(self, basis: Basis, channels: int, *, transformed: bool) -> None:
         """Raise ValueError, naming the setting, where there is no such condition on the data.
 
-        ``transformed`` are data of which models see transforms, ``masked`` those with nodes without
-        values.
+        ``transformed`` are data of which models see transforms.
         """
-        if masked:
-            raise ValueError(
-                "operator: data with gaps: mask have nodes without values, where nothing can be "
-                "observed; leave the condition out"
-            )
         self.check_observation(self.operator, basis, channels)
         most = self.operator.most(basis, channels)
         if self.fewest is not None and self.fewest > most:
@@ -85,6 +80,15 @@ class Condition(ABC):
     def placed(self, nodes: Sequence[np.ndarray], basis: Basis) -> Self:
         """The same with coordinates of the box for those of the data, as observations have it."""
         return replace(self, operator=self.operator.placed(nodes, basis))
+
+    def where_present(self, mask: Mask, basis: Basis) -> Self:
+        """The same on what can be seen of data with nodes without values.
+
+        Raises ValueError where there is no such. Places that are others for every field stay: of
+        each what can be seen is known once they are drawn.
+        """
+        seen = self.operator.where_present(mask, basis)
+        return self if self.operator.random else replace(self, operator=seen)
 
 
 class Drawn(NamedTuple):
@@ -231,6 +235,8 @@ class Conditioning(nn.Module, ABC):
         if random.random() < self.condition.drop:
             return None
         observation, fewest = self._drawn_observation(random)
+        if observation is None:
+            return None
         exact = self.observe(observation, u)
         noise = random.standard_normal(len(exact))
         deviations = observation.deviations(self.basis, self.fields)
@@ -238,12 +244,23 @@ class Conditioning(nn.Module, ABC):
         seen = _chosen(random, fewest or len(data), len(data))
         return Drawn(observation, data, torch.from_numpy(seen).to(u.device))
 
-    def _drawn_observation(self, random: np.random.Generator) -> tuple[Observation, int | None]:
-        """What is observed, and how many of its data are seen at least; None means all."""
+    def _drawn_observation(
+        self, random: np.random.Generator
+    ) -> tuple[Observation | None, int | None]:
+        """What is observed, None if nothing, and how many data are seen at least; None means all.
+
+        Of random places where there may be no values those that have some.
+        """
         observation, fewest = self.condition.operator, self.condition.fewest
-        if observation.random:
-            return observation.another(self.basis, random, fewest), None
-        return observation, fewest
+        if not observation.random:
+            return observation, fewest
+        observation, mask = observation.another(self.basis, random, fewest), self.statistics.mask
+        if mask is None:
+            return observation, None
+        try:
+            return observation.where_present(mask, self.basis), None
+        except ValueError:  # no place has a value
+            return None, None
 
     def _estimated(self, moments: JointMoments, data: Tensor, seen: Tensor, n: int) -> Tensor:
         """Conditions at level n of data (batch, size) of which some are ``seen``."""

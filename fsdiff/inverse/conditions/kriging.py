@@ -18,6 +18,7 @@ from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike, node_weights
 from fsdiff.randomness import normals
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.filling import HarmonicFilling
 from fsdiff.streams import Stream
 
 LARGEST = 2**23
@@ -32,7 +33,8 @@ class Kriging(Condition):
 
     Channels that share a basis tell of each other, as the training fields do. For linear
     observations of any places, others than those trained with as well. The modes beyond
-    ``resolution`` count as independent noise of each datum.
+    ``resolution`` count as independent noise of each datum. Where data have no values the law is
+    that of fields which are continued there, as data are.
     """
 
     kind: Literal["kriging"] = "kriging"
@@ -41,10 +43,10 @@ class Kriging(Condition):
         """With the spectrum that is known of the fields."""
         return KrigingConditioning(self, basis, statistics)
 
-    def check(self, basis: Basis, channels: int, *, transformed: bool, masked: bool) -> None:
+    def check(self, basis: Basis, channels: int, *, transformed: bool) -> None:
         """Refuse transforms besides, through which nothing stays linear."""
         refuse_transforms(self.kind, transformed)
-        super().check(basis, channels, transformed=transformed, masked=masked)
+        super().check(basis, channels, transformed=transformed)
 
     def check_observation(self, observation: Observation, basis: Basis, channels: int) -> None:
         """Refuse what is not linear."""
@@ -104,7 +106,7 @@ class KrigingConditioning(Conditioning):
 
     @cached_property
     def prior(self) -> tuple[Tensor, Tensor]:
-        """Zero and Σ_k c_k e_k² at every node."""
+        """Zero and Σ_k c_k e_k² at every node, of continued fields where there are no values."""
         nodes = torch.arange(self.basis.size(self.level))
         parts = [self._at(some) for some in nodes.split(max(1, 2**20 // len(nodes)))]
         values = torch.cat(parts, 1).view(self.fields, *self.basis.grid(self.level))
@@ -116,8 +118,16 @@ class KrigingConditioning(Conditioning):
         basis, n = self.basis, self.level
         unit = torch.nn.functional.one_hot(nodes, basis.size(n)).double()
         fields = unit.view(-1, 1, *basis.grid(n)).expand(-1, self.fields, *basis.grid(n))
-        spread = basis.multiply(fields, self.spectrum.spectrum(n)).flatten(2)
-        return (spread * unit[:, None]).sum(-1).T
+        if self._filling is not None:
+            fields = self._filling.transposed(fields)
+        spread = basis.multiply(fields, self.spectrum.spectrum(n))
+        return (spread * fields).flatten(2).sum(-1).T
+
+    @cached_property
+    def _filling(self) -> HarmonicFilling | None:
+        """What continues fields at ``level`` where they have no values."""
+        mask = self.statistics.mask
+        return None if mask is None else HarmonicFilling(mask, self.level)
 
     def completed(self, fields: Tensor, seeds: Sequence[int]) -> Tensor:
         """With what their grid does not resolve and the data's finest does, from the Gaussian law.
@@ -168,10 +178,13 @@ class KrigingConditioning(Conditioning):
         grid, basis = self._grid(device), self.basis
         maps = [self._map(one, self.level) for one in observations]
         rows = [grid.scale * _rows(one, grid.zero) for one in maps]
+        if self._filling is not None:
+            rows = [self._filling.transposed(fields) for fields in rows]
         # One by one, as what fits into a cache is faster than all at once.
-        gains = pad([symbols.multiply(basis, fields, grid.spectrum) for fields in rows])
+        spread = [symbols.multiply(basis, fields, grid.spectrum) for fields in rows]
+        gains = pad(spread if self._filling is None else [*map(self._filling, spread)])
         weights = node_weights(basis, self.level, grid.zero)
-        gram = pad([weights * fields for fields in rows]).flatten(2) @ gains.flatten(2).mT
+        gram = pad([weights * fields for fields in rows]).flatten(2) @ pad(spread).flatten(2).mT
         variances = [one.variances(basis, self.fields).to(device) for one in observations]
         noise = pad_sequence(variances, batch_first=True, padding_value=1.0)
         return JointMoments(

@@ -34,9 +34,9 @@ class Regression(Condition):
         """Not yet measured."""
         return RegressionConditioning(self, basis, statistics)
 
-    def check(self, basis: Basis, channels: int, *, transformed: bool, masked: bool) -> None:
+    def check(self, basis: Basis, channels: int, *, transformed: bool) -> None:
         """Refuse places that are others each time."""
-        super().check(basis, channels, transformed=transformed, masked=masked)
+        super().check(basis, channels, transformed=transformed)
         if self.operator.random:
             raise ValueError(
                 f"kind = regression: {self.operator.kind} has other places for every field, and "

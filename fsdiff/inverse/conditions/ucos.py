@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from fsdiff.inverse.guidance.problem import MOST_DATA, Gain, Problem, wiener_cov
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.physical import Physical
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Combined(Condition):
         """With the spectrum that is known of the fields."""
         return CombinedConditioning(self, basis, statistics)
 
-    def check(self, basis: Basis, channels: int, *, transformed: bool, masked: bool) -> None:
+    def check(self, basis: Basis, channels: int, *, transformed: bool) -> None:
         """Refuse what kriging refuses, and parts of the data."""
         for name in ("fewest", "resolution"):
             if (value := getattr(self, name)) is not None:
@@ -53,12 +54,16 @@ class Combined(Condition):
                     "resolution of the fields; leave it out, or use kind: kriging"
                 )
         refuse_transforms(self.kind, transformed)
-        super().check(basis, channels, transformed=transformed, masked=masked)
+        super().check(basis, channels, transformed=transformed)
         if (size := len(self.operator.deviations(basis, channels))) > MOST_DATA:
             raise ValueError(
                 f"kind = ucos: {size} data, and no more than {MOST_DATA} are combined with states; "
                 "use kind: kriging"
             )
+
+    def where_present(self, mask: Mask, basis: Basis) -> Self:
+        """The same on what can be seen, at the places of the seed as well."""
+        return replace(self, operator=self.operator.where_present(mask, basis))
 
     def check_prediction(self, prediction: Prediction) -> None:
         """Refuse predictions of noise, of which that of the data is a part here."""
@@ -88,7 +93,8 @@ class CombinedConditioning(KrigingConditioning):
 
     def __init__(self, condition: Condition, basis: Basis, statistics: Statistics) -> None:
         # What is combined has to be of one Gaussian law; that of each channel by itself will do.
-        super().__init__(condition, basis, replace(statistics, coherence=None))
+        # It is stationary, whether nodes have values or not: no datum is of those that have none.
+        super().__init__(condition, basis, replace(statistics, coherence=None, mask=None))
         self.level = statistics.resolution
         self._problem = lru_cache(maxsize=2)(self._make_problem)
         self._known = lru_cache(maxsize=64)(self._make_known)

@@ -167,8 +167,9 @@ class DenoiserGuidance(Guidance):
 class GuidedDenoiser:
     """A denoiser that knows data y of an observation; ``DenoiserLike``.
 
-    What depends on the time and the observation only is kept, so that many samples, and data of
-    many cases by ``given``, share it.
+    Where fields have no values its estimates are continued, as data are. What depends on the time
+    and the observation only is kept, so that many samples, and data of many cases by ``given``,
+    share it.
     """
 
     def __init__(
@@ -202,4 +203,4 @@ class GuidedDenoiser:
 
     def _conditioned(self, x: Tensor, marginal: Marginal, condition: Tensor | None) -> Tensor:
         question = Question(self.problem, self.data, self.denoiser, x, marginal, condition)
-        return self.guidance.conditioned(question).to(x)
+        return self.law.continued(self.guidance.conditioned(question).to(x))

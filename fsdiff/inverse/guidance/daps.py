@@ -111,7 +111,7 @@ class _Annealing(Sampler):
             accepted = self._uniform(run, state, number, step).log() < misfit - proposed
             u = torch.where(accepted.view(-1, *[1] * (u.ndim - 1)), proposal, u)
             misfit = torch.where(accepted, proposed, misfit)
-        return u
+        return run.law.continued(u)
 
     def _misfit(self, question: Question, u: Tensor) -> Tensor:
         """½ (y − G(u))ᵀ Γ⁻¹ (y − G(u)), (batch,)."""

@@ -22,13 +22,13 @@ def gaussian_draw(
     """Draws from N(x̂_0, V) given y by Matheron's rule.
 
     x = z + V H*(Γ + H V H*)⁻¹(y + ε′ − H z) with z ~ N(x̂_0, V) and ε′ ~ N(0, Γ), which depend on
-    (seed, index, step) only.
+    (seed, index, step) only. Where fields have no values draws are continued, as data are.
     """
     gain = question.problem.gain(question.marginal, question.n, covariance)
     spread = gain.from_noise(noise_of(run, gain.symbol.device))
     z = estimate + gaussian_spread(run, state, spread, *step)
     residual = question.residual(z) + data_noise(run, state, question, *step)
-    return z + gain(residual, z)
+    return run.law.continued(z + gain(residual, z))
 
 
 def gaussian_spread(run: Run, state: State, spread: Tensor, *step: int) -> Tensor:

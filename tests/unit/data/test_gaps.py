@@ -14,6 +14,8 @@ from fsdiff.data import hierarchy, json_files, storage
 from fsdiff.data.sources.files import FileData
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.inverse.observations.mask import Mask
+from fsdiff.inverse.observations.some import Some
 from fsdiff.jobs.failures import StorageError
 from fsdiff.methods import models
 from fsdiff.spaces.bases import CosineBasis
@@ -295,11 +297,11 @@ def test_the_loss_is_that_of_nodes_with_values(workflow):
             return seen["residual"]
 
     watched = Denoiser(denoiser.law, denoiser.network, Watched())
-    found = type(loss)(watched, loss.time_sampling, loss.mask).at(fields, t, noise)
+    found = type(loss)(watched, loss.time_sampling).at(fields, t, noise)
     squares = seen["residual"].square()
     expected = squares[:, 0][:, ~torch.from_numpy(LAND)].mean(1) + squares[:, 1].mean((1, 2))
     torch.testing.assert_close(found, expected)
-    assert loss.mask is not None
+    assert denoiser.law.mask is not None
 
 
 def test_reference_rows_are_finite(workflow):
@@ -333,6 +335,41 @@ def test_arrays_with_gaps_are_fitted_saved_and_sampled(tmp_path):
     model.save(tmp_path / "model")
     again = fs.load(tmp_path / "model").sample(fs.DPMSolver(steps=2), n=2 * N, indices=[0, 1])
     assert torch.equal(again.fields.nan_to_num(), drawn.fields.nan_to_num())
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        fs.KrigingCondition(operator=fs.RandomPoints(number=8, noise=0.1)),
+        fs.RegressionCondition(operator=fs.GridOfPoints(shape=(4, 4), noise=0.1)),
+        fs.CombinedCondition(operator=Mask(resolution=8, share=0.5, noise=0.1)),
+    ],
+    ids=lambda condition: condition.kind,
+)
+def test_models_are_told_of_arrays_with_gaps_what_is_seen_of_them(tmp_path, condition):
+    """Sensors and nodes where there are values; draws have gaps, and are the same once loaded."""
+    model = fs.Diffusion(
+        fs.FNO(basis="cosine", width=4, modes=2, layers=1, projection=4),
+        basis=CosineBasis(),
+        noise=fs.Bessel(),
+        condition=condition,
+    ).fit(waves(), [fs.Level(resolution=N, epochs=1, batch_size=4)])
+    seen = model.denoiser.conditions.condition.operator
+    if condition.kind == "kriging":  # of any data: those trained with are others for every field
+        assert seen == condition.operator
+        seen = fs.Points(points=((0.1, 0.1), (0.9, 0.3)), noise=0.1)
+    else:
+        assert isinstance(seen, Some)
+    data = torch.zeros(len(seen.deviations(CosineBasis(), 2)), dtype=torch.float64)
+    few = fs.DPMSolver(steps=2)
+    drawn = model.sample(few, n=N, indices=[0, 1], observed=(seen, data))
+    there = torch.from_numpy(PRESENT).expand(2, -1, -1, -1)
+    assert torch.equal(drawn.fields.isfinite(), there)
+    apart = model.sample(few, n=N, indices=[0, 1]).fields
+    assert not torch.equal(drawn.fields.nan_to_num(), apart.nan_to_num())
+    model.save(tmp_path / "model")
+    again = fs.load(tmp_path / "model").sample(few, n=N, indices=[1], observed=(seen, data))
+    assert torch.equal(again.fields.nan_to_num(), drawn.fields[1:].nan_to_num())
 
 
 def test_arrays_with_gaps_that_differ_are_refused():

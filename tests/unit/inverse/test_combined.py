@@ -192,7 +192,7 @@ def test_what_cannot_be_combined_is_refused(problem):
     def refused(match, **settings):
         settings = {"operator": SENSORS, **settings}
         with pytest.raises(ValueError, match=match):
-            Combined(**settings).check(CosineBasis(1), 1, transformed=False, masked=False)
+            Combined(**settings).check(CosineBasis(1), 1, transformed=False)
 
     refused("^fewest = 3: kind = ucos takes all data of one observation", fewest=3)
     refused("^resolution = 8: kind = ucos takes all data", resolution=8)

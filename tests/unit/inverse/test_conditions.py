@@ -1,5 +1,7 @@
 """Conditions: estimates that are functions, equal to kriging, and all that the data say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -26,6 +28,8 @@ from fsdiff.inverse.recursion import Normal, law_of_samples, posterior
 from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
 from fsdiff.spaces.boxes import Box
+from fsdiff.spaces.filling import HarmonicFilling
+from fsdiff.spaces.masks import Mask as Gaps
 
 MEAN, SCALE = 3.0, 2.0
 CPU = torch.device("cpu")
@@ -224,6 +228,62 @@ def test_training_sees_any_number_of_sensors_anywhere_and_sometimes_none(problem
     assert abs(float(noise.std()) - 0.1) < 0.005
 
 
+def with_gaps(problem, condition, n, missing):
+    """A condition on fields that are continued over some nodes, those of one corner."""
+    present = torch.ones(1, *problem.basis.grid(n), dtype=torch.bool)
+    present[(0, *missing)] = False
+    gaps = Gaps(present, problem.basis)
+    statistics = replace(statistics_of(problem, n), mask=gaps)
+    seen = condition.where_present(gaps, problem.basis)
+    return gaps, seen.conditioning(problem.basis, statistics)
+
+
+@pytest.mark.parametrize(
+    "observation",
+    [RandomPoints(number=9, noise=0.3, seed=4), Mask(resolution=12, share=0.3, noise=0.3)],
+    ids=lambda observation: observation.kind,
+)
+@pytest.mark.parametrize("basis", [CosineBasis(1), FourierBasis(2)], ids=["interval", "torus"])
+def test_over_gaps_it_is_kriging_of_continued_fields(problem, basis, observation):
+    """With F C Fᵀ in the place of C, F the harmonic continuation."""
+    gaussian, n = problem(basis), 12
+    missing = (slice(3, 8),) * basis.dimension
+    gaps, known = with_gaps(gaussian, Kriging(operator=observation), n, missing)
+    seen = observation.where_present(gaps, basis)
+    size, shape = basis.size(n), (-1, 1, *basis.grid(n))
+    units = torch.eye(size, dtype=torch.float64).view(shape)
+    filled = HarmonicFilling(gaps, n)(units).view(size, size).T
+    before = prior(gaussian, n)
+    before = Normal(before.mean, filled @ before.covariance @ filled.T)
+    u = filled @ gaussian.data.sample(np.random.default_rng(1), 1, n).flatten()
+    data = seen.draw(SCALE * u.view(shape) + MEAN, basis, 2, [0])[0]
+    matrix, noise = gaussian.matrix(seen, n), seen.variances(basis, 1)
+    exact = posterior(before, SCALE * matrix, noise, data - matrix.sum(1) * MEAN)
+    found = torch.stack(parts_of(known.given(seen, data, n)))
+    expected = torch.stack([exact.mean, exact.covariance.diagonal().sqrt()])
+    expected = basis.resample(expected.view(shape), n).flatten(1)
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_random_places_are_seen_where_there_are_values(problem):
+    """All with a value near, and in a field that has one value only mostly nothing."""
+    gaussian, n = problem(CosineBasis(2)), 16
+    sensors = Kriging(operator=RandomPoints(number=6, noise=0.1), drop=0.0)
+    half = slice(8, 16)
+    _, known = with_gaps(gaussian, sensors, n, (slice(None), half))
+    found = [known._draw(torch.zeros(1, n, n), seed) for seed in range(200)]
+    seen = [one.observation for one in found if one is not None]
+    places = np.concatenate([one.coordinates(gaussian.basis) for one in seen])
+    assert places[:, 1].max() < 0.5
+    expected = 200 * 6 / 2  # binomial, of variance half of that
+    assert abs(len(places) - expected) < 4 * (expected / 2) ** 0.5
+    assert {len(one.deviations(gaussian.basis, 1)) for one in seen} == {1, 2, 3, 4, 5, 6}
+    _, blind = with_gaps(gaussian, sensors, n, (slice(None), slice(1, 16)))
+    found = [blind._draw(torch.zeros(1, n, n), seed) for seed in range(200)]
+    share = sum(one is not None for one in found) / 200
+    assert abs(share - (1 - (15 / 16) ** 6)) < 0.15
+
+
 def test_fixed_observations_have_fresh_noise_and_any_of_their_data(problem):
     gaussian, n = problem(CosineBasis(1)), 16
     operator = Averages(resolution=4, noise=0.1)
@@ -311,13 +371,12 @@ def test_what_cannot_be_is_refused():
     basis = CosineBasis(2)
     sensors = RandomPoints(number=8, noise=0.1)
 
-    def refused(condition, match, transformed=False, masked=False):
+    def refused(condition, match, transformed=False):
         with pytest.raises(ValueError, match=match):
-            condition.check(basis, 1, transformed=transformed, masked=masked)
+            condition.check(basis, 1, transformed=transformed)
 
     refused(Kriging(operator=sensors, fewest=9), "^fewest = 9: no more than 8 are observed")
     refused(Kriging(operator=sensors), "transformed fields.*kind: regression", transformed=True)
-    refused(Kriging(operator=sensors), "gaps: mask", masked=True)
     pressure = parts.build("operator", {"kind": "mapped", "map": {"kind": "darcy"}, "noise": 0.1})
     refused(Kriging(operator=pressure), "kind mapped are not linear; use kind: regression")
     refused(Regression(operator=sensors), "random_points has other places for every field")

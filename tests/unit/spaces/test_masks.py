@@ -166,6 +166,22 @@ def test_fields_are_filled_one_by_one_and_those_without_gaps_not_at_all(kind):
     assert torch.equal(nothing(whole), whole)
 
 
+@pytest.mark.parametrize("basis", [CosineBasis(), MIXED, SineBasis(), FourierBasis()])
+def test_gradients_go_through_what_is_filled(basis):
+    """⟨F u, v⟩ = ⟨u, Fᵀ v⟩, for v that lie in gaps as well; nothing depends on what lies there."""
+    mask = some(basis, 12, channels=2)
+    filling, shape = HarmonicFilling(mask, 12), (3, 2, *basis.grid(12))
+    u, v = torch.randn((2, *shape), dtype=torch.float64)
+    u.requires_grad_()
+    product = (filling(u) * v).sum()
+    (gradient,) = torch.autograd.grad(product, u)
+    torch.testing.assert_close(gradient, filling.transposed(v), rtol=0, atol=0)
+    torch.testing.assert_close((u * gradient).sum(), product, rtol=1e-12, atol=1e-12)
+    assert not gradient[~mask.present.expand(shape)].any()
+    twice = filling.transposed(gradient)  # F is a projection, and so is Fᵀ
+    torch.testing.assert_close(twice, gradient, rtol=0, atol=0)
+
+
 def test_constants_stay_what_they_are():
     mask = some(FourierBasis(), 16)
     fields = torch.full((1, 1, 16, 16), 287.15)

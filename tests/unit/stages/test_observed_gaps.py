@@ -8,8 +8,11 @@ import torch
 from fsdiff import study as config
 from fsdiff.data import hierarchy, masking, storage
 from fsdiff.inverse.observations.some import Some
+from fsdiff.methods import models
 from fsdiff.parts import build
 from fsdiff.reports.posteriors.seen import seen
+from fsdiff.stages.infer import infer
+from fsdiff.stages.measure import prepared
 from fsdiff.stages.observe import observe
 from fsdiff.stages.observed import Observed
 from fsdiff.study import ConfigurationError
@@ -44,22 +47,24 @@ def sea(tmp_path_factory):
 
 
 def loaded(sea, **operator):
+    return config.load(document(sea, **operator))
+
+
+def document(sea, **operator):
     source = {"kind": "files", "path": str(sea), "gaps": "mask"}
     split = {"train": 3, "validation": 1, "test": 4}
-    return config.load(
-        {
-            "datasets": {"sea": {"source": source, "split": split, "resolutions": [N]}},
-            "experiments": {
-                "surrogate": {
-                    "dataset": "sea",
-                    "method": {"kind": "gaussian"},
-                    "samples": {"count": 2, "resolutions": [N]},
-                }
-            },
-            "evaluation": {"metrics": {"one_point": {"kind": "one_point"}}},
-            "observations": {"seen": {"dataset": "sea", "operator": {"noise": 0.1, **operator}}},
-        }
-    )
+    return {
+        "datasets": {"sea": {"source": source, "split": split, "resolutions": [N]}},
+        "experiments": {
+            "surrogate": {
+                "dataset": "sea",
+                "method": {"kind": "gaussian"},
+                "samples": {"count": 2, "resolutions": [N]},
+            }
+        },
+        "evaluation": {"metrics": {"one_point": {"kind": "one_point"}}},
+        "observations": {"seen": {"dataset": "sea", "operator": {"noise": 0.1, **operator}}},
+    }
 
 
 def refusal(sea, **operator):
@@ -67,6 +72,44 @@ def refusal(sea, **operator):
         loaded(sea, **operator)
     (found,) = caught.value.problems
     return found
+
+
+def told(sea, condition, **operator):
+    """A study of a model with a condition, and draws given what is observed."""
+    study = document(sea, **operator)
+    condition = {**condition, "operator": {"noise": 0.1, **condition["operator"]}}
+    study["experiments"] = {
+        "model": {
+            "dataset": "sea",
+            "prior": {"kind": "bessel"},
+            "process": {"kind": "vp"},
+            "prediction": {"kind": "wiener"},
+            "network": {"kind": "fno", "width": 4, "modes": 2, "layers": 1, "projection": 4},
+            "condition": condition,
+            "levels": [{"resolution": N, "epochs": 1, "batch_size": 3}],
+            "sampler": {"kind": "dpm_solver", "steps": 2},
+            "samples": {"count": 2, "resolutions": [N]},
+        }
+    }
+    drawn = {"experiment": "model", "observation": "seen", "draws": 20, "resolutions": [N]}
+    wiener = {"guidance": {"kind": "wiener"}}
+    study["posteriors"] = {"told": drawn, "led": {**drawn, **wiener}}
+    return config.load(study)
+
+
+def observe_data(study, folder):
+    """The data set of a study and what is observed of it, in ``12.nc`` and ``seen.nc``."""
+    dataset = study.datasets["sea"]
+    made = storage.Provenance(study.simulate_slice("sea"), "code", 0)
+    fields = dataset.source.part.generate(range(8), 0)
+    storage.write(fields, folder / "shard.nc", title="shard", provenance=made)
+    counts = dataset.split.plain()
+    merged = hierarchy.merge([folder / "shard.nc"], split=counts, expected=made)
+    merged = merged.merge(hierarchy.statistics(merged, dataset.basis), combine_attrs="override")
+    merged = merged.assign(masking.restricted(merged, dataset.basis, N))
+    storage.write(merged, folder / "12.nc", title="data", provenance=made)
+    job = {"config": study.observe_slice("seen"), "code": "code"}
+    observe(job, data=folder / "12.nc", output=folder / "seen.nc")
 
 
 def test_points_are_places_in_degrees(sea):
@@ -98,16 +141,7 @@ def test_residuals_of_fields_without_values_on_land_are_those_of_the_sea(sea, tm
     """What was seen is at nodes with values; what draws have elsewhere is of no account."""
     study = loaded(sea, kind="mask", resolution=N, share=0.5)
     dataset, block = study.datasets["sea"], study.observe_slice("seen")
-    made = storage.Provenance(study.simulate_slice("sea"), "code", 0)
-    fields = dataset.source.part.generate(range(8), 0)
-    storage.write(fields, tmp_path / "shard.nc", title="shard", provenance=made)
-    counts = dataset.split.plain()
-    merged = hierarchy.merge([tmp_path / "shard.nc"], split=counts, expected=made)
-    merged = merged.merge(hierarchy.statistics(merged, dataset.basis), combine_attrs="override")
-    merged = merged.assign(masking.restricted(merged, dataset.basis, N))
-    storage.write(merged, tmp_path / "12.nc", title="data", provenance=made)
-    job = {"config": block, "code": "code"}
-    observe(job, data=tmp_path / "12.nc", output=tmp_path / "seen.nc")
+    observe_data(study, tmp_path)
     observed = Observed.read(tmp_path / "seen.nc", dataset.basis)
     operator = build("operator", block["operator"])
     with storage.read(tmp_path / "12.nc") as data:
@@ -125,3 +159,70 @@ def test_residuals_of_fields_without_values_on_land_are_those_of_the_sea(sea, tm
     (image,) = seen(operator, dataset.basis, 1, stored["data"].values[0], N)[0]
     assert np.isfinite(image.values).sum() == len(places)
     assert not np.isfinite(image.values[np.isnan(field)]).any()
+
+
+@pytest.mark.parametrize(
+    ("condition", "wrong"),
+    [
+        ({"kind": "kriging", "operator": {"kind": "averages", "resolution": 4}}, "looks at nodes"),
+        (
+            {
+                "kind": "kriging",
+                "operator": {"kind": "points", "measured": "data", "points": [[44.0, 14.0]]},
+            },
+            "is where the data have no values",
+        ),
+        (
+            {"kind": "regression", "operator": {"kind": "mask", "resolution": N, "share": 0.5}},
+            "mask has other places for every field",
+        ),
+    ],
+)
+def test_conditions_on_land_are_refused(sea, condition, wrong):
+    with pytest.raises(ConfigurationError) as caught:
+        told(sea, condition, kind="mask", resolution=N, share=0.5)
+    assert any("experiments.model.condition" in problem for problem in caught.value.problems)
+    assert any(wrong in problem for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("kind", "operator"),
+    [
+        ("kriging", {"kind": "random_points", "number": 20}),
+        ("regression", {"kind": "grid_of_points", "shape": [4, 4]}),
+        ("ucos", {"kind": "mask", "resolution": N, "share": 0.5}),
+    ],
+)
+def test_models_with_conditions_are_trained_and_asked_at_sea(sea, tmp_path, kind, operator):
+    """And draws led by the data besides know nothing of what a network says of land."""
+    study = told(sea, {"kind": kind, "operator": operator}, **operator)
+    observe_data(study, tmp_path)
+    block = study.train_slice("model", N, 0)
+    method, statistics, meaning = prepared(block, tmp_path / "12.nc")
+    with storage.read(tmp_path / "12.nc") as data:
+        fields = statistics.normalise(torch.from_numpy(data["field"].values[:3])).float()
+    method.prepare(fields)
+    assert method.loss(fields, torch.Generator().manual_seed(0)).isfinite().all()
+    about = {"config": block, "data": meaning, "parameters": 0, "training_seconds": 0.0}
+    about |= storage.Provenance(block, "code", 0).attributes()
+    paths = {"weights": tmp_path / "m.safetensors", "sidecar": tmp_path / "m.json"}
+    models.save(method, statistics, about, **paths)
+    found = {}
+    for name in ("told", "led"):
+        infer(
+            {"config": study.infer_slice(name, N, 0), "code": "code"},
+            weights=paths["weights"],
+            observation=tmp_path / "seen.nc",
+            output=tmp_path / f"{name}.nc",
+            cost=tmp_path / f"{name}.json",
+            states=tmp_path,
+        )
+        found[name] = storage.read_results(tmp_path / f"{name}.nc")
+    land = np.zeros((N, N), bool)
+    land[LAND] = True
+    for draws in found.values():
+        values = draws["draws"].values
+        np.testing.assert_array_equal(np.isnan(values), np.broadcast_to(land, values.shape))
+        assert np.isfinite(draws["residuals"].values).all()
+    # An untrained network knows nothing; led by data of Gaussian fields draws come near to them.
+    assert np.square(found["led"]["residuals"].values).mean() < 9
