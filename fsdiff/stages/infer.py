@@ -1,7 +1,8 @@
 """Draw functions given what is observed of them, case by case."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from fsdiff.spaces.axes import shape_text
 from fsdiff.stages.files import state_path
 from fsdiff.stages.job import Job
 from fsdiff.stages.observed import Observed, labelled
-from fsdiff.stages.sample import draw_batches, left_over
+from fsdiff.stages.sample import Drawn, draw_batches, left_over, shards_of
 
 MOST_DRAWS = 10**6
 """Indices of the draws of a case: those of other cases are different ones."""
@@ -32,14 +33,21 @@ Draw = Callable[[range], Samples]
 
 
 def infer(
-    job: Job, *, weights: Path, observation: Path, output: Path, cost: Path, states: Path
+    job: Job,
+    *,
+    weights: Path,
+    observation: Path,
+    shards: Sequence[Path] = (),
+    output: Path,
+    cost: Path,
+    states: Path,
 ) -> None:
     """Draw from the posterior of each case of an observation.
 
     ``output`` has ``draws`` (case, draw, channel, *axes) and their ``residuals`` (G(u) − y)/σ
-    (case, draw, datum); ``cost`` the network evaluations and seconds that
-    they took. An interrupted run leaves finished draws in the folder ``states`` and is continued
-    from there.
+    (case, draw, datum); ``cost`` the network evaluations and seconds that they took. Where there
+    are ``shards``, in order, they are put together instead. An interrupted run leaves finished
+    draws in the folder ``states`` and is continued from there.
     """
     config = job["config"]
     model = models.load(weights, chosen_device())
@@ -47,19 +55,13 @@ def infer(
     observed = Observed.read(observation, basis)
     n, draws, cases = config["resolution"], config["draws"], len(observed.samples)
     state = state_path(job, [weights, observation], states, f"infer-{n}")
-    drawn = left_over(state, model, n, cases * draws)
-    batches = [*within_cases(drawn.count, cases, draws, config["batch_size"])]
-    conditional = lru_cache(maxsize=1)(drawing(model, observed, config))
-
-    def sampled(batch: range) -> Samples:
-        case, first = divmod(batch.start, draws)
-        first += case * MOST_DRAWS
-        return conditional(case)(range(first, first + len(batch)))
-
-    mask = model.statistics.mask
-    draw_batches(drawn, batches, sampled, state, f"draw posteriors at {n}", mask)
+    if shards:
+        drawn = joined_by_case(shards_of(shards, model, n, cases * draws), cases)
+    else:
+        drawn = draw(range(draws), model, observed, config, state)
     fields = drawn.samples.fields.unflatten(0, (cases, draws))
     operator: Observation = build("operator", config["operator"])
+    mask = model.statistics.mask
     residuals = [
         observed.residuals(u, case, operator, basis, mask) for case, u in enumerate(fields)
     ]
@@ -70,6 +72,55 @@ def infer(
     storage.write(dataset, output, title=title, provenance=made)
     json_files.write(cost, {**drawn.cost(basis), **made.attributes()})
     state.unlink(missing_ok=True)
+
+
+def infer_shard(
+    job: Job, numbers: range, *, weights: Path, observation: Path, output: Path, states: Path
+) -> None:
+    """Draw those of the draws of each case that have these numbers, for ``infer`` to gather."""
+    config = job["config"]
+    model = models.load(weights, chosen_device())
+    observed = Observed.read(observation, model.method.basis)
+    name = f"infer-{config['resolution']}-{numbers.start}-{numbers[-1]}"
+    state = state_path(job, [weights, observation], states, name)
+    drawn = draw(numbers, model, observed, config, state)
+    drawn.save(output, Provenance.of_job(job))
+    state.unlink(missing_ok=True)
+
+
+def draw(
+    numbers: range, model: models.Model, observed: Observed, config: Mapping[str, Any], state: Path
+) -> Drawn:
+    """The draws of these numbers of each case, case by case, saving what is finished to ``state``.
+
+    What an interrupted attempt has left there is not drawn again.
+    """
+    n, cases, draws = config["resolution"], len(observed.samples), len(numbers)
+    drawn = left_over(state, model, n, cases * draws)
+    batches = [*within_cases(drawn.count, cases, draws, config["batch_size"])]
+    conditional = lru_cache(maxsize=1)(drawing(model, observed, config))
+
+    def sampled(batch: range) -> Samples:
+        case, first = divmod(batch.start, draws)
+        first += numbers.start + case * MOST_DRAWS
+        return conditional(case)(range(first, first + len(batch)))
+
+    draw_batches(drawn, batches, sampled, state, f"draw posteriors at {n}", model.statistics.mask)
+    return drawn
+
+
+def joined_by_case(shards: Sequence[Drawn], cases: int) -> Drawn:
+    """All draws of one case after another, of shards that have some draws of every case each."""
+    seconds = sum(shard.seconds for shard in shards)
+    pieces = [_pieces(shard.samples, cases) for shard in shards]
+    return Drawn([*chain.from_iterable(zip(*pieces, strict=True))], seconds)
+
+
+def _pieces(samples: Samples, count: int) -> list[Samples]:
+    """Samples in consecutive pieces of one size."""
+    size, (fields, evaluations) = len(samples.fields) // count, samples
+    places = [slice(start, start + size) for start in range(0, count * size, size)]
+    return [Samples(fields[place], evaluations[place]) for place in places]
 
 
 def within_cases(start: int, cases: int, draws: int, size: int) -> Iterator[range]:

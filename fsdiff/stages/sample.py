@@ -16,7 +16,7 @@ from fsdiff.data.storage import Provenance
 from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.errors import Error
 from fsdiff.jobs.devices import chosen_device
-from fsdiff.jobs.failures import DamagedError
+from fsdiff.jobs.failures import DamagedError, StorageError
 from fsdiff.jobs.interruption import interruptible
 from fsdiff.jobs.states import saved
 from fsdiff.jobs.versions import environment, warn_of_changes
@@ -36,17 +36,22 @@ class SamplingError(Error, RuntimeError):
     """Samples are unusable; the message says which and what to change."""
 
 
-def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -> None:
+def sample(
+    job: Job, *, weights: Path, shards: Sequence[Path] = (), output: Path, cost: Path, states: Path
+) -> None:
     """Draw samples of a model; ``cost`` gets the network evaluations and seconds they took.
 
-    An interrupted run leaves finished samples in the folder ``states`` and is continued from there.
+    Where there are ``shards``, in order, they are put together instead. An interrupted run leaves
+    finished samples in the folder ``states`` and is continued from there.
     """
     config = job["config"]
     model = models.load(weights, chosen_device())
-    n = config["resolution"]
+    n, count = config["resolution"], config["samples"]["count"]
     state = state_path(job, [weights], states, f"sample-{n}")
-    drawn = drawn_so_far(state, model, config)
-    draw(drawn, model, config, state)
+    if shards:
+        drawn = joined(shards_of(shards, model, n, count))
+    else:
+        drawn = draw(range(count), model, config, state)
     fields, basis = drawn.samples.fields, model.method.basis
     title = f"samples of a model on {shape_text(fields.shape[2:])} nodes"
     dataset = label(fields, basis, model.description["data"], model.statistics.mask)
@@ -54,6 +59,17 @@ def sample(job: Job, *, weights: Path, output: Path, cost: Path, states: Path) -
     made = Provenance.of_job(job)
     storage.write(dataset, output, title=title, provenance=made)
     json_files.write(cost, {**drawn.cost(basis), **made.attributes()})
+    state.unlink(missing_ok=True)
+
+
+def sample_shard(job: Job, indices: range, *, weights: Path, output: Path, states: Path) -> None:
+    """Draw those of the samples of a job that have these indices, for ``sample`` to gather."""
+    config = job["config"]
+    model = models.load(weights, chosen_device())
+    name = f"sample-{config['resolution']}-{indices.start}-{indices[-1]}"
+    state = state_path(job, [weights], states, name)
+    drawn = draw(indices, model, config, state)
+    drawn.save(output, Provenance.of_job(job))
     state.unlink(missing_ok=True)
 
 
@@ -78,10 +94,11 @@ class Drawn:
         """Network evaluations per sample, and the seconds that so many took."""
         return {**self.samples.cost(basis), "seconds": self.seconds, "count": self.count}
 
-    def save(self, path: Path) -> None:
-        """Write them to a file from which another process can go on."""
+    def save(self, path: Path, made: Provenance | None = None) -> None:
+        """Write them to a file from which another process can go on, and what they were made of."""
         samples = self.samples
         about = {
+            **(made.attributes() if made else {}),
             "seconds": self.seconds,
             "evaluations": [*map(dict, samples.evaluations)],
             "environment": _environment(),
@@ -118,31 +135,48 @@ def _environment() -> dict[str, str]:
     return environment(device=chosen_device().type)
 
 
-def drawn_so_far(state: Path, model: models.Model, config: Mapping[str, Any]) -> Drawn:
-    """The samples that an interrupted attempt has left."""
-    return left_over(state, model, config["resolution"], config["samples"]["count"])
+def shards_of(paths: Sequence[Path], model: models.Model, n: int, count: int) -> list[Drawn]:
+    """What shards hold: ``count`` samples at level n in all, or StorageError."""
+    parts = [Drawn.load(path, count, _shape(model, n)) for path in paths]
+    if (found := sum(part.count for part in parts)) != count:
+        folder = paths[0].parent
+        raise StorageError(
+            f"{folder} holds {found} samples, expected {count}; delete it and run again"
+        )
+    return parts
+
+
+def joined(parts: Sequence[Drawn]) -> Drawn:
+    """The samples of several jobs as those of one, which took as long as all of them."""
+    batches = [batch for part in parts for batch in part.parts]
+    return Drawn(batches, sum(part.seconds for part in parts))
 
 
 def left_over(state: Path, model: models.Model, n: int, count: int) -> Drawn:
     """At most ``count`` samples at level n that an interrupted attempt has left."""
-    shape = (len(model.statistics.mean), *model.method.basis.grid(n))
-    return saved(state, lambda path: Drawn.load(path, count, shape)) or Drawn()
+    return saved(state, lambda path: Drawn.load(path, count, _shape(model, n))) or Drawn()
 
 
-def draw(drawn: Drawn, model: models.Model, config: Mapping[str, Any], state: Path) -> None:
-    """Add the samples that are missing, batch by batch, saving what is finished to ``state``."""
+def _shape(model: models.Model, n: int) -> tuple[int, ...]:
+    return (len(model.statistics.mean), *model.method.basis.grid(n))
+
+
+def draw(indices: range, model: models.Model, config: Mapping[str, Any], state: Path) -> Drawn:
+    """The samples of these indices, batch by batch, saving what is finished to ``state``.
+
+    What an interrupted attempt has left there is not drawn again.
+    """
     sampler = build("sampler", config["sampler"]) if "sampler" in config else None
-    n, count, size = (
-        config["resolution"],
-        config["samples"]["count"],
-        config["samples"]["batch_size"],
-    )
+    n, size = config["resolution"], config["samples"]["batch_size"]
+    drawn = left_over(state, model, n, len(indices))
 
     def sampled(batch: range) -> Samples:
         return model.sample(sampler, n, batch, config["seed"])
 
-    batches = [range(i, min(i + size, count)) for i in range(drawn.count, count, size)]
+    missing = indices[drawn.count :]
+    batches = [missing[i : i + size] for i in range(0, len(missing), size)]
     draw_batches(drawn, batches, sampled, state, f"sample at {n}", model.statistics.mask)
+    return drawn
 
 
 def draw_batches(
@@ -154,7 +188,7 @@ def draw_batches(
     mask: Mask | None = None,
 ) -> None:
     """Add ``sampled`` of each batch to what is drawn, saving what is finished to ``state``."""
-    count = batches[-1].stop if batches else drawn.count
+    count = drawn.count + sum(map(len, batches))
     if drawn.count:
         logger.info("resumed after %d of %d samples from %s", drawn.count, count, state)
     with interruptible(lambda: drawn.save(state)) as work:

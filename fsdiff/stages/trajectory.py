@@ -20,7 +20,7 @@ from fsdiff.methods import models
 from fsdiff.stages.files import reference_halves, state_path
 from fsdiff.stages.job import Job
 from fsdiff.stages.judge import Judge
-from fsdiff.stages.sample import SamplingError, draw, drawn_so_far
+from fsdiff.stages.sample import SamplingError, draw
 from fsdiff.training.kept import kept_weights
 
 logger = logging.getLogger(__name__)
@@ -87,9 +87,8 @@ def _evaluated(
     model: models.Model, config: Mapping[str, Any], judge: Judge, target: Tensor, state: Path
 ) -> Row:
     """The numbers of all metrics; none where samples are not finite, as they may be early on."""
-    drawn = drawn_so_far(state, model, config)
     try:
-        draw(drawn, model, config, state)
+        drawn = draw(range(config["samples"]["count"]), model, config, state)
     except SamplingError:
         return {}
     return judge(judge.normalise(concatenate(drawn.parts).fields), target)

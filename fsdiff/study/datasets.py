@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 from pydantic import (
@@ -19,7 +18,7 @@ from fsdiff.blocks.types import Block, PartBlock, PartOf
 from fsdiff.data.transforms import ALL
 from fsdiff.spaces.basis import Basis
 from fsdiff.study.evaluation import too_few, unlabelled
-from fsdiff.study.fields import Count, Nodes, Seed, increasing
+from fsdiff.study.fields import Count, Nodes, Seed, consecutive, increasing, too_many_shards
 from fsdiff.study.sizes import unaffordable_data
 
 if TYPE_CHECKING:
@@ -92,8 +91,8 @@ class Dataset(Block):
     @classmethod
     def _check_shards(cls, shards: int, info: ValidationInfo) -> int:
         split = info.data.get("split")
-        if split and shards > split.total:
-            raise ValueError(f"there are only {split.total} samples; use shards <= {split.total}")
+        if split and (problem := too_many_shards(shards, split.total, "samples")):
+            raise ValueError(problem)
         return shards
 
     @field_validator("transforms")
@@ -150,8 +149,7 @@ class Dataset(Block):
 
     def shard_ranges(self) -> tuple[tuple[int, int], ...]:
         """First and last (inclusive) sample of each shard, as the shards' file names have them."""
-        edges = [self.samples * i // self.shards for i in range(self.shards + 1)]
-        return tuple((first, after - 1) for first, after in pairwise(edges))
+        return consecutive(self.samples, self.shards)
 
 
 def _divided_groups(split: Split, boundaries: Sequence[int]) -> Iterator[Problem]:

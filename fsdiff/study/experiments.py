@@ -22,7 +22,15 @@ from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.parts import find, kinds
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.evaluation import too_few, unfit
-from fsdiff.study.fields import Count, Name, Nodes, Seed, distinct
+from fsdiff.study.fields import (
+    Count,
+    Name,
+    Nodes,
+    Seed,
+    consecutive,
+    distinct,
+    too_many_shards,
+)
 from fsdiff.study.ranges import unusable_prior, unusable_process
 from fsdiff.study.sizes import (
     MEMORY,
@@ -57,6 +65,12 @@ class Samples(Block):
     """Nodes per axis."""
     batch_size: Count = 16
     """How many are drawn at a time: a matter of memory."""
+    shards: Count = 1
+    """In how many jobs those of one grid are drawn; changes nothing in them."""
+
+    def shard_ranges(self) -> tuple[tuple[int, int], ...]:
+        """First and last (inclusive) sample of each shard."""
+        return consecutive(self.count, self.shards)
 
 
 EVALUATIONS = 10_000
@@ -244,6 +258,8 @@ class Experiment(Block):
     def _check_samples(cls, samples: Samples, info: ValidationInfo) -> Samples:
         dataset, network = _dataset_of(info), info.data.get("network")
         problems: list[Problem] = [*_too_few(samples.count, info)]
+        if problem := too_many_shards(samples.shards, samples.count, "samples"):
+            problems.append((("shards",), problem))
         if dataset and samples.count > dataset.split.test // 2:
             split = f"datasets.{info.data['dataset']}.split.test"
             message = (

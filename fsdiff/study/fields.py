@@ -47,3 +47,14 @@ def distinct(values: tuple[int, ...]) -> tuple[int, ...]:
     if len(set(values)) < len(values):
         raise ValueError("name each one once")
     return values
+
+
+def consecutive(count: int, shards: int) -> tuple[tuple[int, int], ...]:
+    """First and last (inclusive) number in each of these shards, as equal as can be."""
+    edges = [count * i // shards for i in range(shards + 1)]
+    return tuple((first, after - 1) for first, after in pairwise(edges))
+
+
+def too_many_shards(shards: int, count: int, what: str) -> str | None:
+    """Why so few things cannot be divided so; or None."""
+    return f"there are only {count} {what}; use shards <= {count}" if shards > count else None

@@ -20,7 +20,7 @@ from fsdiff.inverse.observations.points import Points
 from fsdiff.jobs.failures import StorageError
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.experiments import ABSENT, Resolutions, unfit_for_network, useless_steps
-from fsdiff.study.fields import Count, Name, Seed
+from fsdiff.study.fields import Count, Name, Seed, consecutive, too_many_shards
 from fsdiff.study.sizes import MEMORY, field_bytes, shown_bytes, unaffordable_batch
 
 if TYPE_CHECKING:
@@ -133,6 +133,12 @@ class PosteriorDraws(Block):
     """Nodes per axis, of those of the data set."""
     batch_size: Count = 16
     """How many are drawn at a time: a matter of memory."""
+    shards: Count = 1
+    """In how many jobs those of one grid are drawn, some of each case; changes nothing in them."""
+
+    def shard_ranges(self) -> tuple[tuple[int, int], ...]:
+        """First and last (inclusive) of the draws of each case that are those of a shard."""
+        return consecutive(self.draws, self.shards)
 
 
 class InverseProblems(Block):
@@ -352,6 +358,8 @@ def _unfit_posterior(
         at = ("resolutions", i)
         yield from unfit_for_network(experiment.network, dataset, n, "this resolution", at)
     yield from useless_steps(experiment.process.part, sampler, dataset, item.resolutions)
+    if problem := too_many_shards(item.shards, item.draws, "draws"):
+        yield ("shards",), problem
     cases = observed.count(dataset)
     yield from _unaffordable(item.draws, cases, dataset, item.resolutions)
     if problem := unaffordable_batch(

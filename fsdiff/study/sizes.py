@@ -127,7 +127,7 @@ def jobs(study: "Configuration") -> dict[str, int]:
         f"experiments.{name}.seeds": len(item.seeds)
         * (
             sum(study.trained_as(name, n) == name for n in study.trained_at(name))
-            + len(item.samples.resolutions)
+            + len(item.samples.resolutions) * item.samples.shards
             + len(study.evaluated(name))
             + len(study.evaluated_during_training(name))
         )
@@ -135,7 +135,7 @@ def jobs(study: "Configuration") -> dict[str, int]:
     }
     drawn = {
         f"posteriors.{name}.resolutions": len(item.resolutions)
-        * (3 + 2 * len(study.runs[item.experiment].seeds))
+        * (3 + (1 + item.shards) * len(study.runs[item.experiment].seeds))
         for name, item in study.posteriors.items()
     }
     referred = {

@@ -71,7 +71,7 @@ STUDY: dict[str, Any] = {
     },
     "evaluation": {"metrics": {"one_point": {"kind": "one_point"}}},
 }
-STUDY["posteriors"]["alone"]["guidance"] = {"kind": "wiener"}
+STUDY["posteriors"]["alone"] |= {"guidance": {"kind": "wiener"}, "shards": 2}
 
 PAGES = {
     "posterior_errors": 1,
@@ -126,13 +126,14 @@ def test_a_killed_run_leaves_no_draws_that_are_half_done(inferred: Checkout) -> 
 EDITS: dict[str, tuple[Callable[[dict[str, Any]], Any], dict[str, int]]] = {
     "a guidance": (
         lambda study: study["posteriors"]["alone"]["guidance"].update(kind="moment"),
-        {"infer": 1, "judge_posterior": 1, **PAGES},
+        {"infer_shard": 2, "infer": 1, "judge_posterior": 1, **PAGES},
     ),
     "noise of the data": (
         lambda study: study["observations"]["sensors"]["operator"].update(noise=0.1),
         {
             "observe": 1,
             "refer": 1,
+            "infer_shard": 2,
             "infer": 2,
             "judge_posterior": 2,
             "judge_baselines": 1,
@@ -150,6 +151,10 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], Any], dict[str, int]]] = {
             "judge_baselines": 1,
             **{rule: 1 for rule in PAGES if rule != "posterior_pages"},
         },
+    ),
+    "the number of shards": (
+        lambda study: study["posteriors"]["alone"].update(shards=5),
+        {},
     ),
     "a metric of samples": (
         lambda study: study["evaluation"]["metrics"].update(s={"kind": "spectrum"}),

@@ -55,6 +55,18 @@ def test_a_damaged_shard_stops_the_data_set_and_the_remedy_that_it_names_helps(
     assert (data / "dataset.nc").read_bytes() == expected
 
 
+def test_samples_are_the_same_in_however_many_jobs_they_are_drawn(copy: Checkout) -> None:
+    """A number of shards by itself runs nothing; and the shards make the same file to the bit."""
+    samples = copy.root / "results/samples/multilevel/seed0/16.nc"
+    expected = samples.read_bytes()
+    with copy.configured(lambda raw: raw["defaults"]["samples"].update(shards=2)):
+        assert copy.planned() == {}
+        forced = ("--forcerun", "sample_shard", "--", str(samples.relative_to(copy.root)))
+        copy.snakemake("--cores", "2", *forced)
+    assert samples.read_bytes() == expected
+    assert not list(samples.parent.glob("16/*"))
+
+
 def test_no_job_depends_on_the_scheduler(finished: Checkout) -> None:
     with computed_by(finished, "tcp://127.0.0.1:8786"):
         assert finished.planned() == {}

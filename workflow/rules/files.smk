@@ -79,6 +79,19 @@ def weights(suffix):
     return path
 
 
+def sharded(folder, block):
+    """The files of a job that is divided, by the first and last of what they have; or none."""
+    ranges = block.shard_ranges() if block.shards > 1 else ()
+    return [f"{folder}/{first}-{last}.shard.safetensors" for first, last in ranges]
+
+
+def shards_of_samples(wildcards):
+    """The shards of samples at one resolution; none where one job draws them all."""
+    experiment, seed, n = wildcards.experiment, wildcards.seed, wildcards.resolution
+    folder = f"results/samples/{experiment}/seed{seed}/{n}"
+    return sharded(folder, STUDY.runs[experiment].samples)
+
+
 @with_signature
 def data(wildcards):
     """Data at one resolution, of the data set that the wildcards name or of the experiment's."""

@@ -22,7 +22,11 @@ def plan_of(made_by):
     job = getattr(item.params, "job", None)
     job = job(wildcards) if callable(job) else job or {}
     inputs = [str(path) for path in item.expand_input(wildcards)[0]]
-    before = [plan["lineage"] for path in inputs if (plan := planned(path))]
+    plans = [plan for path in inputs if (plan := planned(path))]
+    # Shards of a job have its configuration and code, and come of the files that it reads itself.
+    before = [
+        plan["lineage"] for plan in plans if not job or not job.items() <= plan.items()
+    ]
     beside = [*item.expand_log(wildcards), item.expand_benchmark(wildcards)]
     return {
         **job,

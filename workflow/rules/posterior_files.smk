@@ -33,6 +33,13 @@ def weights_of_posterior(suffix):
     return path
 
 
+def shards_of_draws(wildcards):
+    """The shards of a posterior at one resolution; none where one job draws it all."""
+    posterior, seed, n = wildcards.posterior, wildcards.seed, wildcards.resolution
+    folder = f"results/posteriors/{posterior}/seed{seed}/{n}"
+    return sharded(folder, STUDY.posteriors[posterior])
+
+
 def reference_for(observation, resolution):
     """The file of the reference for draws at a resolution, in a list; none where there is none."""
     found = STUDY.reference_of(observation, int(resolution))

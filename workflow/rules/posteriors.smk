@@ -23,11 +23,39 @@ rule observe:
         "../scripts/observe.py"
 
 
+rule infer_shard:
+    input:
+        weights=weights_of_posterior(".safetensors"),
+        sidecar=weights_of_posterior(".json"),
+        observation=observation_read,
+    output:
+        shard=temp(
+            "results/posteriors/{posterior}/seed{seed}/{resolution}/{first}-{last}.shard.safetensors"
+        ),
+    log:
+        "logs/infer_shard/{posterior}/seed{seed}/{resolution}/{first}-{last}.log",
+    benchmark:
+        "results/benchmarks/infer_shard/{posterior}/seed{seed}/{resolution}/{first}-{last}.tsv"
+    conda:
+        "../../envs/fsdiff.yaml"
+    threads: 1
+    resources:
+        **GPUS,
+        mem_mb=growing(3000),
+        runtime=240,
+    params:
+        job=job("infer", "posterior", "resolution", "seed"),
+        lineage=lineage_of_job,
+    script:
+        "../scripts/infer.py"
+
+
 rule infer:
     input:
         weights=weights_of_posterior(".safetensors"),
         sidecar=weights_of_posterior(".json"),
         observation=observation_read,
+        shards=shards_of_draws,
     output:
         draws="results/posteriors/{posterior}/seed{seed}/{resolution}.nc",
         cost="results/posteriors/{posterior}/seed{seed}/{resolution}.json",

@@ -1,4 +1,4 @@
-"""Draw samples of a trained model at one resolution."""
+"""Draw samples of a trained model at one resolution, or a shard of them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ import torch
 
 from fsdiff.jobs.job import job_of
 from fsdiff.jobs.places import states_beside
-from fsdiff.stages.sample import sample
+from fsdiff.stages.sample import sample, sample_shard
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 with job_of(snakemake, __file__) as job:
     torch.set_num_threads(snakemake.threads)
 
-    sample(
-        job,
-        weights=Path(snakemake.input.weights),
-        output=Path(snakemake.output.samples),
-        cost=Path(snakemake.output.cost),
-        states=states_beside(Path(snakemake.output.samples)),
-    )
+    weights = Path(snakemake.input.weights)
+    output, *costs = map(Path, snakemake.output)
+    states = states_beside(output)
+    if costs:
+        shards = [Path(path) for path in snakemake.input.shards]
+        sample(job, weights=weights, shards=shards, output=output, cost=costs[0], states=states)
+    else:
+        first, last = int(snakemake.wildcards.first), int(snakemake.wildcards.last)
+        sample_shard(job, range(first, last + 1), weights=weights, output=output, states=states)

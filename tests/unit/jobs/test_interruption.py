@@ -144,7 +144,8 @@ def test_other_threads_work_without_handlers():
 class Model:
     """Stands for a model; asks its process to stop while it draws sample ``at``."""
 
-    statistics = SimpleNamespace(mask=None)
+    statistics = SimpleNamespace(mask=None, mean=torch.zeros(1))
+    method = SimpleNamespace(basis=CosineBasis(2))
 
     def __init__(self, at=None):
         self.at, self.drawn = at, []
@@ -164,17 +165,17 @@ def test_sampling_goes_on_after_the_last_finished_batch(tmp_path, caplog):
         "resolution": 4,
         "seed": 0,
     }
-    state, undisturbed = tmp_path / "states" / "state.safetensors", Drawn()
-    draw(undisturbed, Model(), config, state)
+    state, indices = tmp_path / "states" / "state.safetensors", range(10, 17)
+    undisturbed = draw(indices, Model(), config, state)
     assert not state.exists()
 
     with pytest.raises(Interrupted):
-        draw(Drawn(), Model(at=2), config, state)
+        draw(indices, Model(at=12), config, state)
     assert "interrupted at sample 4 of 7 by SIGTERM" in caplog.text
-    resumed, model = Drawn.load(state, 7, (1, 4, 4)), Model()
-    assert resumed.seconds > 0
-    draw(resumed, model, config, state)
-    assert model.drawn == [4, 5, 6]
+    assert Drawn.load(state, 7, (1, 4, 4)).seconds > 0
+    model = Model()
+    resumed = draw(indices, model, config, state)
+    assert model.drawn == [14, 15, 16]
     samples, expected = concatenate(resumed.parts), concatenate(undisturbed.parts)
     assert samples.fields.equal(expected.fields)
     assert samples.evaluations == expected.evaluations

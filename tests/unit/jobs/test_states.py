@@ -226,13 +226,13 @@ def resumed(path):
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_sampling_starts_afresh_where_its_state_is_damaged(tmp_path, caplog, damage):
-    path, expected = tmp_path / "state.safetensors", Drawn()
-    draw(expected, Model(), CONFIG, path)
+    path = tmp_path / "state.safetensors"
+    expected = draw(range(5), Model(), CONFIG, path)
     some_drawn(path)
     assert resumed(path).count == 4
     damage(path)
-    found, model = resumed(path), Model()
-    draw(found, model, CONFIG, path)
+    model = Model()
+    found = draw(range(5), model, CONFIG, path)
     assert model.drawn == [0, 1, 2, 3, 4]
     assert concatenate(found.parts).fields.equal(concatenate(expected.parts).fields)
     check_warning(caplog, path)

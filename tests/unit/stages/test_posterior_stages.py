@@ -11,15 +11,16 @@ import torch
 import fsdiff as fs
 from fsdiff import parts
 from fsdiff import study as config
-from fsdiff.data import hierarchy, storage
+from fsdiff.data import hierarchy, json_files, storage
 from fsdiff.inverse.guidance.base import GuidedDenoiser
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.latent.posterior import posterior_of
 from fsdiff.inverse.references.gaussian import GaussianPosterior
+from fsdiff.jobs.failures import StorageError
 from fsdiff.jobs.interruption import Interrupted
 from fsdiff.methods import models
 from fsdiff.stages import sample as sampling
-from fsdiff.stages.infer import drawing, infer, within_cases
+from fsdiff.stages.infer import drawing, infer, infer_shard, within_cases
 from fsdiff.stages.measure import prepared
 from fsdiff.stages.observe import observe
 from fsdiff.study import strict_yaml
@@ -91,13 +92,21 @@ class Folder:
     def path(self, name):
         return self.folder / name
 
-    def infer(self, folder, **changes):
+    @property
+    def inputs(self):
+        """The files that draws are made from."""
+        return {"weights": self.path("m.safetensors"), "observation": self.path("sensors.nc")}
+
+    def job(self, **changes):
+        """The job that draws, with other settings than the study's."""
+        return {"config": self.study.infer_slice("guided", 64, 0) | changes, "code": "code"}
+
+    def infer(self, folder, shards=(), **changes):
         """The file of draws, with other settings than the study's."""
-        block = self.study.infer_slice("guided", 64, 0) | changes
         infer(
-            {"config": block, "code": "code"},
-            weights=self.path("m.safetensors"),
-            observation=self.path("sensors.nc"),
+            self.job(**changes),
+            **self.inputs,
+            shards=shards,
             output=folder / "draws.nc",
             cost=folder / "draws.json",
             states=folder,
@@ -172,6 +181,32 @@ def test_a_draw_depends_on_its_case_and_number_only(made, tmp_path):
     many = made.infer(tmp_path / "more", draws=8, batch_size=8)
     np.testing.assert_allclose(few["draws"].values, many["draws"].values[:, :5], atol=1e-6)
     assert np.abs(many["draws"].values[0] - many["draws"].values[1]).max() > 0.1
+
+
+@pytest.mark.parametrize("ranges", [[(0, 4)], [(0, 1), (2, 4)], [(0, 0), (1, 2), (3, 4)]])
+def test_shards_make_the_same_file(made, tmp_path, ranges):
+    """To the bit, whatever the draws of a shard; and its network evaluations are those of all."""
+    made.infer(tmp_path, draws=5)
+    shards = []
+    for first, last in ranges:
+        shards.append(tmp_path / f"{first}-{last}.shard.safetensors")
+        numbers, output = range(first, last + 1), shards[-1]
+        infer_shard(made.job(draws=5), numbers, **made.inputs, output=output, states=tmp_path)
+    again = tmp_path / "again"
+    again.mkdir()
+    made.infer(again, shards=shards, draws=5)
+    assert (again / "draws.nc").read_bytes() == (tmp_path / "draws.nc").read_bytes()
+    costs = [json_files.read(folder / "draws.json") for folder in (tmp_path, again)]
+    del costs[0]["seconds"], costs[1]["seconds"]
+    assert costs[0] == costs[1]
+    assert not list(tmp_path.glob("infer-*"))
+
+
+def test_shards_that_do_not_make_up_the_draws_are_refused(made, tmp_path):
+    shard = tmp_path / "0-2.shard.safetensors"
+    infer_shard(made.job(draws=5), range(3), **made.inputs, output=shard, states=tmp_path)
+    with pytest.raises(StorageError, match="holds 6 samples, expected 10; delete it"):
+        made.infer(tmp_path, shards=[shard], draws=5)
 
 
 def test_an_interrupted_run_goes_on(made, tmp_path, monkeypatch):

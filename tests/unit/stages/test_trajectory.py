@@ -17,7 +17,7 @@ from fsdiff.reports.plotting.progress import metric_by_epoch
 from fsdiff.stages import trajectory as stage
 from fsdiff.stages.evaluate import evaluate_samples, training_of
 from fsdiff.stages.files import normalised_split
-from fsdiff.stages.sample import SamplingError, sample
+from fsdiff.stages.sample import SamplingError, sample, sample_shard
 from fsdiff.stages.train import train
 from fsdiff.stages.trajectory import trajectory
 from fsdiff.study import strict_yaml
@@ -183,6 +183,24 @@ def test_the_last_evaluation_is_that_of_the_end(run):
     assert row["validation_loss_initial"] == float(untrained[0])
 
 
+def test_shards_of_samples_make_the_same_file(run, tmp_path):
+    """To the bit, whatever is in which; and the cost of a sample is the same."""
+    block = run.study.sample_slice("one", 16, SEED)
+    count, job = block["samples"]["count"], {"config": block, "code": "code"}
+    weights, shards = run.path("16.safetensors"), []
+    for indices in (range(1), range(1, count)):
+        shards.append(tmp_path / f"{indices.start}-{indices[-1]}.shard.safetensors")
+        sample_shard(job, indices, weights=weights, output=shards[-1], states=tmp_path)
+    for name, joined in (("whole", ()), ("joined", shards)):
+        files = {"output": tmp_path / f"{name}.nc", "cost": tmp_path / f"{name}.json"}
+        sample(job, weights=weights, shards=joined, **files, states=tmp_path)
+    assert (tmp_path / "joined.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+    costs = [json_files.read(tmp_path / f"{name}.json") for name in ("whole", "joined")]
+    taken = [cost.pop("seconds") for cost in costs]
+    assert costs[0] == costs[1]
+    assert min(taken) > 0
+
+
 def test_levels_that_were_not_trained_took_no_time(run):
     row = training_of(run.histories[1:], 8)
     assert row["training_seconds_at_8"] == 0.0
@@ -215,12 +233,12 @@ def stopped_after_an_epoch(run, monkeypatch):
     """Kill a trajectory in its second epoch, with samples drawn; the two files that it leaves."""
     drawn = stage.draw
 
-    def killed(samples, model, config, state):
+    def killed(indices, model, config, state):
+        samples = drawn(indices, model, config, state)
         if state.stem.endswith("epoch4"):
-            drawn(samples, model, config, state)
             samples.save(state)
             raise Killed
-        drawn(samples, model, config, state)
+        return samples
 
     with monkeypatch.context() as patch:
         patch.setattr(stage, "draw", killed)
@@ -271,7 +289,7 @@ def test_samples_that_are_not_finite_leave_a_gap(run, monkeypatch):
     def diverging(*arguments):
         if next(calls) == 0:
             raise SamplingError
-        draw(*arguments)
+        return draw(*arguments)
 
     monkeypatch.setattr(stage, "draw", diverging)
     found = run.trajectory()

@@ -315,6 +315,10 @@ WRONG = {
         (f"{PATTERNS}/shards", 2000),
         "datasets.patterns.shards = 2000: there are only 1088 samples; use shards <= 1088",
     ),
+    "more shards than samples": (
+        (f"{EXPERIMENT}/samples/shards", 129),
+        "experiments.bessel.samples.shards = 129: there are only 128 samples; use shards <= 128",
+    ),
     "too many samples": (
         (f"{EXPERIMENT}/samples/count", 200),
         "experiments.bessel.samples.count = 200: half of the 256 test samples are the reference; "

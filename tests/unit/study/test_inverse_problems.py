@@ -185,6 +185,7 @@ PROBLEMS = [
     ),
     ("posteriors.guided.draws", 10, "posteriors.guided.draws = 10: evaluation.posterior_metrics"),
     ("posteriors.guided.draws", 10**9, "draws = 1000000000: with 2 cases they take"),
+    ("posteriors.guided.shards", 21, "there are only 20 draws; use shards <= 20"),
     ("posteriors.told.experiment", "alone", "experiment alone knows nothing of data"),
     ("posteriors.guided.guidance", {"kind": "winer"}, "(did you mean 'wiener'?)"),
     ("posteriors.told.observation", "of_flows", "it is of flows, and experiment told of fields"),
