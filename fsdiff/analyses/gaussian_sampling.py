@@ -31,7 +31,12 @@ class GaussianSampling(Analysis):
     of the sampler, or of the sampler inside it, takes the ``values`` in turn.
     """
 
-    numbers: ClassVar[tuple[str, ...]] = ("distance", "evaluations")
+    numbers: ClassVar[tuple[str, ...]] = (
+        "distance",
+        "evaluations",
+        "kept",
+        "log_spectrum_error",
+    )
 
     covariance: SpectralPrior
     sampler: Sampler
@@ -44,7 +49,7 @@ class GaussianSampling(Analysis):
     kind: Literal["gaussian_sampling"] = "gaussian_sampling"
 
     def run(self) -> xr.Dataset:
-        """``evaluations``, ``distance`` (setting), ``variance`` (setting, wavenumber) and exact."""
+        """``distance`` and its like (setting), ``variance`` (setting, wavenumber) and exact."""
         law = gaussian(self.basis, self.covariance)
         denoiser = ExactDenoiser(law, noise=self.prior, process=self.process)
         data = law.spectrum(self.resolution)[0]
@@ -59,12 +64,17 @@ class GaussianSampling(Analysis):
         distances = [wasserstein(v, data, multiplicity) / total**0.5 for v in found]
         shells = torch.stack([self._shells(v) for v in found])
         exact = self._shells(data)
+        kept = shells / exact
+        # Without the mean, as of the spectra of fields.
+        missed = kept[:, 1:].log().abs().mean(1)
         where = ("setting", "wavenumber")
         return results(
             {
                 "evaluations": ("setting", evaluations, "network evaluations on the fine grid"),
                 "distance": ("setting", distances, "W₂ to the data over root mean square of data"),
                 "variance": (where, shells, "energy per shell of the samples"),
+                "kept": (where, kept, "energy per shell over that of the data"),
+                "log_spectrum_error": ("setting", missed, "mean error of the log spectrum"),
                 "exact": ("wavenumber", exact, "energy per shell of the data"),
             },
             {

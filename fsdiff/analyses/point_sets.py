@@ -1,7 +1,7 @@
 """One model on many sets of points: is what it draws a function, or an array?"""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -12,13 +12,14 @@ from tqdm import tqdm
 
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.modes import check_uniform, squared_scales
-from fsdiff.data.sources.quadratic import SCALE, Quadratic
+from fsdiff.data.sources.quadratic import HALF_WIDTH, SCALE, Quadratic
 from fsdiff.data.sources.source import Source
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import CosineVariancePreserving
 from fsdiff.diffusion.samplers.times import Steps, time_grid
 from fsdiff.measures.priors.kernel import RBF
 from fsdiff.measures.priors.spectral import SpectralPrior
+from fsdiff.metrics.parabolas import fitted
 from fsdiff.networks.points import PointFNO, PointSet
 from fsdiff.randomness import generator
 from fsdiff.spaces.bases import CosineBasis
@@ -44,8 +45,17 @@ class PointSets(Analysis):
     regular points more. If the model is an operator both agree on the set.
 
     ``blind`` networks are not told where points are and take them for equidistant ones, as those
-    that are fed values alone do (Lim et al., NeurIPS 2023).
+    that are fed values alone do (Lim et al., NeurIPS 2023). One network is trained for each of the
+    ``seeds``, which sets of random points are of, too.
     """
+
+    numbers: ClassVar[tuple[str, ...]] = (
+        "difference",
+        "positive",
+        "spread",
+        "amplitude",
+        "residual",
+    )
 
     source: Source = field(default_factory=Quadratic)
     prior: SpectralPrior = field(default_factory=lambda: RBF(length=0.1))
@@ -61,7 +71,7 @@ class PointSets(Analysis):
     learning_rate: PositiveFloat = 3e-3
     sampling_steps: Steps = 20
     samples: Annotated[int, Field(ge=SHOWN)] = 500
-    seed: NonNegativeInt = 0
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     kind: Literal["point_sets"] = "point_sets"
 
     def __post_init__(self) -> None:
@@ -81,37 +91,53 @@ class PointSets(Analysis):
         return self.source
 
     def run(self) -> xr.Dataset:
-        """``difference`` (set) and moments of the parabolas (set), ``function`` (sample, point)."""
-        network = self.trained()
-        sets = point_sets(self.seed)
-        rows, functions = [], {}
-        for name, points in tqdm(sets.items(), desc="sets", disable=None):
-            drawn = self.drawn(network, points)
-            union = torch.cat([points, _regular(DENSE)]).sort()
-            there = (union.indices < len(points)).nonzero().flatten()
-            together = self.drawn(network, union.values)[:, there]
-            error = (together - drawn).square().mean().sqrt() / drawn.square().mean().sqrt()
-            rows.append([float(error), *fitted(points, drawn)])
-            functions[name] = (points, drawn[:SHOWN])
-        columns = zip(QUANTITIES, np.array(rows).T, strict=True)
-        most = max(len(points) for points, _ in functions.values())
+        """``difference`` and moments of the parabolas (seed, set), and the first functions."""
+        rows = []
+        functions: dict[str, Tensor] = {}
+        for seed in self.seeds:
+            network = self.trained(seed)
+            found = {
+                name: self._on_set(network, points, seed)
+                for name, points in tqdm(point_sets(seed).items(), desc="sets", disable=None)
+            }
+            rows.append([numbers for numbers, _ in found.values()])
+            functions = functions or {name: drawn for name, (_, drawn) in found.items()}
+        columns = zip(QUANTITIES, np.array(rows).transpose(2, 0, 1), strict=True)
+        places = list(point_sets(self.seeds[0]).values())
+        most = max(map(len, places))
         return results(
             {
-                **{name: ("set", values, meaning) for (name, meaning), values in columns},
-                "points": ("set", [len(points) for points in sets.values()], "points of a set"),
-                "place": (("set", "point"), _padded(list(sets.values()), most), "x"),
+                **{name: (("seed", "set"), values, meaning) for (name, meaning), values in columns},
+                "points": ("set", list(map(len, places)), "points of a set"),
+                "place": (("set", "point"), _padded(places, most), "x"),
                 "function": (
                     ("set", "sample", "point"),
-                    torch.stack([_padded(list(drawn), most) for _, drawn in functions.values()]),
+                    torch.stack([_padded(list(drawn), most) for drawn in functions.values()]),
                     "functions that are drawn",
                 ),
             },
-            {"set": ("set", list(sets), "points that functions are drawn on")},
+            {
+                "set": ("set", list(functions), "points that functions are drawn on"),
+                "seed": ("seed", list(self.seeds), "seed"),
+            },
         )
 
-    def trained(self) -> PointFNO:
+    def _on_set(
+        self, network: PointFNO, points: Tensor, seed: int
+    ) -> tuple[tuple[float, ...], Tensor]:
+        """Numbers of functions on a set of points, and the first of these."""
+        drawn = self.drawn(network, points, seed)
+        union = torch.cat([points, _regular(DENSE)]).sort()
+        there = (union.indices < len(points)).nonzero().flatten()
+        together = self.drawn(network, union.values, seed)[:, there]
+        error = (together - drawn).square().mean().sqrt() / drawn.square().mean().sqrt()
+        a, shift, rest = fitted(points, drawn, *UNITS)
+        moments = (a > 0).double().mean(), shift.std(), a.abs().std(), rest.square().mean().sqrt()
+        return (float(error), *map(float, moments)), drawn[:SHOWN]
+
+    def trained(self, seed: int) -> PointFNO:
         """The network after training, on sets of its own in each step."""
-        random = generator(self.seed, Stream.POINT_SETS)
+        random = generator(seed, Stream.POINT_SETS)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(random.integers(2**63)))
             network = PointFNO(
@@ -147,9 +173,9 @@ class PointSets(Analysis):
         return PointSet(points).mean((found - (r * data - m * noise)).square()).mean()
 
     @torch.no_grad()
-    def drawn(self, network: PointFNO, points: Tensor) -> Tensor:
+    def drawn(self, network: PointFNO, points: Tensor, seed: int) -> Tensor:
         """Functions (sample, point) at points, whatever these are, of one and the same noise."""
-        random = generator(self.seed, Stream.POINT_SETS, 1)
+        random = generator(seed, Stream.POINT_SETS, 1)
         seen, x = self._seen(points), self._noise(points, random, self.samples)
         t = time_grid(self.process, self.sampling_steps, "log_snr")
         kept, spread = squared_scales(self.process, t)
@@ -197,6 +223,9 @@ class PointSets(Analysis):
         return float((self.law.parabola**2).mean() + (self.law.deviation / SCALE) ** 2) ** 0.5
 
 
+UNITS = HALF_WIDTH**2 / SCALE, 1 / SCALE
+"""What a and ε are multiplied by, in squares of positions in [−1, 1]."""
+
 QUANTITIES = (
     ("difference", "rms of what differs with 400 points more, over that of the functions"),
     ("positive", "share of a > 0"),
@@ -218,20 +247,6 @@ def point_sets(seed: int) -> dict[str, Tensor]:
         "100 random": torch.from_numpy(np.sort(random.random(100))),
         "100 with a gap": torch.from_numpy(gap + 0.25 * (gap > 0.375)),
     }
-
-
-def fitted(points: Tensor, functions: Tensor) -> tuple[float, float, float, float]:
-    """Share of a > 0, deviations of ε and |a|, residual: by least squares on x² and 1."""
-    x = 10 * (2 * points - 1)
-    design = torch.stack([x.square(), torch.ones_like(x)], dim=1) / SCALE
-    a, shift = torch.linalg.lstsq(design, functions.T).solution
-    residual = functions.T - design @ torch.stack([a, shift])
-    return (
-        float((a > 0).double().mean()),
-        float(shift.std()),
-        float(a.abs().std()),
-        float(residual.square().mean().sqrt()),
-    )
 
 
 def _regular(count: int) -> Tensor:

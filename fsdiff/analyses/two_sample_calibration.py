@@ -1,7 +1,7 @@
 """What two-sample tests can tell: how often they reject laws known to be right or wrong."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -39,6 +39,8 @@ class TwoSampleCalibration(Analysis):
     takes a random part, others than those it compares with; intervals are about these data.
     Imitations are made of ``curves`` fields, all there are of a data set in files.
     """
+
+    numbers: ClassVar[tuple[str, ...]] = ("rejected", "rejected_low", "rejected_high")
 
     source: Source
     against: Source | None = None

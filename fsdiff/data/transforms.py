@@ -84,6 +84,24 @@ class Log(Transform):
 
 
 @dataclass(frozen=True)
+class SquareRoot(Transform):
+    """√u, of counts: they scatter then alike whatever their mean, and samples are not negative."""
+
+    needs_constants: ClassVar[bool] = True
+    domain: ClassVar[str] = "not negative"
+
+    kind: Literal["square_root"] = "square_root"
+
+    def link(self, u: Tensor) -> Tensor:
+        """√u, not finite where u < 0."""
+        return u.sqrt()
+
+    def inverse_link(self, v: Tensor) -> Tensor:
+        """v², and nothing where v < 0."""
+        return v.clamp_min(0).square()
+
+
+@dataclass(frozen=True)
 class Anomaly(Transform):
     """u − μ: what is left of a field without the mean field of the training set, its climate."""
 

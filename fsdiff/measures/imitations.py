@@ -6,7 +6,7 @@ second moments.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -19,6 +19,8 @@ from torch import Tensor
 EXPLAINED = 0.9999
 """The share of the variance that principal components are to have."""
 
+LENGTHS = 40
+"""How many lengths are tried, from half a node's distance to twice the side."""
 
 Law = Callable[[int, np.random.Generator], Tensor]
 """Draws as many fields (count, channel, *grid), float64."""
@@ -98,6 +100,41 @@ class PrincipalComponents(Imitation):
 
 
 @dataclass(frozen=True)
+class Stationary(Imitation):
+    """The most likely stationary Gaussian field: a Matérn or Gaussian covariance, and a mean.
+
+    Mean and variance are one number for each channel. Smoothness ½, 3/2, 5/2 or ∞, and the length,
+    the same on all axes in units of these, are those of the greatest likelihood of the given
+    fields, channel by channel. Nodes are taken for equidistant ones.
+    """
+
+    kind: Literal["stationary"] = "stationary"
+
+    def fit(self, fields: Tensor) -> Law:
+        """Independent channels, each of a factor of its covariance."""
+        grid = fields.shape[2:]
+        if (nodes := grid.numel()) > MOST_NODES:
+            raise ValueError(
+                f"fields have {nodes} nodes: the most that is feasible is {MOST_NODES}"
+            )
+        distance = _distances(grid)
+        means = fields.double().flatten(2).mean((0, 2))
+        factors = [
+            _likeliest(channel - mean, distance)
+            for channel, mean in zip(fields.double().flatten(2).unbind(1), means, strict=True)
+        ]
+
+        def draw(count: int, random: np.random.Generator) -> Tensor:
+            drawn = [
+                mean + _normals(random, count, nodes) @ factor.mT
+                for mean, factor in zip(means, factors, strict=True)
+            ]
+            return torch.stack(drawn, dim=1).unflatten(2, grid)
+
+        return draw
+
+
+@dataclass(frozen=True)
 class PrincipalDensity(Imitation):
     """A kernel density of the scores of principal components: a given field, somewhat changed.
 
@@ -157,6 +194,53 @@ def _principal(fields: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     kept = 1 + int((share < EXPLAINED).sum())
     root = len(flat) ** 0.5
     return mean, singular[:kept, None] / root * axes[:kept], root * left[:, :kept]
+
+
+MOST_NODES = 2048
+"""Nodes of fields whose covariance is factorised, for each smoothness and length."""
+
+NUGGET = 1e-6
+"""Relative variance of white noise beside a smooth covariance, without which it is singular."""
+
+CORRELATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "1/2": lambda h: (-h).exp(),
+    "3/2": lambda h: (1 + 3**0.5 * h) * (-(3**0.5) * h).exp(),
+    "5/2": lambda h: (1 + 5**0.5 * h + 5 / 3 * h.square()) * (-(5**0.5) * h).exp(),
+    "∞": lambda h: (-h.square() / 2).exp(),
+}
+"""Matérn correlations by smoothness, of distances in units of the length."""
+
+
+def _distances(grid: torch.Size) -> Tensor:
+    """Between the centres of equal cells, each axis having length one, (nodes, nodes)."""
+    centres = [(torch.arange(n, dtype=torch.float64) + 0.5) / n for n in grid]
+    places = torch.stack([along.flatten() for along in torch.meshgrid(*centres, indexing="ij")], 1)
+    return torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _likeliest(values: Tensor, distance: Tensor) -> Tensor:
+    """A factor (nodes, nodes) of the most likely covariance of values (N, nodes) of mean zero.
+
+    The variance of the greatest likelihood, given the correlation C, is tr(C⁻¹S)/nodes, with the
+    second moments S of the values.
+    """
+    nodes = len(distance)
+    moments = values.mT @ values / len(values)
+    spacing = float(distance[distance > 0].min()) if nodes > 1 else 1.0
+    best, found = float("inf"), torch.eye(nodes, dtype=torch.float64)
+    for correlation in CORRELATIONS.values():
+        for length in np.geomspace(spacing / 2, 2.0, LENGTHS):
+            matrix = correlation(distance / length)
+            matrix.diagonal().add_(NUGGET)
+            factor, failed = torch.linalg.cholesky_ex(matrix)
+            if failed:
+                continue
+            variance = torch.cholesky_solve(moments, factor).trace() / nodes
+            # −2/N of the logarithm of the likelihood, up to a constant.
+            cost = float(nodes * variance.log() + 2 * factor.diagonal().log().sum())
+            if cost < best:
+                best, found = cost, variance.sqrt() * factor
+    return found
 
 
 def _normals(random: np.random.Generator, *shape: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, NoReturn, Self
 
 from pydantic import Field
 from torch import Tensor
@@ -79,3 +79,17 @@ class Metric(ABC):
     @abstractmethod
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The numbers by name; ValueError for fields that it cannot compare."""
+
+
+class OfTraining(Metric):
+    """A measure that looks at training fields beside samples and reference fields."""
+
+    @abstractmethod
+    def beside(
+        self, training: Tensor, samples: Tensor, reference: Tensor, basis: Basis
+    ) -> dict[str, float]:
+        """The numbers by name of three sets of fields; ValueError for those it cannot compare."""
+
+    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> NoReturn:
+        """There are no such numbers of two sets of fields."""
+        raise ValueError("is about training fields, and there are none here: leave it out")

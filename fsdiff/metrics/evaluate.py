@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from fsdiff.metrics.base import Metric
+from fsdiff.metrics.base import Metric, OfTraining
 from fsdiff.spaces.bases import Basis
 
 logger = logging.getLogger(__name__)
@@ -18,10 +18,12 @@ def evaluate(
     reference: Tensor,
     basis: Basis,
     present: Tensor | None = None,
+    training: Tensor | None = None,
 ) -> dict[str, float]:
     """The numbers of all measures in one row, in the order of ``metrics``.
 
-    Only nodes that are ``present`` (channel, *grid) have values, see ``Metric.compare``.
+    Only nodes that are ``present`` (channel, *grid) have values, see ``Metric.compare``. Measures
+    that look at ``training`` fields take all nodes, of which some are then continued.
 
     What is not defined (NaN), such as the kurtosis of samples that are constant, is left out with a
     warning. Raises ValueError, naming the measure, where two give the same key, where a number is
@@ -30,7 +32,11 @@ def evaluate(
     row: dict[str, float] = {}
     owner: dict[str, str] = {}
     for name, metric in metrics.items():
-        for key, value in metric.compare(samples, reference, basis, present).items():
+        if isinstance(metric, OfTraining) and training is not None:
+            found = metric.beside(training, samples, reference, basis)
+        else:
+            found = metric.compare(samples, reference, basis, present)
+        for key, value in found.items():
             if key in owner:
                 raise ValueError(
                     f"metrics '{owner[key]}' and '{name}' both give '{key}': "

@@ -107,7 +107,8 @@ class Claim:
 class Estimate(NamedTuple):
     """A number and its confidence interval, NaN where one seed leaves none; ``label`` says which.
 
-    ``seeds`` are those of the least number of them that went into it, 0 where there is no chance.
+    ``seeds`` are those of the least number of them that went into it, 0 where the interval is no
+    matter of seeds.
     """
 
     label: str
@@ -204,6 +205,8 @@ def _judge_analysis(claim: Claim, metric: str, analysis: str, results: Results) 
         other = claim.against_metric or metric
         others = {name: _of_analysis(results[name], other, at) for name in claim.against}
         estimates = tuple(_ratio(name, own, values) for name, values in others.items())
+        if not estimates and f"{metric}_low" in results[analysis]:
+            estimates = (_of_tests(results[analysis], metric, claim.at),)
     except LookupError as error:
         return Finding("not checkable", reason=str(error.args[0]))
     return _combined(estimates or (_mean(metric, own),), claim.bounds)
@@ -220,6 +223,14 @@ def _of_analysis(result: "xr.Dataset", metric: str, at: Mapping[str, str | int |
     return Values(values, exact="seed" not in found.dims)
 
 
+def _of_tests(result: "xr.Dataset", metric: str, at: Mapping[str, str | int | float]) -> Estimate:
+    """A number whose interval, NAME_low to NAME_high, the analysis itself knows."""
+    value, low, high = (
+        float(select(result, f"{metric}{end}", at)) for end in ("", "_low", "_high")
+    )
+    return Estimate(metric, value, low, high, 0)
+
+
 def _combined(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> Finding:
     """All must hold; one that does not is enough to refute the claim."""
     verdicts = {estimate.verdict(bounds) for estimate in estimates}
@@ -229,8 +240,10 @@ def _combined(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> F
         return Finding("reproduced", estimates)
     low, high = bounds
     holds = "holds" if all(low <= estimate.value <= high for estimate in estimates) else "fails"
-    seeds = min(estimate.seeds for estimate in estimates if estimate.seeds)
-    if seeds < 2:
+    seeds = min((estimate.seeds for estimate in estimates if estimate.seeds), default=0)
+    if not seeds:
+        reason = f"it {holds} here, but the interval leaves both possible"
+    elif seeds < 2:
         reason = f"it {holds} here, but one seed does not say how far results scatter"
     else:
         reason = f"it {holds} on average, but the scatter of {seeds} seeds leaves both possible"

@@ -15,7 +15,8 @@ VERDICTS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "not checkable"
 _GUIDE = f"""\
 Numbers are means over seeds, ratios those of geometric means; in brackets the
 {100 * CONFIDENCE:.0f} % confidence interval, from the scatter of the seeds (Student's t, for ratios
-Welch's; *exact* is what no chance is in). A claim is *reproduced* if the whole interval lies within
+Welch's; *exact* is what no chance is in), or that of a share of independent tests (Clopper and
+Pearson's). A claim is *reproduced* if the whole interval lies within
 the bounds that it sets, *not reproduced* if none of it does, and *not checkable* where the interval
 holds both, where there is only one seed, or for the reason that is given. Fields are compared with
 test data."""
@@ -107,7 +108,7 @@ def _number(estimate: Estimate) -> str:
     interval = f"{estimate.low:.3g} to {estimate.high:.3g}"
     if np.isnan(estimate.low):
         interval = "one seed"
-    elif not estimate.seeds:
+    elif not estimate.seeds and estimate.low == estimate.high:
         interval = "exact"
     return f"{markdown(estimate.label)}: {estimate.value:.3g} ({interval})"
 

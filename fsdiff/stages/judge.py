@@ -1,7 +1,7 @@
 """Sets of fields compared as a study's metrics do: every channel counts, whatever its unit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from torch import Tensor
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import frames
 from fsdiff.jobs.devices import CPU
-from fsdiff.metrics.base import Metric
+from fsdiff.metrics.base import Metric, OfTraining
 from fsdiff.metrics.evaluate import evaluate
 from fsdiff.metrics.fields import blocks
 from fsdiff.metrics.results import channel_names, of_channel
 from fsdiff.parts import build
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.filling import HarmonicFilling
+from fsdiff.stages.files import split
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Judge:
     samples and data have there is of no account.
     ``channels`` has the numbers of each channel by its name, and none where there is but one; see
     ``fsdiff.metrics.results`` for what their results are called. Fields are compared on ``device``.
+    ``training`` are normalised training fields, where any of the metrics looks at them.
     """
 
     metrics: Mapping[str, Metric]
@@ -41,6 +43,7 @@ class Judge:
     statistics: Statistics
     channels: Mapping[str, Sequence[int]]
     device: torch.device = CPU
+    training: Tensor | None = None
 
     @classmethod
     def of(
@@ -58,7 +61,11 @@ class Judge:
         if classifiers is not None:
             metrics = {name: metric.given(classifiers) for name, metric in metrics.items()}
         basis = build("basis", config["basis"])
-        return cls(metrics, basis, Statistics.physical(dataset), channels_of(dataset), device)
+        measured = Statistics.physical(dataset), channels_of(dataset), device
+        judge = cls(metrics, basis, *measured)
+        if not any(isinstance(metric, OfTraining) for metric in metrics.values()):
+            return judge
+        return replace(judge, training=judge.normalise(split(dataset, "train")))
 
     def normalise(self, fields: Tensor) -> Tensor:
         """Physical fields (N, channel, *grid) as metrics see them, rounded once, to float32."""
@@ -113,7 +120,8 @@ class Judge:
             }
             present = self._present(samples)
             there = None if present is None else present[chosen]
-            row |= evaluate(own, samples[:, chosen], reference[:, chosen], basis, there)
+            shown = None if physical or self.training is None else self.training.to(samples)
+            row |= evaluate(own, samples[:, chosen], reference[:, chosen], basis, there, shown)
         return row
 
     def _present(self, fields: Tensor) -> Tensor | None:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fsdiff.analyses.point_sets import PointSets, fitted, point_sets
-from fsdiff.data.sources.quadratic import Quadratic
+from fsdiff.analyses.point_sets import PointSets, point_sets
 
 SMALL = {"width": 8, "modes": 4, "layers": 2, "fewest": 12, "most": 20, "steps": 1, "samples": 6}
 
@@ -27,14 +26,14 @@ def test_noise_is_the_same_function_on_every_set():
 def difference(blind: bool) -> float:
     """What 200 points more change in functions on a set of random ones, relatively."""
     analysis = PointSets(**SMALL, blind=blind)
-    network = analysis.trained()
+    network = analysis.trained(0)
     random = torch.Generator().manual_seed(0)
     for weights in network.parameters():
         torch.nn.init.normal_(weights, std=0.3, generator=random)
     points = point_sets(0)["100 random"]
     more = torch.cat([points, torch.linspace(0.001, 0.999, 200).double()]).sort()
     there = (more.indices < len(points)).nonzero().flatten()
-    alone, together = analysis.drawn(network, points), analysis.drawn(network, more.values)
+    alone, together = (analysis.drawn(network, places, 0) for places in (points, more.values))
     changed = (together[:, there] - alone).square().mean() / alone.square().mean()
     return float(changed.sqrt())
 
@@ -45,16 +44,13 @@ def test_functions_drawn_are_one_function_where_the_network_is_told_the_points()
     assert difference(blind=True) > 10 * told
 
 
-def test_parabolas_are_told_by_least_squares():
-    law, points = Quadratic(), point_sets(0)["100 random"]
-    drawn = np.array([[1, 0.5], [-1, 0.5], [1, -0.5], [1, -0.5]])
-    positive, shift, amplitude, residual = fitted(
-        points, torch.from_numpy(law.at(points.numpy(), drawn))
-    )
-    assert positive == 0.75
-    assert shift == pytest.approx(np.std([0.5, 0.5, -0.5, -0.5], ddof=1))
-    assert amplitude < 1e-9
-    assert residual < 1e-12
+def test_each_seed_has_a_network_and_random_sets_of_its_own():
+    result = PointSets(**SMALL, seeds=(0, 1)).run()
+    assert result.difference.dims == ("seed", "set")
+    assert (result.difference[0] != result.difference[1]).all()
+    again = PointSets(**SMALL, seeds=(1,)).run()
+    np.testing.assert_array_equal(again.residual[0], result.residual[1])
+    assert not np.array_equal(again.place.sel(set="100 random"), result.place.sel(set="100 random"))
 
 
 def test_sets_too_small_for_the_modes_are_refused():

@@ -12,7 +12,7 @@ from fsdiff.data.fitting import fit, transforms_in
 from fsdiff.data.hierarchy import restrict, statistics, with_transforms
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
-from fsdiff.data.transforms import Anomaly, Log, Standardise, Transform, Transforms
+from fsdiff.data.transforms import Anomaly, Log, SquareRoot, Standardise, Transform, Transforms
 from fsdiff.jobs.failures import DamagedError
 from fsdiff.measures.permeability import LogNormal
 from fsdiff.methods import models
@@ -390,3 +390,12 @@ def test_functions_that_no_transform_has_are_refused(tmp_path):
     changed(path, "statistics.pointwise_mean", torch.zeros(2, N, N).double())
     with pytest.raises(DamagedError, match="pointwise_mean is of no use"):
         models.load(path)
+
+
+def test_counts_are_squares_and_never_negative():
+    transforms = Transforms((SquareRoot(),), COSINE)
+    counts = torch.tensor([0.0, 1.0, 9.0, 400.0]).double().expand(2, 1, 4, 4)
+    seen = transforms.forward(counts)
+    torch.testing.assert_close(seen[0, 0, 0], torch.tensor([0.0, 1.0, 3.0, 20.0]).double())
+    torch.testing.assert_close(transforms.inverse(seen), counts)
+    assert (transforms.inverse(-seen) == 0).all()

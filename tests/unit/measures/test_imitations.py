@@ -12,6 +12,7 @@ from fsdiff.measures.imitations import (
     PrincipalDensity,
     Resampled,
     Shrunk,
+    Stationary,
 )
 
 COUNT = 20_000
@@ -87,3 +88,34 @@ def test_a_copula_has_the_law_of_every_node_and_the_correlation_of_normal_scores
 def normal_scores(values):
     """What normal quantiles the ranks of values (N, d) have."""
     return ndtri((values.argsort(0).argsort(0).numpy() + 0.5) / len(values))
+
+
+def correlated(length, count=400, nodes=24):
+    """Curves of a Matérn-3/2 process, plus three, in a second channel as well and there larger."""
+    h = 3**0.5 * np.abs(np.subtract.outer(np.arange(nodes), np.arange(nodes))) / nodes / length
+    factor = np.linalg.cholesky((1 + h) * np.exp(-h))
+    values = np.random.default_rng(1).standard_normal((count, 2, nodes)) @ factor.T
+    return torch.from_numpy(values * [[1.0], [10.0]] + 3), factor
+
+
+def test_a_stationary_process_is_found_again():
+    fields, factor = correlated(0.2)
+    found = Stationary().draw(fields, COUNT, np.random.default_rng(0))
+    assert float(found.mean()) == pytest.approx(3, abs=0.3)
+    exact = torch.from_numpy(factor @ factor.T)
+    values = (found - found.mean((0, 2), keepdim=True)) / torch.tensor([[1.0], [10.0]])
+    for channel in values.unbind(1):
+        torch.testing.assert_close(channel.T @ channel / COUNT, exact, rtol=0, atol=0.12)
+    assert float(values.prod(1).mean()) == pytest.approx(0, abs=0.02)  # channels are independent
+
+
+def test_a_stationary_process_does_not_know_where_it_is():
+    """Neither the mean nor the deviation at a node, which the given fields have."""
+    found = drawn(Stationary())[:, 0]
+    assert float(FIELDS[:, 0].std(0).max() / FIELDS[:, 0].std(0).min()) > 3
+    assert float(found.std(0).max() / found.std(0).min()) == pytest.approx(1, abs=0.05)
+
+
+def test_fields_of_more_nodes_than_can_be_factorised_are_refused():
+    with pytest.raises(ValueError, match="fields have 2500 nodes: the most that is feasible"):
+        Stationary().fit(torch.zeros(2, 1, 50, 50))

@@ -11,12 +11,13 @@ from fsdiff.metrics.evaluate import evaluate
 from fsdiff.parts import build, find, kinds
 from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis, SineBasis
 
-# What is tested here are measures of any fields; these are of two channels, of flows and shapes in
-# the plane, or of what classifiers see, and are tested beside their closed forms.
+# What is tested here are measures of any fields; these are of two channels, of flows, shapes and
+# curves, of training fields or of what classifiers see, and are tested beside their closed forms.
 OF_PHASES = ("circular_moments", "modulus_error", "phase_gradient", "residues")
 OF_THE_PLANE = ("enstrophy_flux", "published_vorticity", "topology")
 OF_CLASSES = tuple(kind for kind in kinds("metrics") if find("metrics", kind).classified)
-ALL = tuple(k for k in kinds("metrics") if k not in OF_PHASES + OF_THE_PLANE + OF_CLASSES)
+OTHERS = (*OF_PHASES, *OF_THE_PLANE, *OF_CLASSES, "memorisation", "parabolas")
+ALL = tuple(kind for kind in kinds("metrics") if kind not in OTHERS)
 BASES = [CosineBasis(), FourierBasis()]
 QUICK = {
     "patch_sliced_wasserstein": {"divisions": 8, "points": 4, "projections": 50},

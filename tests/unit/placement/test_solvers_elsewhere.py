@@ -11,6 +11,8 @@ from elsewhere import MisplacedError, Placed
 from fsdiff.inverse.forward.base import Differentiable
 from fsdiff.inverse.forward.darcy import DarcySensors
 from fsdiff.measures.initial import GaussianRandomField
+from fsdiff.metrics.memorisation import Memorisation
+from fsdiff.metrics.parabolas import Parabolas
 from fsdiff.metrics.posterior.base import Cases
 from fsdiff.parts import build, find, kinds
 from fsdiff.pde import multigrid
@@ -94,9 +96,16 @@ def test_maps_that_torch_differentiates():
     torch.testing.assert_close(found[1].cpu(), found[0])
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in kinds("metrics") if not find("metrics", kind).classified]
-)
+APART = {"parabolas", "memorisation"}
+"""Measures of curves, and of training fields."""
+ANYWHERE = [
+    kind
+    for kind in kinds("metrics")
+    if kind not in APART and not find("metrics", kind).classified
+]
+
+
+@pytest.mark.parametrize("kind", ANYWHERE)
 def test_measures(kind):
     metric = build("metrics", {"kind": kind, **QUICK.get(kind, {})})
     # Flows have a plane of their own, without gaps.
@@ -116,6 +125,15 @@ def test_measures(kind):
             for device in ("cpu", "elsewhere")
         )
         assert there == pytest.approx(here, rel=1e-5, abs=1e-7)
+
+
+def test_measures_of_curves_and_of_training_fields():
+    curves, basis = torch.randn(12, 2, N, dtype=torch.float64), CosineBasis(1)
+    for device in ("cpu", "elsewhere"):
+        samples, reference, training = curves.to(device).split(4)
+        assert Memorisation().beside(training, training, reference, basis)["memorisation"] == 0
+        row = Parabolas()(samples, reference, basis)
+        assert row == pytest.approx(Parabolas()(samples.cpu(), reference.cpu(), basis))
 
 
 @pytest.mark.parametrize("kind", kinds("posterior_metrics"))

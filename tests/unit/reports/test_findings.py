@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from fsdiff.reports.claims import Claim, judge
+from fsdiff.reports.claims import Claim, Finding, judge
 from fsdiff.reports.findings import Findings, select
 from fsdiff.reports.reproduction import page
 
@@ -141,3 +141,24 @@ def test_cells_are_empty_where_an_analysis_has_no_such_number():
     results = {"own": NETWORK, "bare": NETWORK.drop_vars("order")}
     lines = list(Findings(analyses=("own", "bare"), columns=("order",)).table(results, {}))
     assert lines[2:] == ["| own | 2.00 |", "| bare |  |"]
+
+
+SHARE = xr.Dataset(dict.fromkeys(("rejected", "rejected_low", "rejected_high"), 0.06))
+SHARE = SHARE.assign(rejected_low=0.047, rejected_high=0.078)
+
+
+def test_a_share_of_tests_has_its_own_interval():
+    def about(**bounds):
+        return claim(analysis="share", metric="rejected", **bounds)
+
+    def judged(**bounds):
+        return judge(about(**bounds), pd.DataFrame(), None, {"share": SHARE})
+
+    finding = judged(at_least=0.03, at_most=0.08)
+    assert finding.verdict == "reproduced"
+    assert finding.estimates[0][1:] == (0.06, 0.047, 0.078, 0)
+    said = page({"it": about(at_most=0.08)}, {"it": finding}, [])
+    assert "rejected: 0.06 (0.047 to 0.078)" in said
+    assert judged(at_least=0.1).verdict == "not reproduced"
+    undecided = "it holds here, but the interval leaves both possible"
+    assert judged(at_most=0.07) == Finding("not checkable", finding.estimates, undecided)

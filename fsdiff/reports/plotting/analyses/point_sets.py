@@ -11,7 +11,10 @@ from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled
 
 @styled
 def draw(results: Mapping[str, xr.Dataset]) -> Figure:
-    """The first functions on each set, a row for each analysis; below what more points change."""
+    """The first functions on each set, a row for each analysis; below what more points change.
+
+    That is the mean over seeds; functions are those of the first.
+    """
     figure = Figure(figsize=(9.3, 2.1 * len(results) + 3.2), layout="constrained")
     heights = [1.0] * len(results) + [1.5]
     rows = figure.subfigures(len(results) + 1, 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -25,7 +28,8 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     axes = rows[-1].subplots()
     for title, style in experiment_styles(results).items():
         result = results[title]
-        axes.plot(np.arange(result.sizes["set"]), result.difference, label=title, **style)
+        difference = result.difference.mean("seed")
+        axes.plot(np.arange(result.sizes["set"]), difference, label=title, **style)
     axes.axhline(0.01, color="black", linewidth=1.0, linestyle=":")
     axes.set_xticks(np.arange(result.sizes["set"]), result["set"].values)
     axes.set(yscale="log", ylabel="difference with 400 points more")
