@@ -23,7 +23,6 @@ SMALLEST = {
     "compiling": ("--steps", "1", "--backend", "eager"),
     "convergence": ("--quick",),
     "guidance": ("--nodes", "32", "--sensors", "5", "--rounds", "1"),
-    "hdm": ("--quick",),
     "mcmc": ("--quick", "--only", "linear", "darcy"),
     "memory": ("--samples", "20", "--channels", "1"),
     "metrics": ("--fields", "40", "--nodes", "16", "--repeats", "1"),
