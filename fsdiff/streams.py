@@ -50,6 +50,8 @@ class Stream(IntEnum):
     """Fields and permutations of two-sample tests that are tried on known laws."""
     POINT_SETS = 46
     """Networks, points, data and noise of models on many sets of points."""
+    EXPECTATION = 47
+    """States at which conditional expectations are compared."""
 
     CHAIN_START = 61
     """Where Markov chains start."""

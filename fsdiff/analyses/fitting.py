@@ -27,12 +27,16 @@ def fit(
     steps: int,
     learning_rate: float,
     seed: int,
+    decay: bool = False,
 ) -> Iterator[int]:
-    """Train with Adam at a constant rate; yields the number of steps before each, and at the end.
+    """Train with Adam; yields the number of steps before each, and at the end.
+
+    The rate is constant, or falls to zero like a cosine where there is ``decay``.
 
     ``draw`` makes the fields (batch, channel, *grid) of a step, in the network's precision.
     """
     optimizer = torch.optim.Adam(denoising.denoiser.parameters(), lr=learning_rate)
+    rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps) if decay else None
     for step in tqdm(range(steps), desc="train", unit="step", disable=None):
         yield step
         data = draw(generator(seed, Stream.FITTED_DATA, step))
@@ -43,6 +47,8 @@ def fit(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        if rate is not None:
+            rate.step()
     yield steps
 
 

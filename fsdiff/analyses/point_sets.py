@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.modes import check_uniform, squared_scales
-from fsdiff.data.sources.quadratic import HALF_WIDTH, SCALE, Quadratic
+from fsdiff.data.sources.quadratic import SCALE, UNITS, Quadratic
 from fsdiff.data.sources.source import Source
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import CosineVariancePreserving
@@ -222,9 +222,6 @@ class PointSets(Analysis):
         """The root mean square of the data."""
         return float((self.law.parabola**2).mean() + (self.law.deviation / SCALE) ** 2) ** 0.5
 
-
-UNITS = HALF_WIDTH**2 / SCALE, 1 / SCALE
-"""What a and ε are multiplied by, in squares of positions in [−1, 1]."""
 
 QUANTITIES = (
     ("difference", "rms of what differs with 400 points more, over that of the functions"),

@@ -23,6 +23,9 @@ from fsdiff.streams import Stream
 HALF_WIDTH, SCALE = 10.0, 50.0
 """The interval is [−10, 10], and values are divided by 50."""
 
+UNITS = HALF_WIDTH**2 / SCALE, 1 / SCALE
+"""What a and ε are multiplied by, in squares of positions in [−1, 1]."""
+
 
 @dataclass(frozen=True)
 class Quadratic(Source):
