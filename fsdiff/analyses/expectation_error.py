@@ -8,7 +8,6 @@ import numpy as np
 import torch
 import xarray as xr
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
-from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, NetworkFactory, results
 from fsdiff.analyses.fitting import fit, initialised
