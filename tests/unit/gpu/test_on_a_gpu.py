@@ -254,7 +254,7 @@ def test_a_model_that_is_told_data():
     close(drawn[1], drawn[0], 5e-3)
 
 
-APART = {"parabolas", "memorisation"}
+APART = {"parabolas", "increments", "memorisation"}
 """Measures of curves, and of training fields."""
 ANYWHERE = [
     kind

@@ -16,7 +16,7 @@ from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis, SineBasis
 OF_PHASES = ("circular_moments", "modulus_error", "phase_gradient", "residues")
 OF_THE_PLANE = ("enstrophy_flux", "published_vorticity", "topology")
 OF_CLASSES = tuple(kind for kind in kinds("metrics") if find("metrics", kind).classified)
-OTHERS = (*OF_PHASES, *OF_THE_PLANE, *OF_CLASSES, "memorisation", "parabolas")
+OTHERS = (*OF_PHASES, *OF_THE_PLANE, *OF_CLASSES, "memorisation", "parabolas", "increments")
 ALL = tuple(kind for kind in kinds("metrics") if kind not in OTHERS)
 BASES = [CosineBasis(), FourierBasis()]
 QUICK = {

@@ -11,6 +11,7 @@ from elsewhere import MisplacedError, Placed
 from fsdiff.inverse.forward.base import Differentiable
 from fsdiff.inverse.forward.darcy import DarcySensors
 from fsdiff.measures.initial import GaussianRandomField
+from fsdiff.metrics.increments import Increments
 from fsdiff.metrics.memorisation import Memorisation
 from fsdiff.metrics.parabolas import Parabolas
 from fsdiff.metrics.posterior.base import Cases
@@ -96,7 +97,7 @@ def test_maps_that_torch_differentiates():
     torch.testing.assert_close(found[1].cpu(), found[0])
 
 
-APART = {"parabolas", "memorisation"}
+APART = {"parabolas", "increments", "memorisation"}
 """Measures of curves, and of training fields."""
 ANYWHERE = [
     kind
@@ -132,8 +133,9 @@ def test_measures_of_curves_and_of_training_fields():
     for device in ("cpu", "elsewhere"):
         samples, reference, training = curves.to(device).split(4)
         assert Memorisation().beside(training, training, reference, basis)["memorisation"] == 0
-        row = Parabolas()(samples, reference, basis)
-        assert row == pytest.approx(Parabolas()(samples.cpu(), reference.cpu(), basis))
+        for metric in (Parabolas(), Increments()):
+            row = metric(samples, reference, basis)
+            assert row == pytest.approx(metric(samples.cpu(), reference.cpu(), basis))
 
 
 @pytest.mark.parametrize("kind", kinds("posterior_metrics"))
