@@ -257,9 +257,7 @@ def test_a_model_that_is_told_data():
 APART = {"parabolas", "increments", "memorisation"}
 """Measures of curves, and of training fields."""
 ANYWHERE = [
-    kind
-    for kind in kinds("metrics")
-    if kind not in APART and not find("metrics", kind).classified
+    kind for kind in kinds("metrics") if kind not in APART and not find("metrics", kind).classified
 ]
 
 

@@ -100,9 +100,7 @@ def test_maps_that_torch_differentiates():
 APART = {"parabolas", "increments", "memorisation"}
 """Measures of curves, and of training fields."""
 ANYWHERE = [
-    kind
-    for kind in kinds("metrics")
-    if kind not in APART and not find("metrics", kind).classified
+    kind for kind in kinds("metrics") if kind not in APART and not find("metrics", kind).classified
 ]
 
 
