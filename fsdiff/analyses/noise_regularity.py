@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 import torch
 import xarray as xr
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
@@ -28,15 +29,16 @@ class NoiseRegularity(Analysis):
     It estimates η from x = X_0 + ``level``·η with Gaussian data N(0, C) and noise N(0, Q), by the
     mean square of F − η over nodes (``l2``) or of Q^(−½)(F − η) (``cameron_martin``). The first is
     tr Q for F = 0, the same on all grids if Q is trace class; the second is the number of modes
-    that there are: on fine grids nearly all of it is of modes that carry next to no noise. Lim et
-    al. (arXiv 2302.07400), Figure 9.
+    that there are. Lim et al. (arXiv 2302.07400), Figure 9.
 
-    ``error`` is that of the trained network in the norm of ``loss``, over that of F = 0, and
-    ``least`` that of the best estimate, the linear one, which is exact. Each grid has a network of
-    its own, with the same first weights and ``steps`` steps.
+    ``missed`` is E‖F − η‖² of the trained network in the norm of ``loss``, ``error`` the same over
+    that of F = 0, and ``least`` the error of the best estimate E[η|x], which is linear. As
+    E‖F − η‖² = E‖E[η|x] − η‖² + E‖F − E[η|x]‖², only the last is measured, on ``test_fields``.
+    Each grid has networks of its own, one for each of the ``seeds``, with the same first weights
+    and ``steps`` steps.
     """
 
-    numbers: ClassVar[tuple[str, ...]] = ("error", "least", "size")
+    numbers: ClassVar[tuple[str, ...]] = ("missed", "error", "least", "size")
 
     network: NetworkFactory
     covariance: SpectralPrior
@@ -49,41 +51,50 @@ class NoiseRegularity(Analysis):
     batch_size: PositiveInt = 16
     learning_rate: PositiveFloat = 1e-3
     test_fields: PositiveInt = 64
-    seed: NonNegativeInt = 0
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     kind: Literal["noise_regularity"] = "noise_regularity"
 
     def run(self) -> xr.Dataset:
-        """``error``, ``least`` and ``size``, the mean norm of η, of each resolution."""
-        measured = [self.measure(n) for n in tqdm(self.resolutions, desc="grids", disable=None)]
-        errors, least, sizes = zip(*measured, strict=True)
+        """``missed`` and ``error`` (seed, resolution), ``least`` and ``size``, that of η itself."""
+        grids = [_Spectra.of(self, n) for n in self.resolutions]
+        least = np.array([spectra.least(self.level) for spectra in grids])
+        sizes = np.array([spectra.size for spectra in grids])
+        runs = [(seed, spectra) for seed in self.seeds for spectra in grids]
+        excess = [self.excess(*run) for run in tqdm(runs, desc="networks", disable=None)]
+        missed = least * sizes + np.reshape(excess, (len(self.seeds), len(grids)))
+        each = ("seed", "resolution")
         return results(
             {
-                "error": ("resolution", list(errors), "error of the estimated noise over its size"),
-                "least": ("resolution", list(least), "that of the best estimate"),
-                "size": ("resolution", list(sizes), "mean square norm of the noise"),
+                "missed": (each, missed, "mean square norm of the error"),
+                "error": (each, missed / sizes, "error of the estimated noise over its size"),
+                "least": ("resolution", least, "that of the best estimate"),
+                "size": ("resolution", sizes, "mean square norm of the noise"),
             },
-            {"resolution": ("resolution", list(self.resolutions), "nodes per axis")},
+            {
+                "seed": ("seed", list(self.seeds), "seed"),
+                "resolution": ("resolution", list(self.resolutions), "nodes per axis"),
+            },
         ).assign_attrs(loss=self.loss, noise=self.prior.kind)
 
-    def measure(self, n: int) -> tuple[float, float, float]:
-        """Error after training on n nodes, the least one, and what both are relative to."""
-        spectra, network = _Spectra.of(self, n), initialised(self.network, 1, self.seed)
+    def excess(self, seed: int, spectra: "_Spectra") -> float:
+        """E‖F − E[η|x]‖² of a network that is trained on one grid."""
+        network, total = initialised(self.network, 1, seed), 0.0
         if self.steps:
-            self.train(network, spectra)
-        total = size = 0.0
+            self.train(network, spectra, seed)
+        best = spectra.best(self.level)
         for index in range(self.test_fields):
-            x, noise = spectra.draw(1, self._random(Stream.SCORE_ERROR, n, index), self.level)
+            random = _random(seed, Stream.SCORE_ERROR, spectra.n, index)
+            x = spectra.draw(1, random, self.level)[0]
             with torch.no_grad():
-                missed = self.estimate(network, x) - noise
+                missed = self.estimate(network, x) - spectra.basis.multiply(x, best.to(x))
             total += float(spectra.norm(missed))
-            size += float(spectra.norm(noise))
-        return total / size, spectra.least(self.level), spectra.size
+        return total / self.test_fields
 
-    def train(self, network: nn.Module, spectra: "_Spectra") -> None:
+    def train(self, network: nn.Module, spectra: "_Spectra", seed: int) -> None:
         """Adam at a constant rate, on fields that are drawn afresh in every step."""
         optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
         for step in range(self.steps):
-            random = self._random(Stream.FITTED_DATA, spectra.n, step)
+            random = _random(seed, Stream.FITTED_DATA, spectra.n, step)
             x, noise = spectra.draw(self.batch_size, random, self.level)
             loss = spectra.norm(self.estimate(network, x) - noise).mean() / spectra.size
             if not torch.isfinite(loss):
@@ -97,9 +108,9 @@ class NoiseRegularity(Analysis):
         estimate: Tensor = network(x, x.new_full((len(x),), -math.log(self.level)))
         return estimate
 
-    def _random(self, *stream: int) -> torch.Generator:
-        seed = int(generator(self.seed, *stream).integers(2**63 - 1))
-        return torch.Generator().manual_seed(seed)
+
+def _random(seed: int, *stream: int) -> torch.Generator:
+    return torch.Generator().manual_seed(int(generator(seed, *stream).integers(2**63 - 1)))
 
 
 @dataclass(frozen=True)
@@ -127,11 +138,14 @@ class _Spectra:
         """E‖η‖², the sum of weights·λ: tr Q, or the number of modes."""
         return self._sum(self.noise)
 
-    def least(self, level: float) -> float:
-        """That of η less its expectation given x, over the size."""
+    def best(self, level: float) -> Tensor:
+        """The symbol of E[η|x]."""
         seen = level**2 * self.noise + self.data
-        left = torch.where(seen > 0, self.noise * self.data / seen.clamp(min=1e-300), 0.0)
-        return self._sum(left) / self.size
+        return torch.where(seen > 0, level * self.noise / seen.clamp(min=1e-300), 0.0)
+
+    def least(self, level: float) -> float:
+        """E‖E[η|x] − η‖² over the size."""
+        return self._sum(self.noise * (1 - level * self.best(level))) / self.size
 
     def norm(self, u: Tensor) -> Tensor:
         """‖u‖² of each of the fields (batch, 1, *grid), (batch,)."""

@@ -14,6 +14,7 @@ from fsdiff.parts import build
 from fsdiff.spaces.bases import Basis
 
 if TYPE_CHECKING:
+    from fsdiff.diffusion.denoiser import Conditions
     from fsdiff.diffusion.samplers.base import Sampler
     from fsdiff.diffusion.samplers.samples import Samples
     from fsdiff.inverse.observations.base import Observation
@@ -45,6 +46,7 @@ class Method(ABC):
 
     basis: Basis
     network: nn.Module
+    conditions: "Conditions | None" = None
 
     @classmethod
     @abstractmethod
@@ -81,10 +83,12 @@ class Method(ABC):
     @property
     def prepared(self) -> bool:
         """Whether nothing has to be measured of fields before the first step of training."""
-        return True
+        return self.conditions is None or self.conditions.prepared
 
-    def prepare(self, fields: Tensor) -> None:  # noqa: B027 (statistics are enough for most)
+    def prepare(self, fields: Tensor) -> None:
         """Measure what the statistics do not tell of training fields (samples, channel, *grid)."""
+        if self.conditions is not None:
+            self.conditions.prepare(fields)
 
     def condition(self, observation: "Observation", data: Tensor, n: int) -> Tensor:
         """Fields at level n, (..., condition channel, *grid), that stand for data (..., size).
@@ -92,9 +96,11 @@ class Method(ABC):
         Data are in the unit of the fields, and NaN where nothing was observed. ValueError for
         models that were not trained with a condition.
         """
-        raise ValueError(
-            "this model knows no observations: train it with a condition, or guide its samples"
-        )
+        if self.conditions is None:
+            raise ValueError(
+                "this model knows no observations: train it with a condition, or guide its samples"
+            )
+        return self.conditions.given(observation, data, n)
 
     @abstractmethod
     def loss(

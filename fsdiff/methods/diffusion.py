@@ -1,7 +1,7 @@
 """Denoising diffusion: a network that undoes noise, and a sampler that applies it step by step."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -17,9 +17,6 @@ from fsdiff.diffusion.validation import ValidationSet
 from fsdiff.methods.base import Method
 from fsdiff.methods.weights import conditioning_of, initialised
 from fsdiff.parts import build
-
-if TYPE_CHECKING:
-    from fsdiff.inverse.observations.base import Observation
 
 
 class Diffusion(Method):
@@ -40,6 +37,7 @@ class Diffusion(Method):
     def __init__(self, denoiser: Denoiser, time_sampling: TimeSampling) -> None:
         self.denoiser = denoiser
         self.basis, self.network = denoiser.law.basis, denoiser.network
+        self.conditions = denoiser.conditions
         self.denoising_loss = DenoisingLoss(denoiser, time_sampling)
 
     @classmethod
@@ -58,22 +56,6 @@ class Diffusion(Method):
         prediction = build("prediction", config["prediction"])
         denoiser = Denoiser(law, network, prediction, conditioning)
         return cls(denoiser, build("time_sampling", config["time_sampling"]))
-
-    @property
-    def prepared(self) -> bool:
-        """Whether the condition has measured what it needs, if there is one."""
-        return self.denoiser.conditions is None or self.denoiser.conditions.prepared
-
-    def prepare(self, fields: Tensor) -> None:
-        """What the condition measures."""
-        if self.denoiser.conditions is not None:
-            self.denoiser.conditions.prepare(fields)
-
-    def condition(self, observation: "Observation", data: Tensor, n: int) -> Tensor:
-        """What the network is told of data (..., size), (..., condition channel, *grid)."""
-        if self.denoiser.conditions is None:
-            return super().condition(observation, data, n)
-        return self.denoiser.conditions.given(observation, data, n)
 
     def loss(
         self,

@@ -35,6 +35,12 @@ WIDTH, MODES, LAYERS = 24, 6, 2
 EXAMINED = 512
 """The most fields whose distances from each other are measured at once."""
 
+TINY = 1e-6
+"""The least size of what is left to be known of normalised fields."""
+
+DRAWN = 4
+"""How many samples are drawn given the data of each validation field."""
+
 
 class GANO(Method):
     """Samples G(a), a ~ N(0, Q) of the ``prior``, with an operator G, the experiment's network.
@@ -50,12 +56,17 @@ class GANO(Method):
     norm of N values, which is the N-th part of the other one and so hardly there on fine grids, and
     ε is normal, which goes beyond the data and the samples on both sides.
 
+    With a ``condition`` both are given its fields c, estimate and deviation, and u, G(a, c) are in
+    place of the fields their deviations from the estimate, in units of the root mean square of the
+    deviation: G and D see functions of one size, however much is known. Weights are chosen by the
+    energy score, which is least, on average, for the true law given the data and for no other.
+
     Good values: the defaults, with learning rates of 1e-3 to 2e-3. Published are a ``penalty`` of
     10 and 5 or 10 ``judge_steps``.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("prior", "network", "levels")
-    takes: ClassVar[tuple[str, ...]] = ("training", "trajectory")
+    takes: ClassVar[tuple[str, ...]] = ("training", "trajectory", "condition")
 
     kind: Literal["gano"] = "gano"
 
@@ -77,11 +88,12 @@ class GANO(Method):
     ) -> None:
         self.basis, self.prior, self.channels = basis, prior, channels
         self.network = networks
+        self.conditions = getattr(networks["operator"], "conditioning", None)
         self.penalty_weight, self.judge_steps, self.published = penalty, judge_steps, published
 
     @classmethod
     def configured(cls, config: Mapping[str, Any], statistics: Statistics, seed: int) -> Self:
-        """From the blocks of basis, prior and network."""
+        """From the blocks of basis, prior, network and condition."""
         if statistics.mask is not None:
             raise ValueError("gano judges fields that have values at all nodes; use diffusion")
         basis = build("basis", config["basis"])
@@ -97,12 +109,11 @@ class GANO(Method):
         basis, channels = build("basis", config["basis"]), len(statistics.mean)
         usual = {"width": WIDTH, "modes": MODES, "layers": LAYERS}
         judge = {name: config["method"].get(name, value) for name, value in usual.items()}
-        return nn.ModuleDict(
-            {
-                "operator": super().untrained(config, statistics),
-                "judge": Functional(channels, basis.axis_kinds, **judge),
-            }
-        )
+        operator = super().untrained(config, statistics)
+        conditions = getattr(operator, "conditioning", None)
+        seen = channels + (0 if conditions is None else conditions.channels)
+        judged = Functional(seen, basis.axis_kinds, **judge)
+        return nn.ModuleDict({"operator": operator, "judge": judged})
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """One, without momentum: gradients of one follow moves of the other."""
@@ -118,15 +129,30 @@ class GANO(Method):
         """D, a map from fields to numbers."""
         return self.network["judge"]
 
-    def generated(self, noise: Tensor) -> Tensor:
-        """G(a) of fields a (batch, channel, *grid)."""
-        fields: Tensor = self.operator(noise, noise.new_zeros(len(noise)))
+    def generated(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
+        """G(a, c) of fields a (batch, channel, *grid) and c (batch, condition channel, *grid)."""
+        told = () if condition is None else (condition,)
+        fields: Tensor = self.operator(noise, noise.new_zeros(len(noise)), *told)
         return fields
 
-    def judged(self, fields: Tensor) -> Tensor:
-        """D(u), (batch,)."""
-        numbers: Tensor = self.judge(fields)
+    def judged(self, fields: Tensor, condition: Tensor | None = None) -> Tensor:
+        """D(u, c), (batch,)."""
+        numbers: Tensor = self.judge(_together(fields, condition))
         return numbers
+
+    def made(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Fields (batch, channel, *grid) that G(a, c) stands for."""
+        generated = self.generated(noise, condition)
+        if condition is None:
+            return generated
+        estimate, size = self._about(condition)
+        return estimate + size * generated
+
+    def _about(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """What fields are described about, (batch, channel, *grid), and in units of, (…, 1)."""
+        estimate, deviation = condition.split(self.channels, 1)
+        axes = self.basis.grid_axes()
+        return estimate, deviation.square().mean(axes, keepdim=True).sqrt().clamp_min(TINY)
 
     def loss(
         self,
@@ -139,7 +165,8 @@ class GANO(Method):
     ) -> Tensor:
         """What the judge is to make low and, in some of the steps, the operator, (len(part),).
 
-        Each is given the gradients of its own part alone.
+        Each is given the gradients of its own part alone. Where there is a condition, data are
+        drawn unless it is given.
         """
         if precision != torch.float32:
             raise ValueError("gano is trained in single precision: use precision: float32")
@@ -147,22 +174,32 @@ class GANO(Method):
         white = torch.randn(data.shape, **like)[part].to(data.device)
         between = (torch.randn if self.published else torch.rand)(len(data), **like)
         both = float(torch.rand((), **like)) < 1 / self.judge_steps
-        with torch.set_grad_enabled(both):
-            made = self.generated(self.coloured(white))
         real, shares = data[part], between[part].to(data.device)
-        loss = self.judged(made.detach()) - self.judged(real)
-        loss = loss + self.penalty_weight * self.penalty(real, made.detach(), shares)
+        told = None if condition is None else condition[part]
+        if told is None and self.conditions is not None:
+            seeds = torch.randint(2**53, (len(data),), generator=random, device=random.device)
+            told = self.conditions.drawn(real, seeds[part].tolist())
+        if told is not None:
+            estimate, size = self._about(told)
+            real = (real - estimate) / size
+        with torch.set_grad_enabled(both):
+            made = self.generated(self.coloured(white), told)
+        loss = self.judged(made.detach(), told) - self.judged(real, told)
+        loss = loss + self.penalty_weight * self.penalty(real, made.detach(), shares, told)
         if both:
             fixed = {name: weights.detach() for name, weights in self.judge.named_parameters()}
-            loss = loss - functional_call(self.judge, fixed, (made,))
+            loss = loss - functional_call(self.judge, fixed, (_together(made, told),))
         return loss
 
-    def penalty(self, real: Tensor, made: Tensor, shares: Tensor) -> Tensor:
+    def penalty(
+        self, real: Tensor, made: Tensor, shares: Tensor, condition: Tensor | None = None
+    ) -> Tensor:
         """(‖δD/δũ‖ − 1)² at ũ = εu + (1 − ε)G(a) with ε the ``shares``, (batch,)."""
         share = shares.view(-1, *[1] * (real.ndim - 1))
         middle = (share * real + (1 - share) * made).requires_grad_()
         with torch.enable_grad():
-            (gradient,) = torch.autograd.grad(self.judged(middle).sum(), middle, create_graph=True)
+            total = self.judged(middle, condition).sum()
+            (gradient,) = torch.autograd.grad(total, middle, create_graph=True)
         nodes = real[0, 0].numel()
         length = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
         if self.published:
@@ -181,11 +218,18 @@ class GANO(Method):
         scale = self.prior.eigenvalues(self.basis, n).sqrt()
         return self.basis.inverse(white * scale, n).float()
 
-    def validation(self, data: Tensor, condition: Tensor | None = None) -> "EnergyDistance":
-        """Fields that as many samples are compared with."""
+    def validation(
+        self, data: Tensor, condition: Tensor | None = None
+    ) -> "EnergyDistance | EnergyScore":
+        """Fields that samples are compared with: as many, or some given the data of each."""
         n, count = self.basis.resolution(data), len(data)
-        noise = self.noise(n, range(count), 0, Stream.VALIDATION)
-        return EnergyDistance(self, data, noise.to(data))
+        if condition is None and self.conditions is not None:
+            condition = self.conditions.fixed(data)
+        if condition is None:
+            noise = self.noise(n, range(count), 0, Stream.VALIDATION)
+            return EnergyDistance(self, data, noise.to(data))
+        noise = self.noise(n, range(DRAWN * count), 0, Stream.VALIDATION).to(data)
+        return EnergyScore(self, data, noise.unflatten(0, (count, DRAWN)), condition)
 
     def sample(
         self,
@@ -197,17 +241,35 @@ class GANO(Method):
         condition: Tensor | None = None,
         device: torch.device | str = "cpu",
     ) -> Samples:
-        """Samples of one network evaluation each, the same functions at every level."""
-        if sampler is not None or condition is not None:
-            raise ValueError("gano is drawn from without a sampler and without a condition")
+        """Samples of one network evaluation each, the same functions at every level.
+
+        Without a condition those of a conditional operator are those given nothing.
+        """
+        if sampler is not None:
+            raise ValueError("gano is drawn from without a sampler: leave it out")
+        if condition is not None and self.conditions is None:
+            raise ValueError("this model knows no observations: train it with a condition")
+        if condition is None and self.conditions is not None:
+            nothing = self.conditions.nothing(n, torch.device(device))
+            condition = nothing.expand(len(indices), *nothing.shape)
+        places = {index: place for place, index in enumerate(indices)}
 
         @torch.no_grad()
         def draw(those: Sequence[int]) -> list[Tensor]:
-            each = (self.noise(n, [index], seed, Stream.NOISE) for index in those)
-            return [self.generated(noise.to(device))[0] for noise in each]
+            found = []
+            for index in those:
+                noise = self.noise(n, [index], seed, Stream.NOISE).to(device)
+                told = None if condition is None else condition[places[index], None].to(device)
+                found.append(self.made(noise, told)[0])
+            return found
 
         fields = torch.stack(side_by_side(draw, indices))
         return Samples(fields, [{n: 1} for _ in indices])
+
+
+def _together(fields: Tensor, condition: Tensor | None) -> Tensor:
+    """Fields and what is known of them, as channels."""
+    return fields if condition is None else torch.cat([fields, condition], 1)
 
 
 @dataclass(frozen=True)
@@ -239,3 +301,40 @@ class EnergyDistance:
         pairs = max(1, len(x) * (len(x) - 1))
         within = torch.cdist(x, x).sum() + torch.cdist(y, y).sum()
         return float(2 * torch.cdist(x, y).mean() - within / pairs)
+
+
+@dataclass(frozen=True)
+class EnergyScore:
+    """The energy score E‖Y − u‖ − E‖Y − Y′‖/2 of samples Y given data of fields u.
+
+    A proper score of laws given data (Gneiting and Raftery, doi:10.1198/016214506000001437).
+    """
+
+    method: GANO
+    data: Tensor
+    noise: Tensor
+    condition: Tensor
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def part(self, samples: slice) -> "EnergyScore":
+        """Some of the fields, with their data and samples."""
+        fields = {name: getattr(self, name)[samples] for name in ("data", "noise", "condition")}
+        return replace(self, **fields)
+
+    @torch.no_grad()
+    def mean_loss(self) -> float:
+        """Its mean, 0 of no fields."""
+        parts = (part.split(32) for part in (self.data, self.noise, self.condition))
+        total = sum(float(self._scores(*each).sum()) for each in zip(*parts, strict=True))
+        return total / max(1, len(self))
+
+    def _scores(self, u: Tensor, noise: Tensor, condition: Tensor) -> Tensor:
+        """Of each of some fields, (batch,)."""
+        given = condition.repeat_interleave(noise.shape[1], 0)
+        made = self.method.made(noise.flatten(0, 1), given).view_as(noise)
+        nodes = u[0, 0].numel()
+        y, x = (fields.flatten(2).double() / nodes**0.5 for fields in (made, u[:, None]))
+        pairs = y.shape[1] * (y.shape[1] - 1)
+        return torch.cdist(y, x).mean((1, 2)) - torch.cdist(y, y).sum((1, 2)) / (2 * pairs)

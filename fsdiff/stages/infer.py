@@ -135,9 +135,12 @@ def drawing(
     model: models.Model, observed: Observed, config: Mapping[str, Any]
 ) -> Callable[[int], Draw]:
     """What draws fields given the data of a case, by its number: guided, or as it has learned."""
-    operator, sampler = build("operator", config["operator"]), build("sampler", config["sampler"])
-    draw = _guided if "guidance" in config else _learned
-    return draw(model, observed, operator, sampler, config)
+    operator = build("operator", config["operator"])
+    sampler = build("sampler", config["sampler"]) if "sampler" in config else None
+    if "guidance" not in config:
+        return _learned(model, observed, operator, sampler, config)
+    assert sampler is not None  # as the configuration was checked
+    return _guided(model, observed, operator, sampler, config)
 
 
 def _guided(
@@ -174,7 +177,7 @@ def _learned(
     model: models.Model,
     observed: Observed,
     operator: Observation,
-    sampler: Sampler,
+    sampler: Sampler | None,
     config: Mapping[str, Any],
 ) -> Callable[[int], Draw]:
     """Draws of a model that has learned what data say."""

@@ -199,9 +199,10 @@ class Experiment(Block):
         dataset = _dataset_of(info)
         if dataset:
             refuse(_unobservable(condition, dataset))
-            source, prediction = dataset.source.part, info.data.get("prediction")
-            if prediction:
-                condition.part.check_prediction(prediction.part)
+            source = dataset.source.part
+            if "prediction" in info.data:
+                prediction = info.data["prediction"]
+                condition.part.check_prediction(prediction and prediction.part)
             dataset.own(condition.part).check(
                 dataset.basis,
                 source.values,

@@ -19,7 +19,13 @@ from fsdiff.inverse.observations.channel import Channel
 from fsdiff.inverse.observations.points import Points
 from fsdiff.jobs.failures import StorageError
 from fsdiff.study.datasets import Dataset
-from fsdiff.study.experiments import ABSENT, Resolutions, unfit_for_network, useless_steps
+from fsdiff.study.experiments import (
+    ABSENT,
+    Experiment,
+    Resolutions,
+    unfit_for_network,
+    useless_steps,
+)
 from fsdiff.study.fields import Count, Name, Seed, consecutive, too_many_shards
 from fsdiff.study.sizes import MEMORY, field_bytes, shown_bytes, unaffordable_batch
 
@@ -344,20 +350,15 @@ def _unfit_posterior(
         return
     dataset = study.datasets[experiment.dataset]
     yield from _unknown_resolutions(item.resolutions, experiment.dataset, dataset)
-    if experiment.sampler is None:
-        yield ("experiment",), f"method {experiment.method.kind} draws nothing given data"
+    if problems := [*_undrawable(item, experiment)]:
+        yield from problems
         return
-    sampler = (item.sampler or experiment.sampler).part
-    if item.sampler is not None:
-        try:
-            sampler.check(experiment.process.part)
-        except ValueError as error:
-            yield ("sampler",), str(error)
-            return
     for i, n in enumerate(item.resolutions):
         at = ("resolutions", i)
         yield from unfit_for_network(experiment.network, dataset, n, "this resolution", at)
-    yield from useless_steps(experiment.process.part, sampler, dataset, item.resolutions)
+    if block := item.sampler or experiment.sampler:
+        process = experiment.process.part
+        yield from useless_steps(process, block.part, dataset, item.resolutions)
     if problem := too_many_shards(item.shards, item.draws, "draws"):
         yield ("shards",), problem
     cases = observed.count(dataset)
@@ -368,6 +369,23 @@ def _unfit_posterior(
         yield ("batch_size",), problem
     yield from _too_few(study, observed, cases, item.draws)
     yield from _unguided(item, study, observed)
+
+
+def _undrawable(item: PosteriorDraws, experiment: Experiment) -> Iterator[Problem]:
+    """Methods that draw nothing given data, and samplers that are none of theirs."""
+    method = experiment.method.kind
+    if experiment.sampler is None:
+        if experiment.condition is None:
+            yield ("experiment",), f"method {method} draws nothing given data without a condition"
+            return
+        for name in ("sampler", "guidance"):
+            if getattr(item, name) is not None:
+                yield (name,), f"method {method} is drawn from without a {name}: leave it out"
+    elif item.sampler is not None:
+        try:
+            item.sampler.part.check(experiment.process.part)
+        except ValueError as error:
+            yield ("sampler",), str(error)
 
 
 def _unguided(item: PosteriorDraws, study: "Study", observed: ObservedCases) -> Iterator[Problem]:

@@ -66,8 +66,13 @@ class Condition(ABC):
         if self.fewest is not None and self.fewest > most:
             raise ValueError(f"fewest = {self.fewest}: no more than {most} are observed")
 
-    def check_prediction(self, prediction: Prediction) -> None:  # noqa: B027 (most suit all)
-        """Raise ValueError where networks with this condition cannot predict that."""
+    def check_prediction(  # noqa: B027 (most suit all)
+        self, prediction: Prediction | None
+    ) -> None:
+        """Raise ValueError where networks with this condition cannot predict that.
+
+        None is what networks do that see no fields with noise.
+        """
 
     @abstractmethod
     def check_observation(self, observation: Observation, basis: Basis, channels: int) -> None:

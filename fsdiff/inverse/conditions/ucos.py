@@ -65,8 +65,13 @@ class Combined(Condition):
         """The same on what can be seen, at the places of the seed as well."""
         return replace(self, operator=self.operator.where_present(mask, basis))
 
-    def check_prediction(self, prediction: Prediction) -> None:
+    def check_prediction(self, prediction: Prediction | None) -> None:
         """Refuse predictions of noise, of which that of the data is a part here."""
+        if prediction is None:
+            raise ValueError(
+                "kind = ucos combines data with the states of a diffusion: use kind: kriging or "
+                "kind: regression where there are none"
+            )
         if prediction.reads_noise:
             raise ValueError(
                 f"{prediction.kind} is of the noise of states alone, and kind = ucos combines them "

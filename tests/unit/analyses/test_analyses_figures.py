@@ -134,7 +134,7 @@ SHOWN = {
     "manifold_sampling": lambda r: r.sampler.copy(data=[0, 1]),
     "singularity": lambda r: r["size"].sel(quantity="noise"),
     "score_error": lambda r: r.error.isel(resolution=0),
-    "noise_regularity": lambda r: r.error,
+    "noise_regularity": lambda r: r.error.mean("seed"),
     "point_sets": lambda r: r.difference,
     "two_sample_calibration": lambda r: 100 * r.rejected,
     "parameterisation": lambda r: r.error.sel(quantity="data").mean("seed"),

@@ -17,7 +17,7 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     axes = figure.subplots()
     for number, (title, result) in enumerate(results.items()):
         colour = _COLOURS[number % len(_COLOURS)]
-        axes.plot(result.resolution, result.error, "o-", color=colour, label=title)
+        axes.plot(result.resolution, result.error.mean("seed"), "o-", color=colour, label=title)
         axes.plot(result.resolution, result.least, "--", color=colour, linewidth=1)
     resolutions = sorted({int(n) for result in results.values() for n in result.resolution})
     axes.set(
