@@ -380,7 +380,7 @@ def _undrawable(item: PosteriorDraws, experiment: Experiment) -> Iterator[Proble
             return
         for name in ("sampler", "guidance"):
             if getattr(item, name) is not None:
-                yield (name,), f"method {method} is drawn from without a {name}: leave it out"
+                yield (name,), f"draws of method {method} have no such block; leave it out"
     elif item.sampler is not None:
         try:
             item.sampler.part.check(experiment.process.part)

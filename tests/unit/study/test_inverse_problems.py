@@ -45,6 +45,12 @@ STUDY: dict[str, Any] = {
         },
         "darcy": {"dataset": "permeability"},
         "gauss": {"dataset": "fields", "method": {"kind": "gaussian"}},
+        "adversary": {
+            "dataset": "fields",
+            "method": {"kind": "gano"},
+            "condition": {"kind": "kriging", "operator": SENSORS},
+        },
+        "unconditional_adversary": {"dataset": "fields", "method": {"kind": "gano"}},
     },
     "observations": {
         "sensors": {"dataset": "fields", "operator": SENSORS, "cases": 2},
@@ -119,6 +125,9 @@ def test_a_study_of_inverse_problems_is_valid_and_knows_its_jobs():
     assert operator["channel"] == 1  # by its number, so that a rename runs nothing again
     assert "guidance" not in study.infer_slice("told", 16, 0)
     assert study.infer_slice("told", 16, 0)["condition"]["operator"]["number"] == 5
+    adversary = load(changed("posteriors.told.experiment", "adversary"))
+    assert adversary.infer_slice("told", 16, 0)["condition"]["kind"] == "kriging"
+    assert "sampler" not in adversary.infer_slice("told", 16, 0)
     baselines = study.judge_baselines_slice("sensors", 16)
     assert baselines["draws"] == 20
     assert baselines["latent"] == {"kind": "random_field"}
@@ -170,8 +179,28 @@ PROBLEMS = [
         "draws = 40, and 8 chains of 4 keep 32",
     ),
     ("references.exact.resolutions", [64], "= 64: no data to compare with; datasets.fields has 16"),
-    ("posteriors.guided.experiment", "alne", "known: alone, told, darcy, gauss (did you mean 'al"),
+    ("posteriors.guided.experiment", "alne", "known: alone, told, darcy, gauss, adv"),
     ("posteriors.guided.experiment", "gauss", "method gaussian draws nothing given data"),
+    (
+        "posteriors.told.experiment",
+        "unconditional_adversary",
+        "method gano draws nothing given data without a condition",
+    ),
+    (
+        "posteriors.guided.experiment",
+        "adversary",
+        "guidance: draws of method gano have no such block; leave it out",
+    ),
+    (
+        "posteriors.told",
+        {**STUDY["posteriors"]["told"], "experiment": "adversary", "sampler": {"kind": "ddim"}},
+        "posteriors.told.sampler: draws of method gano have no such block; leave it out",
+    ),
+    (
+        "experiments.adversary.condition",
+        {"kind": "ucos", "operator": SENSORS},
+        "experiments.adversary.condition.kind = ucos combines data with the states of a diffusion",
+    ),
     ("posteriors.guided.observation", "sensor", "no such observation; known: sensors"),
     (
         "posteriors.guided.observation",
