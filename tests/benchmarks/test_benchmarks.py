@@ -30,6 +30,7 @@ SMALLEST = {
     "pde": ("--quick", "--only", "burgers", "darcy"),
     "refinement": ("--samples", "2", "--resolutions", "8", "16"),
     "streaming": ("--gigabytes", "0.002", "--steps", "2", "--rounds", "1"),
+    "u_shaped": ("--quick",),
 }
 
 
