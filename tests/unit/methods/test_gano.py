@@ -366,6 +366,23 @@ def test_the_energy_score_prefers_the_posterior_to_others():
     assert best < min(score(0.5, 1), score(-0.5, 1), score(0, 0.5), score(0, 1.5)) - 0.01
 
 
+def test_conditional_ones_are_read_with_what_their_condition_has_measured(tmp_path):
+    config = {**CONFIG, "condition": {"kind": "regression", "operator": described(SENSORS)}}
+    method = models.make_method(config, STATISTICS, seed=0)
+    assert not method.prepared
+    method.prepare(STATISTICS.normalise(DATA))
+    about = {"data": MEANING, "parameters": 1, "training_seconds": 0.0}
+    weights = tmp_path / "model.safetensors"
+    files = {"weights": weights, "sidecar": weights.with_suffix(".json")}
+    models.save(method, STATISTICS, {"config": config, **about}, **files)
+    loaded = models.load(weights)
+    assert loaded.method.prepared
+    condition = loaded.condition(SENSORS, observed(0), N)
+    assert condition.equal(method.condition(SENSORS, observed(0), N))
+    drawn = [m.sample(N, [0], 0, condition=condition[None]).fields for m in (method, loaded.method)]
+    assert torch.equal(*drawn)
+
+
 def test_samples_given_data_are_those_of_their_own_data():
     method = told()
     torch.nn.init.normal_(method.operator.lift.weight)
