@@ -46,8 +46,16 @@ experiments:
     levels: [{resolution: 64, epochs: 1}]
     sampler: {kind: dpm_solver, steps: 15}
     samples: {count: 2, resolutions: [64]}
+  adversary:
+    dataset: waves
+    method: {kind: gano, width: 4, modes: 2}
+    prior: {kind: bessel, power: 0.6}
+    network: {kind: fno, basis: fourier, width: 4, modes: 2, layers: 1, projection: 4}
+    condition: {kind: kriging, operator: &sensors {kind: random_points, number: 6, noise: 0.2}}
+    levels: [{resolution: 64, epochs: 1}]
+    samples: {count: 2, resolutions: [64]}
 observations:
-  sensors: {dataset: waves, operator: {kind: random_points, number: 6, noise: 0.2}, cases: 2}
+  sensors: {dataset: waves, operator: *sensors, cases: 2}
 posteriors:
   guided:
     experiment: wiener
@@ -56,6 +64,11 @@ posteriors:
     draws: 100
     resolutions: [64]
     batch_size: 64
+  made:
+    experiment: adversary
+    observation: sensors
+    draws: 20
+    resolutions: [64]
 evaluation:
   metrics:
     one_point: {kind: one_point}
@@ -77,35 +90,42 @@ class Folder:
         measured = hierarchy.statistics(merged, self.dataset.basis)
         merged = merged.merge(measured, compat="override", combine_attrs="override")
         storage.write(merged, self.path("64.nc"), title="data", provenance=made)
-        block = self.study.train_slice("wiener", 64, 0)
-        method, statistics, meaning = prepared(block, self.path("64.nc"))
-        with torch.no_grad():
-            for weights in method.network.parameters():
-                weights.zero_()
-        about = {"config": block, "data": meaning, "parameters": 0, "training_seconds": 0.0}
-        about |= made.attributes() | {"validation_loss": 0.0}
-        paths = {"weights": self.path("m.safetensors"), "sidecar": self.path("m.json")}
-        models.save(method, statistics, about, **paths)
+        for experiment in self.study.experiments:
+            self.save_silent(experiment, made)
         job = {"config": self.study.observe_slice("sensors"), "code": "code"}
         observe(job, data=self.path("64.nc"), output=self.path("sensors.nc"))
 
     def path(self, name):
         return self.folder / name
 
-    @property
-    def inputs(self):
+    def save_silent(self, experiment, made):
+        block = self.study.train_slice(experiment, 64, 0)
+        method, statistics, meaning = prepared(block, self.path("64.nc"))
+        with torch.no_grad():
+            for weights in method.network.parameters():
+                weights.zero_()
+        about = {"config": block, "data": meaning, "parameters": 0, "training_seconds": 0.0}
+        about |= made.attributes() | {"validation_loss": 0.0}
+        weights = self.path(f"{experiment}.safetensors")
+        models.save(
+            method, statistics, about, weights=weights, sidecar=weights.with_suffix(".json")
+        )
+
+    def inputs(self, posterior="guided"):
         """The files that draws are made from."""
-        return {"weights": self.path("m.safetensors"), "observation": self.path("sensors.nc")}
+        experiment = self.study.posteriors[posterior].experiment
+        weights = self.path(f"{experiment}.safetensors")
+        return {"weights": weights, "observation": self.path("sensors.nc")}
 
-    def job(self, **changes):
+    def job(self, posterior="guided", **changes):
         """The job that draws, with other settings than the study's."""
-        return {"config": self.study.infer_slice("guided", 64, 0) | changes, "code": "code"}
+        return {"config": self.study.infer_slice(posterior, 64, 0) | changes, "code": "code"}
 
-    def infer(self, folder, shards=(), **changes):
+    def infer(self, folder, posterior="guided", shards=(), **changes):
         """The file of draws, with other settings than the study's."""
         infer(
-            self.job(**changes),
-            **self.inputs,
+            self.job(posterior, **changes),
+            **self.inputs(posterior),
             shards=shards,
             output=folder / "draws.nc",
             cost=folder / "draws.json",
@@ -174,6 +194,19 @@ def test_draws_are_those_of_the_exact_posterior(made, tmp_path):
         np.testing.assert_allclose(draws["residuals"].values[case], expected, atol=1e-4)
 
 
+def test_adversarial_operators_that_make_nothing_draw_the_estimate(made, tmp_path):
+    """Which is the exact mean of Gaussian data, as far as 2000 samples tell their law."""
+    draws = made.infer(tmp_path, "made")["draws"].values
+    assert (draws == draws[:, :1]).all()
+    seen = storage.read_results(made.path("sensors.nc"))
+    source, operator = made.dataset.source.part, made.study.observations["sensors"].operator.part
+    for case in range(2):
+        data = torch.from_numpy(seen["data"].values[case])
+        exact = GaussianPosterior.of(posterior_of(source, operator, 64, data))
+        error = (torch.from_numpy(draws[case, 0]) - exact.mean).abs() / exact.variance.sqrt()
+        assert float(error.max()) < 0.1
+
+
 def test_a_draw_depends_on_its_case_and_number_only(made, tmp_path):
     """More draws and other batches leave those that there were as they are; cases differ."""
     few, many = made.infer(tmp_path, draws=5, batch_size=2), None
@@ -191,7 +224,7 @@ def test_shards_make_the_same_file(made, tmp_path, ranges):
     for first, last in ranges:
         shards.append(tmp_path / f"{first}-{last}.shard.safetensors")
         numbers, output = range(first, last + 1), shards[-1]
-        infer_shard(made.job(draws=5), numbers, **made.inputs, output=output, states=tmp_path)
+        infer_shard(made.job(draws=5), numbers, **made.inputs(), output=output, states=tmp_path)
     again = tmp_path / "again"
     again.mkdir()
     made.infer(again, shards=shards, draws=5)
@@ -204,7 +237,7 @@ def test_shards_make_the_same_file(made, tmp_path, ranges):
 
 def test_shards_that_do_not_make_up_the_draws_are_refused(made, tmp_path):
     shard = tmp_path / "0-2.shard.safetensors"
-    infer_shard(made.job(draws=5), range(3), **made.inputs, output=shard, states=tmp_path)
+    infer_shard(made.job(draws=5), range(3), **made.inputs(), output=shard, states=tmp_path)
     with pytest.raises(StorageError, match="holds 6 samples, expected 10; delete it"):
         made.infer(tmp_path, shards=[shard], draws=5)
 
