@@ -154,10 +154,6 @@ class Fitted(Posterior):
         along = (coordinates - pulled) / _squares(law.functions)
         return difference, torch.tensordot(along, law.functions, 1)
 
-    def _part(self, number: int) -> "Fitted":
-        """One of the chains; all have the same data."""
-        return self
-
 
 def coordinates_of(deviation: Tensor, functions: Tensor) -> Tensor:
     """⟨q, f⟩/⟨f, f⟩ of deviations (..., *shape), (..., count)."""

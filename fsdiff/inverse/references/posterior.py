@@ -61,7 +61,7 @@ class Posterior:
         return potential, torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
 
     def _part(self, number: int) -> "Posterior":
-        """The posterior that one of the chains sees."""
+        """What one of the chains sees of prior, map and data, whatever densities refer to."""
         data = self.data if self.data.ndim == 1 else self.data[number : number + 1]
         return Posterior(self.prior, self.map, self.likelihood, data)
 

@@ -99,7 +99,3 @@ class Recentred(Posterior):
         weighted = residual / self.law.noise
         gradient = torch.tensordot(weighted, self.law.rows, 1)
         return 0.5 * (residual * weighted).sum(-1), gradient
-
-    def _part(self, number: int) -> "Recentred":
-        """One of the chains; all have the same data."""
-        return self

@@ -18,6 +18,7 @@ from fsdiff.inverse.references.likelihoods import GaussianNoise, MeanAbsoluteErr
 from fsdiff.inverse.references.markov import MarkovChains
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.inverse.references.priors import GaussianField, IndependentNormals
+from fsdiff.inverse.references.recentred import Recentred
 from fsdiff.measures.initial import PowerLawField
 from fsdiff.measures.priors import Matern
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
@@ -105,6 +106,29 @@ def test_its_gradient_is_that_of_its_potential():
     _, gradient = about.gradient(q)
     slope = (gradient * direction).flatten(1).sum(1) / 36
     assert torch.allclose((ahead - behind) / 2e-4, slope, rtol=1e-6)
+
+
+def test_fields_beside_one_without_a_value_have_the_gradient_that_they_have_alone():
+    def root(u):
+        if (u <= 0).any():
+            raise ImpossibleFieldError("no root")
+        return u.flatten(1).sqrt()
+
+    prior = IndependentNormals((1, 1), mean=2.0)
+    data = torch.ones(1, dtype=torch.float64)
+    map = Differentiable(root, 1, rank=2)
+    posterior = Posterior(prior, map, GaussianNoise(noise=0.5), data)
+    q = torch.tensor([-5.0, 0.5, 3.0], dtype=torch.float64).view(3, 1, 1)
+    laws = [fitted(prior, modes=1), GaussianPosterior.of(posterior)]
+    for about in (posterior, Fitted.about(posterior, laws[0]), Recentred.about(posterior, laws[1])):
+        potential, gradient = about.gradient(q)
+        assert potential[0] == torch.inf
+        assert gradient.shape == q.shape
+        assert gradient[0] == 0
+        for number in (1, 2):
+            alone, its_gradient = about.gradient(q[number : number + 1])
+            assert torch.allclose(potential[number], alone[0])
+            assert torch.allclose(gradient[number], its_gradient[0])
 
 
 def test_an_ensemble_has_the_moments_of_the_closed_form():
