@@ -56,6 +56,7 @@ FAMILIES = {
     "kernel": "inverse.references.kernels",
     "likelihood": "inverse.references.likelihoods",
     "annealing": "inverse.references.annealing",
+    "adaptation": "inverse.references.adaptation",
     "posterior_metrics": "metrics.posterior",
     "condition": "inverse.conditions",
 }

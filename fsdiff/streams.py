@@ -68,6 +68,8 @@ class Stream(IntEnum):
     """Which draws play the truth where it is tried what chance does."""
     ANNEALING = 69
     """Ensembles that lead Markov chains from the prior to the posterior."""
+    ADAPTATION = 70
+    """Seeds of the rounds in which Markov chains learn the law of their steps."""
 
     INITIAL_STATE = 101
     """Initial states of equations in time."""

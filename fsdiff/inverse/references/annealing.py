@@ -5,7 +5,6 @@ methods for Bayesian elliptic inverse problems", Statistics and Computing, 2015)
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -13,8 +12,9 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from fsdiff.inverse.references.beginnings import Beginning, Begun, Course, Held
 from fsdiff.inverse.references.fitted import Fitted, FittedLaw, coordinate_functions
-from fsdiff.inverse.references.kernels import Position, PreconditionedCrankNicolson
+from fsdiff.inverse.references.kernels import Kernel, PreconditionedCrankNicolson
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.randomness import generator
 from fsdiff.streams import Stream
@@ -23,12 +23,18 @@ from fsdiff.threads import single_thread
 KEPT = 0.5
 """The effective share of an ensemble that an error less wide leaves."""
 
+_KERNEL, _FIRST = PreconditionedCrankNicolson(), 0.5
+"""That of the ensemble, and its first step."""
+
+_USUAL = 20
+"""How often errors are narrowed, usually."""
+
 _WIDEST = 1e-12
 """The least information of an error, that of the likelihood being 1, that counts as any."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Annealing:
+class Annealing(Beginning):
     """An ensemble that is led from the prior to the posterior by errors less and less wide.
 
     Its ``particles`` are draws of the prior, and errors at first so wide that data tell nothing.
@@ -53,52 +59,119 @@ class Annealing:
                 "more"
             )
 
+    def length(self, chains: int) -> int:
+        """For as many narrowings as are usual."""
+        return _USUAL * self.moves * self.particles // chains
+
+    def course(
+        self, posterior: Posterior, kernel: Kernel, chains: int, seed: int, held: Held | None = None
+    ) -> "Ensemble":
+        """The way of the ensemble, of which chains are some members in the end."""
+        ensemble = Ensemble(self, posterior, kernel, chains, seed)
+        ensemble.start(held)
+        return ensemble
+
+
+@dataclass
+class Ensemble(Course):
+    """An ensemble on its way: at ``information``, about to make ``moved`` + 1 of so many moves.
+
+    ``first`` is the information after the first narrowing, from where the way is measured.
+    """
+
+    settings: Annealing
+    posterior: Posterior
+    kernel: Kernel
+    chains: int
+    seed: int
+
     @single_thread()
     @torch.no_grad()
-    def __call__(
-        self, posterior: Posterior, seed: int, check: Callable[[str], object] = lambda text: None
-    ) -> tuple[FittedLaw, Tensor]:
-        """A law with the posterior's moments, and an ensemble (particles, *shape) of deviations.
+    def start(self, held: Held | None) -> None:
+        """From draws of the prior, or from where an earlier run has come."""
+        prior, count = self.posterior.prior, self.settings.particles
+        self.functions = coordinate_functions(prior, self.settings.modes)
+        if held is None:
+            start = generator(self.seed, Stream.ANNEALING).standard_normal((count, prior.normals))
+            self.information, self.number, self.log_step = 0.0, 0, math.log(_FIRST)
+            self._narrow(prior.draw(torch.from_numpy(start)))
+            self.first = self.information
+            return
+        tensors, values = held
+        self.information, self.first = float(values["information"]), float(values["first"])
+        self.number, self.moved = int(values["number"]), int(values["moved"])
+        self.log_step = float(values["log_step"])
+        self.law = FittedLaw(prior, self.functions, tensors["centre"], tensors["factor"])
+        self._stand(tensors["deviation"])
 
-        Deviations are those from the prior's mean. ``check`` is told of each step.
-        """
-        prior, kernel = posterior.prior, PreconditionedCrankNicolson(first=0.5)
-        functions = coordinate_functions(prior, self.modes)
-        start = generator(seed, Stream.ANNEALING).standard_normal((self.particles, prior.normals))
-        deviations = prior.draw(torch.from_numpy(start))
-        observed = posterior.observed(deviations)
-        information, number, log_step = 0.0, 0, math.log(kernel.first)
-        while True:
-            number += 1
-            before = _potential(posterior, observed, information)
-            information = _next(posterior, observed, before, information)
-            weights = _weights(before, _potential(posterior, observed, information))
-            law = FittedLaw.of(prior, functions, deviations, weights)
-            target = Fitted.about(_at(posterior, information), law)
-            moved = deviations[_resampled(weights, seed, number)] - law.shift
-            position = kernel.start(target, moved)
-            for move in range(self.moves):
-                position, log_step = self._moved(target, position, log_step, seed, number, move)
-                check(f"move {move + 1} of {self.moves} at {information:.1e} of the information")
-            deviations = position.deviation + law.shift
-            observed = posterior.observed(deviations)
-            if information == 1.0:
-                weights = torch.ones(len(deviations), dtype=torch.float64)
-                return FittedLaw.of(prior, functions, deviations, weights), deviations
+    @property
+    def share(self) -> float:
+        """By the logarithm of the information; 1 once the last moves are made."""
+        if self._arrived:
+            return 1.0
+        way = max(-math.log(self.first), 1.0)
+        moves = self.moved / self.settings.moves
+        return 0.9 * (1 + math.log(self.information) / way) + 0.1 * moves * self._last
 
-    def _moved(
-        self, target: Fitted, now: Position, log_step: float, seed: int, number: int, move: int
-    ) -> tuple[Position, float]:
+    @single_thread()
+    @torch.no_grad()
+    def move(self) -> str:
+        """One step of all; after the last at this information, errors are narrowed."""
+        self._step()
+        self.moved += 1
+        text = f"move {self.moved} of {self.settings.moves} at {self.information:.1e}"
+        if self.moved == self.settings.moves and not self._last:
+            self._narrow(self.position.deviation + self.law.shift)
+        return f"{text} of the information"
+
+    def held(self) -> Held:
+        """The law, and where the ensemble is."""
+        position = {"deviation": self.position.deviation}
+        law = {"centre": self.law.centre, "factor": self.law.factor}
+        names = ("information", "first", "number", "moved", "log_step")
+        return Held(position | law, {name: getattr(self, name) for name in names})
+
+    def begun(self) -> Begun:
+        """About the law with the moments of the ensemble, from some members of it."""
+        deviations = self.position.deviation + self.law.shift
+        weights = torch.ones(len(deviations), dtype=torch.float64)
+        law = FittedLaw.of(self.posterior.prior, self.functions, deviations, weights)
+        chosen = torch.arange(self.chains) * len(deviations) // self.chains
+        return Begun(law, deviations[chosen], self.kernel.first)
+
+    @property
+    def _last(self) -> bool:
+        return self.information == 1.0
+
+    @property
+    def _arrived(self) -> bool:
+        return self._last and self.moved == self.settings.moves
+
+    def _narrow(self, deviations: Tensor) -> None:
+        """Narrow the errors, and draw the ensemble again in proportion to its weights."""
+        self.number, self.moved = self.number + 1, 0
+        observed = self.posterior.observed(deviations)
+        before = _potential(self.posterior, observed, self.information)
+        self.information = _next(self.posterior, observed, before, self.information)
+        weights = _weights(before, _potential(self.posterior, observed, self.information))
+        self.law = FittedLaw.of(self.posterior.prior, self.functions, deviations, weights)
+        self._stand(deviations[_resampled(weights, self.seed, self.number)] - self.law.shift)
+
+    def _stand(self, deviations: Tensor) -> None:
+        """Where the ensemble is, from the mean of the law."""
+        self.target = Fitted.about(_at(self.posterior, self.information), self.law)
+        self.position = _KERNEL.start(self.target, deviations)
+
+    def _step(self) -> None:
         """One step of all, and the logarithm of the next one's length."""
-        kernel = PreconditionedCrankNicolson()
-        random = generator(seed, Stream.ANNEALING, number, move)
-        normals = random.standard_normal((self.particles, target.prior.normals))
-        noise = target.prior.draw(torch.from_numpy(normals))
-        uniform = torch.from_numpy(random.random((self.particles, 1)))
-        step = torch.full((self.particles,), math.exp(log_step), dtype=torch.float64)
-        now, probability = kernel.advance(target, now, step, noise, uniform)
-        longer = log_step + float(probability.mean()) - kernel.acceptance
-        return now, min(longer, math.log(kernel.largest))
+        prior, count = self.target.prior, self.settings.particles
+        random = generator(self.seed, Stream.ANNEALING, self.number, self.moved)
+        noise = prior.draw(torch.from_numpy(random.standard_normal((count, prior.normals))))
+        uniform = torch.from_numpy(random.random((count, 1)))
+        step = torch.full((count,), math.exp(self.log_step), dtype=torch.float64)
+        self.position, accepted = _KERNEL.advance(self.target, self.position, step, noise, uniform)
+        longer = self.log_step + float(accepted.mean()) - _KERNEL.acceptance
+        self.log_step = min(longer, math.log(_KERNEL.largest))
 
 
 def _at(posterior: Posterior, information: float) -> Posterior:

@@ -1,4 +1,4 @@
-"""A posterior seen from a Gaussian law that was fitted to draws: for maps without a derivative.
+"""A posterior seen from a Gaussian law that was fitted to draws, and to gradients where there are.
 
 As in ``fsdiff.inverse.references.recentred``, kernels that leave such a law invariant take steps as
 long as the posterior is wide in every direction. Here it differs from the prior in some coordinates
@@ -17,6 +17,9 @@ from fsdiff.inverse.references.priors import Prior
 
 SHRUNK, WIDENED = 1e-3, 1.5
 """By what share correlations of draws are shrunk, and times what their variances are taken."""
+
+PRIOR_DRAWS = 8
+"""As how many draws, and gradients, the prior counts where both are used."""
 
 _LEAST = 1e-8
 """The least variance of a coordinate, whose draws may all be the same."""
@@ -69,6 +72,21 @@ class FittedLaw(Prior):
         own = covariance.diagonal().clamp_min(_LEAST)
         covariance = (1 - SHRUNK) * covariance + SHRUNK * torch.diag(own)
         return cls(prior, functions, centre, torch.linalg.cholesky(WIDENED * covariance))
+
+    @classmethod
+    def between(
+        cls, prior: Prior, functions: Tensor, deviations: Tensor, gradients: Tensor
+    ) -> Self:
+        """With the mean of deviations (draws, *shape), and a covariance between two.
+
+        These are that of the draws, and the inverse of that which gradients of the density have,
+        which is its mean curvature; the geometric mean is no wider than the law where this is
+        narrow in places, and no narrower than it is there. ``gradients`` are those of Φ.
+        """
+        coordinates = coordinates_of(deviations, functions)
+        centre = coordinates.mean(0)
+        pulls = _inner(gradients, functions) + coordinates
+        return cls(prior, functions, centre, _between(_spread(coordinates), _spread(pulls)))
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -153,6 +171,24 @@ class Fitted(Posterior):
         pulled = torch.linalg.solve_triangular(law.factor.T, white.T, upper=True).T
         along = (coordinates - pulled) / _squares(law.functions)
         return difference, torch.tensordot(along, law.functions, 1)
+
+
+def _spread(values: Tensor) -> Tensor:
+    """The covariance of rows, shrunk to that of the prior."""
+    anomalies = values - values.mean(0)
+    told = anomalies.T @ anomalies + PRIOR_DRAWS * torch.eye(values.shape[1], dtype=values.dtype)
+    return told / (len(values) + PRIOR_DRAWS)
+
+
+def _between(covariance: Tensor, curvature: Tensor) -> Tensor:
+    """A triangular factor of K with K · curvature · K = covariance."""
+    root = torch.linalg.cholesky(curvature)
+    values, vectors = torch.linalg.eigh(root.T @ covariance @ root)
+    half = vectors * values.clamp_min(_LEAST**2).pow(0.25)
+    narrowed = torch.linalg.solve_triangular(root.T, half, upper=True)
+    # K is the square of what has been found, whose factor is triangular after a rotation.
+    upper = torch.linalg.qr(narrowed.T).R
+    return (upper * upper.diagonal().sign()[:, None]).T
 
 
 def coordinates_of(deviation: Tensor, functions: Tensor) -> Tensor:

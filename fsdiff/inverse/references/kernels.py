@@ -6,8 +6,8 @@ coarse ones: what would leave the prior's support is never proposed.
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -53,6 +53,10 @@ class Kernel(ABC):
         if not self.gradient:
             return Position(deviation, posterior.potential(deviation))
         return Position(deviation, *posterior.gradient(deviation))
+
+    def beginning(self, step: float) -> Self:
+        """The same with another first step."""
+        return replace(self, first=min(step, self.largest))  # type: ignore[type-var]
 
     @abstractmethod
     def advance(

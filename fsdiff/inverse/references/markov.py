@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,9 +11,10 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
-from fsdiff.data import tensors
+from fsdiff.inverse.references.adaptation import Adaptation
 from fsdiff.inverse.references.annealing import Annealing
 from fsdiff.inverse.references.base import Draws, Reference
+from fsdiff.inverse.references.beginnings import Beginning, Begun, Held
 from fsdiff.inverse.references.chains import Chains, Plan, State
 from fsdiff.inverse.references.convergence import (
     EFFECTIVE,
@@ -22,14 +24,12 @@ from fsdiff.inverse.references.convergence import (
 )
 from fsdiff.inverse.references.fitted import Fitted
 from fsdiff.inverse.references.gaussian import laplace
+from fsdiff.inverse.references.kept import Kept
 from fsdiff.inverse.references.kernels import Kernel, PreconditionedCrankNicolson
 from fsdiff.inverse.references.likelihoods import Likelihood
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.inverse.references.recentred import Recentred
-from fsdiff.jobs.failures import DamagedError
 from fsdiff.jobs.interruption import interruptible
-from fsdiff.jobs.states import saved
-from fsdiff.jobs.versions import environment, warn_of_changes
 
 STRIDE = 32
 """Steps between two looks whether to stop."""
@@ -43,14 +43,15 @@ class MarkovChains(Reference):
     chains. They are a reference if R̂ is at most ``r_hat`` and the effective sample size at least
     ``effective`` for Φ and the leading coefficients. ``recentred`` chains take their steps about
     Laplace's approximation, which pays where data tell much more than the prior and the map has a
-    derivative. With ``annealing`` they start from an ensemble that is led from the prior to the
-    posterior, and take their steps about the Gaussian law with its moments: that asks for no
+    derivative. With ``adaptation`` steps are about a law that shorter chains have told by their
+    draws and gradients. With ``annealing`` chains start from an ensemble that is led from the prior
+    to the posterior, and take their steps about the Gaussian law with its moments: that asks for no
     derivative. With ``likelihood`` errors are not those of the observation. On a grid coarser than
     that of the data, what it does not resolve of them is an error of the map: choose grids on which
     that is small against the noise.
 
     Good values: pcn where maps are cheap or have no derivative, with annealing where data are
-    precise, too; hmc where there is a derivative and data are precise.
+    precise, too; hmc with adaptation where there is a derivative.
     """
 
     kernel: Kernel = field(default_factory=PreconditionedCrankNicolson)
@@ -62,14 +63,26 @@ class MarkovChains(Reference):
     effective: PositiveFloat = EFFECTIVE
     recentred: bool = False
     annealing: Annealing | None = None
+    adaptation: Adaptation | None = None
     likelihood: Likelihood | None = None
     kind: Literal["chains"] = "chains"
 
     def __post_init__(self) -> None:
         """Refuse plans that keep too little to judge, and two laws of steps."""
         _ = self.plan
-        if self.recentred and self.annealing:
-            raise ValueError("annealing: chains cannot be recentred, too; use recentred: false")
+        ways = {name: getattr(self, name) for name in ("recentred", "annealing", "adaptation")}
+        asked = [name for name, way in ways.items() if way]
+        if len(asked) > 1:
+            raise ValueError(
+                f"{' and '.join(asked)}: steps are about one law; leave out all but one of them"
+            )
+        if self.beginning is not None:
+            self.beginning.check_kernel(self.kernel)
+
+    @property
+    def beginning(self) -> Beginning | None:
+        """What chains do before they start."""
+        return self.annealing or self.adaptation
 
     @property
     def plan(self) -> Plan:
@@ -92,8 +105,9 @@ class MarkovChains(Reference):
             raise ValueError("recentred: Laplace's approximation follows gradients; use false")
 
     def length(self, count: int) -> int:
-        """Those of a chain."""
-        return self.burn_in + self.steps
+        """Those of a chain, and before it."""
+        before = self.beginning.length(self.chains) if self.beginning else 0
+        return before + self.burn_in + self.steps
 
     def draw(
         self,
@@ -106,11 +120,10 @@ class MarkovChains(Reference):
     ) -> Draws:
         """Draws of the chains, converged or not; of two neighbours the chains are different."""
         self.check(count)
-        begun, start = self._begun(posterior, seed)
-        chains = Chains(begun, self.kernel, self.plan, seed, start)
-        if state is not None:
-            chains.state = saved(state, lambda path: _restored(path, chains))
-        self._run(chains, state, progress)
+        kept = Kept.read(state)
+        chains = self._chains(posterior, seed, kept, progress)
+        chains.state = kept.restored("chains", lambda held: _restored(held, chains))
+        self._run(chains, kept, progress)
         judged = convergence(chains.quantities())
         try:
             judged.check(self.r_hat, self.effective)
@@ -125,30 +138,59 @@ class MarkovChains(Reference):
             remark=remark,
         )
 
-    def _begun(self, posterior: Posterior, seed: int) -> tuple[Posterior, Tensor | None]:
-        """The posterior as chains see it, and where they start if not from the prior."""
+    def _chains(
+        self, posterior: Posterior, seed: int, kept: Kept, progress: Callable[[int], object]
+    ) -> Chains:
+        """Chains that are about to make their first step."""
         if self.recentred:
-            return _recentred(posterior), None
-        if self.annealing is None:
-            return posterior, None
-        with interruptible() as work:
-            law, ensemble = self.annealing(posterior, seed, work.check)
-        chosen = torch.arange(self.chains) * len(ensemble) // self.chains
-        return Fitted.about(posterior, law), ensemble[chosen] - law.shift
+            return Chains(_recentred(posterior), self.kernel, self.plan, seed)
+        if self.beginning is None:
+            return Chains(posterior, self.kernel, self.plan, seed)
+        begun = kept.restored("begun", lambda held: Begun.restored(held, posterior.prior))
+        if begun is None:
+            begun = self._begun(posterior, seed, kept, progress)
+            kept.write(begun=begun.held())
+        else:
+            progress(self.beginning.length(self.chains))
+        about, kernel = Fitted.about(posterior, begun.law), self.kernel.beginning(begun.step)
+        return Chains(about, kernel, self.plan, seed, begun.deviations - begun.law.shift)
 
-    def _run(self, chains: Chains, state: Path | None, progress: Callable[[int], object]) -> None:
-        """To the end, saving what has been reached to the file ``state``."""
+    def _begun(
+        self, posterior: Posterior, seed: int, kept: Kept, progress: Callable[[int], object]
+    ) -> Begun:
+        """How chains start, from the beginning or where an interrupted run has come."""
+        assert self.beginning is not None
+        fresh = partial(self.beginning.course, posterior, self.kernel, self.chains, seed)
+        course = kept.restored("course", fresh) or fresh()
+        length = self.beginning.length(self.chains)
+        told = round(length * course.share)
+        progress(told)
 
         def save() -> None:
-            if state is not None and chains.state is not None:
-                about = {**chains.state.counts(), "environment": environment()}
-                tensors.write(state, chains.state.tensors(), about)
+            kept.write(course=course.held())
+
+        with interruptible(save if kept.path else None) as work:
+            while course.share < 1.0:
+                words, before = course.move(), told
+                told = round(length * course.share)
+                progress(told - before)
+                work.check(words)
+        return course.begun()
+
+    def _run(self, chains: Chains, kept: Kept, progress: Callable[[int], object]) -> None:
+        """To the end, keeping what has been reached."""
+        begun = {name: held for name, held in kept.parts.items() if name == "begun"}
+
+        def save() -> None:
+            if chains.state is not None:
+                held = Held(chains.state.tensors(), chains.state.counts())
+                kept.write(**begun, chains=held)
 
         made = chains.state.step if chains.state else 0
         progress(made)
         if made == chains.total:
             return
-        with interruptible(save if state else None) as work:
+        with interruptible(save if kept.path else None) as work:
             while made < chains.total:
                 made = chains.run(made + STRIDE, progress).step
                 work.check(f"step {made} of {chains.total}")
@@ -163,19 +205,12 @@ def _recentred(posterior: Posterior) -> Posterior:
         raise ValueError(f"recentred: {error}; use recentred: false") from error
 
 
-def _restored(path: Path, chains: Chains) -> State:
-    """The state in a file; DamagedError where it is that of other chains."""
-    held, about = tensors.read(path)
-    try:
-        state = State.restored(held, about)
-        expected = (chains.plan.draws, chains.plan.chains, *chains.posterior.prior.shape)
-        fits = tuple(state.draws.shape) == expected and state.step <= chains.total
-        made_with = about["environment"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedError(f"{path} holds no chains") from error
-    if not fits:
-        raise DamagedError(f"{path} holds chains of another job")
-    warn_of_changes(path, made_with, environment())
+def _restored(held: Held, chains: Chains) -> State:
+    """The state of chains; ValueError where it is that of others."""
+    state = State.restored(*held)
+    expected = (chains.plan.draws, chains.plan.chains, *chains.posterior.prior.shape)
+    if tuple(state.draws.shape) != expected or state.step > chains.total:
+        raise ValueError("these are other chains")
     return state
 
 

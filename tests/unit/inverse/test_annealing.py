@@ -13,7 +13,10 @@ from fsdiff.inverse.references.fitted import (
     coordinates_of,
 )
 from fsdiff.inverse.references.gaussian import GaussianPosterior
-from fsdiff.inverse.references.kernels import HamiltonianMonteCarlo
+from fsdiff.inverse.references.kernels import (
+    HamiltonianMonteCarlo,
+    PreconditionedCrankNicolson,
+)
 from fsdiff.inverse.references.likelihoods import GaussianNoise, MeanAbsoluteError
 from fsdiff.inverse.references.markov import MarkovChains
 from fsdiff.inverse.references.posterior import Posterior
@@ -43,6 +46,16 @@ def fitted(prior, modes=4):
 def linear(prior, noise=0.2):
     map = Linear(normal(3, *prior.shape))
     return Posterior(prior, map, GaussianNoise(noise=noise), normal(3, seed=1))
+
+
+def annealed(annealing, posterior):
+    """The law, all of the ensemble, what each move has said, and how much it has done."""
+    kernel, words, shares = PreconditionedCrankNicolson(), [], []
+    course = annealing.course(posterior, kernel, annealing.particles, seed=0)
+    while course.share < 1:
+        shares.append(course.share)
+        words.append(course.move())
+    return course.begun().law, course.begun().deviations, words, shares
 
 
 def covariance_of(law):
@@ -136,8 +149,7 @@ def test_an_ensemble_has_the_moments_of_the_closed_form():
     prior = PRIORS["cosines"]
     posterior = linear(prior, noise=0.02)
     exact = GaussianPosterior.of(posterior)
-    steps = []
-    law, ensemble = Annealing(particles=600, moves=8, modes=20)(posterior, 0, steps.append)
+    law, ensemble, words, _ = annealed(Annealing(particles=600, moves=8, modes=20), posterior)
     error = (ensemble.mean(0) - exact.deviation) / exact.variance.sqrt()
     assert error.abs().max() < 5 / 60**0.5
     ratio = ensemble.var(0) / exact.variance
@@ -145,8 +157,8 @@ def test_an_ensemble_has_the_moments_of_the_closed_form():
     # Without the data they would be more than this away.
     assert (exact.deviation / exact.variance.sqrt()).abs().max() > 2
     assert torch.allclose(law.centre, coordinates_of(ensemble, law.functions).mean(0))
-    assert len(steps) % 8 == 0
-    assert steps[-1] == "move 8 of 8 at 1.0e+00 of the information"
+    assert len(words) % 8 == 0
+    assert words[-1] == "move 8 of 8 at 1.0e+00 of the information"
 
 
 def test_an_approximate_computation_is_annealed_to_its_tolerance():
@@ -155,7 +167,7 @@ def test_an_approximate_computation_is_annealed_to_its_tolerance():
     map = Linear(torch.ones(1, 1, 1, dtype=torch.float64))
     likelihood = MeanAbsoluteError(tolerance=0.01, scale=10.0)
     posterior = Posterior(prior, map, likelihood, torch.tensor([1.5]).double())
-    _, ensemble = Annealing(particles=400, moves=8, modes=1)(posterior, 0)
+    ensemble = annealed(Annealing(particles=400, moves=8, modes=1), posterior)[1]
     error = ensemble.flatten() - 1.5
     assert error.abs().max() <= 0.01
     assert error.abs().max() > 0.009
@@ -170,7 +182,7 @@ def test_fields_without_a_value_are_left_behind():
 
     prior = IndependentNormals((1, 1))
     posterior = Posterior(prior, Differentiable(root, 1), GaussianNoise(noise=3.0), torch.ones(1))
-    _, ensemble = Annealing(particles=200, moves=4, modes=1)(posterior, 0)
+    ensemble = annealed(Annealing(particles=200, moves=4, modes=1), posterior)[1]
     assert (ensemble > 0).all()
     assert posterior.observed(torch.tensor([[[[-1.0]]], [[[4.0]]]])[:, 0]).isnan().tolist() == [
         [True],
@@ -198,5 +210,6 @@ def test_chains_go_on_from_the_ensemble(kernel, tmp_path):
 def test_two_laws_of_steps_are_refused():
     with pytest.raises(ValueError, match="particles = 100: give twice as many as modes, 128"):
         Annealing(particles=100)
-    with pytest.raises(ValueError, match="annealing: chains cannot be recentred, too"):
+    message = "recentred and annealing: steps are about one law; leave out all but one of them"
+    with pytest.raises(ValueError, match=message):
         MarkovChains(annealing=Annealing(), recentred=True)
