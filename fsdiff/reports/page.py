@@ -14,6 +14,7 @@ from fsdiff.reports.findings import Findings
 from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.moments import by_moment, judged
 from fsdiff.reports.plain_text import markdown, number, table_row
+from fsdiff.reports.posteriors.targets import Target, targets
 from fsdiff.reports.selection import Selection
 from fsdiff.reports.sooner import Sooner, sooner
 from fsdiff.reports.summary import (
@@ -29,6 +30,7 @@ from fsdiff.reports.summary import (
 if TYPE_CHECKING:
     import xarray as xr
 
+Told = tuple[pd.DataFrame, Known]
 Analysed = tuple[Mapping[str, "xr.Dataset"], Mapping[str, str]]
 
 FIGURES = "figures"
@@ -78,13 +80,15 @@ class Contents:
     """What a page has: its heading, a text in Markdown, and its parts in their order.
 
     ``claims`` is the page of ``fsdiff.reports.reproduction``, which becomes a section, and
-    ``posteriors`` has sections, a verdict for each observation and resolution.
+    ``posteriors`` has sections, a verdict for each observation and resolution; ``targets`` are what
+    these were to reach.
     """
 
     title: str
     text: str
     claims: str = ""
     posteriors: str = ""
+    targets: Sequence[Target] = ()
     differences: Sequence[Differences] = ()
     sooner: Sequence[Sooner] = ()
     tables: Sequence[Table] = ()
@@ -100,16 +104,20 @@ def page(
     variations: Variations | None = None,
     known: Known = None,
     analysed: Analysed = ({}, {}),
+    posteriors: Told | None = None,
 ) -> str:
     """The page in Markdown; figures are paths below its folder.
 
     ``variations`` are those that ``combinations`` are about, ``known`` is what metrics call their
-    results. ``analysed`` are results of analyses by name, and what these are called.
+    results. ``analysed`` are results of analyses by name, and what these are called. ``posteriors``
+    is the table of them that targets are about, with what its columns are called.
     """
     lines = [f"# {markdown(contents.title)}", "", contents.text.strip(), ""]
     if contents.claims:
         lines += [re.sub(r"^#", "##", contents.claims.strip(), flags=re.MULTILINE), ""]
     lines += [contents.posteriors.strip(), ""] if contents.posteriors else []
+    if contents.targets and posteriors is not None:
+        lines += [*_heading("Targets"), *targets(contents.targets, *posteriors), ""]
     for compared in contents.differences:
         table = differences(compared, summary, trajectories, known)
         lines += [*_heading(compared.title), *table, ""]

@@ -17,6 +17,8 @@ from fsdiff.reports.page import Contents, Picture, Table, page, pictures
 from fsdiff.reports.plotting.combinations import heat_maps
 from fsdiff.reports.plotting.quality_by_time import quality_by_time
 from fsdiff.reports.plotting.style import save
+from fsdiff.reports.posteriors.summary import NAMES
+from fsdiff.reports.posteriors.targets import Target
 from fsdiff.reports.sooner import Sooner
 from fsdiff.reports.summary import Known, as_table
 from fsdiff.stages.job import Job
@@ -32,6 +34,7 @@ def write_page(
     trajectories: Path | None,
     claims: Path | None,
     posteriors: Path | None,
+    judged: Path | None = None,
     analyses: Sequence[Path] = (),
     output: Path,
 ) -> None:
@@ -39,8 +42,9 @@ def write_page(
 
     ``summary`` is there if the study has experiments. ``trajectories`` are evaluations during
     training, if there are any. ``claims`` is the page about what became of a publication's claims,
-    ``posteriors`` the verdict on these, if they are a part of this one. ``analyses`` are the
-    results of those that it has numbers of, in their order.
+    ``posteriors`` the verdict on these, if they are a part of this one. ``judged`` is the table of
+    posteriors, if there are targets. ``analyses`` are the results of those that it has numbers of,
+    in their order.
     """
     config = job["config"]
     contents = _contents(config["page"], claims, posteriors)
@@ -53,7 +57,10 @@ def write_page(
         save(figure, output.parent / name)
     found = results_of_analyses(config["analyses"], analyses)
     called = {item["name"]: item["title"] for item in config["analyses"]}
-    text = page(contents, rows, moments, config["variations"], known, (found, called))
+    told = None
+    if judged is not None:
+        told = tables.read(judged, NAMES), [Words(**item) for item in config["posterior_words"]]
+    text = page(contents, rows, moments, config["variations"], known, (found, called), told)
     write_text(output, text)
 
 
@@ -64,6 +71,7 @@ def _contents(block: Mapping[str, Any], claims: Path | None, posteriors: Path | 
         text=block["text"],
         claims=_text(claims),
         posteriors=_text(posteriors),
+        targets=_parts(Target, block["targets"]),
         differences=_parts(Differences, block["differences"]),
         sooner=_parts(Sooner, block["sooner"]),
         tables=_parts(Table, block["tables"]),

@@ -12,6 +12,7 @@ from fsdiff.reports.combinations import Combinations
 from fsdiff.reports.differences import Differences
 from fsdiff.reports.findings import Findings
 from fsdiff.reports.page import Picture, Table, pictures
+from fsdiff.reports.posteriors.targets import Target
 from fsdiff.reports.sooner import Sooner
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Page(Block):
     """Whether a section tells what became of the study's ``claims``."""
     posteriors: bool = False
     """Whether sections tell how near the study's ``posteriors`` came to the true ones."""
+    targets: tuple[Annotated[PartBlock, BlockOf(Target)], ...] = ()
+    """How near they were to come, and whether they have."""
     differences: tuple[Annotated[PartBlock, BlockOf(Differences)], ...] = ()
     """How much results differ between experiments, and how much by chance."""
     sooner: tuple[Annotated[PartBlock, BlockOf(Sooner)], ...] = ()
@@ -63,11 +66,19 @@ def _about_the_study(page: Page | None, info: ValidationInfo) -> Page | None:
             refuse([(("claims",), "the study makes no claims: say what they are, or leave it out")])
         if page.posteriors and not study.posteriors:
             refuse([(("posteriors",), "the study has none: say what they are, or leave it out")])
+        refuse(_about_targets(page, study))
         refuse(_about_selections(page, study))
         refuse(_about_comparisons(page, study))
         refuse(_about_variations(page, study))
         refuse(_about_analyses(page, study))
     return page
+
+
+def _about_targets(page: Page, study: "Study") -> Iterator[Problem]:
+    """Numbers of posteriors that there will not be."""
+    for index, item in enumerate(page.targets):
+        for key, problem in study.missing_posteriors(item.part):
+            yield ("targets", index, key), problem
 
 
 def _about_selections(page: Page, study: "Study") -> Iterator[Problem]:

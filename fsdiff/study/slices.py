@@ -247,11 +247,6 @@ class Configuration(Study):
             "resolution": resolution,
         }
 
-    def inferred(self, observation: str) -> list[int]:
-        """The resolutions of the draws given an observation."""
-        items = (p for p in self.posteriors.values() if p.observation == observation)
-        return sorted({n for item in items for n in item.resolutions})
-
     def reference_of(self, observation: str, resolution: int) -> tuple[str, int] | None:
         """The reference for draws at a resolution, and its own, which may be coarser; or None."""
         for name, item in self.references.items():
@@ -326,6 +321,7 @@ class Configuration(Study):
             "words": self.words(),
             "variations": variations,
             "analyses": self._about_analyses(self.page.findings),
+            **({"posterior_words": self.posterior_words()} if self.page.targets else {}),
         }
 
     def words(self) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Annotated, Literal, Self
@@ -12,8 +12,10 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 from fsdiff.blocks.explain import refuse, suggest
 from fsdiff.blocks.types import Block, BlockOf, PartBlock, PartOf
 from fsdiff.characters import one_line
-from fsdiff.metrics.results import channel_names
+from fsdiff.metrics.results import channel_names, parsed
 from fsdiff.reports.claims import Claim
+from fsdiff.reports.posteriors.summary import BASELINES
+from fsdiff.reports.posteriors.targets import Target
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.evaluation import (
     OF_SEARCHES,
@@ -258,6 +260,50 @@ class Study(Block):
         channels = channel_names(dataset.source.part.names)
         problem = unknown_result(result, metrics, channels, others)
         return problem or (without_best(result, metrics) if epoch == "best" else None)
+
+    def missing_posteriors(self, target: Target) -> Iterator[tuple[str, str]]:
+        """Keys of a target about posteriors, and why there will be no such number."""
+        drawn = {name: list(item.resolutions) for name, item in self.posteriors.items()}
+        seen = {name: self.inferred(name) for name in self.observations}
+        named, known = ("posterior", drawn) if target.posterior else ("observation", seen)
+        own = str(getattr(target, named))
+        if own not in known:
+            yield named, f"there is none; known: {suggest(known, own)}"
+            return
+        pairs = [("resolution", own, known, target.resolution)]
+        if target.against:
+            other, level = target.against, target.against_resolution or target.resolution
+            if other not in (*BASELINES, *drawn):
+                yield "against", f"there is none; known: {suggest([*BASELINES, *drawn], other)}"
+                return
+            place = self.posteriors[own].observation if target.posterior else own
+            beside = (other, drawn) if other in drawn else (place, seen)
+            key = "against_resolution" if target.against_resolution else "resolution"
+            pairs.append((key, *beside, level))
+        for key, name, levels, n in pairs:
+            if n not in levels[name]:
+                at = ", ".join(map(str, levels[name]))
+                yield key, f"no results of {name} at {n}; it is judged at {at or 'none'}"
+        place = self.posteriors[own].observation if target.posterior else own
+        if problem := self._unknown_of_posteriors(target.metric, place):
+            yield "metric", problem
+
+    def _unknown_of_posteriors(self, result: str, observation: str) -> str | None:
+        """Why posteriors of what is observed will have no such result; or None."""
+        metrics = (block.part for block in self.evaluation.posterior_metrics.values())
+        key, channel = parsed(result)
+        if problem := unknown(key, [name for metric in metrics for name in metric.results]):
+            return problem
+        dataset = self.datasets[self.observations[observation].dataset]
+        channels = channel_names(dataset.source.part.names)
+        if channel and channel not in channels:
+            return f"there is no channel '{channel}'; known: {suggest(channels, channel)}"
+        return None
+
+    def inferred(self, observation: str) -> list[int]:
+        """The resolutions of the draws given an observation."""
+        items = (p for p in self.posteriors.values() if p.observation == observation)
+        return sorted({n for item in items for n in item.resolutions})
 
     def missing_numbers(self, claim: Claim) -> list[str]:
         """Why analyses will not have the numbers of a claim."""

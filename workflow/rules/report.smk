@@ -315,6 +315,7 @@ if STUDY.page:
             ),
             claims=["results/reproduction.md"] if STUDY.page.claims else [],
             posteriors=["results/posteriors.md"] if STUDY.page.posteriors else [],
+            judged=["results/posteriors.csv"] if STUDY.page.targets else [],
             analyses=results_of_analyses(STUDY.page.findings),
             figures=[f"results/figures/{figure.path}" for figure in STUDY.page.figures],
         output:

@@ -16,6 +16,7 @@ with job_of(snakemake, __file__) as job:
         trajectories=next(map(Path, snakemake.input.trajectories), None),
         claims=next(map(Path, snakemake.input.claims), None),
         posteriors=next(map(Path, snakemake.input.posteriors), None),
+        judged=next(map(Path, snakemake.input.judged), None),
         analyses=[Path(path) for path in snakemake.input.analyses],
         output=Path(snakemake.output.page),
     )

@@ -258,3 +258,45 @@ def test_guidance_that_does_not_suit_is_refused(guidance, observation, sampler, 
 def test_null_takes_a_posterior_away():
     study = load(STUDY, {"posteriors": {"told": None}})
     assert list(study.posteriors) == ["guided"]
+
+
+TARGET = {"statement": "near", "metric": "crps", "resolution": 16, "at_most": 1.0}
+SENSORS_PRIOR = {"baseline": "prior", "observation": "sensors"}
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        ({"posterior": "tald"}, '.posterior = "tald": there is none; known: guided, told'),
+        ({"posterior": "told", "resolution": 32}, ".resolution = 32: no results of told at 32"),
+        ({"posterior": "told", "metric": "crpz"}, '.metric = "crpz"'),
+        (
+            {"posterior": "told", "metric": "crps[w]"},
+            ".metric = \"crps[w]\": there is no channel 'w'; known: u, v",
+        ),
+        ({"posterior": "told", "against": "krig"}, '.against = "krig": there is none; known: '),
+        (
+            {"posterior": "guided", "resolution": 32, "against": "told"},
+            ".resolution = 32: no results of told at 32; it is judged at 16",
+        ),
+        (
+            {"posterior": "told", "against": "guided", "against_resolution": 8},
+            ".against_resolution = 8: no results of guided at 8; it is judged at 16, 32",
+        ),
+        ({**SENSORS_PRIOR, "observation": "of_v"}, ".resolution = 16: no results of of_v at 16"),
+        ({**SENSORS_PRIOR, "observation": "x"}, '.observation = "x": there is none; known: '),
+    ],
+)
+def test_targets_that_no_posterior_can_meet_are_refused(target, problem):
+    page = {"title": "T", "text": "", "targets": [{**TARGET, **target}]}
+    with pytest.raises(ConfigurationError, match=re.escape(f"page.targets[0]{problem}")):
+        load(STUDY, {"page": page})
+
+
+def test_targets_are_told_with_the_words_of_posteriors():
+    ratio = {**TARGET, "posterior": "guided", "resolution": 32, "against": "kriging"}
+    page = {"title": "T", "text": "", "targets": [ratio, {**TARGET, **SENSORS_PRIOR}]}
+    told = load(STUDY, {"page": page}).page_slice()
+    assert [item["against"] for item in told["page"]["targets"]] == ["kriging", None]
+    assert "crps" in [word["name"] for word in told["posterior_words"]]
+    assert "posterior_words" not in load(STUDY, {"page": {**page, "targets": []}}).page_slice()
