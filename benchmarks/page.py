@@ -83,6 +83,7 @@ def write_from_tables(files: Sequence[Path], results: Path) -> None:
         trajectories=trajectories if trajectories.exists() else None,
         claims=results / "reproduction.md" if study.page and study.page.claims else None,
         posteriors=results / "posteriors.md" if study.page and study.page.posteriors else None,
+        judged=results / "posteriors.csv" if study.page and study.page.targets else None,
         analyses=of_analyses(results, analysed),
         output=results / "page.md",
     )
