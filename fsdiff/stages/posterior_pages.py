@@ -140,8 +140,9 @@ class Inverse:
     ``truth`` is (case, channel, *grid), ``draws`` (case, draw, channel, *grid) of each posterior by
     name, the reference first under an empty name. ``like`` are the same truths with their names and
     coordinates, NaN where the data have no values; ``places`` are those of the posteriors among all
-    of the observation; ``remark`` says why the reference is none. Of measurements the mean of the
-    first posterior stands for the truth, ``called`` so.
+    of the observation; ``remark`` says why the reference is none. One that was drawn on a coarser
+    grid, ``reference_grid``, is the same functions here. Of measurements the mean of the first
+    posterior stands for the truth, ``called`` so.
     """
 
     basis: Basis
@@ -156,6 +157,7 @@ class Inverse:
     title: str
     remark: str = ""
     called: str = TRUTH
+    reference_grid: int = 0
 
     @classmethod
     def read(cls, config: Mapping[str, Any], given: Files) -> "Inverse":
@@ -176,6 +178,10 @@ class Inverse:
             field = chosen.compute()
             like, mask = known(field, dataset), mask_in(dataset)
         draws = {name: _continued(physical_draws(file), mask) for name, file in files.items()}
+        n, reference_grid = basis.resolution(frames_as_channels(field)), 0
+        if "" in draws:
+            reference_grid = basis.resolution(draws[""])
+            draws[""] = basis.prolong(draws[""], n)
         titles = {item["name"]: item["title"] for item in config["posteriors"]}
         truth, called = frames_as_channels(field).double(), TRUTH
         if not known_truth:
@@ -195,6 +201,7 @@ class Inverse:
             title=config["title"],
             remark=remark,
             called=called,
+            reference_grid=reference_grid,
         )
 
     @property
@@ -247,13 +254,19 @@ class Inverse:
         }
         reference = own.pop("", None)
         named = {self.titles[name]: draws for name, draws in own.items()}
-        return ensembles(named, reference, self.remark, self.places)
+        called = f"{REFERENCE} at {self.reference_grid}" if self._from_coarser else REFERENCE
+        return ensembles(named, reference, self.remark, self.places, called)
 
     def ranked(self) -> Iterator[tuple[str, Calibrated]]:
-        """Ranks of the truths, if they are known, among the draws of each posterior, all cases."""
+        """Ranks of the truths, if they are known, among the draws of each posterior, all cases.
+
+        Functions of a coarser grid have not all that truths have, and are left out.
+        """
         if self.called != TRUTH:
             return
         for (name, draws), style in zip(self.draws.items(), self.shown(0), strict=True):
+            if self._from_coarser and not name:
+                continue
             step = np.linspace(0, draws.shape[1] - 1, min(RANKED, draws.shape[1]))
             kept = draws[:, np.rint(step).astype(int)].double()
             title = style.label.replace("\n", " ")
@@ -282,7 +295,8 @@ class Inverse:
         observed = np.rint(in_nodes(places, self.basis, self.n)[:, number]).astype(int)
         spreads = [
             Spread.of(style.label, draws.numpy(), self._known(self.truth), number, style.colour)
-            for draws, style in zip(self.draws.values(), self.shown(0), strict=True)
+            for (name, draws), style in zip(self.draws.items(), self.shown(0), strict=True)
+            if name or not self._from_coarser
         ]
         along = self.like[grid_axes(self.like)[number]]
         unit = unit_of(along)
@@ -295,6 +309,11 @@ class Inverse:
             axis=str(along.name) if unit == "1" else f"{along.name} [{unit}]",
             title=self.heading,
         )
+
+    @property
+    def _from_coarser(self) -> bool:
+        """Whether the reference was drawn on a coarser grid."""
+        return 0 < self.reference_grid < self.n
 
     @property
     def _chosen(self) -> list[int]:

@@ -282,3 +282,25 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
     assert "Nearest to the true posterior is “=model”, 0.22 of" in text.read_text()
     assert "which chance explains (80 to 95 %)" in page.read_text()
     assert "Behind it are kriging at 0.5 and prior at 2.2" in text.read_text()
+
+
+def test_a_reference_on_a_coarser_grid_is_shown_and_not_ranked(tmp_path):
+    """The same functions on the finer grid, whose truths have more than they could have."""
+    files = Files(tmp_path, CosineBasis(1), 16, SENSORS)
+    fine = Inverse.read(files.config, files.inputs())
+    drawn = storage.read_results(files.path("reference.nc"))
+    coarse = files.basis.restrict(torch.from_numpy(drawn["draws"].values), 8)
+    seen = Observed.read(files.path("observation.nc"), files.basis)
+    residuals = torch.from_numpy(drawn["residuals"].values)
+    file = labelled(coarse, residuals, seen, files.basis).assign_attrs(drawn.attrs)
+    files.write(file.assign_attrs(converged=1, remark="none"), "coarse.nc")
+    problem = Inverse.read(files.config, files.inputs("coarse.nc"))
+    assert next(own.title for own in fine.shown(0)) == "reference"
+    assert next(own.title for own in problem.shown(0)) == "reference at 8"
+    assert torch.allclose(files.basis.restrict(problem.draws[""], 8), coarse, atol=1e-5)
+    assert problem.n == 16
+    assert [name for name, _ in fine.ranked()] == ["", "right", "narrow"]
+    assert [name for name, _ in problem.ranked()] == ["right", "narrow"]
+    told = files.draw(reference="coarse.nc")
+    assert told["rows"][0] == {"posterior": "", "draws": 90}
+    assert told["converged"]

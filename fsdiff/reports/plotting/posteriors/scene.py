@@ -73,15 +73,15 @@ def ensembles(
     reference: np.ndarray | None = None,
     remark: str = "",
     places: Sequence[int] | None = None,
+    called: str = REFERENCE,
 ) -> list[Ensemble]:
     """The reference, if there is one, and posteriors by title, in the colours of their order.
 
-    ``places`` are those among all posteriors of a study, where these are some of them only.
+    ``places`` are those among all posteriors of a study, where these are some of them only;
+    ``called`` is the name of the reference.
     """
     first = (
-        []
-        if reference is None
-        else [Ensemble(REFERENCE, reference, str(DATA["color"]), True, remark)]
+        [] if reference is None else [Ensemble(called, reference, str(DATA["color"]), True, remark)]
     )
     styles = experiment_styles(draws, places)
     return first + [Ensemble(name, own, styles[name]["color"]) for name, own in draws.items()]
