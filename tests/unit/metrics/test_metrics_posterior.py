@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy.special import digamma
 from scipy.stats import norm
 
 from fsdiff.metrics.posterior.base import Cases, PosteriorMetric, evaluate, halves
@@ -16,6 +17,7 @@ from fsdiff.metrics.posterior.calibration import (
 )
 from fsdiff.metrics.posterior.distances import ClassifierTwoSample, PosteriorEnergyDistance
 from fsdiff.metrics.posterior.exceedance import Exceedance
+from fsdiff.metrics.posterior.log_density import LogDensity, LogDensityLost
 from fsdiff.metrics.posterior.moments import (
     Misfit,
     PosteriorCovariance,
@@ -38,6 +40,8 @@ ALL: dict[str, PosteriorMetric] = {
         Coverage(),
         Calibration(modes=2, bins=4),
         Exceedance(),
+        LogDensity(),
+        LogDensityLost(),
     )
 }
 
@@ -244,7 +248,7 @@ def test_evaluation_leaves_out_what_cannot_be_compared():
     row = evaluate(ALL, Cases(draws, LINE, truth=normal(20, 1, 4, seed=1)))
     assert list(row) == [
         *("mean_error", "draw_error", "crps", "coverage_50", "coverage_90"),
-        *("calibration", "calibration_p_value"),
+        *("calibration", "calibration_p_value", "log_density"),
     ]
     with pytest.raises(ValueError, match="metric 'again' gives 'crps' again"):
         evaluate({"crps": ALL["crps"], "again": ALL["crps"]}, Cases(draws, LINE, truth=draws[:, 0]))
@@ -264,7 +268,7 @@ def test_results_have_words_and_needs_are_named(kind):
     row = metric(cases)
     assert tuple(row) == metric.results == tuple(words.name for words in metric.words)
     assert all(math.isfinite(value) for value in row.values())
-    (needed,) = metric.needs
+    needed = metric.needs[0]
     with pytest.raises(ValueError, match=rf"'{kind}' compares draws with the {needed}"):
         metric(Cases(draws, LINE))
 
@@ -284,3 +288,32 @@ def test_sets_that_do_not_fit_are_refused_by_name():
     few = normal(30, 9, 1, 4)
     with pytest.raises(ValueError, match=r"10 bins needs 50 cases of 9 draws .* lower bins"):
         Calibration()(Cases(few, LINE, truth=few[:, 0]))
+
+
+def test_the_log_likelihood_of_new_data_is_that_of_their_normal_law():
+    """A mean over new data, by quadrature; what worse draws lose is a divergence."""
+    draws, truth = 0.4 + 0.3 * normal(1, 50, 1, 4), normal(1, 1, 4, seed=1)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(8)
+    spread = (draws.var(1) + 0.2**2).sqrt().numpy()
+    values = [norm.logpdf(truth + 0.2 * node, draws.mean(1), spread).mean() for node in nodes]
+    expected = float(np.dot(weights, values) / weights.sum())
+    row = LogDensity(noise=0.2)(Cases(draws, LINE, truth=truth))
+    assert row["log_density"] == pytest.approx(expected, rel=1e-10)
+    reference = 0.1 + 0.5 * normal(1, 30, 1, 4, seed=2)
+    both = Cases(draws, LINE, truth=truth, reference=reference)
+    best = LogDensity(noise=0.2)(Cases(reference, LINE, truth=truth))["log_density"]
+    assert LogDensityLost(noise=0.2)(both)["log_density_lost"] == pytest.approx(best - expected)
+
+
+def test_draws_of_the_true_posterior_lose_what_chance_takes():
+    """Of N(0, 1): E ln s² and E 1/s² of N draws are those of χ² with N − 1 degrees."""
+    draws, reference = normal(4000, 20, 1, 4), normal(4000, 200, 1, 4, seed=1)
+    cases = Cases(draws, LINE, truth=normal(4000, 1, 4, seed=2), reference=reference)
+    lost = LogDensityLost(noise=1e-3)(cases)["log_density_lost"]
+
+    def chance(n):
+        logarithm = digamma((n - 1) / 2) + math.log(2 / (n - 1))
+        return 0.5 * (logarithm + (1 + 1 / n) * (n - 1) / (n - 3))
+
+    assert lost == pytest.approx(chance(20) - chance(200), abs=0.008)
+    assert lost > 0.04
