@@ -19,7 +19,14 @@ ROOT = Path(__file__).parents[1]
 PAGES, TARGET = ROOT / "docs" / "inverse", ROOT / "docs" / "inverse_problems.md"
 HEADER = ("study", "target", "measured", "", "met")
 BEGIN, END = "<!-- from the pages of the studies -->\n", "<!-- end -->\n"
-STUDIES = ("posterior_darcy", "darcy_level_set", "posterior_membrane", "sparse", "regression")
+STUDIES = (
+    "posterior_darcy",
+    "darcy_level_set",
+    "posterior_membrane",
+    "sparse",
+    "restoration",
+    "regression",
+)
 
 
 def rows(name: str) -> Iterator[tuple[str, ...]]:
