@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
@@ -17,6 +16,7 @@ from fsdiff.reports.plotting.style import (
     SURROGATE,
     WIDTH,
     experiment_styles,
+    ink,
     label_ends,
     level_colours,
     plain_ticks,
@@ -146,8 +146,8 @@ def _stack(axes: Axes, seconds: Mapping[str, Mapping[int, float]]) -> None:
         for n, duration in spent.items():
             axes.barh(i, duration, left=left, color=colours[n], height=0.6, edgecolor="white")
             if duration > 0.08 * longest:
-                ink = "white" if np.dot(colours[n][:3], (0.3, 0.59, 0.11)) < 0.55 else "black"
-                axes.text(left + duration / 2, i, str(n), color=ink, ha="center", va="center")
+                middle = left + duration / 2
+                axes.text(middle, i, str(n), color=ink(colours[n]), ha="center", va="center")
             left += duration
         axes.text(left + 0.01 * longest, i, f"{left:,.0f} s", va="center", fontsize=SMALL)
     axes.set_yticks(range(len(seconds)), [wrapped(label) for label in seconds])

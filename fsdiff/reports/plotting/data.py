@@ -40,7 +40,7 @@ def gallery(fields: xr.DataArray, *, columns: int | None = None) -> Figure:
 
     There are four ``columns`` by default, two for volumes. Panels of a channel share its colours.
     """
-    channels, grid = fields["channel"].values, grid_of(fields)
+    channels, grid, unit = fields["channel"].values, grid_of(fields), unit_of(fields)
     first = fields.isel(channel=0).values
     columns = min(columns or columns_for(first), fields.sizes["sample"])
     rows = min(2, fields.sizes["sample"] // columns)
@@ -55,7 +55,8 @@ def gallery(fields: xr.DataArray, *, columns: int | None = None) -> Figure:
             show(axes, field, colours, grid)
         for axes in band[:, 0]:
             name_row(axes, str(channel))
-        scale(figure, band, colours, [values], "", aspect=10 * rows)
+        shown = "" if unit == "1" else f"[{unit}]"
+        scale(figure, band, colours, [values], shown, aspect=10 * rows)
     name_axes(figure, grid)
     return figure
 

@@ -31,12 +31,11 @@ def densities(
 ) -> Figure:
     """Density of the values and of the first derivatives, on a logarithmic axis.
 
-    Fields are (sample, channel, y, x) in physical units at one resolution, on a box of side
+    Fields are (sample, channel, *grid) in physical units at one resolution, on a box of side
     ``length``; channels are pooled, so slice to draw one, and values that are NaN left out.
-    Derivatives are differences of
-    neighbouring nodes over their distance, along both axes. A Gaussian is a parabola here.
-    Experiments are given by name; ``titles`` are what they are called, if not that, ``places``
-    those among all of a study, which decide their colours.
+    Derivatives are differences of neighbouring nodes over their distance, along all axes. A
+    Gaussian is a parabola here. Experiments are given by name; ``titles`` are what they are called,
+    if not that, ``places`` those among all of a study, which decide their colours.
     """
     experiments = labelled(experiments, titles)
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")

@@ -52,7 +52,7 @@ def quality_by_time(
         for kind, style in (("real", DATA), ("surrogate", SURROGATE)):
             if (level := reference(summary, kind, column)) > 0:
                 axes.axhline(level, label=REFERENCES[kind], **style)
-        axes.set(xscale="log", yscale="log", xlabel=f"s to {samples} samples")
+        axes.set(xscale="log", yscale="log", xlabel=f"time to {samples} samples [s]")
         axes.set_title(wrapped(column.distance, 28))
         for axis in (axes.xaxis, axes.yaxis):
             plain_ticks(axis)

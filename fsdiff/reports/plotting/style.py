@@ -162,6 +162,11 @@ def level_colours(levels: Sequence[Level]) -> dict[Level, Any]:
     return dict(zip(sorted(levels), ramp, strict=False))
 
 
+def ink(colour: Sequence[float]) -> str:
+    """What can be read on a colour (red, green, blue, …): white where it is dark, or black."""
+    return "white" if np.dot(colour[:3], (0.3, 0.59, 0.11)) < 0.5 else "black"
+
+
 def wrapped(label: str, width: int = 24) -> str:
     """A label broken into lines of at most ``width`` characters where it has spaces.
 

@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fsdiff.reports.plotting.style import SMALL, WIDTH, styled, wrapped
+from fsdiff.reports.plotting.style import SMALL, WIDTH, ink, styled, wrapped
 from fsdiff.reports.summary import (
     Column,
     Known,
@@ -112,8 +112,8 @@ def _cell(
     text = _short(mean, 2)
     if len(values) > 1:
         text += f"\n± {_short(float(values.std()), 1)}"
-    ink = "white" if np.dot(colour[:3], (0.3, 0.59, 0.11)) < 0.5 else "black"
-    axes.text(*place, text, ha="center", va="center", fontsize=SMALL, color=ink, linespacing=0.95)
+    written = {"fontsize": SMALL, "color": ink(colour), "linespacing": 0.95}
+    axes.text(*place, text, ha="center", va="center", **written)
 
 
 def _short(value: float, digits: int) -> str:

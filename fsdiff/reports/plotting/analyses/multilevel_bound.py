@@ -14,8 +14,8 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     figure = Figure(figsize=(0.8 + 3.1 * len(results), 3.9), layout="constrained")
     panels = figure.subplots(1, len(results), squeeze=False, sharey=True)[0]
     for axes, (title, result) in zip(panels, results.items(), strict=True):
-        level = result.level
-        axes.plot(level, result.bound, color=WARNING, label="bound on the blue error (theorem)")
+        level, bound = result.level, "bound where the score is zero (theorem)"
+        axes.plot(level, result.bound, color=WARNING, label=bound)
         for values, marker, colour, label in (
             (result.zero_score, "s-", "#0072B2", "score zero beyond the level"),
             (result.zero_data, "o-", "#009E73", "data estimated as zero beyond the level"),

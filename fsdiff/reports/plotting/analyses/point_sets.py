@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled
+from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled, wrapped
 
 
 @styled
@@ -24,15 +24,15 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
         for panel, name in zip(panels, result["set"].values.tolist(), strict=True):
             one = result.sel(set=name)
             panel.plot(one.place, one.function.T, linewidth=0.7, marker=".", markersize=2.0)
-            panel.set(title=name, ylim=(-2.6, 2.6), xticks=[0, 1])
+            panel.set(title=name, xticks=[0, 1])
     axes = rows[-1].subplots()
     for title, style in experiment_styles(results).items():
         result = results[title]
         difference = result.difference.mean("seed")
         axes.plot(np.arange(result.sizes["set"]), difference, label=title, **style)
-    axes.axhline(0.01, color="black", linewidth=1.0, linestyle=":")
+    axes.axhline(0.01, color="black", linewidth=1.0, linestyle=":", label="1 %")
     axes.set_xticks(np.arange(result.sizes["set"]), result["set"].values)
-    axes.set(yscale="log", ylabel="difference with 400 points more")
+    axes.set(yscale="log", ylabel=wrapped(result.difference.attrs["long_name"], 36))
     plain_ticks(axes.yaxis)
     axes.legend()
     return figure

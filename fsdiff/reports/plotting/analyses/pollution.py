@@ -17,7 +17,8 @@ PANELS = {
 def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     """Deviation and kurtosis against the bound, means and ranges over seeds."""
     figure = Figure(figsize=(9.0, 3.6), layout="constrained")
-    for axes, (name, label) in zip(figure.subplots(1, 2), PANELS.items(), strict=True):
+    panels = figure.subplots(1, 2)
+    for axes, (name, label) in zip(panels, PANELS.items(), strict=True):
         for title, style in experiment_styles(results).items():
             values = results[title][name]
             axes.plot(values.bound, values.mean("seed"), label=title, **style)
@@ -25,6 +26,6 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
             axes.fill_between(values.bound, low, high, color=style["color"], alpha=0.2)
         axes.set(xscale="log", xlabel="bound b on the score", title=label)
         axes.set_ylim(bottom=0)
-    axes.axhline(3.0, color="black", linewidth=1.0, linestyle=":")
-    axes.legend()
+    panels[1].axhline(3.0, color="black", linewidth=1.0, linestyle=":")
+    panels[1].legend()
     return figure

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 import xarray as xr
 from matplotlib.figure import Figure
 
-from fsdiff.reports.plotting.style import plain_ticks, styled
-
-_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")
+from fsdiff.reports.plotting.style import level_colours, plain_ticks, styled
 
 
 @styled
@@ -15,11 +13,12 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     """A panel for each analysis with a curve for each resolution, all on one scale."""
     figure = Figure(figsize=(0.8 + 2.7 * len(results), 3.7), layout="constrained")
     panels = figure.subplots(1, len(results), squeeze=False, sharex=True, sharey=True)[0]
+    colours = level_colours(sorted({int(n) for r in results.values() for n in r.resolution}))
     for axes, (title, result) in zip(panels, results.items(), strict=True):
         trained = int(result.attrs["training_resolution"])
-        for n, colour in zip(result.resolution.values, _COLOURS, strict=False):
+        for n in map(int, result.resolution):
             label = f"resolution {n}" + (", the grid of training" if n == trained else "")
-            axes.plot(result.step, result.error.sel(resolution=n), color=colour, label=label)
+            axes.plot(result.step, result.error.sel(resolution=n), color=colours[n], label=label)
         axes.set(yscale="log", xlabel="optimiser steps", title=title)
     panels[0].set_ylabel("relative score error")
     plain_ticks(panels[0].yaxis)

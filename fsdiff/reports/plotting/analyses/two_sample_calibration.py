@@ -32,7 +32,7 @@ def _curves(axes: Axes, results: Mapping[str, xr.Dataset]) -> None:
     sizes = sorted({int(size) for result in results.values() for size in result["size"].values})
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.minorticks_off()
-    axes.set_ylabel("tests that reject / %")
+    axes.set_ylabel("tests that reject [%]")
     axes.legend()
 
 
@@ -51,7 +51,7 @@ def _bars(axes: Axes, results: Mapping[str, xr.Dataset]) -> None:
         for title, result in results.items()
     ]
     axes.set_yticks(place, labels)
-    axes.set(xlim=(0, 100), xlabel="tests that reject / %")
+    axes.set(xlim=(0, 100), xlabel="tests that reject [%]")
 
 
 def _errors(result: xr.Dataset) -> np.ndarray:
