@@ -5,7 +5,6 @@ import compileall
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,7 +15,8 @@ from tempfile import mkdtemp
 from typing import Any
 
 import yaml
-from dry_runs import dry_run
+from dry_runs import dry_run, run
+from warm_jobs import Server
 
 REPOSITORY = Path(__file__).parents[2]
 COPIED = ("Snakefile", "workflow", "fsdiff", "profiles", "envs")
@@ -93,9 +93,7 @@ class Checkout:
         """Run Snakemake; its exit status and all that it printed."""
         if arguments[:1] == ("--dry-run",):
             return dry_run(self.root, *arguments[1:])
-        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        done = subprocess.run(**self.command(*arguments), **output, check=False)
-        return done.returncode, done.stdout
+        return run(self.root, *arguments, python=Server.of_this_process().program)
 
     def snakemake(self, *arguments: str) -> str:
         """Run Snakemake and return its output; a failure fails the test and shows the output."""

@@ -1,4 +1,7 @@
-"""Dry runs in processes that have loaded what all of them need: most of the time of each."""
+"""Runs of Snakemake in processes that have loaded what all of them need.
+
+That is most of the time of a dry run.
+"""
 
 import atexit
 import multiprocessing
@@ -9,7 +12,26 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-PRELOADED = ["snakemake.cli", "torch", "pandas", "xarray", "scipy.sparse.linalg", "pydantic"]
+PRELOADED = [
+    *(
+        "snakemake.cli",
+        "torch",
+        "pandas",
+        "xarray",
+        "pydantic",
+        "netCDF4",
+        "h5netcdf",
+        "matplotlib",
+    ),
+    *(
+        "scipy.sparse.linalg",
+        "scipy.stats",
+        "scipy.interpolate",
+        "scipy.ndimage",
+        "matplotlib.figure",
+    ),
+    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "safetensors.torch"),
+]
 """Nothing of this package, which tests edit."""
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -35,6 +57,17 @@ def dry_run(root: Path, *arguments: str, folder: Path | None = None) -> tuple[in
             assert process.exitcode is not None
             status = process.exitcode
         return status, output.read().decode()
+
+
+def run(root: Path, *arguments: str, python: Path) -> tuple[int, str]:
+    """Run a workflow in a checkout: exit status and output. Jobs are started by ``python``."""
+    with NamedTemporaryFile() as output:
+        asked = (root, output.name, arguments, str(python))
+        process = CONTEXT.Process(target=_run, args=asked)
+        process.start()
+        process.join()
+        assert process.exitcode is not None
+        return process.exitcode, output.read().decode()
 
 
 def sources(root: Path) -> dict[Path, bytes]:
@@ -104,6 +137,12 @@ def _plan_afresh(root: Path, folder: Path, output: str, arguments: tuple[str, ..
     _plan(folder, output, arguments)
 
 
+def _run(root: Path, output: str, arguments: tuple[str, ...], python: str) -> None:
+    _enter(root)
+    sys.executable = python
+    _start(root, output, arguments)
+
+
 def _enter(root: Path) -> None:
     """Make a checkout the one whose package is imported."""
     assert "fsdiff" not in sys.modules
@@ -112,9 +151,14 @@ def _enter(root: Path) -> None:
 
 
 def _plan(folder: Path, output: str, arguments: tuple[str, ...]) -> None:
+    _start(folder, output, ("--dry-run", *arguments))
+
+
+def _start(folder: Path, output: str, arguments: tuple[str, ...]) -> None:
+    """Be Snakemake in a folder, with all that it prints in a file."""
     os.chdir(folder)
     with open(output, "wb") as written:
         os.dup2(written.fileno(), 1)
         os.dup2(written.fileno(), 2)
-    sys.argv = ["snakemake", "--dry-run", *arguments]
+    sys.argv = ["snakemake", *arguments]
     runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
