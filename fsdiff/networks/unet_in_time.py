@@ -16,7 +16,7 @@ class UNetInTime(UNet):
     still to come.
     """
 
-    kind: Literal["unet_in_time"] = "unet_in_time"
+    kind: Literal["unet_in_time"] = "unet_in_time"  # type: ignore[assignment]
 
     def forward(self, x: Tensor, t: Tensor, conditioning: Tensor | None = None) -> Tensor:
         """Output like x (batch, channel, *grid), at noise levels t = ln(r/m), (batch,)."""

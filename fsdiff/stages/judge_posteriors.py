@@ -42,11 +42,20 @@ class PosteriorJudge:
 
     @classmethod
     def of(
-        cls, config: Mapping[str, Any], data: xr.Dataset, observed: Observed
+        cls,
+        config: Mapping[str, Any],
+        data: xr.Dataset,
+        observed: Observed,
+        classifiers: Path | None = None,
     ) -> "PosteriorJudge":
-        """That of a job's configuration, for fields like those of a data set, without reference."""
+        """That of a job's configuration, for fields like those of a data set, without reference.
+
+        ``classifiers`` is the file with those of the data, where a metric needs them.
+        """
         blocks = config["posterior_metrics"].items()
         metrics = {name: build("posterior_metrics", block) for name, block in blocks}
+        if classifiers is not None:
+            metrics = {name: metric.given(classifiers) for name, metric in metrics.items()}
         plain = {"metrics": {}, "basis": config["basis"]}
         judge = Judge.of(plain, data, chosen_device("metrics"))
         if not observed.truths:
@@ -96,10 +105,12 @@ class PosteriorJudge:
     def _row(self, draws: Tensor, reference: Tensor | None, residuals: Tensor) -> dict[str, float]:
         sets = self._sets(draws, reference, residuals)
         row = self._evaluated(sets)
+        single = {name: metric for name, metric in self.metrics.items() if not metric.joint}
+        apart = replace(self, metrics=single)
         for name, numbers in self.judge.channels.items():
             own = list(numbers)
             try:
-                found = self._evaluated([_of_channels(cases, own) for cases in sets])
+                found = apart._evaluated([_of_channels(cases, own) for cases in sets])
             except ValueError as error:
                 raise ValueError(f"channel {name}: {error}") from error
             row |= {of_channel(key, name): value for key, value in found.items()}
@@ -137,6 +148,7 @@ def judge_posterior(
     reference: Path | None,
     data: Path,
     output: Path,
+    classifiers: Path | None = None,
 ) -> None:
     """Compare the draws of a model with the truth and, if there is one, a reference.
 
@@ -144,7 +156,7 @@ def judge_posterior(
     converged is left out; ``output`` says so under the key ``reference``, and has under ``by_case``
     the numbers of each case by which posteriors are ranked.
     """
-    judge, observed, about, _ = _opened(job, observation, data, reference)
+    judge, observed, about, _ = _opened(job, observation, data, reference, classifiers)
     dataset = storage.read_results(draws)
     fields = physical_draws(dataset)
     if len(fields) != len(observed.samples):
@@ -159,14 +171,20 @@ def judge_posterior(
 
 
 def judge_baselines(
-    job: Job, *, observation: Path, reference: Path | None, data: Path, output: Path
+    job: Job,
+    *,
+    observation: Path,
+    reference: Path | None,
+    data: Path,
+    output: Path,
+    classifiers: Path | None = None,
 ) -> None:
     """Compare what needs no model, from the prior to the reference itself, in the same way.
 
     Rows are those of ``fsdiff.stages.baselines`` and, of a reference that has converged, its halves
     against each other. What cannot be had is left out, with its reason under ``left_out``.
     """
-    judge, observed, about, own = _opened(job, observation, data, reference)
+    judge, observed, about, own = _opened(job, observation, data, reference, classifiers)
     rows, by_case, left_out = [], {}, {}
     setting = Setting.of(job["config"], observed, data)
     for name, draw in baselines(setting).items():
@@ -185,13 +203,17 @@ def judge_baselines(
 
 
 def _opened(
-    job: Job, observation: Path, data: Path, reference: Path | None
+    job: Job,
+    observation: Path,
+    data: Path,
+    reference: Path | None,
+    classifiers: Path | None,
 ) -> tuple[PosteriorJudge, Observed, dict[str, Any], Tensor | None]:
     """The judge, what was observed, what is said of the reference, and its residuals."""
     config = job["config"]
     observed = Observed.read(observation, build("basis", config["basis"]))
     with storage.read(data, chunks="auto") as dataset:
-        judge = PosteriorJudge.of(config, dataset, observed)
+        judge = PosteriorJudge.of(config, dataset, observed, classifiers)
     if reference is None:
         return judge, observed, {"reference": {"used": False, "remark": "there is none"}}, None
     drawn = storage.read_results(reference)

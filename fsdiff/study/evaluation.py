@@ -24,6 +24,12 @@ OF_SEARCHES = ("kendall_tau", "kendall_p_value", "spearman_rho", "regret", "cand
 """The results of searches."""
 
 
+UNLABELLED = (
+    "asks classifiers, and these samples have no labels to train them by; use labelled data, such "
+    "as digits with their labels, or another metric"
+)
+
+
 def _of_different_kinds(metrics: dict[str, PartBlock]) -> dict[str, PartBlock]:
     first: dict[str, str] = {}
     refuse(
@@ -83,10 +89,7 @@ def unlabelled(label: str | None, info: ValidationInfo) -> str | None:
     asking = [path for path, metric in metrics_of(info).items() if metric.classified]
     if label is not None or not asking:
         return None
-    return (
-        f"{asking[0]} asks classifiers, and these samples have no labels to train them by; use "
-        "labelled data, such as digits with their labels, or another metric"
-    )
+    return f"{asking[0]} {UNLABELLED}"
 
 
 def unfit(basis: Basis, n: int, info: ValidationInfo) -> Iterator[str]:

@@ -19,6 +19,7 @@ from fsdiff.inverse.observations.channel import Channel
 from fsdiff.inverse.observations.points import Points
 from fsdiff.jobs.failures import StorageError
 from fsdiff.study.datasets import Dataset
+from fsdiff.study.evaluation import UNLABELLED
 from fsdiff.study.experiments import (
     ABSENT,
     Experiment,
@@ -318,6 +319,13 @@ def _too_few(study: "Study", observed: ObservedCases, cases: int, draws: int) ->
             yield ("draws",), f"evaluation.posterior_metrics.{name}: {error}"
 
 
+def _unlabelled(study: "Study", dataset: Dataset) -> Iterator[Problem]:
+    """Metrics that ask classifiers of data without labels."""
+    for name, metric in study.evaluation.posterior_metrics.items():
+        if metric.part.classified and dataset.source.part.label is None:
+            yield ("observation",), f"evaluation.posterior_metrics.{name} {UNLABELLED}"
+
+
 def _unknown_resolutions(
     resolutions: Sequence[int], name: str, dataset: Dataset
 ) -> Iterator[Problem]:
@@ -368,6 +376,7 @@ def _unfit_posterior(
     ):
         yield ("batch_size",), problem
     yield from _too_few(study, observed, cases, item.draws)
+    yield from _unlabelled(study, dataset)
     yield from _unguided(item, study, observed)
 
 

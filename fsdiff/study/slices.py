@@ -159,6 +159,11 @@ class Configuration(Study):
         """Whether a metric looks at fields through classifiers."""
         return any(block.part.classified for block in self.evaluation.metrics.values())
 
+    @property
+    def draws_classified(self) -> bool:
+        """Whether a metric of posteriors does so."""
+        return any(block.part.classified for block in self.evaluation.posterior_metrics.values())
+
     def _judged(self, dataset: str, resolution: int) -> dict[str, Any]:
         metrics = {name: block.plain() for name, block in self.evaluation.metrics.items()}
         return {"basis": self._basis(dataset), "metrics": metrics, "resolution": resolution}

@@ -103,9 +103,12 @@ def data(wildcards):
 @with_signature
 def classifiers(wildcards):
     """The classifiers of the data at one resolution, where a metric asks them."""
-    if not STUDY.classified:
-        return []
-    stem, _ = os.path.splitext(data(wildcards).removeprefix("results/data/"))
+    return classifiers_of(data(wildcards)) if STUDY.classified else []
+
+
+def classifiers_of(path):
+    """The classifiers of the data in a file."""
+    stem, _ = os.path.splitext(path.removeprefix("results/data/"))
     return [f"results/classifiers/{stem}.networks.safetensors"]
 
 

@@ -55,3 +55,8 @@ def truths(wildcards):
     """The data set that was observed, at the resolution of the draws."""
     dataset = STUDY.observations[observation_named(wildcards)].dataset
     return f"results/data/{dataset}/{wildcards.resolution}.nc"
+
+
+def classifiers_of_truths(wildcards):
+    """The classifiers of these data, where a metric of posteriors asks them."""
+    return classifiers_of(truths(wildcards)) if STUDY.draws_classified else []

@@ -105,6 +105,7 @@ rule judge_posterior:
         observation=observation_read,
         reference=reference_beside,
         data=truths,
+        classifiers=classifiers_of_truths,
     output:
         metrics="results/metrics/posteriors/{posterior}/seed{seed}/{resolution}.json",
     log:
@@ -130,6 +131,7 @@ rule judge_baselines:
         observation=observation_read,
         reference=reference_beside,
         data=truths,
+        classifiers=classifiers_of_truths,
     output:
         metrics="results/metrics/posteriors/baselines/{observation}/{resolution}.json",
     log:

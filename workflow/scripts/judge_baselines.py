@@ -20,4 +20,5 @@ with job_of(snakemake, __file__) as job:
         reference=next(map(Path, snakemake.input.reference), None),
         data=Path(snakemake.input.data),
         output=Path(snakemake.output.metrics),
+        classifiers=next(map(Path, snakemake.input.classifiers), None),
     )

@@ -5,7 +5,8 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -95,8 +96,9 @@ class PosteriorMetric(ABC):
 
     ``needs`` says what cases must have for it, ``at_least`` how many draws a case, and
     ``at_least_cases`` how many cases. Those that posteriors are ranked by are ``compared`` case by
-    case as well. ``words`` are what results are called, as in
-    ``fsdiff.metrics.base.Metric``.
+    case as well; ``joint`` are those of all channels at once and not of each by itself as well, and
+    ``classified`` those that look at fields through classifiers of the data. ``words`` are what
+    results are called, as in ``fsdiff.metrics.base.Metric``.
     """
 
     kind: str
@@ -104,12 +106,18 @@ class PosteriorMetric(ABC):
     at_least: ClassVar[int] = 2
     at_least_cases: ClassVar[int] = 1
     compared: ClassVar[bool] = False
+    joint: ClassVar[bool] = False
+    classified: ClassVar[bool] = False
     words: ClassVar[tuple[Words, ...]] = ()
 
     @property
     def results(self) -> tuple[str, ...]:
         """The names of the numbers."""
         return tuple(words.name for words in self.words)
+
+    def given(self, classifiers: Path) -> Self:
+        """The same measure, which knows the classifiers in a file if it needs any."""
+        return self
 
     def check(self, cases: Cases) -> None:
         """Raise ValueError for cases that have not what it needs."""

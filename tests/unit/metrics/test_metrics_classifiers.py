@@ -18,6 +18,8 @@ from fsdiff.metrics.frechet_classifier import (
     kernel_distance,
     neighbourhoods,
 )
+from fsdiff.metrics.posterior.base import Cases
+from fsdiff.metrics.posterior.same_class import SameClass
 from fsdiff.networks.classifier import Classifier
 from fsdiff.spaces.bases import CosineBasis
 from fsdiff.stages.classify import classify
@@ -230,6 +232,49 @@ def test_measures_want_classifiers_of_fields_like_these(made):
     assert row["frechet_classifier"] == pytest.approx(0, abs=1e-8)
     with pytest.raises(ValueError, match=r"classifiers of fields on \(1, 16\)"):
         measure(fields[..., :12], fields[..., :12], basis)
+
+
+def test_draws_are_of_the_class_of_the_truth_or_not(made):
+    loaded, folder = made
+    basis = loaded.datasets["lines"].basis
+    rising = torch.linspace(-1, 1, 16).view(1, 16)
+    truth = torch.stack([rising, -rising, rising])
+    # All of the first case are as the truth, half of the second and none of the third.
+    draws = torch.stack(
+        [torch.stack([rising, rising]), torch.stack([-rising, rising]), -truth[:1].expand(2, 1, 16)]
+    )
+    cases = Cases(draws, basis, truth=truth)
+    assert SameClass().given(folder / "16.networks.safetensors")(cases) == {"same_class": 0.5}
+    with pytest.raises(ValueError, match="needs classifiers of the data"):
+        SameClass()(cases)
+
+
+def test_measures_of_posteriors_want_labels_too():
+    plain = strict_yaml.parse(STUDY)
+    plain["datasets"]["lines"]["source"] |= {"means": [[-1.0, 1.0]]}
+    plain["evaluation"] = {
+        "metrics": {"one_point": {"kind": "one_point"}},
+        "posterior_metrics": {"seen": {"kind": "same_class"}},
+    }
+    points = {"kind": "random_points", "number": 3, "noise": 0.1}
+    plain["observations"] = {"seen": {"dataset": "lines", "operator": points, "cases": 2}}
+    plain["experiments"]["copies"] = {
+        "dataset": "lines",
+        "prior": {"kind": "standard"},
+        "process": {"kind": "vp"},
+        "prediction": {"kind": "wiener"},
+        "network": {"kind": "fno", "width": 4, "modes": 3, "layers": 1, "projection": 4},
+        "levels": [{"resolution": 16, "epochs": 1}],
+        "sampler": {"kind": "ddim", "steps": 3},
+        "samples": {"count": 4, "resolutions": [16]},
+    }
+    draws = {"experiment": "copies", "observation": "seen", "draws": 4, "resolutions": [16]}
+    plain["posteriors"] = {"guided": {**draws, "guidance": {"kind": "wiener"}}}
+    wrong = r"posteriors\.guided\.observation = .*seen.*posterior_metrics\.seen asks classifiers"
+    with pytest.raises(study.ConfigurationError, match=wrong):
+        study.load(plain)
+    plain["datasets"]["lines"]["source"] |= {"means": [[-1.0, 1.0], [1.0, -1.0]]}
+    assert study.load(plain).draws_classified
 
 
 def test_a_file_without_classifiers_is_named(tmp_path):
