@@ -162,7 +162,7 @@ def level_colours(levels: Sequence[Level]) -> dict[Level, Any]:
     return dict(zip(sorted(levels), ramp, strict=False))
 
 
-def ink(colour: Sequence[float]) -> str:
+def ink(colour: Sequence[float] | np.ndarray) -> str:
     """What can be read on a colour (red, green, blue, …): white where it is dark, or black."""
     return "white" if np.dot(colour[:3], (0.3, 0.59, 0.11)) < 0.5 else "black"
 

@@ -123,7 +123,7 @@ WRONG = {
     ),
     "unknown transform": (
         (f"{PATTERNS}/transforms", {"u": {"kind": "logarithm"}}),
-        "datasets.patterns.transforms.u.kind = \"logarithm\": unknown; known: anomaly, log, stan",
+        "datasets.patterns.transforms.u.kind = \"logarithm\": unknown; known: anomaly, log, squa",
     ),
     "transform that walls exclude": (
         (

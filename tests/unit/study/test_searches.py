@@ -59,7 +59,8 @@ def test_a_search_consists_of_all_combinations_on_both_grids():
     assert [level.plain() for level in last.levels] == [
         {"resolution": 16, "epochs": 3, "batch_size": 4, "learning_rate": 1e-5, "patience": None}
     ]
-    assert last.samples.plain() == {"count": 4, "resolutions": [16], "batch_size": 2}
+    samples = {"count": 4, "resolutions": [16], "batch_size": 2, "shards": 1}
+    assert last.samples.plain() == samples
     assert last.seeds == (0, 3)
     assert last.trajectory is None
     assert last.title == "modes 4, learning rate 1e-05, power 1, at 16"
