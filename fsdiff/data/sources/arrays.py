@@ -14,6 +14,7 @@ from fsdiff.data.sources.formats import (
     hdf5,
     interferogram,
     matlab,
+    motion,
     netcdf,
     numpy_files,
     pdebench,
@@ -44,6 +45,7 @@ FORMATS = {
     "MATLAB": Format((".mat",), matlab.arrays),
     "zarr": Format((".zarr",), zarr_store.arrays),
     "safetensors": Format((".safetensors",), tensors.arrays),
+    "BVH": Format((".bvh",), motion.arrays),
     "interferogram": Format((interferogram.SUFFIX,), interferogram.arrays),
 }
 """Name → format; NetCDF-4 and MATLAB 7.3 files are HDF5."""

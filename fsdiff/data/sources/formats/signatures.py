@@ -16,6 +16,7 @@ BEGINNINGS = {
     b"CDF\x05": "NetCDF-3",
     b"\x93NUMPY": "NumPy",
     b"MATLAB 5.0": "MATLAB",
+    b"HIERARCHY": "BVH",
     b"\x1f\x8b": "gzip",
     **{bytes([0x80, protocol]): "pickle" for protocol in range(2, 6)},
 }
