@@ -50,12 +50,15 @@ class PosteriorJudge:
     ) -> "PosteriorJudge":
         """That of a job's configuration, for fields like those of a data set, without reference.
 
-        ``classifiers`` is the file with those of the data, where a metric needs them.
+        ``classifiers`` is the file with those of the data. Metrics that need them are left out
+        where there are none, because the data have no labels.
         """
         blocks = config["posterior_metrics"].items()
-        metrics = {name: build("posterior_metrics", block) for name, block in blocks}
-        if classifiers is not None:
-            metrics = {name: metric.given(classifiers) for name, metric in metrics.items()}
+        built = {name: build("posterior_metrics", block) for name, block in blocks}
+        if classifiers is None:
+            metrics = {name: metric for name, metric in built.items() if not metric.classified}
+        else:
+            metrics = {name: metric.given(classifiers) for name, metric in built.items()}
         plain = {"metrics": {}, "basis": config["basis"]}
         judge = Judge.of(plain, data, chosen_device("metrics"))
         if not observed.truths:

@@ -319,10 +319,12 @@ def _too_few(study: "Study", observed: ObservedCases, cases: int, draws: int) ->
             yield ("draws",), f"evaluation.posterior_metrics.{name}: {error}"
 
 
-def _unlabelled(study: "Study", dataset: Dataset) -> Iterator[Problem]:
-    """Metrics that ask classifiers of data without labels."""
+def _unlabelled(study: "Study") -> Iterator[Problem]:
+    """Metrics that ask classifiers, if no data have labels; where some have, it is about these."""
+    if any(dataset.source.part.label for dataset in study.datasets.values()):
+        return
     for name, metric in study.evaluation.posterior_metrics.items():
-        if metric.part.classified and dataset.source.part.label is None:
+        if metric.part.classified:
             yield ("observation",), f"evaluation.posterior_metrics.{name} {UNLABELLED}"
 
 
@@ -376,7 +378,7 @@ def _unfit_posterior(
     ):
         yield ("batch_size",), problem
     yield from _too_few(study, observed, cases, item.draws)
-    yield from _unlabelled(study, dataset)
+    yield from _unlabelled(study)
     yield from _unguided(item, study, observed)
 
 

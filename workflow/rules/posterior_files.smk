@@ -58,5 +58,8 @@ def truths(wildcards):
 
 
 def classifiers_of_truths(wildcards):
-    """The classifiers of these data, where a metric of posteriors asks them."""
-    return classifiers_of(truths(wildcards)) if STUDY.draws_classified else []
+    """The classifiers of these data, where a metric of posteriors asks them and they have labels."""
+    item = STUDY.datasets[STUDY.observations[observation_named(wildcards)].dataset]
+    if not STUDY.draws_classified or item.source.part.label is None:
+        return []
+    return classifiers_of(truths(wildcards))

@@ -16,7 +16,8 @@ class SameClass(PosteriorMetric):
 
     These are the ones that the workflow trains on the labels of the data (block ``classifier`` of
     the evaluation); what the label of the truth is does not matter, only what they take it for.
-    Data that leave several classes possible have less than one even of a true posterior.
+    Data that leave several classes possible have less than one even of a true posterior. Of data
+    sets without labels it is left out.
     """
 
     kind: Literal["same_class"] = "same_class"

@@ -23,6 +23,8 @@ from fsdiff.metrics.posterior.same_class import SameClass
 from fsdiff.networks.classifier import Classifier
 from fsdiff.spaces.bases import CosineBasis
 from fsdiff.stages.classify import classify
+from fsdiff.stages.judge_posteriors import PosteriorJudge
+from fsdiff.stages.observed import Observed
 from fsdiff.stages.references import evaluate_references
 from fsdiff.study import strict_yaml
 from fsdiff.training.classifier import ClassifierOptions, moved, moves_of, train_classifier
@@ -247,6 +249,19 @@ def test_draws_are_of_the_class_of_the_truth_or_not(made):
     assert SameClass().given(folder / "16.networks.safetensors")(cases) == {"same_class": 0.5}
     with pytest.raises(ValueError, match="needs classifiers of the data"):
         SameClass()(cases)
+
+
+def test_measures_that_need_classifiers_are_left_out_where_there_are_none(made):
+    loaded, folder = made
+    blocks = {"seen": {"kind": "same_class"}, "misfit": {"kind": "misfit"}}
+    config = {"basis": loaded.classify_slice("lines", 16)["basis"], "posterior_metrics": blocks}
+    nothing = torch.zeros(1, 2)
+    observed = Observed([0], nothing, nothing[0], 16, {}, truths=False)
+    with storage.read(folder / "16.nc") as data:
+        without = PosteriorJudge.of(config, data, observed)
+        informed = PosteriorJudge.of(config, data, observed, folder / "16.networks.safetensors")
+    assert list(without.metrics) == ["misfit"]
+    assert list(informed.metrics) == ["seen", "misfit"]
 
 
 def test_measures_of_posteriors_want_labels_too():
