@@ -28,8 +28,9 @@ FILES := if [ -e "$$CONFIG" ]; then set -- "$$CONFIG"; quote='"'; else set -- $$
 .PHONY: run report test style types test-cluster docs clean
 
 run: $(VENV)/installed
-	@$(FILES); $(BIN)/python -m fsdiff.study check "$$@"
-	@$(FILES); $(BIN)/snakemake --cores $(CORES) --configfile "$$@" || { \
+	@$(FILES); $(BIN)/python -m fsdiff.study.strict_yaml "$$@"
+	@$(FILES); $(BIN)/snakemake --cores $(CORES) --report report.html --report-after-run \
+	  --configfile "$$@" || { \
 	  status=$$?; \
 	  if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ]; then \
 	    echo "If no other run is active here, a killed run has left its lock:"; \
@@ -38,7 +39,6 @@ run: $(VENV)/installed
 	  fi; \
 	  exit $$status; \
 	}
-	@$(MAKE) --no-print-directory report
 	@for page in verdict posteriors; do \
 	  ! grep -q results/$$page.md report.html || cat results/$$page.md; \
 	done

@@ -51,7 +51,7 @@ onstart:
     collect_garbage()
     schedule_once(workflow.scheduler)
     save_lineages(workflow)
-    for line in remarks_on_size(STUDY):
+    for line in (*remarks_on_size(STUDY), *remarks_on_data(STUDY)):
         logger.warning(line)
 
 

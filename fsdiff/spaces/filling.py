@@ -1,18 +1,23 @@
-"""Values for nodes without any: the harmonic continuation of the others."""
+"""Values for nodes without any: the harmonic continuation of the others.
+
+Sparse matrices are imported where there are such nodes: all laws know this module.
+"""
 
 from collections.abc import Callable
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from scipy import sparse
-from scipy.sparse.linalg import SuperLU, splu
 from torch import Tensor
 
 from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.masks import Mask
+
+if TYPE_CHECKING:
+    from scipy import sparse
+    from scipy.sparse.linalg import SuperLU
 
 
 class HarmonicFilling:
@@ -84,13 +89,16 @@ class _Dirichlet:
         self._laplacian = laplacian(basis, n)[self._missing]
 
     @cached_property
-    def _factors(self) -> SuperLU:
+    def _factors(self) -> "SuperLU":
+        from scipy import sparse
+        from scipy.sparse.linalg import splu
+
         own = sparse.csc_array(self._laplacian[:, self._missing])
         symmetric = {"diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}
         return splu(own, permc_spec="MMD_AT_PLUS_A", **symmetric)
 
     @cached_property
-    def _coupling(self) -> sparse.csr_array:
+    def _coupling(self) -> "sparse.csr_array":
         return self._laplacian[:, self._known]
 
     def fill(self, field: np.ndarray) -> None:
@@ -115,8 +123,10 @@ class _Dirichlet:
 
 
 @lru_cache(maxsize=8)
-def laplacian(basis: Basis, n: int) -> sparse.csr_array:
+def laplacian(basis: Basis, n: int) -> "sparse.csr_array":
     """The second-order stencil of −Δ on all nodes of a level, (size(n), size(n))."""
+    from scipy import sparse
+
     grid = basis.grid(n)
     total = sparse.csr_array((basis.size(n), basis.size(n)))
     for number, (axis, nodes) in enumerate(zip(basis.axes, grid, strict=True)):
@@ -126,8 +136,10 @@ def laplacian(basis: Basis, n: int) -> sparse.csr_array:
     return sparse.csr_array(total)
 
 
-def _second_difference(axis: Axis, nodes: int) -> sparse.csr_array:
+def _second_difference(axis: Axis, nodes: int) -> "sparse.csr_array":
     """−d²/dx² on the nodes of an axis, with what is at its ends."""
+    from scipy import sparse
+
     if nodes == 1:
         at_wall = 4.0 if axis.kind == "dirichlet" else 0.0
         return sparse.csr_array([[at_wall / axis.side**2]])

@@ -11,7 +11,7 @@ from fsdiff.study import results
 from fsdiff.study.reading import ConfigurationError, load
 from fsdiff.study.reference import reference
 from fsdiff.study.schema import json_schema
-from fsdiff.study.sizes import remarks_on_size
+from fsdiff.study.sizes import remarks_on_data, remarks_on_size
 
 DESCRIPTION = """\
 check FILE …            say what is wrong with a configuration, or how large its study is; the last
@@ -64,9 +64,8 @@ def _check(files: Sequence[str]) -> None:
     study = load(*files)
     for line in remarks_on_size(study):
         print(line)
-    for name, dataset in study.datasets.items():
-        for remark in dataset.source.part.remarks:
-            print(f"datasets.{name}.source: {remark}", file=sys.stderr)
+    for line in remarks_on_data(study):
+        print(line, file=sys.stderr)
 
 
 def _write(path: str, text: str) -> None:

@@ -182,6 +182,15 @@ def remarks_on_size(study: "Configuration", folder: str = ".") -> list[str]:
     return lines
 
 
+def remarks_on_data(study: "Configuration") -> list[str]:
+    """What is remarkable about the sources of data sets, such as axes that were turned."""
+    return [
+        f"datasets.{name}.source: {remark}"
+        for name, dataset in study.datasets.items()
+        for remark in dataset.source.part.remarks
+    ]
+
+
 def shown_bytes(size: float) -> str:
     """Bytes in the largest unit that makes a number of them."""
     for unit in ("bytes", "kB", "MB", "GB", "TB"):

@@ -2,9 +2,14 @@
 
 A document is refused before anything is made of it where it is too large, or would be: names of
 blocks that stand for others multiply, so that ten lines may mean 10⁹ values.
+
+    python -m fsdiff.study.strict_yaml config.yaml
+
+says what is wrong before anything else reads a file, and nothing of what the document means.
 """
 
 import re
+import sys
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any
@@ -149,3 +154,21 @@ def _parts(node: yaml.Node) -> list[yaml.Node]:
 def _refusal(problem: str, place: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
     mark = place.start_mark
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)  # type: ignore[arg-type] # marks of libyaml are marks, too
+
+
+def main(paths: Iterable[str]) -> int:
+    """Say what is wrong with files; 1 if anything is."""
+    for path in paths:
+        try:
+            read(path)
+        except OSError as error:
+            print(f"{path}: cannot be read: {error.strerror}", file=sys.stderr)
+            return 1
+        except ValueError as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -23,9 +23,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Checko
 
 
 def run(root: Path, copy: Path | None = None) -> Checkout:
-    """Run the workflow below ``root``, and leave a copy of the whole."""
+    """Run the workflow below ``root`` as ``make run`` does, and leave a copy of the whole."""
     checkout = Checkout.create(root)
-    checkout.snakemake("--cores", "2")
+    checkout.snakemake("--cores", "2", "--report", "report.html", "--report-after-run")
     if copy:
         checkout.copy(copy)
     return checkout

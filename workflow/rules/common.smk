@@ -14,7 +14,7 @@ from fsdiff.jobs import environment
 from fsdiff.study import strict_yaml
 from fsdiff.jobs.atomic import machine, sweep
 from fsdiff.study import ConfigurationError, load
-from fsdiff.study.sizes import remarks_on_size
+from fsdiff.study.sizes import remarks_on_data, remarks_on_size
 from fsdiff.parts import kinds, modules
 from fsdiff.provenance import fingerprint
 from fsdiff.data import json_files

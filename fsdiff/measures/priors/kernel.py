@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveFloat
-from scipy.special import kve
 from torch import Tensor
 
 from fsdiff.measures.priors.spectral import SpectralPrior
@@ -64,6 +63,8 @@ class _MaternFamily(KernelPrior):
 
     def correlation(self, distance: Tensor) -> Tensor:
         """2^(1−ν)/Γ(ν) z^ν K_ν(z), through logarithms; 1 at zero."""
+        from scipy.special import kve  # a tenth of a second that no other prior needs
+
         nu = self.smoothness
         z = math.sqrt(2 * nu) * distance / self.length
         bessel = torch.as_tensor(kve(nu, z.numpy()))

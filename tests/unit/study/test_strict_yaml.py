@@ -1,6 +1,8 @@
 """Documents that are refused before anything is made of them, and where in them the fault is."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -108,3 +110,24 @@ def test_mappings_with_what_no_file_can_hold_are_refused_in_words():
         load({"\ud800": 1})
     with pytest.raises(ConfigurationError, match=r"seed = \(a number without end\)"):
         load({"datasets": {"waves": {"seed": 1 << 20_000}}})
+
+
+def test_files_are_looked_at_before_anything_else_is_loaded(tmp_path):
+    """By a command that knows nothing of what a study means, and so ends at once."""
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text("datasets: {waves: {without: meaning}}\n")
+    bad.write_text("a: 1\na: 2\n")
+    command = [sys.executable, "-X", "importtime", "-m", "fsdiff.study.strict_yaml"]
+
+    def said(*paths):
+        done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True)
+        lines = done.stderr.splitlines()
+        loaded = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import ")}
+        assert not {"torch", "pydantic", "numpy"} & loaded
+        return done.returncode, [line for line in lines if not line.startswith("import ")]
+
+    assert said(good) == (0, [])
+    wrong = f"{bad}: line 2, column 1: 'a' was already given in line 1; keep one"
+    assert said(good, bad) == (1, [wrong])
+    nowhere = tmp_path / "nowhere.yaml"
+    assert said(nowhere) == (1, [f"{nowhere}: cannot be read: No such file or directory"])
