@@ -13,24 +13,10 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 PRELOADED = [
-    *(
-        "snakemake.cli",
-        "torch",
-        "pandas",
-        "xarray",
-        "pydantic",
-        "netCDF4",
-        "h5netcdf",
-        "matplotlib",
-    ),
-    *(
-        "scipy.sparse.linalg",
-        "scipy.stats",
-        "scipy.interpolate",
-        "scipy.ndimage",
-        "matplotlib.figure",
-    ),
-    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "safetensors.torch"),
+    *["snakemake.cli", "torch", "pandas", "xarray", "pydantic", "netCDF4", "h5py"],
+    *["safetensors.torch", "matplotlib.figure", "matplotlib.backends.backend_agg"],
+    *["matplotlib.backends.backend_svg", "scipy.sparse.linalg", "scipy.special"],
+    *["scipy.optimize", "scipy.stats", "scipy.interpolate"],
 ]
 """Nothing of this package, which tests edit."""
 

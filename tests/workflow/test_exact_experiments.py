@@ -37,7 +37,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout in which a study of analyses alone has run once."""
     checkout = Checkout.create(tmp_path_factory.mktemp("analysed") / "checkout")
     checkout.configuration.write_text(yaml.safe_dump({"analyses": ANALYSES}, sort_keys=False))
-    checkout.snakemake("--cores", "2")
+    checkout.snakemake("--cores", "2", "--report", "report.html", "--report-after-run")
     return checkout
 
 
@@ -50,7 +50,6 @@ def test_results_say_what_they_are_and_where_they_come_from(analysed: Checkout) 
 
 
 def test_report_holds_the_figures(analysed: Checkout) -> None:
-    analysed.snakemake("--report", "report.html")
     text = (analysed.root / "report.html").read_text()
     assert "Exact experiments" in text
     for name in ("steepness.svg", "near_points.svg"):

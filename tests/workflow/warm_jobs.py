@@ -101,17 +101,19 @@ def _attend(connection: socket.socket) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _, files, *_ = socket.recv_fds(connection, 1, 3)
     asked = json.loads(connection.makefile().readline())
+    ended, running = os.pipe()  # the script's process alone can write to it, as long as it runs
     process = os.fork()
     if process == 0:
         connection.close()
+        os.close(ended)
         for number, file in enumerate(files):
             os.dup2(file, number)
             os.close(file)
         _run(**asked)
-    for file in files:
+    for file in (*files, running):
         os.close(file)
     connection.sendall(b"%d\n" % process)
-    if connection in select([connection, os.pidfd_open(process)], [], [])[0]:
+    if connection in select([connection, ended], [], [])[0]:
         os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
     with suppress(OSError):  # nobody is there
