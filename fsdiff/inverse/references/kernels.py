@@ -37,10 +37,14 @@ class Kernel(ABC):
 
     uniforms: ClassVar[int]
     gradient: ClassVar[bool]
-    largest: ClassVar[float]
     kind: str
     acceptance: Share
     first: PositiveFloat
+
+    @property
+    def largest(self) -> float:
+        """The longest step."""
+        return 1.0
 
     def check(self, posterior: Posterior) -> None:
         """Raise ValueError where it follows gradients and the posterior has none."""
@@ -80,7 +84,6 @@ class PreconditionedCrankNicolson(Kernel):
     kind: Literal["pcn"] = "pcn"
     uniforms: ClassVar[int] = 1
     gradient: ClassVar[bool] = False
-    largest: ClassVar[float] = 1.0
 
     def advance(
         self, posterior: Posterior, now: Position, step: Tensor, noise: Tensor, uniform: Tensor
@@ -108,7 +111,11 @@ class HamiltonianMonteCarlo(Kernel):
     kind: Literal["hmc"] = "hmc"
     uniforms: ClassVar[int] = 2
     gradient: ClassVar[bool] = True
-    largest: ClassVar[float] = math.pi / 4
+
+    @property
+    def largest(self) -> float:
+        """A quarter of a turn in all, which leaves nothing of where it began; a half mirrors it."""
+        return math.pi / max(4, 2 * self.leapfrogs)
 
     def advance(
         self, posterior: Posterior, now: Position, step: Tensor, noise: Tensor, uniform: Tensor

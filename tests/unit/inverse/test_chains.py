@@ -354,3 +354,20 @@ def test_plans_that_keep_too_little_are_refused():
         longer.run()
     with pytest.raises(ValueError, match=r"start has shape \(8, 3\); expected \(8, 2\)"):
         Chains(flat(prior), KERNELS["pcn"], Plan(), seed=0, start=torch.zeros(8, 3)).run(until=1)
+
+
+def test_trajectories_are_a_quarter_of_a_turn_at_most():
+    """After which draws of the prior are independent of where they began, whatever the leapfrogs.
+
+    Half a turn would mirror them, so that what is even, such as Φ, never changes.
+    """
+    prior = IndependentNormals((400,))
+    for leapfrogs in (1, 2, 5, 30):
+        kernel = HamiltonianMonteCarlo(leapfrogs=leapfrogs)
+        steps = torch.full((1,), kernel.largest, dtype=torch.float64)
+        now = kernel.start(flat(prior), normal(1, 400))
+        noise, uniform = normal(1, 400, seed=1), torch.tensor([[0.5, 0.5]]).double()
+        moved, accepted = kernel.advance(flat(prior), now, steps, noise, uniform)
+        assert float(accepted) == 1
+        if leapfrogs > 1:  # one alone goes no farther than an eighth
+            assert torch.allclose(moved.deviation, noise, atol=1e-12)
