@@ -4,8 +4,8 @@ Preconditioned Crank–Nicolson and Hamiltonian Monte Carlo, eight chains, on on
 observation has a posterior in closed form, which means and variances are compared with; Darcy's
 pressure at 8 × 8 sensors is the published problem and a sharper one; the membrane of 64 blocks is a
 published benchmark, whose data are symmetric, so that its posterior is. Steps are those of all
-chains together; a step of Hamiltonian Monte Carlo solves as many equations as it has leapfrogs,
-and as many again for gradients.
+chains together, with those that told the law of their steps; a step of Hamiltonian Monte Carlo
+takes as many values of the map as it has leapfrogs, and as many gradients.
 
     python benchmarks/mcmc.py [--quick] [--only darcy membrane …] [--folder docs/benchmarks]
 """
@@ -14,7 +14,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +27,10 @@ from fsdiff.inverse.forward.base import Differentiable, ForwardMap, Linear
 from fsdiff.inverse.forward.darcy import DarcySensors
 from fsdiff.inverse.forward.interpolation import Interpolation
 from fsdiff.inverse.observations.points import GridOfPoints
+from fsdiff.inverse.references.adaptation import Adaptation
 from fsdiff.inverse.references.chains import Chains, Plan
 from fsdiff.inverse.references.convergence import Convergence, convergence
+from fsdiff.inverse.references.fitted import Fitted
 from fsdiff.inverse.references.gaussian import GaussianPosterior, laplace
 from fsdiff.inverse.references.kernels import (
     HamiltonianMonteCarlo,
@@ -79,6 +81,7 @@ TITLES = {
     "linear": "A posterior in closed form",
     "darcy": "Permeability from pressure",
     "laplace": "The sharper one about its Laplace approximation",
+    "adapted": "The sharper one about a law that shorter chains have told",
     "membrane": "The membrane of 64 blocks",
 }
 
@@ -92,11 +95,17 @@ class Run:
     chains: Chains
     seconds: float
     convergence: Convergence | None
+    before: int = 0
 
     @property
     def steps(self) -> int:
-        """Of all chains."""
-        return self.chains.total * self.chains.plan.chains
+        """Of all chains, and of those before them."""
+        return (self.before + self.chains.total) * self.chains.plan.chains
+
+    @property
+    def values(self) -> int:
+        """How often the map was applied."""
+        return self.steps * getattr(self.chains.kernel, "leapfrogs", 1)
 
 
 def run(
@@ -110,6 +119,21 @@ def run(
     n = posterior.prior.shape[-1]
     judged = convergence(chains.quantities()) if plan.draws >= JUDGED else None
     return Run(task, n, chains, seconds, judged)
+
+
+def adapted(
+    task: str, posterior: Posterior, kernel: Kernel, plan: Plan, adaptation: Adaptation
+) -> Run:
+    """Chains about a law that shorter ones have told."""
+    before = time.process_time()
+    course = adaptation.course(posterior, kernel, plan.chains, seed=0)
+    while course.share < 1:
+        course.move()
+    begun, told = course.begun(), time.process_time() - before
+    about = Fitted.about(posterior, begun.law)
+    start = begun.deviations - begun.law.shift
+    done = run(task, about, kernel.beginning(begun.step), plan, start)
+    return replace(done, seconds=done.seconds + told, before=adaptation.length(plan.chains))
 
 
 def linear(n: int, noise: float = 0.5) -> Posterior:
@@ -148,15 +172,16 @@ def speed(runs: list[Run]) -> str:
     """A row for each run."""
     header = (
         "posterior | n: | kernel | steps: | accepted: | seconds: | steps/s: | "
-        "effective samples, fewest: | per second: | R̂, largest:"
+        "effective samples, fewest: | per second: | per 1,000 values: | R̂, largest:"
     )
     rows = []
     for each in runs:
         found = each.convergence
-        judged = ["–", "–", "–"]
+        judged = ["–", "–", "–", "–"]
         if found is not None:
             fewest = found.least_effective
-            judged = [number(fewest), number(fewest / each.seconds), f"{found.largest_r_hat:.3f}"]
+            rates = (fewest / each.seconds, 1000 * fewest / each.values)
+            judged = [number(fewest), *map(number, rates), f"{found.largest_r_hat:.3f}"]
         rows.append(
             [
                 each.task,
@@ -291,9 +316,22 @@ def tasks(quick: bool) -> dict[str, Callable[[], Iterator[tuple[Run, str]]]]:
         coarse = run(title, about(darcy(n // 2, 0.005)), hmc, plan(50, 250, 250))
         yield coarse, refined(done, coarse)
 
+    def of_adapted() -> Iterator[tuple[Run, str]]:
+        title, kernel = "Darcy, noise 0.005", HamiltonianMonteCarlo(leapfrogs=4)
+        adaptation = Adaptation(rounds=1 if quick else 4, steps=16)
+        runs = []
+        for level in (n, n // 2):
+            own = darcy(level, 0.005)
+            runs.append(adapted(title, own, kernel, plan(60, 300, 300), adaptation))
+        yield runs[0], half_against_half(runs[0])
+        yield runs[1], refined(*runs)
+
     def of_membrane() -> Iterator[tuple[Run, str]]:
-        kernel = HamiltonianMonteCarlo(leapfrogs=30)
-        done = run("membrane", membrane_64(), kernel, plan(150, 800, 800))
+        kernel, adaptation = (
+            HamiltonianMonteCarlo(leapfrogs=6),
+            Adaptation(rounds=1 if quick else 5),
+        )
+        done = adapted("membrane", membrane_64(), kernel, plan(100, 2500, 2500), adaptation)
         yield done, symmetry(done)
 
     return {
@@ -301,6 +339,7 @@ def tasks(quick: bool) -> dict[str, Callable[[], Iterator[tuple[Run, str]]]]:
         "linear": of_linear,
         "darcy": of_darcy,
         "laplace": of_laplace,
+        "adapted": of_adapted,
         "membrane": of_membrane,
     }
 
@@ -319,7 +358,7 @@ def main() -> None:
             print(speed([done]).splitlines()[-1], found, sep="\n", flush=True)
             runs.append(done)
             findings.append(found)
-        replace(options.folder / "mcmc.md", name, section(name, runs, findings))
+        put(options.folder / "mcmc.md", name, section(name, runs, findings))
 
 
 def section(name: str, runs: list[Run], findings: list[str]) -> str:
@@ -333,7 +372,7 @@ def section(name: str, runs: list[Run], findings: list[str]) -> str:
     )
 
 
-def replace(file: Path, name: str, text: str) -> None:
+def put(file: Path, name: str, text: str) -> None:
     """Put a section in its place on the page, and leave others as they are."""
     before = file.read_text(encoding="utf-8").split("\n## ")[1:] if file.exists() else []
     known = {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in before}
