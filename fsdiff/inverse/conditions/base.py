@@ -162,7 +162,7 @@ class Conditioning(nn.Module, ABC):
     def drawn(self, fields: Tensor, seeds: Sequence[int]) -> Tensor:
         """Conditions (batch, channel, *grid) of normalised fields, as each seed decides."""
         n, device = self.basis.resolution(fields), fields.device
-        nothing = self.nothing(n, device)
+        nothing = self._told_nothing(n, device)
         conditions = nothing.repeat(len(fields), *[1] * nothing.ndim)
         whole = self.completed(fields, seeds)
         found = [self._draw(u, seed) for u, seed in zip(whole, seeds, strict=True)]
@@ -199,6 +199,10 @@ class Conditioning(nn.Module, ABC):
 
     def nothing(self, n: int, device: torch.device) -> Tensor:
         """The condition (channel, *grid at level n) of fields of which nothing is seen."""
+        return self._told_nothing(n, device)
+
+    def _told_nothing(self, n: int, device: torch.device) -> Tensor:
+        """Mean and deviation of them."""
         if (n, device) not in self._nothing:
             mean, variance = (values.to(device) for values in self.prior)
             self._nothing[n, device] = self._on(mean[None], variance.sqrt(), n)[0]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Literal, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,8 +24,11 @@ from fsdiff.inverse.conditions.moments import JointMoments
 from fsdiff.inverse.guidance.problem import MOST_DATA, Gain, Problem, wiener_covariance
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.physical import Physical
+from fsdiff.inverse.observations.points import Points, RandomPoints, Sensors
+from fsdiff.randomness import generator
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.masks import Mask
+from fsdiff.streams import Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,23 +40,30 @@ class Combined(Condition):
     the posterior whatever the law of the fields is, and of Gaussian fields there is nothing left to
     learn, wherever sensors are. UCoS (Baldassari et al., arXiv 2405.15643), with an estimate that
     has a limit at all times and on all grids in place of z. For one linear observation, always the
-    same and all of it; places that a seed decides are those of the seed.
+    same and all of it; places that a seed decides are those of the seed. With ``fewest`` sensors of
+    kind random_points are elsewhere for each field, as many as that or more, and models can be
+    given any that have the same noise.
     """
 
     kind: Literal["ucos"] = "ucos"
 
     def conditioning(self, basis: Basis, statistics: Statistics) -> "CombinedConditioning":
         """With the spectrum that is known of the fields."""
-        return CombinedConditioning(self, basis, statistics)
+        made = CombinedConditioning if self.fewest is None else CombinedAnywhere
+        return made(self, basis, statistics)
 
     def check(self, basis: Basis, channels: int, *, transformed: bool) -> None:
         """Refuse what kriging refuses, and parts of the data."""
-        for name in ("fewest", "resolution"):
-            if (value := getattr(self, name)) is not None:
-                raise ValueError(
-                    f"{name} = {value}: kind = ucos takes all data of one observation, at the "
-                    "resolution of the fields; leave it out, or use kind: kriging"
-                )
+        if self.resolution is not None:
+            raise ValueError(
+                f"resolution = {self.resolution}: kind = ucos estimates at the resolution of the "
+                "fields; leave it out, or use kind: kriging"
+            )
+        if self.fewest is not None and not isinstance(self.operator, RandomPoints):
+            raise ValueError(
+                f"fewest = {self.fewest}: kind = ucos takes all data of one observation, or those "
+                "of sensors of kind random_points; leave it out, or use kind: kriging"
+            )
         refuse_transforms(self.kind, transformed)
         super().check(basis, channels, transformed=transformed)
         if (size := len(self.operator.deviations(basis, channels))) > MOST_DATA:
@@ -82,10 +93,27 @@ class Combined(Condition):
         """Refuse all others than that of training."""
         observation.check(basis, channels)
         refuse_nonlinear(self.kind, observation)
-        if observation != self.operator:
+        if self.fewest is not None:
+            self._check_sensors(observation, basis)
+        elif observation != self.operator:
             raise ValueError(
                 f"a model with a condition of kind ucos was trained for one observation, "
                 f"{self.operator}, and is given data of another, {observation}: give the same"
+            )
+
+    def _check_sensors(self, observation: Observation, basis: Basis) -> None:
+        """Refuse more of them, and others than points with the noise of training."""
+        assert isinstance(self.operator, RandomPoints)
+        most, noise = self.operator.number, self.operator.noise
+        if not isinstance(observation, Sensors) or observation.noise != noise:
+            raise ValueError(
+                f"a model with a condition of kind ucos was trained for points with noise {noise}, "
+                f"and is given data of another observation, {observation}: give such points"
+            )
+        if (count := len(observation.coordinates(basis))) > most:
+            raise ValueError(
+                f"a model with a condition of kind ucos was trained for {most} points or fewer, "
+                f"and is given data at {count}: train with a larger number"
             )
 
 
@@ -101,8 +129,8 @@ class CombinedConditioning(KrigingConditioning):
         # It is stationary, whether nodes have values or not: no datum is of those that have none.
         super().__init__(condition, basis, replace(statistics, coherence=None, mask=None))
         self.level = statistics.resolution
-        self._problem = lru_cache(maxsize=2)(self._make_problem)
-        self._known = lru_cache(maxsize=64)(self._make_known)
+        self._problem = lru_cache(maxsize=256)(self._make_problem)
+        self._known = lru_cache(maxsize=256)(self._make_known)
 
     @property
     def channels(self) -> int:
@@ -122,17 +150,18 @@ class CombinedConditioning(KrigingConditioning):
         function, V = Cov[X_0|X_t] and G = m c/v: this is E[X_0 | X_t = x, y] of Gaussian fields,
         without y itself.
         """
-        estimate, deviation = condition.split(self.fields, 1)
+        estimate, deviation = condition[:, : 2 * self.fields].split(self.fields, 1)
         both = estimate + marginal.apply(
             marginal.wiener_gain, x - marginal.apply(marginal.mean_scale, estimate)
         )
-        told, problem = self._told(deviation), self._problem(law)
+        observed = self._observed(condition)
         times = marginal.time.flatten().expand(len(x)).tolist()
         n, found, left = self.basis.resolution(x), [], []
         pairs = zip(both.split(1), estimate.split(1), strict=True)
-        for (field, mean), t, is_told in zip(pairs, times, told, strict=True):
+        for (field, mean), t, observation in zip(pairs, times, observed, strict=True):
+            problem = self._problem(law, observation or self.condition.operator)
             gain, before, after = self._known(problem, t, n, x.device)
-            missing = gain.map.jvp(field, mean - field).double() if is_told else None
+            missing = gain.map.jvp(field, mean - field).double() if observation else None
             found.append(field if missing is None else field + gain(missing, field))
             left.append(before if missing is None else after)
         u = torch.cat(found)
@@ -145,26 +174,27 @@ class CombinedConditioning(KrigingConditioning):
         """The same for all."""
         yield len(observations), self._kept(self.condition.operator, device)
 
-    def _drawn_observation(self, *_: object) -> tuple[Observation, None]:
+    def _drawn_observation(self, random: np.random.Generator) -> tuple[Observation, int | None]:
         """Always the same, and all of it."""
         return self.condition.operator, None
 
-    def _told(self, deviation: Tensor) -> list[bool]:
-        """Whether there are data, for each of some deviations (batch, channel, *grid)."""
+    def _observed(self, condition: Tensor) -> list[Observation | None]:
+        """What conditions (batch, channel, *grid) are told of; None where they are of nothing."""
+        deviation = condition[:, self.fields :]
         n, device = self.basis.resolution(deviation), deviation.device
         nothing = self.nothing(n, device)[self.fields :]
         everything = self._on(*self._with_data(device), n)[0, self.fields :]
         near, far = ((deviation - other).flatten(1).norm(dim=1) for other in (everything, nothing))
-        return (near < far).tolist()
+        return [self.condition.operator if told else None for told in (near < far).tolist()]
 
     def _with_data(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Mean and deviation where all data are known."""
         moments = self._kept(self.condition.operator, device)
         return moments.mean[None], moments.deviation
 
-    def _make_problem(self, law: Law) -> Problem:
+    def _make_problem(self, law: Law, observation: Observation) -> Problem:
         own = Law(basis=self.basis, noise=law.noise, process=law.process, data=self.spectrum)
-        physical = Physical(observation=self.condition.operator, statistics=self.statistics)
+        physical = Physical(observation=observation, statistics=self.statistics)
         return Problem(own, physical, self.spectrum.resolution)
 
     def _make_known(
@@ -176,6 +206,72 @@ class CombinedConditioning(KrigingConditioning):
         before = (self.basis.multiplicity(n).to(device) * gain.symbol).flatten(1).sum(1)
         after = before - problem.explained(gain, n)
         return gain, before, after.maximum(1e-12 * before)
+
+
+class CombinedAnywhere(CombinedConditioning):
+    """The same of sensors anywhere, whose places are in a channel more of the conditions.
+
+    Its first node has their number, the next ones their coordinates, of one after the other. It is
+    not for the network, which is told the deviations as above.
+    """
+
+    def nothing(self, n: int, device: torch.device) -> Tensor:
+        """With no places."""
+        told = super().nothing(n, device)
+        return torch.cat([told, self._written(None, n).to(told)])
+
+    def drawn(self, fields: Tensor, seeds: Sequence[int]) -> Tensor:
+        """With the places that each seed decides."""
+        told, n = super().drawn(fields, seeds), self.basis.resolution(fields)
+        places = torch.stack([self._written(self._sensors(seed), n) for seed in seeds])
+        return torch.cat([told, places.to(told)], 1)
+
+    def given(self, observation: Observation, data: Tensor, n: int) -> Tensor:
+        """With the places of the observation."""
+        told, channel = super().given(observation, data, n), -1 - self.basis.dimension
+        places = self._written(observation, n).to(told)
+        return torch.cat([told, places.expand(*told.shape[:channel], *places.shape)], channel)
+
+    def moments_of(
+        self, observations: Sequence[Observation], device: torch.device
+    ) -> Iterator[tuple[int, JointMoments]]:
+        """Those of kriging, each with its own."""
+        return KrigingConditioning.moments_of(self, observations, device)
+
+    def _drawn_observation(self, random: np.random.Generator) -> tuple[Observation, int | None]:
+        return KrigingConditioning._drawn_observation(self, random)
+
+    def _sensors(self, seed: int) -> Observation | None:
+        """What is observed of the field of a seed, as it is drawn; None if nothing."""
+        random = generator(seed, Stream.CONDITION)
+        dropped = random.random() < self.condition.drop
+        return None if dropped else self._drawn_observation(random)[0]
+
+    def _written(self, observation: Observation | None, n: int) -> Tensor:
+        """The channel (1, *grid)."""
+        values = torch.zeros(self.basis.size(n))
+        if isinstance(observation, Sensors):
+            places = torch.from_numpy(observation.coordinates(self.basis)).float()
+            if 1 + places.numel() > len(values):
+                raise ValueError(
+                    f"kind = ucos: {len(places)} sensors, whose places do not fit into a grid of "
+                    f"{len(values)} nodes: take fewer, or start from a finer grid"
+                )
+            values[0] = len(places)
+            values[1 : 1 + places.numel()] = places.flatten()
+        return values.view(1, *self.basis.grid(n))
+
+    def _observed(self, condition: Tensor) -> list[Observation | None]:
+        """Sensors at the places that conditions have."""
+        return [self._read(row) for row in condition[:, -1].flatten(1).double().cpu()]
+
+    def _read(self, values: Tensor) -> Observation | None:
+        assert isinstance(self.condition.operator, RandomPoints)
+        count, dimension = int(values[0]), self.basis.dimension
+        if count == 0:
+            return None
+        places = values[1 : 1 + count * dimension].view(count, dimension).tolist()
+        return Points(points=tuple(map(tuple, places)), noise=self.condition.operator.noise)
 
 
 @dataclass(frozen=True)

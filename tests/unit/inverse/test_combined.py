@@ -162,7 +162,8 @@ def test_they_say_all_of_a_law_that_is_not_gaussian(problem):
         assert abs(float(shares)) < 1  # both waves have a part in it
 
 
-def test_training_learns_from_it_and_models_draw_given_data(tmp_path):
+@pytest.mark.parametrize("fewest", [None, 2], ids=["fixed", "anywhere"])
+def test_training_learns_from_it_and_models_draw_given_data(tmp_path, fewest):
     """After one epoch on Gaussian functions draws are as far from the data as the noise."""
     basis = fs.CosineBasis(1)
     random = np.random.default_rng(0)
@@ -171,7 +172,10 @@ def test_training_learns_from_it_and_models_draw_given_data(tmp_path):
     fields = MEAN + SCALE * fields.float()
     network = fs.FNO(width=8, modes=4, layers=1, projection=8)
     model = fs.Diffusion(
-        network, basis=basis, noise=fs.Bessel(), condition=Combined(operator=SENSORS)
+        network,
+        basis=basis,
+        noise=fs.Bessel(),
+        condition=Combined(operator=SENSORS, fewest=fewest),
     )
     model.fit(fields, [fs.Level(resolution=32, epochs=1)])
     y = SENSORS.draw(fields[:1].double(), basis, 5, [0])[0]
@@ -194,8 +198,9 @@ def test_what_cannot_be_combined_is_refused(problem):
         with pytest.raises(ValueError, match=match):
             Combined(**settings).check(CosineBasis(1), 1, transformed=False)
 
-    refused("^fewest = 3: kind = ucos takes all data of one observation", fewest=3)
-    refused("^resolution = 8: kind = ucos takes all data", resolution=8)
+    averages = {"operator": AVERAGES, "fewest": 3}
+    refused("^fewest = 3: kind = ucos takes all data of one observation", **averages)
+    refused("^resolution = 8: kind = ucos estimates at the resolution of the", resolution=8)
     refused("2000 data, and no more than 1500", operator=RandomPoints(number=2000, noise=0.1))
     with pytest.raises(ValueError, match=r"^noise is of the noise of states alone"):
         Combined(operator=SENSORS).check_prediction(Noise())
@@ -204,3 +209,67 @@ def test_what_cannot_be_combined_is_refused(problem):
         known.given(SENSORS, torch.full((6,), torch.nan), n)
     with pytest.raises(ValueError, match="trained for one observation"):
         known.given(AVERAGES, torch.zeros(4), n)
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_sensors_anywhere_leave_nothing_to_learn_of_gaussian_fields(problem, told, number):
+    """Of any number at any places, which the condition has; W2 is below one per cent."""
+    gaussian, n = problem(CosineBasis(1)), 32
+    trained = RandomPoints(number=6, noise=0.3)
+    statistics = statistics_of(gaussian.denoiser.law.data.spectrum(n), n)
+    known = Combined(operator=trained, fewest=1).conditioning(CosineBasis(1), statistics)
+    denoiser = Denoiser(gaussian.denoiser.law, Nothing(), Wiener(), known)
+    places = np.random.default_rng(number).random((number, 1)).tolist()
+    sensors = Points(points=tuple(map(tuple, places)), noise=0.3)
+    y = gaussian.data_of_a_draw(sensors, n)
+    for condition, exact in (
+        (known.given(sensors, y, n), gaussian.posterior(sensors, y, n)),
+        (known.nothing(n, torch.device("cpu")), gaussian.prior(n)),
+    ):
+        law = law_of_samples(DPMSolver(steps=32), told(denoiser, condition), n)
+        assert law.distance(exact) < 0.01 * exact.size
+
+
+def test_drawn_conditions_have_the_places_of_their_data(problem):
+    """Each as if it were given by itself; where nothing is seen there are none."""
+    gaussian, n = problem(CosineBasis(2), power=1.2), 8
+    operator = RandomPoints(number=5, noise=0.3)
+    statistics = statistics_of(gaussian.denoiser.law.data.spectrum(n), n)
+    condition = Combined(operator=operator, fewest=2, drop=0.3)
+    known = condition.conditioning(CosineBasis(2), statistics)
+    fields = gaussian.data.sample(np.random.default_rng(1), 12, n)
+    drawn = known.drawn(fields, range(12))
+    assert drawn.shape == (12, 3, n, n)
+    sensors = known._observed(drawn)
+    assert 0 < sensors.count(None) < 12
+    counts = {len(one.points) for one in sensors if one is not None}
+    assert counts <= {2, 3, 4, 5}
+    assert len(counts) > 1
+    for number, one in enumerate(sensors):
+        if one is None:
+            assert torch.equal(drawn[number], known.nothing(n, torch.device("cpu")))
+            continue
+        given = known.given(one, torch.zeros(len(one.points)).double(), n)
+        torch.testing.assert_close(drawn[number, 1], given[1], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(drawn[number, 2], given[2])
+
+
+def test_other_sensors_than_those_trained_for_are_refused(problem):
+    gaussian, n, basis = problem(CosineBasis(1)), 16, CosineBasis(1)
+    operator = RandomPoints(number=3, noise=0.3)
+    statistics = statistics_of(gaussian.denoiser.law.data.spectrum(n), n)
+    known = Combined(operator=operator, fewest=1).conditioning(basis, statistics)
+    for other, match in (
+        (
+            RandomPoints(number=4, noise=0.3),
+            "for 3 points or fewer, and is given data at 4",
+        ),
+        (RandomPoints(number=2, noise=0.2), r"trained for points with noise 0\.3"),
+        (AVERAGES, r"trained for points with noise 0\.3"),
+    ):
+        size = len(other.deviations(basis, 1))
+        with pytest.raises(ValueError, match=match):
+            known.given(other, torch.zeros(size), n)
+    many = Combined(operator=RandomPoints(number=40, noise=0.3), fewest=40)
+    with pytest.raises(ValueError, match="40 sensors, whose places do not fit into a grid of 16"):
+        many.conditioning(basis, statistics).drawn(torch.zeros(1, 1, n), [1])

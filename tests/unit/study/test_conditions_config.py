@@ -118,7 +118,14 @@ def test_experiments_without_a_condition_have_none_in_their_slices():
             {"operator": {"kind": "channel", "channel": "w", "observation": SENSORS}},
             ".operator: channel = w: no such channel; known: u, v",
         ),
-        ({"kind": "ucos"}, ".fewest = 4: kind = ucos takes all data of one observation"),
+        (
+            {
+                "kind": "ucos",
+                "fewest": 2,
+                "operator": {"kind": "averages", "resolution": 4, "noise": 0.1},
+            },
+            ".fewest = 2: kind = ucos takes all data of one observation",
+        ),
         (
             {
                 "kind": "ucos",
