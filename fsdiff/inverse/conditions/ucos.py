@@ -238,7 +238,9 @@ class CombinedAnywhere(CombinedConditioning):
         """Those of kriging, each with its own."""
         return KrigingConditioning.moments_of(self, observations, device)
 
-    def _drawn_observation(self, random: np.random.Generator) -> tuple[Observation, int | None]:
+    def _drawn_observation(
+        self, random: np.random.Generator
+    ) -> tuple[Observation | None, int | None]:
         return KrigingConditioning._drawn_observation(self, random)
 
     def _sensors(self, seed: int) -> Observation | None:
