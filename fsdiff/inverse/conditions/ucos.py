@@ -174,7 +174,9 @@ class CombinedConditioning(KrigingConditioning):
         """The same for all."""
         yield len(observations), self._kept(self.condition.operator, device)
 
-    def _drawn_observation(self, random: np.random.Generator) -> tuple[Observation, int | None]:
+    def _drawn_observation(
+        self, random: np.random.Generator
+    ) -> tuple[Observation | None, int | None]:
         """Always the same, and all of it."""
         return self.condition.operator, None
 
