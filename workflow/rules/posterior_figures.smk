@@ -63,14 +63,16 @@ def posteriors_drawn(wildcards):
 
 
 def reference_at(observation, resolution):
-    """The file of draws of the true posterior on a grid or a coarser one, if there are any."""
+    """The file of draws of the true posterior on a grid, if there are any on this one."""
     found = STUDY.reference_of(observation, resolution)
-    return [f"results/references/{found[0]}/{found[1]}.nc"] if found else []
+    same = found is not None and found[1] == resolution
+    return [f"results/references/{found[0]}/{resolution}.nc"] if same else []
 
 
 def reference_drawn(wildcards):
-    """Draws of the true posterior in a figure, if there are any."""
-    return reference_at(wildcards.observation, int(wildcards.resolution))
+    """Draws of the true posterior in a figure, on its grid or a coarser one, if there are any."""
+    found = STUDY.reference_of(wildcards.observation, int(wildcards.resolution))
+    return [f"results/references/{found[0]}/{found[1]}.nc"] if found else []
 
 
 def portraits(observation, names):
@@ -130,7 +132,7 @@ def posteriors_on_all_grids(wildcards):
 
 
 def references_on_all_grids(wildcards):
-    """Draws of the true posterior for each grid that has some, or a coarser one has."""
+    """Draws of the true posterior, on the grids that have some."""
     grids = posterior_grids(wildcards.observation)
     return [path for grid in grids for path in grid["reference"]]
 
