@@ -13,8 +13,10 @@ from matplotlib.text import Text
 from fsdiff.analyses.absorption import Absorption
 from fsdiff.analyses.blur import Blur
 from fsdiff.analyses.discretisation import Discretisation
+from fsdiff.analyses.expectation_error import ExpectationError
 from fsdiff.analyses.forward_truncation import ForwardTruncation
 from fsdiff.analyses.gaussian_sampling import GaussianSampling
+from fsdiff.analyses.imitated_moments import ImitatedMoments
 from fsdiff.analyses.manifold_sampling import ManifoldSampling
 from fsdiff.analyses.multilevel_bound import MultilevelBound
 from fsdiff.analyses.noise_regularity import NoiseRegularity
@@ -42,6 +44,14 @@ PAIR = Points(points=((-1.0, 0.0), (1.0, 0.5)))
 SMALL = {"covariance": Bessel(power=0.8), "basis": LINE}
 FNO = {"kind": "fno", "width": 4, "modes": 2, "layers": 1, "projection": 4}
 MLP = {"kind": "mlp", "width": 4, "layers": 1}
+
+
+class Few(Quadratic):
+    """As if there were no more curves."""
+
+    available = 6
+
+
 ANALYSES = [
     GaussianSampling(**SMALL, sampler=DDIM(), values=(4, 8), resolution=8),
     ForwardTruncation(**SMALL, finest=16, resolutions=(4, 8), times=(0.5, 1.0), paths=3, steps=2),
@@ -83,6 +93,18 @@ ANALYSES = [
     TwoSampleCalibration(
         source=Quadratic(resolution=8), sizes=(2, 4), tests=3, permutations=19, curves=4
     ),
+    ExpectationError(
+        network=partial(build, "network", {**FNO, "dimension": 1}),
+        source=Quadratic(resolution=8),
+        sampler=DDIM(steps=2),
+        curves=4,
+        steps=1,
+        batch_size=2,
+        times=3,
+        test_fields=2,
+        samples=4,
+    ),
+    ImitatedMoments(source=Few(resolution=8), seeds=(0, 1)),
 ]
 
 
@@ -135,7 +157,9 @@ SHOWN = {
     "singularity": lambda r: r["size"].sel(quantity="noise"),
     "score_error": lambda r: r.error.isel(resolution=0),
     "noise_regularity": lambda r: r.error.mean("seed"),
-    "point_sets": lambda r: r.difference,
+    "point_sets": lambda r: r.difference.mean("seed"),
+    "expectation_error": lambda r: r.error.mean("seed"),
+    "imitated_moments": lambda r: r["mean"].copy(data=[1, 1]),
     "two_sample_calibration": lambda r: 100 * r.rejected,
     "parameterisation": lambda r: r.error.sel(quantity="data").mean("seed"),
 }

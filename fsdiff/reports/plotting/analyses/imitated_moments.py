@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from fsdiff.analyses.imitated_moments import MOMENTS
+from fsdiff.characters import printable
 from fsdiff.reports.plotting.style import plain_ticks, styled
 
 
@@ -23,6 +24,6 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
             axes.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color="black", linewidth=1.5)
         axes.set(xscale="log", title=name)
         plain_ticks(axes.xaxis)
-    panels[0].set_yticks(rows, list(results))
+    panels[0].set_yticks(rows, [printable(title) for title in results])
     figure.supxlabel("mean square error over nodes")
     return figure

@@ -7,6 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fsdiff.characters import printable
 from fsdiff.reports.plotting.style import experiment_styles, styled
 
 
@@ -47,7 +48,7 @@ def _bars(axes: Axes, results: Mapping[str, xr.Dataset]) -> None:
     first = next(iter(results.values()))
     axes.axvline(100 * float(first.level), color="black", linewidth=1.0, linestyle=":")
     labels = [
-        f"{title}\n{int(result['size'][0])} against {int(result.reference[0])}"
+        f"{printable(title)}\n{int(result['size'][0])} against {int(result.reference[0])}"
         for title, result in results.items()
     ]
     axes.set_yticks(place, labels)
