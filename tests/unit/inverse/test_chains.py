@@ -371,3 +371,7 @@ def test_trajectories_are_a_quarter_of_a_turn_at_most():
         assert float(accepted) == 1
         if leapfrogs > 1:  # one alone goes no farther than an eighth
             assert torch.allclose(moved.deviation, noise, atol=1e-12)
+    whole = HamiltonianMonteCarlo(leapfrogs=12, turn=1.0)
+    step = torch.full((1,), whole.largest, dtype=torch.float64)
+    again, _ = whole.advance(flat(prior), now, step, noise, uniform)
+    assert torch.allclose(again.deviation, now.deviation, atol=1e-12)
