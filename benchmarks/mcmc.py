@@ -327,11 +327,9 @@ def tasks(quick: bool) -> dict[str, Callable[[], Iterator[tuple[Run, str]]]]:
         yield runs[1], refined(*runs)
 
     def of_membrane() -> Iterator[tuple[Run, str]]:
-        kernel, adaptation = (
-            HamiltonianMonteCarlo(leapfrogs=6),
-            Adaptation(rounds=1 if quick else 5),
-        )
-        done = adapted("membrane", membrane_64(), kernel, plan(100, 2500, 2500), adaptation)
+        kernel = HamiltonianMonteCarlo(leapfrogs=24, turn=1.0)
+        adaptation = Adaptation(rounds=1 if quick else 4)
+        done = adapted("membrane", membrane_64(), kernel, plan(60, 400, 400), adaptation)
         yield done, symmetry(done)
 
     return {
