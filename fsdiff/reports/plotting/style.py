@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, NullFormatter
+from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 
 from fsdiff.characters import printable, visible
@@ -162,9 +163,9 @@ def level_colours(levels: Sequence[Level]) -> dict[Level, Any]:
     return dict(zip(sorted(levels), ramp, strict=False))
 
 
-def ink(colour: Sequence[float] | np.ndarray) -> str:
+def ink(colour: ArrayLike) -> str:
     """What can be read on a colour (red, green, blue, …): white where it is dark, or black."""
-    return "white" if np.dot(colour[:3], (0.3, 0.59, 0.11)) < 0.5 else "black"
+    return "white" if np.dot(np.asarray(colour)[:3], (0.3, 0.59, 0.11)) < 0.5 else "black"
 
 
 def wrapped(label: str, width: int = 24) -> str:

@@ -112,8 +112,8 @@ def _cell(
     text = _short(mean, 2)
     if len(values) > 1:
         text += f"\n± {_short(float(values.std()), 1)}"
-    written = axes.text(*place, text, ha="center", va="center", fontsize=SMALL, linespacing=0.95)
-    written.set_color(ink(colour))
+    written: dict[str, Any] = {"fontsize": SMALL, "color": ink(colour), "linespacing": 0.95}
+    axes.text(*place, text, ha="center", va="center", **written)
 
 
 def _short(value: float, digits: int) -> str:

@@ -49,13 +49,16 @@ def test_the_sampler_with_the_exact_expectation_draws_the_law():
     assert float(found.residual) < 0.01
 
 
-def test_training_reduces_the_error_and_every_seed_has_its_own():
+def test_training_reduces_the_error():
     before, after = (
-        analysis(steps=steps, batch_size=32, learning_rate=5e-3, seeds=(0, 1)).run()
-        for steps in (1, 150)
+        analysis(steps=steps, batch_size=32, learning_rate=5e-3).run() for steps in (1, 600)
     )
-    assert (after.mean_error < 0.7 * before.mean_error).all()
-    assert len(np.unique(after.mean_error)) == 2
+    assert float(after.mean_error) < 0.75 * float(before.mean_error)
+
+
+def test_every_seed_has_its_own_network_and_curves():
+    found = analysis(steps=1, seeds=(0, 1)).run()
+    assert len(np.unique(found.mean_error)) == 2
 
 
 def test_other_curves_are_refused():
