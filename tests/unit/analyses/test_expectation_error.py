@@ -53,7 +53,7 @@ def test_training_reduces_the_error():
     before, after = (
         analysis(steps=steps, batch_size=32, learning_rate=5e-3).run() for steps in (1, 600)
     )
-    assert float(after.mean_error) < 0.75 * float(before.mean_error)
+    assert after.mean_error.item() < 0.75 * before.mean_error.item()
 
 
 def test_every_seed_has_its_own_network_and_curves():
