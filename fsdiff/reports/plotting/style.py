@@ -179,13 +179,13 @@ def wrapped(label: str, width: int = 24) -> str:
     return textwrap.fill(label, width, break_long_words=endless)
 
 
-def plain_ticks(axis: Axis) -> None:
+def plain_ticks(axis: Axis, decades: float = 4.0) -> None:
     """Label 1, 2 and 5 on a logarithmic axis of few decades, plainly; on a long one, powers of ten.
 
-    Call it when the limits are final.
+    Call it when the limits are final, with fewer ``decades`` where there is little room.
     """
     low, high = axis.get_view_interval()
-    if high / low > 1e4:
+    if high / low > 10**decades:
         return
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -55,6 +55,7 @@ NETWORKS = {
     "fno": {"kind": "fno", "basis": "cosine", "stencil_cells": 8, **SMALL},
     "fno-fourier": {"kind": "fno", "coordinates": False, **SMALL},
     "unet": {"kind": "unet", "width": 4, "multipliers": (1, 2), "blocks": 1},
+    "unet_in_time": {"kind": "unet_in_time", "width": 4, "multipliers": (1, 2), "blocks": 1},
     "unet-boundary": {"kind": "unet", "width": 4, "multipliers": (1,), "padding": "boundary"},
     "uno": {"kind": "uno", "multipliers": (1, 2), **SMALL, "modes": (3, 2), "layers": 1},
     "mlp": {"kind": "mlp", "width": 4},

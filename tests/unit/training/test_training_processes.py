@@ -183,7 +183,8 @@ def test_what_fails_once_the_work_is_done_is_no_failure(tmp_path, end, status, t
         "from fsdiff.jobs.launching import run_in_processes\n"
         "run_in_processes(Path(sys.argv[0]))\n"
         "from fsdiff.jobs.interruption import Interrupted\n"
-        "print('worked', __name__, Path(sys.argv[0]) == Path(__file__), flush=True)\n"
+        "told = f'worked {__name__} {Path(sys.argv[0]) == Path(__file__)}\\n'\n"
+        "os.write(1, told.encode())\n"  # at once, or words of the two processes mix
         "atexit.register(os.abort)\n"
         f"{end}\n"
     )

@@ -20,7 +20,8 @@ LARGEST_RATIO = 12.0
 def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     """Distance of laws against evaluations, and spectra at about the same cost, for each sampler.
 
-    The order in the legend is the slope over the last two points, if there are two.
+    The order in the legend is the slope over the last two points, if there are two and both laws are
+    nearer to the data than nothing is.
     """
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     orders, spectra = figure.subplots(1, 2)
@@ -28,9 +29,7 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     for i, (title, style) in enumerate(experiment_styles(results).items()):
         result = results[title]
         line = {**style, "linestyle": "-" if i < 6 else (0, (4, 1.5))}
-        several = result.sizes["setting"] > 1
-        label = f"{title} (order {measured_order(result):.1f})" if several else title
-        orders.plot(result.evaluations, result.distance, label=label, **line)
+        orders.plot(result.evaluations, result.distance, label=_label(title, result), **line)
         ratio = _energy_ratio(result)
         if ratio.min() > LARGEST_RATIO:
             outside.append(title)
@@ -44,6 +43,13 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     _finish_spectra(spectra, outside)
     figure.legend(loc="outside right center")
     return figure
+
+
+def _label(title: str, result: xr.Dataset) -> str:
+    """The title, and the order where it has been reached."""
+    if result.sizes["setting"] == 1 or (result.distance[-2:] >= 1).any():
+        return title
+    return f"{title} (order {measured_order(result):.1f})"
 
 
 def _energy_ratio(result: xr.Dataset) -> xr.DataArray:
