@@ -20,8 +20,8 @@ LARGEST_RATIO = 12.0
 def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     """Distance of laws against evaluations, and spectra at about the same cost, for each sampler.
 
-    The order in the legend is the slope over the last two points, if there are two and both laws are
-    nearer to the data than nothing is.
+    The order in the legend is the slope over the last two points, if there are two and both laws
+    are nearer to the data than nothing is.
     """
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     orders, spectra = figure.subplots(1, 2)
