@@ -144,11 +144,10 @@ def _without_removed(raw: Any) -> Any:
 
 def _check(raw: Any, source: str, variations: Sequence[Variation] = ()) -> Configuration:
     """The configuration that a document describes."""
-    keys = "datasets, experiments, evaluation; or analyses"
-    if not raw:
-        raise ConfigurationError([f"empty; expected {keys}"], source)
-    if not isinstance(raw, Mapping):
-        raise ConfigurationError([f"{shown(raw)}: expected a block with keys {keys}"], source)
+    try:
+        strict_yaml.check_mapping(raw)
+    except ValueError as error:
+        raise ConfigurationError([str(error)], source) from error
     reader = _Reader(raw)
     others = Shape.model_fields.keys() - AnalysesAlone.model_fields.keys()
     alone = "analyses" in raw and not raw.keys() & others

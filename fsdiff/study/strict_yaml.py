@@ -10,7 +10,7 @@ says what is wrong before anything else reads a file, and nothing of what the do
 
 import re
 import sys
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -156,11 +156,25 @@ def _refusal(problem: str, place: yaml.Node | yaml.Event) -> yaml.MarkedYAMLErro
     return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)  # type: ignore[arg-type] # marks of libyaml are marks, too
 
 
+KEYS = "datasets, experiments, evaluation; or analyses"
+"""What a configuration consists of, in words."""
+
+
+def check_mapping(raw: Any) -> None:
+    """Raise ValueError where a document has no keys."""
+    if not raw:
+        raise ValueError(f"empty; expected {KEYS}")
+    if not isinstance(raw, Mapping):
+        from fsdiff.blocks.explain import shown  # with pydantic, which takes longer than reading
+
+        raise ValueError(f"{shown(raw)}: expected a block with keys {KEYS}")
+
+
 def main(paths: Iterable[str]) -> int:
     """Say what is wrong with files; 1 if anything is."""
     for path in paths:
         try:
-            read(path)
+            check_mapping(read(path))
         except OSError as error:
             print(f"{path}: cannot be read: {error.strerror}", file=sys.stderr)
             return 1

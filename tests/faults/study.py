@@ -89,11 +89,13 @@ RULES = {
         {"data": [COARSE, DATA], "warm_start": []},
         {"weights": WEIGHTS, "sidecar": SIDECAR, "history": HISTORY},
     ),
-    "sample": Rule({"weights": WEIGHTS, "sidecar": SIDECAR}, {"samples": SAMPLES, "cost": COST}),
+    "sample": Rule(
+        {"weights": WEIGHTS, "sidecar": SIDECAR, "shards": []}, {"samples": SAMPLES, "cost": COST}
+    ),
     "evaluate": Rule(
         {
             **{"samples": SAMPLES, "cost": COST, "data": DATA, "weights": WEIGHTS},
-            **{"sidecar": SIDECAR, "histories": [HISTORY]},
+            **{"sidecar": SIDECAR, "histories": [HISTORY], "classifiers": []},
         },
         {"metrics": METRICS},
     ),
