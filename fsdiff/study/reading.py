@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from fsdiff.blocks.explain import Explainer, Location, shown
+from fsdiff.blocks.explain import Explainer, Location
 from fsdiff.blocks.types import Block
 from fsdiff.characters import lines
 from fsdiff.errors import Error
