@@ -103,7 +103,7 @@ def test_files_whose_names_have_spaces_and_several_files(installed: Checkout) ->
     (installed.root / name).write_text("datasets: [1, 2\n")
     code, output = make(installed, "run", "CORES=1", f"CONFIG={name}")
     assert code != 0
-    assert f"{name}:\n  line 2, column 1" in output
+    assert f"{name}: line 2, column 1" in output
     (installed.root / "first.yaml").write_text(good)
     (installed.root / "second.yaml").write_text("device: abacus\n")
     code, output = make(installed, "run", "CORES=1", "CONFIG=first.yaml second.yaml")
