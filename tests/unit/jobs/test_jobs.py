@@ -2,7 +2,9 @@
 
 import json
 import logging
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -182,3 +184,37 @@ def test_processes_that_help_touch_nothing(given):
     with job_of(given.snakemake, given.script, first=False) as job:
         assert job["lineage"] == OWN
         assert not lock_of(given.a).exists()
+
+
+def test_a_module_whose_extra_is_not_installed_is_left_to_its_user(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "fsdiff.pde.loops", raising=False)
+    jobs._load("fsdiff.pde.loops")
+    assert "fsdiff.pde.loops" not in sys.modules
+    with pytest.raises(ModuleNotFoundError, match="fsdiff.pde.knots"):
+        jobs._load("fsdiff.pde.knots")
+
+
+WITHOUT_EXTRAS = """
+import sys
+from pathlib import Path
+
+for name in "arviz distributed iris_sample_data llvmlite mlxtend neuralop numba zarr".split():
+    sys.modules[name] = None
+
+from fsdiff import parts
+from fsdiff.jobs.job import check_code
+from fsdiff.provenance import fingerprint
+from fsdiff.study import strict_yaml
+
+reached = parts.modules(strict_yaml.read("config.yaml"))
+for script in sorted(Path("workflow/scripts").glob("*.py")):
+    check_code(script, reached, fingerprint(script=script, modules=reached))
+"""
+
+
+def test_every_job_of_the_quickstart_starts_without_any_extra():
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-c", WITHOUT_EXTRAS]
+    ended = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
