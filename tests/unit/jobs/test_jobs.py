@@ -191,7 +191,7 @@ def test_a_module_whose_extra_is_not_installed_is_left_to_its_user(monkeypatch):
     monkeypatch.delitem(sys.modules, "fsdiff.pde.loops", raising=False)
     jobs._load("fsdiff.pde.loops")
     assert "fsdiff.pde.loops" not in sys.modules
-    with pytest.raises(ModuleNotFoundError, match="fsdiff.pde.knots"):
+    with pytest.raises(ModuleNotFoundError, match=r"fsdiff\.pde\.knots"):
         jobs._load("fsdiff.pde.knots")
 
 
