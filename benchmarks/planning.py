@@ -1,7 +1,7 @@
 """How long Snakemake takes to plan a study of many models.
 
-The study is the tiny one of the tests, with so many experiments of one level each on a data set,
-each in several seeds: a model job, a sampling job and an evaluation each. Times are processor
+The study is the tiny one of the tests, with many experiments of one level each on a data set, each
+in several seeds: a model job, a sampling job and an evaluation each. Times are processor
 seconds of ``snakemake --dry-run`` in a process of its own, before anything has run.
 
     python benchmarks/planning.py [--experiments 250] [--seeds 4] [TARGET ...]

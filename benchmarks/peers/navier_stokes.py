@@ -35,7 +35,7 @@ class CrankNicolsonEuler:
         self.state = torch.fft.fft2(vorticity) * self.dealias
 
     def advance(self, steps: int) -> Tensor:
-        """The vorticity after so many further steps."""
+        """The vorticity after a number of further steps."""
         for _ in range(steps):
             self._step()
         return torch.fft.ifft2(self.state).real
@@ -98,7 +98,7 @@ class FourthOrder:
         self._advance = jax.jit(_advancing(symbols, n))
 
     def advance(self, vorticity: Tensor, steps: int) -> Tensor:
-        """The vorticity (1, n, n) after so many steps; compiles when first called."""
+        """The vorticity (1, n, n) after a number of steps; compiles when first called."""
         field = self._advance(vorticity[0].numpy().astype(self.precision), steps)
         return torch.from_numpy(np.asarray(field).astype(np.float64))[None]
 
@@ -123,7 +123,7 @@ def _coefficients(rates: np.ndarray, step: float) -> dict[str, np.ndarray]:
 
 
 def _advancing(symbols: dict[str, np.ndarray], n: int) -> Callable[..., Any]:
-    """The function that takes a field so many steps."""
+    """The function that takes a field a number of steps."""
     import jax
     from jax import numpy as jnp
 

@@ -17,7 +17,7 @@ PROBLEMS = {
 
 @dataclass(frozen=True)
 class Batch:
-    """Wall seconds for a batch of so many samples."""
+    """Wall seconds for a batch of ``size`` samples."""
 
     problem: str
     size: int

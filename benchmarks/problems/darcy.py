@@ -42,7 +42,7 @@ BATCH_CELLS = 2**17
 class Growth:
     """Solvers on one grid: processor seconds per sample, and relative residuals.
 
-    ``alone`` and ``together`` are this project's, for a single sample and in a batch of so many
+    ``alone`` and ``together`` are this project's, for a single sample and in a batch of several
     as data sets are made with; ``peers`` are by name, and empty on grids too fine for them.
     """
 

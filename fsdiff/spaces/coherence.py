@@ -22,7 +22,7 @@ def products(coefficients: Tensor) -> Tensor:
 
 
 def coherence(second_moments: Tensor, samples: int, basis: Basis) -> Tensor:
-    """Correlations (channel, channel, *coefficients) from E û_a û_b* as so many samples have it.
+    """Correlations (channel, channel, *coefficients) from E û_a û_b* of ``samples`` samples.
 
     Correlations of channels that know nothing of each other are not zero in a sample. Those of each
     mode are shrunk by what chance makes of their squares (Schäfer & Strimmer, 2005, for correlation

@@ -91,7 +91,7 @@ class Drawn:
         return concatenate(self.parts)
 
     def cost(self, basis: Basis) -> dict[str, Any]:
-        """Network evaluations per sample, and the seconds that so many took."""
+        """Network evaluations per sample, and the seconds that all samples took."""
         return {**self.samples.cost(basis), "seconds": self.seconds, "count": self.count}
 
     def save(self, path: Path, made: Provenance | None = None) -> None:

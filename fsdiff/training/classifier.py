@@ -86,7 +86,7 @@ def moves_of(count: int, grid: Sequence[int], share: float) -> Tensor:
 
 
 def moved(fields: Tensor, moves: Tensor, axes: Sequence[AxisKind]) -> Tensor:
-    """Fields (N, channel, *grid), each moved by so many nodes (N, axis)."""
+    """Fields (N, channel, *grid), each moved by numbers of nodes (N, axis)."""
     for axis, kind in enumerate(axes):
         size = fields.shape[2 + axis]
         places = torch.arange(size, device=fields.device) - moves[:, axis, None]

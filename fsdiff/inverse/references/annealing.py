@@ -74,7 +74,7 @@ class Annealing(Beginning):
 
 @dataclass
 class Ensemble(Course):
-    """An ensemble on its way: at ``information``, about to make ``moved`` + 1 of so many moves.
+    """An ensemble on its way: at ``information``, ``moved`` moves after the last narrowing.
 
     ``first`` is the information after the first narrowing, from where the way is measured.
     """

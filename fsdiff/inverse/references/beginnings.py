@@ -75,7 +75,7 @@ class Beginning(ABC):
 
     @abstractmethod
     def length(self, chains: int) -> int:
-        """About as many steps of so many chains cost as much."""
+        """How many steps of ``chains`` chains cost about as much."""
 
     def check_kernel(self, kernel: Kernel) -> None:  # noqa: B027 (most do for any)
         """Raise ValueError where it does nothing for the steps of a kernel."""
@@ -84,7 +84,7 @@ class Beginning(ABC):
     def course(
         self, posterior: Posterior, kernel: Kernel, chains: int, seed: int, held: Held | None = None
     ) -> Course:
-        """The way of so many chains, from its beginning or from where ``held`` has left it.
+        """The way of a number of chains, from its beginning or from where ``held`` has left it.
 
         KeyError, TypeError or ValueError where ``held`` is of another one.
         """

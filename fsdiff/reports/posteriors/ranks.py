@@ -2,7 +2,7 @@
 
 If a posterior is right, the truth is exchangeable with its draws. Each draw may then play the
 truth among the others, at all places of a field at once: that says how coverage and histograms of
-ranks scatter for so many cases, whatever the correlation between the places.
+ranks scatter for a number of cases, whatever the correlation between the places.
 """
 
 from collections.abc import Iterable, Sequence
@@ -54,7 +54,7 @@ class Ranks:
         return _within(levels, self.own.shape[1]) @ self.own.mean(0)
 
     def coverage_by_chance(self, levels: Sequence[float] | np.ndarray = LEVELS) -> np.ndarray:
-        """Bounds (2, levels) on the coverage of a right posterior, for so many cases."""
+        """Bounds (2, levels) on the coverage of a right posterior, for the number of cases."""
         return _bounds(self._by_chance() @ _within(levels, self.others.shape[1]).T)
 
     def density(self, bins: int) -> np.ndarray:

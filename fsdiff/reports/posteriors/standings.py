@@ -125,7 +125,7 @@ class Standing:
         return tuple(sorted([*self.places, *beside], key=lambda item: _last(self.value(item))))
 
     def by_chance(self, place: Place) -> float:
-        """The distance that so many draws of the true posterior have, were it Gaussian.
+        """The distance of as many draws of the true posterior, were it Gaussian.
 
         1/N + 1/M of the square is due to the means of N draws and of the reference's M, half as
         much to their deviations.

@@ -35,7 +35,7 @@ def calibration(shown: Sequence[Calibrated], title: str = "") -> Figure:
 
     Coverage is over nodes and cases. Ranks are those of the truth's leading coefficients among
     those of the draws, in units of what a right posterior has on average. Grey is where a right
-    posterior is in 95 % of the studies with so many cases; numbers beside titles are p-values.
+    posterior is in 95 % of the studies with as many cases; numbers beside titles are p-values.
     """
     across = min(len(shown), ACROSS)
     down = -(-len(shown) // across)

@@ -26,7 +26,7 @@ STEPS = (0, 1, 2, 3)
 """Where the colours of errors in deviations change."""
 
 BEYOND = 2.0
-"""A Gaussian posterior has the truth so many deviations away at 5 % of the nodes."""
+"""A Gaussian posterior has the truth farther away than this, in deviations, at 5 % of the nodes."""
 
 
 @dataclass(frozen=True, eq=False)

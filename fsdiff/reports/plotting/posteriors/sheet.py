@@ -53,7 +53,7 @@ def colour_bar(
     extend: Literal["neither", "both", "min", "max"] = "neither",
     ticks: int | Sequence[float] = 5,
 ) -> None:
-    """A horizontal colour bar with about so many ``ticks``, or these."""
+    """A horizontal colour bar with about ``ticks`` ticks, or with these."""
     given = None if isinstance(ticks, int) else list(ticks)
     figure = axes.figure.figure
     bar = figure.colorbar(colours, cax=axes, orientation="horizontal", extend=extend, ticks=given)
