@@ -82,7 +82,7 @@ class ExactDenoiser:
         return Estimate(data.to(x), noise.to(x), marginal)
 
     def _in_blocks(self, x: Tensor, component: Marginal) -> Tensor:
-        """The conditional mean, of few enough fields at once that their weights stay in the cache."""
+        """The conditional mean, of no more fields at once than leave their weights in the cache."""
         rows = max(1, CACHED // len(self.data.weights))
         if len(x) <= rows or component.time.numel() > 1:
             return self._conditional_mean(x, component)
