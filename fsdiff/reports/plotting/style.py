@@ -184,12 +184,12 @@ def plain_ticks(axis: Axis, decades: float = 4.0) -> None:
 
     Call it when the limits are final, with fewer ``decades`` where there is little room.
     """
+    axis.set_minor_formatter(NullFormatter())
     low, high = axis.get_view_interval()
     if high / low > 10**decades:
         return
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def label_ends(axes: Axes, lines: Sequence[Line2D]) -> None:

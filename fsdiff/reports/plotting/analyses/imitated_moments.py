@@ -23,7 +23,7 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
             axes.plot(values, np.full(len(values), row), "o", markersize=3, alpha=0.5)
             axes.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color="black", linewidth=1.5)
         axes.set(xscale="log", title=name)
-        plain_ticks(axes.xaxis, decades=1.2)
+        plain_ticks(axes.xaxis, decades=1.8)
     panels[0].set_yticks(rows, [printable(title) for title in results])
     figure.supxlabel("mean square error over nodes")
     return figure
