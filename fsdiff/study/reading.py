@@ -39,7 +39,7 @@ class ConfigurationError(Error, ValueError):
         super().__init__("\n  ".join([f"{count} in {source}:", *self.problems]))
 
 
-def load(*sources: str | Path | Mapping[str, Any]) -> Configuration:
+def load(*sources: str | Path | Mapping[str, Any], called: str | None = None) -> Configuration:
     """Read and check configuration files, or mappings that were read from some.
 
     Several are merged as Snakemake merges them: blocks entry by entry, the last one wins; null in
@@ -47,11 +47,11 @@ def load(*sources: str | Path | Mapping[str, Any]) -> Configuration:
     ``vary`` is one for each combination; an entry with the name of one of these is merged into it.
     Experiments take the blocks that they do not have from the top-level block ``defaults``.
     Raises ConfigurationError with all problems, one line each: path = value: what is wrong, what
-    is allowed.
+    is allowed, and what all of it is ``called``, by default the names of files.
     """
     documents = [_moderate(item) if isinstance(item, Mapping) else _read(item) for item in sources]
     names = [str(item) for item in sources if not isinstance(item, Mapping)]
-    source = " with ".join(names) or "the configuration"
+    source = called or " with ".join(names) or "the configuration"
     document, variations = _with_variations(reduce(_merged, documents), source)
     document = _without_removed(document)
     kept = document["experiments"] if variations else {}

@@ -32,7 +32,8 @@ def given():
 
 
 try:
-    STUDY = load(config, *given())
+    FILES = [os.path.relpath(path) for path in workflow.configfiles] if MAIN else []
+    STUDY = load(config, *given(), called=" with ".join(FILES) or None)
 except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
