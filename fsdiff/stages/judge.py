@@ -118,13 +118,13 @@ class Judge:
                 for k, metric in self.metrics.items()
                 if metric.physical == physical and (isinstance(chosen, slice) or not metric.joint)
             }
-            present = self._present(samples)
+            present = self.present(samples)
             there = None if present is None else present[chosen]
             shown = None if physical or self.training is None else self.training.to(samples)
             row |= evaluate(own, samples[:, chosen], reference[:, chosen], basis, there, shown)
         return row
 
-    def _present(self, fields: Tensor) -> Tensor | None:
+    def present(self, fields: Tensor) -> Tensor | None:
         """The nodes of a level that have values, None where all have."""
         mask = self.statistics.mask
         return None if mask is None else mask.at(self.basis.resolution(fields)).to(fields.device)

@@ -32,7 +32,8 @@ class PosteriorJudge:
     Metrics see fields as ``Judge`` normalises them, in units of each channel's own deviation.
     ``truth`` (case, channel, *grid), unless of measurements, and ``reference`` (case, draw,
     channel, *grid), if there is one, are normalised. The reference may be on a coarser grid than
-    the draws, on which these are compared with it then.
+    the draws, on which these are compared with it then. Where data have nodes without values, what
+    draws have there is of no account.
     """
 
     judge: Judge
@@ -97,12 +98,13 @@ class PosteriorJudge:
         reference = None if reference is None else reference.to(device)
         n = basis.resolution(draws)
         truth = None if self.truth is None else basis.restrict(self.truth.to(device), n)
+        present = self.judge.present(draws)
         if reference is None or basis.resolution(reference) == n:
-            return [Cases(draws, basis, truth, reference, residuals)]
+            return [Cases(draws, basis, truth, reference, residuals, present)]
         coarse = basis.restrict(draws, basis.resolution(reference))
         return [
-            Cases(draws, basis, truth, None, residuals),
-            Cases(coarse, basis, reference=reference),
+            Cases(draws, basis, truth, None, residuals, present),
+            Cases(coarse, basis, reference=reference, present=self.judge.present(coarse)),
         ]
 
     def _row(self, draws: Tensor, reference: Tensor | None, residuals: Tensor) -> dict[str, float]:
@@ -140,6 +142,7 @@ def _of_channels(cases: Cases, chosen: Sequence[int]) -> Cases:
         cases.basis.select(own),
         None if cases.truth is None else cases.truth[:, own],
         None if cases.reference is None else cases.reference[:, :, own],
+        present=None if cases.present is None else cases.present[own],
     )
 
 

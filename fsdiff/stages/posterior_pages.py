@@ -274,15 +274,20 @@ class Inverse:
 
     def _at_nodes(self, draws: Tensor) -> Ranks:
         """Ranks at all nodes that have values."""
-        present = ~frames_as_channels(self.like)[0].isnan()
-        pairs = zip(draws, self.truth, strict=True)
-        return Ranks.of((own[:, present].numpy(), truth[present].numpy()) for own, truth in pairs)
+        pairs, at = zip(draws, self.truth, strict=True), self._present
+        return Ranks.of((own[:, at].numpy(), truth[at].numpy()) for own, truth in pairs)
 
     def _in_modes(self, draws: Tensor) -> Ranks:
         """Ranks in the leading coefficients."""
-        cases = Cases(draws, self.basis, truth=self.truth)
-        own, truth = (cases.leading(fields, MODES).numpy() for fields in (draws, self.truth))
+        cases = Cases(draws, self.basis, truth=self.truth, present=self._present).weighted()
+        assert cases.truth is not None
+        own, truth = (cases.leading(u, MODES).numpy() for u in (cases.draws, cases.truth))
         return Ranks.of(zip(own, truth, strict=True))
+
+    @property
+    def _present(self) -> Tensor:
+        """The nodes (channel, *grid) that have values."""
+        return ~frames_as_channels(self.like)[0].isnan()
 
     def forecast(self) -> Figure:
         """Error and spread along the axis of the frames that are seen."""

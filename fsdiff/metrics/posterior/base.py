@@ -35,7 +35,8 @@ class Cases:
     ``truth`` (cases, channels, *grid) are the fields that were observed; ``reference`` (cases,
     draws, channels, *grid) draws of the true posteriors; ``residuals`` (cases, draws, count) the
     misfits (G(u) − y)/σ of the draws. Fields are in units of each channel's own deviation. Draws
-    are taken as independent: those of Markov chains are to be thinned.
+    are taken as independent: those of Markov chains are to be thinned. Only nodes that are
+    ``present`` (channels, *grid) have values, all if absent; at others, fields are continued.
     """
 
     draws: Tensor
@@ -43,6 +44,7 @@ class Cases:
     truth: Tensor | None = None
     reference: Tensor | None = None
     residuals: Tensor | None = None
+    present: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Refuse sets that do not fit together, by name."""
@@ -53,6 +55,7 @@ class Cases:
             "truth": (shape[0], *shape[2:]),
             "reference": (shape[0], None, *shape[2:]),
             "residuals": (shape[0], shape[1], None),
+            "present": shape[2:],
         }
         for name, wanted in expected.items():
             given = getattr(self, name)
@@ -70,7 +73,31 @@ class Cases:
         here = slice(case, case + 1)
         parts = {name: getattr(self, name) for name in ("truth", "reference", "residuals")}
         own = {name: None if part is None else part[here] for name, part in parts.items()}
-        return Cases(self.draws[here], self.basis, **own)
+        return Cases(self.draws[here], self.basis, **own, present=self.present)
+
+    def weighted(self) -> "Cases":
+        """Fields whose inner products are means over the nodes that are present."""
+        if self.present is None:
+            return self
+        weights = self._shares.sqrt()
+        truth, reference = (
+            None if fields is None else fields * weights.to(fields)
+            for fields in (self.truth, self.reference)
+        )
+        draws = self.draws * weights.to(self.draws)
+        return Cases(draws, self.basis, truth, reference, self.residuals)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of values (..., channels, *grid) over channels and the nodes present in each."""
+        weighted = values if self.present is None else values * self._shares.to(values)
+        return weighted.flatten(-1 - self.basis.dimension).mean(-1)
+
+    @property
+    def _shares(self) -> Tensor:
+        """One over the share of nodes that are present, and zero at all others, by channel."""
+        assert self.present is not None
+        present = self.present.double()
+        return present / present.mean(self.basis.grid_axes(), keepdim=True)
 
     @property
     def n(self) -> int:
@@ -86,19 +113,16 @@ class Cases:
         return torch.cat(found, -1)
 
 
-def halves(reference: Tensor, basis: Basis, truth: Tensor | None = None) -> Cases:
-    """The row of a reference beside itself: its odd draws as draws, its even ones as reference."""
-    return Cases(reference[:, 1::2], basis, truth=truth, reference=reference[:, ::2])
-
-
 class PosteriorMetric(ABC):
     """A measure of draws of posteriors: a number or a few, means over cases.
 
     ``needs`` says what cases must have for it, ``at_least`` how many draws a case, and
     ``at_least_cases`` how many cases. Those that posteriors are ranked by are ``compared`` case by
     case as well; ``joint`` are those of all channels at once and not of each by itself as well, and
-    ``classified`` those that look at fields through classifiers of the data. ``words`` are what
-    results are called, as in ``fsdiff.metrics.base.Metric``.
+    ``classified`` those that look at fields through classifiers of the data. Nodes without values
+    have weight zero in the fields that a measure is given; those that take fields as they are
+    ``continued`` leave such nodes out by themselves, or need fields without gaps. ``words`` are
+    what results are called, as in ``fsdiff.metrics.base.Metric``.
     """
 
     kind: str
@@ -108,6 +132,7 @@ class PosteriorMetric(ABC):
     compared: ClassVar[bool] = False
     joint: ClassVar[bool] = False
     classified: ClassVar[bool] = False
+    continued: ClassVar[bool] = False
     words: ClassVar[tuple[Words, ...]] = ()
 
     @property
@@ -141,7 +166,7 @@ class PosteriorMetric(ABC):
     def __call__(self, cases: Cases) -> dict[str, float]:
         """The numbers by name; ValueError for cases that it cannot measure."""
         self.check(cases)
-        return self.measure(cases)
+        return self.measure(cases if self.continued else cases.weighted())
 
     @abstractmethod
     def measure(self, cases: Cases) -> dict[str, float]:

@@ -37,6 +37,7 @@ class RankedProbabilityScore(PosteriorMetric):
 
     kind: Literal["crps"] = "crps"
     compared: ClassVar[bool] = True
+    continued: ClassVar[bool] = True
     needs: ClassVar[tuple[Needed, ...]] = ("truth",)
     words = (Words("crps", "CRPS", AGAINST_TRUTH),)
 
@@ -46,7 +47,7 @@ class RankedProbabilityScore(PosteriorMetric):
         truth = cases.truth
 
         def score(case: int) -> Tensor:
-            return fair_score(cases.draws[case].double(), truth[case].double()).mean()
+            return cases.mean(fair_score(cases.draws[case].double(), truth[case].double()))
 
         return {self.kind: float(mean_over_cases(score, cases))}
 
@@ -69,6 +70,7 @@ class Coverage(PosteriorMetric):
     """
 
     kind: Literal["coverage"] = "coverage"
+    continued: ClassVar[bool] = True
     needs: ClassVar[tuple[Needed, ...]] = ("truth",)
     at_least: ClassVar[int] = 19
     words = (
@@ -90,7 +92,7 @@ class Coverage(PosteriorMetric):
             weight = share.to(ordered).view(-1, *[1] * (ordered.ndim - 1))
             ends = torch.lerp(ordered[lower], ordered[lower + 1], weight)
             inside = (truth[case] > ends[::2]) & (truth[case] <= ends[1::2])
-            return inside.double().flatten(1).mean(1)
+            return cases.mean(inside.double())
 
         found = mean_over_cases(covered, cases)
         return dict(zip(self.results, found.tolist(), strict=True))

@@ -27,6 +27,7 @@ class Exceedance(PosteriorMetric):
 
     level: FiniteFloat = 0.0
     kind: Literal["exceedance"] = "exceedance"
+    continued: ClassVar[bool] = True
     needs: ClassVar[tuple[Needed, ...]] = ("reference",)
     words = (Words("exceedance", "error of the probability to exceed a level", AGAINST_REFERENCE),)
 
@@ -40,6 +41,6 @@ class Exceedance(PosteriorMetric):
                 (fields >= self.level).double().mean(0)
                 for fields in (cases.draws[case], reference[case])
             )
-            return (found - true).abs().mean()
+            return cases.mean((found - true).abs())
 
         return {self.kind: float(mean_over_cases(error, cases))}

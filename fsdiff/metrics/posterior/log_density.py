@@ -28,6 +28,7 @@ class LogDensity(PosteriorMetric):
 
     noise: PositiveFloat = 0.05
     kind: Literal["log_density"] = "log_density"
+    continued: ClassVar[bool] = True
     needs: ClassVar[tuple[Needed, ...]] = ("truth",)
     words = (Words("log_density", "log-likelihood of new data", AGAINST_TRUTH, target=None),)
 
@@ -37,7 +38,7 @@ class LogDensity(PosteriorMetric):
         truth = cases.truth
 
         def density(case: int) -> Tensor:
-            return log_density(cases.draws[case], truth[case], self.noise).mean()
+            return cases.mean(log_density(cases.draws[case], truth[case], self.noise))
 
         return {self.kind: float(mean_over_cases(density, cases))}
 
@@ -51,6 +52,7 @@ class LogDensityLost(PosteriorMetric):
 
     noise: PositiveFloat = 0.05
     kind: Literal["log_density_lost"] = "log_density_lost"
+    continued: ClassVar[bool] = True
     needs: ClassVar[tuple[Needed, ...]] = ("truth", "reference")
     words = (Words("log_density_lost", "log-likelihood of new data lost", AGAINST_REFERENCE),)
 
@@ -62,7 +64,7 @@ class LogDensityLost(PosteriorMetric):
 
         def lost(case: int) -> Tensor:
             best = log_density(reference[case], truth[case], self.noise)
-            return (best - log_density(cases.draws[case], truth[case], self.noise)).mean()
+            return cases.mean(best - log_density(cases.draws[case], truth[case], self.noise))
 
         return {self.kind: float(mean_over_cases(lost, cases))}
 

@@ -24,6 +24,7 @@ class SameClass(PosteriorMetric):
     needs: ClassVar[tuple[Needed, ...]] = ("truth",)
     joint: ClassVar[bool] = True
     classified: ClassVar[bool] = True
+    continued: ClassVar[bool] = True
     words = (Words("same_class", "draws of the truth's class", AGAINST_TRUTH, target=1.0),)
     _classifiers: ClassVar[Classifiers | None] = None
 

@@ -8,7 +8,7 @@ import torch
 from scipy.special import digamma
 from scipy.stats import norm
 
-from fsdiff.metrics.posterior.base import Cases, PosteriorMetric, evaluate, halves
+from fsdiff.metrics.posterior.base import Cases, PosteriorMetric, evaluate
 from fsdiff.metrics.posterior.calibration import (
     Calibration,
     Coverage,
@@ -238,9 +238,52 @@ def test_misfit_of_residuals():
 def test_halves_of_a_reference_are_at_its_own_error():
     """N and N draws of one law: ‖μ − μ'‖/σ ≈ √(2/N)."""
     count = 800
-    row = PosteriorMoments()(halves(normal(6, count, 1, 64) + 1.0, LINE))
+    reference = normal(6, count, 1, 64) + 1.0
+    row = PosteriorMoments()(Cases(reference[:, 1::2], LINE, reference=reference[:, ::2]))
     assert row["posterior_mean"] == pytest.approx(math.sqrt(4 / count), rel=0.15)
     assert row["posterior_sd"] == pytest.approx(math.sqrt(2 / count), rel=0.15)
+
+
+OF_MODES = ("posterior_covariance", "c2st", "calibration")
+"""Measures of coefficients in functions on the whole box."""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind not in OF_MODES])
+def test_fields_with_gaps_are_compared_where_they_have_values(kind):
+    """As functions of only those nodes are, of another number of nodes in each channel."""
+    metric, sizes = ALL[kind], (8, 8, 3)
+    present = torch.zeros(3, 16, dtype=torch.bool)
+    for channel, size in enumerate(sizes):
+        present[channel, torch.randperm(16, generator=torch.Generator().manual_seed(1))[:size]] = 1
+    draws, reference = normal(2, 24, 3, 16), 1.2 * normal(2, 24, 3, 16, seed=1) + 0.1
+    truth, residuals = normal(2, 3, 16, seed=2), normal(2, 24, 5, seed=3)
+
+    def row(own, chosen, present=None):
+        fields = (draws[:, :, own][..., chosen], truth[:, own][..., chosen])
+        true = reference[:, :, own][..., chosen]
+        return metric(Cases(fields[0], LINE, fields[1], true, residuals, present))
+
+    every = torch.arange(16)
+    for channel in (0, 2):
+        alone = row([channel], present[channel].nonzero()[:, 0])
+        assert row([channel], every, present[[channel]]) == pytest.approx(alone, rel=1e-9)
+    # A channel of few nodes counts as much as any other.
+    if kind in ("crps", "exceedance", "log_density", "log_density_lost"):
+        apart = [row([channel], every, present[[channel]])[kind] for channel in range(3)]
+        assert row([0, 1, 2], every, present)[kind] == pytest.approx(np.mean(apart), rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_what_fields_have_in_gaps_is_of_no_account(kind):
+    metric, present = ALL[kind], torch.ones(2, 16, dtype=torch.bool)
+    present[0, 5:9] = present[1, :3] = False
+    draws, reference = normal(20, 24, 2, 16), normal(20, 24, 2, 16, seed=1)
+    truth, residuals = normal(20, 2, 16, seed=2), normal(20, 24, 5, seed=3)
+    moved = [torch.where(present, u, 7 + 3 * u) for u in (draws, truth, reference)]
+    row = metric(Cases(draws, LINE, truth, reference, residuals, present))
+    assert metric(Cases(moved[0], LINE, *moved[1:], residuals, present)) == row
+    if kind != "misfit":
+        assert metric(Cases(moved[0], LINE, *moved[1:], residuals)) != row
 
 
 def test_evaluation_leaves_out_what_cannot_be_compared():

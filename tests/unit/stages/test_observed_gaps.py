@@ -9,9 +9,11 @@ from fsdiff import study as config
 from fsdiff.data import hierarchy, masking, storage
 from fsdiff.inverse.observations.some import Some
 from fsdiff.methods import models
+from fsdiff.metrics.posterior.calibration import fair_score
 from fsdiff.parts import build
 from fsdiff.reports.posteriors.seen import seen
 from fsdiff.stages.infer import infer
+from fsdiff.stages.judge_posteriors import PosteriorJudge
 from fsdiff.stages.measure import prepared
 from fsdiff.stages.observe import observe
 from fsdiff.stages.observed import Observed
@@ -226,3 +228,28 @@ def test_models_with_conditions_are_trained_and_asked_at_sea(sea, tmp_path, kind
         assert np.isfinite(draws["residuals"].values).all()
     # An untrained network knows nothing; led by data of Gaussian fields draws come near to them.
     assert np.square(found["led"]["residuals"].values).mean() < 9
+
+
+@pytest.mark.parametrize("coarse", [N, N // 2])
+def test_posteriors_are_compared_at_sea(sea, tmp_path, coarse):
+    """Scores are means over the sea, whatever draws and reference have on land."""
+    study = loaded(sea, kind="mask", resolution=N, share=0.5)
+    observe_data(study, tmp_path)
+    basis = study.datasets["sea"].basis
+    metrics = {"crps": {"kind": "crps"}, "moments": {"kind": "posterior_moments"}}
+    config = {"posterior_metrics": metrics, "basis": study.observe_slice("seen")["basis"]}
+    with storage.read(tmp_path / "12.nc") as data:
+        observed = Observed.read(tmp_path / "seen.nc", basis)
+        judge, mask = PosteriorJudge.of(config, data, observed), masking.mask_in(data)
+    random = torch.Generator().manual_seed(0)
+    shape = (len(observed.samples), 6, 1)
+    draws = torch.randn((*shape, N, N), generator=random)
+    reference = torch.randn((*shape, coarse, coarse), generator=random)
+    at_sea, there = mask.at(N)[0], mask.at(coarse)[0]
+    own, true = judge.normalise(draws).double(), judge.normalise(reference).double()
+    row = judge.with_reference(reference)(draws, torch.zeros(*shape[:2], 3))
+    scores = [fair_score(u, v)[0, at_sea].mean() for u, v in zip(own, judge.truth, strict=True)]
+    assert row["crps"] == pytest.approx(float(torch.stack(scores).mean()), rel=1e-9)
+    own, true = basis.restrict(own, coarse)[:, :, 0, there], true[:, :, 0, there]
+    shift, spread = (own.mean(1) - true.mean(1)).norm(dim=1), true.std(1).norm(dim=1)
+    assert row["posterior_mean"] == pytest.approx(float((shift / spread).mean()), rel=1e-6)
