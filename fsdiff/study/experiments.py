@@ -64,7 +64,7 @@ class Samples(Block):
     resolutions: Resolutions
     """Nodes per axis."""
     batch_size: Count = 16
-    """How many are drawn at a time: a matter of memory."""
+    """How many are drawn at a time: a matter of memory. On processors a multiple of 16 is best."""
     shards: Count = 1
     """In how many jobs those of one grid are drawn; changes nothing in them."""
 

@@ -139,7 +139,7 @@ class PosteriorDraws(Block):
     resolutions: Resolutions
     """Nodes per axis, of those of the data set."""
     batch_size: Count = 16
-    """How many are drawn at a time: a matter of memory."""
+    """How many are drawn at a time: a matter of memory. On processors a multiple of 16 is best."""
     shards: Count = 1
     """In how many jobs those of one grid are drawn, some of each case; changes nothing in them."""
 

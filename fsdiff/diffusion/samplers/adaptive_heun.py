@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -28,15 +28,12 @@ class AdaptiveHeun(Sampler):
     tolerance: Annotated[float, Field(ge=1e-6, lt=1)] = 0.01
     spacing: Spacing = "log_snr"
     kind: Literal["adaptive_heun"] = "adaptive_heun"
+    together: ClassVar[bool] = False
 
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
         """One sample after the other, also on an accelerator."""
         start = run.law.process.T
-        states = [
-            State((index,), run.gaussian((index,), start, run.n))
-            for group in groups
-            for index in group
-        ]
+        states = [State(group, run.gaussian(group, start, run.n)) for group in groups]
         for state in states:
             self._follow(run, state)
         return states

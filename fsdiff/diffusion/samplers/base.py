@@ -2,14 +2,19 @@
 
 A sampler is its settings; calling it draws samples. It is given a denoiser and asks it for its law
 and for estimates alone, so that networks, predictions, noise, processes and samplers combine.
+
+Matrix products of different sizes round differently, and samples are not to depend on which others
+are drawn with them. On processors they are therefore drawn in blocks that their indices alone
+decide, whole blocks always, so that each sample has its place in products of one size.
 """
 
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,10 +30,13 @@ from fsdiff.spaces.bases import Basis
 from fsdiff.streams import Stream
 from fsdiff.threads import side_by_side, single_thread
 
+MOST_TOGETHER, MOST_NODES = 16, 16384
+"""Samples of a block, and its nodes: on larger grids batches are no faster than single samples."""
+
 
 @dataclass
 class State:
-    """Samples on their way from noise to data: one, or on an accelerator a batch.
+    """Samples on their way from noise to data: a block, or on an accelerator a batch.
 
     ``data`` is the estimate of the data in the last step, for methods that look back.
     """
@@ -143,7 +151,9 @@ Update = Callable[[State], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Sampler(ABC):
-    """Draws samples of a model."""
+    """Draws samples of a model; ``together`` where samples of a group share their steps."""
+
+    together: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -165,21 +175,31 @@ class Sampler(ABC):
 
         ``condition`` are fields (len(indices), condition channel, *grid at level n).
 
-        On a CPU each takes its steps by itself, on one thread beside others: matrix products of
-        different batch sizes and numbers of threads round differently, and are no faster.
+        On processors blocks take their steps on one thread each, beside others.
         """
-        conditions = {} if condition is None else dict(zip(indices, condition, strict=True))
-        run = Run(denoiser, n, seed, dtype, torch.device(device), conditions)
+        run = Run(denoiser, n, seed, dtype, torch.device(device))
+        groups = self._groups(run, indices)
+        if condition is not None:
+            given = dict(zip(indices, condition, strict=True))
+            run = replace(run, conditions=_completed(given, groups))
 
         @torch.no_grad()
         def draw(groups: Sequence[tuple[int, ...]]) -> list[State]:
             return self.draw(run, groups)
 
-        if run.device.type == "cpu":
-            states = side_by_side(draw, [(index,) for index in indices])
-        else:
-            states = draw([tuple(indices)])
-        return concatenate([state.samples() for state in states])
+        states = side_by_side(draw, groups) if run.device.type == "cpu" else draw(groups)
+        drawn = concatenate([state.samples() for state in states])
+        return drawn.chosen(chain(*groups), indices)
+
+    def _groups(self, run: Run, indices: Sequence[int]) -> list[tuple[int, ...]]:
+        """What is drawn at once: on processors blocks in which any of the indices lie."""
+        if not self.together:
+            return [(index,) for index in indices]
+        if run.device.type != "cpu":
+            return [tuple(indices)]
+        size = max(1, min(MOST_TOGETHER, MOST_NODES // run.law.basis.size(run.n)))
+        numbers = dict.fromkeys(index // size for index in indices)
+        return [tuple(range(number * size, (number + 1) * size)) for number in numbers]
 
     @abstractmethod
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
@@ -224,6 +244,18 @@ class Method(Stepper):
     def times(self, process: GaussianPath) -> Tensor:
         """As many times as there are steps."""
         return time_grid(process, self.steps, self.spacing)
+
+
+def _completed(
+    conditions: Mapping[int, Tensor], groups: Sequence[tuple[int, ...]]
+) -> dict[int, Tensor]:
+    """Conditions of all members of groups; those that nobody asked for have that of another."""
+    return {
+        index: conditions[index if index in conditions else known]
+        for group in groups
+        for known in [next(index for index in group if index in conditions)]
+        for index in group
+    }
 
 
 def take_steps(

@@ -1,7 +1,7 @@
 """Samples, and what each of them cost."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -20,6 +20,14 @@ class Samples(NamedTuple):
 
     fields: Tensor
     evaluations: Sequence[Mapping[int, int]]
+
+    def chosen(self, known: Iterable[int], wanted: Sequence[int]) -> "Samples":
+        """Those of the ``wanted`` indices, in this order, of samples of the ``known`` ones."""
+        places = {index: place for place, index in enumerate(known)}
+        own = [places[index] for index in wanted]
+        if own == [*range(len(self.evaluations))]:
+            return self
+        return Samples(self.fields[own], [self.evaluations[place] for place in own])
 
     @property
     def network_evaluations(self) -> float:

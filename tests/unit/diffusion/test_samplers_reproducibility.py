@@ -87,9 +87,8 @@ def test_a_sample_does_not_depend_on_its_batch(basis, process, tools, sampler):
     assert torch.cat(apart).equal(together[[0, 2, 1]])
 
 
-@pytest.mark.parametrize(
-    ("basis", "network"),
-    [
+@pytest.fixture(
+    params=[
         (FourierBasis(), FNO(width=32, modes=3, layers=1)),
         (CosineBasis(), FNO(width=32, modes=5, layers=1, basis="cosine", stencil_cells=5)),
         (FourierBasis(), UNet(width=16, multipliers=(1, 2))),
@@ -97,20 +96,57 @@ def test_a_sample_does_not_depend_on_its_batch(basis, process, tools, sampler):
     ],
     ids=["fourier", "cosine", "unet", "mlp"],
 )
-def test_samples_do_not_depend_on_the_number_of_threads(basis, tools, network):
-    """On grids of all sizes: products of matrices, as in a network, round differently on more."""
+def drawn(request, tools):
+    """What draws samples of a network with random weights, as float32."""
+    basis, network = request.param
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(0))
     denoiser = tools.make_denoiser(basis, 16, network=network)
-    for n in (6, 7, 8, 9, 12, 15, 16, 23, 32, 37, 50, 64, 65):
-        drawn = []
+
+    def drawn(indices, n):
+        return draw(DDIM(steps=2), denoiser, indices, n=n, dtype=torch.float32).fields
+
+    return drawn
+
+
+GRIDS = (6, 7, 15, 16, 23, 32, 37, 64, 65)
+"""On grids of all sizes: products of matrices, as in a network, round differently."""
+
+
+def test_samples_do_not_depend_on_the_number_of_threads(drawn):
+    indices = [0, 17, 33]
+    for n in GRIDS[1::2]:
+        found = []
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            samples = draw(DDIM(steps=2), denoiser, range(4), n=n, dtype=torch.float32)
+            found.append(drawn(indices, n))
             assert torch.get_num_threads() == threads
-            drawn.append(samples.fields)
-        assert drawn[0].equal(drawn[1])
-        assert drawn[0].equal(drawn[2])
+        assert found[0].equal(found[1])
+        assert found[0].equal(found[2])
+
+
+def test_samples_of_a_network_do_not_depend_on_what_is_drawn_with_them(drawn):
+    """In any order, from the middle of blocks, and over their ends."""
+    for n in GRIDS:
+        together = drawn(range(20), n)
+        assert drawn([19], n).equal(together[[19]])
+        assert drawn([17, 3, 18, 3], n).equal(together[[17, 3, 18, 3]])
+
+
+def test_blocks_are_a_matter_of_the_grid_and_the_indices(tools):
+    """As many samples as pay; one by one on large grids, and where steps are their own."""
+    denoiser = tools.make_denoiser(CosineBasis(), N)
+
+    def groups(n, *indices, kind=DDIM, device="cpu"):
+        run = Run(denoiser, n, 0, torch.float32, torch.device(device))
+        return kind()._groups(run, indices)
+
+    assert groups(32, 5, 33, 1) == [tuple(range(16)), tuple(range(32, 48))]
+    assert groups(64, 5, 33, 6) == [(4, 5, 6, 7), (32, 33, 34, 35)]
+    assert groups(128, 5, 33) == [(5,), (33,)]
+    assert groups(300, 5, 33) == [(5,), (33,)]
+    assert groups(8, 5, 33, device="meta") == [(5, 33)]
+    assert groups(8, 5, 33, kind=AdaptiveHeun) == [(5,), (33,)]
 
 
 def test_samplers_of_all_kinds_share_samples_between_threads(basis, tools, sampler):
@@ -127,7 +163,8 @@ def test_a_batch_that_takes_its_steps_together_differs_by_rounding_errors(basis,
     denoiser = tools.make_denoiser(basis, N)
     run = Run(denoiser, N, 0, torch.float64, torch.device("cpu"))
     with torch.no_grad():
-        found = concatenate([state.samples() for state in sampler.draw(run, [(0, 1, 2)])])
+        groups = [(0, 1, 2)] if sampler.together else [(0,), (1,), (2,)]
+        found = concatenate([state.samples() for state in sampler.draw(run, groups)])
     expected = draw(sampler, denoiser, range(3))
     tools.close(found.fields, expected.fields)
     assert found.evaluations == expected.evaluations
@@ -157,8 +194,10 @@ def test_samples_are_nested_in_resolution(basis, process, tools, sampler, coarse
 def test_network_evaluations_are_counted(basis, tools, name, sampler):
     denoiser = tools.make_denoiser(basis, N)
     samples = draw(sampler, denoiser, [0, 1])
-    assert 2 * samples.network_evaluations == denoiser.network.calls
-    if not isinstance(sampler, AdaptiveHeun):
+    if isinstance(sampler, AdaptiveHeun):
+        assert 2 * samples.network_evaluations == denoiser.network.calls
+    else:  # of both at once
+        assert samples.network_evaluations == denoiser.network.calls
         assert samples.network_evaluations == EVALUATIONS.get(name, STEPS)
 
 

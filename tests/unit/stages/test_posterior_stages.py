@@ -293,8 +293,8 @@ def test_blocks_of_jobs_build_the_parts_that_were_named(made):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_job_draws_on_as_many_threads_as_it_is_given(made, tmp_path, monkeypatch, threads):
-    """Side by side, each draw on one; draws do not depend on it."""
-    used = set()
+    """Blocks of draws side by side, each on one; draws do not depend on it."""
+    used, settings = set(), {"draws": 20, "batch_size": 20}
     estimate = GuidedDenoiser.estimate
 
     def seen(self, *arguments):
@@ -303,13 +303,13 @@ def test_a_job_draws_on_as_many_threads_as_it_is_given(made, tmp_path, monkeypat
         return estimate(self, *arguments)
 
     monkeypatch.setattr(GuidedDenoiser, "estimate", seen)
-    drawn = [made.infer(tmp_path, draws=6, batch_size=6)["draws"].values]
+    drawn = [made.infer(tmp_path, **settings)["draws"].values]
     assert len(used) == 1
     used.clear()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        drawn.append(made.infer(tmp_path, draws=6, batch_size=6)["draws"].values)
+        drawn.append(made.infer(tmp_path, **settings)["draws"].values)
     finally:
         torch.set_num_threads(before)
     assert (len(used) > 1) == (threads > 1)
