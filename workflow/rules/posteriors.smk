@@ -23,33 +23,6 @@ rule observe:
         "../scripts/observe.py"
 
 
-rule infer_shard:
-    input:
-        weights=weights_of_posterior(".safetensors"),
-        sidecar=weights_of_posterior(".json"),
-        observation=observation_read,
-    output:
-        shard=temp(
-            "results/posteriors/{posterior}/seed{seed}/{resolution}/{first}-{last}.shard.safetensors"
-        ),
-    log:
-        "logs/infer_shard/{posterior}/seed{seed}/{resolution}/{first}-{last}.log",
-    benchmark:
-        "results/benchmarks/infer_shard/{posterior}/seed{seed}/{resolution}/{first}-{last}.tsv"
-    conda:
-        "../../envs/fsdiff.yaml"
-    threads: 1
-    resources:
-        **GPUS,
-        mem_mb=growing(3000),
-        runtime=240,
-    params:
-        job=job("infer", "posterior", "resolution", "seed"),
-        lineage=lineage_of_job,
-    script:
-        "../scripts/infer.py"
-
-
 rule infer:
     input:
         weights=weights_of_posterior(".safetensors"),
@@ -75,6 +48,21 @@ rule infer:
         lineage=lineage_of_job,
     script:
         "../scripts/infer.py"
+
+
+use rule infer as infer_shard with:
+    input:
+        weights=weights_of_posterior(".safetensors"),
+        sidecar=weights_of_posterior(".json"),
+        observation=observation_read,
+    output:
+        shard=temp(
+            "results/posteriors/{posterior}/seed{seed}/{resolution}/{first}-{last}.shard.safetensors"
+        ),
+    log:
+        "logs/infer_shard/{posterior}/seed{seed}/{resolution}/{first}-{last}.log",
+    benchmark:
+        "results/benchmarks/infer_shard/{posterior}/seed{seed}/{resolution}/{first}-{last}.tsv"
 
 
 rule refer:

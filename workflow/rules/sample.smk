@@ -1,34 +1,6 @@
 """Samples of the finest model at any resolution."""
 
 
-# Of the same configuration and code as the job that gathers shards, or draws all itself: with another
-# number of shards samples stay as they are.
-rule sample_shard:
-    input:
-        weights=weights(".safetensors"),
-        sidecar=weights(".json"),
-    output:
-        shard=temp(
-            "results/samples/{experiment}/seed{seed}/{resolution}/{first}-{last}.shard.safetensors"
-        ),
-    log:
-        "logs/sample_shard/{experiment}/seed{seed}/{resolution}/{first}-{last}.log",
-    benchmark:
-        "results/benchmarks/sample_shard/{experiment}/seed{seed}/{resolution}/{first}-{last}.tsv"
-    conda:
-        "../../envs/fsdiff.yaml"
-    threads: 1
-    resources:
-        **GPUS,
-        mem_mb=growing(3000),
-        runtime=240,
-    params:
-        job=job("sample", "experiment", "resolution", "seed"),
-        lineage=lineage_of_job,
-    script:
-        "../scripts/sample.py"
-
-
 rule sample:
     input:
         weights=weights(".safetensors"),
@@ -53,3 +25,19 @@ rule sample:
         lineage=lineage_of_job,
     script:
         "../scripts/sample.py"
+
+
+# Of the same configuration and code as the job that gathers shards, or draws all itself: with another
+# number of shards draws stay as they are.
+use rule sample as sample_shard with:
+    input:
+        weights=weights(".safetensors"),
+        sidecar=weights(".json"),
+    output:
+        shard=temp(
+            "results/samples/{experiment}/seed{seed}/{resolution}/{first}-{last}.shard.safetensors"
+        ),
+    log:
+        "logs/sample_shard/{experiment}/seed{seed}/{resolution}/{first}-{last}.log",
+    benchmark:
+        "results/benchmarks/sample_shard/{experiment}/seed{seed}/{resolution}/{first}-{last}.tsv"
