@@ -1,4 +1,4 @@
-"""Curves in files: tables of comma-separated values, ARFF and ``.ts``, and arrays of any format."""
+"""Curves in files: tables of separated values, ARFF and ``.ts``, and arrays of any format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from fsdiff.data.sources.curves import (
     without_gaps,
 )
 from fsdiff.data.sources.digest import digest
+from fsdiff.data.sources.formats.table import no_points
 from fsdiff.data.sources.formats.tables import SUFFIXES, read_table
 from fsdiff.data.sources.paths import find_files
 from fsdiff.jobs.failures import StorageError
@@ -41,12 +42,12 @@ class _Read(NamedTuple):
 
 @dataclass(frozen=True)
 class CurveFiles(CurveSource):
-    """Curves in ``.csv``, ``.arff`` and ``.ts`` files (UCR and UEA archives), or in arrays.
+    """Curves in ``.csv``, ``.tsv``, ``.arff`` and ``.ts`` files, or in arrays.
 
     Of tables a row is a curve and a column a point, or the other way round with ``dimensions:
-    [point, curve]``; columns of text are none of them, and columns without a name number the rows.
-    Of arrays, in all formats that ``files`` reads, ``variables`` are those that hold curves, one
-    set after the other, with axes ``dimensions``.
+    [point, curve]``; columns of text are none of them, nor are those that ``labels`` names, and
+    columns without a name number the rows. Of arrays, in all formats that ``files`` reads,
+    ``variables`` are those that hold curves, one set after the other, with axes ``dimensions``.
 
     ``positions`` are where the points are: numbers, or the name of an array, or of a column where
     rows are points; without them points are the centres of equal cells. ``ends`` are the ends of
@@ -65,6 +66,7 @@ class CurveFiles(CurveSource):
     positions: str | tuple[FiniteFloat, ...] | None = None
     ends: tuple[FiniteFloat, FiniteFloat] | None = None
     groups: str | None = None
+    labels: tuple[str, ...] = ()
     missing: Literal["refuse", "drop", "interpolate"] = "refuse"
     channels: tuple[Line, ...] = ()
     quantity: Line = "curve"
@@ -132,8 +134,9 @@ class CurveFiles(CurveSource):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Whether samples are read between points, and how many curves were left out."""
-        found, curves = [], self.curves
+        """How many curves there are, whether between points, and how many are left out."""
+        count, points = self._read.values.shape[::2]
+        found, curves = [f"{count} curves of {points} points"], self.curves
         shared = curves.positions.ndim == 1 and len(curves.positions) == len(self.places)
         if not shared or np.abs(curves.positions - self.places).max() >= CLOSE:
             found.append("samples are linear between the points of the curves, which are no nodes")
@@ -185,21 +188,28 @@ class CurveFiles(CurveSource):
         return [self._of_table(path)] if _is_table(path) else self._of_arrays(path)
 
     def _of_table(self, path: Path) -> _Read:
-        table = read_table(path)
         asked = {"groups": self.groups, "positions": self.positions}
-        columns = {}
-        for key, name in asked.items():
-            if not isinstance(name, str):
-                continue
+        named = {key: name for key, name in asked.items() if isinstance(name, str)}
+        texts = {*self.labels, *([self.groups] if self.groups else [])}
+        table = read_table(path, texts)
+        for key, name in (*named.items(), *(("labels", name) for name in self.labels)):
             if name not in (*table.names, *table.labels):
                 raise StorageError(f"{key} = {name}: {path} has no such column")
-            columns[key] = table.column(name)
-        values = table.without([name for name in asked.values() if isinstance(name, str)]).values
+        columns = {key: table.column(name) for key, name in named.items()}
+        points = table.without([*named.values(), *self.labels])
         if self.dimensions.index("point") == 0:
-            return _Read(values.transpose(2, 1, 0), columns.get("positions"), None)
+            positions = columns.get("positions")
+            if positions is not None and positions.dtype.kind != "f":
+                raise StorageError(f"positions = {self.positions}: {path} has text there")
+            return _Read(points.values.transpose(2, 1, 0), positions, None)
         if "positions" in columns:
             raise StorageError(f"positions = {self.positions}: columns are points; give numbers")
-        return _Read(values, None, columns.get("groups"))
+        if found := no_points(points):
+            raise StorageError(
+                f"{path}: column '{found[0]}' is unlike all others in its name, or in being whole "
+                f"numbers: say labels: ['{found[0]}'] if it is no point, else rename it"
+            )
+        return _Read(points.values, None, columns.get("groups"))
 
     def _of_arrays(self, path: Path) -> list[_Read]:
         with arrays.opened(path) as held:
@@ -236,12 +246,37 @@ class CurveFiles(CurveSource):
         return values if values.ndim == 3 else values[:, None]
 
     def _scaled(self, read: _Read) -> Curves:
-        """Curves with positions as shares of the interval."""
+        """Curves with positions, in rising order, as shares of the interval."""
         count = read.values.shape[2]
         if read.positions is None:
             return Curves(read.values, (np.arange(count) + 0.5) / count, read.groups)
         start, end = self.interval
-        return Curves(read.values, (read.positions - start) / (end - start), read.groups)
+        self._check_positions(read.positions)
+        order = np.argsort(read.positions, axis=-1)  # points that are not there come last
+        positions = np.take_along_axis(read.positions, order, axis=-1)
+        places = np.broadcast_to(order, (len(read.values), count))[:, None]
+        values = np.take_along_axis(read.values, places, axis=-1)
+        return Curves(values, (positions - start) / (end - start), read.groups)
+
+    def _check_positions(self, positions: np.ndarray) -> None:
+        """Refuse two values at a point, and intervals that are not those of the points."""
+        ordered, (start, end) = np.sort(np.atleast_2d(positions), axis=-1), self.interval
+        steps = np.diff(ordered, axis=-1)
+        if (steps == 0).any():
+            curve, place = np.argwhere(steps == 0)[0]
+            raise StorageError(
+                f"{self.path}: two values at position {ordered[curve, place]:g}: leave one out"
+            )
+        first, last = float(np.nanmin(ordered)), float(np.nanmax(ordered))
+        if start > first or end < last:
+            raise StorageError(
+                f"ends = [{start:g}, {end:g}]: points of {self.path} lie from {first:g} to {last:g}"
+            )
+        if self.ends and max(first - start, end - last) > np.nanmax(steps, initial=0.0):
+            raise StorageError(
+                f"ends = [{start:g}, {end:g}]: points of {self.path} lie from {first:g} to "
+                f"{last:g}, and beyond them, further than from one to the next, curves are unknown"
+            )
 
 
 def _is_table(path: Path) -> bool:

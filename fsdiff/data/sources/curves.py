@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from fsdiff.data.sources.labels import label
+from fsdiff.data.sources.rounding import stored_type
 from fsdiff.data.sources.source import Source
 from fsdiff.jobs.failures import StorageError
 from fsdiff.randomness import generator
@@ -149,13 +150,15 @@ class CurveSource(Source):
         if progress is not None:
             progress(len(indices))
         (axis,), (start, end) = self.basis.axes, self.interval
+        every = self.curves.values[:, None, :, None, :]
+        names = self.names or ("value",)
         return label(
-            fields.astype(np.float32),
+            fields.astype(stored_type(every, names)),
             indices,
             basis=self.basis,
             nodes={axis.name: start + (end - start) * self.places},
             measured_from="start",
-            channels=self.names or ("value",),
+            channels=names,
             meaning=self.meaning,
             units=self.units,
         )
@@ -171,6 +174,8 @@ def check_interval(basis: Basis) -> None:
 
 def without_gaps(curves: Curves, missing: str, where: str) -> Curves:
     """What is to be done with curves that lack values: ``refuse``, ``drop``, ``interpolate``."""
+    if (np.abs(curves.values) > np.finfo(np.float32).max).any():
+        raise StorageError(f"{where}: values beyond 3.4e+38: scale them, or mend the file")
     complete = curves.complete
     if complete.all():
         return curves

@@ -95,7 +95,7 @@ def test_arff_files_have_labels_and_gaps(write):
         _ = CurveFiles(path).curves
     kept = CurveFiles(path, missing="drop")
     assert np.array_equal(stored(kept), VALUES[[0, 2], None])
-    assert kept.remarks == ("1 curves that lack values are left out",)
+    assert kept.remarks == ("3 curves of 4 points", "1 curves that lack values are left out")
     filled = CurveFiles(path, missing="interpolate")
     assert filled.curves.at(LINE.nodes(4))[1, 0].tolist() == [16, 25, 36, 36]
     empty = write("b.arff", ARFF.replace("16,25,36,?", "?,?,?,?"))
@@ -153,7 +153,7 @@ def test_each_curve_may_have_points_of_its_own(tmp_path):
     found = source.curves.at(LINE.nodes(7))[:, 0]
     np.testing.assert_allclose(found[[0, 1, 3, 4]], np.tile(2 * nodes - 3, (4, 1)))
     np.testing.assert_allclose(found[2, inside], (2 * nodes - 3)[inside])
-    assert "linear between the points" in source.remarks[0]
+    assert "linear between the points" in source.remarks[1]
 
 
 def test_points_that_are_not_equidistant_are_nodes_of_a_gram_basis(tmp_path):
@@ -165,7 +165,7 @@ def test_points_that_are_not_equidistant_are_nodes_of_a_gram_basis(tmp_path):
     order = source.curves.order(0)[0]
     assert np.array_equal(data["field"][:, 0], VALUES[order])
     np.testing.assert_allclose(data["x"], 3 + 5 * x)
-    assert source.remarks == ()
+    assert source.remarks == ("3 curves of 4 points",)
 
 
 def test_samples_are_a_random_order_of_the_curves(write):
@@ -249,6 +249,143 @@ def test_names_that_a_file_does_not_have_are_refused(write, tmp_path):
         CurveFiles("a.csv", basis=FourierBasis())
     with pytest.raises(ValueError, match="name curve and point, each once"):
         CurveFiles("a.csv", dimensions=("curve", "curve"))
+
+
+ROWS = np.round(np.random.default_rng(3).standard_normal((20, 5)), 3)
+
+
+def table(rows=ROWS, separator=",", names=None, before=None):
+    """Text of rows, with ``before`` as a first column."""
+    lines = [[*row] for row in rows]
+    if before is not None:
+        lines = [[first, *row] for first, row in zip(before, rows, strict=True)]
+    return "\n".join(separator.join(map(str, line)) for line in ([names] if names else []) + lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", table(separator=";")),
+        ("a.csv", table(separator=";").replace(".", ",")),
+        ("a.csv", table(separator=";", names=list("vwxyz")).replace(".", ",")),
+        ("a.csv", table(separator="\t")),
+        ("a.tsv", table(separator="\t", names=["", *"vwxyz"], before=list(range(20)))),
+        ("a.csv", table().replace("\n", ",\n") + ","),
+        ("a.csv", table(names=range(5))),
+        ("a.csv", table(names=[0.0, 0.25, 0.5, 0.75, 1.0])),
+        ("a.csv", table(names=["", *range(5)], before=list(range(20)))),
+        ("a.csv", table(names=["Unnamed: 0", *range(5)], before=list(range(20)))),
+    ],
+    ids=[
+        *("semicolons", "decimal commas", "names and decimal commas", "tabs", "tabs and numbers"),
+        *("ends of rows", "numbered", "positions", "pandas", "pandas twice"),
+    ],
+)
+def test_tables_are_written_in_many_ways(write, name, text):
+    assert np.array_equal(stored(CurveFiles(write(name, text)))[:, 0], ROWS)
+
+
+def test_rows_that_rise_in_equal_steps_are_curves_where_the_next_does_too(write):
+    lines = np.arange(12.0).reshape(3, 4)
+    assert np.array_equal(stored(CurveFiles(write("a.csv", table(lines))))[:, 0], lines)
+
+
+CLASSES = [i % 3 for i in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "labels"),
+    [
+        ("a.csv", table(names=["class", *(f"t{i}" for i in range(5))], before=CLASSES), "class"),
+        ("a.csv", table(names=["id", *range(5)], before=CLASSES), "id"),
+        ("a.tsv", table(separator="\t", before=CLASSES), "0"),
+        ("a.arff", "@relation a\n@attribute sex numeric\n"
+         + "".join(f"@attribute att{i} numeric\n" for i in range(5))
+         + "@data\n" + table(before=CLASSES), "sex"),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_no_points_are_asked_for(write, name, text, labels):
+    path = write(name, text)
+    with pytest.raises(StorageError, match=rf"{name}: column '{labels}' is unlike all others .* "):
+        _ = CurveFiles(path).curves
+    assert np.array_equal(stored(CurveFiles(path, labels=(labels,)))[:, 0], ROWS)
+    with pytest.raises(StorageError, match=r"labels = week: .* has no such column"):
+        _ = CurveFiles(path, labels=("week",)).curves
+
+
+@pytest.mark.parametrize("text", ["1.2.3", "1_000", "-", "0,5x"])
+def test_text_among_numbers_is_never_taken_for_a_label(write, text):
+    """Or a curve would lose a point."""
+    path = write("a.csv", table(separator=";").replace(str(ROWS[2, 1]), text))
+    with pytest.raises(StorageError, match=rf"a.csv, line 3: '{re.escape(text)}' in column '1'"):
+        _ = CurveFiles(path).curves
+
+
+@pytest.mark.parametrize("text", ["NULL", "n/a", "#N/A", "<NA>", "None", "", "?"])
+def test_what_stands_for_no_value_in_tables(write, text):
+    source = CurveFiles(write("a.csv", table().replace(str(ROWS[2, 1]), text)), missing="drop")
+    assert np.array_equal(stored(source)[:, 0], np.delete(ROWS, 2, 0))
+
+
+def test_labels_may_look_like_numbers(write):
+    path = write("a.csv", "day,u,v\n1,0.5,2.5\n1b,3,4\nNA,5,6\n")
+    with pytest.raises(StorageError, match=r"line 3: '1b' in column 'day', which has numbers"):
+        _ = CurveFiles(path).curves
+    curves = CurveFiles(path, groups="day").curves
+    assert curves.groups.tolist() == ["1", "1b", "NA"]
+    assert curves.values[:, 0].tolist() == [[0.5, 2.5], [3, 4], [5, 6]]
+
+
+def test_targets_behind_curves_are_no_channel(write):
+    text = TS.replace("@classLabel true walking running", "@targetlabel true")
+    text = text.replace("walking", "1.5").replace("running", "2.5")
+    source = CurveFiles(write("a.ts", text), missing="drop")
+    assert stored(source).shape == (2, 2, 4)
+
+
+def points(*positions):
+    """Rows of points, the values of which are the positions, and those twice."""
+    return "t,one,two\n" + "".join(f"{t},{t},{2 * t}\n" for t in positions)
+
+
+def test_points_are_put_in_order(write):
+    options = {"dimensions": ("point", "curve"), "positions": "t"}
+    for order in ((3, 0, 1, 10), (10, 3, 1, 0)):
+        source = CurveFiles(write("a.csv", points(*order)), **options)
+        assert stored(source)[:, 0].tolist() == [[0, 1, 3, 10], [0, 2, 6, 20]]
+        np.testing.assert_allclose(source.curves.positions, [0, 0.1, 0.3, 1])
+    hours = CurveFiles(write("a.csv", points(0, 2, 1)), **options, ends=(0.0, 3.0))
+    assert hours.curves.at(np.array([0.5, 0.99]))[0, 0].tolist() == [1.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("positions", "ends", "message"),
+    [
+        ((0, 1, 1, 2), None, "two values at position 1: leave one out"),
+        ((0, 1, 2), (0.5, 2.0), r"ends = \[0.5, 2\]: points of .*a.csv lie from 0 to 2"),
+        ((0, 1, 2), (0.0, 40.0), r"ends = \[0, 40\]: .* to 2, and beyond them, further than"),
+    ],
+)
+def test_points_that_do_not_fit_the_interval_are_refused(write, positions, ends, message):
+    path = write("a.csv", points(*positions))
+    with pytest.raises(StorageError, match=message):
+        _ = CurveFiles(path, dimensions=("point", "curve"), positions="t", ends=ends).curves
+
+
+def test_positions_are_numbers(write):
+    path = write("a.csv", "t,one\n2020-01-01,0.5\n2020-01-02,1.5\n")
+    with pytest.raises(StorageError, match=r"positions = t: .*a.csv has text there"):
+        _ = CurveFiles(path, dimensions=("point", "curve"), positions="t").curves
+
+
+def test_values_keep_the_precision_that_they_need(write):
+    """Pressures that vary by a hundredth about 101325, and numbers that float32 does not have."""
+    rows = 101325 + 0.01 * ROWS
+    data = CurveFiles(write("a.csv", table(rows))).generate(range(20), 0)
+    assert data["field"].dtype == np.float64
+    assert set(data["field"].values[:, 0].ravel()) == set(rows.ravel())
+    with pytest.raises(StorageError, match=r"values beyond 3.4e\+38: scale them"):
+        _ = CurveFiles(write("a.csv", table().replace(str(ROWS[2, 1]), "1e300"))).curves
 
 
 HEADER = "date,hour,year,Queen Street,High Street\n"

@@ -1,0 +1,98 @@
+"""Rows of numbers and labels, as all formats of tables give them, and what a cell says."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fsdiff.jobs.failures import StorageError
+
+MISSING = {"", "?", "nan", "-nan", "na", "<na>", "n/a", "#n/a", "#na", "null", "none"}
+"""What stands for no value, in any case."""
+
+NO_LETTERS = re.compile(r"[\W\d_]+")
+"""What is left out of a name to see of what kind it is."""
+
+Lines = Sequence[tuple[int, str]]
+"""Lines of a file that are not empty, with their numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Numbers (row, channel, column) of a file, NaN where there are none.
+
+    ``names`` are those of the columns and ``labels`` columns of text, by name.
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    labels: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def column(self, name: str) -> np.ndarray:
+        """A column of labels, or of numbers."""
+        if name in self.labels:
+            return self.labels[name]
+        return self.values[:, 0, self.names.index(name)]
+
+    def without(self, names: Sequence[str]) -> "Table":
+        """The table without some columns of numbers."""
+        kept = [place for place, name in enumerate(self.names) if name not in names]
+        return Table(
+            self.values[..., kept], tuple(self.names[place] for place in kept), self.labels
+        )
+
+
+def value_of(cell: str) -> float | None:
+    """What a cell says, NaN for nothing, or None where it is text."""
+    if cell.strip().lower() in MISSING:
+        return float("nan")
+    try:
+        return None if "_" in cell else float(cell)  # Python reads 1_000
+    except ValueError:
+        return None
+
+
+def no_points(table: Table) -> list[str]:
+    """Columns of numbers that are probably classes or the like, and no points of curves.
+
+    Those with another kind of name than nearly all others, such as a class beside t0, t1, t2, …;
+    and where there are no names, whole numbers, few of them, beside fractions in all others.
+    """
+    stems = [_stem(name) for name in table.names]
+    stem, count = Counter(stems).most_common(1)[0]
+    if count == len(stems):
+        return [] if stem else _classes(table)
+    if count < 3 or len(stems) - count > max(1, len(stems) // 10):
+        return []
+    return [name for name, own in zip(table.names, stems, strict=True) if own != stem]
+
+
+def _classes(table: Table) -> list[str]:
+    """The only column of whole numbers, if these are few."""
+    columns = table.values[:, 0].T
+    (whole,) = np.nonzero((columns == np.rint(columns)).all(1))
+    if len(whole) != 1 or len(columns) < 4:
+        return []
+    few = len(np.unique(columns[whole[0]])) <= columns.shape[1] // 4
+    return [table.names[whole[0]]] if few else []
+
+
+def _stem(name: str) -> str:
+    return "" if value_of(name) is not None else NO_LETTERS.sub("", name.lower())
+
+
+def numbered(columns: Sequence[object]) -> tuple[str, ...]:
+    """Names of columns that have none."""
+    return tuple(str(number) for number, _ in enumerate(columns))
+
+
+def check_lengths(
+    path: Path, rows: Sequence[Sequence[str]], numbers: Sequence[int], length: int
+) -> None:
+    """Raise StorageError for the first row of another length."""
+    for row, line in zip(rows, numbers, strict=True):
+        if len(row) != length:
+            raise StorageError(f"{path}, line {line}: {len(row)} entries instead of {length}")
