@@ -4,7 +4,7 @@ Tables of comma-separated values have a row for each datum: a column ``value`` a
 several cases, a column ``case`` with a number for each; the places of data, in the data set's own
 coordinates, are in columns called like its axes, and are the same in all cases. Files in NetCDF
 have variables ``data`` (case, datum) or (datum) and, with places, ``place`` (datum, axis), as files
-of observations do.
+of observations do; a coordinate ``axis`` names the axes, which are in the data set's order without.
 """
 
 from collections.abc import Sequence
@@ -110,4 +110,13 @@ def _of_netcdf(path: Path, axes: tuple[str, ...]) -> Measurements:
             f"{path}: place has shape {places.shape}; give {len(axes)} coordinates, "
             f"{', '.join(axes)}, for each of {data.shape[1]} data"
         )
+    if places is not None and "axis" in held.coords:
+        places = places[:, _order(path, [str(name) for name in held["axis"].values], axes)]
     return Measurements(data, places)
+
+
+def _order(path: Path, names: Sequence[str], axes: Sequence[str]) -> list[int]:
+    """Where the axes of the data set are among those of a file."""
+    if sorted(names) != sorted(axes):
+        raise StorageError(f"{path}: axis names {', '.join(names)} instead of {', '.join(axes)}")
+    return [names.index(name) for name in axes]

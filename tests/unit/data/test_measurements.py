@@ -38,6 +38,16 @@ def test_tables_and_netcdf_say_the_same(tmp_path):
     np.testing.assert_array_equal(read(tmp_path, "value\n1\n2\n").data, [[1.0, 2.0]])
 
 
+def test_axes_of_places_may_be_named_in_another_order(tmp_path):
+    path, file = tmp_path / "given.nc", {"data": ("datum", DATA[0])}
+    file["place"] = (("datum", "axis"), np.array(PLACES)[:, ::-1])
+    xr.Dataset(file, {"axis": list(AXES[::-1])}).to_netcdf(path)
+    np.testing.assert_array_equal(Measurements.read(path, AXES).places, PLACES)
+    xr.Dataset(file, {"axis": ["y", "x"]}).to_netcdf(path)
+    with pytest.raises(StorageError, match=r"given.nc: axis names y, x instead of latitude, longi"):
+        Measurements.read(path, AXES)
+
+
 def test_a_file_is_read_again_when_it_has_changed(tmp_path):
     assert read(tmp_path, "value\n1\n2\n").data.shape == (1, 2)
     assert read(tmp_path, "value\n1\n2\n30\n").data.shape == (1, 3)
