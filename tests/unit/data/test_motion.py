@@ -105,6 +105,28 @@ def test_files_are_curves_of_a_data_set(tmp_path):
     assert sorted(angles.tolist()) == [[10.0 * n + turn for turn in range(8)] for n in range(3)]
 
 
+def test_channels_may_be_written_in_small_letters(tmp_path):
+    path = write(tmp_path / "a.bvh", [frame(turned=(30, 40, 50))])
+    expected = read_motion(path)
+    path.write_text(path.read_text().replace("Zrotation", "zrotation").replace("Xpos", "XPOS"))
+    np.testing.assert_array_equal(read_motion(path).rotations, expected.rotations)
+    np.testing.assert_array_equal(read_motion(path).positions, expected.positions)
+
+
+def test_motions_that_were_seen_more_and_less_often_are_functions_of_time(tmp_path):
+    """A turn of 70 degrees in 0.7 seconds, in steps of 0.1 and of 0.05 seconds."""
+    write(tmp_path / "fast.bvh", [frame(turned=(5 * k, 0, 0)) for k in range(15)])
+    slow = write(tmp_path / "slow.bvh", [frame(turned=(10 * k, 0, 0)) for k in range(8)])
+    slow.write_text(slow.read_text().replace("Time: 0.05", "Time: 0.1"))
+    options = {"variables": ("rotations",), "dimensions": ("curve", "point", "channel")}
+    source = CurveFiles(str(tmp_path), **options, positions="time", nodes=7, missing="interpolate")
+    assert source.interval == (0.0, pytest.approx(0.7))
+    one, other = source.curves.at(source.places)
+    np.testing.assert_allclose(one[:6], other[:6], atol=4e-3)  # linear between 10 degrees
+    with pytest.raises(StorageError, match="1 of 2 curves lack values"):
+        _ = CurveFiles(str(tmp_path), **options).curves
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -112,6 +134,8 @@ def test_files_are_curves_of_a_data_set(tmp_path):
         (lambda text: text.replace("OFFSET 1", "OFFSET one"), "is no motion of a skeleton"),
         (lambda text: text.replace("JOINT knee", "KNEE"), "'KNEE' is out of place"),
         (lambda text: text[:100], "is no motion of a skeleton"),
+        (lambda text: text.replace("Yposition", "Yscale"), "'yscale' is no channel of a joint"),
+        (lambda text: text.replace("Time: 0.05", "Time: 0"), "frames are 0 s apart"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path, damage, message):

@@ -19,7 +19,8 @@ from fsdiff.data.sources.formats.stored import Arrays, Stored
 from fsdiff.data.sources.formats.views import Whole
 from fsdiff.jobs.failures import StorageError
 
-AXES = ("X", "Y", "Z")
+AXES = ("x", "y", "z")
+CHANNELS = {axis + kind for axis in AXES for kind in ("position", "rotation")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +61,14 @@ class Joint:
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """The joints of a skeleton, each after its parent, and the channels (frame, channel)."""
+    """The joints of a skeleton, each after its parent, and the channels (frame, channel).
+
+    ``step`` is the time between frames, in seconds.
+    """
 
     joints: tuple[Joint, ...]
     frames: np.ndarray
+    step: float
 
     @property
     def rotations(self) -> np.ndarray:
@@ -101,7 +106,8 @@ def about(axis: int, angle: np.ndarray) -> np.ndarray:
 def arrays(path: Path, stack: ExitStack) -> Arrays:
     """``rotations``, ``positions`` and ``root`` (curve, point, channel) of one curve of frames.
 
-    See ``Motion``; ``root`` is where the root is, three channels.
+    See ``Motion``; ``root`` is where the root is, three channels, and ``time`` (curve, point) when
+    that was, from the first frame on, in seconds.
     """
     motion = read_motion(path)
     functions: dict[str, Callable[[], np.ndarray]] = {
@@ -111,14 +117,18 @@ def arrays(path: Path, stack: ExitStack) -> Arrays:
     }
     turning = sum(joint.turns for joint in motion.joints)
     widths = {"rotations": 6 * turning, "positions": 3 * len(motion.joints), "root": 3}
-    return {
+    count = len(motion.frames)
+    found: Arrays = {
         name: Stored(
-            Whole((1, len(motion.frames), widths[name]), np.dtype(float), partial(_curve, load)),
+            Whole((1, count, widths[name]), np.dtype(float), partial(_curve, load)),
             dimensions=("curve", "point", "channel"),
         )
         for name, load in functions.items()
         if widths[name]
     }
+    times = partial(_curve, lambda: motion.step * np.arange(count))
+    time = Stored(Whole((1, count), np.dtype(float), times), dimensions=("curve", "point"))
+    return {**found, "time": time}
 
 
 def _curve(load: Callable[[], np.ndarray]) -> np.ndarray:
@@ -135,7 +145,7 @@ def read_motion(path: Path) -> Motion:
         count = int(next(words))
         _expect(words, "Frame")
         _expect(words, "Time:")
-        float(next(words))
+        step = float(next(words))
         numbers = np.array(list(words), float)
     except (StopIteration, ValueError) as error:
         raise StorageError(
@@ -147,7 +157,9 @@ def read_motion(path: Path) -> Motion:
             f"{path} has {len(numbers)} numbers, and {count} frames of {channels} channels need "
             f"{count * channels}: it is cut off; fetch it again"
         )
-    return Motion(joints, numbers.reshape(count, channels))
+    if not step > 0:
+        raise StorageError(f"{path}: frames are {step:g} s apart: mend the line Frame Time")
+    return Motion(joints, numbers.reshape(count, channels), step)
 
 
 def _joints(words: Iterator[str], parent: int | None, found: list[Joint]) -> list[Joint]:
@@ -171,7 +183,9 @@ def _joint(words: Iterator[str], parent: int | None, before: list[Joint]) -> Joi
     _expect(words, "OFFSET")
     offset = np.array([float(next(words)) for _ in range(3)])
     _expect(words, "CHANNELS")
-    channels = tuple(islice(words, int(next(words))))
+    channels = tuple(word.lower() for word in islice(words, int(next(words))))
+    if unknown := set(channels) - CHANNELS:
+        raise ValueError(f"'{min(unknown)}' is no channel of a joint")
     first = sum(len(joint.channels) for joint in before)
     return Joint(name, parent, offset, channels, first)
 
