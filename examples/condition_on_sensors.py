@@ -3,15 +3,12 @@
     python examples/condition_on_sensors.py
 
 Functions of one variable that jump between −1 and 1, seen at eight places with noise. Guidance
-makes a denoiser of the trained one and the data; training knows nothing of sensors.
+leads a model whose training knows nothing of sensors.
 """
 
 import torch
 
 import fsdiff as fs
-from fsdiff.inverse.guidance.wiener import WienerGuidance
-from fsdiff.inverse.observations.physical import Physical
-from fsdiff.inverse.observations.points import RandomPoints
 from fsdiff.inverse.references.kriging import JointGaussian
 from fsdiff.metrics.posterior.base import Cases, evaluate
 from fsdiff.metrics.posterior.calibration import Coverage, RankedProbabilityScore
@@ -29,18 +26,14 @@ network = fs.FNO(dimension=1, basis="fourier", width=24, modes=16, layers=3)
 model = fs.Diffusion(network, basis=basis, noise=fs.Standard())
 model.fit(train, [fs.Level(resolution=n, epochs=20, learning_rate=3e-3)], seed=0)
 
-sensors = RandomPoints(number=8, noise=0.05)
+sensors = fs.RandomPoints(number=8, noise=0.05)
 data = sensors.draw(truth, basis, seed=1, indices=range(cases))
-statistics = model.fitted.statistics
-seen = Physical(observation=sensors, statistics=statistics)  # models know normalised fields
-
-conditioned = WienerGuidance()(model.denoiser, seen, data[0])  # of other data by ``given``
 
 
 def guided(y, seed):
     """Draws of the trained model, given the data."""
-    samples = fs.DPMSolver(steps=20)(conditioned.given(y), n, range(draws), seed)
-    return statistics.denormalise(samples.fields)
+    led = {"observed": (sensors, y), "guidance": fs.WienerGuidance()}
+    return model.sample(n=n, indices=range(draws), seed=seed, **led).fields
 
 
 at_sensors = sensors.on(basis, 1, n).forward

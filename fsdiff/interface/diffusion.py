@@ -1,9 +1,10 @@
 """Diffusion models as objects."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+import torch
 from torch import Tensor, nn
 
 from fsdiff.data.statistics import Statistics
@@ -28,7 +29,9 @@ from fsdiff.spaces.basis import Basis
 
 if TYPE_CHECKING:
     from fsdiff.inverse.conditions.base import Condition, Conditioning
+    from fsdiff.inverse.guidance.base import Guidance
     from fsdiff.inverse.observations.base import Observation
+    from fsdiff.methods.guided import Guided
 
 
 class Diffusion(Model):
@@ -59,6 +62,7 @@ class Diffusion(Model):
         self.prediction = prediction or Wiener()
         self.time_sampling = time_sampling or Spectral()
         self.condition = condition
+        self._led: tuple[models.Model, tuple[Any, ...], Guided] | None = None
         self.prediction.check(self.process)
         self.time_sampling.check(self.process)
 
@@ -76,20 +80,58 @@ class Diffusion(Model):
         seed: int = 0,
         condition: Tensor | None = None,
         observed: "tuple[Observation, Tensor] | None" = None,
+        guidance: "Guidance | None" = None,
     ) -> Samples:
         """``fields`` (len(indices), channel, *grid) at level n, in the unit of the data.
 
         Sample i depends on (seed, i) only, and is the same function at all levels as far as the
-        network is; ``sampler`` is DPM-Solver++ in 20 steps unless another one is given. A model
-        with a condition draws given data y (size,) of an observation with
-        ``observed=(observation, y)``, and given none without.
+        network is; ``sampler`` is DPM-Solver++ in 20 steps unless another one is given. With
+        ``observed=(observation, y)`` these are draws given data y (size,), in the unit of the data
+        as well: of any model that ``guidance`` leads to them, or without it of a model with a
+        condition, which knows them.
         """
-        if observed is not None:
-            condition = self.fitted.condition(*observed, n)
         sampler = sampler or DPMSolver()
         sampler.check(self.process)
         sampler.check_grid(self.process, self.basis, n)
+        if guidance is not None:
+            if observed is None or condition is not None:
+                raise ValueError("guidance leads to data: give observed=(observation, data) alone")
+            return self._guided(guidance, sampler, *observed, n, seed)(indices)
+        if observed is not None:
+            if self.condition is None:
+                raise ValueError(
+                    "this model knows no data: lead it, guidance=fs.WienerGuidance(), or train one "
+                    "with a condition"
+                )
+            condition = self.fitted.condition(*observed, n)
         return self._sample(sampler, n, indices, seed, condition)
+
+    def _guided(
+        self,
+        guidance: "Guidance",
+        sampler: Sampler,
+        observation: "Observation",
+        data: Tensor,
+        n: int,
+        seed: int,
+    ) -> Callable[[Sequence[int]], Samples]:
+        """Draws given data; what depends on the observation alone is kept for the next data."""
+        from fsdiff.methods.guided import Guided  # which only those load who ask for it
+
+        fitted, key = self.fitted, (guidance, sampler, observation, n)
+        if self._led is None or self._led[0] is not fitted or self._led[1] != key:
+            statistics = fitted.statistics
+            mask, channels = statistics.mask, len(statistics.mean)
+            if mask is not None:
+                observation = observation.where_present(mask, self.basis)
+            observation.check(self.basis, channels)
+            transformed = statistics.transforms is not None
+            guidance.check_observation(
+                sampler, observation, self.basis, channels, n, transformed=transformed
+            )
+            finest = max(n, statistics.resolution)
+            self._led = (fitted, key, Guided.of(fitted, guidance, sampler, observation, finest))
+        return self._led[2].given(torch.as_tensor(data, dtype=torch.float64), n, seed)
 
     def _method(self, statistics: Statistics, seed: int) -> Method:
         basis = self.basis

@@ -12,12 +12,10 @@ from fsdiff.data import json_files, storage
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.diffusion.samplers.samples import Samples
-from fsdiff.inverse.guidance.problem import Problem
 from fsdiff.inverse.observations.base import Observation
-from fsdiff.inverse.observations.physical import Physical
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.methods import models
-from fsdiff.methods.diffusion import Diffusion
+from fsdiff.methods.guided import Guided
 from fsdiff.parts import build
 from fsdiff.spaces.axes import shape_text
 from fsdiff.stages.files import state_path
@@ -28,7 +26,7 @@ from fsdiff.stages.sample import Drawn, draw_batches, left_over, shards_of
 MOST_DRAWS = 10**6
 """Indices of the draws of a case: those of other cases are different ones."""
 
-Draw = Callable[[range], Samples]
+Draw = Callable[[Sequence[int]], Samples]
 """Physical draws of some indices, given the data of a case."""
 
 
@@ -151,24 +149,14 @@ def _guided(
     config: Mapping[str, Any],
 ) -> Callable[[int], Draw]:
     """Draws of a model that knows nothing of data, or has been told them as well, led by them."""
-    guidance = build("guidance", config["guidance"])
     n, seed = config["resolution"], config["seed"]
-    assert isinstance(model.method, Diffusion)  # as the configuration was checked
-    denoiser = model.method.denoiser.eval()
-    physical = Physical(observation=operator, statistics=model.statistics)
-    problem = Problem(denoiser.law, physical, config["finest"])
+    guidance = build("guidance", config["guidance"])
+    guided = Guided.of(model, guidance, sampler, operator, config["finest"])
 
     def of_case(case: int) -> Draw:
         data = observed.data[case]
-        conditional = guidance.conditional(denoiser, problem, data, sampler)
         told = model.condition(operator, data, n) if config.get("told") else None
-
-        def draw(indices: range) -> Samples:
-            conditions = None if told is None else told.expand(len(indices), *told.shape)
-            drawn = conditional(n, indices, seed, condition=conditions, device=model.device)
-            return model.physical(drawn)
-
-        return draw
+        return guided.given(data, n, seed, told)
 
     return of_case
 

@@ -431,10 +431,11 @@ def _unguided(item: PosteriorDraws, study: "Study", observed: ObservedCases) -> 
     if not observation.differentiable:
         yield ("observation",), "what is observed has no derivative, and guidance follows one"
         return
-    affine = observation.on(basis, channels, item.resolutions[0]).affine and not dataset.transforms
-    noisy = bool((observation.deviations(basis, channels) > 0).all())
+    sampler, n = (item.sampler or experiment.sampler).part, item.resolutions[0]
+    transformed = bool(dataset.transforms)
     try:
-        sampler = (item.sampler or experiment.sampler).part
-        item.guidance.part.check(sampler, affine=affine, noisy=noisy)
+        item.guidance.part.check_observation(
+            sampler, observation, basis, channels, n, transformed=transformed
+        )
     except ValueError as error:
         yield ("guidance",), str(error)

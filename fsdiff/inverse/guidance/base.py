@@ -17,6 +17,7 @@ from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.inverse.guidance.problem import Covariance, Problem
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike
+from fsdiff.spaces.basis import Basis
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,27 @@ class Guidance(ABC):
         ``affine`` tells whether the data depend on fields of the model like that, but for their
         noise, and ``noisy`` whether all of them have any.
         """
+
+    @final
+    def check_observation(
+        self,
+        sampler: Sampler,
+        observation: Observation,
+        basis: Basis,
+        channels: int,
+        n: int,
+        *,
+        transformed: bool = False,
+    ) -> None:
+        """Raise ValueError where data of an observation cannot be followed with a sampler.
+
+        ``transformed`` tells whether the model knows transformed channels.
+        """
+        if not observation.differentiable:
+            raise ValueError("what is observed has no derivative, and guidance follows one")
+        affine = observation.on(basis, channels, n).affine and not transformed
+        noisy = bool((observation.deviations(basis, channels) > 0).all())
+        self.check(sampler, affine=affine, noisy=noisy)
 
     def times_of(self, sampler: Sampler) -> Stepper:
         """The sampler, whose times are followed; ValueError if it has none."""

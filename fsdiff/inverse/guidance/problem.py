@@ -58,6 +58,8 @@ class Problem:
                 f"data of shape {tuple(data.shape)}: the observation {self.observation.kind} has "
                 f"{self.size} numbers"
             )
+        if not data.isfinite().all():
+            raise ValueError("data contain NaN or infinity: observe only what is known, see Some")
         if denoiser.law is not self.law:
             raise ValueError("the problem is of another law: make it of the denoiser's")
         return data.double()
