@@ -18,15 +18,17 @@ from fsdiff.data.sources.formats import (
     netcdf,
     numpy_files,
     pdebench,
+    pictures,
     signatures,
     tensors,
     zarr_store,
 )
 from fsdiff.data.sources.formats.failures import damage_named
+from fsdiff.data.sources.formats.pictures import is_picture
 from fsdiff.data.sources.formats.stored import Arrays, Stored
 from fsdiff.jobs.failures import StorageError
 
-__all__ = ["FORMATS", "SUFFIXES", "Arrays", "Stored", "opened", "readable"]
+__all__ = ["FORMATS", "SUFFIXES", "Arrays", "Stored", "opened", "picture", "readable"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ FORMATS = {
     "safetensors": Format((".safetensors",), tensors.arrays),
     "BVH": Format((".bvh",), motion.arrays),
     "interferogram": Format((interferogram.SUFFIX,), interferogram.arrays),
+    "picture": Format((), pictures.arrays),
 }
 """Name → format; NetCDF-4 and MATLAB 7.3 files are HDF5."""
 
@@ -58,12 +61,18 @@ def readable(path: Path) -> bool:
     """Whether a file, or a folder that is a zarr store, is or promises to be one that is read here.
 
     Those of a usual suffix that hold something else are among them, for ``opened`` to refuse.
+    Pictures are none of them: beside data they show these.
     """
     if path.suffix.lower() in SUFFIXES:
         return True
     with suppress(Exception):  # what cannot even be looked at promises nothing
-        return signatures.format_of(path) in FORMATS
+        return signatures.format_of(path) in FORMATS.keys() - {"picture"}
     return False
+
+
+def picture(path: Path) -> bool:
+    """Whether a file is a picture."""
+    return path.is_file() and is_picture(path)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import torch
 import xarray as xr
 from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat
 
-from fsdiff.data.sources.arrays import Arrays, opened, readable
+from fsdiff.data.sources.arrays import Arrays, opened, picture, readable
 from fsdiff.data.sources.axes import SPACE, Dimension
 from fsdiff.data.sources.blocks import Block, Places
 from fsdiff.data.sources.coordinates import Positions
@@ -102,8 +102,8 @@ class FileData(Source):
     path is one from the working directory, and ``package:NAME/…`` one in an installed package.
     Files count in the order of the list and of their names, samples in the order in which they
     stand there or, with ``shuffle``, in a random one that the data set's seed decides. Formats are
-    told by the contents of files: NetCDF, HDF5, NumPy (``.npy``, ``.npz``), MATLAB, zarr and
-    safetensors.
+    told by the contents of files: NetCDF, HDF5, NumPy (``.npy``, ``.npz``), MATLAB, zarr,
+    safetensors, and pictures (PNG, JPEG) where there is nothing else.
 
     ``layout`` says how fields are arranged: in arrays with the given ``dimensions``, in order,
     which a file may name itself (``array``); in arrays ``u`` of (sample, y, x, time), as in the
@@ -169,7 +169,7 @@ class FileData(Source):
     def _found(self) -> tuple[tuple[Path, ...], dict[Path, str]]:
         """The files, and what is named besides with the reason why it is not read."""
         paths = (self.path,) if isinstance(self.path, str) else self.path
-        return find_files(paths, _may_be_read)
+        return find_files(paths, _may_be_read, picture)
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -12,11 +12,13 @@ from fsdiff.parts import build, find, kinds
 from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis, SineBasis
 
 # What is tested here are measures of any fields; these are of two channels, of flows, shapes and
-# curves, of training fields or of what classifiers see, and are tested beside their closed forms.
+# curves, of training fields or of what networks see, and are tested beside their closed forms.
 OF_PHASES = ("circular_moments", "modulus_error", "phase_gradient", "residues")
 OF_THE_PLANE = ("enstrophy_flux", "published_vorticity", "topology")
 OF_CLASSES = tuple(kind for kind in kinds("metrics") if find("metrics", kind).classified)
-OTHERS = (*OF_PHASES, *OF_THE_PLANE, *OF_CLASSES, "memorisation", "parabolas", "increments")
+OF_PICTURES = ("frechet_efficientnet", "frechet_inception")
+OTHERS = (*OF_PHASES, *OF_THE_PLANE, *OF_CLASSES, *OF_PICTURES)
+OTHERS += ("memorisation", "parabolas", "increments")
 ALL = tuple(kind for kind in kinds("metrics") if kind not in OTHERS)
 BASES = [CosineBasis(), FourierBasis()]
 QUICK = {

@@ -97,8 +97,8 @@ def test_maps_that_torch_differentiates():
     torch.testing.assert_close(found[1].cpu(), found[0])
 
 
-APART = {"parabolas", "increments", "memorisation"}
-"""Measures of curves, and of training fields."""
+APART = {"parabolas", "increments", "memorisation", "frechet_efficientnet", "frechet_inception"}
+"""Measures of curves, of training fields, and of pictures."""
 ANYWHERE = [
     kind for kind in kinds("metrics") if kind not in APART and not find("metrics", kind).classified
 ]

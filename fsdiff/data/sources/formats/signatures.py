@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from fsdiff.data.sources.formats import pictures
 from fsdiff.data.sources.formats.interferogram import SUFFIX
 from fsdiff.data.sources.formats.zarr_store import is_store
 
@@ -18,6 +19,7 @@ BEGINNINGS = {
     b"MATLAB 5.0": "MATLAB",
     b"HIERARCHY": "BVH",
     b"\x1f\x8b": "gzip",
+    **dict.fromkeys(pictures.BEGINNINGS, "picture"),
     **{bytes([0x80, protocol]): "pickle" for protocol in range(2, 6)},
 }
 """First bytes of a file → its format."""
