@@ -31,6 +31,9 @@ NOISE_MODES = 128
 DENSE = 400
 """Regular points that are added to a set where functions on it are compared."""
 
+LARGEST_GRADIENT = 1.0
+"""The norm of gradients beyond which they are shortened."""
+
 SHOWN = 6
 """How many functions are kept for figures."""
 
@@ -155,6 +158,8 @@ class PointSets(Analysis):
             loss = self._loss(network, points, random)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
+            # Random sets with a gap tell little of some modes, and have gradients without bounds.
+            torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
             optimiser.step()
             schedule.step()
         return network.eval()

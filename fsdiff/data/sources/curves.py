@@ -151,7 +151,7 @@ class CurveSource(Source):
             progress(len(indices))
         (axis,), (start, end) = self.basis.axes, self.interval
         every = self.curves.values[:, None, :, None, :]
-        names = self.names or ("value",)
+        names = self.names or (self.meaning,)
         return label(
             fields.astype(stored_type(every, names)),
             indices,

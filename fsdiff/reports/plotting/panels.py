@@ -135,7 +135,7 @@ def scale(
         for axes in panels[:, -1]:
             axes.yaxis.tick_right()
             axes.yaxis.set_major_locator(MaxNLocator(3))
-            axes.yaxis.set_major_formatter("{x:.2g}")
+            axes.yaxis.set_major_formatter("{x:.4g}")
         return
     low, high = colours.get_clim()
     below = min(float(np.nanmin(values)) for values in fields) < low
