@@ -57,6 +57,7 @@ FAMILIES = {
     "likelihood": "inverse.references.likelihoods",
     "annealing": "inverse.references.annealing",
     "adaptation": "inverse.references.adaptation",
+    "tempering": "inverse.references.exchange",
     "posterior_metrics": "metrics.posterior",
     "condition": "inverse.conditions",
 }

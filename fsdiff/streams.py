@@ -70,6 +70,8 @@ class Stream(IntEnum):
     """Ensembles that lead Markov chains from the prior to the posterior."""
     ADAPTATION = 70
     """Seeds of the rounds in which Markov chains learn the law of their steps."""
+    EXCHANGE = 71
+    """Chains beside those of a posterior, and whether they swap with each other."""
 
     INITIAL_STATE = 101
     """Initial states of equations in time."""

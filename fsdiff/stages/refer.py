@@ -55,6 +55,7 @@ def refer(job: Job, *, observation: Path, output: Path, states: Path) -> None:
     )
     remark = _remark(found, observed.samples)
     dataset = dataset.assign_attrs(converged=int(not remark), remark=remark or "none")
+    dataset = dataset.assign_attrs(_diagnostics(found, observed.samples))
     title = f"draws of posteriors by '{method.kind}'"
     storage.write(dataset, output, title=title, provenance=Provenance.of_job(job))
     for state in kept:
@@ -89,6 +90,16 @@ def _fields(source: Source, level: int, latent: Tensor) -> Tensor:
     """Physical fields (draw, channel, *grid), float64, of latent ones."""
     made = law_of(source).fields(source, level)
     return torch.cat([made.evaluate(part.double()) for part in latent.split(64)])
+
+
+def _diagnostics(found: Sequence[Draws], samples: Sequence[int]) -> dict[str, str]:
+    """What draws tell besides, a line for each name: "sample 3: 0.31, 0.28; sample 5: 0.30"."""
+    lines: dict[str, list[str]] = {}
+    for sample, drawn in zip(samples, found, strict=True):
+        for name, values in drawn.diagnostics.items():
+            numbers = ", ".join(f"{value:.3g}" for value in values)
+            lines.setdefault(name, []).append(f"sample {sample}: {numbers}")
+    return {name: "; ".join(each) for name, each in lines.items()}
 
 
 def _remark(found: Sequence[Draws], samples: Sequence[int]) -> str:

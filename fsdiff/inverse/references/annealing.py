@@ -5,7 +5,7 @@ methods for Bayesian elliptic inverse problems", Statistics and Computing, 2015)
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from fsdiff.inverse.references.beginnings import Beginning, Begun, Course, Held
 from fsdiff.inverse.references.fitted import Fitted, FittedLaw, coordinate_functions
 from fsdiff.inverse.references.kernels import Kernel, PreconditionedCrankNicolson
+from fsdiff.inverse.references.ladder import Stage, misfits, stacked, unstacked
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.randomness import generator
 from fsdiff.streams import Stream
@@ -94,6 +95,7 @@ class Ensemble(Course):
         if held is None:
             start = generator(self.seed, Stream.ANNEALING).standard_normal((count, prior.normals))
             self.information, self.number, self.log_step = 0.0, 0, math.log(_FIRST)
+            self.stages: list[Stage] = []
             self._narrow(prior.draw(torch.from_numpy(start)))
             self.first = self.information
             return
@@ -102,6 +104,7 @@ class Ensemble(Course):
         self.number, self.moved = int(values["number"]), int(values["moved"])
         self.log_step = float(values["log_step"])
         self.law = FittedLaw(prior, self.functions, tensors["centre"], tensors["factor"])
+        self.stages = unstacked(tensors, values["shares"], prior, self.functions)
         self._stand(tensors["deviation"])
 
     @property
@@ -128,16 +131,16 @@ class Ensemble(Course):
         """The law, and where the ensemble is."""
         position = {"deviation": self.position.deviation}
         law = {"centre": self.law.centre, "factor": self.law.factor}
+        passed, shares = stacked(self.stages)
         names = ("information", "first", "number", "moved", "log_step")
-        return Held(position | law, {name: getattr(self, name) for name in names})
+        values = {name: getattr(self, name) for name in names} | {"shares": shares}
+        return Held(position | law | passed, values)
 
     def begun(self) -> Begun:
         """About the law with the moments of the ensemble, from some members of it."""
         deviations = self.position.deviation + self.law.shift
-        weights = torch.ones(len(deviations), dtype=torch.float64)
-        law = FittedLaw.of(self.posterior.prior, self.functions, deviations, weights)
-        chosen = torch.arange(self.chains) * len(deviations) // self.chains
-        return Begun(law, deviations[chosen], self.kernel.first)
+        last = self._stage(deviations, self.posterior.observed(deviations))
+        return Begun(last.law, last.deviations, self.kernel.first, [*self.stages, last])
 
     @property
     def _last(self) -> bool:
@@ -151,15 +154,28 @@ class Ensemble(Course):
         """Narrow the errors, and draw the ensemble again in proportion to its weights."""
         self.number, self.moved = self.number + 1, 0
         observed = self.posterior.observed(deviations)
+        self.stages.append(self._stage(deviations, observed))
         before = _potential(self.posterior, observed, self.information)
         self.information = _next(self.posterior, observed, before, self.information)
         weights = _weights(before, _potential(self.posterior, observed, self.information))
         self.law = FittedLaw.of(self.posterior.prior, self.functions, deviations, weights)
         self._stand(deviations[_resampled(weights, self.seed, self.number)] - self.law.shift)
 
+    def _stage(self, deviations: Tensor, observed: Tensor) -> Stage:
+        """What the ensemble is at this information: draws of the prior at none."""
+        prior, weights = self.posterior.prior, torch.ones(len(deviations), dtype=torch.float64)
+        law = FittedLaw.of(prior, self.functions, deviations, weights)
+        if self.information == 0.0:
+            law = FittedLaw(
+                prior, self.functions, 0 * law.centre, torch.eye(len(law.centre)).double()
+            )
+        chosen = torch.arange(self.chains) * len(deviations) // self.chains
+        seen = misfits(self.posterior, observed)
+        return Stage(self.information, seen, law, deviations[chosen])
+
     def _stand(self, deviations: Tensor) -> None:
         """Where the ensemble is, from the mean of the law."""
-        self.target = Fitted.about(_at(self.posterior, self.information), self.law)
+        self.target = Fitted.about(self.posterior.widened(self.information), self.law)
         self.position = _KERNEL.start(self.target, deviations)
 
     def _step(self) -> None:
@@ -174,17 +190,11 @@ class Ensemble(Course):
         self.log_step = min(longer, math.log(_KERNEL.largest))
 
 
-def _at(posterior: Posterior, information: float) -> Posterior:
-    """With errors so wide that data have this share of their information."""
-    likelihood = posterior.likelihood.widened(information**-0.5)
-    return replace(posterior, likelihood=likelihood)
-
-
 def _potential(posterior: Posterior, observed: Tensor, information: float) -> Tensor:
     """Φ of what is observed of an ensemble, (particles,); ∞ where nothing is."""
     if information == 0.0:
         return torch.where(observed.isfinite().all(-1), 0.0, torch.inf)
-    potential = _at(posterior, information).likelihood.potential(observed, posterior.data)
+    potential = posterior.widened(information).likelihood.potential(observed, posterior.data)
     return potential.nan_to_num(nan=torch.inf, posinf=torch.inf)
 
 

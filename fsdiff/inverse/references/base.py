@@ -1,8 +1,8 @@
 """What references share: draws of a posterior, with what there is to say of their convergence."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +18,7 @@ class Draws:
 
     ``remark`` says why they are no reference; empty where they are one. ``r_hat`` is the worst,
     ``effective_size`` the least of all quantities; NaN where draws are independent.
+    ``diagnostics`` are other numbers, by name, that tell how they were drawn.
     """
 
     fields: Tensor
@@ -25,6 +26,7 @@ class Draws:
     effective_size: float
     acceptance: float
     remark: str = ""
+    diagnostics: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def converged(self) -> bool:

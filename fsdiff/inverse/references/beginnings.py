@@ -4,6 +4,7 @@ The way there is made in moves, and stops after any of them, to go on bit for bi
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from fsdiff.inverse.references.fitted import FittedLaw
 from fsdiff.inverse.references.kernels import Kernel
+from fsdiff.inverse.references.ladder import Stage, stacked, unstacked
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.inverse.references.priors import Prior
 
@@ -26,25 +28,33 @@ class Held(NamedTuple):
 class Begun:
     """How chains start: from ``deviations`` (chains, *shape) from the prior's mean.
 
-    Steps are about ``law``, the first of them of the length ``step``.
+    Steps are about ``law``, the first of them of the length ``step``. ``stages`` is what has been
+    passed on the way, if wider errors were.
     """
 
     law: FittedLaw
     deviations: Tensor
     step: float
+    stages: Sequence[Stage] = ()
 
     def held(self) -> Held:
         """For a file."""
         tensors = {"centre": self.law.centre, "factor": self.law.factor}
         tensors |= {"functions": self.law.functions, "deviations": self.deviations}
-        return Held(tensors, {"step": self.step})
+        values: dict[str, Any] = {"step": self.step}
+        if self.stages:
+            passed, values["shares"] = stacked(self.stages)
+            tensors |= passed
+        return Held(tensors, values)
 
     @classmethod
     def restored(cls, held: Held, prior: Prior) -> Self:
         """From what ``held`` gave, about the same prior."""
-        rest = dict(held.tensors)
-        deviations = rest.pop("deviations")
-        return cls(FittedLaw(prior, **rest), deviations, float(held.values["step"]))
+        names = ("functions", "centre", "factor")
+        law = FittedLaw(prior, **{name: held.tensors[name] for name in names})
+        shares = held.values.get("shares", ())
+        stages = unstacked(held.tensors, shares, prior, law.functions) if shares else ()
+        return cls(law, held.tensors["deviations"], float(held.values["step"]), stages)
 
 
 class Course(ABC):

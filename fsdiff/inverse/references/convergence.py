@@ -53,7 +53,8 @@ class Convergence:
         if value > r_hat:
             raise NotConvergedError(
                 f"R̂ of {name} is {value:.3f}, above {r_hat:g}: chains disagree and are no "
-                "reference. Lengthen burn_in and steps, or use a kernel that follows gradients"
+                "reference. Lengthen burn_in and steps, or use tempering, or a kernel that follows "
+                "gradients"
             )
         for part, sizes in (("bulk", self.bulk), ("tail", self.tail)):
             name, value = _worst(sizes, largest=False)

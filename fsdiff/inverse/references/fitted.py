@@ -154,16 +154,17 @@ class Fitted(Posterior):
 
     def potential(self, deviation: Tensor) -> Tensor:
         """Of deviations from the mean of the law, (batch,)."""
-        return super().potential(deviation) + self._difference(deviation)[0]
+        return super().potential(deviation) + self.difference(deviation)[0]
 
     def gradient(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
         """The same, and its gradient; zero where Φ = ∞."""
         potential, gradient = super().gradient(deviation)
-        difference, its_gradient = self._difference(deviation)
+        difference, its_gradient = self.difference(deviation)
         possible = potential.isfinite().view(-1, *[1] * (deviation.ndim - 1))
         return potential + difference, torch.where(possible, gradient + its_gradient, 0.0)
 
-    def _difference(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
+    def difference(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
+        """What it is more than Φ with respect to the prior, and the gradient of that."""
         law = self.law
         own = coordinates_of(deviation, law.functions)
         white, coordinates = law.white(own), law.centre + own

@@ -1,5 +1,10 @@
-"""How probable data are, given what the forward map says of a field: −log of it is Φ."""
+"""How probable data are, given what the forward map says of a field: −log of it is Φ.
 
+With errors that are β^−½ times as wide, Φ is β times the ``misfit`` where that is at most
+``limit``, and ∞ elsewhere.
+"""
+
+import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -18,6 +23,7 @@ class GaussianNoise:
     noise: PositiveFloat | tuple[PositiveFloat, ...]
     kind: Literal["gaussian"] = "gaussian"
     differentiable = True
+    limit = math.inf
 
     def deviations(self, like: Tensor) -> Tensor:
         """As many as observations, or one."""
@@ -28,6 +34,10 @@ class GaussianNoise:
         noise = self.noise
         wide = tuple(factor * x for x in noise) if isinstance(noise, tuple) else factor * noise
         return replace(self, noise=wide)
+
+    def misfit(self, observed: Tensor, data: Tensor) -> Tensor:
+        """Φ itself."""
+        return self.potential(observed, data)
 
     def potential(self, observed: Tensor, data: Tensor) -> Tensor:
         """Φ of observations (batch, count), a number each."""
@@ -59,6 +69,15 @@ class MeanAbsoluteError:
     def widened(self, factor: float) -> "MeanAbsoluteError":
         """With errors that are ``factor`` times as wide."""
         return replace(self, tolerance=factor * self.tolerance, scale=factor * self.scale)
+
+    @property
+    def limit(self) -> float:
+        """The largest misfit."""
+        return 0.5 * (self.tolerance / self.scale) ** 2
+
+    def misfit(self, observed: Tensor, data: Tensor) -> Tensor:
+        """Φ as if there were no tolerance."""
+        return 0.5 * ((observed - data).abs().mean(-1) / self.scale).square()
 
     def potential(self, observed: Tensor, data: Tensor) -> Tensor:
         """Φ of observations (batch, count), a number each."""

@@ -14,18 +14,19 @@ from torch import Tensor
 from fsdiff.inverse.references.adaptation import Adaptation
 from fsdiff.inverse.references.annealing import Annealing
 from fsdiff.inverse.references.base import Draws, Reference
-from fsdiff.inverse.references.beginnings import Beginning, Begun, Held
-from fsdiff.inverse.references.chains import Chains, Plan, State
+from fsdiff.inverse.references.beginnings import Beginning, Begun
+from fsdiff.inverse.references.chains import Chains, Plan
 from fsdiff.inverse.references.convergence import (
     EFFECTIVE,
     R_HAT,
     NotConvergedError,
     convergence,
 )
-from fsdiff.inverse.references.fitted import Fitted
+from fsdiff.inverse.references.exchange import Exchange, Replicas
 from fsdiff.inverse.references.gaussian import laplace
 from fsdiff.inverse.references.kept import Kept
 from fsdiff.inverse.references.kernels import Kernel, PreconditionedCrankNicolson
+from fsdiff.inverse.references.ladder import Rung, ladder
 from fsdiff.inverse.references.likelihoods import Likelihood
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.inverse.references.recentred import Recentred
@@ -33,6 +34,9 @@ from fsdiff.jobs.interruption import interruptible
 
 STRIDE = 32
 """Steps between two looks whether to stop."""
+
+USUAL = 10
+"""How many replicas there usually are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +50,15 @@ class MarkovChains(Reference):
     derivative. With ``adaptation`` steps are about a law that shorter chains have told by their
     draws and gradients. With ``annealing`` chains start from an ensemble that is led from the prior
     to the posterior, and take their steps about the Gaussian law with its moments: that asks for no
-    derivative. With ``likelihood`` errors are not those of the observation. On a grid coarser than
-    that of the data, what it does not resolve of them is an error of the map: choose grids on which
-    that is small against the noise.
+    derivative. With ``tempering`` chains with wider errors, such as the ensemble has passed, run
+    beside these and swap with them, so that they come from one mode to another; convergence is
+    judged by those of the posterior alone. With ``likelihood`` errors are not those of the
+    observation. On a grid coarser than that of the data, what it does not resolve of them is an
+    error of the map: choose grids on which that is small against the noise.
 
     Good values: pcn where maps are cheap or have no derivative, with annealing where data are
-    precise, too; hmc with adaptation where there is a derivative.
+    precise, too, and tempering where posteriors have several modes; hmc with adaptation where there
+    is a derivative.
     """
 
     kernel: Kernel = field(default_factory=PreconditionedCrankNicolson)
@@ -64,6 +71,7 @@ class MarkovChains(Reference):
     recentred: bool = False
     annealing: Annealing | None = None
     adaptation: Adaptation | None = None
+    tempering: Exchange | None = None
     likelihood: Likelihood | None = None
     kind: Literal["chains"] = "chains"
 
@@ -75,6 +83,11 @@ class MarkovChains(Reference):
         if len(asked) > 1:
             raise ValueError(
                 f"{' and '.join(asked)}: steps are about one law; leave out all but one of them"
+            )
+        if self.tempering and not self.annealing:
+            raise ValueError(
+                "tempering: an ensemble tells at which powers of the likelihood chains run; add "
+                "annealing: {kind: ensemble}"
             )
         if self.beginning is not None:
             self.beginning.check_kernel(self.kernel)
@@ -106,8 +119,7 @@ class MarkovChains(Reference):
 
     def length(self, count: int) -> int:
         """Those of a chain, and before it."""
-        before = self.beginning.length(self.chains) if self.beginning else 0
-        return before + self.burn_in + self.steps
+        return self._before + self.burn_in + self.steps
 
     def draw(
         self,
@@ -121,9 +133,10 @@ class MarkovChains(Reference):
         """Draws of the chains, converged or not; of two neighbours the chains are different."""
         self.check(count)
         kept = Kept.read(state)
-        chains = self._chains(posterior, seed, kept, progress)
-        chains.state = kept.restored("chains", lambda held: _restored(held, chains))
-        self._run(chains, kept, progress)
+        replicas = self._replicas(posterior, seed, kept, progress)
+        kept.restored("chains", replicas.restore)
+        self._run(replicas, kept, progress)
+        chains = replicas.cold
         judged = convergence(chains.quantities())
         try:
             judged.check(self.r_hat, self.effective)
@@ -136,24 +149,35 @@ class MarkovChains(Reference):
             effective_size=judged.least_effective,
             acceptance=float(chains.acceptance().mean()),
             remark=remark,
+            diagnostics=replicas.diagnostics,
         )
 
-    def _chains(
-        self, posterior: Posterior, seed: int, kept: Kept, progress: Callable[[int], object]
-    ) -> Chains:
-        """Chains that are about to make their first step."""
-        if self.recentred:
-            return Chains(_recentred(posterior), self.kernel, self.plan, seed)
+    @property
+    def _before(self) -> int:
+        """How many steps of all chains the beginning costs, roughly where there are replicas."""
         if self.beginning is None:
-            return Chains(posterior, self.kernel, self.plan, seed)
+            return 0
+        return self.beginning.length(self.chains * (USUAL if self.tempering else 1))
+
+    def _replicas(
+        self, posterior: Posterior, seed: int, kept: Kept, progress: Callable[[int], object]
+    ) -> Replicas:
+        """Chains that are about to make their first step."""
+        if self.beginning is None:
+            about = _recentred(posterior) if self.recentred else posterior
+            return Replicas([Chains(about, self.kernel, self.plan, seed)])
         begun = kept.restored("begun", lambda held: Begun.restored(held, posterior.prior))
         if begun is None:
             begun = self._begun(posterior, seed, kept, progress)
             kept.write(begun=begun.held())
         else:
-            progress(self.beginning.length(self.chains))
-        about, kernel = Fitted.about(posterior, begun.law), self.kernel.beginning(begun.step)
-        return Chains(about, kernel, self.plan, seed, begun.deviations - begun.law.shift)
+            progress(self._before)
+        rungs, kernel = [Rung(1.0, begun.law, begun.deviations)], self.kernel.beginning(begun.step)
+        if self.tempering is None:
+            return Replicas.on(rungs, posterior, kernel, self.plan, seed)
+        swaps, most = self.tempering.swaps, self.tempering.replicas
+        rungs = ladder(begun.stages, rungs[0], swaps, most)
+        return Replicas.on(rungs, posterior, kernel, self.plan, seed, self.tempering.every)
 
     def _begun(
         self, posterior: Posterior, seed: int, kept: Kept, progress: Callable[[int], object]
@@ -162,7 +186,7 @@ class MarkovChains(Reference):
         assert self.beginning is not None
         fresh = partial(self.beginning.course, posterior, self.kernel, self.chains, seed)
         course = kept.restored("course", fresh) or fresh()
-        length = self.beginning.length(self.chains)
+        length = self._before
         told = round(length * course.share)
         progress(told)
 
@@ -177,23 +201,22 @@ class MarkovChains(Reference):
                 work.check(words)
         return course.begun()
 
-    def _run(self, chains: Chains, kept: Kept, progress: Callable[[int], object]) -> None:
+    def _run(self, replicas: Replicas, kept: Kept, progress: Callable[[int], object]) -> None:
         """To the end, keeping what has been reached."""
         begun = {name: held for name, held in kept.parts.items() if name == "begun"}
 
         def save() -> None:
-            if chains.state is not None:
-                held = Held(chains.state.tensors(), chains.state.counts())
-                kept.write(**begun, chains=held)
+            if replicas.step > 0:
+                kept.write(**begun, chains=replicas.held())
 
-        made = chains.state.step if chains.state else 0
+        made, total = replicas.step, replicas.cold.total
         progress(made)
-        if made == chains.total:
+        if made == total:
             return
         with interruptible(save if kept.path else None) as work:
-            while made < chains.total:
-                made = chains.run(made + STRIDE, progress).step
-                work.check(f"step {made} of {chains.total}")
+            while made < total:
+                made = replicas.run(made + STRIDE, progress)
+                work.check(f"step {made} of {total}")
         save()
 
 
@@ -203,15 +226,6 @@ def _recentred(posterior: Posterior) -> Posterior:
         return Recentred.about(posterior, laplace(posterior))
     except (ValueError, ArithmeticError) as error:
         raise ValueError(f"recentred: {error}; use recentred: false") from error
-
-
-def _restored(held: Held, chains: Chains) -> State:
-    """The state of chains; ValueError where it is that of others."""
-    state = State.restored(*held)
-    expected = (chains.plan.draws, chains.plan.chains, *chains.posterior.prior.shape)
-    if tuple(state.draws.shape) != expected or state.step > chains.total:
-        raise ValueError("these are other chains")
-    return state
 
 
 def _evenly(fields: Tensor, count: int) -> Tensor:

@@ -1,6 +1,6 @@
 """A posterior: a Gaussian prior, a forward map, a likelihood and data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -41,6 +41,10 @@ class Posterior:
     def potential(self, deviation: Tensor) -> Tensor:
         """Φ(mean + q), (batch,)."""
         return _number(self.likelihood.potential(self.observed(deviation), self.data))
+
+    def widened(self, information: float) -> "Posterior":
+        """With errors so wide that data have this share of their information."""
+        return replace(self, likelihood=self.likelihood.widened(information**-0.5))
 
     def gradient(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
         """Φ, and its gradient in the inner product, the mean over nodes; zero where Φ = ∞."""

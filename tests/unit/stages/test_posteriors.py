@@ -305,6 +305,24 @@ def test_an_interrupted_reference_is_continued_case_by_case(tmp_path, monkeypatc
     assert not [*(tmp_path / "states").iterdir()]
 
 
+def test_files_say_how_chains_have_swapped(tmp_path):
+    """Shares of the information from 1 down, one more than rates of swaps, for each case."""
+    study = Study(tmp_path, LOG_NORMAL, PRESSURE, cases=2)
+    annealed = {"kind": "ensemble", "particles": 32, "moves": 1, "modes": 4}
+    plan = {"burn_in": 8, "steps": 16, "annealing": annealed, "tempering": {"kind": "exchange"}}
+    drawn = storage.read_results(study.refer(CHAINS | plan, draws=8))
+    said = [drawn.attrs[name].split("; ") for name in ("information", "swap_rates", "journeys")]
+    for number, parts in enumerate(zip(*said, strict=True)):
+        names, values = zip(*(part.split(": ") for part in parts), strict=True)
+        assert set(names) == {f"sample {140 + number}"}
+        shares, rates, journeys = ([float(x) for x in each.split(", ")] for each in values)
+        assert shares[0] == 1.0
+        assert shares == sorted(shares, reverse=True)
+        assert len(rates) == len(shares) - 1 > 0
+        assert all(0 <= rate <= 1 for rate in rates)
+        assert len(journeys) == 1
+
+
 class _Bar:
     """A progress bar that remembers what it is told."""
 

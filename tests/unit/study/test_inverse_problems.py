@@ -178,6 +178,16 @@ PROBLEMS = [
         {"kind": "chains", "steps": 100, "thin": 25},
         "draws = 40, and 8 chains of 4 keep 32",
     ),
+    (
+        "references.exact.reference",
+        {"kind": "chains", "tempering": {"kind": "exchange"}},
+        "references.exact.reference: tempering: an ensemble tells at which powers",
+    ),
+    (
+        "references.exact.reference",
+        {"kind": "chains", "tempering": {"kind": "simulated"}},
+        'reference.tempering.kind = "simulated": expected "exchange"',
+    ),
     ("references.exact.resolutions", [64], "= 64: no data to compare with; datasets.fields has 16"),
     ("posteriors.guided.experiment", "alne", "known: alone, told, darcy, gauss, adv"),
     ("posteriors.guided.experiment", "gauss", "method gaussian draws nothing given data"),
