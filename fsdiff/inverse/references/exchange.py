@@ -211,10 +211,10 @@ class _Seen:
     def raw(self) -> Position:
         """Deviations from the prior's mean, misfits, and gradients of these if there are any."""
         position = self.state.position
-        more, its_gradient = self.about.difference(position.deviation)
         gradient = position.gradient
         if gradient is not None:
-            gradient = (gradient - its_gradient) / self.information
+            gradient = (gradient - self.about.slope(position.deviation)) / self.information
+        more = self.about.difference(position.deviation)
         misfit = (position.potential - more) / self.information
         return Position(position.deviation + self.about.law.shift, misfit, gradient)
 
@@ -226,12 +226,12 @@ class _Seen:
     def take(self, raw: Position, accepted: Tensor) -> None:
         """Be there, where that is accepted."""
         deviation = raw.deviation - self.about.law.shift
-        more, its_gradient = self.about.difference(deviation)
-        now, potential = self.state.position, self.weight(raw.potential) + more
+        potential = self.weight(raw.potential) + self.about.difference(deviation)
+        now = self.state.position
         chosen = accepted.view(-1, *[1] * (deviation.ndim - 1))
         gradient = None
         if now.gradient is not None and raw.gradient is not None:
-            there = self.information * raw.gradient + its_gradient
+            there = self.information * raw.gradient + self.about.slope(deviation)
             gradient = torch.where(chosen, there, now.gradient)
         self.state.position = Position(
             torch.where(chosen, deviation, now.deviation),

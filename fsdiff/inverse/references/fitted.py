@@ -111,7 +111,7 @@ class FittedLaw(Prior):
     def draw(self, normals: Tensor) -> Tensor:
         """Draws of the prior whose coordinates ξ have become L ξ."""
         z = self.prior.draw(normals)
-        own = coordinates_of(z, self.functions)
+        own = self.coordinates(z)
         return z + torch.tensordot(own @ self.factor.T - own, self.functions, 1)
 
     def covariance(self, gradient: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ class FittedLaw(Prior):
 
     def energy(self, deviation: Tensor) -> Tensor:
         """|q|²_C, with |L⁻¹ξ|² for |ξ|²."""
-        own = coordinates_of(deviation, self.functions)
+        own = self.coordinates(deviation)
         changed = self.white(own).square().sum(-1) - own.square().sum(-1)
         return self.prior.energy(deviation) + changed
 
@@ -135,6 +135,15 @@ class FittedLaw(Prior):
         """The variance at each node."""
         spread = torch.tensordot(self.factor.T, self.functions, 1).square().sum(0)
         return self.prior.variance + spread - self.functions.square().sum(0)
+
+    @cached_property
+    def squares(self) -> Tensor:
+        """⟨f, f⟩ of the functions."""
+        return _squares(self.functions)
+
+    def coordinates(self, deviation: Tensor) -> Tensor:
+        """Those of deviations (..., *shape), (..., count)."""
+        return _inner(deviation, self.functions) / self.squares
 
     def white(self, coordinates: Tensor) -> Tensor:
         """L⁻¹ applied to coordinates (..., count)."""
@@ -154,24 +163,27 @@ class Fitted(Posterior):
 
     def potential(self, deviation: Tensor) -> Tensor:
         """Of deviations from the mean of the law, (batch,)."""
-        return super().potential(deviation) + self.difference(deviation)[0]
+        return super().potential(deviation) + self.difference(deviation)
 
     def gradient(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
         """The same, and its gradient; zero where Φ = ∞."""
         potential, gradient = super().gradient(deviation)
-        difference, its_gradient = self.difference(deviation)
         possible = potential.isfinite().view(-1, *[1] * (deviation.ndim - 1))
-        return potential + difference, torch.where(possible, gradient + its_gradient, 0.0)
+        gradient = torch.where(possible, gradient + self.slope(deviation), 0.0)
+        return potential + self.difference(deviation), gradient
 
-    def difference(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
-        """What it is more than Φ with respect to the prior, and the gradient of that."""
-        law = self.law
-        own = coordinates_of(deviation, law.functions)
-        white, coordinates = law.white(own), law.centre + own
-        difference = 0.5 * (coordinates.square().sum(-1) - white.square().sum(-1))
-        pulled = torch.linalg.solve_triangular(law.factor.T, white.T, upper=True).T
-        along = (coordinates - pulled) / _squares(law.functions)
-        return difference, torch.tensordot(along, law.functions, 1)
+    def difference(self, deviation: Tensor) -> Tensor:
+        """What it is more than Φ with respect to the prior, (batch,)."""
+        own = self.law.coordinates(deviation)
+        white, coordinates = self.law.white(own), self.law.centre + own
+        return 0.5 * (coordinates.square().sum(-1) - white.square().sum(-1))
+
+    def slope(self, deviation: Tensor) -> Tensor:
+        """The gradient of that, like deviations."""
+        law, own = self.law, self.law.coordinates(deviation)
+        pulled = torch.linalg.solve_triangular(law.factor.T, law.white(own).T, upper=True).T
+        along = (law.centre + own - pulled) / law.squares
+        return torch.tensordot(along, law.functions, 1)
 
 
 def _spread(values: Tensor) -> Tensor:
