@@ -1,8 +1,8 @@
 """What studies of inverse problems were to reach, gathered from their pages.
 
 Takes the tables under *Targets* of the pages in ``docs/inverse/`` and puts their rows into the
-section of that name of ``docs/inverse_problems.md``. Studies that have no such page yet are named
-with their targets, and without numbers.
+section of that name of ``docs/inverse_problems.md``. Targets that are on no page yet are named
+without numbers.
 
     python benchmarks/targets.py
 """
@@ -30,22 +30,24 @@ STUDIES = (
 
 
 def rows(name: str) -> Iterator[tuple[str, ...]]:
-    """The rows of a study, from its page or, without numbers, from its configuration."""
+    """The rows of a study: those of its page and, without numbers, what this does not have."""
     page = PAGES / f"{name}.md"
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     found = re.search(r"^## Targets\n\n(?:\|.*\n){2}((?:\|.*\n)*)", text, re.MULTILINE)
-    if found:
-        for line in found[1].splitlines():
-            yield f"[{name}](inverse/{name}.md)", *re.split(r"(?<!\\)\|", line.strip("| \n"))
-        return
+    measured = set()
+    for line in found[1].splitlines() if found else ():
+        statement, *cells = (cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("| \n")))
+        measured.add(statement)
+        yield f"[{name}](inverse/{name}.md)", statement, *cells
     study = load(ROOT / "configs" / f"{name}.yaml")
     for item in study.page.targets if study.page else ():
-        yield f"`{name}`", markdown(item.part.statement), "–", "–", "not measured yet"
+        if (statement := markdown(item.part.statement)) not in measured:
+            yield f"`{name}`", statement, "–", "–", "not measured yet"
 
 
 def section() -> str:
     """The table."""
-    body = [tuple(cell.strip() for cell in row) for name in STUDIES for row in rows(name)]
+    body = [row for name in STUDIES for row in rows(name)]
     lines = [table_row(cells) for cells in (HEADER, ("---", "---", "---", "---:", "---"), *body)]
     return "\n".join(lines) + "\n"
 
