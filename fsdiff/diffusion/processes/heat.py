@@ -13,10 +13,12 @@ from fsdiff.diffusion.processes.path import GaussianPath
 
 @dataclass(frozen=True, kw_only=True)
 class StochasticHeat(GaussianPath):
-    """The stochastic heat equation dX = −a_k X dτ + √2 dW^Q with a_k = shift + length²·|ω_k|².
+    """The stochastic heat equation dX = −a_k X dτ + ε√2 dW^Q with a_k = shift + length²·|ω_k|².
 
-    m = exp(−τ a_k), r² = (1 − exp(−2τ a_k))/a_k with the clock τ = ½∫₀ᵗβ of ``vp``; T = 1. So
-    f = −τ′a_k and g² = 2τ′. Lim et al. (NeurIPS 2023, Hilbert diffusion model).
+    m = exp(−τ a_k), r² = ε² (1 − exp(−2τ a_k))/a_k with the clock τ = ½∫₀ᵗβ of ``vp``; T = 1. So
+    f = −τ′a_k and g² = 2ε²τ′. Lim et al. (NeurIPS 2023, Hilbert diffusion model), with ε = 1. With
+    less ``noise`` ε fields are blurred as before and hardly disturbed, as in inverse heat
+    dissipation; X_T then keeps what m leaves of the data.
 
     They measure |ω| in pixels, πk/n, which on n nodes is ``length`` = 1/n and makes a process of
     its own on every grid. Here length is a fraction of the side, the same on all grids: 1/32 (the
@@ -28,6 +30,7 @@ class StochasticHeat(GaussianPath):
     beta_max: PositiveFloat = 20.0
     shift: PositiveFloat = 1.0
     length: PositiveFloat = 1 / 32
+    noise: PositiveFloat = 1.0
     kind: Literal["stochastic_heat"] = "stochastic_heat"
 
     def log_mean_scale(self, t: Tensor, omega_squared: Tensor) -> Tensor:
@@ -35,9 +38,9 @@ class StochasticHeat(GaussianPath):
         return -self._clock(t) * self.rate(omega_squared)
 
     def noise_variance(self, t: Tensor, omega_squared: Tensor) -> Tensor:
-        """(1 − exp(−2τ a_k))/a_k."""
+        """ε² (1 − exp(−2τ a_k))/a_k."""
         rate = self.rate(omega_squared)
-        return -torch.expm1(-2 * self._clock(t) * rate) / rate
+        return -(self.noise**2) * torch.expm1(-2 * self._clock(t) * rate) / rate
 
     def rate(self, omega_squared: Tensor) -> Tensor:
         """a_k, the rate at which each mode decays."""

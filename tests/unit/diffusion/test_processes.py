@@ -313,6 +313,19 @@ def test_pixels_of_a_grid_are_a_length():
     close(found, torch.exp(-0.5 * integral(t) * (1 + (np.pi * k / n) ** 2)))
 
 
+def test_less_noise_blurs_the_same_and_disturbs_less():
+    """ε scales r and g, and leaves m and f as they are."""
+    t = torch.tensor([[0.01], [0.3], [1.0]], dtype=torch.float64)
+    published, less = StochasticHeat(), StochasticHeat(noise=0.03)
+    close(less.mean_scale(t, OMEGA), published.mean_scale(t, OMEGA))
+    close(less.drift(t, OMEGA), published.drift(t, OMEGA))
+    close(less.noise_scale(t, OMEGA), 0.03 * published.noise_scale(t, OMEGA))
+    close(less.diffusion(t, OMEGA), 0.03 * published.diffusion(t, OMEGA))
+    # What noise leaves to be seen of the data at the end is 1/ε times as much.
+    gained = less.half_log_signal_to_noise(t) - published.half_log_signal_to_noise(t)
+    close(gained, torch.full_like(t, -np.log(0.03)))
+
+
 def test_levels_of_the_exploding_process_are_geometric():
     """Even steps in the coordinate of noise are equal ratios of σ."""
     process = VarianceExploding()
