@@ -21,6 +21,7 @@ PACKAGES = {
     "growth": "fdatools",
     "gait": "fdatools",
     "demand": "sktime",
+    "motions": "sktime",
 }
 """Files by name whose data come with a package."""
 OF_USERS = ("moments",)
