@@ -12,6 +12,7 @@ from fsdiff.diffusion.samplers.multilevel import Multilevel
 from fsdiff.diffusion.samplers.predictor_corrector import PredictorCorrector
 from fsdiff.diffusion.samplers.renoising import Renoising
 from fsdiff.diffusion.samplers.samples import Samples
+from fsdiff.diffusion.samplers.starting_from import StartingFrom
 from fsdiff.diffusion.samplers.times import time_grid
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Renoising",
     "Sampler",
     "Samples",
+    "StartingFrom",
     "Stepper",
     "time_grid",
 ]

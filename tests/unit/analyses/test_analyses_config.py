@@ -20,7 +20,10 @@ def problems(**analyses):
 
 
 STUDIES = ["gaussian", "truncation", "gaussian_mixture", "cem"]
-STUDIES += [f"hdm/{name}" for name in ("calibration", "dissipation", "point_sets", "time_reversal")]
+STUDIES += [
+    f"hdm/{name}"
+    for name in ("calibration", "dissipation", "point_sets", "start_laws", "time_reversal")
+]
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -14,6 +14,7 @@ from fsdiff.diffusion.samplers import (
     PredictorCorrector,
     PublishedAnnealedLangevin,
     Renoising,
+    StartingFrom,
 )
 from fsdiff.diffusion.samplers.base import Run
 from fsdiff.diffusion.samplers.samples import Samples, concatenate
@@ -38,6 +39,7 @@ SAMPLERS = {
     "published": PublishedAnnealedLangevin(steps=STEPS, corrections=2, epsilon=1e-6),
     "corrected": PredictorCorrector(sampler=DPMSolver(steps=STEPS), corrections=2),
     "renoising": Renoising(steps=STEPS),
+    "started": StartingFrom(sampler=DDIM(steps=STEPS, eta=0.7), law="unit_noise"),
     "multilevel": Multilevel(sampler=DPMSolver(steps=STEPS), coarsest=4, tolerance=0.2),
     "multilevel-stochastic": Multilevel(sampler=DDIM(steps=STEPS, eta=1.0), coarsest=4),
 }

@@ -25,6 +25,7 @@ from fsdiff.inverse.guidance.fundps_published import PublishedFunDPS
 from fsdiff.inverse.guidance.moment import MomentGuidance
 from fsdiff.inverse.guidance.pigdm import PseudoinverseGuidance
 from fsdiff.inverse.guidance.replacement import Replacement
+from fsdiff.inverse.guidance.replacement_published import PublishedReplacement
 from fsdiff.inverse.guidance.smc import TwistedSMC
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.observations.averages import Averages
@@ -81,6 +82,7 @@ SAMPLERS = {
     "multilevel": samplers.Multilevel(sampler=samplers.DPMSolver(steps=3), coarsest=4),
     "renoising": samplers.Renoising(steps=2),
     "predictor_corrector": samplers.PredictorCorrector(sampler=samplers.DPMSolver(steps=2)),
+    "starting_from": samplers.StartingFrom(sampler=samplers.DPMSolver(steps=2)),
 }
 SENSORS = RandomPoints(number=3, noise=0.1)
 PLACES = Points(points=((0.2, 0.7), (0.5, 0.5), (0.9, 0.1)), noise=0.1)
@@ -91,6 +93,7 @@ GUIDANCE = [
     PosteriorSampling(),
     PublishedFunDPS(),
     Replacement(),
+    PublishedReplacement(),
     DecoupledAnnealing(),
     TwistedSMC(particles=4),
 ]

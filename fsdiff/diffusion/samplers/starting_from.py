@@ -1,0 +1,78 @@
+"""A sampler that starts from another law than that of X_T, as published ones do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from fsdiff.diffusion.marginal import Marginal
+from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper
+from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
+from fsdiff.spaces.bases import Basis
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartingFrom(Sampler):
+    """``sampler``, from N(0, R_T Q R_T) (``law: noise``) or N(0, Q) (``unit_noise``).
+
+    Without it samplers start from N(0, M_T C M_T + R_T Q R_T), the second moments of X_T, which
+    differs from the first by what is left of the data. The second is for comparison: the code of
+    Lim et al. (NeurIPS 2023) starts from it, although noise of the stochastic heat equation has
+    variances 1/a_k. A reverse process forgets where it started, mode by mode, as the wiener gain
+    m c/(m²c + r²λ) says, and its probability flow does not.
+    """
+
+    sampler: Stepper = field(default_factory=DPMSolver)
+    law: Literal["noise", "unit_noise"] = "noise"
+    kind: Literal["starting_from"] = "starting_from"
+
+    def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
+        """The sampler's own, from another start."""
+        started = _Started(
+            denoiser=run.denoiser,
+            n=run.n,
+            seed=run.seed,
+            dtype=run.dtype,
+            device=run.device,
+            conditions=run.conditions,
+            start=self.law,
+            own=run,
+        )
+        return self.sampler.draw(started, groups)
+
+    def check(self, process: GaussianPath) -> None:
+        """As the sampler."""
+        self.sampler.check(process)
+
+    def check_grid(self, process: GaussianPath, basis: Basis, n: int) -> None:
+        """As the sampler."""
+        self.sampler.check_grid(process, basis, n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Started(Run):
+    """A run whose first states are those of its ``own``, mode by mode made larger or smaller."""
+
+    start: Literal["noise", "unit_noise"]
+    own: Run
+
+    def noise(self, state: State, n: int, *stream: int) -> Tensor:
+        """The same."""
+        return self.own.noise(state, n, *stream)
+
+    def gaussian(self, indices: Sequence[int], t: float, n: int) -> Tensor:
+        """From N(0, v) to the other law."""
+        fields = self.own.gaussian(indices, t, n)
+        marginal = self.law.marginal(torch.tensor([t], dtype=torch.float64), n)
+        return self.law.basis.multiply(fields, self._ratio(marginal).to(fields))
+
+    def _ratio(self, marginal: Marginal) -> Tensor:
+        """Of the deviations of the two laws, (1, channel, *modes); zero where there is no noise."""
+        variance = marginal.variance
+        wanted = marginal.noise_spectrum.expand_as(variance)
+        if self.start == "noise":
+            wanted = wanted * marginal.noise_scale.square()
+        return torch.where(variance > 0, wanted / variance, 0.0).sqrt()

@@ -1,0 +1,77 @@
+"""Samplers that start elsewhere: from which law, and what of that is seen at the end."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from fsdiff.analyses.runs import sample_variance
+from fsdiff.diffusion.exact import ExactDenoiser, gaussian
+from fsdiff.diffusion.processes.heat import StochasticHeat
+from fsdiff.diffusion.samplers.base import Run
+from fsdiff.diffusion.samplers.ddim import DDIM
+from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
+from fsdiff.diffusion.samplers.starting_from import StartingFrom
+from fsdiff.measures.priors.convolution import Bessel, Standard
+from fsdiff.spaces.bases import CosineBasis
+
+LINE, N = CosineBasis(1), 16
+HEAT = StochasticHeat(length=1 / N)
+DATA, NOISE = Bessel(power=0.6), Standard(reference_resolution=N)
+LAWS = ["noise", "unit_noise"]
+
+
+def denoiser(process=HEAT):
+    return ExactDenoiser(gaussian(LINE, DATA), noise=NOISE, process=process)
+
+
+def variances(process, law):
+    """Of the law that a run starts from, of X_T, and of the data."""
+    t, omega = torch.tensor([process.T]).double(), LINE.omega_squared(N)
+    c, q = DATA.eigenvalues(LINE, N), NOISE.eigenvalues(LINE, N)
+    noise = process.noise_variance(t, omega) * q
+    return {"noise": noise, "unit_noise": q}[law], process.mean_scale(t, omega) ** 2 * c + noise, c
+
+
+class Stopped:
+    """A sampler that stays at its first state."""
+
+    def draw(self, run, groups):
+        return [run.gaussian(group, run.law.process.T, run.n) for group in groups]
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_first_states_are_those_of_the_law(law):
+    """The very draws that a run without it starts from, each mode times the deviations' ratio."""
+    run = Run(denoiser(), N, 0, torch.float64, torch.device("cpu"))
+    (found,) = StartingFrom(sampler=Stopped(), law=law).draw(run, [tuple(range(3))])
+    (plain,) = Stopped().draw(run, [tuple(range(3))])
+    wanted, usual, _ = variances(HEAT, law)
+    expected = LINE.forward(plain) * (wanted / usual).sqrt()
+    assert_close(LINE.forward(found), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_the_probability_flow_keeps_a_wrong_start(law):
+    """It is linear in each mode: what starts too large ends too large by the same factor."""
+    wanted, usual, _ = variances(HEAT, law)
+    plain, _ = sample_variance(DPMSolver(steps=20), denoiser(), N)
+    found, cost = sample_variance(StartingFrom(sampler=DPMSolver(steps=20), law=law), denoiser(), N)
+    assert_close(found, plain * wanted / usual, rtol=1e-6, atol=1e-12)
+    assert cost == 20
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("final", [1.0, 20.0])
+def test_the_reverse_process_forgets_it(law, final):
+    """v₀ − c = (m c/v_T)² (v′_T − v_T), the square of what X_0 owes to X_T; with beta_max = 1 much.
+
+    With 100 steps of ancestral sampling to a tenth of what there is to see.
+    """
+    process = StochasticHeat(length=1 / N, beta_max=final)
+    wanted, usual, c = variances(process, law)
+    t, omega = torch.tensor([process.T]).double(), LINE.omega_squared(N)
+    owed = process.mean_scale(t, omega) * c / usual
+    sampler = DDIM(steps=100, eta=1.0)
+    plain, _ = sample_variance(sampler, denoiser(process), N)
+    found, _ = sample_variance(StartingFrom(sampler=sampler, law=law), denoiser(process), N)
+    assert_close((found - plain) / c, owed**2 * (wanted - usual) / c, rtol=0.1, atol=1e-4)
