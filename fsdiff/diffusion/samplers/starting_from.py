@@ -1,5 +1,6 @@
 """A sampler that starts from another law than that of X_T, as published ones do."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,6 +14,9 @@ from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper
 from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.spaces.bases import Basis
 
+MOST_LEFT = 0.1
+"""The largest m/r of the mode ω = 0 at the end of a process, for samples to start from noise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StartingFrom(Sampler):
@@ -21,8 +25,9 @@ class StartingFrom(Sampler):
     Without it samplers start from N(0, M_T C M_T + R_T Q R_T), the second moments of X_T, which
     differs from the first by what is left of the data. The second is for comparison: the code of
     Lim et al. (NeurIPS 2023) starts from it, although noise of the stochastic heat equation has
-    variances 1/a_k. A reverse process forgets where it started, mode by mode, as the wiener gain
-    m c/(m²c + r²λ) says, and its probability flow does not.
+    variances 1/a_k. A reverse process forgets where it started, mode by mode, as the Wiener gain
+    m c/(m²c + r²λ) says, and its probability flow does not. Modes without any noise, of which
+    nothing else would be known, start as they would without it.
     """
 
     sampler: Stepper = field(default_factory=DPMSolver)
@@ -44,8 +49,14 @@ class StartingFrom(Sampler):
         return self.sampler.draw(started, groups)
 
     def check(self, process: GaussianPath) -> None:
-        """As the sampler."""
+        """As the sampler; and refuse processes that end with much of the data left."""
         self.sampler.check(process)
+        end = torch.tensor([process.T], dtype=torch.float64)
+        if float(process.log_ratio(end, torch.zeros_like(end))) > math.log(MOST_LEFT):
+            raise ValueError(
+                f"{self.kind}: much of the mean of the data is left at the end of {process.kind}, "
+                "which noise alone has not; use the sampler inside by itself"
+            )
 
     def check_grid(self, process: GaussianPath, basis: Basis, n: int) -> None:
         """As the sampler."""
@@ -70,9 +81,9 @@ class _Started(Run):
         return self.law.basis.multiply(fields, self._ratio(marginal).to(fields))
 
     def _ratio(self, marginal: Marginal) -> Tensor:
-        """Of the deviations of the two laws, (1, channel, *modes); zero where there is no noise."""
+        """Of the deviations of the two laws, (1, channel, *modes); one where there is no noise."""
         variance = marginal.variance
         wanted = marginal.noise_spectrum.expand_as(variance)
         if self.start == "noise":
             wanted = wanted * marginal.noise_scale.square()
-        return torch.where(variance > 0, wanted / variance, 0.0).sqrt()
+        return torch.where(wanted > 0, wanted / variance, 1.0).sqrt()

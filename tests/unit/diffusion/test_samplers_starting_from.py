@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from fsdiff.analyses.runs import sample_variance
 from fsdiff.diffusion.exact import ExactDenoiser, gaussian
-from fsdiff.diffusion.processes.heat import StochasticHeat
+from fsdiff.diffusion.processes.heat import HeatDissipation, StochasticHeat
 from fsdiff.diffusion.samplers.base import Run
 from fsdiff.diffusion.samplers.ddim import DDIM
 from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
@@ -75,3 +75,10 @@ def test_the_reverse_process_forgets_it(law, final):
     plain, _ = sample_variance(sampler, denoiser(process), N)
     found, _ = sample_variance(StartingFrom(sampler=sampler, law=law), denoiser(process), N)
     assert_close((found - plain) / c, owed**2 * (wanted - usual) / c, rtol=0.1, atol=1e-4)
+
+
+def test_processes_that_keep_the_mean_are_refused():
+    StartingFrom().check(HEAT)
+    for process in (HeatDissipation(), StochasticHeat(noise=0.03)):
+        with pytest.raises(ValueError, match="much of the mean of the data is left"):
+            StartingFrom().check(process)
