@@ -198,6 +198,7 @@ SAMPLERS = {
     "heun": samplers.Heun(steps=6),
     "annealed_langevin": samplers.AnnealedLangevin(steps=4),
     "multilevel": samplers.Multilevel(sampler=samplers.DPMSolver(steps=8), coarsest=8),
+    "starting_from": samplers.StartingFrom(sampler=samplers.DPMSolver(steps=8)),
     "predictor_corrector": samplers.PredictorCorrector(sampler=samplers.DPMSolver(steps=4)),
 }
 
