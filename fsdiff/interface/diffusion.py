@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from fsdiff.inverse.guidance.base import Guidance
     from fsdiff.inverse.observations.base import Observation
     from fsdiff.methods.guided import Guided
+
+
+Data = Tensor | np.ndarray | Sequence[float]
+"""Data of an observation, (size,)."""
 
 
 class Diffusion(Model):
@@ -79,7 +84,7 @@ class Diffusion(Model):
         indices: Sequence[int],
         seed: int = 0,
         condition: Tensor | None = None,
-        observed: "tuple[Observation, Tensor] | None" = None,
+        observed: "tuple[Observation, Data] | None" = None,
         guidance: "Guidance | None" = None,
     ) -> Samples:
         """``fields`` (len(indices), channel, *grid) at level n, in the unit of the data.
@@ -103,7 +108,8 @@ class Diffusion(Model):
                     "this model knows no data: lead it, guidance=fs.WienerGuidance(), or train one "
                     "with a condition"
                 )
-            condition = self.fitted.condition(*observed, n)
+            observation, data = observed
+            condition = self.fitted.condition(observation, torch.as_tensor(data), n)
         return self._sample(sampler, n, indices, seed, condition)
 
     def _guided(
@@ -111,7 +117,7 @@ class Diffusion(Model):
         guidance: "Guidance",
         sampler: Sampler,
         observation: "Observation",
-        data: Tensor,
+        data: Data,
         n: int,
         seed: int,
     ) -> Callable[[Sequence[int]], Samples]:
