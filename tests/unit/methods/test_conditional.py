@@ -156,7 +156,7 @@ def test_conditions_are_those_of_the_public_object(trained):
     with pytest.raises(ValueError, match="data of shape \\(5,\\): the observation random_points"):
         trained.fitted.condition(sensors, torch.zeros(5), 32)
     blind = fs.Diffusion(fs.FNO(dimension=1, width=4), basis=BASIS, noise=fs.Bessel(power=0.6))
-    with pytest.raises(ValueError, match="knows no observations"):
+    with pytest.raises(ValueError, match="this model knows no data: lead it"):
         blind.fit(functions(8, 16)).sample(n=16, indices=[0], observed=(sensors, data[0]))
 
 
