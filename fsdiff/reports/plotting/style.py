@@ -19,7 +19,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 
@@ -182,13 +182,16 @@ def wrapped(label: str, width: int = 24) -> str:
 def plain_ticks(axis: Axis, decades: float = 4.0) -> None:
     """Label 1, 2 and 5 on a logarithmic axis of few decades, plainly; on a long one, powers of ten.
 
+    Where an axis is so short that it has none of these, or one, values in equal steps are labelled.
     Call it when the limits are final, with fewer ``decades`` where there is little room.
     """
     axis.set_minor_formatter(NullFormatter())
     low, high = axis.get_view_interval()
     if high / low > 10**decades:
         return
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    plain = LogLocator(subs=(1.0, 2.0, 5.0))
+    enough = sum(low <= value <= high for value in plain.tick_values(low, high)) > 1
+    axis.set_major_locator(plain if enough else MaxNLocator(4, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 

@@ -26,7 +26,7 @@ from fsdiff.reports.plotting.history import loss_curves
 from fsdiff.reports.plotting.pareto import pareto_front, quality_against_cost
 from fsdiff.reports.plotting.prior_spectrum import prior_spectrum
 from fsdiff.reports.plotting.spectra import spectra
-from fsdiff.reports.plotting.style import WARNING, label_ends, save
+from fsdiff.reports.plotting.style import WARNING, label_ends, plain_ticks, save
 from fsdiff.reports.plotting.table import summary_html
 from fsdiff.reports.summary import as_table, columns
 from fsdiff.spaces.bases import CosineBasis
@@ -465,3 +465,25 @@ def test_losses_are_shown_but_not_ranked():
     table = as_table([{**identity, "trained_at": 32, "loss": 0.5, "one_point_w1": 0.1}])
     ranked = {column.name: column.ranked for column in columns(table)}
     assert ranked == {"one_point_w1": True, "loss": False}
+
+
+@pytest.mark.parametrize(
+    ("limits", "labels"),
+    [
+        ((0.03, 30.0), ["0.05", "0.1", "0.2", "0.5", "1", "2", "5", "10", "20"]),
+        ((0.73, 1.02), ["0.8", "0.9", "1"]),
+        ((3.0, 4.1), ["3", "3.2", "3.4", "3.6", "3.8", "4"]),
+    ],
+)
+def test_logarithmic_axes_are_labelled_however_short_they_are(limits, labels):
+    figure = Figure()
+    axes = figure.subplots()
+    axes.set(yscale="log", ylim=limits)
+    plain_ticks(axes.yaxis)
+    low, high = limits
+    shown = [
+        label.get_text()
+        for label, place in zip(axes.get_yticklabels(), axes.get_yticks(), strict=True)
+        if low <= place <= high
+    ]
+    assert shown == labels
