@@ -44,7 +44,7 @@ from fsdiff.inverse.references.problems import darcy_log_normal, membrane_64
 from fsdiff.inverse.references.recentred import Recentred
 from fsdiff.jobs.atomic import atomic
 from fsdiff.measures.initial import GaussianRandomField
-from fsdiff.metrics.posterior.base import halves
+from fsdiff.metrics.posterior.base import Cases
 from fsdiff.metrics.posterior.moments import PosteriorMoments
 from fsdiff.randomness import generator
 from fsdiff.spaces.bases import CosineBasis
@@ -224,7 +224,7 @@ def exactness(each: Run) -> str:
 def half_against_half(each: Run) -> str:
     """What is left of two halves of the draws of a reference."""
     draws = each.chains.fields().flatten(0, 1)[None]
-    row = PosteriorMoments()(halves(draws, BASIS))
+    row = PosteriorMoments()(Cases(draws[:, 1::2], BASIS, reference=draws[:, ::2]))
     return (
         f"**{each.task}, {each.chains.kernel.kind}, n = {each.n}**: half of the draws against the "
         f"other half: mean {row['posterior_mean']:.3f}, deviation {row['posterior_sd']:.3f}."
