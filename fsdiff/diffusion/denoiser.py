@@ -65,6 +65,9 @@ class Conditions(Protocol):
     def prepared(self) -> bool:
         """Whether nothing has to be measured of fields first."""
 
+    def at(self, condition: Tensor, n: int) -> Tensor:
+        """Conditions (batch, …) at level n."""
+
     def prepare(self, fields: Tensor) -> None:
         """Measure what has to be of normalised training fields (samples, channel, *grid)."""
 

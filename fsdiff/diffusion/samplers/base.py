@@ -107,8 +107,12 @@ class Run:
         if not self.conditions:
             return None
         fields = torch.stack([self.conditions[index] for index in state.indices])
+        fields = fields.to(self.device, self.dtype)
+        known = getattr(self.denoiser, "conditions", None)
+        if known is not None:
+            return known.at(fields, n)
         basis = self.law.basis.repeated(max(1, fields.shape[1] // self.law.channels))
-        return basis.resample(fields.to(self.device, self.dtype), n)
+        return basis.resample(fields, n)
 
 
 @dataclass(frozen=True)

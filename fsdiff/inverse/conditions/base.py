@@ -148,6 +148,13 @@ class Conditioning(nn.Module, ABC):
     ) -> Iterator[tuple[int, JointMoments]]:
         """Those of several, as many together as memory allows, each time with their number."""
 
+    def at(self, condition: Tensor, n: int) -> Tensor:
+        """Conditions (batch, condition channel, *grid) at level n, unchanged where it is theirs."""
+        if self.basis.resolution(condition) == n:
+            return condition
+        own = self.basis.repeated(max(1, condition.shape[1] // self.fields))
+        return own.resample(condition, n)
+
     def completed(self, fields: Tensor, seeds: Sequence[int]) -> Tensor:
         """The functions of which normalised fields (batch, channel, *grid) are what a grid shows.
 

@@ -234,6 +234,14 @@ class CombinedAnywhere(CombinedConditioning):
         places = self._written(observation, n).to(told)
         return torch.cat([told, places.expand(*told.shape[:channel], *places.shape)], channel)
 
+    def at(self, condition: Tensor, n: int) -> Tensor:
+        """With the same places."""
+        if self.basis.resolution(condition) == n:
+            return condition
+        told = super().at(condition[:, :-1], n)
+        places = torch.stack([self._written(own, n) for own in self._observed(condition)])
+        return torch.cat([told, places.to(told)], 1)
+
     def moments_of(
         self, observations: Sequence[Observation], device: torch.device
     ) -> Iterator[tuple[int, JointMoments]]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, final
 import torch
 from torch import Tensor
 
-from fsdiff.diffusion.denoiser import DenoiserLike, Estimate
+from fsdiff.diffusion.denoiser import Conditions, DenoiserLike, Estimate
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Sampler, Stepper
@@ -200,6 +200,11 @@ class GuidedDenoiser:
         self.guidance, self.denoiser, self.problem = guidance, denoiser, problem
         self.law: Law = denoiser.law
         self.data = problem.checked(data, denoiser)
+
+    @property
+    def conditions(self) -> Conditions | None:
+        """Those of the denoiser that is led."""
+        return getattr(self.denoiser, "conditions", None)
 
     def given(self, data: Tensor) -> "GuidedDenoiser":
         """The same with other data of the same observation."""

@@ -211,13 +211,15 @@ def test_what_cannot_be_combined_is_refused(problem):
         known.given(AVERAGES, torch.zeros(4), n)
 
 
-@pytest.mark.parametrize("number", [1, 4])
-def test_sensors_anywhere_leave_nothing_to_learn_of_gaussian_fields(problem, told, number):
+@pytest.mark.parametrize(
+    ("basis", "number"), [(CosineBasis(1), 1), (CosineBasis(1), 4), (FourierBasis(1), 10)]
+)
+def test_sensors_anywhere_leave_nothing_to_learn_of_gaussian_fields(problem, told, basis, number):
     """Of any number at any places, which the condition has; W2 is below one per cent."""
-    gaussian, n = problem(CosineBasis(1)), 32
-    trained = RandomPoints(number=6, noise=0.3)
+    gaussian, n = problem(basis), 32
+    trained = RandomPoints(number=10, noise=0.3)
     statistics = statistics_of(gaussian.denoiser.law.data.spectrum(n), n)
-    known = Combined(operator=trained, fewest=1).conditioning(CosineBasis(1), statistics)
+    known = Combined(operator=trained, fewest=1).conditioning(basis, statistics)
     denoiser = Denoiser(gaussian.denoiser.law, Nothing(), Wiener(), known)
     places = np.random.default_rng(number).random((number, 1)).tolist()
     sensors = Points(points=tuple(map(tuple, places)), noise=0.3)
@@ -252,6 +254,28 @@ def test_drawn_conditions_have_the_places_of_their_data(problem):
         given = known.given(one, torch.zeros(len(one.points)).double(), n)
         torch.testing.assert_close(drawn[number, 1], given[1], rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(drawn[number, 2], given[2])
+
+
+@pytest.mark.parametrize("basis", [CosineBasis(1), FourierBasis(1)])
+def test_samplers_on_coarse_grids_know_where_sensors_are(problem, basis):
+    """Places are numbers and no function, and stay as they are."""
+    gaussian, n = problem(basis), 32
+    operator = RandomPoints(number=6, noise=0.3)
+    statistics = statistics_of(gaussian.denoiser.law.data.spectrum(n), n)
+    known = Combined(operator=operator, fewest=1).conditioning(basis, statistics)
+    sensors = Points(points=((0.13,), (0.58,), (0.91,)), noise=0.3)
+    told = known.given(sensors, torch.tensor([1.0, -1.0, 0.5]).double(), n)[None]
+    assert torch.equal(known.at(told, n), told)
+    coarse = known.at(told, 16)
+    (found,) = known._observed(coarse)
+    np.testing.assert_allclose(found.points, sensors.points, rtol=1e-6)
+    torch.testing.assert_close(coarse[:, :2], basis.repeated(2).resample(told[:, :2], 16))
+    denoiser = Denoiser(gaussian.denoiser.law, Nothing(), Wiener(), known)
+    sampler = fs.Multilevel(sampler=DPMSolver(steps=12), coarsest=8, tolerance=0.2)
+    counted = sampler(denoiser, n, [0], 0, condition=told)
+    assert len(counted.evaluations[0]) > 1
+    direct = DPMSolver(steps=12)(denoiser, n, [0], 0, condition=told).fields
+    assert (counted.fields - direct).norm() < 0.2 * direct.norm()
 
 
 def test_other_sensors_than_those_trained_for_are_refused(problem):
