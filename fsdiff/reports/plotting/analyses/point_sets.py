@@ -23,7 +23,9 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
         row.suptitle(title, fontsize=10)
         for panel, name in zip(panels, result["set"].values.tolist(), strict=True):
             one = result.sel(set=name)
-            panel.plot(one.place, one.function.T, linewidth=0.7, marker=".", markersize=2.0)
+            # Thousands of marks are a megabyte as shapes.
+            marks = {"linewidth": 0.7, "marker": ".", "markersize": 2.0, "rasterized": True}
+            panel.plot(one.place, one.function.T, **marks)
             panel.set(title=name, xticks=[0, 1])
     axes = rows[-1].subplots()
     for title, style in experiment_styles(results).items():
