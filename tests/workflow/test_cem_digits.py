@@ -3,37 +3,20 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import yaml
 from checkout import REPOSITORY
-from snakemake.utils import update_config
+from empty_images import COUNTS, of_empty_images
 
 from fsdiff.study import Configuration, load
 
 CONFIGS = REPOSITORY / "configs"
-COUNTS = (60_000, 10_000)
-
-
-def idx(shape: tuple[int, ...]) -> bytes:
-    """An empty file of this shape in MNIST's format."""
-    lengths = np.array(shape, ">u4").tobytes()
-    return bytes([0, 0, 8, len(shape)]) + lengths + bytes(int(np.prod(shape)))
 
 
 @pytest.fixture(params=["evening", "mnist"])
 def loaded(request: Any, tmp_path: Path) -> Configuration:
     """The study with all of a data set, from empty files of its size."""
-    study: dict[str, Any] = {}
-    for path in (CONFIGS / "cem_digits.yaml", CONFIGS / "cem_digits" / f"{request.param}.yaml"):
-        update_config(study, yaml.safe_load(path.read_text(encoding="utf-8")))
-    source = study["datasets"]["images"]["source"]
-    for key, shape in (("images", (2, 2)), ("labels", ())):
-        paths = [tmp_path / Path(name).name for name in source[key]]
-        for path, count in zip(paths, COUNTS, strict=True):
-            path.write_bytes(idx((count, *shape)))
-        source[key] = [str(path) for path in paths]
-    return load(study)
+    names = ("cem_digits.yaml", f"cem_digits/{request.param}.yaml")
+    return of_empty_images([CONFIGS / name for name in names], "images", tmp_path)
 
 
 def test_larger_versions_ask_the_same_of_more_data(loaded: Configuration) -> None:

@@ -3,39 +3,22 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import yaml
 from checkout import REPOSITORY
-from snakemake.utils import update_config
+from empty_images import COUNTS, of_empty_images
 
 from fsdiff.study import Configuration, load
 
 CONFIGS = REPOSITORY / "configs" / "hdm"
-COUNTS = (60_000, 10_000)
 EVALUATIONS = (10, 20, 50, 100, 200)
 PROCESSES = ("vp", "bessel", "heat", "blurring", "dissipation")
-
-
-def idx(shape: tuple[int, ...]) -> bytes:
-    """An empty file of this shape in MNIST's format."""
-    lengths = np.array(shape, ">u4").tobytes()
-    return bytes([0, 0, 8, len(shape)]) + lengths + bytes(int(np.prod(shape)))
 
 
 @pytest.fixture
 def fashion(tmp_path: Path) -> Configuration:
     """The study with all of Fashion-MNIST, from empty files of its size."""
-    study: dict[str, Any] = {}
-    for name in ("digits.yaml", "digits/fashion.yaml"):
-        update_config(study, yaml.safe_load((CONFIGS / name).read_text(encoding="utf-8")))
-    source = study["datasets"]["small_digits"]["source"]
-    for key, shape in (("images", (2, 2)), ("labels", ())):
-        paths = [tmp_path / Path(name).name for name in source[key]]
-        for path, count in zip(paths, COUNTS, strict=True):
-            path.write_bytes(idx((count, *shape)))
-        source[key] = [str(path) for path in paths]
-    return load(study)
+    names = ("digits.yaml", "digits/fashion.yaml")
+    return of_empty_images([CONFIGS / name for name in names], "small_digits", tmp_path)
 
 
 @pytest.mark.parametrize("size", ["laptop", "fashion"])
