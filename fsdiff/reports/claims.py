@@ -16,6 +16,7 @@ from pydantic import Field, FiniteFloat, PositiveInt
 from scipy.special import stdtrit
 
 from fsdiff.reports.findings import select
+from fsdiff.reports.labels import REFERENCES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,7 +36,9 @@ class Claim:
     ``resolution``; or of a search, which has ``kendall_tau``, ``spearman_rho`` and ``regret`` at
     its fine resolution. ``against`` other experiments it is about the ratio of geometric means to
     each of them, at the same resolution or at ``against_resolution``, of the same metric or of
-    ``against_metric``. With ``epoch`` it is about samples during training, after an epoch of
+    ``against_metric``. ``real``, ``surrogate`` and ``white_noise`` are the references of the data
+    set where no experiment is called so; they are one number, and the interval has the scatter of
+    the experiment alone. With ``epoch`` it is about samples during training, after an epoch of
     the finest level, or about the ``best`` of them. It holds if the number, or every ratio, is from
     ``at_least`` to ``at_most``. What cannot be checked has a reason in ``not_checkable`` instead.
 
@@ -159,7 +162,7 @@ def judge(
     try:
         table = summary if claim.epoch is None else _after(trajectories, claim.epoch, metrics)
         own, *others = (
-            Values(_values(table, metric, *rows))
+            _values(table, metric, *rows, beside=claim.experiment)
             for metric, rows in zip(metrics, claim.rows, strict=True)
         )
         estimates = (
@@ -263,19 +266,24 @@ def _after(
     return trajectories.groupby(identity, as_index=False)[known].min()
 
 
-def _values(summary: pd.DataFrame, metric: str, experiment: str, resolution: int) -> np.ndarray:
-    """A number for each seed; LookupError, with the reason, where there is none."""
+def _values(
+    summary: pd.DataFrame, metric: str, name: str, resolution: int, beside: str | None
+) -> Values:
+    """The numbers of an experiment, or of a reference ``beside`` one, on the same data.
+
+    LookupError, with the reason, where there is none.
+    """
     if metric not in summary:
         raise LookupError(f"the summary has no {metric}")
-    rows = summary[
-        summary["row"].isin(["model", "search"])
-        & (summary["experiment"] == experiment)
-        & (summary["resolution"] == resolution)
-    ]
-    values = rows[metric].dropna().to_numpy(float)
+    known = summary[summary["row"].isin(["model", "search"])]
+    rows = known[known["experiment"] == name]
+    if exact := rows.empty and name in REFERENCES and "dataset" in summary:
+        datasets = known.loc[known["experiment"] == beside, "dataset"]
+        rows = summary[(summary["row"] == name) & summary["dataset"].isin(datasets)]
+    values = rows.loc[rows["resolution"] == resolution, metric].dropna().to_numpy(float)
     if not len(values):
-        raise LookupError(f"the summary has no {metric} of {experiment} at {resolution}")
-    return values
+        raise LookupError(f"the summary has no {metric} of {name} at {resolution}")
+    return Values(values, exact)
 
 
 def _mean(metric: str, values: Values) -> Estimate:

@@ -19,7 +19,8 @@ Welch's; *exact* is what no chance is in), or that of a share of independent tes
 Pearson's). A claim is *reproduced* if the whole interval lies within
 the bounds that it sets, *not reproduced* if none of it does, and *not checkable* where the interval
 holds both, where there is only one seed, or for the reason that is given. Fields are compared with
-test data."""
+test data; `real` are other test data in their place, `surrogate` a Gaussian law with their
+spectrum."""
 
 
 def page(

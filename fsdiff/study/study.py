@@ -14,6 +14,7 @@ from fsdiff.blocks.types import Block, BlockOf, PartBlock, PartOf
 from fsdiff.characters import one_line
 from fsdiff.metrics.results import channel_names, parsed
 from fsdiff.reports.claims import Claim
+from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.posteriors.summary import BASELINES
 from fsdiff.reports.posteriors.targets import Target
 from fsdiff.study.datasets import Dataset
@@ -108,8 +109,7 @@ def _about_the_study(claims: dict[str, PartBlock], info: ValidationInfo) -> dict
         refuse(
             ((name,), problem)
             for name, claim in claims.items()
-            for experiment, resolution in claim.part.rows
-            if (problem := study.missing_rows(experiment, resolution, claim.part.epoch))
+            if (problem := study.missing_rows(claim.part))
         )
         refuse(
             ((name,), problem)
@@ -224,9 +224,29 @@ class Study(Block):
         trajectory, known = self.runs[experiment].trajectory, self.evaluated(experiment)
         return [] if trajectory is None else list(trajectory.resolutions or known)
 
-    def missing_rows(
-        self, name: str, resolution: int, epoch: int | str | None = None
+    def missing_rows(self, claim: Claim) -> str | None:
+        """Why there will be no results that a claim is about, the first reason; or None."""
+        own = self.experiments.get(claim.experiment or "")
+        for name, resolution in claim.rows:
+            if name in REFERENCES and own and name not in {*self.experiments, *self.searches}:
+                problem = self._missing_reference(own.dataset, resolution, claim.epoch)
+            else:
+                problem = self._missing_row(name, resolution, claim.epoch)
+            if problem:
+                return problem
+        return None
+
+    def _missing_reference(
+        self, dataset: str, resolution: int, epoch: int | str | None
     ) -> str | None:
+        """Why references of a data set will not be compared with it there; or None."""
+        if epoch is not None:
+            return "references are those of the end, not of an epoch"
+        if not self.compared(resolution, dataset):
+            return f"no references at {resolution}, where no experiment on {dataset} is evaluated"
+        return None
+
+    def _missing_row(self, name: str, resolution: int, epoch: int | str | None) -> str | None:
         """Why an experiment or a search will have no result there, after that epoch; or None."""
         if name in self.searches:
             fine = self.searches[name].fine.resolution

@@ -90,6 +90,37 @@ def test_the_same_experiment_at_two_resolutions():
     assert finding.estimates[0].value == pytest.approx(3)
 
 
+FLOOR = pd.DataFrame(
+    [
+        *[{"dataset": "one", **row} for row in rows("a", around(3.0))],
+        {"dataset": "one", "row": "real", "resolution": 64, "distance": 2.0},
+        {"dataset": "other", "row": "real", "resolution": 64, "distance": 1.0},
+        {"dataset": "one", "row": "real", "resolution": 32, "distance": 6.0},
+    ]
+)
+
+
+def test_references_of_the_same_data_are_something_to_compare_with():
+    found = judge(claim(against=("real",), at_most=1.6), FLOOR)
+    assert found.verdict == "reproduced"
+    (ratio,) = found.estimates
+    assert ratio.label == "ratio to real"
+    assert ratio.value == pytest.approx(1.5, rel=1e-3)
+    own = ttest_1samp(np.log(around(3.0)), 0).confidence_interval(0.95)
+    assert (ratio.low, ratio.high) == pytest.approx((np.exp(own.low) / 2, np.exp(own.high) / 2))
+    elsewhere = judge(claim(against=("real",), against_resolution=32, at_most=0.6), FLOOR)
+    assert elsewhere.estimates[0].value == pytest.approx(0.5, rel=1e-3)
+    absent = judge(claim(against=("surrogate",), at_most=1.0), FLOOR)
+    assert absent.reason == "the summary has no distance of surrogate at 64"
+
+
+def test_an_experiment_comes_before_a_reference_of_the_same_name():
+    called = [{"dataset": "one", **row} for row in rows("real", around(30.0))]
+    table = pd.concat([FLOOR, pd.DataFrame(called)])
+    (ratio,) = judge(claim(against=("real",), at_most=1.0), table).estimates
+    assert ratio.value == pytest.approx(0.1, rel=1e-3)
+
+
 def test_one_number_of_an_experiment_against_another():
     summary = pd.DataFrame(rows("a", around(1))).assign(before=2 * around(3))
     finding = judge(claim(against=("a",), against_metric="before", at_most=0.5), summary)
@@ -283,6 +314,19 @@ def test_a_configuration_has_claims_about_its_experiments():
     assert described["name"] == "first"
     assert Claim(**{k: v for k, v in described.items() if k != "name"}).rows == (("a", 8),)
     assert loaded.reproduction_slice()["experiments"][0]["train"] == 8
+
+
+def test_references_are_known_where_experiments_are_compared():
+    raw = study(resolution=8, against=["real", "surrogate"], at_most=2.0)
+    assert config.load(raw).claims["first"].part.against == ("real", "surrogate")
+    for changes, problem in {
+        ("against_resolution", 16): "no references at 16, where no experiment on waves is evalu",
+        ("epoch", 1): "no results of a at 8; it is evaluated during training",
+    }.items():
+        wrong = study(resolution=8, against=["real"], at_most=2.0, **dict([changes]))
+        with pytest.raises(config.ConfigurationError) as caught:
+            config.load(wrong)
+        assert caught.value.problems[0].startswith(f"claims.first: {problem}")
 
 
 def test_claims_about_epochs_without_samples_are_refused():
