@@ -88,20 +88,26 @@ class Residues(_OfPhases):
     None of a phase that is smooth on the grid, a third of independent uniform phases: it sees
     whether fringes close. Where there is noise the number depends on the grid.
 
-    Returns ``residues`` of the samples and ``residues_reference``.
+    Returns ``residues`` of the samples and ``residues_reference``, means over fields, and
+    ``residues_w1``, the Wasserstein-1 distance between the laws of each field's share.
     """
 
     kind: Literal["residues"] = "residues"
-    words = (Words("residues", "residues of the phase", "phase", target="reference"),)
+    words = (
+        Words("residues", "residues of the phase", "phase", target="reference"),
+        Words("residues_w1", "residues of the phase, W₁", "phase"),
+    )
 
     @property
     def results(self) -> tuple[str, ...]:
-        """A share, and its target."""
-        return "residues", "residues_reference"
+        """A share, its target, and a distance."""
+        return "residues", "residues_reference", "residues_w1"
 
     def numbers(self, samples: Tensor, reference: Tensor, basis: Basis) -> Iterable[float]:
-        """Shares in both sets."""
-        return [float(residues(fields).double().mean()) for fields in (samples, reference)]
+        """Shares in both sets, and how far their laws are apart."""
+        own, others = (residues(fields).double().mean((1, 2)) for fields in (samples, reference))
+        distance = wasserstein_1(sorted_values([own]), sorted_values([others]))
+        return [float(own.mean()), float(others.mean()), distance]
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,20 @@ def test_residues_of_noise_are_those_of_samples_and_reference():
     row = Residues()(on_circle(9 * normals(4)), on_circle(places()), BASIS)
     assert row["residues_reference"] == 0
     assert row["residues"] > 0.3
+    assert row["residues_w1"] == pytest.approx(row["residues"])  # from none at all
+
+
+def test_residues_that_are_the_same_on_average_are_told_apart_by_their_scatter():
+    rough, smooth = on_circle(9 * normals(4)), on_circle(places().expand(4, N, N))
+    mixed = torch.cat([rough[:2], smooth[:2]])
+    diluted = torch.where((torch.arange(N) < N // 2)[:, None], rough, smooth)
+    row = Residues()(mixed, diluted, BASIS)
+    assert row["residues"] == pytest.approx(row["residues_reference"], rel=0.1)
+    assert (
+        row["residues_w1"]
+        > 0.4 * row["residues"]
+        > 10 * Residues()(rough, rough, BASIS)["residues_w1"]
+    )
 
 
 def test_fields_of_one_channel_are_refused():
