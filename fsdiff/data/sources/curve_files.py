@@ -11,11 +11,13 @@ from pydantic import Field, FiniteFloat
 
 from fsdiff.characters import Line
 from fsdiff.data.sources import arrays
+from fsdiff.data.sources.coordinates import NUMBERS, texts
 from fsdiff.data.sources.curves import (
     CLOSE,
     Curves,
     CurveSource,
     check_interval,
+    places_of,
     without_gaps,
 )
 from fsdiff.data.sources.digest import digest
@@ -50,9 +52,10 @@ class CurveFiles(CurveSource):
     ``variables`` are those that hold curves, one set after the other, with axes ``dimensions``.
 
     ``positions`` are where the points are: numbers, or the name of an array, or of a column where
-    rows are points; without them points are the centres of equal cells. ``ends`` are the ends of
-    the interval, by default the first and the last position. ``groups`` names the column, or array,
-    of what belongs together, such as a date or a subject.
+    rows are points; without them points are where ``basis`` has as many nodes, the centres of equal
+    cells or, on a circle, their left ends. ``ends`` are the ends of the interval, by default the
+    first and the last position, or those with which positions are the points of a ``gram`` basis.
+    ``groups`` names the column, or array, of what belongs together, such as a date or a subject.
 
     A sample has the values of a curve at the nodes of ``basis``, as many as ``nodes``, by default
     as there are points: its own where these are the nodes, else linear between them. Points that
@@ -103,18 +106,33 @@ class CurveFiles(CurveSource):
     @property
     def resolution(self) -> int:
         """Nodes of a sample."""
-        points = getattr(self.basis, "points", None)
-        if points is not None:
-            return len(points)
+        if self._points is not None:
+            return len(self._points)
         return self.nodes or self._read.values.shape[2]
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The ends of the interval: those that are named, or the outermost positions."""
-        positions = self._read.positions
+        """The ends of the interval: those that are named, or the outermost positions.
+
+        Positions that lie to each other as the points of a basis do are these.
+        """
+        positions, points = self._read.positions, self._points
         if self.ends or positions is None:
             return self.ends or (0.0, 1.0)
-        return float(np.nanmin(positions)), float(np.nanmax(positions))
+        start, end = float(np.nanmin(positions)), float(np.nanmax(positions))
+        if points is None or positions.shape != points.shape:
+            return start, end
+        unit = (end - start) / float(points[-1] - points[0])
+        if np.abs((np.sort(positions) - start) / unit + points[0] - points).max() >= CLOSE:
+            return start, end
+        before, behind = float(points[0]), float(1 - points[-1])
+        return start - unit * before, end + unit * behind
+
+    @property
+    def _points(self) -> np.ndarray | None:
+        """Those of a basis that has points of its own, as shares of the interval."""
+        points = getattr(self.basis, "points", None)
+        return None if points is None else np.array(points)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -197,7 +215,14 @@ class CurveFiles(CurveSource):
                 raise StorageError(f"{key} = {name}: {path} has no such column")
         columns = {key: table.column(name) for key, name in named.items()}
         points = table.without([*named.values(), *self.labels])
-        if self.dimensions.index("point") == 0:
+        if np.array_equal(points.values[0, 0], self.positions or ()):
+            raise StorageError(
+                f"{path}: its first row are the positions, and no curve: write names in its place, "
+                "such as t0, t1, …"
+            )
+        if self._upright:
+            if self.groups is not None:
+                raise StorageError(f"groups = {self.groups}: columns are curves; leave it out")
             positions = columns.get("positions")
             if positions is not None and positions.dtype.kind != "f":
                 raise StorageError(f"positions = {self.positions}: {path} has text there")
@@ -213,14 +238,43 @@ class CurveFiles(CurveSource):
 
     def _of_arrays(self, path: Path) -> list[_Read]:
         with arrays.opened(path) as held:
-            groups = None if self.groups is None else self._array(held, self.groups, path).ravel()
+            groups = None if self.groups is None else self._groups(held, self.groups, path)
             positions = (
                 self._array(held, self.positions, path) if isinstance(self.positions, str) else None
             )
-            return [
+            if positions is not None and positions.ndim == 2 and self._upright:
+                positions = positions.T
+            found = [
                 _Read(self._ordered(self._array(held, name, path), name, path), positions, groups)
                 for name in self.variables or self._only(held, path)
             ]
+        for read in found:
+            self._check_lengths(read, path)
+        return found
+
+    @property
+    def _upright(self) -> bool:
+        """Whether points come before curves."""
+        return self.dimensions.index("point") < self.dimensions.index("curve")
+
+    def _check_lengths(self, read: _Read, path: Path) -> None:
+        """Refuse positions and groups of other points and curves than those of an array."""
+        curves, _, points = read.values.shape
+        if read.positions is not None and read.positions.shape not in ((points,), (curves, points)):
+            raise StorageError(
+                f"positions = {self.positions}: {path} has {curves} curves of {points} points, and "
+                f"{' x '.join(map(str, read.positions.shape))} positions"
+            )
+        if read.groups is not None and read.groups.shape != (curves,):
+            raise StorageError(
+                f"groups = {self.groups}: {path} has {curves} curves, and {len(read.groups)} groups"
+            )
+
+    def _groups(self, held: arrays.Arrays, name: str, path: Path) -> np.ndarray:
+        """What curves belong to: numbers, or texts."""
+        if name in held and np.dtype(held[name].values.dtype).kind not in NUMBERS:
+            return texts(held[name]).ravel()
+        return self._array(held, name, path).ravel()
 
     def _array(self, held: arrays.Arrays, name: str, path: Path) -> np.ndarray:
         if name not in held:
@@ -249,14 +303,30 @@ class CurveFiles(CurveSource):
         """Curves with positions, in rising order, as shares of the interval."""
         count = read.values.shape[2]
         if read.positions is None:
-            return Curves(read.values, (np.arange(count) + 0.5) / count, read.groups)
+            return Curves(read.values, self._places_of_points(count), read.groups)
         start, end = self.interval
         self._check_positions(read.positions)
         order = np.argsort(read.positions, axis=-1)  # points that are not there come last
         positions = np.take_along_axis(read.positions, order, axis=-1)
         places = np.broadcast_to(order, (len(read.values), count))[:, None]
         values = np.take_along_axis(read.values, places, axis=-1)
-        return Curves(values, (positions - start) / (end - start), read.groups)
+        curves = Curves(values, (positions - start) / (end - start), read.groups)
+        if self.basis.axes[0].kind == "periodic" and not curves.closed:
+            step = float(np.nanmin(np.diff(positions, axis=-1)))
+            raise StorageError(
+                f"{self.path}: positions {start:g} and {end:g} are one place on a circle, and "
+                f"values there differ: say where it closes, e.g. ends: [{start:g}, {end + step:g}]"
+            )
+        return curves
+
+    def _places_of_points(self, count: int) -> np.ndarray:
+        """Shares of the interval at which points lie that have no positions: nodes of the basis."""
+        if self._points is not None and len(self._points) != count:
+            raise StorageError(
+                f"curves of {self.path} have {count} points, and the basis has "
+                f"{len(self._points)}: say positions"
+            )
+        return places_of(self.basis, count)
 
     def _check_positions(self, positions: np.ndarray) -> None:
         """Refuse two values at a point, and intervals that are not those of the points."""

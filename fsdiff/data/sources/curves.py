@@ -56,22 +56,33 @@ class Curves:
         groups = None if self.groups is None else self.groups[chosen]
         return Curves(self.values[chosen], positions, groups)
 
-    def at(self, nodes: np.ndarray) -> np.ndarray:
+    def at(self, nodes: np.ndarray, *, periodic: bool = False) -> np.ndarray:
         """Values (curve, channel, node) at nodes in [0, 1].
 
         Those of the curves where they have these points; else linear between neighbouring points,
-        and constant beyond the first and the last.
+        the last and the first being neighbours if they are ``periodic``. Otherwise curves are
+        constant beyond these.
         """
         shared = self.positions.ndim == 1 and self.positions.shape == nodes.shape
         if shared and np.abs(self.positions - nodes).max() < CLOSE and self.complete.all():
             return self.values
         found = np.empty((*self.values.shape[:2], len(nodes)))
+        period = 1.0 if periodic else None
         for row, places, values, known in zip(
             found, self._places, self.values, self.known, strict=True
         ):
             for channel, value, there in zip(row, values, known, strict=True):
-                channel[:] = np.interp(nodes, places[there], value[there])
+                channel[:] = np.interp(nodes, places[there], value[there], period=period)
         return found
+
+    @property
+    def closed(self) -> bool:
+        """Whether all that have points at both 0 and 1 have the same values there."""
+        places = self._places
+        last = np.nanargmax(places, axis=1)
+        both = (places[:, 0] < CLOSE) & (np.nanmax(places, axis=1) > 1 - CLOSE)
+        steps = self.values[np.arange(len(last)), :, last] - self.values[:, :, 0]
+        return not (np.abs(steps[both]) > CLOSE * np.nanmax(np.abs(self.values))).any()
 
     def order(self, seed: int) -> tuple[np.ndarray, tuple[int, ...]]:
         """The curves in random order, and how many there are up to the end of each group.
@@ -135,8 +146,7 @@ class CurveSource(Source):
     @cached_property
     def places(self) -> np.ndarray:
         """Nodes of the basis as shares of the interval."""
-        (nodes,), (axis,) = self.basis.axis_nodes(self.resolution), self.basis.axes
-        return np.asarray(nodes) / axis.side
+        return places_of(self.basis, self.resolution)
 
     def generate(
         self,
@@ -146,10 +156,10 @@ class CurveSource(Source):
     ) -> xr.Dataset:
         """Curves ``indices`` of the data set ``seed``, see ``Source.generate``."""
         chosen = self.curves.order(seed)[0][list(indices)]
-        fields = self.curves.of(chosen).at(self.places)
+        (axis,), (start, end) = self.basis.axes, self.interval
+        fields = self.curves.of(chosen).at(self.places, periodic=axis.kind == "periodic")
         if progress is not None:
             progress(len(indices))
-        (axis,), (start, end) = self.basis.axes, self.interval
         every = self.curves.values[:, None, :, None, :]
         names = self.names or (self.meaning,)
         return label(
@@ -162,6 +172,12 @@ class CurveSource(Source):
             meaning=self.meaning,
             units=self.units,
         )
+
+
+def places_of(basis: Basis, count: int) -> np.ndarray:
+    """Where as many nodes of a basis are, as shares of the interval."""
+    (nodes,), (axis,) = basis.axis_nodes(count), basis.axes
+    return np.asarray(nodes) / axis.side
 
 
 def check_interval(basis: Basis) -> None:

@@ -95,7 +95,7 @@ class Pedestrians(CurveSource):
                 groups += [date] * len(whole)
         if not days:
             raise StorageError(f"years = {self.years}: {self.files[0]} has no complete day of them")
-        return Curves(np.array(days)[:, None], (np.arange(24) + 0.5) / 24, np.array(groups))
+        return Curves(np.array(days)[:, None], self.places, np.array(groups))
 
     def _dates(self, dates: np.ndarray) -> list[tuple[str, np.ndarray]]:
         """Each date of the years with its rows."""

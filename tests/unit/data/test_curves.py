@@ -67,6 +67,12 @@ def stored(source):
     return source.curves.values
 
 
+def sampled(source):
+    """Samples (curve, node) of one channel, in the order of the file."""
+    order = source.curves.order(0)[0]
+    return source.generate(np.argsort(order), 0)["field"][:, 0].values
+
+
 def test_rows_of_a_csv_are_curves_without_their_numbers_and_labels(write):
     source = CurveFiles(write("a.csv", CSV), groups="day")
     assert np.array_equal(stored(source), VALUES[:, None])
@@ -166,6 +172,54 @@ def test_points_that_are_not_equidistant_are_nodes_of_a_gram_basis(tmp_path):
     assert np.array_equal(data["field"][:, 0], VALUES[order])
     np.testing.assert_allclose(data["x"], 3 + 5 * x)
     assert source.remarks == ("3 curves of 4 points",)
+
+
+WAVE = np.cos(2 * np.pi * np.add.outer(np.linspace(0, 0.3, 3), np.arange(8) * 3 / 8))
+
+
+def test_points_without_positions_are_nodes_of_the_basis(write):
+    """Whatever nodes these are, values are those of the file."""
+    path, points = write("a.csv", table(WAVE, names=list("abcdefgh"))), (0.02, 0.3, 0.5, 0.97)
+    circle, irregular = FourierBasis(1), GramBasis(points=points, covariance=RBF(length=0.3))
+    np.testing.assert_allclose(sampled(CurveFiles(path, basis=circle)), WAVE, atol=1e-6)
+    with pytest.raises(StorageError, match="have 8 points, and the basis has 4: say positions"):
+        _ = CurveFiles(path, basis=irregular).curves
+    path = write("b.csv", table(VALUES, names=list("abcd")))
+    for positions in (None, points):  # without ends, too
+        source = CurveFiles(path, basis=irregular, positions=positions)
+        assert np.array_equal(sampled(source), VALUES)
+    np.testing.assert_allclose(source.interval, (0, 1), atol=1e-12)
+
+
+def test_curves_on_a_circle_go_on_where_they_began(write):
+    path, circle = write("a.csv", table(WAVE, names=list("abcdefgh"))), FourierBasis(1)
+    halves = tuple(np.arange(8) + 0.5)
+    options = {"positions": halves, "ends": (0.0, 8.0), "nodes": 16, "basis": circle}
+    between = sampled(CurveFiles(path, **options))[:, ::2]
+    np.testing.assert_allclose(between, (WAVE + np.roll(WAVE, 1, 1)) / 2, atol=1e-6)
+    with pytest.raises(StorageError, match=r"positions 0 and 7 are one place on a circle, .*0, 8"):
+        _ = CurveFiles(path, positions=tuple(range(8)), basis=circle).curves
+    path = write("b.csv", table(np.append(WAVE, WAVE[:, :1], 1), names=list("abcdefghi")))
+    source = CurveFiles(path, positions=tuple(range(9)), basis=circle, nodes=8)
+    np.testing.assert_allclose(sampled(source), WAVE, atol=1e-6)
+
+
+def test_positions_of_each_curve_have_the_order_of_its_values(tmp_path):
+    """Also where there are as many curves as points, so that lengths do not tell."""
+    x = np.cumsum(np.random.default_rng(5).random((4, 4)), 1)
+    np.savez(tmp_path / "a.npz", u=2 * x, x=x, g=np.array([*"abba"]))
+    np.savez(tmp_path / "b.npz", u=2 * x.T, x=x.T, g=np.arange(3))
+    rows = CurveFiles(str(tmp_path / "a.npz"), variables=("u",), positions="x", groups="g")
+    options = {"variables": ("u",), "positions": "x", "dimensions": ("point", "curve")}
+    columns = CurveFiles(str(tmp_path / "b.npz"), **options)
+    assert rows.curves.groups.tolist() == [*"abba"]
+    assert np.array_equal(columns.curves.positions, rows.curves.positions)
+    assert np.array_equal(columns.curves.values, rows.curves.values)
+    with pytest.raises(StorageError, match=r"b.npz has 4 curves, and 3 groups"):
+        _ = CurveFiles(str(tmp_path / "b.npz"), **options, groups="g").curves
+    np.savez(tmp_path / "b.npz", u=np.ones((5, 4)), x=x)
+    with pytest.raises(StorageError, match="has 4 curves of 5 points, and 4 x 4 positions"):
+        _ = CurveFiles(columns.path, **options).curves
 
 
 def test_samples_are_a_random_order_of_the_curves(write):
@@ -273,12 +327,13 @@ def table(rows=ROWS, separator=",", names=None, before=None):
         ("a.csv", table().replace("\n", ",\n") + ","),
         ("a.csv", table(names=range(5))),
         ("a.csv", table(names=[0.0, 0.25, 0.5, 0.75, 1.0])),
+        ("a.csv", table(names=[4000.0, 3998.07, 3996.14, 3994.22, 3992.29])),
         ("a.csv", table(names=["", *range(5)], before=list(range(20)))),
         ("a.csv", table(names=["Unnamed: 0", *range(5)], before=list(range(20)))),
     ],
     ids=[
         *("semicolons", "decimal commas", "names and decimal commas", "tabs", "tabs and numbers"),
-        *("ends of rows", "numbered", "positions", "pandas", "pandas twice"),
+        *("ends of rows", "numbered", "positions", "wavenumbers", "pandas", "pandas twice"),
     ],
 )
 def test_tables_are_written_in_many_ways(write, name, text):
@@ -288,6 +343,22 @@ def test_tables_are_written_in_many_ways(write, name, text):
 def test_rows_that_rise_in_equal_steps_are_curves_where_the_next_does_too(write):
     lines = np.arange(12.0).reshape(3, 4)
     assert np.array_equal(stored(CurveFiles(write("a.csv", table(lines))))[:, 0], lines)
+
+
+AGES = (1.0, 1.25, 2.0, 5.0, 11.0, 18.0)
+
+
+def test_a_first_row_that_may_say_where_points_are_is_asked_for(write):
+    """Ages or wavenumbers are no curve, and would be its largest values."""
+    rows = np.random.default_rng(4).standard_normal((4, 6))
+    path = write("a.csv", table([AGES, *rows]))
+    with pytest.raises(StorageError, match=r"a.csv: its first row, 1.0, 1.25, 2.0, …, rises or"):
+        _ = CurveFiles(path).curves
+    path = write("a.csv", table([AGES, *np.sort(rows)]))
+    with pytest.raises(StorageError, match=r"a.csv: its first row are the positions, and no curve"):
+        _ = CurveFiles(path, positions=AGES).curves
+    path = write("a.csv", table([*rows, AGES]))
+    assert np.array_equal(stored(CurveFiles(path))[-1, 0], np.float32(AGES))
 
 
 CLASSES = [i % 3 for i in range(20)]

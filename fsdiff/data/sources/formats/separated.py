@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ SEPARATORS = ("\t", ";", ",")
 """In this order: cells between semicolons may have decimal commas."""
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
+
+FEW = 6
+"""Numbers of which it is hardly chance that they all rise, or all fall."""
 
 UNNAMED = re.compile(r"|unnamed: \d+", re.IGNORECASE)
 """What columns without a name are called, as pandas writes them once it has read them."""
@@ -29,6 +33,8 @@ def read(path: Path, lines: Lines, texts: Collection[str] = ()) -> Table:
     """
     rows = _rows([line.rstrip("\r\n") for _, line in lines])
     named = _has_names(rows)
+    if not named:
+        _check_first(path, rows)
     names = [cell.strip() for cell in rows[0]] if named else numbered(rows[0] if rows else [])
     cells, numbers = rows[named:], [line for line, _ in lines[named:]]
     check_lengths(path, cells, numbers, len(names))
@@ -87,12 +93,31 @@ def _has_names(rows: Rows) -> bool:
 
 
 def _counts(row: Sequence[str]) -> bool:
-    """Whether numbers rise in equal steps."""
-    found = [value_of(cell) for cell in row]
-    if len(found) < 3 or any(value is None for value in found):
+    """Whether numbers rise, or fall, in steps that are equal but for rounding."""
+    if len(row) < 3 or not (steps := _steps(row)):
         return False
-    steps = np.diff(np.array(found, float))
-    return bool(steps[0] > 0 and np.allclose(steps, steps[0], rtol=1e-6))
+    least, most = min(map(abs, steps)), max(map(abs, steps))
+    digits = max(len(cell.strip().partition(".")[2]) for cell in row)
+    return most - least <= max(min(2.5 * 10.0**-digits, 0.05 * most), 1e-6 * most)
+
+
+def _steps(row: Sequence[str]) -> list[float]:
+    """Steps from number to number where these all rise, or all fall; none otherwise."""
+    found = [value_of(cell) for cell in row]
+    steps = [b - a for a, b in pairwise(found) if a is not None and b is not None]
+    one_way = all(step > 0 for step in steps) or all(step < 0 for step in steps)
+    return steps if one_way and len(steps) == len(row) - 1 else []
+
+
+def _check_first(path: Path, rows: Rows) -> None:
+    """Refuse a first row that is probably no curve: it rises or falls, and no other row does."""
+    first, *others = rows or [()]
+    if len(first) >= FEW and len(others) > 1 and _steps(first) and not any(map(_steps, others)):
+        raise StorageError(
+            f"{path}: its first row, {', '.join(first[:3])}, …, rises or falls throughout, as no "
+            "other row does: write names in its place, such as t0, t1, …, if it says where points "
+            "are, and positions; or a row of names above it if it is a curve"
+        )
 
 
 def _numbers(
