@@ -280,9 +280,12 @@ def _values(
     if exact := rows.empty and name in REFERENCES and "dataset" in summary:
         datasets = known.loc[known["experiment"] == beside, "dataset"]
         rows = summary[(summary["row"] == name) & summary["dataset"].isin(datasets)]
-    values = rows.loc[rows["resolution"] == resolution, metric].dropna().to_numpy(float)
-    if not len(values):
+    values = rows.loc[rows["resolution"] == resolution, metric].to_numpy(float)
+    if np.isnan(values).all():
         raise LookupError(f"the summary has no {metric} of {name} at {resolution}")
+    if wrong := int((~np.isfinite(values)).sum()):
+        what = f"{metric} of {name} at {resolution} is no number"
+        raise LookupError(what if exact else f"{what} for {wrong} of {len(values)} seeds")
     return Values(values, exact)
 
 

@@ -59,13 +59,14 @@ def multiples(
 
 
 def _multiple(column: Column, rows: pd.DataFrame, table: pd.DataFrame) -> float:
-    """NaN without samples, or without a floor."""
+    """NaN without samples, without a floor, or where a seed has no number."""
     if rows.empty:
         return float("nan")
     first = rows.iloc[0]
     same = (table["dataset"] == first["dataset"]) & (table["resolution"] == first["resolution"])
     floor = reference(table[same], "real", column)
-    return float(column.deviation(rows).mean()) / floor if floor > 0 else float("nan")
+    mean = float(column.deviation(rows).mean(skipna=False))
+    return mean / floor if floor > 0 else float("nan")
 
 
 def varied(found: pd.DataFrame) -> list[str]:

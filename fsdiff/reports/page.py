@@ -181,7 +181,7 @@ def _table(
 def _cells(
     table: Table, shown: Sequence[Column], rows: pd.DataFrame, beside: pd.DataFrame
 ) -> Iterator[str]:
-    """A cell for each column: the mean over seeds and half of their range, or nothing."""
+    """A cell for each column: mean and half of the range of seeds with a number, or nothing."""
     for column in shown:
         values = rows[column.name].dropna() if column.name in rows else pd.Series(dtype=float)
         if values.empty:
@@ -191,6 +191,8 @@ def _cells(
         if len(values) > 1:
             text += f" ± {number((values.max() - values.min()) / 2)}"
         floor = reference(beside, "real", column)
-        if table.multiples and column.compares and not column.target and floor > 0:
+        if len(values) < len(rows):
+            text += f" ({len(values)} of {len(rows)} seeds)"
+        elif table.multiples and column.compares and not column.target and floor > 0:
             text += f" ({values.mean() / floor:.1f})"
         yield text

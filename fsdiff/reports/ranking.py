@@ -46,7 +46,7 @@ def compared(found: pd.DataFrame) -> pd.DataFrame:
     table = groups["value"].agg(["mean", "std", "min", "max"])
     table = table.rename(columns={"min": "low", "max": "high"})
     table["seconds"] = groups["training_seconds"].mean()
-    table["rank"] = table.groupby(GRID)["mean"].rank(method="min").astype(int)
+    table["rank"] = table.groupby(GRID)["mean"].rank(method="min", na_option="bottom").astype(int)
     wide = table.unstack(GRID)
     coarse = found[GRID].min()
     return wide.sort_values(("mean", coarse), kind="stable")

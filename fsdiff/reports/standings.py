@@ -23,9 +23,9 @@ from fsdiff.reports.summary import (
 class Place:
     """Where an experiment stands, or the surrogate: its distances, one for each column, and mean.
 
-    Distances are in units of the floor where there is one; ``mean`` is the geometric mean, NaN if a
-    distance is unknown. ``trained_at`` is the finest resolution of training, None of what is not
-    trained.
+    Distances are in units of the floor where there is one, NaN if one of the seeds has none;
+    ``mean`` is the geometric mean, NaN if a distance is unknown. ``trained_at`` is the finest
+    resolution of training, None of what is not trained.
     """
 
     name: str
@@ -108,6 +108,8 @@ def _order(place: Place) -> float:
 
 
 def _place(name: str, rows: pd.DataFrame, units: Sequence[tuple[Column, float]]) -> Place:
-    distances = tuple(float(column.deviation(rows).mean()) / floor for column, floor in units)
+    distances = tuple(
+        float(column.deviation(rows).mean(skipna=False)) / floor for column, floor in units
+    )
     trained = rows["trained_at"].max()
     return Place(name, distances, None if pd.isna(trained) else int(trained))

@@ -157,7 +157,7 @@ class Yardsticks:
         cls, compared: Iterable[pd.DataFrame], column: Column, baseline: float, floor: float
     ) -> "Yardsticks":
         """Those of the rows of each that is compared."""
-        means = [float(column.deviation(rows).mean()) for rows in compared]
+        means = [float(column.deviation(rows).mean(skipna=False)) for rows in compared]
         means = [mean for mean in means if not np.isnan(mean)]
         return cls(min(means) if len(set(means)) > 1 else float("nan"), baseline, floor)
 
@@ -168,7 +168,7 @@ class Yardsticks:
 
     def cell(self, rows: pd.DataFrame, column: Column, *, multiples: bool) -> tuple[str, str]:
         """Classes and text of the cell of what is compared; with ``multiples`` of the floor."""
-        text, deviation = value(rows, column), float(column.deviation(rows).mean())
+        text, deviation = value(rows, column), float(column.deviation(rows).mean(skipna=False))
         if not text or np.isnan(deviation):
             return "", text
         classes = ["best"] if deviation == self.best else []
@@ -193,7 +193,7 @@ def number(value: float, column: Column) -> str:
 
 
 def value(rows: pd.DataFrame, column: Column) -> str:
-    """Mean ± standard deviation over rows; nothing where there is no number."""
+    """Mean ± standard deviation over rows, and how many have a number if not all; or nothing."""
     values = rows[column.name].dropna()
     if not len(values):
         return ""
@@ -202,6 +202,8 @@ def value(rows: pd.DataFrame, column: Column) -> str:
         decimals = len(text.partition(".")[2])
         spread = f"{values.std():.{decimals}f}"
         text += f" ± {spread if float(spread) else format(values.std(), '.1g')}"
+    if len(values) < len(rows):
+        text += f" <small>({len(values)} of {len(rows)})</small>"
     return text
 
 

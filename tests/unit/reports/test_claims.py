@@ -192,6 +192,17 @@ def test_what_is_not_in_the_summary_is_said(changes, reason):
     assert (finding.verdict, finding.reason) == ("not checkable", reason)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("against", [(), ("b",), ("real",)])
+def test_a_seed_without_a_number_leaves_a_claim_open(value, against):
+    """The others would speak for it."""
+    summary = pd.concat([FLOOR, pd.DataFrame(rows("b", around(3.0)))])
+    summary.iloc[1, summary.columns.get_loc("distance")] = value
+    finding = judge(claim(against=against, at_most=9.0), summary)
+    assert finding.verdict == "not checkable"
+    assert finding.reason == f"distance of a at 64 is no number for 1 of {len(around(3.0))} seeds"
+
+
 def test_signs_have_no_ratio():
     summary = pd.DataFrame([*rows("a", [-1.0, 1.0]), *rows("b", around(1))])
     finding = judge(claim(against=("b",), at_most=1.0), summary)

@@ -28,6 +28,7 @@ from fsdiff.reports.plotting.prior_spectrum import prior_spectrum
 from fsdiff.reports.plotting.spectra import spectra
 from fsdiff.reports.plotting.style import WARNING, label_ends, plain_ticks, save
 from fsdiff.reports.plotting.table import summary_html
+from fsdiff.reports.standings import standings
 from fsdiff.reports.summary import as_table, columns
 from fsdiff.spaces.bases import CosineBasis
 
@@ -330,6 +331,18 @@ def test_the_table_marks_winners_and_judges_against_surrogate_and_floor():
     assert "best" in winner["one-point kurtosis"][0]
     assert "best" in winner["training [s]"][0]
     assert "better" not in winner["training [s]"][0]
+
+
+def test_an_experiment_does_not_win_by_the_seeds_that_have_a_number():
+    found = results()
+    for row in found:
+        if row["title"] == "multilevel" and row["seed"] == 1:
+            row["one_point_w1"] = float("nan")
+    classes, text = cells(summary_html(found), "multilevel", 16)["one-point W₁"]
+    assert (classes, re.sub("<.*?>", "", text)) == ("first", "0.0200 (1 of 2)")
+    (standing,) = standings(found)
+    assert [place.name for place in standing.places] == ["cold start", "multilevel"]
+    assert np.isnan(standing.places[1].mean)
 
 
 def test_a_metric_blind_to_structure_is_not_coloured():

@@ -269,3 +269,11 @@ def test_the_figure_sets_one_grid_against_the_other():
     places = [handle[0].get_xydata()[0].tolist() for handle in handles]
     assert places == [[1.0, 33.0], [2.0, 30.0], [6.0, 45.0]]
     assert labels == ["name c (places 1, 2)", "name a (places 2, 1)", "name b (places 3, 3)"]
+
+
+def test_a_candidate_without_a_number_is_the_last():
+    runs = [{"point": {"rate": rate, "at": n}, "seed": 0} for n in (8, 16) for rate in (1, 2, 3)]
+    values = [0.3, float("nan"), 0.1, 0.2, float("nan"), 0.4]
+    rows = [{"w1": value, "training_seconds": 1.0} for value in values]
+    found = ranking.compared(ranking.outcomes(runs, rows, "w1"))
+    assert found[("rank", 8)].to_dict() == {"3": 1, "1": 2, "2": 3}
