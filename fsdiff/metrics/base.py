@@ -68,12 +68,16 @@ class Metric(ABC):
 
         ``present`` (channel, *grid), all if absent; at others, fields are continued harmonically.
         By default such nodes have weight zero in inner products, which are then means over all
-        others. Measures that are no functions of inner products see to it in their own way.
+        others, and nodes at different distances have the weights of their shares of the domain.
+        Measures that are no functions of inner products see to it in their own way.
         """
-        if present is None or self.continued:
+        if self.continued:
             return self(samples, reference, basis)
-        share = present.double().mean(basis.grid_axes(), keepdim=True)
-        weights = (present / share.sqrt()).to(samples)
+        shares = basis.shares(basis.resolution(samples))
+        if present is None and bool((shares == 1).all()):
+            return self(samples, reference, basis)
+        there = shares.to(samples.device) * (1 if present is None else present)
+        weights = (there / there.mean(basis.grid_axes(), keepdim=True)).sqrt().to(samples)
         return self(samples * weights, reference * weights, basis)
 
     @abstractmethod

@@ -11,6 +11,7 @@ from fsdiff.metrics.base import Metric
 from fsdiff.metrics.fields import BLOCK
 from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
+from fsdiff.spaces.gram import GramBasis
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,9 @@ def partial_derivatives(u: Tensor, basis: Basis) -> list[Tensor]:
 
     Entry j along the axis belongs to the midpoint of nodes j and j + 1.
     """
+    if isinstance(basis, GramBasis):
+        lengths = torch.from_numpy(np.diff(basis.points)).to(u)
+        return [torch.diff(u) / lengths]
     axes = zip(basis.grid_axes(), basis.axes, strict=True)
     return [
         u.shape[number]

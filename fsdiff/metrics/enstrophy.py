@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -29,6 +29,7 @@ class EnstrophyFlux(Metric):
     number of two sets of real data.
     """
 
+    continued: ClassVar[bool] = True
     kind: Literal["enstrophy_flux"] = "enstrophy_flux"
     words = (
         Words("enstrophy_flux_error", "enstrophy flux, error", "structure"),

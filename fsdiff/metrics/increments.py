@@ -24,6 +24,7 @@ class Increments(Metric):
     """
 
     physical: ClassVar[bool] = True
+    continued: ClassVar[bool] = True
     kind: Literal["increments"] = "increments"
     words = (
         Words("decreasing", "share of curves that decrease anywhere", FAMILY, "reference"),

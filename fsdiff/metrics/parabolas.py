@@ -31,6 +31,7 @@ class Parabolas(Metric):
     amplitude: PositiveFloat = 2.0
     shift: PositiveFloat = 0.02
     physical: ClassVar[bool] = True
+    continued: ClassVar[bool] = True
     at_least: ClassVar[int] = 2
     kind: Literal["parabolas"] = "parabolas"
     words = (

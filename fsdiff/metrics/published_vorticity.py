@@ -29,6 +29,7 @@ class PublishedVorticity(Metric):
     """
 
     physical: ClassVar[bool] = True
+    continued: ClassVar[bool] = True
     kind: Literal["published_vorticity"] = "published_vorticity"
     words = (
         Words("published_pixels_w1", "values, W₁ (published)", "published"),

@@ -25,6 +25,7 @@ class EikonalResidual(Metric):
     """
 
     physical: ClassVar[bool] = True
+    continued: ClassVar[bool] = True
     kind: Literal["eikonal"] = "eikonal"
     words = (Words("eikonal", "eikonal residual", "shape", target="reference"),)
 

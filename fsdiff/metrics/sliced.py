@@ -113,6 +113,8 @@ def white_noise_directions(fields: Tensor, basis: Basis, indices: range, seed: i
     """White noise on the channels and grid of ``fields``, shape (len(indices), channels, *grid).
 
     Direction i depends on (seed, i) only, and its modes on a coarse grid are those on a fine one.
+    Nodes at different distances have the square roots of their shares of the domain as weights, as
+    fields have in ``Metric.compare``.
     """
     channels, n = fields.shape[1], basis.resolution(fields)
     normals = np.empty((len(indices), channels, basis.size(n)))
@@ -120,7 +122,8 @@ def white_noise_directions(fields: Tensor, basis: Basis, indices: range, seed: i
         for channel in range(channels):
             stream = generator(seed, index, channel)
             stream.standard_normal(out=normals[row, channel])
-    return basis.inverse(basis.white_noise(normals, n).to(fields.device), n)
+    noise = basis.inverse(basis.white_noise(normals, n).to(fields.device), n)
+    return noise * basis.shares(n).sqrt().to(noise)
 
 
 def project(fields: Tensor, directions: Tensor) -> Tensor:

@@ -13,6 +13,9 @@ from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.shells import shell_energy, whole_shells
 
+UNEVEN = 1e-3
+"""Deviation of the shares of nodes that is put down to rounding."""
+
 
 @dataclass(frozen=True)
 class SpectrumError(Metric):
@@ -71,6 +74,11 @@ class AutocovarianceError(Metric):
     def results(self) -> tuple[str, ...]:
         """An error."""
         return ("autocovariance_error",)
+
+    def check_grid(self, basis: Basis, n: int) -> None:
+        """Refuse nodes between which there are no equal lags."""
+        if basis.shares(n).std() > UNEVEN:
+            raise ValueError("has lags of equal steps, and nodes are at different distances")
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The error between two sets of at least two fields (N, channels, *grid)."""

@@ -168,6 +168,10 @@ class Basis(ABC):
         """Distance between neighbouring nodes along each axis at level ``n``."""
         return tuple(axis.side / m for axis, m in zip(self.axes, self.grid(n), strict=True))
 
+    def shares(self, n: int) -> Tensor:
+        """How much of the domain each node of level ``n`` stands for, (*grid), one on average."""
+        return torch.ones(self.grid(n), dtype=torch.float64)
+
     def restrict(self, u: Tensor, m: int) -> Tensor:
         """Orthogonal projection onto the functions that level m resolves, on its nodes."""
         n = self.resolution(u)

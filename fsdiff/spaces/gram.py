@@ -85,6 +85,11 @@ class GramBasis(Basis):
         edges = np.concatenate([[0.0], (x[1:] + x[:-1]) / 2, [1.0]])
         return np.diff(edges)
 
+    def shares(self, n: int) -> Tensor:
+        """The same, of which one is the mean."""
+        self._check_count(n)
+        return n * torch.from_numpy(self.weights())
+
     def forward(self, u: Tensor) -> Tensor:
         """Orthonormal coefficients Σ_i w_i φ_k(x_i) u_i, real, (..., k)."""
         self._check_count(u.shape[-1])
