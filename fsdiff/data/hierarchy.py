@@ -305,7 +305,7 @@ def _coherence(
 
 def _coarse_nodes(fine: xr.DataArray, axis: Axis, count: int) -> xr.DataArray:
     """Coordinates of the coarse nodes of an axis whose fine nodes are given, in the same units."""
-    if axis.held or fine.size == 1:
+    if axis.held or fine.size in (1, count):
         return fine
     own = axis.positions(fine.size)
     length = float(fine[-1] - fine[0]) / (own[-1] - own[0])

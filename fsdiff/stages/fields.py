@@ -85,8 +85,9 @@ def _emptied(fields: Tensor, statistics: Statistics) -> Tensor:
 
 
 def _length(dataset: xr.Dataset, basis: Basis, n: int) -> float:
-    nodes = dataset[basis.axes[-1].name].values
-    return float(nodes[1] - nodes[0]) / basis.spacings(n)[-1]
+    """Of a unit of the basis, in that of the positions."""
+    nodes, own = dataset[basis.axes[-1].name].values, basis.axis_nodes(n)[-1]
+    return float((nodes[-1] - nodes[0]) / (own[-1] - own[0]))
 
 
 def fields(job: Job, *, data: Path, samples: Sequence[Path], figures: Mapping[str, Path]) -> None:

@@ -16,8 +16,11 @@ from fsdiff.data import hierarchy, storage
 from fsdiff.data.hierarchy import merge, restrict, statistics
 from fsdiff.data.storage import Provenance
 from fsdiff.jobs.failures import StorageError
+from fsdiff.measures.priors.kernel import RBF
 from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
 from fsdiff.spaces.downsampling import Average, Spectral
+from fsdiff.spaces.gram import GramBasis
+from fsdiff.stages.labels import describe_fields, label
 
 PROVENANCE = Provenance({"source": {"kind": "test"}, "seed": 5}, "0123456789abcdef", 5)
 SPLIT = {"train": 12, "validation": 3, "test": 5}
@@ -311,6 +314,22 @@ def test_restriction_is_the_projection_with_the_coordinates_of_its_nodes(basis, 
     assert coarse["y"].attrs == {"units": "m", "long_name": "height"}
     assert coarse["field"].attrs == {"units": "K"}
     assert list(coarse["split"].values) == list(dataset["split"].values)
+
+
+def test_points_at_different_distances_stay_where_they_are():
+    """There is one level of them, which is the data; samples say the same."""
+    points = np.array([0.02, 0.1, 0.3, 0.97])
+    basis = GramBasis(points=tuple(points), covariance=RBF(length=0.3))
+    values = np.random.default_rng(0).standard_normal((20, 1, 4)).astype(np.float32)
+    curves = xr.Dataset(
+        {"field": (("sample", "channel", "x"), values, {"units": "cm"})},
+        coords={"sample": range(20), "channel": ["u"], "x": ("x", 20 * points, {"units": "a"})},
+    )
+    level = restrict(curves, 4, Spectral(), basis)
+    assert np.array_equal(level["x"], 20 * points)
+    assert np.array_equal(level["field"], values)
+    described = describe_fields(level, basis)
+    np.testing.assert_allclose(label(torch.from_numpy(values), basis, described)["x"], 20 * points)
 
 
 def test_statistics_go_along_unchanged():
