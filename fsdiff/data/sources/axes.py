@@ -186,8 +186,13 @@ def _firm(stored: Stored, own: Axes) -> Axes:
 
 
 def _named(stored: Stored, own: Axes, space: Dimensions | None) -> Axes:
-    """Axes as the file names them."""
+    """Axes as the file names them; a single height of fields on a plane is left out."""
     shape = stored.shape
+    if {"y", "x"} <= set(own):
+        own = tuple(
+            None if (found, length) == ("z", 1) else found
+            for found, length in zip(own, shape, strict=True)
+        )
     remedy = f"say what they are, e.g. dimensions: [{', '.join(_likely(shape, space))}]"
     if stored.dimensions is None:
         raise StorageError(f"{stored.where} has shape {shape} and axes without names; {remedy}")

@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 from fsdiff import parts
-from fsdiff import study as config
 from fsdiff.data.sources.files import FileData
 from fsdiff.spaces.bases import CosineBasis
+from fsdiff.study.datasets import Dataset
 
 COSINE = CosineBasis()
 SAMPLES, FRAMES, N = 5, 3, 4
@@ -165,7 +165,7 @@ def test_dimensions_of_each_variable_can_be_configured(tmp_path):
         "variables": ["u", "a"],
         "dimensions": {"u": ["sample", "time", "y", "x"], "a": ["y", "x", "sample"]},
     }
-    dataset = config.datasets.Dataset.model_validate(
+    dataset = Dataset.model_validate(
         {
             "source": block,
             "split": {"train": 1, "validation": 1, "test": 3},
@@ -277,3 +277,16 @@ def test_the_remedy_has_as_many_axes_as_the_array(tmp_path):
     ):
         path = npz(tmp_path, u=values)
         refused(path, (), rf"axes without names; .* dimensions: {re.escape(remedy)}$")
+
+
+@pytest.mark.parametrize("name", ["depth", "height", "z"])
+def test_a_single_height_is_left_out(tmp_path, name):
+    """As in fields of the surface of the sea, beside others that have no depth."""
+    fields = xr.Dataset(
+        {"thetao": (("time", name, "lat", "lon"), A[:, None]), "zos": (("time", "lat", "lon"), -A)},
+        coords={"time": range(SAMPLES), name: [0.494], "lat": range(N), "lon": range(N)},
+    )
+    fields.to_netcdf(tmp_path / "a.nc")
+    source = FileData(str(tmp_path / "a.nc"), variables=("thetao", "zos"), frames="samples")
+    data = source.generate(range(SAMPLES), 0)
+    np.testing.assert_array_equal(data.field, np.stack([A, -A], 1).astype(np.float32))
