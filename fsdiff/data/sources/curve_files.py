@@ -21,7 +21,7 @@ from fsdiff.data.sources.curves import (
     without_gaps,
 )
 from fsdiff.data.sources.digest import digest
-from fsdiff.data.sources.formats.table import no_points
+from fsdiff.data.sources.formats.table import counting, no_points
 from fsdiff.data.sources.formats.tables import SUFFIXES, read_table
 from fsdiff.data.sources.paths import find_files
 from fsdiff.jobs.failures import StorageError
@@ -154,13 +154,26 @@ class CurveFiles(CurveSource):
     def remarks(self) -> tuple[str, ...]:
         """How many curves there are, whether between points, and how many are left out."""
         count, points = self._read.values.shape[::2]
-        found, curves = [f"{count} curves of {points} points"], self.curves
+        found, curves = [f"{count} curves of {points} points{self._named}"], self.curves
         shared = curves.positions.ndim == 1 and len(curves.positions) == len(self.places)
         if not shared or np.abs(curves.positions - self.places).max() >= CLOSE:
             found.append("samples are linear between the points of the curves, which are no nodes")
         if left := len(self._read.values) - len(curves.values):
             found.append(f"{left} curves that lack values are left out")
         return tuple(found)
+
+    @property
+    def _named(self) -> str:
+        """What the first file calls these axes, if it does, for a remark."""
+        path = self.files[0]
+        if _is_table(path):
+            return ""
+        with arrays.opened(path) as held:
+            names = held[(self.variables or self._only(held, path))[0]].dimensions
+        if names is None:
+            return ""
+        called = dict(zip(self.dimensions, names, strict=True))
+        return f", which {path} calls '{called['curve']}' and '{called['point']}'"
 
     def check(self) -> None:
         """Raise ValueError where files, or names in them, are not there."""
@@ -223,6 +236,12 @@ class CurveFiles(CurveSource):
         if self._upright:
             if self.groups is not None:
                 raise StorageError(f"groups = {self.groups}: columns are curves; leave it out")
+            if found := [] if "positions" in columns else counting(points):
+                raise StorageError(
+                    f"{path}: column '{found[0]}' rises or falls throughout, as no other does: say "
+                    f"positions: {found[0]} if it says where points are, or labels: ['{found[0]}'] "
+                    "if it is no curve"
+                )
             positions = columns.get("positions")
             if positions is not None and positions.dtype.kind != "f":
                 raise StorageError(f"positions = {self.positions}: {path} has text there")

@@ -361,6 +361,30 @@ def test_a_first_row_that_may_say_where_points_are_is_asked_for(write):
     assert np.array_equal(stored(CurveFiles(path))[-1, 0], np.float32(AGES))
 
 
+def test_columns_that_say_where_points_are_are_no_curves(write):
+    """Years would be a curve of their own, and a row for each value one of three points."""
+    names, options = ["year", "anna", "bob"], {"dimensions": ("point", "curve")}
+    text = table(ROWS[:, :2], names=names, before=list(range(1990, 2010)))
+    path = write("a.csv", text)
+    with pytest.raises(StorageError, match=r"column 'year' rises .* say positions: year if it"):
+        _ = CurveFiles(path, **options).curves
+    for choice in ({"positions": "year"}, {"labels": ("year",)}):
+        curves = CurveFiles(path, **options, **choice).curves
+        assert np.array_equal(curves.values[:, 0], ROWS[:, :2].T)
+    long = [[subject, t, ROWS[subject, t]] for subject in range(20) for t in range(5)]
+    with pytest.raises(StorageError, match="column 'id' is unlike all others"):
+        _ = CurveFiles(write("b.csv", table(long, names=["id", "t", "y"]))).curves
+
+
+def test_what_a_file_calls_curves_and_points_is_told(tmp_path):
+    path = str(tmp_path / "a.nc")
+    xr.Dataset({"u": (("time", "station"), VALUES)}).to_netcdf(path)
+    told = f"3 curves of 4 points, which {path} calls 'time' and 'station'"
+    assert CurveFiles(path).remarks == (told,)
+    (turned,) = CurveFiles(path, dimensions=("point", "curve")).remarks
+    assert re.fullmatch("4 curves of 3 points, which .* calls 'station' and 'time'", turned)
+
+
 CLASSES = [i % 3 for i in range(20)]
 
 
@@ -412,6 +436,16 @@ def test_targets_behind_curves_are_no_channel(write):
     text = text.replace("walking", "1.5").replace("running", "2.5")
     source = CurveFiles(write("a.ts", text), missing="drop")
     assert stored(source).shape == (2, 2, 4)
+
+
+def test_tags_are_read_in_any_case_and_comments_left_out(write):
+    text = TS.replace("@classLabel true", "@ClassLabel TRUE").replace("@data\n", "@data\n# c: d\n")
+    assert stored(CurveFiles(write("a.ts", text), missing="drop")).shape == (2, 2, 4)
+    ranges = ARFF.replace("numeric", "numeric [-100,100]")
+    assert stored(CurveFiles(write("a.arff", ranges), missing="drop")).shape == (2, 1, 4)
+    texts = ARFF.replace("numeric", "string").replace("REAL", "string")
+    with pytest.raises(StorageError, match=r"a.arff has no numeric attributes"):
+        _ = CurveFiles(write("a.arff", texts)).curves
 
 
 def points(*positions):

@@ -13,6 +13,12 @@ from fsdiff.jobs.failures import StorageError
 MISSING = {"", "?", "nan", "-nan", "na", "<na>", "n/a", "#n/a", "#na", "null", "none"}
 """What stands for no value, in any case."""
 
+FEW = 4
+"""Columns that a table may have in which each row is a value, with what it belongs to."""
+
+MANY = 5
+"""Steps that are hardly all up, or all down, by chance."""
+
 NO_LETTERS = re.compile(r"[\W\d_]+")
 """What is left out of a name to see of what kind it is."""
 
@@ -59,12 +65,15 @@ def no_points(table: Table) -> list[str]:
     """Columns of numbers that are probably classes or the like, and no points of curves.
 
     Those with another kind of name than nearly all others, such as a class beside t0, t1, t2, …;
-    and where there are no names, whole numbers, few of them, beside fractions in all others.
+    and where there are no names, whole numbers, few of them, beside fractions in all others. Where
+    few columns all have names of their own, such as id, t and y, whole numbers that come again.
     """
     stems = [_stem(name) for name in table.names]
     stem, count = Counter(stems).most_common(1)[0]
     if count == len(stems):
         return [] if stem else _classes(table)
+    if count == 1 and len(stems) <= FEW:
+        return _repeated(table)
     if count < 3 or len(stems) - count > max(1, len(stems) // 10):
         return []
     return [name for name, own in zip(table.names, stems, strict=True) if own != stem]
@@ -80,8 +89,26 @@ def _classes(table: Table) -> list[str]:
     return [table.names[whole[0]]] if few else []
 
 
+def _repeated(table: Table) -> list[str]:
+    """Columns of whole numbers that come again, beside others of fractions."""
+    columns = table.values[:, 0].T
+    whole = (columns == np.rint(columns)).all(1)
+    if whole.all():
+        return []
+    again = [len(np.unique(column)) <= len(column) // 2 for column in columns]
+    return [name for name, *both in zip(table.names, whole, again, strict=True) if all(both)]
+
+
 def _stem(name: str) -> str:
     return "" if value_of(name) is not None else NO_LETTERS.sub("", name.lower())
+
+
+def counting(table: Table) -> list[str]:
+    """The only column that rises, or falls, from row to row: years, and no curve."""
+    steps = np.diff(table.values[:, 0], axis=0)
+    found = [*np.flatnonzero((steps > 0).all(0) | (steps < 0).all(0))]
+    alone = len(found) == 1 and len(table.names) > 1 and len(steps) >= MANY
+    return [table.names[found[0]]] if alone else []
 
 
 def numbered(columns: Sequence[object]) -> tuple[str, ...]:

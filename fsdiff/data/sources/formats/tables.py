@@ -41,7 +41,7 @@ def _arff(path: Path, lines: Lines) -> Table:
         if found := ATTRIBUTE.fullmatch(line):
             if found["type"].lower().startswith("relational"):
                 raise StorageError(f"{path}, line {number}: relational attribute; use the .ts file")
-            numeric = found["type"].lower() in {"numeric", "real", "integer"}
+            numeric = found["type"].lower().split()[0] in {"numeric", "real", "integer"}
             attributes.append((found["quoted"] or found["name"], numeric))
         elif line.lower() == "@data":
             body = place + 1
@@ -53,6 +53,8 @@ def _arff(path: Path, lines: Lines) -> Table:
     check_lengths(path, cells, [number for number, _ in rows], len(attributes))
     _check_numbers(path, cells, [n for n, _ in rows], [numeric for _, numeric in attributes])
     columns = list(zip(*cells, strict=True))
+    if not any(numeric for _, numeric in attributes):
+        raise StorageError(f"{path} has no numeric attributes: it holds no curves")
     kept = [place for place, (_, numeric) in enumerate(attributes) if numeric]
     return Table(
         _values([[columns[place] for place in kept]])[0].T[:, None],
@@ -70,19 +72,20 @@ def _ts(path: Path, lines: Lines) -> Table:
 
     Curves that are shorter than others end with NaN.
     """
-    tags = {
-        words[0].lower(): words[1:] for _, line in lines if (words := line.split())[0][0] == "@"
-    }
+    words = (line.lower().split() for _, line in lines if line.startswith("@"))
+    tags = {tag: values for tag, *values in words}
     start = next((i for i, (_, line) in enumerate(lines) if line.lower() == "@data"), None)
-    if start is None or len(lines) == start + 1:
-        raise StorageError(f"{path} has no rows after @data: it is no .ts file")
+    if start is None:
+        raise StorageError(f"{path} has no line @data: it is no .ts file")
     if tags.get("@timestamps", ["false"])[0] == "true":
         raise StorageError(f"{path} has points with time stamps: write curves and times as arrays")
     has_class = any(
         tags.get(tag, ["false"])[0] == "true" for tag in ("@classlabel", "@targetlabel")
     )
-    rows = [line.split(":") for _, line in lines[start + 1 :]]
-    numbers = [number for number, _ in lines[start + 1 :]]
+    body = [(number, line) for number, line in lines[start + 1 :] if not line.startswith("#")]
+    if not body:
+        raise StorageError(f"{path} has no rows after @data: it is no .ts file")
+    numbers, rows = [number for number, _ in body], [line.split(":") for _, line in body]
     check_lengths(path, rows, numbers, len(rows[0]))
     last = len(rows[0]) - has_class
     curves = [[channel.split(",") for channel in row[:last]] for row in rows]
