@@ -21,7 +21,7 @@ from fsdiff.data.sources.curves import (
     without_gaps,
 )
 from fsdiff.data.sources.digest import digest
-from fsdiff.data.sources.formats.table import counting, no_points
+from fsdiff.data.sources.formats.table import counting, no_points, uneven
 from fsdiff.data.sources.formats.tables import SUFFIXES, read_table
 from fsdiff.data.sources.paths import find_files
 from fsdiff.jobs.failures import StorageError
@@ -241,6 +241,11 @@ class CurveFiles(CurveSource):
                     f"{path}: column '{found[0]}' rises or falls throughout, as no other does: say "
                     f"positions: {found[0]} if it says where points are, or labels: ['{found[0]}'] "
                     "if it is no curve"
+                )
+            if self.positions is None and uneven(table.index):
+                raise StorageError(
+                    f"{path}: its column without a name has numbers in unequal steps: if they say "
+                    "where points are, name it, and say so as positions, else leave it out"
                 )
             positions = columns.get("positions")
             if positions is not None and positions.dtype.kind != "f":

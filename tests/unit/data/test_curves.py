@@ -371,6 +371,9 @@ def test_columns_that_say_where_points_are_are_no_curves(write):
     for choice in ({"positions": "year"}, {"labels": ("year",)}):
         curves = CurveFiles(path, **options, **choice).curves
         assert np.array_equal(curves.values[:, 0], ROWS[:, :2].T)
+    index = table(ROWS[:, :2], names=["", "anna", "bob"], before=list(np.arange(20.0) ** 2))
+    with pytest.raises(StorageError, match="its column without a name has numbers in unequal"):
+        _ = CurveFiles(write("c.csv", index), **options).curves
     long = [[subject, t, ROWS[subject, t]] for subject in range(20) for t in range(5)]
     with pytest.raises(StorageError, match="column 'id' is unlike all others"):
         _ = CurveFiles(write("b.csv", table(long, names=["id", "t", "y"]))).curves

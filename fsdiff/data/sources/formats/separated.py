@@ -38,7 +38,8 @@ def read(path: Path, lines: Lines, texts: Collection[str] = ()) -> Table:
     names = [cell.strip() for cell in rows[0]] if named else numbered(rows[0] if rows else [])
     cells, numbers = rows[named:], [line for line, _ in lines[named:]]
     check_lengths(path, cells, numbers, len(names))
-    pairs = zip(names, zip(*cells, strict=True), strict=bool(cells))
+    pairs = [*zip(names, zip(*cells, strict=True), strict=bool(cells))]
+    unnamed = [column for name, column in pairs if UNNAMED.fullmatch(name)]
     columns = {name: column for name, column in pairs if not UNNAMED.fullmatch(name)}
     if not columns or len(columns) != sum(not UNNAMED.fullmatch(name) for name in names):
         raise StorageError(f"{path} holds no rows, or two columns of one name: write it again")
@@ -51,7 +52,8 @@ def read(path: Path, lines: Lines, texts: Collection[str] = ()) -> Table:
             values[name] = found
     if not values:
         raise StorageError(f"{path} has no column of numbers: are cells separated by commas?")
-    return Table(np.array([*values.values()]).T[:, None], tuple(values), labels)
+    index = tuple(value_of(cell) for cell in unnamed[0]) if unnamed else ()
+    return Table(np.array([*values.values()]).T[:, None], tuple(values), labels, index)
 
 
 def _rows(lines: Sequence[str]) -> Rows:

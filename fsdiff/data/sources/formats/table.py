@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +30,14 @@ Lines = Sequence[tuple[int, str]]
 class Table:
     """Numbers (row, channel, column) of a file, NaN where there are none.
 
-    ``names`` are those of the columns and ``labels`` columns of text, by name.
+    ``names`` are those of the columns and ``labels`` columns of text, by name. ``index`` is what
+    stands in a column without a name, if there is one.
     """
 
     values: np.ndarray
     names: tuple[str, ...]
     labels: dict[str, np.ndarray] = field(default_factory=dict)
+    index: tuple[float | None, ...] = ()
 
     def column(self, name: str) -> np.ndarray:
         """A column of labels, or of numbers."""
@@ -46,9 +48,8 @@ class Table:
     def without(self, names: Sequence[str]) -> "Table":
         """The table without some columns of numbers."""
         kept = [place for place, name in enumerate(self.names) if name not in names]
-        return Table(
-            self.values[..., kept], tuple(self.names[place] for place in kept), self.labels
-        )
+        names = tuple(self.names[place] for place in kept)
+        return replace(self, values=self.values[..., kept], names=names)
 
 
 def value_of(cell: str) -> float | None:
@@ -109,6 +110,15 @@ def counting(table: Table) -> list[str]:
     found = [*np.flatnonzero((steps > 0).all(0) | (steps < 0).all(0))]
     alone = len(found) == 1 and len(table.names) > 1 and len(steps) >= MANY
     return [table.names[found[0]]] if alone else []
+
+
+def uneven(index: Sequence[float | None]) -> bool:
+    """Whether rows have numbers that are not in equal steps, such as ages."""
+    found = np.array([value for value in index if value is not None], float)
+    if len(found) < max(3, len(index)):
+        return False
+    steps = np.diff(found)
+    return bool(np.ptp(steps) > 1e-3 * np.abs(steps).max())
 
 
 def numbered(columns: Sequence[object]) -> tuple[str, ...]:
