@@ -103,5 +103,7 @@ class Stream(IntEnum):
     """Which particles are kept."""
     BASELINE = 135
     """Draws given data that need no model, other ones than those of a reference."""
+    UNITS = 136
+    """Fields that tell the sizes of data."""
     CONDITION = 141
     """Data that conditional models are trained with."""

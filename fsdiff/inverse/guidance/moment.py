@@ -17,7 +17,8 @@ class MomentGuidance(DenoiserGuidance):
 
     Rozet et al. (MMPS, 2024), with Q for their white noise. (Γ + H V H*) w = y − H x̂_0 is solved by
     conjugate gradients, each of whose ``iterations`` costs one vector–Jacobian product of the
-    network, until the residual is below ``tolerance`` of what it was. Observations that are not
+    network, until the residual is below ``tolerance`` of what it was, each datum in
+    units of its own deviation. Observations that are not
     linear are linearised at x̂_0.
     """
 
@@ -36,5 +37,8 @@ class MomentGuidance(DenoiserGuidance):
         def bracket(data: Tensor) -> Tensor:
             return noise * data + observed.jvp(estimate, spread(data)).double()
 
-        system = Iterative(bracket, iterations=self.iterations, tolerance=self.tolerance)
+        units = question.problem.units(question.n, estimate.device)
+        system = Iterative(
+            bracket, units=units, iterations=self.iterations, tolerance=self.tolerance
+        )
         return estimate + spread(system.solve(question.residual(estimate)))

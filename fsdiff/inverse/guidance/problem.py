@@ -15,7 +15,9 @@ from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.systems import Dense, Iterative, Rows, System
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike, node_weights
+from fsdiff.randomness import normals
 from fsdiff.spaces.basis import Basis
+from fsdiff.streams import Stream
 
 MOST_DATA = 1500
 """The most data whose covariance is kept as a matrix; for more there are conjugate gradients."""
@@ -44,6 +46,7 @@ class Problem:
         self._map = lru_cache(maxsize=16)(self._make_map)
         self._rows = lru_cache(maxsize=4)(self._make_rows)
         self._hidden = lru_cache(maxsize=4)(self._make_hidden)
+        self._units = lru_cache(maxsize=16)(self._make_units)
         self._joint_root = lru_cache(maxsize=4)(self._make_joint_root)
 
     @property
@@ -87,7 +90,8 @@ class Problem:
     def linearised(self, symbol: Tensor, u: Tensor) -> System:
         """Γ + H V H* with H = G′(u) for one field u (1, channel, *grid), float64."""
         basis, noise = self.law.basis, self.noise(u)
-        observed = self.map(basis.resolution(u))
+        n = basis.resolution(u)
+        observed = self.map(n)
         if self.size <= MOST_DATA:
             matrix = Rows.of(observed, u, basis).gram(symbol, self._complex)
             return Dense(torch.diag(noise) + matrix)
@@ -96,7 +100,11 @@ class Problem:
             spread = symbols.multiply(basis, observed.vjp(u, data), symbol)
             return noise * data + observed.jvp(u, spread)
 
-        return Iterative(apply, iterations=ITERATIONS, tolerance=TOLERANCE)
+        return self._iterative(apply, n, symbol.device)
+
+    def units(self, n: int, device: torch.device) -> Tensor:
+        """The size of each datum at level n, noise included, (size,): about its deviation."""
+        return self._units(n, device)
 
     def noise(self, like: Tensor) -> Tensor:
         """The diagonal of Γ where ``like`` lives, float64."""
@@ -121,7 +129,7 @@ class Problem:
             result = variances * data + observed.jvp(fields, spread)
             return result + self._all_modes(data) if beyond else result
 
-        return Iterative(apply, iterations=ITERATIONS, tolerance=TOLERANCE)
+        return self._iterative(apply, n, symbol.device)
 
     def symbol(self, covariance: "Covariance", time: Tensor, n: int) -> Tensor:
         """V at level n and time (1,), (channel, *coefficients) or joint for all channels."""
@@ -151,7 +159,7 @@ class Problem:
         """N(0, Γ) data from independent N(0, 1) numbers (batch, size), Γ that of level n."""
         if not self._beyond(n):
             return white * self.noise(white).sqrt()
-        return white @ Dense(self.noise_covariance(n, white.device)).factor.T
+        return white @ _root(self.noise_covariance(n, white.device)).T
 
     def _zero(self, n: int, like: Tensor, count: int = 1) -> Tensor:
         """Fields that are zero, where affine maps have the derivative that they have everywhere."""
@@ -180,6 +188,22 @@ class Problem:
         like = torch.zeros((), dtype=torch.float64, device=device)
         return Rows.of(self.map(n), self._zero(n, like), self.law.basis)
 
+    def _make_units(self, n: int, device: torch.device) -> Tensor:
+        """Root mean squares over some fields of the law's spectrum; one where there is nothing."""
+        law, basis = self.law, self.law.basis
+        numbers = normals(0, range(PROBES), (law.channels, basis.size(n)), Stream.UNITS)
+        white = basis.white_noise(numbers, n) * law.data.spectrum(n).cpu().sqrt()
+        fields = basis.inverse(white, n).to(device)
+        said = self.map(n).jvp(self._zero(n, fields, PROBES), fields).double()
+        variance = said.square().mean(0) + self.noise(said)
+        return torch.where(variance > 0, variance.clamp_min(1e-300).sqrt(), 1.0)
+
+    def _iterative(
+        self, apply: Callable[[Tensor], Tensor], n: int, device: torch.device
+    ) -> Iterative:
+        units = self.units(n, device)
+        return Iterative(apply, units=units, iterations=ITERATIONS, tolerance=TOLERANCE)
+
     def _make_hidden(self, n: int, device: torch.device) -> Tensor:
         """H C H* of the modes that level n does not resolve and the finest does."""
         assert self.finest is not None
@@ -205,8 +229,20 @@ class Problem:
         return None if joint is None else symbols.root(joint.to(device))
 
 
+def _root(covariance: Tensor) -> Tensor:
+    """R with R Rᵀ = Γ, which need not be positive."""
+    factor, failed = torch.linalg.cholesky_ex(covariance)
+    if not failed:
+        return factor
+    values, vectors = torch.linalg.eigh(covariance)
+    return vectors * values.clamp_min(0).sqrt()
+
+
 ITERATIONS, TOLERANCE = 500, 1e-7
 """Of conjugate gradients."""
+
+PROBES = 16
+"""How many fields tell the sizes of data."""
 
 
 def wiener_covariance(marginal: Marginal, joint_root: Tensor | None = None) -> Tensor:

@@ -156,55 +156,75 @@ class Dense:
 def factored(matrix: Tensor) -> Tensor:
     """Cholesky factors of covariances (..., size, size).
 
-    Data that repeat each other without noise get the least that keeps them finite.
+    Where data without noise repeat each other, or are more than there is to know, what they must
+    have in common is known only once: combinations of them that have no variance get as much as
+    any, so that they tell nothing, whether they contradict each other or not.
     """
-    size = matrix.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
-    for jitter in (0.0, 1e-14, 1e-12, 1e-10, 1e-8):
-        shifted = matrix + jitter * size * torch.eye(matrix.shape[-1]).to(matrix)
-        factor, failed = torch.linalg.cholesky_ex(shifted)
-        if not failed.any():
-            return factor
-    raise FloatingPointError(
-        "what is known of the data has no positive covariance: give the observation some noise"
-    )
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    if not failed.any():
+        return factor
+    if not matrix.isfinite().all():
+        raise FloatingPointError("what is known of the data is not finite: check their noise")
+    # In units of each datum, as those of one channel may be much larger than those of another.
+    units = matrix.diagonal(dim1=-2, dim2=-1).clamp_min(0).sqrt()
+    units = torch.where(units > 0, units, 1.0)[..., None]
+    values, vectors = torch.linalg.eigh(matrix / units / units.mT)
+    largest = values[..., -1:]
+    if bool((values[..., 0] < -KNOWN_ONCE * largest[..., 0]).any()):
+        raise FloatingPointError(
+            "what is known of the data has no positive covariance: give the observation some noise"
+        )
+    told = torch.where(values > KNOWN_ONCE * largest, values, largest.clamp_min(1e-300))
+    mended = units * torch.linalg.cholesky((vectors * told[..., None, :]) @ vectors.mT)
+    return torch.where((failed > 0)[..., None, None], mended, factor)
+
+
+KNOWN_ONCE = 1e-8
+"""Share of the largest variance of combinations of data below which one counts as none."""
 
 
 class Iterative:
-    """A covariance as an operator, inverted by conjugate gradients."""
+    """A covariance as an operator, inverted by conjugate gradients.
+
+    ``units`` (size,) are the sizes of data, those of one channel as a rule being others than those
+    of the next.
+    """
 
     def __init__(
         self,
         apply: Callable[[Tensor], Tensor],
         *,
+        units: Tensor,
         iterations: int,
         tolerance: float,
-        precondition: Callable[[Tensor], Tensor] = lambda residual: residual,
     ) -> None:
-        self.apply, self.precondition = apply, precondition
+        self.apply, self.units = apply, units
         self.iterations, self.tolerance = iterations, tolerance
 
     def solve(self, residual: Tensor) -> Tensor:
-        """Until what is left of each d is below the tolerance, or iterations are used up."""
-        solution = torch.zeros_like(residual)
-        left = residual
-        direction = conditioned = self.precondition(left)
-        product = _inner(left, conditioned)
-        enough = (self.tolerance * residual.norm(dim=-1, keepdim=True)).clamp_min(1e-300)
+        """Until what is left of each d, in units, is below the tolerance, or no iteration is left."""
+
+        def apply(data: Tensor) -> Tensor:
+            return self.apply(data / self.units) / self.units
+
+        left = residual / self.units
+        solution, direction = torch.zeros_like(left), left
+        square = _inner(left, left)
+        enough = (self.tolerance**2 * square).clamp_min(1e-300)
         for _ in range(self.iterations):
-            if bool((left.norm(dim=-1, keepdim=True) <= enough).all()):
+            if bool((square <= enough).all()):
                 break
-            applied = self.apply(direction)
+            applied = apply(direction)
             curvature = _inner(direction, applied)
             # A sample that has arrived stays; so does one whose operator turns out not positive.
-            going = (left.norm(dim=-1, keepdim=True) > enough) & (curvature > 0)
-            length = torch.where(going, product / torch.where(going, curvature, 1.0), 0.0)
+            going = (square > enough) & (curvature > 0)
+            length = torch.where(going, square / torch.where(going, curvature, 1.0), 0.0)
             solution = solution + length * direction
             left = left - length * applied
-            conditioned = self.precondition(left)
-            last, product = product, _inner(left, conditioned)
-            ratio = torch.where(going & (last > 0), product / torch.where(last > 0, last, 1.0), 0.0)
-            direction = conditioned + ratio * direction
-        return solution
+            last, square = square, _inner(left, left)
+            ratio = torch.where(going & (last > 0), square / torch.where(last > 0, last, 1.0), 0.0)
+            direction = left + ratio * direction
+        return solution / self.units
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:
