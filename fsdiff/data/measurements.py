@@ -76,6 +76,8 @@ def _of_table(path: Path, axes: tuple[str, ...]) -> Measurements:
         raise StorageError(f"{path} has a column {placed[0]} and none for {missing}")
     if texts := [name for name in names if not pd.api.types.is_numeric_dtype(table[name])]:
         raise StorageError(f"{path}: not all of column {texts[0]} are numbers")
+    if CASE in names and (rows := np.flatnonzero(table[CASE].isna())).size:
+        raise StorageError(f"{path}: row {rows[0] + 1} of values has no {CASE}: fill in its number")
     cases = [rows for _, rows in table.groupby(CASE)] if CASE in names else [table]
     first = cases[0]
     for rows in cases[1:]:

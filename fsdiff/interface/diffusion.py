@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor, nn
 
 from fsdiff.data.statistics import Statistics
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from fsdiff.methods.guided import Guided
 
 
-Data = Tensor | np.ndarray | Sequence[float]
+Data = Tensor | np.ndarray | xr.DataArray | Sequence[float]
 """Data of an observation, (size,)."""
 
 
@@ -93,7 +94,8 @@ class Diffusion(Model):
         network is; ``sampler`` is DPM-Solver++ in 20 steps unless another one is given. With
         ``observed=(observation, y)`` these are draws given data y (size,), in the unit of the data
         as well: of any model that ``guidance`` leads to them, or without it of a model with a
-        condition, which knows them.
+        condition, which knows them. Channels may be called by the names that fields have, and
+        places be those of their coordinates (``measured="data"``).
         """
         sampler = sampler or DPMSolver()
         sampler.check(self.process)
@@ -101,23 +103,38 @@ class Diffusion(Model):
         if guidance is not None:
             if observed is None or condition is not None:
                 raise ValueError("guidance leads to data: give observed=(observation, data) alone")
-            return self._guided(guidance, sampler, *observed, n, seed)(indices)
+            return self._guided(guidance, sampler, *self._observed(observed), n, seed)(indices)
         if observed is not None:
             if self.condition is None:
                 raise ValueError(
                     "this model knows no data: lead it, guidance=fs.WienerGuidance(), or train one "
                     "with a condition"
                 )
-            observation, data = observed
-            condition = self.fitted.condition(observation, torch.as_tensor(data), n)
+            condition = self.fitted.condition(*self._observed(observed), n)
         return self._sample(sampler, n, indices, seed, condition)
+
+    def _observed(self, observed: "tuple[Observation, Data]") -> "tuple[Observation, Tensor]":
+        """In numbers of channels and places of the box, and data in float64."""
+        if not isinstance(observed, tuple) or len(observed) != 2:
+            raise ValueError("observed: give a pair, (observation, data)")
+        observation, data = observed
+        about, basis = self.fitted.description["data"], self.basis
+        own = basis.axis_nodes(self.fitted.statistics.resolution)
+        nodes = [
+            np.asarray(axis.get("values") or along * axis["scale"] + axis["start"])
+            for axis, along in zip(about["axes"], own, strict=True)
+        ]
+        observation = observation.named(about["channels"]).placed(nodes, basis)
+        if isinstance(data, Tensor):
+            return observation, data.detach().double()
+        return observation, torch.from_numpy(np.array(data, np.float64))
 
     def _guided(
         self,
         guidance: "Guidance",
         sampler: Sampler,
         observation: "Observation",
-        data: Data,
+        data: Tensor,
         n: int,
         seed: int,
     ) -> Callable[[Sequence[int]], Samples]:
@@ -137,7 +154,7 @@ class Diffusion(Model):
             )
             finest = max(n, statistics.resolution)
             self._led = (fitted, key, Guided.of(fitted, guidance, sampler, observation, finest))
-        return self._led[2].given(torch.as_tensor(data, dtype=torch.float64), n, seed)
+        return self._led[2].given(data, n, seed)
 
     def _method(self, statistics: Statistics, seed: int) -> Method:
         basis = self.basis

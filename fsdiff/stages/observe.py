@@ -14,6 +14,7 @@ from fsdiff.data.sources.digest import digest
 from fsdiff.data.storage import Provenance, grid_axes
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.channel import Channel
+from fsdiff.inverse.observations.some import Some
 from fsdiff.jobs.failures import StorageError
 from fsdiff.parts import build
 from fsdiff.spaces.basis import Basis
@@ -106,8 +107,9 @@ def _places(
     start, scale = (np.array([axis[key] for axis in axes]) for key in ("start", "scale"))
     count = len(operator.deviations(basis, channels))
     numbers = np.arange(count) // len(own)
-    if isinstance(operator, Channel):
-        numbers = np.full(count, operator.channel)
+    seen = operator.observation if isinstance(operator, Some) else operator
+    if isinstance(seen, Channel):
+        numbers = np.full(count, seen.channel)
     return {
         "place": (("datum", "axis"), np.resize(own * scale + start, (count, len(axes)))),
         "axis": ("axis", list(grid_axes(dataset["field"]))),

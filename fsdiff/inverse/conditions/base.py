@@ -199,6 +199,8 @@ class Conditioning(nn.Module, ABC):
                 f"data of shape {tuple(data.shape)}: the observation {observation.kind} has {size} "
                 "numbers"
             )
+        if data.isinf().any():
+            raise ValueError("data contain infinity: NaN stands for what was not observed")
         flat = data.reshape(-1, size).double()
         moments = self.moments(observation, data.device)
         found = torch.cat([self._estimated(moments, y[None], ~y.isnan()[None], n) for y in flat])

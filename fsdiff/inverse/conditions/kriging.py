@@ -47,6 +47,8 @@ class Kriging(Condition):
         """Refuse transforms besides, through which nothing stays linear."""
         refuse_transforms(self.kind, transformed)
         super().check(basis, channels, transformed=transformed)
+        if self.operator.random:  # it says itself what cannot be elsewhere
+            self.operator.another(basis, np.random.default_rng(0), self.fewest)
 
     def check_observation(self, observation: Observation, basis: Basis, channels: int) -> None:
         """Refuse what is not linear."""

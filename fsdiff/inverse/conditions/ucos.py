@@ -64,6 +64,11 @@ class Combined(Condition):
                 f"fewest = {self.fewest}: kind = ucos takes all data of one observation, or those "
                 "of sensors of kind random_points; leave it out, or use kind: kriging"
             )
+        if self.fewest is not None and isinstance(self.operator.noise, tuple):
+            raise ValueError(
+                "noise: sensors elsewhere have one noise for kind = ucos; give one number, leave "
+                "fewest out, or use kind: kriging"
+            )
         refuse_transforms(self.kind, transformed)
         super().check(basis, channels, transformed=transformed)
         if (size := len(self.operator.deviations(basis, channels))) > MOST_DATA:

@@ -202,7 +202,7 @@ class Iterative:
         self.iterations, self.tolerance = iterations, tolerance
 
     def solve(self, residual: Tensor) -> Tensor:
-        """Until what is left of each d, in units, is below the tolerance, or no iteration is left."""
+        """Until what is left of d, in its units, is below the tolerance, or iterations end."""
 
         def apply(data: Tensor) -> Tensor:
             return self.apply(data / self.units) / self.units

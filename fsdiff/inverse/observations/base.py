@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from pydantic import Field
 from torch import Tensor
 
@@ -100,6 +101,19 @@ class Observation(ABC):
         return exact + self.deviations(basis, channels) * torch.from_numpy(white)
 
 
+def standard_deviations(noise: ArrayLike) -> float | tuple[float, ...]:
+    """Standard deviations, one or one for each datum; ValueError where these are none."""
+    values = np.asarray(noise, dtype=np.float64)
+    if values.ndim > 1:
+        raise ValueError(
+            f"noise of shape {values.shape}: give a standard deviation, or one for each datum; "
+            "errors are independent"
+        )
+    if not ((values >= 0) & np.isfinite(values)).all():
+        raise ValueError("noise: standard deviations are finite, and zero or more")
+    return tuple(values.tolist()) if values.ndim else float(values)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Component(Observation):
     """What several observations can be made of: all but several themselves."""
@@ -130,6 +144,10 @@ class LinearObservation(Elementary):
     """
 
     noise: Deviation | tuple[Deviation, ...] = 0.0
+
+    def __post_init__(self) -> None:
+        """Take arrays of deviations, too; refuse what is none."""
+        object.__setattr__(self, "noise", standard_deviations(self.noise))
 
     def deviations(self, basis: Basis, channels: int) -> Tensor:
         """Standard deviations, channel by channel."""

@@ -29,6 +29,11 @@ class Frames(Gridded):
 
     def kept(self, basis: Basis) -> np.ndarray:
         """The nodes of the frames."""
+        if list(self.frames) != sorted(set(self.frames)):
+            raise ValueError(
+                f"frames: {', '.join(map(str, self.frames))}; give each once, in increasing order, "
+                "which is that of their data"
+            )
         names = [axis.name for axis in basis.axes]
         if self.axis not in names:
             raise ValueError(f"axis = {self.axis}: there is none; the axes are {', '.join(names)}")

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from fsdiff.inverse.observations.base import Deviation, Elementary
+from fsdiff.inverse.observations.base import Deviation, Elementary, standard_deviations
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
 
@@ -21,6 +21,10 @@ class Mapped(Elementary):
     map: ForwardMapLike
     noise: Deviation
     kind: Literal["mapped"] = "mapped"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no deviation."""
+        object.__setattr__(self, "noise", standard_deviations(self.noise))
 
     @property
     def differentiable(self) -> bool:

@@ -42,7 +42,9 @@ class Mask(Gridded):
         return self.count(basis)
 
     def another(self, basis: Basis, random: np.random.Generator, fewest: int | None) -> Self:
-        """Other nodes, from about ``fewest`` to as many as these."""
+        """Other nodes, from about ``fewest`` to as many as these; ValueError for noise of each."""
+        if isinstance(self.noise, tuple):
+            raise ValueError("noise: other nodes are seen each time; give one number for all")
         count = len(self.kept(basis))
         number = int(random.integers(fewest or count, count + 1))
         share = self.share * number / count

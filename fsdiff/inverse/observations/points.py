@@ -53,7 +53,7 @@ class Sensors(LinearObservation):
         places = self.coordinates(basis)
         check_dimension(places, basis)
         for number, axis in enumerate(basis.axes):
-            outside = (places[:, number] < 0) | (places[:, number] > axis.side)
+            outside = ~((places[:, number] >= 0) & (places[:, number] <= axis.side))
             if outside.any():
                 raise ValueError(
                     f"points: {axis.name} = {places[outside, number][0]:g} is outside of the box, "
@@ -76,6 +76,7 @@ class Points(Sensors):
 
     def __post_init__(self) -> None:
         """Take lists of coordinates, too."""
+        super().__post_init__()
         object.__setattr__(self, "points", tuple(tuple(map(float, p)) for p in self.points))
         if len({len(point) for point in self.points}) > 1:
             raise ValueError("points: give as many coordinates for each")
@@ -186,9 +187,13 @@ class RandomPoints(Sensors):
         return self.number
 
     def another(self, basis: Basis, random: np.random.Generator, fewest: int | None) -> Self:
-        """Sensors elsewhere, from ``fewest`` to as many as these."""
+        """Sensors elsewhere, from ``fewest`` to as many, with the noise of some of these."""
         number = int(random.integers(fewest or self.number, self.number + 1))
-        return replace(self, number=number, seed=int(random.integers(2**53)))
+        seed, noise = int(random.integers(2**53)), self.noise
+        if isinstance(noise, tuple) and number < self.number:
+            chosen = sorted(random.permutation(self.number)[:number].tolist())
+            noise = tuple(noise[i] for i in chosen)
+        return replace(self, number=number, seed=seed, noise=noise)
 
     def coordinates(self, basis: Basis) -> np.ndarray:
         """Uniform in the box."""

@@ -22,6 +22,10 @@ class Several(Observation):
     observation: Annotated[tuple[Component, ...], Field(min_length=1)]
     kind: Literal["several"] = "several"
 
+    def __post_init__(self) -> None:
+        """Take lists, too."""
+        object.__setattr__(self, "observation", tuple(self.observation))
+
     @property
     def differentiable(self) -> bool:
         """Whether all have one."""

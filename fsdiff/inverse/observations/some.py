@@ -1,7 +1,8 @@
 """Some of the data of an observation, such as those of sensors that work."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from fsdiff.inverse.observations.base import Component, Whole
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.masks import Mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,10 @@ class Some(Component):
     observation: Whole
     data: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
     kind: Literal["some"] = "some"
+
+    def __post_init__(self) -> None:
+        """Take lists and arrays of numbers, too."""
+        object.__setattr__(self, "data", tuple(map(int, self.data)))
 
     @property
     def differentiable(self) -> bool:
@@ -53,6 +59,24 @@ class Some(Component):
             raise ValueError(f"data = {max(self.data)}: there are {count}, counted from 0")
         if len(set(self.data)) < len(self.data):
             raise ValueError("data: each number once")
+
+    def named(self, names: Sequence[str]) -> Self:
+        """Of the observation with numbers for names of channels."""
+        return replace(self, observation=self.observation.named(names))
+
+    def placed(self, nodes: Sequence[np.ndarray], basis: Basis) -> Self:
+        """Of the observation with coordinates of the box for those of the data."""
+        return replace(self, observation=self.observation.placed(nodes, basis))
+
+    def where_present(self, mask: Mask, basis: Basis) -> Self:
+        """Those of the chosen data that are seen."""
+        seen = self.observation.where_present(mask, basis)
+        if not isinstance(seen, Some):
+            return self
+        kept = tuple(number for number in self.data if number in set(seen.data))
+        if not kept:
+            raise ValueError("some: all of these data are where the fields have no values")
+        return replace(self, data=kept)
 
     def coordinates(self, basis: Basis) -> np.ndarray | None:
         """Where the chosen data lie, if all channels are seen at the same places."""

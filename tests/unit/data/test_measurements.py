@@ -63,6 +63,8 @@ def test_a_file_is_read_again_when_it_has_changed(tmp_path):
         ("value\n1\n\nnan\n", "1 of value are missing or infinite"),
         ("value\n", "has no measurements"),
         (TABLE.replace("9, 10.0", "9, 11.0"), "case 9 is not measured at the places of case 7"),
+        (TABLE + ", 10.0, 0.0, 7\n", "row 5 of values has no case"),
+        ("value, case\n1,\n2,\n", "row 1 of values has no case"),
         (TABLE + "9, 0, 0, 1\n", "case 9 is not measured at the places of case 7"),
     ],
 )

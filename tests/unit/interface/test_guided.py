@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 import fsdiff as fs
 from fsdiff.inverse.guidance.wiener import WienerGuidance
@@ -79,9 +80,43 @@ def test_draws_have_values_where_data_have(gaussian):
     assert (drawn[..., :10].mean(0) - data).abs().max() < 0.2
 
 
+def test_data_are_arrays_of_any_kind(gaussian):
+    """Labelled ones, views of others, and with bytes in another order."""
+    expected = gaussian.sample(n=N, indices=[3], **LED).fields
+    backwards = np.array([3.0, 7.0])[::-1]
+    for data in (
+        xr.DataArray([7.0, 3.0], dims="datum"),
+        backwards,
+        backwards.astype(">f4"),
+        (7, 3),
+    ):
+        led = {**LED, "observed": (SENSORS, data)}
+        assert gaussian.sample(n=N, indices=[3], **led).fields.equal(expected)
+
+
+def test_what_is_observed_has_the_names_and_coordinates_of_the_data():
+    """Of a labelled array a channel is called by name, and places are those of its axis."""
+    depth = 100 + 50 * LINE.axis_nodes(N)[0]
+    fields = torch.cat([waves(50), waves(50).flip(0)], 1).numpy()
+    names = {"channel": ["salt", "heat"], "x": depth}
+    known = model(xr.DataArray(fields, names, dims=("sample", "channel", "x")))
+    sensors = fs.Points(points=((110.0,), (135.0,)), noise=0.3, measured="data")
+    own = fs.Channel(channel=1, observation=SENSORS)
+    drawn = [
+        known.sample(n=N, indices=[3], **{**LED, "observed": (seen, DATA)}).fields
+        for seen in (own, fs.Channel(channel="heat", observation=sensors))
+    ]
+    assert drawn[0].equal(drawn[1])
+    cold = fs.Channel(channel="cold", observation=sensors)
+    with pytest.raises(ValueError, match="channel = cold: no such channel; known: salt, heat"):
+        known.sample(n=N, indices=[3], **{**LED, "observed": (cold, DATA)})
+
+
 def test_what_cannot_be_led_is_refused(gaussian):
     with pytest.raises(ValueError, match=r"this model knows no data: lead it, guidance=fs.Wiener"):
         gaussian.sample(n=N, indices=[0], observed=(SENSORS, DATA))
+    with pytest.raises(ValueError, match=r"observed: give a pair, \(observation, data\)"):
+        gaussian.sample(n=N, indices=[0], **{**LED, "observed": DATA})
     with pytest.raises(ValueError, match="guidance leads to data: give observed"):
         gaussian.sample(n=N, indices=[0], guidance=fs.WienerGuidance())
     with pytest.raises(ValueError, match="follows the times of a sampler, and adaptive_heun has"):

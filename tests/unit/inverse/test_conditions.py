@@ -13,6 +13,7 @@ from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.inverse.conditions.kriging import Kriging
 from fsdiff.inverse.conditions.left import SpectrumLeft
 from fsdiff.inverse.conditions.regression import Regression
+from fsdiff.inverse.conditions.ucos import Combined
 from fsdiff.inverse.forward.base import Differentiable
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.observations.averages import Averages
@@ -382,5 +383,17 @@ def test_what_cannot_be_is_refused():
     refused(Regression(operator=sensors), "random_points has other places for every field")
     refused(Kriging(operator=Points(points=((0.5, 2.0),))), "x = 2 is outside of the box")
     refused(Kriging(operator=Frames(resolution=8, frames=(0,), axis="t")), "axis")
+    nodes = Mask(resolution=8, share=0.1, noise=(0.1,) * 6)
+    refused(Kriging(operator=nodes), "noise: other nodes are seen each time; give one number")
+    unequal = RandomPoints(number=2, noise=(0.1, 0.2))
+    Kriging(operator=unequal, fewest=1).check(basis, 1, transformed=False)
+    Combined(operator=unequal).check(basis, 1, transformed=False)
+    refused(Combined(operator=unequal, fewest=1), "noise: sensors elsewhere have one noise")
     pressures = Regression(operator=pressure, fewest=65)
     refused(pressures, "fewest = 65: no more than 64 are observed")
+
+
+def test_infinite_data_are_refused(problem):
+    known = conditioning(problem(CosineBasis(1)), RandomPoints(number=2, noise=0.1), 16)
+    with pytest.raises(ValueError, match="data contain infinity: NaN stands for what was not"):
+        known.given(RandomPoints(number=2, noise=0.1), torch.tensor([0.1, torch.inf]), 16)

@@ -24,6 +24,7 @@ from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
 from fsdiff.spaces.boxes import Box
 from fsdiff.spaces.channels import ChannelBasis
 from fsdiff.spaces.gram import GramBasis
+from fsdiff.spaces.masks import Mask as Gaps
 
 CHANNELS = 2
 
@@ -220,6 +221,7 @@ def test_points_on_an_interval_of_points():
         (Points(points=[(0.5,)]), "give 2 coordinates for each, y, x"),
         (GridOfPoints(shape=(3,)), "give 2 numbers, one for each axis"),
         (Channel(channel=2, observation=RandomPoints()), "fields have 2, counted from 0 to 1"),
+        (Points(points=[(0.5, np.nan)]), "x = nan is outside of the box"),
         (RandomPoints(number=3, noise=(0.1, 0.2)), "2 numbers for 3 data of a channel"),
     ],
 )
@@ -294,3 +296,62 @@ def test_some_of_the_data_are_those_with_their_numbers():
     for data, message in (((14,), "data = 14: there are 14"), ((1, 1), "data: each number once")):
         with pytest.raises(ValueError, match=message):
             Some(observation=sensors, data=data).check(basis, CHANNELS)
+
+
+def test_some_know_names_places_and_gaps_as_what_they_are_of():
+    line = CosineBasis(1)
+    places = Points(points=((10.0,), (20.0,), (30.0,)), measured="data")
+    chosen = Some(observation=Channel(channel="p", observation=places), data=(2, 0))
+    found = chosen.named(("a", "p")).placed([np.array([5.0, 15.0, 25.0, 35.0])], line)
+    assert found.observation.channel == 1
+    np.testing.assert_allclose(np.ravel(found.observation.observation.points), [0.25, 0.5, 0.75])
+    np.testing.assert_allclose(found.coordinates(line), [[0.75], [0.25]])
+    present = torch.ones(1, 8, dtype=torch.bool)
+    present[:, :4] = False
+    gaps = Gaps(present, line)
+    sensors = GridOfPoints(shape=(7,))
+    assert Some(observation=sensors, data=(6, 0, 5)).where_present(gaps, line).data == (6, 5)
+    assert Some(observation=Mask(resolution=8, share=1.0), data=(7,)).where_present(gaps, line)
+    with pytest.raises(ValueError, match="some: all of these data are where the fields have no"):
+        Some(observation=sensors, data=(0, 1)).where_present(gaps, line)
+
+
+def test_arrays_and_lists_are_taken_as_tuples():
+    """So that observations can be compared, and what is known of them kept."""
+    array = RandomPoints(number=2, noise=np.array([0.1, 0.2], np.float32))
+    assert array.noise == pytest.approx((0.1, 0.2))
+    for observation in (
+        array,
+        Points(points=np.array([[0.5]]), noise=torch.tensor(0.1)),
+        Several(observation=[array]),
+        Some(observation=array, data=np.array([1])),
+    ):
+        assert isinstance(hash(observation), int)
+
+
+@pytest.mark.parametrize(
+    ("noise", "message"),
+    [
+        (-0.1, "noise: standard deviations are finite, and zero or more"),
+        ((0.1, np.nan), "noise: standard deviations are finite"),
+        (np.eye(2), r"noise of shape \(2, 2\): give .*; errors are independent"),
+    ],
+)
+def test_noise_is_a_deviation(noise, message):
+    with pytest.raises(ValueError, match=message):
+        RandomPoints(number=2, noise=noise)
+
+
+def test_frames_are_in_the_order_of_their_data():
+    for frames in ((2, 0), (1, 1)):
+        with pytest.raises(ValueError, match="give each once, in increasing order"):
+            Frames(resolution=8, frames=frames, axis="x").check(CosineBasis(1), 1)
+
+
+def test_fewer_sensors_elsewhere_have_the_noise_of_some():
+    noise = (0.1, 0.2, 0.3, 0.4, 0.5)
+    sensors, random = RandomPoints(number=5, noise=noise), np.random.default_rng(0)
+    some = [sensors.another(CosineBasis(1), random, 1) for _ in range(20)]
+    assert {len(each.noise) for each in some} == {1, 2, 3, 4, 5}
+    assert all(len(each.noise) == each.number for each in some)
+    assert all(set(each.noise) <= set(noise) for each in some)

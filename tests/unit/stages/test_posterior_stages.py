@@ -12,17 +12,23 @@ import fsdiff as fs
 from fsdiff import parts
 from fsdiff import study as config
 from fsdiff.data import hierarchy, json_files, storage
+from fsdiff.interface.fields import labelled
 from fsdiff.inverse.guidance.base import GuidedDenoiser
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.latent.posterior import posterior_of
+from fsdiff.inverse.observations.channel import Channel
+from fsdiff.inverse.observations.points import Points
+from fsdiff.inverse.observations.some import Some
 from fsdiff.inverse.references.gaussian import GaussianPosterior
 from fsdiff.jobs.failures import StorageError
 from fsdiff.jobs.interruption import Interrupted
 from fsdiff.methods import models
+from fsdiff.parts import described
+from fsdiff.spaces.bases import CosineBasis
 from fsdiff.stages import sample as sampling
 from fsdiff.stages.infer import drawing, infer, infer_shard, within_cases
 from fsdiff.stages.measure import prepared
-from fsdiff.stages.observe import observe
+from fsdiff.stages.observe import observe, observed
 from fsdiff.study import strict_yaml
 
 STUDY = """
@@ -346,3 +352,15 @@ def test_models_that_are_told_and_led_have_condition_and_data(monkeypatch):
             assert all(torch.allclose(one[0], expected, atol=1e-5) for one in conditions)
         else:
             assert conditions == [None] * len(conditions)
+
+
+def test_some_data_of_a_channel_are_of_that_channel():
+    basis, random = CosineBasis(1), np.random.default_rng(0)
+    dataset = labelled(random.standard_normal((3, 2, 8)), basis)
+    dataset = dataset.assign_coords(sample=range(3), split=("sample", ["train", "train", "test"]))
+    sensors = Channel(channel=1, observation=Points(points=((0.2,), (0.6,), (0.9,))))
+    chosen = Some(observation=sensors, data=(2, 0))
+    config = {"basis": described(basis), "operator": described(chosen), "cases": 1, "seed": 0}
+    seen = observed(dataset, config)
+    assert seen["datum_channel"].values.tolist() == [1, 1]
+    np.testing.assert_allclose(seen["place"].values, [[0.9], [0.2]])
