@@ -67,6 +67,8 @@ class Coverage(PosteriorMetric):
 
     Quantiles are those at p(N + 1) of the ordered draws, between which exactly that share of truths
     falls if these are drawn from the same law, for N = 19, 39, … draws, and nearly so for others.
+    A truth that some draws equal, as of fields with two values, has each place among these with
+    the same probability.
     """
 
     kind: Literal["coverage"] = "coverage"
@@ -91,8 +93,14 @@ class Coverage(PosteriorMetric):
             ordered = cases.draws[case].double().sort(0).values
             weight = share.to(ordered).view(-1, *[1] * (ordered.ndim - 1))
             ends = torch.lerp(ordered[lower], ordered[lower + 1], weight)
-            inside = (truth[case] > ends[::2]) & (truth[case] <= ends[1::2])
-            return cases.mean(inside.double())
+            true = truth[case].to(ordered)
+            below, equal = (ordered < true).sum(0), (ordered == true).sum(0)
+            # Of places r of the truth, that many draws being below it, clamp(r − q, 0, 1) of what
+            # is there exceeds the quantile with number q: its mean over r = below … below + equal.
+            numbers = places.to(ordered).view_as(weight)
+            shares = (below + equal - numbers).clamp_min(0) - (below - 1 - numbers).clamp_min(0)
+            exceeds = torch.where(equal > 0, shares / (equal + 1), (true > ends).to(ordered))
+            return cases.mean(exceeds[::2] - exceeds[1::2])
 
         found = mean_over_cases(covered, cases)
         return dict(zip(self.results, found.tolist(), strict=True))

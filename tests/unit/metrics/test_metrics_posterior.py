@@ -175,6 +175,19 @@ def test_intervals_of_the_same_law_cover_as_often_as_they_say(draws):
         assert abs(row[f"coverage_{100 * level:.0f}"] - level) < 4.5 * error + slack
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5])
+def test_intervals_of_fields_with_two_values_cover_what_they_should(share):
+    """Calibrated draws do, though most of them equal the truth, or all."""
+    random, basis = np.random.default_rng(0), CosineBasis(1)
+    draws, truth = (
+        torch.from_numpy((random.random((300, count, 1, 16)) < share).astype(float))
+        for count in (39, 1)
+    )
+    row = Coverage()(Cases(draws, basis, truth=truth[:, 0]))
+    assert row["coverage_50"] == pytest.approx(0.5, abs=0.02)
+    assert row["coverage_90"] == pytest.approx(0.9, abs=0.015)
+
+
 def test_intervals_of_a_wrong_spread_cover_as_the_normal_law_says():
     size, draws = 4000, 399
     cases = Cases(0.5 * normal(5, draws, 1, size), LINE, truth=normal(5, 1, size, seed=1))
