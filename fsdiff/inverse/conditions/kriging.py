@@ -32,9 +32,11 @@ class Kriging(Condition):
     """Mean and deviation given the data under a Gaussian law with the spectrum of the fields.
 
     Channels that share a basis tell of each other, as the training fields do. For linear
-    observations of any places, others than those trained with as well. The modes beyond
-    ``resolution`` count as independent noise of each datum. Where data have no values the law is
-    that of fields which are continued there, as data are.
+    observations of any places, others than those trained with as well. What data see of modes
+    beyond ``resolution`` counts as their noise: at random places, and where fields have gaps, as
+    independent noise of each datum, in the share that such modes have in the variance of its
+    channel. Where data have no values the law is that of fields which are continued there, as data
+    are.
     """
 
     kind: Literal["kriging"] = "kriging"
@@ -90,6 +92,8 @@ class KrigingConditioning(Conditioning):
         """Those of normalised fields and of data in the unit of the fields."""
         found = self._together([observation], device)
         parts = {name: getattr(found, name)[0] for name in ("centre", "noise", "gram", "gains")}
+        if self._sees_beyond:
+            parts["gram"] = self._of_all_modes(observation, device)
         return replace(found, **parts)
 
     def moments_of(
@@ -189,14 +193,44 @@ class KrigingConditioning(Conditioning):
         gram = pad([weights * fields for fields in rows]).flatten(2) @ pad(spread).flatten(2).mT
         variances = [one.variances(basis, self.fields).to(device) for one in observations]
         noise = pad_sequence(variances, batch_first=True, padding_value=1.0)
+        if bool((grid.beyond > 0).any()) and not self._sees_beyond:
+            each = [self._energies(*pair, weights) for pair in zip(rows, spread, strict=True)]
+            noise = noise + pad(each) @ grid.beyond
         return JointMoments(
             mean=grid.zero,
             variance=grid.variance,
             centre=pad([one.forward(grid.centre) for one in maps]),
-            noise=noise + grid.beyond * gram.diagonal(dim1=1, dim2=2),
+            noise=noise,
             gram=gram,
             gains=gains,
         )
+
+    @property
+    def _sees_beyond(self) -> bool:
+        """Whether the covariance of data is that of all modes: of one observation, without gaps."""
+        finer = self.spectrum.resolution > self.level
+        return finer and self._filling is None and not self.condition.operator.random
+
+    def _energies(self, rows: Tensor, spread: Tensor, weights: Tensor) -> Tensor:
+        """The variance of data that each channel by itself is the reason of, (size, channel)."""
+        if self.spectrum.joint(self.level) is not None:
+            own = self.spectrum.spectrum(self.level).to(rows.device)
+            spread = self.basis.multiply(rows, own)
+        return (weights * rows * spread).flatten(2).sum(-1)
+
+    def _of_all_modes(self, observation: Observation, device: torch.device) -> Tensor:
+        """H scale c scale H* with the modes of the finest level, (size, size)."""
+        n = self.spectrum.resolution
+        observed, scale = self._map(observation, n), self._grid(device).scale
+        shape, symbol = (self.fields, *self.basis.grid(n)), self._covariance(n).to(device)
+        unit = torch.eye(observed.size, dtype=torch.float64, device=device)
+        parts = []
+        for some in unit.split(max(1, LARGEST // (self.fields * self.basis.size(n)))):
+            zero = torch.zeros(len(some), *shape, dtype=torch.float64, device=device)
+            fields = scale * observed.vjp(zero, some)
+            parts.append(observed.jvp(zero, scale * symbols.multiply(self.basis, fields, symbol)))
+        gram = torch.cat(parts)
+        return (gram + gram.T) / 2
 
     def _make_grid(self, device: torch.device) -> "_Grid":
         zero, variance = self.prior
@@ -208,7 +242,7 @@ class KrigingConditioning(Conditioning):
             centre=self.statistics.denormalise(zero).to(device),
             spectrum=self._covariance(self.level).to(device),
             variance=variance.to(device),
-            beyond=self._total(finest) / self._total(self.level) - 1,
+            beyond=(self._totals(finest) / self._totals(self.level) - 1).to(device),
         )
 
     def _covariance(self, n: int) -> Tensor:
@@ -216,8 +250,10 @@ class KrigingConditioning(Conditioning):
         joint = self.spectrum.joint(n)
         return self.spectrum.spectrum(n) if joint is None else joint
 
-    def _total(self, n: int) -> float:
-        return float((self.basis.multiplicity(n) * self.spectrum.spectrum(n)).sum())
+    def _totals(self, n: int) -> Tensor:
+        """The variance of each channel, (channel)."""
+        weighted = self.basis.multiplicity(n) * self.spectrum.spectrum(n)
+        return weighted.flatten(1).sum(1).clamp_min(1e-300)
 
 
 def _rows(observed: ForwardMapLike, zero: Tensor) -> Tensor:
@@ -229,7 +265,7 @@ def _rows(observed: ForwardMapLike, zero: Tensor) -> Tensor:
 class _Grid(NamedTuple):
     """What is known of fields (channel, *grid) at the level of estimates, whatever is observed.
 
-    ``beyond`` is the variance of finer modes in proportion to that of the modes it has.
+    ``beyond`` (channel) is the variance of finer modes in proportion to that of the modes it has.
     """
 
     zero: Tensor
@@ -237,4 +273,4 @@ class _Grid(NamedTuple):
     centre: Tensor
     spectrum: Tensor
     variance: Tensor
-    beyond: float
+    beyond: Tensor

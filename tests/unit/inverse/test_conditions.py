@@ -397,3 +397,38 @@ def test_infinite_data_are_refused(problem):
     known = conditioning(problem(CosineBasis(1)), RandomPoints(number=2, noise=0.1), 16)
     with pytest.raises(ValueError, match="data contain infinity: NaN stands for what was not"):
         known.given(RandomPoints(number=2, noise=0.1), torch.tensor([0.1, torch.inf]), 16)
+
+
+@pytest.mark.parametrize("channel", [0, 1], ids=["smooth", "rough"])
+@pytest.mark.parametrize(
+    ("observation", "rtol"),
+    [
+        (Averages(resolution=4, noise=0.02), 1e-6),
+        (Modes(highest=3, noise=0.02), 1e-6),
+        (Points(points=((0.1,), (0.33,), (0.71,)), noise=0.02), 1e-6),
+        (RandomPoints(number=3, noise=0.02), 0.1),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_modes_beyond_a_coarse_grid_of_estimates_are_those_that_data_see(
+    channel, observation, rtol
+):
+    """Deviations are those that data of the fine function leave, whatever other channels are."""
+    basis, n, coarse = CosineBasis(1), 64, 16
+    spectrum = torch.stack([fs.Bessel(power=power).eigenvalues(basis, n) for power in (2.5, 0.55)])
+    spectrum = (spectrum / spectrum.sum(1, keepdim=True)).double()
+    scale = torch.tensor([SCALE, 1e-3 * SCALE], dtype=torch.float64)
+    statistics = fs.Statistics(0 * scale, scale, spectrum, n)
+    units = torch.eye(n, dtype=torch.float64).view(n, 1, n)
+    covariance = (n * basis.multiply(units, spectrum[channel])).reshape(n, n)
+    scaled = replace(observation, noise=float(0.02 * scale[channel]))
+    matrix = scale[channel] * scaled.on(basis, 1, n).forward(units).T
+    law = Normal(torch.zeros(n, dtype=torch.float64), covariance)
+    zero = torch.zeros(len(matrix), dtype=torch.float64)
+    exact = posterior(law, matrix, scaled.variances(basis, 1), zero).covariance
+    restricted = basis.restrict(units, coarse)[:, 0].T
+    expected = (restricted @ exact @ restricted.T).diagonal().sqrt()
+    own = Channel(channel=channel, observation=scaled)
+    known = Kriging(operator=own, resolution=coarse).conditioning(basis, statistics)
+    found = known.moments(own, CPU).deviation[channel]
+    assert torch.allclose(found, expected, rtol=rtol, atol=1e-6)
