@@ -29,15 +29,15 @@ class MomentGuidance(DenoiserGuidance):
     def conditioned(self, question: Question) -> Tensor:
         """x̂_0 + V H*(Γ + H V H*)⁻¹(y − H x̂_0)."""
         estimate, covariance = estimate_and_covariance(question)
-        observed, noise = question.map, question.problem.noise(estimate)
+        observed, problem, n = question.map, question.problem, question.n
 
         def spread(data: Tensor) -> Tensor:
             return covariance(observed.vjp(estimate, data.to(estimate)))
 
         def bracket(data: Tensor) -> Tensor:
-            return noise * data + observed.jvp(estimate, spread(data)).double()
+            return problem.noised(data, n) + observed.jvp(estimate, spread(data)).double()
 
-        units = question.problem.units(question.n, estimate.device)
+        units = problem.units(n, estimate.device)
         system = Iterative(
             bracket, units=units, iterations=self.iterations, tolerance=self.tolerance
         )

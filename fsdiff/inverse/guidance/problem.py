@@ -110,6 +110,21 @@ class Problem:
         """The diagonal of Γ where ``like`` lives, float64."""
         return self.variances.to(like.device)
 
+    def noised(self, data: Tensor, n: int) -> Tensor:
+        """Γ on the grid of level n applied to data (batch, size).
+
+        Of an affine observation with the modes beyond the grid.
+        """
+        own, observed = self.noise(data) * data, self.map(n)
+        if not (self._beyond(n) and observed.affine):
+            return own
+        if self.is_dense(n):
+            return own + data @ self._hidden(n, data.device)
+        fields = observed.vjp(self._zero(n, data, len(data)), data)
+        known = self._data_covariance(n, data.device)
+        coarse = observed.jvp(fields, symbols.multiply(self.law.basis, fields, known))
+        return own + self._all_modes(data) - coarse
+
     def system(self, symbol: Tensor, n: int, *, noise: bool = True) -> System:
         """Γ + H V H* at level n for an affine observation.
 

@@ -158,12 +158,22 @@ def rows_of(observation, basis, n):
     return observed.adjoint(torch.eye(observed.size, dtype=torch.float64))
 
 
-def test_coarse_grids_count_what_they_do_not_resolve_as_noise(problem):
+@pytest.mark.parametrize("dense", [True, False], ids=["matrix", "iterative"])
+@pytest.mark.parametrize(
+    "guidance",
+    [WienerGuidance(), MomentGuidance(iterations=100, tolerance=1e-13)],
+    ids=["wiener", "moment"],
+)
+def test_coarse_grids_count_what_they_do_not_resolve_as_noise(
+    problem, guidance, dense, monkeypatch
+):
     """The estimate on a coarse grid is that of the fine function given coarse X_t, by matrices."""
     gaussian, n, fine = problem(CosineBasis(1), power=0.8), 8, 32
     y = gaussian.data_of_a_draw(SENSORS, fine)
     x, t = gaussian.data.sample(np.random.default_rng(1), 1, n), torch.tensor([0.4]).double()
-    found = WienerGuidance()(gaussian.denoiser, SENSORS, y, finest=fine)(x, t).data.flatten()
+    if not dense:
+        monkeypatch.setattr(Problem, "is_dense", lambda self, n: False)
+    found = guidance(gaussian.denoiser, SENSORS, y, finest=fine)(x, t).data.flatten()
     prior, matrix = gaussian.prior(fine), gaussian.matrix(SENSORS, fine)
     units = torch.eye(fine, dtype=torch.float64)
     project = gaussian.basis.restrict(units, n).T
