@@ -35,6 +35,8 @@ class Measurements:
 
         ``axes`` are the names of those of the data set, in its order.
         """
+        if not path.exists():
+            raise StorageError(f"{path} does not exist: say where the measurements are")
         check_file(path)
         status = path.stat()
         return _read(path, tuple(axes), (status.st_mtime_ns, status.st_size))

@@ -240,6 +240,9 @@ class Experiment(Block):
                 for i, level in enumerate(levels)
                 if level.resolution not in dataset.resolutions
             )
+            for i, level in enumerate(levels):
+                at, condition = (i, "resolution"), info.data.get("condition")
+                refuse(unfit_for_condition(condition, dataset, level.resolution, at))
             refuse(_unaffordable_levels(levels, info.data.get("network"), dataset))
             refuse(_idle_processes(levels, dataset, info))
         return levels
@@ -424,6 +427,17 @@ def _impossible(trajectory: Trajectory, samples: Samples, dataset: Dataset) -> I
         if n not in known:
             at = ", ".join(map(str, known))
             yield ("resolutions", i), f"samples are compared with data at {at} only"
+
+
+def unfit_for_condition(
+    condition: PartBlock | None, dataset: Dataset, n: int, at: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    """What a condition has against fields of level n."""
+    try:
+        if condition is not None:
+            condition.part.check_grid(dataset.basis, n)
+    except ValueError as error:
+        yield at, str(error)
 
 
 def unfit_for_network(

@@ -24,6 +24,7 @@ from fsdiff.study.experiments import (
     ABSENT,
     Experiment,
     Resolutions,
+    unfit_for_condition,
     unfit_for_network,
     useless_steps,
 )
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 
 Named = TypeVar("Named", bound=Block)
+
+MOST_DRAWS = 10**6
+"""Of a case; the next case has the noise of the next ones."""
 
 
 class ObservedCases(Block):
@@ -134,7 +138,7 @@ class PosteriorDraws(Block):
     """
     sampler: Annotated[PartBlock, PartOf("sampler")] = ABSENT
     """How noise is turned into functions; the experiment's sampler if absent."""
-    draws: Annotated[Count, Field(ge=2)]
+    draws: Annotated[Count, Field(ge=2, le=MOST_DRAWS)]
     """How many functions are drawn for each case."""
     resolutions: Resolutions
     """Nodes per axis, of those of the data set."""
@@ -366,6 +370,7 @@ def _unfit_posterior(
     for i, n in enumerate(item.resolutions):
         at = ("resolutions", i)
         yield from unfit_for_network(experiment.network, dataset, n, "this resolution", at)
+        yield from unfit_for_condition(experiment.condition, dataset, n, at)
     if block := item.sampler or experiment.sampler:
         process = experiment.process.part
         yield from useless_steps(process, block.part, dataset, item.resolutions)

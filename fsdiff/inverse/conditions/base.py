@@ -74,6 +74,9 @@ class Condition(ABC):
         None is what networks do that see no fields with noise.
         """
 
+    def check_grid(self, basis: Basis, n: int) -> None:  # noqa: B027 (most suit all)
+        """Raise ValueError where fields of level n cannot be told what is observed."""
+
     @abstractmethod
     def check_observation(self, observation: Observation, basis: Basis, channels: int) -> None:
         """Raise ValueError where a model with this condition can be told nothing of its data."""

@@ -94,6 +94,11 @@ class Combined(Condition):
                 "with data: use wiener, data or preconditioned"
             )
 
+    def check_grid(self, basis: Basis, n: int) -> None:
+        """Refuse more sensors elsewhere than have room in a field for their places."""
+        if self.fewest is not None and isinstance(self.operator, RandomPoints):
+            refuse_too_many(self.operator.number, basis, n)
+
     def check_observation(self, observation: Observation, basis: Basis, channels: int) -> None:
         """Refuse all others than that of training."""
         observation.check(basis, channels)
@@ -120,6 +125,15 @@ class Combined(Condition):
                 f"a model with a condition of kind ucos was trained for {most} points or fewer, "
                 f"and is given data at {count}: train with a larger number"
             )
+
+
+def refuse_too_many(sensors: int, basis: Basis, n: int) -> None:
+    """ValueError where places of sensors, and their number, do not fit into a grid."""
+    if 1 + sensors * basis.dimension > basis.size(n):
+        raise ValueError(
+            f"kind = ucos: {sensors} sensors, whose places do not fit into a grid of "
+            f"{basis.size(n)} nodes: take fewer, or start from a finer grid"
+        )
 
 
 class CombinedConditioning(KrigingConditioning):
@@ -269,11 +283,7 @@ class CombinedAnywhere(CombinedConditioning):
         values = torch.zeros(self.basis.size(n))
         if isinstance(observation, Sensors):
             places = torch.from_numpy(observation.coordinates(self.basis)).float()
-            if 1 + places.numel() > len(values):
-                raise ValueError(
-                    f"kind = ucos: {len(places)} sensors, whose places do not fit into a grid of "
-                    f"{len(values)} nodes: take fewer, or start from a finer grid"
-                )
+            refuse_too_many(len(places), self.basis, n)
             values[0] = len(places)
             values[1 : 1 + places.numel()] = places.flatten()
         return values.view(1, *self.basis.grid(n))

@@ -1,6 +1,7 @@
 """Coefficients of a function in its basis."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,9 @@ from fsdiff.inverse.observations.axis_functionals import AxisFunctions, function
 from fsdiff.inverse.observations.base import LinearObservation
 from fsdiff.inverse.observations.maps import Functionals
 from fsdiff.spaces.basis import Basis
+
+MOST_PRODUCTS = 10**7
+"""Of functions along the axes; more would not fit into memory with fields."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +59,12 @@ class Modes(LinearObservation):
 
     def _kept(self, basis: Basis) -> np.ndarray:
         """Which products of functions along the axes are observed."""
+        along = (self._observed(basis, number).nodes for number in range(basis.dimension))
+        if (number := prod(along)) > MOST_PRODUCTS:
+            raise ValueError(
+                f"highest = {self.highest:g}: {number} products of functions along the axes are "
+                f"looked through; use a lower one, of {MOST_PRODUCTS} or fewer"
+            )
         squares = [
             0 * self._observed(basis, number).omega
             if axis.held

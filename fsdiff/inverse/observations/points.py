@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -20,6 +21,9 @@ from fsdiff.streams import Stream
 
 ROUNDING = 1e-9
 """Of coordinates, in units of a side."""
+
+MOST = 10**6
+"""Sensors of one observation; more would not fit into memory with fields."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +170,7 @@ class RandomPoints(Sensors):
     Fewer of them are the first of more.
     """
 
-    number: PositiveInt = 64
+    number: Annotated[int, Field(gt=0, le=MOST)] = 64
     seed: NonNegativeInt = 0
     kind: Literal["random_points"] = "random_points"
 
@@ -213,6 +217,8 @@ class GridOfPoints(Sensors):
         """All products of the places along the axes."""
         if len(self.shape) != basis.dimension:
             raise ValueError(f"shape: give {basis.dimension} numbers, one for each axis")
+        if (number := prod(self.shape)) > MOST:
+            raise ValueError(f"shape: {number} sensors; use {MOST} or fewer")
         along = [
             axis.side * np.arange(1, m + 1) / (m + 1)
             for axis, m in zip(basis.axes, self.shape, strict=True)

@@ -207,3 +207,17 @@ def test_posteriors_of_conditional_experiments_need_no_guidance():
     assert "given those of another" in found
     raw["observations"]["pressures"]["operator"] = fixed
     load(raw)
+
+
+def test_places_of_sensors_must_fit_into_every_grid():
+    """Of 16 × 16 nodes: the number of sensors and 127 places."""
+    raw = study(kind="ucos", operator={"kind": "random_points", "number": 128, "noise": 0.1})
+    del raw["posteriors"]
+    found = problem(raw)
+    assert found.startswith("experiments.amortised.levels[0].resolution = 16: kind = ucos: 128 sen")
+    raw = study(kind="ucos", operator={"kind": "random_points", "number": 127, "noise": 0.1})
+    raw["observations"]["pressures"]["operator"] = {"kind": "points", "points": [[0.5, 0.5]]}
+    raw["observations"]["pressures"]["operator"]["noise"] = 0.1
+    assert load(raw)
+    raw["posteriors"]["draws"]["resolutions"] = [8]
+    assert problem(raw).startswith("posteriors.draws.resolutions[0] = 8: kind = ucos: 127 sensors")

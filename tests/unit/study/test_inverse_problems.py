@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fsdiff.stages.infer import MOST_DRAWS
 from fsdiff.study import ConfigurationError, load
 
 MODEL = {
@@ -223,7 +224,32 @@ PROBLEMS = [
         "= 64: no data to compare with; datasets.fields has 16",
     ),
     ("posteriors.guided.draws", 10, "posteriors.guided.draws = 10: evaluation.posterior_metrics"),
-    ("posteriors.guided.draws", 10**9, "draws = 1000000000: with 2 cases they take"),
+    (
+        "posteriors.guided.draws",
+        MOST_DRAWS + 1,
+        "draws = 1000001: expected an integer > 0 and >= 2",
+    ),
+    ("references.exact.draws", 10**9, "draws = 1000000000: with 2 cases they take"),
+    (
+        "observations.sensors.operator",
+        {"kind": "random_points", "number": 10**7},
+        "operator.number = 10000000: expected an integer > 0 and <= 1000000",
+    ),
+    (
+        "observations.sensors.operator",
+        {"kind": "grid_of_points", "shape": [10**4, 10**4]},
+        "observations.sensors.operator: shape: 100000000 sensors; use 1000000 or fewer",
+    ),
+    (
+        "observations.sensors.operator",
+        {"kind": "modes", "highest": 1e9},
+        "observations.sensors.operator: highest = 1e+09: ",
+    ),
+    (
+        "observations.sensors",
+        {"dataset": "fields", "data": "none.csv", "operator": {"kind": "points"}},
+        'data = "none.csv": none.csv does not exist: say where the measurements are',
+    ),
     ("posteriors.guided.shards", 21, "there are only 20 draws; use shards <= 20"),
     ("posteriors.told.experiment", "alone", "experiment alone knows nothing of data"),
     ("posteriors.guided.guidance", {"kind": "winer"}, "(did you mean 'wiener'?)"),
