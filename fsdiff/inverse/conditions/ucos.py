@@ -64,7 +64,8 @@ class Combined(Condition):
                 f"fewest = {self.fewest}: kind = ucos takes all data of one observation, or those "
                 "of sensors of kind random_points; leave it out, or use kind: kriging"
             )
-        if self.fewest is not None and isinstance(self.operator.noise, tuple):
+        several = isinstance(getattr(self.operator, "noise", 0.0), tuple)
+        if self.fewest is not None and several:
             raise ValueError(
                 "noise: sensors elsewhere have one noise for kind = ucos; give one number, leave "
                 "fewest out, or use kind: kriging"
