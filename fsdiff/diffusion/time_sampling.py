@@ -145,26 +145,34 @@ class Spectral(TimeSampling):
     after another, rough noise all of them within a short interval. An exponent of one counts
     energy, most of which is in few coarse modes; with one half octaves weigh alike if energies fall
     like |k|⁻⁴ in two dimensions.
+
+    A ``uniform_share`` of the times is uniform in ln(m/r) over the whole process. Samplers start
+    where nothing has emerged, and a network that has never seen such times may say anything there:
+    with rough noise on smooth data that was a third of all steps.
     """
 
     exponent: Annotated[float, Field(ge=0, le=1)] = 0.5
     mean: float = 0.7
     deviation: PositiveFloat = 1.0
+    uniform_share: Annotated[float, Field(ge=0, le=1)] = 0.1
     kind: Literal["spectral"] = "spectral"
 
     def quantiles(self, marginal: Marginal) -> Quantiles:
         """Interpolated in a table, which is made once."""
         process = marginal.process
         levels, weights = self._emergence(marginal)
+        ends = torch.tensor([process.T, process.smallest_time], dtype=torch.float64)
+        least, most = process.half_log_signal_to_noise(ends).tolist()
         levels, reach = levels + self.mean, 5 * self.deviation
-        table = np.linspace(levels.min() - reach, levels.max() + reach, 1025)
+        lowest, highest = min(levels.min() - reach, least), max(levels.max() + reach, most)
+        table = np.linspace(lowest, highest, 2049)
         total, edges = np.histogram(levels, bins=512, weights=weights / weights.sum())
         moment, _ = np.histogram(levels, bins=edges, weights=levels * weights / weights.sum())
         filled = total > 0
         distances = torch.from_numpy(table[:, None] - moment[filled] / total[filled])
-        probabilities = torch.special.ndtr(distances / self.deviation).numpy() @ total[filled]
-        ends = torch.tensor([process.T, process.smallest_time], dtype=torch.float64)
-        least, most = process.half_log_signal_to_noise(ends).tolist()
+        emerged = torch.special.ndtr(distances / self.deviation).numpy() @ total[filled]
+        passed = ((table - least) / (most - least)).clip(0, 1)
+        probabilities = (1 - self.uniform_share) * emerged + self.uniform_share * passed
 
         def times(uniform: Tensor) -> Tensor:
             level = np.interp(uniform.double().cpu().numpy(), probabilities, table)

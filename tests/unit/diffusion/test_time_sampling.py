@@ -110,7 +110,7 @@ def test_a_mean_beyond_the_process_is_refused():
 
 def test_one_scale_emerges_at_one_level():
     """Where all modes have the same ratio c of noise to data, ln(m/r) ~ N(mean + ½ ln c, σ²)."""
-    sampling = Spectral(mean=0.4, deviation=0.6)
+    sampling = Spectral(mean=0.4, deviation=0.6, uniform_share=0)
     normal = torch.from_numpy(norm.ppf(QUANTILES.numpy()))
     for ratio in (0.5, 3.0):
         centre = 0.4 + 0.5 * torch.tensor(ratio).log()
@@ -122,7 +122,9 @@ def test_two_scales_are_a_mixture_weighted_by_amplitude():
     """A quarter of the modes with 16 times the energy: weights 4 : 3, levels ln 4 apart."""
     data = torch.ones(N, N, dtype=torch.float64)
     data[: N // 2, : N // 2] = 16.0
-    found = levels(Spectral(exponent=0.5, mean=0.0, deviation=0.05), law(data=data))
+    found = levels(
+        Spectral(exponent=0.5, mean=0.0, deviation=0.05, uniform_share=0), law(data=data)
+    )
     coarse = found < -0.5 * torch.tensor(4.0).log()
     assert float(coarse.double().mean()) == pytest.approx(4 / 7, abs=0.005)
     assert float(found[coarse].median()) == pytest.approx(-1.386, abs=0.02)
@@ -132,10 +134,30 @@ def test_two_scales_are_a_mixture_weighted_by_amplitude():
 def test_rougher_noise_shortens_the_interval_in_which_scales_emerge():
     data = (1 + BASIS.omega_squared(N)) ** -1.0
     wide, narrow = (
-        levels(Spectral(mean=0.0, deviation=0.01), law(noise=noise, data=data)).diff().sum()
+        levels(Spectral(mean=0.0, deviation=0.01, uniform_share=0), law(noise=noise, data=data))
+        .diff()
+        .sum()
         for noise in (1.0, data.sqrt())
     )
     assert float(wide) == pytest.approx(2 * float(narrow), rel=0.02)
+
+
+@pytest.mark.parametrize("process", [PROCESS, HeatDissipation(), StochasticHeat()])
+def test_no_time_of_a_process_is_left_out(process):
+    """Also those at which nothing has emerged, or all has: samplers ask the network there, too."""
+    data = (1 + BASIS.omega_squared(N)) ** -2.0
+    marginal = law(noise=data**0.75, data=data, process=process)
+    ends = torch.tensor([process.T, process.smallest_time], dtype=torch.float64)
+    least, most = process.half_log_signal_to_noise(ends).tolist()
+    uniform = torch.linspace(1e-4, 1 - 1e-4, 100_001, dtype=torch.float64)
+    found = process.half_log_signal_to_noise(Spectral().quantiles(marginal)(uniform))
+    share, _ = torch.histogram((found - least) / (most - least), bins=10, range=(0.0, 1.0))
+    assert float(share.min() / share.sum()) > 0.0099
+    emerged = process.half_log_signal_to_noise(
+        Spectral(uniform_share=0).quantiles(marginal)(uniform)
+    )
+    few, _ = torch.histogram((emerged - least) / (most - least), bins=10, range=(0.0, 1.0))
+    torch.testing.assert_close(share / share.sum(), 0.9 * few / few.sum() + 0.01, rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize("process", [HeatDissipation(), StochasticHeat()])
@@ -143,7 +165,7 @@ def test_modes_emerge_when_their_own_ratio_says_so(process):
     """Also in processes that blur fine modes before coarse ones."""
     data = torch.full((N, N), 1e-12, dtype=torch.float64)
     data[2, 1] = 1.0
-    sampling = Spectral(exponent=1.0, mean=0.0, deviation=0.1)
+    sampling = Spectral(exponent=1.0, mean=0.0, deviation=0.1, uniform_share=0)
     marginal = law(noise=0.3, data=data, process=process)
     time = sampling.quantiles(marginal)(torch.tensor([0.5], dtype=torch.float64))
     ratio = process.log_ratio(time, marginal.omega_squared[2, 1])
