@@ -4,6 +4,7 @@ The two files are self-contained: parts, statistics of the data and provenance t
 weights, so that samples can be drawn without the training data.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
     from fsdiff.diffusion.samplers.base import Sampler
     from fsdiff.diffusion.samplers.samples import Samples
     from fsdiff.inverse.observations.base import Observation
+
+logger = logging.getLogger(__name__)
+
+LARGE = 10.0
+"""Times the root mean square of the data, which hardly any field of their law has."""
+
+LARGE_SHARE = 0.05
+"""Of all samples, which are not that large by chance."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class Model:
 
     def physical(self, samples: "Samples") -> "Samples":
         """Samples of the method as physical fields, on the CPU, NaN at nodes without values."""
+        _warn_of_large(samples.fields)
         fields, mask = self.statistics.denormalise(samples.fields.cpu()), self.statistics.mask
         return samples._replace(fields=fields if mask is None else mask.emptied(fields))
 
@@ -160,6 +170,26 @@ def set_parameters(network: nn.Module, weights: Mapping[str, Tensor], origin: Pa
     _compare(tensors.shapes(weights), tensors.shapes(parameters), origin)
     for name, parameter in parameters.items():
         parameter.copy_(weights[name])
+
+
+def _warn_of_large(fields: Tensor) -> None:
+    """Say so where normalised fields are larger than chance allows, finite as they may be.
+
+    Of fields with unit mean square, as data are, at most one in a hundred is ten times as large
+    (Chebyshev).
+    """
+    size = fields.double().square().mean(tuple(range(2, fields.ndim))).sqrt().amax(1)
+    large = (size > LARGE) | ~size.isfinite()
+    if float(large.double().mean()) > LARGE_SHARE:
+        logger.warning(
+            "%d of %d samples are more than %g times as large as the data, up to %.2g times: the "
+            "sampler has left what the network knows; train it further or at more times "
+            "(time_sampling), or take more steps, another sampler, or less guidance",
+            int(large.sum()),
+            len(size),
+            LARGE,
+            float(size.max()),
+        )
 
 
 def _read(weights: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:

@@ -14,6 +14,7 @@ import xarray as xr
 from fsdiff.data import json_files, tensors
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.samplers import DDIM
+from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.jobs.failures import StorageError
 from fsdiff.methods import models
 from fsdiff.spaces.bases import CosineBasis
@@ -388,3 +389,24 @@ def test_samples_are_in_physical_units_and_leave_training_mode(saved):
     torch.testing.assert_close(fields[:, 0], 0.5 + 2 * expected[:, 0])
     torch.testing.assert_close(fields[:, 1], -2 + 0.1 * expected[:, 1])
     assert not model.method.network.training
+
+
+@pytest.mark.parametrize(("size", "warned"), [(1.0, 0), (9.0, 0), (30.0, 1)])
+def test_samples_that_are_larger_than_chance_allows_are_told(saved, caplog, size, warned):
+    _, path = saved
+    model = models.load(path)
+    fields = torch.ones(40, 2, N, N)
+    fields[:3, 1] *= size
+    model.physical(Samples(fields, [{N: 1}] * 40))
+    assert len(caplog.messages) == warned
+    if warned:
+        assert caplog.messages[0].startswith("3 of 40 samples are more than 10 times as large as")
+        assert "up to 30 times" in caplog.messages[0]
+
+
+def test_one_large_sample_among_many_is_chance(saved, caplog):
+    _, path = saved
+    fields = torch.ones(40, 2, N, N)
+    fields[0] *= 30
+    models.load(path).physical(Samples(fields, [{N: 1}] * 40))
+    assert not caplog.messages
