@@ -97,6 +97,9 @@ class Diffusion(Model):
         condition, which knows them. Channels may be called by the names that fields have, and
         places be those of their coordinates (``measured="data"``).
         """
+        for name, part in (("sampler", sampler), ("guidance", guidance)):
+            if isinstance(part, type):
+                raise ValueError(f"{name}: give an object, {part.__name__}()")
         sampler = sampler or DPMSolver()
         sampler.check(self.process)
         sampler.check_grid(self.process, self.basis, n)

@@ -124,6 +124,8 @@ class Model(ABC):
         self, sampler: Any, n: int, indices: Sequence[int], seed: int, condition: Tensor | None
     ) -> Samples:
         """Physical fields (len(indices), channel, *grid at level n), and what they cost."""
+        if not len(indices):
+            raise ValueError("indices: give one for each sample, such as range(4)")
         return self.fitted.sample(sampler, n, indices, seed, condition)
 
     def label(self, samples: Samples | Tensor) -> xr.Dataset:

@@ -241,6 +241,16 @@ def test_what_cannot_be_done_is_told_in_one_line():
         fs.load("nowhere")
 
 
+def test_what_cannot_be_drawn_is_told_in_one_line(fitted):
+    with pytest.raises(ValueError, match="indices: give one for each sample"):
+        fitted.sample(n=16, indices=[])
+    with pytest.raises(ValueError, match=r"sampler: give an object, DPMSolver\(\)"):
+        fitted.sample(fs.DPMSolver, n=16, indices=[0])
+    seen = (fs.Points(points=((0.5, 0.5),), noise=0.1), [1.0])
+    with pytest.raises(ValueError, match=r"guidance: give an object, WienerGuidance\(\)"):
+        fitted.sample(n=16, indices=[0], observed=seen, guidance=fs.WienerGuidance)
+
+
 # Names
 
 
