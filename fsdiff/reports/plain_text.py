@@ -17,6 +17,9 @@ _ENTITIES = {"\\": "&#92;", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _FORMULA = re.compile(r"(^|[;\t])(?=[=+\-@\t\r\n＝＋－＠'])")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
+HUGE = 1e7
+"""From there on numbers are read by their exponent."""
+
 
 def html(text: str) -> str:
     """A text in a page, or in an attribute of an element."""
@@ -34,7 +37,9 @@ def code(text: str) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits, or all before the point."""
+    """Three digits, or all before the point of what is not huge."""
+    if abs(value) >= HUGE:
+        return f"{value:.2e}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
 
 

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fsdiff.characters import HIDDEN, Line, visible
 from fsdiff.reports.labels import TAKEN, labels
-from fsdiff.reports.plain_text import cell, code, html, markdown, of_cell
+from fsdiff.reports.plain_text import cell, code, html, markdown, number, of_cell
 
 LINE = TypeAdapter(Line)
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,3}", fullmatch=True)
@@ -82,6 +82,14 @@ def test_cells_are_read_as_they_were(text):
 
 
 # Characters
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(0.04567, "0.0457"), (2.0, "2.00"), (94030.3, "94,030"), (-1.0742e18, "-1.07e+18")],
+)
+def test_numbers_have_three_digits_or_all_that_can_be_read(value, written):
+    assert number(value) == written
 
 
 def test_what_is_hidden_is_shown_as_missing():
