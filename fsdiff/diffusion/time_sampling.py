@@ -83,8 +83,7 @@ class UniformLogSignalToNoise(TimeSampling):
     def quantiles(self, marginal: Marginal) -> Quantiles:
         """Linear from the last time to the first, in the process's coordinate of noise."""
         process = marginal.process
-        ends = torch.tensor([process.T, process.smallest_time], dtype=torch.float64)
-        least, most = process.half_log_signal_to_noise(ends).tolist()
+        least, most = _levels(process)
 
         def times(uniform: Tensor) -> Tensor:
             level = least + (most - least) * uniform.double()
@@ -125,8 +124,7 @@ class LogSignalToNoise(TimeSampling):
 
     def check(self, process: GaussianPath) -> None:
         """Refuse a process most of whose training times would be its first, or its last."""
-        ends = torch.tensor([process.T, process.smallest_time], dtype=torch.float64)
-        least, most = process.half_log_signal_to_noise(ends).tolist()
+        least, most = _levels(process)
         if not least < self.mean < most:
             raise ValueError(
                 f"mean = {self.mean:g}: {process.kind} runs from {most:.3g} down to {least:.3g}, "
@@ -161,8 +159,7 @@ class Spectral(TimeSampling):
         """Interpolated in a table, which is made once."""
         process = marginal.process
         levels, weights = self._emergence(marginal)
-        ends = torch.tensor([process.T, process.smallest_time], dtype=torch.float64)
-        least, most = process.half_log_signal_to_noise(ends).tolist()
+        least, most = _levels(process)
         levels, reach = levels + self.mean, 5 * self.deviation
         lowest, highest = min(levels.min() - reach, least), max(levels.max() + reach, most)
         table = np.linspace(lowest, highest, 2049)
@@ -193,3 +190,10 @@ class Spectral(TimeSampling):
         process = marginal.process
         time = process.time_of_ratio(0.5 * (noise / data).log(), omega_squared)
         return process.half_log_signal_to_noise(time).numpy(), weight.numpy()
+
+
+def _levels(process: GaussianPath) -> tuple[float, float]:
+    """ln(m/r) at the last time, where it is least, and at the first."""
+    ends = torch.tensor([process.T, process.smallest_time], dtype=torch.float64)
+    least, most = process.half_log_signal_to_noise(ends).tolist()
+    return least, most

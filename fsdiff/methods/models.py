@@ -5,6 +5,7 @@ weights, so that samples can be drawn without the training data.
 """
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +179,9 @@ def _warn_of_large(fields: Tensor) -> None:
     Of fields with unit mean square, as data are, at most one in a hundred is ten times as large
     (Chebyshev).
     """
-    size = fields.double().square().mean(tuple(range(2, fields.ndim))).sqrt().amax(1)
+    grid = tuple(range(2, fields.ndim))
+    lengths = torch.linalg.vector_norm(fields, dim=grid, dtype=torch.float64)
+    size = lengths.amax(1) / math.sqrt(fields[0, 0].numel())
     large = (size > LARGE) | ~size.isfinite()
     if float(large.double().mean()) > LARGE_SHARE:
         logger.warning(

@@ -65,8 +65,7 @@ def _multiple(column: Column, rows: pd.DataFrame, table: pd.DataFrame) -> float:
     first = rows.iloc[0]
     same = (table["dataset"] == first["dataset"]) & (table["resolution"] == first["resolution"])
     floor = reference(table[same], "real", column)
-    mean = float(column.deviation(rows).mean(skipna=False))
-    return mean / floor if floor > 0 else float("nan")
+    return column.mean_deviation(rows) / floor if floor > 0 else float("nan")
 
 
 def varied(found: pd.DataFrame) -> list[str]:

@@ -108,8 +108,6 @@ def _order(place: Place) -> float:
 
 
 def _place(name: str, rows: pd.DataFrame, units: Sequence[tuple[Column, float]]) -> Place:
-    distances = tuple(
-        float(column.deviation(rows).mean(skipna=False)) / floor for column, floor in units
-    )
+    distances = tuple(column.mean_deviation(rows) / floor for column, floor in units)
     trained = rows["trained_at"].max()
     return Place(name, distances, None if pd.isna(trained) else int(trained))

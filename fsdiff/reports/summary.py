@@ -89,6 +89,10 @@ class Column:
             return pd.Series(float("nan"), rows.index)
         return (rows[self.name] - self.goal(rows)).abs()
 
+    def mean_deviation(self, rows: pd.DataFrame) -> float:
+        """The mean of ``deviation``, NaN if a row has no number."""
+        return float(self.deviation(rows).mean(skipna=False))
+
 
 def as_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """The summary as a data frame with the columns every reader relies on.

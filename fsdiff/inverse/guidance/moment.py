@@ -17,9 +17,8 @@ class MomentGuidance(DenoiserGuidance):
 
     Rozet et al. (MMPS, 2024), with Q for their white noise. (Γ + H V H*) w = y − H x̂_0 is solved by
     conjugate gradients, each of whose ``iterations`` costs one vector–Jacobian product of the
-    network, until the residual is below ``tolerance`` of what it was, each datum in
-    units of its own deviation. Observations that are not
-    linear are linearised at x̂_0.
+    network, until the residual is below ``tolerance`` of what it was, each datum in units of its
+    own deviation. Observations that are not linear are linearised at x̂_0.
     """
 
     iterations: Annotated[int, Field(ge=1, le=10_000)] = 10

@@ -157,7 +157,7 @@ class Yardsticks:
         cls, compared: Iterable[pd.DataFrame], column: Column, baseline: float, floor: float
     ) -> "Yardsticks":
         """Those of the rows of each that is compared."""
-        means = [float(column.deviation(rows).mean(skipna=False)) for rows in compared]
+        means = [column.mean_deviation(rows) for rows in compared]
         means = [mean for mean in means if not np.isnan(mean)]
         return cls(min(means) if len(set(means)) > 1 else float("nan"), baseline, floor)
 
@@ -168,7 +168,7 @@ class Yardsticks:
 
     def cell(self, rows: pd.DataFrame, column: Column, *, multiples: bool) -> tuple[str, str]:
         """Classes and text of the cell of what is compared; with ``multiples`` of the floor."""
-        text, deviation = value(rows, column), float(column.deviation(rows).mean(skipna=False))
+        text, deviation = value(rows, column), column.mean_deviation(rows)
         if not text or np.isnan(deviation):
             return "", text
         classes = ["best"] if deviation == self.best else []
