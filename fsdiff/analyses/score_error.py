@@ -1,7 +1,7 @@
 """How well a network learns a score that is known, on the grid it is trained on and a finer one."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -39,8 +39,11 @@ class ScoreError(Analysis):
     fine is what averaging of arrays in Euclidean coordinates does, their baseline.
 
     Errors are E g²‖S_θ − S‖² over uniform times, in the norm of functions, relative to E g²‖S‖².
-    The exact score is that of the law that is restricted to the grid.
+    The exact score is that of the law that is restricted to the grid. Every seed has weights,
+    training data and test fields of its own.
     """
+
+    numbers: ClassVar[tuple[str, ...]] = ("last", "least", "first")
 
     network: NetworkFactory
     basis: Basis = field(default_factory=FourierBasis)
@@ -58,39 +61,50 @@ class ScoreError(Analysis):
     learning_rate: PositiveFloat = 6e-4
     measure_every: PositiveInt = 100
     test_fields: PositiveInt = 128
-    seed: NonNegativeInt = 0
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     kind: Literal["score_error"] = "score_error"
 
     def run(self) -> xr.Dataset:
-        """``error`` (step, resolution), relative, and the mean square ``size`` of the score."""
-        law, denoiser = self.law(), self.denoiser()
-        tests = [self.test(law, n) for n in self.resolutions]
-        rows, errors = [], []
+        """``error`` (seed, step, resolution), and the ``first``, ``least`` and ``last`` of steps.
+
+        All are relative to ``size`` (seed, resolution), the mean square of the score.
+        """
+        errors, sizes = zip(*(self.errors(seed) for seed in self.seeds), strict=True)
+        error, each = np.array(errors), ("seed", "resolution")
+        return results(
+            {
+                "error": (("seed", "step", "resolution"), error, "relative score error"),
+                "first": (each, error[:, 0], "relative score error before training"),
+                "least": (each, error.min(1), "least relative score error during training"),
+                "last": (each, error[:, -1], "relative score error at the end"),
+                "size": (each, np.array(sizes), "mean square of g S"),
+            },
+            {
+                "seed": ("seed", list(self.seeds), "seed"),
+                "step": ("step", list(self.measured), "optimiser steps"),
+                "resolution": ("resolution", list(self.resolutions), "nodes per axis"),
+            },
+        ).assign_attrs(training_resolution=self.training_resolution)
+
+    @property
+    def measured(self) -> tuple[int, ...]:
+        """The steps after which errors are measured: multiples, and the last one."""
+        return (*range(0, self.steps, self.measure_every), self.steps)
+
+    def errors(self, seed: int) -> tuple[list[list[float]], list[float]]:
+        """Errors (step, resolution) of a network that is trained with a seed, and sizes."""
+        law, denoiser, errors = self.law(), self.denoiser(seed), []
+        tests = [self.test(law, n, seed) for n in self.resolutions]
         for step in fit(
             DenoisingLoss(denoiser, self.time_sampling),
             lambda random: self.training_fields(law, random),
             steps=self.steps,
             learning_rate=self.learning_rate,
-            seed=self.seed,
+            seed=seed,
         ):
-            if step % self.measure_every == 0 or step == self.steps:
-                rows.append(step)
+            if step in self.measured:
                 errors.append([test.error(denoiser) for test in tests])
-        sizes = [float(test.target.square().mean()) for test in tests]
-        return results(
-            {
-                "error": (("step", "resolution"), errors, "relative score error"),
-                "size": ("resolution", sizes, "mean square of g S"),
-            },
-            {
-                "step": ("step", rows, "optimiser steps"),
-                "resolution": ("resolution", list(self.resolutions), "nodes per axis"),
-            },
-        ).assign_attrs(
-            parameters=sum(p.numel() for p in denoiser.parameters()),
-            training_resolution=self.training_resolution,
-            batch_size=self.batch_size,
-        )
+        return errors, [float(test.target.square().mean()) for test in tests]
 
     @property
     def _convolution(self) -> ConvolutionPrior:
@@ -110,7 +124,7 @@ class ScoreError(Analysis):
         means = basis.multiply(ramps, self._convolution.multiplier(basis, n))
         return mixture(basis, means, lambda n: self.prior.eigenvalues(basis, n)[None])
 
-    def denoiser(self) -> Denoiser:
+    def denoiser(self, seed: int) -> Denoiser:
         """The network to be trained, with its first weights."""
         spectrum = self.law().spectrum(self.data_resolution)
         law = Law(
@@ -119,7 +133,7 @@ class ScoreError(Analysis):
             process=self.process,
             data=MeasuredSpectrum(spectrum, self.basis, self.data_resolution),
         )
-        return Denoiser(law, initialised(self.network, 1, self.seed), self.prediction)
+        return Denoiser(law, initialised(self.network, 1, seed), self.prediction)
 
     def training_fields(self, law: GaussianMixture, random: np.random.Generator) -> Tensor:
         """A batch of fields as the network is shown them."""
@@ -127,10 +141,10 @@ class ScoreError(Analysis):
         coarse = self.downsampling(fields, self.training_resolution, self.basis)
         return (self.scale * coarse).float()
 
-    def test(self, law: GaussianMixture, n: int) -> "_Test":
+    def test(self, law: GaussianMixture, n: int, seed: int) -> "_Test":
         """States of the process on n nodes, restrictions of the same functions for all n."""
         exact = ExactDenoiser(law, noise=self.prior, process=self.process)
-        random = generator(self.seed, Stream.SCORE_ERROR)
+        random = generator(seed, Stream.SCORE_ERROR)
         fields = law.sample(random, self.test_fields, self.data_resolution)
         centred = mixture(self.basis, 0 * law.means[:1], law.covariance)
         noise = centred.sample(random, self.test_fields, self.data_resolution)

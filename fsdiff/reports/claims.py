@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 
+MOST_SEEDS = 1000
+"""Claims that more seeds would be needed for are as good as at their bound."""
+
 Verdict = Literal["reproduced", "not reproduced", "not checkable"]
 
 Text = Annotated[str, Field(min_length=1)]
@@ -111,7 +114,7 @@ class Estimate(NamedTuple):
     """A number and its confidence interval, NaN where one seed leaves none; ``label`` says which.
 
     ``seeds`` are those of the least number of them that went into it, 0 where the interval is no
-    matter of seeds.
+    matter of seeds. The interval of a ratio is symmetric in its logarithm.
     """
 
     label: str
@@ -119,6 +122,7 @@ class Estimate(NamedTuple):
     low: float
     high: float
     seeds: int
+    is_ratio: bool = False
 
     def verdict(self, bounds: tuple[float, float]) -> Verdict:
         """Whether the number is certainly between the bounds, or certainly not."""
@@ -128,6 +132,27 @@ class Estimate(NamedTuple):
         if self.high < low or self.low > high:
             return "not reproduced"
         return "not checkable"
+
+    def seeds_to_decide(self, bounds: tuple[float, float]) -> float:
+        """How many seeds would tell on which side of the bounds this value is, about.
+
+        As many as narrow the interval to its distance from the nearest bound, if neither the mean
+        nor the scatter of seeds changes: infinitely many for a value at a bound.
+        """
+        numbers = np.array([self.value, self.high, *bounds])
+        if self.is_ratio:
+            with np.errstate(divide="ignore"):  # no bound is below any ratio
+                numbers = np.log(np.maximum(numbers, 0.0))
+        value, high, *ends = numbers
+        distance = min(abs(value - end) for end in ends)
+        counts = np.unique(np.geomspace(self.seeds, MOST_SEEDS, 400).astype(int))
+        halves = (high - value) * _shrinkage(counts) / _shrinkage(self.seeds)
+        return float(next(iter(counts[halves < distance]), np.inf))
+
+
+def _shrinkage(seeds: "np.ndarray | int") -> "np.ndarray | float":
+    """Half of the confidence interval of a mean, in deviations of a seed."""
+    return stdtrit(np.asarray(seeds) - 1, (1 + CONFIDENCE) / 2) / np.sqrt(seeds)
 
 
 @dataclass(frozen=True)
@@ -250,7 +275,17 @@ def _combined(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> F
         reason = f"it {holds} here, but one seed does not say how far results scatter"
     else:
         reason = f"it {holds} on average, but the scatter of {seeds} seeds leaves both possible"
+        reason += f": {_needed(estimates, bounds)} would decide it"
     return Finding("not checkable", estimates, reason)
+
+
+def _needed(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> str:
+    """About how many seeds all estimates that are open would need."""
+    still_open = [one for one in estimates if one.verdict(bounds) == "not checkable" and one.seeds]
+    count = max(one.seeds_to_decide(bounds) for one in still_open)
+    if count > MOST_SEEDS:
+        return f"more than {MOST_SEEDS}"
+    return f"about {float(f'{count:.2g}'):.0f}"
 
 
 def _after(
@@ -304,7 +339,7 @@ def _ratio(name: str, own: Values, others: Values) -> Estimate:
     half = _half_width(logarithms)
     value, low, high = np.exp([difference, difference - half, difference + half]).tolist()
     seeds = [values.seeds for values in (own, others) if not values.exact]
-    return Estimate(f"ratio to {name}", value, low, high, min(seeds, default=0))
+    return Estimate(f"ratio to {name}", value, low, high, min(seeds, default=0), is_ratio=True)
 
 
 def _half_width(samples: Sequence[Values]) -> float:

@@ -221,10 +221,10 @@ def test_the_exact_score_has_no_error_and_no_score_has_all():
     analysis = small_mixture()
     law = analysis.law()
     for n in (8, 16):
-        test = analysis.test(law, n)
+        test = analysis.test(law, n, 0)
         exact = ExactDenoiser(law, noise=analysis.prior, process=analysis.process)
         assert test.error(exact) < 1e-9
-        silent = analysis.denoiser()
+        silent = analysis.denoiser(0)
         for parameter in silent.parameters():
             torch.nn.init.zeros_(parameter)
         assert test.error(silent) == pytest.approx(1.0, abs=1e-6)
@@ -232,15 +232,23 @@ def test_the_exact_score_has_no_error_and_no_score_has_all():
 
 def test_states_on_both_grids_are_the_same_functions():
     analysis = small_mixture()
-    coarse, fine = (analysis.test(analysis.law(), n) for n in (8, 16))
+    coarse, fine = (analysis.test(analysis.law(), n, 0) for n in (8, 16))
     torch.testing.assert_close(analysis.basis.restrict(fine.x, 8), coarse.x)
 
 
 def test_score_error_falls_in_training_and_not_with_data_on_another_scale():
-    good = small_mixture().run().error.values
-    bad = small_mixture(downsampling=Average(), scale=0.5).run().error.values
-    assert (good[-1] < 0.5 * good[0]).all()
-    assert good[-1, 0] < bad[-1, 0]
+    good = small_mixture().run()
+    bad = small_mixture(downsampling=Average(), scale=0.5).run()
+    assert (good["last"] < 0.5 * good["first"]).all()
+    assert (good["last"] < bad["last"]).sel(resolution=8).all()
+
+
+def test_score_errors_of_a_seed_do_not_depend_on_the_others():
+    both, alone = small_mixture(seeds=(0, 3)).run(), small_mixture(seeds=(3,)).run()
+    assert both.sel(seed=[3]).identical(alone)
+    assert not both.error.sel(seed=0).equals(both.error.sel(seed=3))
+    assert (both["least"] == both.error.min("step")).all()
+    assert both.step.values.tolist() == [0, 20, 40]
 
 
 def test_the_mixture_is_made_with_the_symbol_of_a_convolution():

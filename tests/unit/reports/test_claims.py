@@ -1,6 +1,7 @@
 """Verdicts on claims, from summaries whose truth is known, and the page that tells them."""
 
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -59,9 +60,38 @@ def test_a_claim_that_more_is_better_turns_round():
 def test_scatter_leaves_a_claim_open():
     finding = judge(claim(against=("b",), at_most=1.0), OPEN)
     assert finding.verdict == "not checkable"
-    assert finding.reason == "it holds on average, but the scatter of 4 seeds leaves both possible"
+    why = "on average, but the scatter of 4 seeds leaves both possible"
+    assert finding.reason.startswith(f"it holds {why}")
     other = judge(claim(against=("b",), at_least=1.0), OPEN)
-    assert other.reason == "it fails on average, but the scatter of 4 seeds leaves both possible"
+    assert other.reason.startswith(f"it fails {why}")
+
+
+def repeated(values, times):
+    """Seeds of the same mean and the same scatter, so many times as many."""
+    many = np.tile(values, times)
+    unbiased = np.sqrt((many.size - 1) / many.size * values.size / (values.size - 1))
+    return values.mean() + (many - values.mean()) * unbiased
+
+
+@pytest.mark.parametrize("about", [{"at_most": 1.0}, {"at_most": 1.0, "against": ("b",)}])
+def test_an_open_claim_says_how_many_seeds_would_decide_it(about):
+    values = around(0.9, 0.25)
+    of_others = rows("b", around(1.0, 1e-9))
+    finding = judge(claim(**about), pd.DataFrame([*rows("a", values), *of_others]))
+    (needed,) = re.findall("leaves both possible: about ([0-9]+) would decide it", finding.reason)
+
+    def at(seeds):
+        more = rows("a", repeated(values, seeds // 4)[:seeds])
+        return judge(claim(**about), pd.DataFrame([*more, *of_others])).verdict
+
+    few, enough = int(int(needed) * 0.6) // 4 * 4, -(-int(int(needed) * 1.3) // 4) * 4
+    assert (at(few), at(enough)) == ("not checkable", "reproduced")
+
+
+def test_a_claim_at_its_bound_is_decided_by_no_number_of_seeds():
+    summary = pd.DataFrame(rows("a", around(1.0, 0.2)))
+    reason = judge(claim(at_most=1.0), summary).reason
+    assert reason.endswith("leaves both possible: more than 1000 would decide it")
 
 
 def test_one_seed_decides_nothing_but_its_number_is_shown():

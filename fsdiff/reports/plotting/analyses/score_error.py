@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -10,7 +11,10 @@ from fsdiff.reports.plotting.style import level_colours, plain_ticks, styled
 
 @styled
 def draw(results: Mapping[str, xr.Dataset]) -> Figure:
-    """A panel for each analysis with a curve for each resolution, all on one scale."""
+    """A panel for each analysis with a curve for each resolution, all on one scale.
+
+    Curves are geometric means over seeds, in a band of their range.
+    """
     figure = Figure(figsize=(0.8 + 2.7 * len(results), 3.7), layout="constrained")
     panels = figure.subplots(1, len(results), squeeze=False, sharex=True, sharey=True)[0]
     colours = level_colours(sorted({int(n) for r in results.values() for n in r.resolution}))
@@ -18,7 +22,10 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
         trained = int(result.attrs["training_resolution"])
         for n in map(int, result.resolution):
             label = f"resolution {n}" + (", the grid of training" if n == trained else "")
-            axes.plot(result.step, result.error.sel(resolution=n), color=colours[n], label=label)
+            error = result.error.sel(resolution=n)
+            mean, ends = np.exp(np.log(error).mean("seed")), (error.min("seed"), error.max("seed"))
+            axes.plot(result.step, mean, color=colours[n], label=label)
+            axes.fill_between(result.step, *ends, color=colours[n], alpha=0.2, linewidth=0)
         axes.set(yscale="log", xlabel="optimiser steps", title=title)
     panels[0].set_ylabel("relative score error")
     plain_ticks(panels[0].yaxis)
