@@ -6,17 +6,18 @@ Runs the study, which goes on where a run was stopped, and copies ``results/page
     python benchmarks/page.py structure [--cores 1] [--directory runs/structure] [--output …]
 
 A file in a folder is merged into the study that the folder is named after, where there is one,
-which makes of ``configs/multilevel_diffusion.yaml`` and its ``laptop.yaml`` the page about a
-publication:
+which makes of ``configs/multilevel_diffusion.yaml``, its ``laptop.yaml`` and ``digits.yaml`` of that
+a page about a publication:
 
-    python benchmarks/page.py multilevel_diffusion/laptop --output docs/reproduction.md \\
-      --figures docs/images/reproduction
+    python benchmarks/page.py multilevel_diffusion/laptop/digits \\
+      --output docs/reproduction/multilevel-digits.md --figures docs/images/reproduction
 
 With ``--results FOLDER`` nothing is run: the page is made anew from the tables of the folder, in
 which ``summary.csv`` is, and the figures that are there.
 
 ``structure`` takes about a quarter of an hour on one core, ``time_to_quality`` about 50 minutes,
-``samplers`` 80, ``schedules`` 100, ``quality`` two hours, ``multilevel_diffusion/laptop`` six.
+``samplers`` 80, ``schedules`` 100, ``quality`` two hours, ``multilevel_diffusion/laptop/digits``
+three, and its patterns five.
 Nothing else should run where a page gives times: they are wall times.
 """
 

@@ -2,31 +2,27 @@
 
 A claim is about one number: a result of an experiment at a resolution, or its ratio to that of
 others. It holds if the number lies between bounds. Every seed gives a value; the number is known up
-to the 95 % confidence interval of their mean, and a claim is decided only if that interval lies on
+to a 95 % confidence interval (``intervals``), and a claim is decided only if that interval lies on
 one side of a bound.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, FiniteFloat, PositiveInt
-from scipy.special import stdtrit
 
 from fsdiff.reports.findings import select
+from fsdiff.reports.intervals import MOST_SEEDS, Estimate, Values, Verdict, mean, p_value, ratio
 from fsdiff.reports.labels import REFERENCES
 
 if TYPE_CHECKING:
     import xarray as xr
 
-CONFIDENCE = 0.95
-
-MOST_SEEDS = 1000
-"""Claims that more seeds would be needed for are as good as at their bound."""
-
-Verdict = Literal["reproduced", "not reproduced", "not checkable"]
+COUNTS = ("parameters", "network_evaluations", "fine_evaluations", "candidates")
+"""Results that chance has no part in where all seeds have the same."""
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -110,51 +106,6 @@ class Claim:
         return ((self.experiment, self.resolution), *((name, other) for name in self.against))
 
 
-class Estimate(NamedTuple):
-    """A number and its confidence interval, NaN where one seed leaves none; ``label`` says which.
-
-    ``seeds`` are those of the least number of them that went into it, 0 where the interval is no
-    matter of seeds. The interval of a ratio is symmetric in its logarithm.
-    """
-
-    label: str
-    value: float
-    low: float
-    high: float
-    seeds: int
-    is_ratio: bool = False
-
-    def verdict(self, bounds: tuple[float, float]) -> Verdict:
-        """Whether the number is certainly between the bounds, or certainly not."""
-        low, high = bounds
-        if low <= self.low and self.high <= high:
-            return "reproduced"
-        if self.high < low or self.low > high:
-            return "not reproduced"
-        return "not checkable"
-
-    def seeds_to_decide(self, bounds: tuple[float, float]) -> float:
-        """How many seeds would tell on which side of the bounds this value is, about.
-
-        As many as narrow the interval to its distance from the nearest bound, if neither the mean
-        nor the scatter of seeds changes: infinitely many for a value at a bound.
-        """
-        numbers = np.array([self.value, self.high, *bounds])
-        if self.is_ratio:
-            with np.errstate(divide="ignore"):  # no bound is below any ratio
-                numbers = np.log(np.maximum(numbers, 0.0))
-        value, high, *ends = numbers
-        distance = min(abs(value - end) for end in ends)
-        counts = np.unique(np.geomspace(self.seeds, MOST_SEEDS, 400).astype(int))
-        halves = (high - value) * _shrinkage(counts) / _shrinkage(self.seeds)
-        return float(next(iter(counts[halves < distance]), np.inf))
-
-
-def _shrinkage(seeds: "np.ndarray | int") -> "np.ndarray | float":
-    """Half of the confidence interval of a mean, in deviations of a seed."""
-    return stdtrit(np.asarray(seeds) - 1, (1 + CONFIDENCE) / 2) / np.sqrt(seeds)
-
-
 @dataclass(frozen=True)
 class Finding:
     """What became of a claim: the verdict, our numbers, and why it could not be checked."""
@@ -192,11 +143,10 @@ def judge(
         )
         estimates = (
             tuple(
-                _ratio(name, own, values)
-                for name, values in zip(claim.against, others, strict=True)
+                ratio(name, own, values) for name, values in zip(claim.against, others, strict=True)
             )
             if others
-            else (_mean(claim.metric, own),)
+            else (_alone(claim.metric, own),)
         )
     except LookupError as error:
         return Finding("not checkable", reason=str(error.args[0]))
@@ -213,18 +163,6 @@ def judge_all(
     return {name: judge(claim, summary, trajectories, analyses) for name, claim in claims.items()}
 
 
-class Values(NamedTuple):
-    """A number for each seed, or the ``exact`` one."""
-
-    numbers: np.ndarray
-    exact: bool = False
-
-    @property
-    def seeds(self) -> int:
-        """How many seeds there are, 0 where chance plays no part."""
-        return 0 if self.exact else len(self.numbers)
-
-
 def _judge_analysis(claim: Claim, metric: str, analysis: str, results: Results) -> Finding:
     """The finding about a claim on analyses."""
     at = claim.at if claim.against_at is None else claim.against_at
@@ -232,12 +170,17 @@ def _judge_analysis(claim: Claim, metric: str, analysis: str, results: Results) 
         own = _of_analysis(results[analysis], metric, claim.at)
         other = claim.against_metric or metric
         others = {name: _of_analysis(results[name], other, at) for name in claim.against}
-        estimates = tuple(_ratio(name, own, values) for name, values in others.items())
+        estimates = tuple(ratio(name, own, values) for name, values in others.items())
         if not estimates and f"{metric}_low" in results[analysis]:
             estimates = (_of_tests(results[analysis], metric, claim.at),)
     except LookupError as error:
         return Finding("not checkable", reason=str(error.args[0]))
-    return _combined(estimates or (_mean(metric, own),), claim.bounds)
+    return _combined(estimates or (_alone(metric, own),), claim.bounds)
+
+
+def _alone(metric: str, own: Values) -> Estimate:
+    """The mean of numbers; p-values combine otherwise."""
+    return (p_value if metric.endswith("p_value") else mean)(metric, own)
 
 
 def _of_analysis(result: "xr.Dataset", metric: str, at: Mapping[str, str | int | float]) -> Values:
@@ -248,7 +191,7 @@ def _of_analysis(result: "xr.Dataset", metric: str, at: Mapping[str, str | int |
     values = found.values.ravel()
     if not np.isfinite(values).all():
         raise LookupError(f"{metric} is no number")
-    return Values(values, exact="seed" not in found.dims)
+    return Values(values, tuple(found["seed"].values.tolist()) if "seed" in found.dims else ())
 
 
 def _of_tests(result: "xr.Dataset", metric: str, at: Mapping[str, str | int | float]) -> Estimate:
@@ -273,6 +216,8 @@ def _combined(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> F
         reason = f"it {holds} here, but the interval leaves both possible"
     elif seeds < 2:
         reason = f"it {holds} here, but one seed does not say how far results scatter"
+    elif any(np.isnan(estimate.low) for estimate in estimates):
+        reason = f"it {holds} here, but {seeds} seeds with the same outcome may be so by chance"
     else:
         reason = f"it {holds} on average, but the scatter of {seeds} seeds leaves both possible"
         reason += f": {_needed(estimates, bounds)} would decide it"
@@ -315,45 +260,19 @@ def _values(
     if exact := rows.empty and name in REFERENCES and "dataset" in summary:
         datasets = known.loc[known["experiment"] == beside, "dataset"]
         rows = summary[(summary["row"] == name) & summary["dataset"].isin(datasets)]
-    values = rows.loc[rows["resolution"] == resolution, metric].to_numpy(float)
+    rows = rows[rows["resolution"] == resolution].sort_values("seed")
+    values = rows[metric].to_numpy(float)
     if np.isnan(values).all():
         raise LookupError(f"the summary has no {metric} of {name} at {resolution}")
     if wrong := int((~np.isfinite(values)).sum()):
         what = f"{metric} of {name} at {resolution} is no number"
         raise LookupError(what if exact else f"{what} for {wrong} of {len(values)} seeds")
-    return Values(values, exact)
-
-
-def _mean(metric: str, values: Values) -> Estimate:
-    half = _half_width([values])
-    mean = float(values.numbers.mean())
-    return Estimate(metric, mean, mean - half, mean + half, values.seeds)
-
-
-def _ratio(name: str, own: Values, others: Values) -> Estimate:
-    """The ratio of geometric means, with Welch's interval for the difference of logarithms."""
-    if not (own.numbers > 0).all() or not (others.numbers > 0).all():
-        raise LookupError("numbers that are not positive have no ratio")
-    logarithms = [Values(np.log(values.numbers), values.exact) for values in (own, others)]
-    difference = logarithms[0].numbers.mean() - logarithms[1].numbers.mean()
-    half = _half_width(logarithms)
-    value, low, high = np.exp([difference, difference - half, difference + half]).tolist()
-    seeds = [values.seeds for values in (own, others) if not values.exact]
-    return Estimate(f"ratio to {name}", value, low, high, min(seeds, default=0), is_ratio=True)
-
-
-def _half_width(samples: Sequence[Values]) -> float:
-    """Half of the confidence interval of a sum or difference of means, degrees as Welch's."""
-    scattered = [values.numbers for values in samples if not values.exact]
-    if not scattered:
-        return 0.0
-    if min(map(len, scattered)) < 2:
-        return float("nan")
-    squares = np.array([values.var(ddof=1) / len(values) for values in scattered])
-    total = squares.sum()
-    if total == 0:
-        return 0.0
-    freedom = total**2 / sum(
-        square**2 / (len(values) - 1) for square, values in zip(squares, scattered, strict=True)
+    if exact or (metric in COUNTS and len(set(values)) == 1):
+        return Values(values[:1])
+    ends = [f"{metric}_low", f"{metric}_high"]
+    return Values(
+        values,
+        tuple(rows["seed"]),
+        rows[ends].to_numpy(float).T if set(ends) <= set(rows) else None,
+        single=bool((rows["row"] == "search").any()),
     )
-    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(total))

@@ -55,16 +55,16 @@ def compared(found: pd.DataFrame) -> pd.DataFrame:
 def agreement(coarse: Sequence[float], fine: Sequence[float]) -> dict[str, float | None]:
     """How alike two rankings of the same candidates are, less being better.
 
-    ``kendall_tau`` with its two-sided ``kendall_p_value`` for independent rankings (exact where no
-    two values are equal), ``spearman_rho``, and ``regret``: the fine value of the best on the
-    coarse grid over the best fine value, one where it is the best there as well. None stands for
-    what is undefined: correlations where all values of a grid are equal, and ratios of what is not
-    positive, such as an unbiased squared distance.
+    ``kendall_tau`` with ``kendall_p_value``, the probability that independent rankings agree as
+    much (exact where no two values are equal), ``spearman_rho``, and ``regret``: the fine value of
+    the best on the coarse grid over the best fine value, one where it is the best there as well.
+    None stands for what is undefined: correlations where all values of a grid are equal, and ratios
+    of what is not positive, such as an unbiased squared distance.
     """
     from scipy.stats import kendalltau, spearmanr  # a second that only those pay who need it
 
     values = pd.DataFrame({"coarse": coarse, "fine": fine})
-    tau = kendalltau(values["coarse"], values["fine"])
+    tau = kendalltau(values["coarse"], values["fine"], alternative="greater")
     chosen = values["fine"][values["coarse"].idxmin()]
     varied = (values.nunique() > 1).all()
     rho = spearmanr(values["coarse"], values["fine"]).statistic if varied else math.nan

@@ -6,19 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from fsdiff.reports.claims import CONFIDENCE, Claim, Estimate, Finding, Verdict
+from fsdiff.reports.claims import Claim, Finding
+from fsdiff.reports.intervals import CONFIDENCE, Estimate, Verdict
 from fsdiff.reports.plain_text import code, markdown, table_row
 from fsdiff.reports.summary import Known, column_title
 
 VERDICTS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "not checkable")
 
 _GUIDE = f"""\
-Numbers are means over seeds, ratios those of geometric means; in brackets the
-{100 * CONFIDENCE:.0f} % confidence interval, from the scatter of the seeds (Student's t, for ratios
-Welch's; *exact* is what no chance is in), or that of a share of independent tests (Clopper and
-Pearson's). A claim is *reproduced* if the whole interval lies within
-the bounds that it sets, *not reproduced* if none of it does, and *not checkable* where the interval
-holds both, where there is only one seed, or for the reason that is given. Fields are compared with
+Numbers are means over seeds, ratios those of geometric means (of means where not all are positive);
+in brackets the {100 * CONFIDENCE:.0f} % confidence interval, from the scatter of the seeds:
+Student's t, for ratios that of pairs of equal seeds, or Welch's or Fieller's; *exact* is what no
+chance is in. Shares of independent tests are known no better than Clopper and Pearson's intervals
+let them be, and p-values of several seeds are told as twice their mean, which is one of all
+together. A claim is *reproduced* if the whole interval lies within the bounds that it sets, *not
+reproduced* if none of it does, and *not checkable* where the interval holds both, where there is
+only one seed, or for the reason that is given. Fields are compared with
 test data; `real` are other test data in their place, `surrogate` a Gaussian law with their
 spectrum."""
 
@@ -108,7 +111,7 @@ def _bounded(what: str, claim: Claim) -> str:
 def _number(estimate: Estimate) -> str:
     interval = f"{estimate.low:.3g} to {estimate.high:.3g}"
     if np.isnan(estimate.low):
-        interval = "one seed"
+        interval = "one seed" if estimate.seeds < 2 else "in all seeds"
     elif not estimate.seeds and estimate.low == estimate.high:
         interval = "exact"
     return f"{markdown(estimate.label)}: {estimate.value:.3g} ({interval})"

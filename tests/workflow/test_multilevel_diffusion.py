@@ -59,6 +59,18 @@ def test_files_that_are_named_together_make_one_study(other: str) -> None:
     assert bool(study.analyses) == (other == "gaussian_mixture")
 
 
+def test_digits_and_patterns_apart_are_the_laptop_s_study() -> None:
+    folder = LAPTOP.with_suffix("")
+    digits, patterns = (
+        load(PAPER, LAPTOP, folder / f"{name}.yaml") for name in ("digits", "patterns")
+    )
+    both = load(PAPER, LAPTOP)
+    for block in ("datasets", "experiments", "searches", "claims"):
+        apart = {**getattr(digits, block), **getattr(patterns, block)}
+        assert apart == getattr(both, block)
+        assert not getattr(digits, block).keys() & getattr(patterns, block).keys()
+
+
 def steps(study: Configuration, experiment: str) -> int:
     """Optimiser steps of all levels."""
     item = study.experiments[experiment]

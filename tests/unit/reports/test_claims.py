@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ttest_1samp, ttest_ind
+from scipy.stats import ttest_1samp, ttest_ind, ttest_rel
 
 from fsdiff import study as config
 from fsdiff.reports.claims import Claim, judge, judge_all
@@ -35,7 +35,7 @@ def claim(**changes):
 REAL = [{"row": "real", "experiment": None, "resolution": 64, "seed": None, "distance": 99.0}]
 GOOD = pd.DataFrame([*REAL, *rows("a", around(1.0)), *rows("b", around(2.0))])
 BAD = pd.DataFrame([*REAL, *rows("a", around(2.0)), *rows("b", around(1.0))])
-OPEN = pd.DataFrame([*REAL, *rows("a", around(1.0, 0.5)), *rows("b", around(1.05, 0.5))])
+OPEN = pd.DataFrame([*REAL, *rows("a", around(1.0, 0.5)), *rows("b", around(1.05, 0.5)[::-1])])
 
 
 BETTER = [
@@ -233,10 +233,41 @@ def test_a_seed_without_a_number_leaves_a_claim_open(value, against):
     assert finding.reason == f"distance of a at 64 is no number for 1 of {len(around(3.0))} seeds"
 
 
-def test_signs_have_no_ratio():
-    summary = pd.DataFrame([*rows("a", [-1.0, 1.0]), *rows("b", around(1))])
-    finding = judge(claim(against=("b",), at_most=1.0), summary)
-    assert finding.reason == "numbers that are not positive have no ratio"
+def test_numbers_about_zero_have_a_ratio_to_others_that_are_not():
+    """Unbiased estimates of a squared distance that is zero."""
+    summary = pd.DataFrame([*rows("a", [-0.1, 0.0, 0.1, 0.0]), *rows("b", around(2))])
+    finding = judge(claim(against=("b",), at_most=0.2), summary)
+    assert finding.verdict == "reproduced"
+    assert finding.estimates[0].label == "ratio of means to b"
+    turned = judge(claim(experiment="b", against=("a",), at_least=1.0), summary)
+    assert turned.reason == "what it is to be a ratio to may be zero or less"
+
+
+def test_equal_outcomes_of_few_searches_decide_nothing():
+    searched = [{**row, "row": "search"} for row in rows("s", [1.0, 1.0], metric="regret")]
+    best = judge(claim(experiment="s", metric="regret", at_most=1.1), pd.DataFrame(searched))
+    assert best.verdict == "not checkable"
+    assert best.reason == "it holds here, but 2 seeds with the same outcome may be so by chance"
+    assert "regret: 1 (in all seeds)" in page({"a": claim(at_most=1.0)}, {"a": best}, [])
+
+
+def test_p_values_of_seeds_are_one_together():
+    summary = pd.DataFrame(rows("a", [0.002, 0.03, 0.01], metric="mmd_p_value"))
+    finding = judge(claim(metric="mmd_p_value", at_most=0.05), summary)
+    assert finding.verdict == "reproduced"
+    (estimate,) = finding.estimates
+    assert estimate.label == "2 × mean of mmd_p_value"
+    assert estimate.value == estimate.low == estimate.high == pytest.approx(0.028)
+
+
+def test_shares_of_few_tests_are_known_no_better_than_these_tests_let_them_be():
+    shares = pd.DataFrame(rows("a", [0.0, 0.0, 0.0], metric="rejected"))
+    told = shares.assign(rejected_low=0.0, rejected_high=0.975)  # one test in each seed
+    few = claim(metric="rejected", at_most=0.3)
+    assert judge(few, shares).verdict == "reproduced"
+    assert judge(few, told).verdict == "not checkable"
+    many = shares.assign(rejected_low=0.0, rejected_high=0.06)
+    assert judge(few, many).verdict == "reproduced"
 
 
 def test_intervals_are_those_of_the_t_tests():
@@ -248,6 +279,10 @@ def test_intervals_are_those_of_the_t_tests():
     welch = ttest_ind(np.log(a), np.log(b[:4]), equal_var=False).confidence_interval()
     assert (ratio.low, ratio.high) == pytest.approx(tuple(np.exp(welch)))
     assert ratio.seeds == 4
+    pairs = pd.DataFrame([*rows("a", a), *reversed(rows("b", b))])
+    (ratio,) = judge(claim(against=("b",), at_most=1.0), pairs).estimates
+    paired = ttest_rel(np.log(a), np.log(b)).confidence_interval()
+    assert (ratio.low, ratio.high) == pytest.approx(tuple(np.exp(paired)))
 
 
 def test_a_true_bound_is_rarely_refuted():
