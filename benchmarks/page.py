@@ -6,7 +6,7 @@ Runs the study, which goes on where a run was stopped, and copies ``results/page
     python benchmarks/page.py structure [--cores 1] [--directory runs/structure] [--output …]
 
 A file in a folder is merged into the study that the folder is named after, where there is one,
-which makes of ``configs/multilevel_diffusion.yaml``, its ``laptop.yaml`` and ``digits.yaml`` of that
+which makes of ``configs/multilevel_diffusion.yaml``, its ``laptop.yaml`` and their ``digits.yaml``
 a page about a publication:
 
     python benchmarks/page.py multilevel_diffusion/laptop/digits \\

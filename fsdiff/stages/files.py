@@ -92,12 +92,13 @@ class StoredSplit:
         field = xr.DataArray(self._fields.read(held), dims=self._dimensions)
         return self._statistics.normalise(frames_as_channels(field)).float()
 
-    def whole(self) -> Tensor:
-        """All of it, with hardly more memory than it takes."""
-        fields = torch.empty(self.shape)
+    def whole(self, part: slice = slice(None)) -> Tensor:
+        """All of it, or a part, with hardly more memory than it takes."""
+        samples = range(self.shape[0])[part]
+        fields = torch.empty(len(samples), *self.shape[1:])
         for first in range(0, len(fields), self.block):
-            part = fields[first : first + self.block]
-            part[:] = self.read(range(first, first + len(part)))
+            held = samples[first : first + self.block]
+            fields[first : first + len(held)] = self.read(held)
         return fields
 
 

@@ -75,11 +75,12 @@ def train(
     kept = KeptWeights(state, keep[0]) if keep else None
     device = chosen_device()
     with joined(device) as processes:
+        stored = StoredSplit(data[level.resolution], "train")
         trainer = Trainer(
             method,
             level,
             options,
-            data=training_fields(StoredSplit(data[level.resolution], "train"), options.memory_mb),
+            data=training_fields(stored, options.memory_mb, processes),
             validation={n: normalised_split(path, "validation") for n, path in data.items()},
             seed=config["seed"],
             state_file=state,

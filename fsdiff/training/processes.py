@@ -1,13 +1,14 @@
 """Several processes that train one network together, started by torchrun or something like it.
 
-Each has all weights and takes its part of every batch; the sum of all gradients is that of the
-whole batch. One flat array is reduced after the backward pass: networks here have few megabytes of
-weights, for which overlapping communication with computation, as wrapping the network would, gains
-nothing; and parts may differ in size, complex weights are reduced like others, and the network
-keeps its names.
+Each has all weights, holds its part of the data and takes its part of every batch, whose fields it
+gets from those that hold them; the sum of all gradients is that of the whole batch. One flat array
+is reduced after the backward pass: networks here have few megabytes of weights, for which
+overlapping communication with computation, as wrapping the network would, gains nothing; and parts
+may differ in size, complex weights are reduced like others, and the network keeps its names.
 """
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -31,7 +32,35 @@ class Processes:
 
     def part(self, size: int) -> slice:
         """This process's part of ``size`` samples; parts differ by one sample at most."""
-        return slice(self.rank * size // self.count, (self.rank + 1) * size // self.count)
+        return self.parts(size)[self.rank]
+
+    def parts(self, size: int) -> list[slice]:
+        """Those of all processes."""
+        ends = [rank * size // self.count for rank in range(self.count + 1)]
+        return list(itertools.starmap(slice, itertools.pairwise(ends)))
+
+    def exchanged(self, held: Tensor, size: int, wanted: Sequence[Tensor]) -> Tensor:
+        """Of ``size`` samples, those at the positions that each process wants; this one's.
+
+        ``held`` is this process's part of them, in memory of the CPU. All processes call this
+        with the same ``wanted``, one tensor of positions for each.
+        """
+        if self.count == 1:
+            return held[wanted[0]]
+        starts = torch.tensor([part.start for part in self.parts(size)])
+        holders = [torch.bucketize(positions, starts, right=True) - 1 for positions in wanted]
+        sent = [p[h == self.rank] for p, h in zip(wanted, holders, strict=True)]
+        own = holders[self.rank]
+        received = held.new_empty(len(own), *held.shape[1:])
+        distributed.all_to_all_single(
+            received,
+            held[torch.cat(sent) - starts[self.rank]],
+            torch.bincount(own, minlength=self.count).tolist(),
+            [len(positions) for positions in sent],
+        )
+        result = torch.empty_like(received)
+        result[own.argsort(stable=True)] = received
+        return result
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter], loss: Tensor) -> float:
         """Replace gradients by their sums over all processes; the sum of the losses comes back."""

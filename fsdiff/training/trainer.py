@@ -49,7 +49,8 @@ class Trainer:
     validation fields. With ``state_file``, a path in an existing folder, progress is saved there
     every ``save_every`` seconds and when the process is asked to stop, and an interrupted run
     continues. ``kept`` gets the averaged weights after some epochs. All ``processes`` that train
-    together are given the same; the first of them writes files.
+    together are given the same, but for a source of batches, of which each has a part; the first of
+    them writes files.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class Trainer:
         self.method, self.level, self.options = method, level, options
         self.device = torch.device(device)
         method.network.to(self.device)
-        self.data = InMemory(data) if isinstance(data, Tensor) else data
+        if isinstance(data, Tensor):
+            data = InMemory(data[processes.part(len(data))], len(data), processes)
+        self.data = data
         self.seed, self.processes = seed, processes
         self.state_file, self.save_every, self.kept = state_file, save_every, kept
         self.batch_size = min(level.batch_size, len(data))
@@ -192,7 +195,8 @@ class Trainer:
     def _some_fields(self) -> Tensor:
         """Training fields to measure, ``MEASURED`` of them or all, in a random order."""
         order = partial(generator, self.seed, Stream.CONDITION, self.level.resolution)
-        with closing(self.data.batches(min(len(self.data), MEASURED), range(1), order)) as batches:
+        count = min(len(self.data), MEASURED)
+        with closing(self.data.batches(count, range(1), order, whole=True)) as batches:
             return next(batches)
 
     def _batches(self) -> Generator[Tensor]:

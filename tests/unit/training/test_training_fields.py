@@ -38,8 +38,8 @@ class Numbered:
         values = torch.arange(samples.start, samples.stop, dtype=torch.float32)
         return values.view(-1, 1, 1, 1).expand(-1, *self.shape[1:])
 
-    def whole(self):
-        return self.read(range(COUNT))
+    def whole(self, part=slice(None)):
+        return self.read(range(COUNT)[part])
 
 
 def random(epoch):

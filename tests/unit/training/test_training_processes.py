@@ -93,17 +93,21 @@ raise Interrupted
 """
 
 
+def run_together(folder, program, count):
+    """How a program ends that several processes run, in a file of the folder."""
+    path = folder / "program.py"
+    path.write_text(program)
+    root = str(Path(__file__).parents[3])
+    environment = {**os.environ, PROCESSES: str(count), "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+    command = [sys.executable, str(path)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+
+
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     """The folder to which two processes have written, and their end."""
     folder = tmp_path_factory.mktemp("processes")
-    program = folder / "program.py"
-    program.write_text(PROGRAM)
-    root = str(Path(__file__).parents[3])
-    environment = {**os.environ, PROCESSES: "2", "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
-    command = [sys.executable, str(program)]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
-    return folder, ended
+    return folder, run_together(folder, PROGRAM, 2)
 
 
 def results(two, rank):
@@ -195,6 +199,49 @@ def test_what_fails_once_the_work_is_done_is_no_failure(tmp_path, end, status, t
     assert ended.returncode == status, ended.stderr
     assert "worked __main__ True" in ended.stdout
     assert told in ended.stderr
+
+
+SHARED = f"""
+import sys
+from pathlib import Path
+
+from fsdiff.jobs.launching import run_in_processes
+
+run_in_processes(Path(sys.argv[0]))
+
+import torch
+
+sys.path[:0] = {FOLDERS!r}
+from test_training_fields import COUNT, SIZE, Numbered, bytes_of, indices, random
+
+from fsdiff.training.fields import InMemory, Streamed, training_fields
+from fsdiff.training.processes import joined
+
+with joined(torch.device("cpu")) as group:
+    steps = range(3, 20)
+    for memory in (bytes_of(1), bytes_of(3), 1e9):
+        alone = training_fields(Numbered(), memory / 1e6)
+        stored = Numbered()
+        shared = training_fields(stored, memory / 1e6, group)
+        assert isinstance(shared, InMemory if memory == 1e9 else Streamed)
+        assert len(shared) == COUNT
+        places = range(SIZE)[group.part(SIZE)]
+        for found, whole in zip(indices(shared, steps), indices(alone, steps), strict=True):
+            assert found == [n if i in places else 0 for i, n in enumerate(whole)]
+        together = [batch[:, 0, 0, 0] for batch in shared.batches(SIZE, steps, random, whole=True)]
+        expected = [batch[:, 0, 0, 0] for batch in alone.batches(SIZE, steps, random)]
+        assert all(torch.equal(*pair) for pair in zip(together, expected, strict=True))
+        if isinstance(shared, InMemory):
+            assert len(shared.fields) == COUNT // group.count
+            assert stored.reads == [range(COUNT)[group.part(COUNT)]]
+        else:  # twice, for three epochs; of four samples one process has two
+            assert sum(map(len, stored.reads)) < 0.55 * 2 * 3 * COUNT
+"""
+
+
+def test_processes_hold_a_part_of_the_fields_each_and_get_what_one_would(tmp_path):
+    ended = run_together(tmp_path, SHARED, 3)
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.parametrize(("size", "count"), [(15, 2), (16, 3), (7, 7), (100, 8)])
