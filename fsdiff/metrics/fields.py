@@ -69,7 +69,7 @@ def gram(fields: Tensor) -> Tensor:
     products = flat.new_zeros((len(flat), len(flat)), dtype=torch.float64)
     for columns in flat.split(max(1, BLOCK // len(flat)), dim=1):
         products += _symmetric_product(columns.double())
-    return products / fields[0, 0].numel()
+    return products.div_(fields[0, 0].numel())
 
 
 def _symmetric_product(matrix: Tensor) -> Tensor:
@@ -85,5 +85,6 @@ def squared_distances(fields: Tensor) -> Tensor:
     # Distances do not change when all fields are shifted; small ones then lose fewer digits. The
     # median, unlike the mean, stays with most of the fields however far away a few of them are.
     products = gram(fields - fields.median(0).values)
-    norms = products.diagonal()
-    return (norms[:, None] + norms[None, :] - 2 * products).clamp(min=0).fill_diagonal_(0)
+    norms = products.diagonal().clone()
+    squares = products.mul_(-2).add_(norms[:, None] + norms[None, :])
+    return squares.clamp_(min=0).fill_diagonal_(0)

@@ -58,7 +58,7 @@ class GaussianKernelDiscrepancy(Metric):
                 "more than half of all pairs of fields are equal, so that the median distance, the "
                 "width of the kernel, is zero: remove repeated fields"
             )
-        kernel = torch.exp(-squared / (2 * bandwidth**2))
+        kernel = squared.div_(-2 * bandwidth**2).exp_()  # there may be no memory for another
         observed = unbiased_discrepancy(kernel, _first(len(samples), kernel)[:, None])
         row = {"rbf_mmd": float(observed)}
         if self.permutations:
@@ -93,15 +93,15 @@ class EnergyDistance(Metric):
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The distance between two sets of at least two fields (N, channels, *grid)."""
         self.check(samples, reference, basis)
-        kernel = -squared_distances(torch.cat([samples, reference])).sqrt()
+        kernel = squared_distances(torch.cat([samples, reference])).sqrt_().neg_()
         value = unbiased_discrepancy(kernel, _first(len(samples), kernel)[:, None])
         return {"energy_distance": float(value)}
 
 
 def median_distance(squared: Tensor) -> float:
     """Median distance over pairs of different fields, from all squared distances (N, N)."""
-    rows, columns = torch.triu_indices(len(squared), len(squared), offset=1)
-    return float(squared[rows, columns].median().sqrt())
+    pairs = torch.ones_like(squared, dtype=torch.bool).triu_(1)
+    return float(squared[pairs].median().sqrt())
 
 
 def unbiased_discrepancy(kernel: Tensor, members: Tensor) -> Tensor:
@@ -122,9 +122,8 @@ def sums_over_pairs(kernel: Tensor, members: Tensor) -> tuple[Tensor, Tensor, Te
 
     Pairs of a field with itself are left out.
     """
-    off_diagonal = kernel - torch.diag_embed(kernel.diagonal(dim1=-2, dim2=-1))
-    rest = 1 - members
-    to_members, to_rest = off_diagonal @ members, off_diagonal @ rest
+    itself, rest = kernel.diagonal(dim1=-2, dim2=-1)[..., None], 1 - members
+    to_members, to_rest = (kernel @ part - itself * part for part in (members, rest))
     return (members * to_members).sum(-2), (rest * to_rest).sum(-2), (members * to_rest).sum(-2)
 
 

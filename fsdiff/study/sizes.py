@@ -31,6 +31,8 @@ SIZE = 10_000
 """The largest width, number of layers and the like of a network."""
 LENGTH = 20
 """The longest list of a network's widths."""
+FEATURES = 12
+"""Arrays of features that a network holds at once, about."""
 LARGE_DISK, LARGE_JOBS = 10**11, 10_000
 """From which on the size of a study is told."""
 
@@ -52,6 +54,29 @@ def unaffordable_data(dataset: "Dataset") -> Iterator[Problem]:
     judged = dataset.split.test * field_bytes(dataset, dataset.resolutions[-1])
     if judged > MEMORY:
         yield ("split", "test"), f"they take {_beyond(judged, MEMORY, 'memory')}; use fewer"
+
+
+def memory_of_samples(study: "Configuration", experiment: str, n: int) -> int:
+    """Bytes of drawing samples, or of putting shards of them together, beyond what any job takes.
+
+    All are held twice while they are written; features of a batch are those of the network's width.
+    """
+    run = study.runs[experiment]
+    dataset, samples = study.datasets[run.dataset], run.samples
+    width = max(1, getattr(getattr(run, "network", None), "width", 1))
+    features = FEATURES * BYTES * width * samples.batch_size * dataset.source.part.basis.size(n)
+    return 2 * samples.count * field_bytes(dataset, n) + features
+
+
+def memory_of_comparison(dataset: "Dataset", n: int, count: int) -> int:
+    """Bytes of comparing so many fields with half of the test data, beyond what any job takes.
+
+    Fields are held as they are read, normalised, together and as a measure works on them; measures
+    of pairs hold three numbers in double precision for each.
+    """
+    fields = count + dataset.split.test // 2
+    test = dataset.split.test * field_bytes(dataset, n)
+    return 2 * test + 5 * fields * field_bytes(dataset, n) + 3 * 2 * BYTES * fields**2
 
 
 def disk_of_data(dataset: "Dataset") -> int:

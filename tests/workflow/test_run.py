@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,6 +134,23 @@ def test_what_is_cut_off_after_it_was_recorded_is_made_again(
     os.utime(data, ns=(status.st_atime_ns, status.st_mtime_ns))
     checkout.snakemake("--forcerun", "reference", "--until", "reference")
     assert data.read_bytes() == whole
+
+
+def test_jobs_ask_for_the_memory_that_many_samples_take(finished: Checkout) -> None:
+    def asked(rule: str) -> int:
+        code, output = finished.attempt("--dry-run", "--forcerun", rule, "--until", rule)
+        assert code == 0, output
+        return max(map(int, re.findall(rf"^rule {rule}:$.*?mem_mb=(\d+)", output, re.M | re.S)))
+
+    assert (asked("sample"), asked("evaluate")) == (3000, 3000)
+
+    def many(raw: dict[str, Any]) -> None:
+        raw["datasets"]["waves"]["split"]["test"] = 20_000
+        raw["defaults"]["samples"]["count"] = 10_000
+
+    with finished.configured(many):
+        assert 1000 + 3 * 20_000**2 * 8 / 1e6 < asked("evaluate") < 15_000
+        assert asked("sample") == 3000
 
 
 def test_bad_configuration_stops_before_any_job(finished: Checkout) -> None:

@@ -1,6 +1,7 @@
 """The study, checked before any job starts, and what rules look up in it."""
 
 import json
+import math
 import os
 import re
 from functools import cache
@@ -14,7 +15,12 @@ from fsdiff.jobs import environment
 from fsdiff.study import strict_yaml
 from fsdiff.jobs.atomic import machine, sweep
 from fsdiff.study import ConfigurationError, load
-from fsdiff.study.sizes import remarks_on_data, remarks_on_size
+from fsdiff.study.sizes import (
+    memory_of_comparison,
+    memory_of_samples,
+    remarks_on_data,
+    remarks_on_size,
+)
 from fsdiff.parts import kinds, modules
 from fsdiff.provenance import fingerprint
 from fsdiff.data import json_files
@@ -146,6 +152,25 @@ def growing(amount):
 
 
 def training_memory(wildcards):
-    """Megabytes of training, by process: those that its fields may take, and for all else 2000."""
+    """Megabytes of training: those that its fields may take, and for all else 2000 by process."""
     fields = STUDY.runs[wildcards.experiment].training.memory_mb
-    return STUDY.parallel.processes * (2000 + fields)
+    return STUDY.parallel.processes * 2000 + fields
+
+
+def sampling_memory(wildcards):
+    """Megabytes of drawing samples."""
+    return megabytes(
+        memory_of_samples(STUDY, wildcards.experiment, int(wildcards.resolution))
+    )
+
+
+def judging_memory(wildcards):
+    """Megabytes of comparing the samples of a model with data."""
+    run = STUDY.runs[wildcards.experiment]
+    dataset, n = STUDY.datasets[run.dataset], int(wildcards.resolution)
+    return megabytes(memory_of_comparison(dataset, n, run.samples.count))
+
+
+def megabytes(size):
+    """What a job asks for that holds so many bytes beside its libraries."""
+    return max(3000, 1000 + math.ceil(size / 1e6))

@@ -45,7 +45,7 @@ rule evaluate:
     threads: 1
     resources:
         **METRICS_GPUS,
-        mem_mb=growing(3000),
+        mem_mb=growing(judging_memory),
         runtime=growing(120),
     params:
         job=job("evaluate", "experiment", "resolution", "seed"),

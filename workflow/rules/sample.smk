@@ -18,7 +18,7 @@ rule sample:
     threads: 1
     resources:
         **GPUS,
-        mem_mb=growing(3000),
+        mem_mb=growing(sampling_memory),
         runtime=240,
     params:
         job=job("sample", "experiment", "resolution", "seed"),

@@ -210,3 +210,20 @@ def test_the_largest_seed_is_the_same_in_every_file(tmp_path):
     assert drawn[0] != drawn[1]
     for number in (*seeds, *map(int, drawn)):
         torch.manual_seed(number)
+
+
+def test_memory_of_samples_is_that_of_their_fields_twice_and_of_features():
+    few, many = (
+        load(study((f"{PATTERNS}/split/test", 20_000), (f"{EXPERIMENT}/samples/count", count)))
+        for count in (10, 10_000)
+    )
+    one = sizes.field_bytes(many.datasets["patterns"], 64)
+    memory = [sizes.memory_of_samples(each, "bessel", 64) for each in (few, many)]
+    assert memory[1] - memory[0] == 2 * one * 9_990
+
+
+def test_memory_of_a_comparison_holds_what_measures_of_pairs_take():
+    """As measured: 2.8 numbers in double precision for each pair, fields beside it."""
+    dataset = load(study()).datasets["patterns"]
+    pairs = 8 * (10_000 + dataset.split.test // 2) ** 2
+    assert 2.8 * pairs < sizes.memory_of_comparison(dataset, 32, 10_000) < 4 * pairs
