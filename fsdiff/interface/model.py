@@ -95,6 +95,7 @@ class Model(ABC):
         statistics = Statistics.measure(train, basis, seen, mask)
         method = self._method(statistics, seed)
         options, downsampling = options or TrainingOptions(), downsampling or Spectral()
+        downsampling.check_fields(data.sizes["channel"], transformed=seen is not None)
         check_augmentation(options.augmentation, basis.by_channel(data.sizes["channel"]))
         if mask is not None and options.augmentation != "none":
             raise ValueError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from fsdiff.spaces.axes import AxisKind
 from fsdiff.spaces.basis import Basis
@@ -18,6 +19,9 @@ class Downsampling(ABC):
         """Raise ValueError where the map does not exist between these levels."""
         if m > n:
             raise ValueError(f"downsampling goes to coarser grids: {n} -> {m} nodes")
+
+    def check_fields(self, channels: int, *, transformed: bool) -> None:  # noqa: B027 (most take any)
+        """Raise ValueError for fields that it does not suit; transforms come before the map."""
 
     @abstractmethod
     def __call__(self, u: Tensor, m: int, basis: Basis) -> Tensor:
@@ -95,6 +99,37 @@ class Average(Downsampling):
         within = tuple(range(len(lead) + 1, blocks.ndim, 2))
         factor = (basis.size(n) / basis.size(m)) ** 0.5 if self.isometric else 1.0
         return factor * blocks.mean(within)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circle(Downsampling):
+    """Orthogonal projection over its modulus: cosine and sine of a phase remain those of a phase.
+
+    Projections of fields on the circle u₁² + u₂² = 1 lie within it; coarse fields are put back on
+    it. Statistics of the data remain those of the finest grid, of somewhat less energy.
+    """
+
+    kind: Literal["circle"] = "circle"
+
+    def check_fields(self, channels: int, *, transformed: bool) -> None:
+        """Refuse what is no cosine and sine."""
+        if channels != 2:
+            raise ValueError(
+                "the circle is one of two channels, the cosine and the sine of a phase, and fields "
+                f"have {channels}; use spectral downsampling"
+            )
+        if transformed:
+            raise ValueError(
+                "transforms take fields off the circle before these are restricted: leave "
+                "transforms out, or use spectral downsampling"
+            )
+
+    def __call__(self, u: Tensor, m: int, basis: Basis) -> Tensor:
+        """Fields (..., 2, *grid) of ``basis`` at level m."""
+        self.check(basis.resolution(u), m, basis)
+        channel = u.ndim - basis.dimension - 1
+        self.check_fields(u.shape[channel] if channel >= 0 else 1, transformed=False)
+        return normalize(basis.restrict(u, m), dim=channel)
 
 
 def _with_axes(basis: Basis, kind: AxisKind) -> Box:

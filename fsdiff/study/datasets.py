@@ -105,6 +105,15 @@ class Dataset(Block):
             refuse(_unfit_transforms(transforms, source.part))
         return transforms
 
+    @field_validator("downsampling")
+    @classmethod
+    def _check_downsampling(cls, downsampling: PartBlock, info: ValidationInfo) -> PartBlock:
+        source, transforms = info.data.get("source"), info.data.get("transforms")
+        if source:
+            channels = max(1, len(source.part.names))
+            downsampling.part.check_fields(channels, transformed=bool(transforms))
+        return downsampling
+
     @field_validator("resolutions")
     @classmethod
     def _check_resolutions(

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from fsdiff.data.hierarchy import restrict
 from fsdiff.data.interferometry.atmosphere import (
     isotropic_field,
     relief_spectrum,
@@ -28,6 +29,7 @@ from fsdiff.data.sources.volcano import VolcanoData
 from fsdiff.jobs.failures import StorageError
 from fsdiff.randomness import generator
 from fsdiff.spaces.bases import CosineBasis
+from fsdiff.spaces.downsampling import Circle
 
 DEPTH = 2000.0
 
@@ -266,8 +268,12 @@ def test_files_of_interferograms_are_read_as_they_were_written_in_the_order_of_n
     files = FileData(path=f"{tmp_path}/*.int", variables=("cosine", "sine"), basis=CosineBasis())
     files.check()
     assert (files.resolution, files.available, files.names) == (16, 3, ("cosine", "sine"))
-    read = files.generate([0, 1, 2], 0)["field"].values
-    np.testing.assert_allclose(read, source.generate([0, 1, 2], 0)["field"].values, atol=1e-6)
+    read = files.generate([0, 1, 2], 0)
+    expected = source.generate([0, 1, 2], 0)["field"].values
+    np.testing.assert_allclose(read["field"].values, expected, atol=1e-6)
+    coarse = restrict(read, 15, Circle(), files.basis)["field"].values
+    assert coarse.shape == (3, 2, 15, 15)
+    np.testing.assert_allclose(np.square(coarse).sum(1), 1, atol=1e-6)
 
 
 def test_published_files_of_128_nodes_have_131072_bytes(tmp_path):

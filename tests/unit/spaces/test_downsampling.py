@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fsdiff import parts
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
-from fsdiff.spaces.downsampling import Average, Cosine, Fourier, Spectral
+from fsdiff.spaces.downsampling import Average, Circle, Cosine, Fourier, Spectral
 
 BASES = [CosineBasis(1), CosineBasis(2), CosineBasis(3), FourierBasis(1), FourierBasis(2)]
 METHODS = [Spectral(), Fourier(), Cosine(), Average(), Average(isometric=True)]
@@ -83,6 +83,26 @@ def test_averages_in_steps_are_the_average():
     torch.testing.assert_close(Average()(Average()(u, 12, CosineBasis()), 4, CosineBasis()), once)
 
 
+def test_restricted_phases_are_phases_of_the_restriction():
+    phase = 2 * fields(CosineBasis(), 24, channels=1)
+    u = torch.cat([phase.cos(), phase.sin()], dim=1)
+    inside, coarse = CosineBasis().restrict(u, 8), Circle()(u, 8, CosineBasis())
+    assert inside.square().sum(1).mean() < 0.5
+    torch.testing.assert_close(coarse.square().sum(1), torch.ones(3, 8, 8, dtype=torch.float64))
+    turned = torch.atan2(coarse[:, 1], coarse[:, 0])
+    torch.testing.assert_close(turned, torch.atan2(inside[:, 1], inside[:, 0]))
+    torch.testing.assert_close(Circle()(u, 24, CosineBasis()), u)
+
+
+def test_the_circle_is_of_two_channels_without_transforms():
+    with pytest.raises(ValueError, match="fields have 3; use spectral"):
+        Circle()(fields(CosineBasis(), 8, channels=3), 4, CosineBasis())
+    with pytest.raises(ValueError, match="leave transforms out"):
+        Circle().check_fields(2, transformed=True)
+    with pytest.raises(ValueError, match="coarser grids: 4 -> 8 nodes"):
+        Circle()(fields(CosineBasis(), 4), 8, CosineBasis())
+
+
 @pytest.mark.parametrize("method", METHODS, ids=repr)
 def test_finer_grids_are_refused(method):
     with pytest.raises(ValueError, match="coarser grids: 4 -> 8 nodes"):
@@ -98,6 +118,7 @@ def test_averages_need_whole_blocks():
 
 
 def test_all_of_them_are_parts():
-    assert set(parts.kinds("downsampling")) == {"average", "cosine", "fourier", "spectral"}
+    kinds = {"average", "circle", "cosine", "fourier", "spectral"}
+    assert set(parts.kinds("downsampling")) == kinds
     block = {"kind": "average", "isometric": True}
     assert parts.build("downsampling", block) == Average(isometric=True)

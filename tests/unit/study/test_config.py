@@ -311,6 +311,11 @@ WRONG = {
         "datasets.patterns.resolutions[1] = 48: averaging needs whole blocks, but 48 does not "
         "divide 128; use a resolution that divides it, or spectral downsampling",
     ),
+    "phases of one channel": (
+        (f"{PATTERNS}/downsampling", {"kind": "circle"}),
+        "datasets.patterns.downsampling: the circle is one of two channels, the cosine and "
+        "the sine of a phase, and fields have 1; use spectral downsampling",
+    ),
     "too many shards": (
         (f"{PATTERNS}/shards", 2000),
         "datasets.patterns.shards = 2000: there are only 1088 samples; use shards <= 1088",
