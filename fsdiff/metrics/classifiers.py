@@ -1,6 +1,7 @@
 """Classifiers of a data set, and measures of what these see of fields."""
 
 import copy
+import operator
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,9 +47,12 @@ class Classifiers:
 
     @single_thread()
     @torch.no_grad()
-    def __call__(self, fields: Tensor) -> Seen:
-        """What they see of normalised fields (N, channel, *grid)."""
+    def __call__(self, fields: Tensor, basis: Basis) -> Seen:
+        """What they see of normalised fields (N, channel, *grid), restricted from finer grids."""
         features, probabilities = [], []
+        level = basis.resolution(self)
+        if level < basis.resolution(fields):
+            fields = torch.cat([basis.restrict(block, level) for block in fields.split(BLOCK)])
         for network in self.networks:
             network.to(fields.device)
             found = [network.features(block.float()) for block in fields.split(BLOCK)]
@@ -112,13 +116,16 @@ class ClassifierMetric(Metric):
         self.check(samples, reference, basis)
         if self._classifiers is None:
             raise ValueError(f"{self.kind} needs classifiers of the data: use given() first")
-        if self._classifiers.shape != samples.shape[1:]:
+        known, shape = self._classifiers.shape, tuple(samples.shape[1:])
+        finer = any(map(operator.gt, known[1:], shape[1:]))
+        if len(known) != len(shape) or known[0] != shape[0] or finer:
             raise ValueError(
-                f"{self.kind} has classifiers of fields on {self._classifiers.shape} (channels, "
-                f"*grid), and these are on {tuple(samples.shape[1:])}"
+                f"{self.kind} has classifiers of fields on {known} (channels, *grid), and these "
+                f"are on {shape}: use those of such channels on a grid that is not finer"
             )
         count = min(len(samples), len(reference))
-        return self.compare_seen(*(self._classifiers(u[:count]) for u in (samples, reference)))
+        seen = (self._classifiers(u[:count], basis) for u in (samples, reference))
+        return self.compare_seen(*seen)
 
     @property
     def accuracy(self) -> float:

@@ -147,12 +147,21 @@ class Configuration(Study):
 
         {"basis", "classifier": blocks, "label": the coordinate of classes, "resolution": int}
         """
+        training = self.evaluation.classifier.plain()
+        training.pop("finest", None)  # of who sees what, which changes no classifier
         return {
             "basis": self._basis(dataset),
-            "classifier": self.evaluation.classifier.plain(),
+            "classifier": training,
             "label": self.datasets[dataset].source.part.label,
             "resolution": resolution,
         }
+
+    def classified_at(self, dataset: str, resolution: int) -> int:
+        """The resolution whose classifiers see fields of a data set at this one."""
+        finest = self.evaluation.classifier.part.finest or resolution
+        known = self.datasets[dataset].resolutions
+        coarser = [n for n in known if n <= finest] if finest < resolution else []
+        return max(coarser, default=resolution)
 
     @property
     def classified(self) -> bool:

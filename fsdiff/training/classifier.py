@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fsdiff.networks.classifier import Classifier
 from fsdiff.randomness import generator
-from fsdiff.spaces.axes import AxisKind
+from fsdiff.spaces.axes import AxisKind, Nodes
 from fsdiff.streams import Stream
 from fsdiff.threads import single_thread
 
@@ -24,6 +24,10 @@ class ClassifierOptions:
     ``epochs`` passes over the fields, at a ``learning_rate`` that falls to zero along a cosine. In
     every batch each field is moved along each axis by up to the part ``shift`` of its side; 0.07
     are two pixels of a digit.
+
+    Each grid has classifiers of its own, in whose features distances have another scale. With
+    ``finest``, fields with more nodes per axis are restricted to the finest grid of the data that
+    has no more than these, and seen by its classifiers.
     """
 
     count: Annotated[int, Field(ge=1, le=20)] = 1
@@ -32,6 +36,7 @@ class ClassifierOptions:
     learning_rate: PositiveFloat = 2e-3
     shift: Annotated[float, Field(ge=0, lt=0.5)] = 0.07
     seed: NonNegativeInt = 0
+    finest: Nodes | None = None
 
 
 @single_thread()

@@ -102,14 +102,16 @@ def data(wildcards):
 
 @with_signature
 def classifiers(wildcards):
-    """The classifiers of the data at one resolution, where a metric asks them."""
+    """The classifiers that see fields at one resolution, where a metric asks them."""
     return classifiers_of(data(wildcards)) if STUDY.classified else []
 
 
 def classifiers_of(path):
-    """The classifiers of the data in a file."""
+    """The classifiers that see fields like the data in a file."""
     stem, _ = os.path.splitext(path.removeprefix("results/data/"))
-    return [f"results/classifiers/{stem}.networks.safetensors"]
+    dataset, resolution = os.path.split(stem)
+    n = STUDY.classified_at(dataset, int(resolution))
+    return [f"results/classifiers/{dataset}/{n}.networks.safetensors"]
 
 
 def finest_data_of_one(wildcards):

@@ -39,7 +39,7 @@ class SameClass(PosteriorMetric):
         assert cases.truth is not None
         if self._classifiers is None:
             raise ValueError(f"'{self.kind}' needs classifiers of the data: use given() first")
-        truth = self._classifiers(cases.truth).probabilities.argmax(1)
-        drawn = self._classifiers(cases.draws.flatten(0, 1)).probabilities.argmax(1)
+        truth = self._classifiers(cases.truth, cases.basis).probabilities.argmax(1)
+        drawn = self._classifiers(cases.draws.flatten(0, 1), cases.basis).probabilities.argmax(1)
         same = drawn.unflatten(0, cases.draws.shape[:2]) == truth[:, None]
         return {self.kind: float(same.double().mean())}

@@ -202,7 +202,7 @@ def test_classifiers_learn_what_the_data_say(made):
     assert len(found.networks) == 2
     assert found.shape == (1, 16)
     assert tensors.read_header(file).about["fsdiff_fingerprint"] == "code"
-    seen = found(torch.zeros(3, 1, 16))
+    seen = found(torch.zeros(3, 1, 16), CosineBasis(1))
     torch.testing.assert_close(seen.probabilities.sum(1), torch.ones(3).double())
     assert [features.shape for features in seen.features] == [(3, 128)] * 2
 
@@ -234,6 +234,27 @@ def test_measures_want_classifiers_of_fields_like_these(made):
     assert row["frechet_classifier"] == pytest.approx(0, abs=1e-8)
     with pytest.raises(ValueError, match=r"classifiers of fields on \(1, 16\)"):
         measure(fields[..., :12], fields[..., :12], basis)
+
+
+def test_finer_fields_are_seen_as_restrictions(made):
+    _, folder = made
+    measure = FrechetClassifier().given(folder / "16.networks.safetensors")
+    basis, random = CosineBasis(1), torch.Generator().manual_seed(0)
+    fine = [torch.randn(12, 1, 40, generator=random) for _ in range(2)]
+    row = measure(*fine, basis)
+    assert row == measure(*(basis.restrict(u, 16) for u in fine), basis)
+    assert row["frechet_classifier"] > 0
+
+
+def test_grids_up_to_the_finest_have_classifiers_of_their_own():
+    plain = strict_yaml.parse(STUDY)
+    plain["datasets"]["lines"]["resolutions"] = [4, 8, 16]
+    loaded = study.load(plain)
+    assert [loaded.classified_at("lines", n) for n in (4, 8, 16)] == [4, 8, 16]
+    plain["evaluation"]["classifier"]["finest"] = 10
+    limited = study.load(plain)
+    assert [limited.classified_at("lines", n) for n in (4, 8, 16)] == [4, 8, 8]
+    assert limited.classify_slice("lines", 8) == loaded.classify_slice("lines", 8)
 
 
 def test_draws_are_of_the_class_of_the_truth_or_not(made):
