@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from fsdiff.data.contours import contour, enclosed_area, signed_distance
 from fsdiff.data.sources.digit_distances import DigitDistanceData
@@ -116,6 +117,14 @@ def test_distances_in_pixels_jump_by_two_at_the_outline(digits):
     assert (np.abs(np.diff(pixel, axis=2))[sides] == 2).all()
     # The exact ones go through zero in steps of at most one spacing.
     assert np.abs(np.diff(digits["coarse"] * 32, axis=2)).max() <= 1 + 1e-5
+
+
+def test_distances_in_pixels_are_the_same_function_on_every_grid(digits):
+    enlarged = DigitDistanceData(resolution=64, method="pixel").generate([0, 1, 2, 3], 0)
+    coarse = BASIS.restrict(torch.from_numpy(enlarged["field"].values[:, 0]), 32)
+    np.testing.assert_allclose(coarse.numpy(), digits["pixel"], atol=1e-6)
+    other = DigitDistanceData(resolution=64, method="pixel", pixels=64).generate([0], 0)
+    assert np.abs(other["field"].values * 64).min() == 1
 
 
 def test_far_distances_are_cut_off():
