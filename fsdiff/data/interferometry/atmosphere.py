@@ -51,12 +51,18 @@ def isotropic_field(
     """A Gaussian field on the n × n nodes of a scene, of mean zero and mean square one on it.
 
     It is cut from a periodic one four times as long, whose modes take their normals coarse to fine,
-    so that scenes on other grids are cut from the same function. ``side`` is in metres.
+    so that scenes on other grids are cut from the same function, of which each has the modes that
+    it resolves. Nodes are the centres of cells, where means over them are those over the scene up
+    to the square of their distance. ``side`` is in metres.
     """
     level = PERIODS * n
     frequency = PLANE.omega_squared(level).sqrt().numpy() / (2 * math.pi * PERIODS * side)
     white = PLANE.white_noise(random.standard_normal(PLANE.size(level)), level).numpy()
-    whole = PLANE.inverse(torch.from_numpy(white * np.sqrt(spectrum(frequency))), level)
+    modes = white * np.sqrt(spectrum(frequency))
+    # From the periodic nodes j/level to the centres of cells, (j + ½)/level.
+    for k in np.meshgrid(*PLANE.axis_modes(level), indexing="ij"):
+        modes = modes * np.exp(1j * math.pi * k / level)
+    whole = PLANE.inverse(torch.from_numpy(modes), level)
     scene = whole.numpy()[:n, :n]
     centred = scene - scene.mean()
     return np.asarray(centred / np.sqrt(np.square(centred).mean()))

@@ -47,8 +47,8 @@ class VolcanoData(Source):
     ``coherence_contrast`` and g a Matérn field of correlation length 0.2 sides. With no unrest, no
     atmosphere, no ramp and coherence one with b = 0 and a large the phase is constant.
 
-    Scenes on other grids are the same functions up to the noise of the looks, which is that of
-    pixels. ``interferogram`` gives the complex numbers, for files such as observed ones have.
+    Scenes on other grids are the same functions up to what their nodes do not resolve and to the
+    noise of the looks, which is that of pixels. ``interferogram`` gives the complex numbers, for files such as observed ones have.
     """
 
     resolution: Annotated[Nodes, Field(ge=4)] = 128

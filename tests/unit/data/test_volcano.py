@@ -179,11 +179,21 @@ def test_scenes_have_mean_zero_and_mean_square_one_on_any_grid():
 
 
 def test_finer_scenes_are_cut_from_the_same_function():
-    coarse, fine = (
-        isotropic_field(relief_spectrum, n, 12_800.0, generator(0, 1)) for n in (32, 128)
-    )
-    # Nodes of the coarse one are every fourth of the fine one.
-    assert np.corrcoef(coarse.ravel(), fine[::4, ::4].ravel())[0, 1] > 0.99
+    def smooth(frequency):
+        return ((frequency > 0) & (frequency < 8 / 12_000)).astype(float)
+
+    # Nodes of 40 per axis are every third of 120, from the second on.
+    for spectrum, error in ((smooth, 2e-3), (relief_spectrum, 0.04), (turbulence_spectrum, 0.1)):
+        coarse, fine = (isotropic_field(spectrum, n, 12_000.0, generator(0, 1)) for n in (40, 120))
+        assert np.sqrt(np.square(coarse - fine[1::3, 1::3]).mean()) < error
+
+
+def test_finer_phases_are_those_of_the_same_scene():
+    source = VolcanoData(resolution=40, side=12_000.0)
+    smooth = dataclasses.replace(source, turbulence=0.0)
+    for scene, error in ((smooth, 0.05), (source, 0.3)):
+        fine = dataclasses.replace(scene, resolution=120).phase(1, 0)[1::3, 1::3]
+        assert np.sqrt(np.square(scene.phase(1, 0) - fine).mean()) < error
 
 
 @pytest.mark.parametrize(("coherence", "looks"), [(0.6, 4), (0.95, 16)])
