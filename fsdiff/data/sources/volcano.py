@@ -48,7 +48,8 @@ class VolcanoData(Source):
     atmosphere, no ramp and coherence one with b = 0 and a large the phase is constant.
 
     Scenes on other grids are the same functions up to what their nodes do not resolve and to the
-    noise of the looks, which is that of pixels. ``interferogram`` gives the complex numbers, for files such as observed ones have.
+    noise of the looks, which is that of pixels. ``interferogram`` gives the complex numbers, for
+    files such as observed ones have.
     """
 
     resolution: Annotated[Nodes, Field(ge=4)] = 128

@@ -45,6 +45,19 @@ def test_wrapped_normals_have_their_moments():
     assert float(asymmetry) == pytest.approx(0, abs=0.01)
 
 
+def test_the_second_resultant_of_wrapped_normals_falls_four_times_as_fast():
+    # Quantiles in equal parts stand for a normal law around 0 on three rows, around 1 on the last.
+    share = (torch.arange(4096, dtype=torch.float64) + 0.5) / 4096
+    around = torch.zeros(1, 4, 1, dtype=torch.float64)
+    around[:, -1] = 1.0
+    _, _, alone = circular_moments(on_circle(around.expand(1, 4, 4096)))
+    for v in (0.1, 0.5, 1.5):
+        phase = around + math.sqrt(v) * torch.special.ndtri(share)
+        _, _, asymmetry = circular_moments(on_circle(phase))
+        # R₂ = e^{−2v} beside one normal law, whose direction no variance turns.
+        assert float(asymmetry / alone) == pytest.approx(math.exp(-2 * v), abs=1e-3)
+
+
 def test_the_skewness_of_two_values_is_the_closed_form_and_a_mirror_turns_it():
     # Phase 0 on three quarters of the nodes and 1 on the others.
     phase = torch.zeros(1, 4, 4, dtype=torch.float64)
