@@ -9,14 +9,22 @@ from torch import Tensor
 from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.basis import Basis
 
+ELEMENTS = {"flips": 4, "square": 8}
+"""How many symmetries there are, the identity among them; the first four are flips."""
+
 
 def check_augmentation(augmentation: str, bases: Iterable[Basis]) -> None:
     """Refuse symmetries that the domain of a channel, one of ``bases``, does not have."""
     if augmentation == "none":
         return
     for basis in bases:
-        if not _ends_in_square(basis.axes):
-            names = " × ".join(axis.name for axis in basis.axes)
+        names = " × ".join(axis.name for axis in basis.axes)
+        if augmentation == "flips" and len(basis.axes) < 2:
+            raise ValueError(
+                f"augmentation: flips turns the last two axes around, and the box of the data, "
+                f"{names}, has one: use none"
+            )
+        if augmentation == "square" and not _ends_in_square(basis.axes):
             raise ValueError(
                 f"augmentation: {augmentation} turns the last two axes into each other, which are "
                 f"to be alike, and the box of the data, {names}, has no such two: use none"
@@ -29,11 +37,14 @@ def _ends_in_square(axes: tuple[Axis, ...]) -> bool:
     return len(axes) > 1 and len(alike) == 1
 
 
-def random_square_symmetry(fields: Tensor, random: torch.Generator) -> Tensor:
-    """Each of the fields (batch, channel, n, n) under a random one of the square's 8 symmetries."""
-    element = torch.randint(8, (len(fields),), generator=random)
+def random_symmetry(augmentation: str, fields: Tensor, random: torch.Generator) -> Tensor:
+    """Each of the fields (..., n, m) under a random symmetry: of the 8 of the ``square``, n = m.
+
+    With ``flips``, each of the last two axes is turned around or not.
+    """
+    element = torch.randint(ELEMENTS[augmentation], (len(fields),), generator=random)
     result = torch.empty_like(fields)
-    for code in range(8):
+    for code in range(ELEMENTS[augmentation]):
         chosen = element == code
         image = fields[chosen]
         if code & 1:

@@ -31,9 +31,10 @@ class TrainingOptions:
     to zero along a cosine (or stays, ``schedule: constant``). ``average_decay`` is that of the
     exponential moving average of the weights, which is what is validated, saved and sampled.
     ``augmentation: square`` applies a random symmetry of the square to each sample: sound for
-    scalar fields of equations with these symmetries. The loss is recorded, and the best weights
-    are kept, every ``validate_every`` epochs. Training fields of more than ``memory_mb`` megabytes
-    stay in their file: they are streamed through so much memory, and shuffled within it.
+    scalar fields of equations with these symmetries; ``flips`` turns each of the last two axes
+    around or not. The loss is recorded, and the best weights are kept, every ``validate_every``
+    epochs. Training fields of more than ``memory_mb`` megabytes stay in their file: they are
+    streamed through so much memory, and shuffled within it.
     ``precision`` is that of the network in training steps; in bfloat16 its spectral layers, its
     weights and the loss stay in float32. ``compile`` lets PyTorch compile the network.
     """
@@ -43,7 +44,7 @@ class TrainingOptions:
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     weight_decay: NonNegativeFloat = 0.0
     gradient_clip: PositiveFloat = 1.0
-    augmentation: Literal["none", "square"] = "none"
+    augmentation: Literal["none", "flips", "square"] = "none"
     validate_every: PositiveInt = 1
     memory_mb: PositiveInt = 2000
     precision: Literal["float32", "bfloat16"] = "float32"

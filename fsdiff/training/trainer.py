@@ -24,7 +24,7 @@ from fsdiff.jobs.states import saved
 from fsdiff.methods.base import Method
 from fsdiff.randomness import generator
 from fsdiff.streams import Stream
-from fsdiff.training.augmentation import random_square_symmetry
+from fsdiff.training.augmentation import random_symmetry
 from fsdiff.training.fields import InMemory, TrainingFields
 from fsdiff.training.kept import KeptWeights
 from fsdiff.training.options import Level, TrainingOptions
@@ -212,8 +212,8 @@ class Trainer:
         number = int(generator(self.seed, *stream).integers(2**63 - 1))
         random = torch.Generator().manual_seed(number)
         data = next(batches)
-        if self.options.augmentation == "square":
-            data = random_square_symmetry(data, random)
+        if self.options.augmentation != "none":
+            data = random_symmetry(self.options.augmentation, data, random)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate() * group.get("factor", 1.0)
         parameters = self.state.parameters.values()

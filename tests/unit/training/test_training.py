@@ -18,7 +18,7 @@ from fsdiff.networks.spectral import Transform
 from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 from fsdiff.spaces.boxes import Box
-from fsdiff.training.augmentation import check_augmentation, random_square_symmetry
+from fsdiff.training.augmentation import check_augmentation, random_symmetry
 from fsdiff.training.fields import InMemory
 from fsdiff.training.options import Level, TrainingOptions
 from fsdiff.training.processes import ALONE
@@ -336,7 +336,7 @@ def test_all_symmetries_of_the_square_occur_equally_often():
     assert len(images) == 8
     count = 4000
     random = torch.Generator().manual_seed(0)
-    found = random_square_symmetry(field.expand(count, -1, -1, -1), random)
+    found = random_symmetry("square", field.expand(count, -1, -1, -1), random)
     number = dict.fromkeys(images, 0)
     for image in found:
         number[tuple(image.flatten().tolist())] += 1  # KeyError: not a symmetry
@@ -347,10 +347,24 @@ def test_all_symmetries_of_the_square_occur_equally_often():
 def test_symmetries_draw_from_their_generator_and_keep_the_argument():
     fields = torch.randn(6, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     before = fields.clone()
-    images = [random_square_symmetry(fields, torch.Generator().manual_seed(s)) for s in (0, 0, 1)]
+    images = [
+        random_symmetry("square", fields, torch.Generator().manual_seed(s)) for s in (0, 0, 1)
+    ]
     assert images[0].equal(images[1])
     assert not images[0].equal(images[2])
     assert fields.equal(before)
+
+
+def test_flips_turn_axes_around_and_not_into_each_other():
+    field = torch.arange(6.0).view(1, 1, 2, 3)
+    random = torch.Generator().manual_seed(0)
+    found = random_symmetry("flips", field.expand(64, -1, -1, -1), random)
+    expected = [field, field.flip(-1), field.flip(-2), field.flip(-1, -2)]
+    images = {tuple(image.flatten().tolist()) for image in found}
+    assert images == {tuple(image.flatten().tolist()) for image in expected}
+    check_augmentation("flips", [box(nodes=12)])
+    with pytest.raises(ValueError, match="the box of the data, x, has one: use none"):
+        check_augmentation("flips", [FourierBasis(1)])
 
 
 def box(**second):
