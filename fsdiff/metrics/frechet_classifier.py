@@ -1,5 +1,6 @@
 """Distances between laws of features that a classifier of the data has learnt."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -27,7 +28,8 @@ class FrechetClassifier(ClassifierMetric):
     it compares with nothing but other rows of the same table. Both sets are cut to one number N of
     fields, which should be more than five times that of the 128 features. The estimate is too
     large by a number of order 1/N; the limit is that of a line in 1/N through N, N/2 and N/4, the
-    last two of which are means over disjoint parts (Chong and Forsyth, arXiv 1911.07023). The
+    last two of which are means over disjoint parts (Chong and Forsyth, arXiv 1911.07023), and is
+    left out unless N/4 exceeds the number of features. The
     kernel distance, unbiased, has the kernel (⟨x, y⟩/128 + 1)³ (Bińkowski et al., arXiv
     1801.01401). Precision is the share of samples in a ball around some reference field that
     reaches to its fifth neighbour, recall the same with the sets exchanged (Kynkäänniemi et al.,
@@ -71,13 +73,14 @@ class FrechetClassifier(ClassifierMetric):
         found = [
             (
                 frechet_distance(x, y),
-                in_the_limit(frechet_distance, x, y),
+                in_the_limit(frechet_distance, x, y) if has_limit(x) else math.nan,
                 kernel_distance(x, y),
                 *neighbourhoods(x, y),
             )
             for x, y in pairs
         ]
-        return dict(zip(self.results, map(float, np.mean(found, axis=0)), strict=True))
+        means = zip(self.results, map(float, np.mean(found, axis=0)), strict=True)
+        return {name: value for name, value in means if not math.isnan(value)}
 
 
 def frechet_distance(x: Tensor, y: Tensor) -> float:
@@ -93,6 +96,14 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
 def _root(covariance: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(covariance)
     return (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+
+
+def has_limit(features: Tensor) -> bool:
+    """Whether a fourth of the features (N, feature) has a covariance that is not singular.
+
+    The excess of a Fréchet distance of fewer falls more slowly than 1/N.
+    """
+    return len(features) > PARTS[-1] * features.shape[1]
 
 
 def in_the_limit(distance: Callable[[Tensor, Tensor], float], x: Tensor, y: Tensor) -> float:

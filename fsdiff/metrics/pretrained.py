@@ -13,7 +13,12 @@ from torch import Tensor, nn
 
 from fsdiff.jobs.failures import StorageError
 from fsdiff.metrics.base import Metric
-from fsdiff.metrics.frechet_classifier import frechet_distance, in_the_limit, kernel_distance
+from fsdiff.metrics.frechet_classifier import (
+    frechet_distance,
+    has_limit,
+    in_the_limit,
+    kernel_distance,
+)
 from fsdiff.spaces.bases import Basis
 from fsdiff.threads import single_thread
 
@@ -31,7 +36,8 @@ class PictureMetric(Metric):
     Fields are physical, from 0 to 1 with y pointing upwards, cut to that range and rounded to
     whole numbers of 255, as in files. Both sets are cut to one number of fields, of which there
     must be ``enough`` for a Fréchet distance: the covariance of features wants more fields than
-    there are features. The kernel distance is unbiased for any number.
+    there are features. Its limit wants more than four times as many as there are features. The
+    kernel distance is unbiased for any number.
     """
 
     physical: ClassVar[bool] = True
@@ -62,7 +68,9 @@ class PictureMetric(Metric):
         x, y = (self._features(fields[:count]) for fields in (samples, reference))
         found = [kernel_distance(x, y)]
         if count >= self.enough:
-            found += [frechet_distance(x, y), in_the_limit(frechet_distance, x, y)]
+            found.append(frechet_distance(x, y))
+            if has_limit(x):
+                found.append(in_the_limit(frechet_distance, x, y))
         return dict(zip(self.results, found, strict=False))
 
     def _check_values(self, fields: Tensor) -> None:

@@ -105,6 +105,12 @@ def test_distances_are_those_of_features_of_upright_pictures(channels):
     assert list(few) == ["k"]
 
 
+def test_a_limit_wants_four_times_as_many_pictures_as_features(monkeypatch):
+    monkeypatch.setattr(OfLinear, "enough", 6)
+    for count, expected in ((20, ["k", "f"]), (21, ["k", "f", "l"])):
+        assert list(OfLinear()(pictures(count, 0), pictures(count, 1), BASIS)) == expected
+
+
 def test_samples_are_rounded_as_pictures_in_files_are():
     samples, reference = pictures(40, 0), pictures(40, 1)
     near = torch.where(samples == 0, samples - 7, torch.where(samples == 1, 3.0, samples + 0.001))
