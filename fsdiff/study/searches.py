@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, f
 from fsdiff.blocks.explain import refuse, suggest
 from fsdiff.blocks.types import Block, BlockOf, Integer, Number, PartBlock
 from fsdiff.reports.ranking import GRID, OUTCOME
+from fsdiff.reports.summary import LOSS, OTHERS
 from fsdiff.study.evaluation import without_best
 from fsdiff.study.fields import Count, Name, Seed, distinct
 from fsdiff.training.options import Level
@@ -41,6 +42,11 @@ VARIED = (
     "level",
 )
 """Blocks whose keys can be searched: the rest is the same for all candidates."""
+
+OTHER_LOSS = ("prior.", "process.", "prediction.", "time_sampling.")
+"""Blocks that decide what the loss is."""
+
+LOSSES = frozenset(words.name for words in OTHERS if words.family == LOSS)
 
 
 def _varied(parameters: dict[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]]:
@@ -92,7 +98,10 @@ class Search(Block):
     fine: Annotated[PartBlock, BlockOf(Level)]
     """The level that all are trained on, and sampled at, to see if they rank in the same order."""
     metric: Annotated[str, Field(min_length=1)]
-    """The column of results that ranks them, NAME or NAME[CHANNEL]; the least is the best."""
+    """The column of results that ranks them, NAME or NAME[CHANNEL]; the least is the best.
+
+    Losses do not compare between priors, processes, predictions and time samplings.
+    """
     count: Count | None = None
     """How many samples to draw from each model; as many as of the experiment's if absent."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(distinct)] | None = None
@@ -114,6 +123,9 @@ class Search(Block):
             problem = study.missing_result(name, experiment)
             if problem := problem or without_best(name, study.evaluation.metrics):
                 raise ValueError(problem)
+        keys = [key for key in info.data.get("parameters", ()) if key.startswith(OTHER_LOSS)]
+        if name in LOSSES and keys:
+            raise ValueError(f"does not compare where {keys[0]} differs; choose a distance")
         return name
 
     @field_validator("fine")

@@ -138,6 +138,10 @@ def test_fewer_samples_and_other_seeds():
             {"coarse": {"resolution": 9, "epochs": 1}, "parameters": {"network.modes": [2, 4]}},
             "experiments.table/modes~2/at~9.levels[0].resolution = 9: not a resolution of",
         ),
+        (
+            {"metric": "validation_loss"},
+            'searches.table.metric = "validation_loss": does not compare where prior.power differs',
+        ),
         ({"metirc": "x"}, 'searches.table.metirc = "x": unknown key; allowed: experiment'),
     ],
 )
