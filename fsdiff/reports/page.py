@@ -181,18 +181,22 @@ def _table(
 def _cells(
     table: Table, shown: Sequence[Column], rows: pd.DataFrame, beside: pd.DataFrame
 ) -> Iterator[str]:
-    """A cell for each column: mean and half of the range of seeds with a number, or nothing."""
+    """A cell for each column: mean and half of the range of seeds with a number, or nothing.
+
+    Of a reference there is the mean alone.
+    """
+    of_reference = rows["row"].iloc[0] in REFERENCES
     for column in shown:
-        values = rows[column.name].dropna() if column.name in rows else pd.Series(dtype=float)
-        if values.empty:
+        if column.name not in rows or rows[column.name].isna().all():
             yield ""
             continue
+        values = (column.shown(rows) if of_reference else rows[column.name]).dropna()
         text = number(values.mean())
-        if len(values) > 1:
+        if len(values) > 1 and not of_reference:
             text += f" ± {number((values.max() - values.min()) / 2)}"
         floor = reference(beside, "real", column)
-        if len(values) < len(rows):
+        if len(values) < len(rows) and not of_reference:
             text += f" ({len(values)} of {len(rows)} seeds)"
         elif table.multiples and column.compares and not column.target and floor > 0:
-            text += f" ({values.mean() / floor:.1f})"
+            text += f" ({column.deviation(rows).mean() / floor:.1f})"
         yield text

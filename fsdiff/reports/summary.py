@@ -1,9 +1,13 @@
 """What the columns of the summary table mean, and how a result is judged against its references.
 
 A row of the table is one evaluation: ``row`` is "model", or one of the three references "real" (two
-disjoint sets of real data: the floor), "surrogate" (a Gaussian random field with the data's
-spectrum) and "white_noise". Columns may be absent. KEY is a result for all channels together and
-KEY[CHANNEL] that for one of several.
+disjoint sets of real data, a row for each of several divisions), "surrogate" (a Gaussian random
+field with the data's spectrum) and "white_noise". Columns may be absent. KEY is a result for all
+channels together and KEY[CHANNEL] that for one of several.
+
+The floor is the mean deviation of real data: of what may have either sign, such as an unbiased
+squared distance, or a kurtosis beside that of the data, the mean of the moduli, as for the seeds of
+a model. The modulus of the mean would shrink with the number of divisions.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -89,6 +93,10 @@ class Column:
             return pd.Series(float("nan"), rows.index)
         return (rows[self.name] - self.goal(rows)).abs()
 
+    def shown(self, rows: pd.DataFrame) -> pd.Series:
+        """What stands beside others: deviations, but values where one is to be matched."""
+        return self.deviation(rows) if self.ranked and not self.target else rows[self.name]
+
     def mean_deviation(self, rows: pd.DataFrame) -> float:
         """The mean of ``deviation``, NaN if a row has no number."""
         return float(self.deviation(rows).mean(skipna=False))
@@ -162,7 +170,7 @@ def titles(table: pd.DataFrame) -> dict[str, str]:
 
 
 def reference(table: pd.DataFrame, kind: str, column: Column) -> float:
-    """Mean deviation of a reference row; NaN if the table has none."""
+    """Mean deviation of the rows of a reference that have a number; NaN if there is none."""
     return float(column.deviation(table[table["row"] == kind]).mean())
 
 

@@ -1,6 +1,8 @@
 """Compare the three references, real data, Gaussian surrogate and white noise, with test data."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ from fsdiff.stages.judge import Judge
 from fsdiff.streams import Stream
 
 DIVISIONS = 4
-"""How often real data are divided for the floor, which is the mean; oftener for fewer fields."""
+"""How often real data are divided for the floor; oftener for fewer fields."""
 
 
 def evaluate_references(
@@ -26,8 +28,9 @@ def evaluate_references(
     """Real data, Gaussian surrogate and white noise against test data.
 
     All are as many fields as samples are (``count``), because distances between fewer fields are
-    larger: other fields of the test split against one half of it, the mean over several
-    divisions; synthetic ones against its first half, like samples.
+    larger: other fields of the test split against one half of it, a row for each of several
+    divisions, because the floor is a mean of deviations; synthetic ones against its first half,
+    like samples.
     """
     config = job["config"]
     with storage.read(data, chunks="auto") as dataset:
@@ -44,20 +47,18 @@ def evaluate_references(
         "surrogate": surrogate,
         "white_noise": node_noise(count, target.shape[1:]),
     }
-    table = [{"row": "real", **_floor(judge, test, count)}]
+    table: list[dict[str, Any]] = [{"row": "real", **row} for row in _floor(judge, test, count)]
     for name, fields in synthetic.items():
         table.append({"row": name, **judge(fields, target)})
     json_files.write(output, {"rows": table, **Provenance.of_job(job).attributes()})
 
 
-def _floor(judge: Judge, test: Tensor, count: int) -> dict[str, float]:
-    """Distances of ``count`` test fields from half of the others, the mean over divisions."""
-    found = []
+def _floor(judge: Judge, test: Tensor, count: int) -> Iterator[dict[str, float]]:
+    """Distances of ``count`` test fields from half of the others, division by division."""
     for division in range(DIVISIONS * (len(test) // 2) // count):
         order = torch.from_numpy(generator(0, Stream.FLOOR, division).permutation(len(test)))
         one, other = halves(test[order])
-        found.append(judge(other[:count], one))
-    return {key: sum(row[key] for row in found) / len(found) for key in found[0]}
+        yield judge(other[:count], one)
 
 
 def node_noise(count: int, shape: tuple[int, ...]) -> Tensor:

@@ -104,6 +104,7 @@ def cost(
 
 def _metric_panel(axes: Axes, table: pd.DataFrame, column: Column) -> None:
     """Values by resolution; on a logarithmic axis unless the metric has a target."""
+    table = table.assign(**{column.name: column.shown(table)})
     resolutions = sorted(table["resolution"].unique())
     for kind, label, style in (
         ("real", FLOOR, DATA),

@@ -48,8 +48,8 @@ small { color: #666; font-weight: 400; }
 
 _GUIDE = """
 <p>Distances are in units of each channel's standard deviation. Mean ± standard deviation over
-seeds. <b>Bold</b>: the best experiment of a column
-(not of losses, which depend on the prior and on what is predicted).
+seeds, and of real data over divisions of the test data. <b>Bold</b>: the best experiment of a
+column (not of losses, which depend on the prior and on what is predicted).
 <span class="key better">blue</span> closer to the data than the Gaussian surrogate,
 <span class="key worse">orange</span> not closer: second moments at best.
 <small>×3.2</small>: the deviation in units of the floor, i.e. of real data against other real data;
@@ -133,7 +133,7 @@ def line(title: str, cells: list[tuple[str, str]], shown: list[Column], kind: st
 def _reference_cell(
     rows: pd.DataFrame, kind: str, column: Column, yardsticks: "Yardsticks"
 ) -> tuple[str, str]:
-    text = value(rows, column)
+    text = value(rows.assign(**{column.name: column.shown(rows)}), column)
     if kind == "real" and column.target and text:
         text += f" <small>→ {number(float(column.goal(rows).mean()), column)}</small>"
     if kind == "surrogate" and text and yardsticks.blind:
