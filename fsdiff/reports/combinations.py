@@ -23,9 +23,9 @@ class Combinations:
     """A ranking of what experiments ``vary``, and a figure of each distance.
 
     ``columns`` are those of the summary, at each of the ``resolutions``. Distances count as
-    multiples of the floor, that of real data from other real data; combinations are ranked by the
-    geometric mean over columns, resolutions and the entries that vary the same; those of which a
-    distance is unknown come last.
+    multiples of the floor, that of as many real data from other real data; combinations are ranked
+    by the geometric mean over columns, resolutions and the entries that vary the same; those of
+    which a distance is unknown come last.
     """
 
     columns: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
@@ -60,11 +60,7 @@ def multiples(
 
 def _multiple(column: Column, rows: pd.DataFrame, table: pd.DataFrame) -> float:
     """NaN without samples, without a floor, or where a seed has no number."""
-    if rows.empty:
-        return float("nan")
-    first = rows.iloc[0]
-    same = (table["dataset"] == first["dataset"]) & (table["resolution"] == first["resolution"])
-    floor = reference(table[same], "real", column)
+    floor = reference(table, "real", column, rows)
     return column.mean_deviation(rows) / floor if floor > 0 else float("nan")
 
 

@@ -11,7 +11,7 @@ from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.moments import judged
 from fsdiff.reports.plain_text import markdown, number, table_row
 from fsdiff.reports.selection import Selection
-from fsdiff.reports.summary import Column, Known, as_table, column_title, reference
+from fsdiff.reports.summary import Column, Known, as_table, by_count, column_title, reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,18 +42,20 @@ def differences(
     ranges = ("first moments", "last moments") if again else ("ends",)
     yield f"Ranges of all experiments at their {' and '.join(ranges)}, means over seeds. {CHANCE}"
     yield ""
-    header = ("", *ranges, REFERENCES["real"], "p", "nearest at the end")
+    counts = by_count(found)
+    real = " /".join([REFERENCES["real"] + counts[0][0], *(which[1:] for which, _ in counts[1:])])
+    header = ("", *ranges, real, "p", "nearest at the end")
     yield table_row(header)
     yield table_row(["---", *["---:"] * (len(header) - 2), "---"])
     for column in settings.shown(found, known):
         first, last = of_seeds(found, column, "first"), of_seeds(found, column, "last")
         shown = (first, last) if again else (last,)
-        floor = reference(settings.chosen(summary), "real", column)
+        floors = [reference(summary, "real", column, rows) for _, rows in counts]
         yield table_row(
             [
                 column_title(column.name, known),
                 *(_range(ends.mean(axis="columns")) for ends in shown),
-                "" if np.isnan(floor) else number(floor),
+                " / ".join(number(floor) for floor in floors if not np.isnan(floor)),
                 _probability(chance(last)),
                 _nearest(last, found),
             ]

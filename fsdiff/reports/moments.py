@@ -24,7 +24,7 @@ def judged(
     ends = summary[(summary["row"] == "model") & (summary["resolution"] == resolution)]
     found = ends.assign(epoch=float("nan"))
     if trajectories is not None:
-        kept = trajectories[trajectories["resolution"] == resolution]
+        kept = as_table(trajectories)[trajectories["resolution"] == resolution]
         cost = ends[["experiment", "seed", "seconds_per_sample"]]
         kept = kept.rename(columns={"seconds": "training_seconds"})
         kept = kept.drop(columns="seconds_per_sample", errors="ignore").merge(cost)

@@ -1,5 +1,6 @@
 """A page about a study in Markdown: its question, and tables of what was found."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from fsdiff.reports.summary import (
     Column,
     Known,
     as_table,
+    beside,
+    by_count,
     column_title,
     models,
     reference,
@@ -45,7 +48,7 @@ class Table(Selection):
     experiment, with moments each moment at which its samples were judged during training, with the
     time of training and of drawing ``samples`` samples; with ``same_sampler`` the median of all
     sampling times stands for each. With ``multiples`` distances are given as multiples of the
-    floor, too: that of real data from other real data.
+    floor, too: that of as many real data from other real data.
     """
 
     rows: Literal["experiments", "moments"] = "experiments"
@@ -157,29 +160,30 @@ def _table(
     yield table_row(header)
     yield table_row(["---", *["---:"] * (len(header) - 1)])
     several = selected["dataset"].nunique() > 1
-    for dataset, rows in selected.groupby("dataset", sort=False):
-        for kind in ("real", "surrogate"):
-            row = rows[rows["row"] == kind]
+    found = table.moments(summary, trajectories) if of_moments else selected
+    for dataset, rows in found.groupby("dataset", sort=False):
+        judged = rows[rows["row"] == "model"]
+        for kind, (which, own) in itertools.product(("real", "surrogate"), by_count(judged)):
+            row = beside(selected, kind, own)
             if len(row):
-                name = f"*{REFERENCES[kind]}*" + (f", {markdown(dataset)}" if several else "")
+                name = f"*{REFERENCES[kind]}*{which}"
+                name += f", {markdown(dataset)}" if several else ""
                 times = [""] * len(TIMES) if of_moments else []
-                yield table_row([name, *times, *_cells(table, shown, row, rows)])
+                yield table_row([name, *times, *_cells(table, shown, row, selected)])
     if of_moments:
-        for _, epoch, seeds in by_moment(table.moments(summary, trajectories)):
+        for _, epoch, seeds in by_moment(found):
             after = "" if pd.isna(epoch) else f" after {epoch:.0f} epoch{'s' * (epoch != 1)}"
             name = f"{markdown(seeds['title'].iloc[0])}{after}"
             times = [f"{seeds[key].mean():,.0f}" for key in TIMES]
-            own = selected[selected["dataset"] == seeds["dataset"].iloc[0]]
-            yield table_row([name, *times, *_cells(table, shown, seeds, own)])
+            yield table_row([name, *times, *_cells(table, shown, seeds, selected)])
         return
     called = titles(selected)
     for name, rows in models(selected).items():
-        own = selected[selected["dataset"] == rows["dataset"].iloc[0]]
-        yield table_row([markdown(called[name]), *_cells(table, shown, rows, own)])
+        yield table_row([markdown(called[name]), *_cells(table, shown, rows, selected)])
 
 
 def _cells(
-    table: Table, shown: Sequence[Column], rows: pd.DataFrame, beside: pd.DataFrame
+    table: Table, shown: Sequence[Column], rows: pd.DataFrame, summary: pd.DataFrame
 ) -> Iterator[str]:
     """A cell for each column: mean and half of the range of seeds with a number, or nothing.
 
@@ -194,7 +198,7 @@ def _cells(
         text = number(values.mean())
         if len(values) > 1 and not of_reference:
             text += f" ± {number((values.max() - values.min()) / 2)}"
-        floor = reference(beside, "real", column)
+        floor = reference(summary, "real", column, rows)
         if len(values) < len(rows) and not of_reference:
             text += f" ({len(values)} of {len(rows)} seeds)"
         elif table.multiples and column.compares and not column.target and floor > 0:

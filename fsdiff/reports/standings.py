@@ -12,6 +12,8 @@ from fsdiff.reports.summary import (
     Column,
     Known,
     as_table,
+    beside,
+    by_count,
     columns,
     models,
     reference,
@@ -23,9 +25,9 @@ from fsdiff.reports.summary import (
 class Place:
     """Where an experiment stands, or the surrogate: its distances, one for each column, and mean.
 
-    Distances are in units of the floor where there is one, NaN if one of the seeds has none;
-    ``mean`` is the geometric mean, NaN if a distance is unknown. ``trained_at`` is the finest
-    resolution of training, None of what is not trained.
+    Distances are in units of the floor for as many fields where there is one, NaN if one of the
+    seeds has none; ``mean`` is the geometric mean, NaN if a distance is unknown. ``trained_at`` is
+    the finest resolution of training, None of what is not trained.
     """
 
     name: str
@@ -45,8 +47,9 @@ class Standing:
     """The experiments on a data set at the finest resolution at which some are compared with it.
 
     ``places`` are in the order of their means, unknown ones last. Columns are the distances that
-    see structure; without a floor (``floor`` False) they stand as they are. ``absent`` are titles
-    of experiments that have no samples at this resolution.
+    see structure; without a floor (``floor`` False) they stand as they are. The surrogate is of as
+    many fields as the most samples. ``absent`` are titles of experiments that have no samples at
+    this resolution.
     """
 
     dataset: str
@@ -87,17 +90,24 @@ def _standing(table: pd.DataFrame, called: dict[str, str], known: Known) -> Stan
         for column in columns(table, known)
         if column.family == STRUCTURE and column.compares and column.ranked and not column.target
     ]
-    floors = [reference(table, "real", column) for column in shown]
-    measured = [(column, floor) for column, floor in zip(shown, floors, strict=True) if floor > 0]
-    units = measured or [(column, 1.0) for column in shown]
-    places = [_place(called[name], rows, units) for name, rows in present.items()]
-    surrogate = table[table["row"] == "surrogate"]
+    measured = [
+        column
+        for column in shown
+        if all(reference(table, "real", column, rows) > 0 for rows in present.values())
+    ]
+    places = [_place(called[name], rows, measured, shown, table) for name, rows in present.items()]
+    most = by_count(table[table["row"] == "model"])[0][1]
+    surrogate = beside(table, "surrogate", most)
     return Standing(
         dataset=str(table["dataset"].iloc[0]),
         resolution=int(finest),
-        columns=tuple(column.title for column, _ in units),
+        columns=tuple(column.title for column in measured or shown),
         places=tuple(sorted(places, key=_order)),
-        surrogate=_place(REFERENCES["surrogate"], surrogate, units) if len(surrogate) else None,
+        surrogate=(
+            _place(REFERENCES["surrogate"], surrogate, measured, shown, table)
+            if len(surrogate)
+            else None
+        ),
         floor=bool(measured),
         absent=tuple(called[name] for name in everyone if name not in present),
     )
@@ -107,7 +117,16 @@ def _order(place: Place) -> float:
     return math.inf if math.isnan(place.mean) else place.mean
 
 
-def _place(name: str, rows: pd.DataFrame, units: Sequence[tuple[Column, float]]) -> Place:
-    distances = tuple(column.mean_deviation(rows) / floor for column, floor in units)
+def _place(
+    name: str,
+    rows: pd.DataFrame,
+    measured: Sequence[Column],
+    shown: Sequence[Column],
+    table: pd.DataFrame,
+) -> Place:
+    """In units of the floor for as many fields in columns that have one, or else as they are."""
+    distances = tuple(
+        column.mean_deviation(rows) / reference(table, "real", column, rows) for column in measured
+    ) or tuple(column.mean_deviation(rows) for column in shown)
     trained = rows["trained_at"].max()
     return Place(name, distances, None if pd.isna(trained) else int(trained))

@@ -2,8 +2,9 @@
 
 A row of the table is one evaluation: ``row`` is "model", or one of the three references "real" (two
 disjoint sets of real data, a row for each of several divisions), "surrogate" (a Gaussian random
-field with the data's spectrum) and "white_noise". Columns may be absent. KEY is a result for all
-channels together and KEY[CHANNEL] that for one of several.
+field with the data's spectrum) and "white_noise". ``count`` is how many fields are compared with
+data, and references stand beside models of as many, because distances of fewer are larger. Columns
+may be absent. KEY is a result for all channels together and KEY[CHANNEL] that for one of several.
 
 The floor is the mean deviation of real data: of what may have either sign, such as an unbiased
 squared distance, or a kurtosis beside that of the data, the mean of the moduli, as for the seeds of
@@ -111,12 +112,12 @@ def as_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     absent = [name for name in ("row", "resolution") if name not in table]
     if absent:
         raise ValueError(f"the summary has no column {', '.join(absent)}; evaluate writes it")
-    unknown = set(table["row"]) - {"model", *REFERENCES}
-    if unknown:
+    if foreign := set(table["row"]) - {"model", *REFERENCES}:
         known = ", ".join(["model", *REFERENCES])
-        raise ValueError(f"unknown kind of row {sorted(unknown)} in the summary; known: {known}")
+        raise ValueError(f"unknown kind of row {sorted(foreign)} in the summary; known: {known}")
     title = table.get("title", "")
-    defaults = {"dataset": "", "experiment": title, "title": "", "trained_at": float("nan")}
+    unknown = dict.fromkeys(["count", "trained_at"], float("nan"))
+    defaults = {"dataset": "", "experiment": title, "title": "", **unknown}
     return table.assign(**{name: value for name, value in defaults.items() if name not in table})
 
 
@@ -169,9 +170,26 @@ def titles(table: pd.DataFrame) -> dict[str, str]:
     return labels(firsts, {name: title for name, title in firsts.items() if pd.notna(title)})
 
 
-def reference(table: pd.DataFrame, kind: str, column: Column) -> float:
-    """Mean deviation of the rows of a reference that have a number; NaN if there is none."""
-    return float(column.deviation(table[table["row"] == kind]).mean())
+def beside(table: pd.DataFrame, kind: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a reference for data, grids and numbers of fields as of ``rows``."""
+    chosen = table["row"] == kind
+    for name in ("dataset", "resolution", "count"):
+        chosen &= table[name].isin(rows[name].unique())
+    return table[chosen]
+
+
+def reference(table: pd.DataFrame, kind: str, column: Column, rows: pd.DataFrame) -> float:
+    """Mean deviation of a reference beside ``rows``; NaN if there is none with a number."""
+    return float(column.deviation(beside(table, kind, rows)).mean())
+
+
+def by_count(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The rows for each number of fields, most first, and what titles say of it.
+
+    Nothing where there is one alone.
+    """
+    groups = list(rows.groupby("count", dropna=False))[::-1]
+    return [(f", {count:.0f} fields" if len(groups) > 1 else "", part) for count, part in groups]
 
 
 def _words(known: Known) -> dict[str, Words]:

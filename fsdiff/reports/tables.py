@@ -10,8 +10,8 @@ import pandas as pd
 from fsdiff.jobs.atomic import atomic
 from fsdiff.reports.plain_text import cell, of_cell
 
-IDENTITY = ("experiment", "title", "dataset", "row", "seed", "resolution", "trained_at")
-"""Columns that say what was evaluated; all others are results."""
+IDENTITY = ("experiment", "title", "dataset", "row", "seed", "resolution", "count", "trained_at")
+"""Columns that say what was evaluated, ``count`` fields of it; all others are results."""
 
 NAMES = ("experiment", "title", "dataset", "row")
 """Columns of text in the summary and in the table of trajectories; "nan" is a name there."""

@@ -8,7 +8,7 @@ from fsdiff.data import json_files
 from fsdiff.reports import tables
 from fsdiff.stages.job import Job
 
-WHOLE_NUMBERS = ("seed", "resolution", "trained_at")
+WHOLE_NUMBERS = ("seed", "resolution", "count", "trained_at")
 """Columns of integers, of which references lack some."""
 
 

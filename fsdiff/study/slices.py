@@ -121,26 +121,16 @@ class Configuration(Study):
             raise ValueError(f"experiment '{experiment}' has no trajectory")
         sample = self.sample_slice(experiment, resolution, seed)
         evaluate = self.evaluate_slice(experiment, resolution, seed)
-        if trajectory.count:
-            sample["samples"]["count"] = trajectory.count
+        sample["samples"]["count"] = self.drawn_during_training(experiment)
         return {**sample, **evaluate, "every": trajectory.every}
 
     def evaluate_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
         """{"basis": block, "metrics": {name: block}, "resolution": int}; the same for all seeds."""
         return self._judged(self.runs[experiment].dataset, resolution)
 
-    def reference_slice(self, dataset: str, resolution: int) -> dict[str, Any]:
-        """What evaluate_slice has, and {"count": int}: the most samples that an experiment draws.
-
-        Where none is evaluated, half of the test data.
-        """
-        counts = [
-            item.samples.count
-            for name, item in self.experiments.items()
-            if item.dataset == dataset and resolution in self.evaluated(name)
-        ]
-        count = max(counts, default=self.datasets[dataset].split.test // 2)
-        return {**self._judged(dataset, resolution), "count": count}
+    def reference_slice(self, dataset: str, resolution: int, number: int) -> dict[str, Any]:
+        """What evaluate_slice has, and {"count": int}, the number of fields."""
+        return {**self._judged(dataset, resolution), "count": number}
 
     def classify_slice(self, dataset: str, resolution: int) -> dict[str, Any]:
         """What decides the classifiers of a data set, given its data at one resolution.

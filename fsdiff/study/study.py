@@ -224,6 +224,15 @@ class Study(Block):
         trajectory, known = self.runs[experiment].trajectory, self.evaluated(experiment)
         return [] if trajectory is None else list(trajectory.resolutions or known)
 
+    def drawn(self, experiment: str) -> int:
+        """How many samples of an experiment are evaluated."""
+        return self.runs[experiment].samples.count
+
+    def drawn_during_training(self, experiment: str) -> int:
+        """How many are evaluated again and again during training."""
+        trajectory = self.runs[experiment].trajectory
+        return (trajectory and trajectory.count) or self.drawn(experiment)
+
     def missing_rows(self, claim: Claim) -> str | None:
         """Why there will be no results that a claim is about, the first reason; or None."""
         own = self.experiments.get(claim.experiment or "")

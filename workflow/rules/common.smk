@@ -90,6 +90,7 @@ wildcard_constraints:
     analysis="|".join(STUDY.analyses),
     seed=r"\d+",
     resolution=r"\d+",
+    number=r"\d+",
     first=r"\d+",
     last=r"\d+",
 
@@ -123,7 +124,7 @@ def job(script, *names):
     @with_signature
     def parameter(wildcards):
         values = {name: wildcards[name] for name in names}
-        for name in {"seed", "resolution"} & values.keys():
+        for name in {"seed", "resolution", "number"} & values.keys():
             values[name] = int(values[name])
         return described(script, getattr(STUDY, f"{script}_slice")(**values))
 

@@ -59,11 +59,11 @@ rule reference:
         data="results/data/{dataset}/{resolution}.nc",
         classifiers=classifiers,
     output:
-        metrics="results/metrics/reference/{dataset}/{resolution}.json",
+        metrics="results/metrics/reference/{dataset}/count{number}/{resolution}.json",
     log:
-        "logs/reference/{dataset}/{resolution}.log",
+        "logs/reference/{dataset}/count{number}/{resolution}.log",
     benchmark:
-        "results/benchmarks/reference/{dataset}/{resolution}.tsv"
+        "results/benchmarks/reference/{dataset}/count{number}/{resolution}.tsv"
     conda:
         "../../envs/fsdiff.yaml"
     threads: 1
@@ -72,7 +72,7 @@ rule reference:
         mem_mb=growing(3000),
         runtime=growing(120),
     params:
-        job=job("reference", "dataset", "resolution"),
+        job=job("reference", "dataset", "resolution", "number"),
         lineage=lineage_of_job,
     script:
         "../scripts/reference.py"
@@ -80,8 +80,8 @@ rule reference:
 
 rule summary:
     input:
-        metrics=metrics_of(model_rows(STUDY.experiments)),
-        references=references_of(reference_rows(STUDY.datasets)),
+        metrics=metrics_of(EVALUATED),
+        references=references_of(reference_rows(JUDGED)),
     output:
         summary="results/summary.csv",
     log:
@@ -95,7 +95,7 @@ rule summary:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        job=summarising(model_rows(STUDY.experiments), reference_rows(STUDY.datasets)),
+        job=summarising(EVALUATED, reference_rows(JUDGED)),
         lineage=lineage_of_job,
     script:
         "../scripts/summary.py"
@@ -105,7 +105,9 @@ rule summary:
 use rule summary as experiment with:
     input:
         metrics=lambda wildcards: metrics_of(model_rows([wildcards.experiment])),
-        references=lambda wildcards: references_of(references_beside(wildcards)),
+        references=lambda wildcards: references_of(
+            reference_rows(model_rows([wildcards.experiment]))
+        ),
     output:
         summary="results/summaries/{experiment}.csv",
     log:
@@ -114,7 +116,8 @@ use rule summary as experiment with:
         "results/benchmarks/summaries/{experiment}.tsv"
     params:
         job=lambda wildcards: summarising(
-            model_rows([wildcards.experiment]), references_beside(wildcards)
+            model_rows([wildcards.experiment]),
+            reference_rows(model_rows([wildcards.experiment])),
         ),
         lineage=lineage_of_job,
 

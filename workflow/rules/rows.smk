@@ -25,7 +25,7 @@ def title(experiment):
     return DESCRIBED[experiment]["title"]
 
 
-def model_rows(experiments, resolutions=STUDY.evaluated):
+def model_rows(experiments, resolutions=STUDY.evaluated, count=STUDY.drawn):
     """The rows of a summary that are about models: what identifies them."""
     return [
         {
@@ -35,6 +35,7 @@ def model_rows(experiments, resolutions=STUDY.evaluated):
             "row": "model",
             "seed": seed,
             "resolution": resolution,
+            "count": count(name),
             "trained_at": levels_of(name)[-1],
         }
         for name, item in STUDY.runs.items()
@@ -44,20 +45,24 @@ def model_rows(experiments, resolutions=STUDY.evaluated):
     ]
 
 
-def reference_rows(datasets):
-    """The data sets and resolutions for which a summary has rows about references."""
+EVALUATED = model_rows(STUDY.experiments)
+"""What identifies the models that are evaluated."""
+EVALUATED_DURING_TRAINING = model_rows(
+    STUDY.experiments, STUDY.evaluated_during_training, STUDY.drawn_during_training
+)
+"""What identifies those that are evaluated during training, and at which resolution."""
+JUDGED = EVALUATED + EVALUATED_DURING_TRAINING
+
+
+def reference_rows(models):
+    """The rows about references beside models: of the same data, grids and numbers of fields."""
+    found = {(row["dataset"], row["resolution"], row["count"]) for row in models}
     return [
-        {"dataset": dataset, "resolution": resolution}
-        for dataset in datasets
-        for resolution in compared(dataset)
+        {"dataset": dataset, "resolution": resolution, "count": count}
+        for name in STUDY.datasets
+        for dataset, resolution, count in sorted(found)
+        if dataset == name
     ]
-
-
-def references_beside(wildcards):
-    """The rows of references for the resolutions at which an experiment is evaluated."""
-    rows = reference_rows([STUDY.runs[wildcards.experiment].dataset])
-    evaluated = STUDY.evaluated(wildcards.experiment)
-    return [row for row in rows if row["resolution"] in evaluated]
 
 
 def metrics_of(rows):
@@ -68,17 +73,20 @@ def metrics_of(rows):
 
 def references_of(rows):
     """The evaluations that rows about references are made of."""
-    pattern = "results/metrics/reference/{dataset}/{resolution}.json"
+    pattern = "results/metrics/reference/{dataset}/count{count}/{resolution}.json"
     return [pattern.format(**row) for row in rows]
 
 
 @cache
 def rows_so_far():
     """The rows of models and of references whose evaluations are there."""
-    models, references = model_rows(STUDY.experiments), reference_rows(STUDY.datasets)
     return (
-        [row for row in models if all(map(exists, metrics_of([row])))],
-        [row for row in references if all(map(exists, references_of([row])))],
+        [row for row in EVALUATED if all(map(exists, metrics_of([row])))],
+        [
+            row
+            for row in reference_rows(JUDGED)
+            if all(map(exists, references_of([row])))
+        ],
     )
 
 
@@ -90,12 +98,6 @@ def exists(path):
 def summarising(models, references):
     """The parameter of a summary: the identity of each row, in the order of its inputs."""
     return described("summary", {"models": models, "references": references})
-
-
-EVALUATED_DURING_TRAINING = model_rows(
-    STUDY.experiments, STUDY.evaluated_during_training
-)
-"""What identifies the models that are evaluated during training, and at which resolution."""
 
 
 def trajectories_of(rows):

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from fsdiff.reports.labels import FLOOR, REFERENCES, TARGET, labels
 from fsdiff.reports.plotting.panels import common_legend
+from fsdiff.reports.plotting.references import FADING, reference_lines
 from fsdiff.reports.plotting.style import (
     DATA,
     SMALL,
@@ -28,9 +29,10 @@ from fsdiff.reports.summary import (
     Column,
     Known,
     as_table,
+    beside,
+    by_count,
     columns,
     models,
-    reference,
     titles,
 )
 
@@ -110,9 +112,11 @@ def _metric_panel(axes: Axes, table: pd.DataFrame, column: Column) -> None:
         ("real", FLOOR, DATA),
         ("surrogate", REFERENCES["surrogate"], SURROGATE),
     ):
-        means = table[table["row"] == kind].groupby("resolution")[column.name].mean()
-        if means.notna().any():
-            axes.plot(means.index, means, label=label, **style)
+        for place, (which, rows) in enumerate(by_count(table[table["row"] == "model"])):
+            means = beside(table, kind, rows).groupby("resolution")[column.name].mean()
+            drawn = {**style, "alpha": FADING**place, "marker": "_" if len(means) == 1 else ""}
+            if means.notna().any():
+                axes.plot(means.index, means, label=label + which, **drawn)
     called = titles(table)
     for (name, rows), style in zip(
         models(table).items(), experiment_styles(called).values(), strict=True
@@ -177,10 +181,8 @@ def _scatter(
         if mean > 0:
             lines += axes.plot(totals[name], mean, linestyle="", label=called[name], **style)
             axes.errorbar(totals[name], mean, spread, capsize=2, color=style["color"])
-    for kind, style in (("real", DATA), ("surrogate", SURROGATE)):
-        level = reference(table, kind, column)
-        if level > 0:
-            lines += axes.plot([0, longest], [level, level], label=REFERENCES[kind], **style)
+    for level, label, style in reference_lines(table, column, table[table["row"] == "model"]):
+        lines += axes.plot([0, longest], [level, level], label=label, **style)
     axes.set(yscale="log", xlim=(0, longest), xlabel="training time [s]", ylabel=column.distance)
     plain_ticks(axes.yaxis)
     label_ends(axes, lines)

@@ -8,11 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.plotting.panels import common_legend
+from fsdiff.reports.plotting.references import reference_lines
 from fsdiff.reports.plotting.style import (
-    DATA,
-    SURROGATE,
     experiment_styles,
     plain_ticks,
     styled,
@@ -24,7 +22,6 @@ from fsdiff.reports.summary import (
     as_table,
     columns,
     models,
-    reference,
     titles,
 )
 
@@ -90,10 +87,8 @@ def _panel(
             axes.plot(x, mean, linestyle="", label=called[name], **styles[name])
             axes.plot([x, x], [low, high], color=styles[name]["color"], linewidth=1.0)
     axes.set(xscale="log", yscale="log")
-    for kind, style in (("real", DATA), ("surrogate", SURROGATE)):
-        level = reference(table, kind, column)
-        if level > 0:
-            axes.axhline(level, label=REFERENCES[kind], **style)
+    for line in reference_lines(table, column, table[table["row"] == "model"]):
+        axes.axhline(line.level, label=line.label, **line.style)
     _staircase(axes, pareto_front(points.values()))
     for axis in (axes.xaxis, axes.yaxis):
         plain_ticks(axis)

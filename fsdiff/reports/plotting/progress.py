@@ -7,11 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.plotting.panels import common_legend
+from fsdiff.reports.plotting.references import reference_lines
 from fsdiff.reports.plotting.style import (
-    DATA,
-    SURROGATE,
     WIDTH,
     experiment_styles,
     plain_ticks,
@@ -24,7 +22,6 @@ from fsdiff.reports.summary import (
     as_table,
     columns,
     models,
-    reference,
     titles,
 )
 
@@ -72,7 +69,9 @@ def metric_by_epoch(
             axes.sharey(first)
             axes.tick_params(labelleft=False)
         _curves(axes, table[table["resolution"] == n], column, against, styles, called)
-        _references(axes, ends[ends["resolution"] == n], column)
+        if column.name in ends:
+            for line in reference_lines(ends, column, table[table["resolution"] == n]):
+                axes.axhline(line.level, label=line.label, **line.style)
         axes.set_yscale("log")
         if n == resolutions[-1]:
             plain_ticks(axes.yaxis)
@@ -102,13 +101,3 @@ def _curves(
         style = {"markersize": 3.5, **styles[name]}
         axes.plot(x, mean, label=called[name], **style)
         axes.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
-
-
-def _references(axes: Axes, summary: pd.DataFrame, column: Column) -> None:
-    """What real data and the Gaussian surrogate score, from edge to edge."""
-    if column.name not in summary:
-        return
-    for kind, style in (("real", DATA), ("surrogate", SURROGATE)):
-        level = reference(summary, kind, column)
-        if level > 0:
-            axes.axhline(level, label=REFERENCES[kind], **style)

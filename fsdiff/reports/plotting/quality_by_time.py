@@ -8,19 +8,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.moments import by_moment
 from fsdiff.reports.plotting.panels import common_legend
+from fsdiff.reports.plotting.references import reference_lines
 from fsdiff.reports.plotting.style import (
-    DATA,
-    SURROGATE,
     WIDTH,
     experiment_styles,
     plain_ticks,
     styled,
     wrapped,
 )
-from fsdiff.reports.summary import Column, Known, as_table, columns, models, reference
+from fsdiff.reports.summary import Column, Known, as_table, columns, models
 
 
 @styled
@@ -49,9 +47,8 @@ def quality_by_time(
         for name, title in called.items():
             rows = found[found["experiment"] == name]
             _curve(axes, rows, column, title, styles[name])
-        for kind, style in (("real", DATA), ("surrogate", SURROGATE)):
-            if (level := reference(summary, kind, column)) > 0:
-                axes.axhline(level, label=REFERENCES[kind], **style)
+        for line in reference_lines(summary, column, found):
+            axes.axhline(line.level, label=line.label, **line.style)
         axes.set(xscale="log", yscale="log", xlabel=f"time to {samples} samples [s]")
         axes.set_title(wrapped(column.distance, 28))
         for axis in (axes.xaxis, axes.yaxis):

@@ -14,6 +14,7 @@ from fsdiff.reports.summary import (
     Column,
     Known,
     as_table,
+    by_count,
     columns,
     models,
     reference,
@@ -62,9 +63,10 @@ cells are not coloured. ↑ sampled above the finest resolution trained on.</p>
 def summary_html(rows: pd.DataFrame | Iterable[Mapping[str, Any]], *, known: Known = None) -> str:
     """The summary as an HTML page: one table per data set, one block of rows per resolution.
 
-    ``rows`` are the rows of ``summary.csv``, see ``fsdiff.reports.summary``. Each block
-    begins with the three reference rows. Metrics absent from the summary are left out. ``known`` is
-    what metrics call their results.
+    ``rows`` are the rows of ``summary.csv``, see ``fsdiff.reports.summary``. Experiments that are
+    judged by fewer samples than others have a block of their own. Each begins with the three
+    reference rows. Metrics absent from the summary are left out. ``known`` is what metrics call
+    their results.
     """
     table = as_table(rows)
     sections = [
@@ -80,7 +82,11 @@ def summary_html(rows: pd.DataFrame | Iterable[Mapping[str, Any]], *, known: Kno
 def _section(dataset: str, table: pd.DataFrame, known: Known) -> str:
     shown = columns(table, known)
     called = titles(table)
-    blocks = [_block(int(n), part, shown, called) for n, part in table.groupby("resolution")]
+    blocks = [
+        _block(int(n), which, part[part["count"].isin(rows["count"])], shown, called)
+        for n, part in table.groupby("resolution")
+        for which, rows in by_count(part[part["row"] == "model"])
+    ]
     heading = f"<h2>{html(dataset)}</h2>" if dataset else ""
     return f'{heading}<div class="wide"><table>{head(shown)}{"".join(blocks)}</table></div>\n'
 
@@ -97,10 +103,14 @@ def head(shown: list[Column]) -> str:
 
 
 def _block(
-    resolution: int, table: pd.DataFrame, shown: list[Column], called: Mapping[str, str]
+    resolution: int,
+    which: str,
+    table: pd.DataFrame,
+    shown: list[Column],
+    called: Mapping[str, str],
 ) -> str:
-    """All rows at one resolution: references, then experiments."""
-    heading = f'<th colspan="{1 + len(shown)}">resolution {resolution}</th>'
+    """All rows of as many fields at one resolution: references, then experiments."""
+    heading = f'<th colspan="{1 + len(shown)}">resolution {resolution}{which}</th>'
     lines = [f'<tr class="resolution">{heading}</tr>\n']
     told = [_yardsticks(table, column) for column in shown]
     for kind, title in REFERENCES.items():
@@ -181,7 +191,7 @@ class Yardsticks:
 
 def _yardsticks(table: pd.DataFrame, column: Column) -> Yardsticks:
     """The Gaussian surrogate, and real data beside real data."""
-    surrogate, floor = (reference(table, kind, column) for kind in ("surrogate", "real"))
+    surrogate, floor = (reference(table, kind, column, table) for kind in ("surrogate", "real"))
     return Yardsticks.of(models(table).values(), column, surrogate, floor)
 
 

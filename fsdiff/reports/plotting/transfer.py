@@ -40,8 +40,8 @@ def trained_by_sampled(
 
     ``rows`` are those of one data set in ``summary.csv``. Cells have the distance from the value
     wanted, mean and standard deviation over seeds; colours are in units of the floor, real data
-    against real data at that resolution; numbers that should equal those of the data, such as the
-    kurtosis, have no such unit and stay grey. Cells on the grid that was trained on last are
+    against as many real data at that resolution; numbers that should equal those of the data, such
+    as the kurtosis, have no such unit and stay grey. Cells on the grid that was trained on last are
     framed. ``known`` is what metrics call their results. Raises ValueError where the summary has no
     metric that is ranked.
     """
@@ -79,10 +79,9 @@ def _panel(
 ) -> None:
     for j, n in enumerate(resolutions):
         # Two estimates of a kurtosis may agree by chance: their difference is no unit of distance.
-        here = table[table["resolution"] == n]
-        floor = 0.0 if column.target else reference(here, "real", column)
         for i, rows in enumerate(experiments.values()):
             there = rows[rows["resolution"] == n]
+            floor = 0.0 if column.target else reference(table, "real", column, there)
             values = column.deviation(there).dropna()
             if len(values):
                 _cell(axes, (j, i), values, floor, colours)

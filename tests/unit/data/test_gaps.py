@@ -198,7 +198,7 @@ def workflow(tmp_path_factory):
             cost=folder / f"cost{n}.json",
             states=folder,
         )
-    references = {"config": loaded.reference_slice("sea", N), "code": "code"}
+    references = {"config": loaded.reference_slice("sea", N, 3), "code": "code"}
     evaluate_references(references, data=folder / f"{N}.nc", output=folder / "rows.json")
     return folder, loaded, basis
 
@@ -240,7 +240,7 @@ def test_samples_lack_values_where_the_data_do(workflow):
 
 def test_what_is_in_the_gaps_of_samples_and_of_data_is_of_no_account(workflow):
     folder, loaded, _ = workflow
-    config = loaded.reference_slice("sea", N)
+    config = loaded.reference_slice("sea", N, 3)
     with storage.read(folder / f"{N}.nc") as dataset:
         judge = Judge.of(config, dataset)
         fields = torch.from_numpy(dataset["field"].values)
@@ -307,8 +307,8 @@ def test_the_loss_is_that_of_nodes_with_values(workflow):
 def test_reference_rows_are_finite(workflow):
     folder, _, _ = workflow
     rows = json_files.read(folder / "rows.json")["rows"]
-    assert [row["row"] for row in rows] == ["real", "surrogate", "white_noise"]
-    assert rows[2]["one_point_w1[sst]"] > 0
+    assert list(dict.fromkeys(row["row"] for row in rows)) == ["real", "surrogate", "white_noise"]
+    assert rows[-1]["one_point_w1[sst]"] > 0
     assert {len(row) for row in rows} == {len(rows[0])}
 
 

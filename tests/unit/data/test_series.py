@@ -118,7 +118,7 @@ class Run:
             cost=self.path("cost-16.json"),
             output=self.path("metrics.json"),
         )
-        job["config"] = self.study.reference_slice("waves", 16)
+        job["config"] = self.study.reference_slice("waves", 16, self.study.drawn("one"))
         evaluate_references(job, data=self.path("16.nc"), output=self.path("reference.json"))
 
     def all(self):
@@ -222,7 +222,8 @@ def test_series_are_evaluated_for_all_channels_and_for_each(series):
     row, *_ = json_files.read(series.path("metrics.json"))["rows"]
     assert all(np.isfinite(value) for key, value in row.items() if key != "row")
     rows = json_files.read(series.path("reference.json"))["rows"]
-    assert [item["row"] for item in rows] == ["real", "surrogate", "white_noise"]
+    names = dict.fromkeys(item["row"] for item in rows)
+    assert list(names) == ["real", "surrogate", "white_noise"]
     metrics = series.study.evaluation.metrics
     known = {key for block in metrics.values() for key in block.part.results}
     of_channels = {f"{key}[{name}]" for key in known for name in ("u", "v")}

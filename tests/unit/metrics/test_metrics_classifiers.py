@@ -223,7 +223,7 @@ def test_classifiers_learn_what_the_data_say(made):
 
 def test_real_data_are_nearer_than_noise_in_features(made):
     loaded, folder = made
-    config = loaded.reference_slice("lines", 16)
+    config = loaded.reference_slice("lines", 16, loaded.datasets["lines"].split.test // 2)
     evaluate_references(
         {"config": config, "code": "code"},
         data=folder / "16.nc",

@@ -31,7 +31,7 @@ def mean_deviation(name: str, judge: Judge, rows: Iterable[dict[str, float]]) ->
     table = as_table({"row": "real", "resolution": 8, **row} for row in rows)
     known = [words for metric in judge.metrics.values() for words in metric.words]
     (column,) = (column for column in columns(table, known) if column.name == name)
-    return reference(table, "real", column)
+    return reference(table, "real", column, table)
 
 
 def floor(fields: torch.Tensor, count: int) -> float:
@@ -85,7 +85,7 @@ def test_what_is_not_defined_in_one_division_is_known_from_the_others(monkeypatc
     rows = [{"a": 1.0, "b": 2.0}, {"a": 3.0}, {"a": 2.0, "c": 5.0}, {}]
     monkeypatch.setattr(Judge, "__call__", lambda *_: rows.pop(0))
     found = as_table([{"row": "real", "resolution": 8, **row} for row in _floor(JUDGE, SIX, 3)])
-    floors = {column.name: reference(found, "real", column) for column in columns(found)}
+    floors = {column.name: reference(found, "real", column, found) for column in columns(found)}
     assert floors == {"a": 2.0, "b": 2.0, "c": 5.0}
 
 

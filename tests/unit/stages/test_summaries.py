@@ -13,7 +13,7 @@ from fsdiff.stages.trajectories import gather_trajectories
 
 MODEL = {
     **{"experiment": "nan", "title": "=1", "dataset": "waves", "row": "model"},
-    **{"seed": 2**60 + 1, "resolution": 16, "trained_at": 8},
+    **{"seed": 2**60 + 1, "resolution": 16, "count": 4, "trained_at": 8},
 }
 REFERENCE = MODEL | {"experiment": "", "row": "real", "seed": None, "trained_at": None}
 
@@ -32,7 +32,7 @@ def test_a_summary_has_what_identifies_rows_first_and_whole_numbers_whole(tmp_pa
     assert table["row"].tolist() == ["real", "model"]
     assert table["title"].tolist() == ["=1", "=1"]
     assert table["w1"].tolist() == [0.5, 0.25]
-    assert f",{2**60 + 1},16,8," in output.read_text()
+    assert f",{2**60 + 1},16,4,8," in output.read_text()
     assert table["loss"].isna().tolist() == [True, False]
 
 

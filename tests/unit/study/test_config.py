@@ -551,7 +551,7 @@ def slices(*edits):
         "train 64": loaded.train_slice("bessel", 64, 0),
         "sample 32": loaded.sample_slice("bessel", 32, 0),
         "evaluate 32": loaded.evaluate_slice("bessel", 32, 0),
-        "reference 32": loaded.reference_slice("patterns", 32),
+        "reference 32": loaded.reference_slice("patterns", 32, 8),
         "summary": loaded.summary_slice(),
     }
 
@@ -574,7 +574,7 @@ EDITS = {
     "prior": ((f"{EXPERIMENT}/prior/shift", 9), BOTH | {"sample 32"}),
     "network": ((f"{EXPERIMENT}/network/layers", 3), BOTH | {"sample 32"}),
     "sampler": (("defaults/sampler/steps", 30), {"sample 32"}),
-    "number of samples": ((f"{EXPERIMENT}/samples/count", 64), {"sample 32", "reference 32"}),
+    "number of samples": ((f"{EXPERIMENT}/samples/count", 64), {"sample 32"}),
     "resolutions of samples": ((f"{EXPERIMENT}/samples/resolutions", [32]), set()),
     "metric": (
         ("evaluation/metrics/sliced/projections", 60),
