@@ -36,10 +36,11 @@ class Claim:
     its fine resolution. ``against`` other experiments it is about the ratio of geometric means to
     each of them, at the same resolution or at ``against_resolution``, of the same metric or of
     ``against_metric``. ``real``, ``surrogate`` and ``white_noise`` are the references of the data
-    set where no experiment is called so; they are one number, and the interval has the scatter of
-    the experiment alone. With ``epoch`` it is about samples during training, after an epoch of
-    the finest level, or about the ``best`` of them. It holds if the number, or every ratio, is from
-    ``at_least`` to ``at_most``. What cannot be checked has a reason in ``not_checkable`` instead.
+    set where no experiment is called so, of as many fields: the mean over divisions of the data, of
+    sizes where a number may have either sign; the interval has the scatter of the experiment alone.
+    With ``epoch`` it is about samples during training, after an epoch of the finest level, or about
+    the ``best`` of them. It holds if the number, or every ratio, is from ``at_least`` to
+    ``at_most``. What cannot be checked has a reason in ``not_checkable`` instead.
 
     Instead of an experiment it may be about an ``analysis``: ``metric`` is then one of its results,
     ``at`` the entries of its dimensions but the seed, and ``against`` are analyses, at
@@ -258,16 +259,17 @@ def _values(
     known = summary[summary["row"].isin(["model", "search"])]
     rows = known[known["experiment"] == name]
     if exact := rows.empty and name in REFERENCES and "dataset" in summary:
-        datasets = known.loc[known["experiment"] == beside, "dataset"]
-        rows = summary[(summary["row"] == name) & summary["dataset"].isin(datasets)]
+        rows = _beside(summary, name, known[known["experiment"] == beside])
     rows = rows[rows["resolution"] == resolution].sort_values("seed")
     values = rows[metric].to_numpy(float)
     if np.isnan(values).all():
         raise LookupError(f"the summary has no {metric} of {name} at {resolution}")
+    if exact and np.isfinite(values).any():
+        return Values(_of_divisions(values[np.isfinite(values)]))
     if wrong := int((~np.isfinite(values)).sum()):
         what = f"{metric} of {name} at {resolution} is no number"
-        raise LookupError(what if exact else f"{what} for {wrong} of {len(values)} seeds")
-    if exact or (metric in COUNTS and len(set(values)) == 1):
+        raise LookupError(f"{what} for {wrong} of {len(values)} seeds")
+    if metric in COUNTS and len(set(values)) == 1:
         return Values(values[:1])
     ends = [f"{metric}_low", f"{metric}_high"]
     return Values(
@@ -276,3 +278,17 @@ def _values(
         rows[ends].to_numpy(float).T if set(ends) <= set(rows) else None,
         single=bool((rows["row"] == "search").any()),
     )
+
+
+def _beside(summary: pd.DataFrame, kind: str, own: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a reference for data and numbers of fields as of ``own``."""
+    chosen = summary["row"] == kind
+    for name in {"dataset", "count"} & set(summary):
+        chosen &= summary[name].isin(own[name])
+    return summary[chosen]
+
+
+def _of_divisions(values: np.ndarray) -> np.ndarray:
+    """One number of all divisions of the data: the mean, of sizes where there are both signs."""
+    signs = values.min() < 0 < values.max()
+    return np.array([np.abs(values).mean() if signs else values.mean()])

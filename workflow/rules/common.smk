@@ -172,6 +172,12 @@ def judging_memory(wildcards):
     return megabytes(memory_of_comparison(dataset, n, run.samples.count))
 
 
+def reference_memory(wildcards):
+    """Megabytes of comparing data with data, a surrogate and noise, one after the other."""
+    dataset, count = STUDY.datasets[wildcards.dataset], int(wildcards.number)
+    return megabytes(memory_of_comparison(dataset, int(wildcards.resolution), count))
+
+
 def megabytes(size):
     """What a job asks for that holds so many bytes beside its libraries."""
     return max(3000, 1000 + math.ceil(size / 1e6))

@@ -69,7 +69,7 @@ rule reference:
     threads: 1
     resources:
         **METRICS_GPUS,
-        mem_mb=growing(3000),
+        mem_mb=growing(reference_memory),
         runtime=growing(120),
     params:
         job=job("reference", "dataset", "resolution", "number"),

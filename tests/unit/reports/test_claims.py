@@ -144,6 +144,20 @@ def test_references_of_the_same_data_are_something_to_compare_with():
     assert absent.reason == "the summary has no distance of surrogate at 64"
 
 
+def test_a_reference_is_of_as_many_fields_and_the_mean_of_divisions():
+    """Sizes where a number has either sign, as unbiased squared distances have."""
+    few = pd.DataFrame(rows("a", around(3.0))).assign(dataset="one", count=20)
+    real = {"dataset": "one", "row": "real", "resolution": 64}
+    divisions = [{**real, "count": 20, "distance": d} for d in (-0.2, 0.4, np.nan, -0.6)]
+    summary = pd.concat([few, pd.DataFrame([*divisions, {**real, "count": 90, "distance": 7.0}])])
+    (ratio,) = judge(claim(against=("real",), at_most=1.0), summary).estimates
+    assert ratio.value == pytest.approx(3.0 / 0.4, rel=1e-3)
+    assert ratio.seeds == len(around(3.0))
+    below = summary.assign(distance=summary["distance"].where(summary["row"] != "real", -2.0))
+    reason = judge(claim(against=("real",), at_most=1.0), below).reason
+    assert reason == "what it is to be a ratio to may be zero or less"
+
+
 def test_an_experiment_comes_before_a_reference_of_the_same_name():
     called = [{"dataset": "one", **row} for row in rows("real", around(30.0))]
     table = pd.concat([FLOOR, pd.DataFrame(called)])
