@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
+from scipy.special import ndtr
 from torch import Tensor
 
 from fsdiff.diffusion.marginal import Marginal
@@ -98,13 +99,15 @@ class LogSignalToNoise(TimeSampling):
 
     After Karras et al. (arXiv 2206.00364), whose ln σ is −ln(m/r). Where structure is decided
     depends on the data; most of the training time belongs there. In a process that has another
-    coordinate of noise, the normal law is that coordinate's.
+    coordinate of noise, the normal law is that coordinate's. A ``uniform_share`` of the times is
+    uniform in ln(m/r) over the whole process, because samplers pass through all of it.
     """
 
     mean: float = 0.3
     deviation: PositiveFloat = 1.0
     low: float = -4.5
     high: float = 3.2
+    uniform_share: Annotated[float, Field(ge=0, le=1)] = 0.1
     kind: Literal["log_snr"] = "log_snr"
 
     def __post_init__(self) -> None:
@@ -113,14 +116,13 @@ class LogSignalToNoise(TimeSampling):
             raise ValueError(f"low = {self.low:g} must be below high = {self.high:g}")
 
     def quantiles(self, marginal: Marginal) -> Quantiles:
-        """Those of the normal law between its bounds, as times."""
-
-        def times(uniform: Tensor) -> Tensor:
-            normal = torch.special.ndtri(uniform.double())
-            level = (self.mean + self.deviation * normal).clamp(self.low, self.high)
-            return marginal.process.time_of(level).to(uniform.dtype)
-
-        return times
+        """Interpolated in a table, which is made once."""
+        process = marginal.process
+        least, most = _levels(process)
+        table = np.linspace(min(least, self.low), max(most, self.high), 4097)
+        below = ndtr((table - self.mean) / self.deviation)
+        below[table < self.low], below[table >= self.high] = 0.0, 1.0
+        return _tabulated(process, table, below, self.uniform_share)
 
     def check(self, process: GaussianPath) -> None:
         """Refuse a process most of whose training times would be its first, or its last."""
@@ -168,15 +170,7 @@ class Spectral(TimeSampling):
         filled = total > 0
         distances = torch.from_numpy(table[:, None] - moment[filled] / total[filled])
         emerged = torch.special.ndtr(distances / self.deviation).numpy() @ total[filled]
-        passed = ((table - least) / (most - least)).clip(0, 1)
-        probabilities = (1 - self.uniform_share) * emerged + self.uniform_share * passed
-
-        def times(uniform: Tensor) -> Tensor:
-            level = np.interp(uniform.double().cpu().numpy(), probabilities, table)
-            within = torch.from_numpy(level.clip(least, most))
-            return process.time_of(within).to(uniform)
-
-        return times
+        return _tabulated(process, table, emerged, self.uniform_share)
 
     def _emergence(self, marginal: Marginal) -> tuple[np.ndarray, np.ndarray]:
         """ln(m/r) of the process when each mode of each channel emerges, and the mode's weight."""
@@ -190,6 +184,25 @@ class Spectral(TimeSampling):
         process = marginal.process
         time = process.time_of_ratio(0.5 * (noise / data).log(), omega_squared)
         return process.half_log_signal_to_noise(time).numpy(), weight.numpy()
+
+
+def _tabulated(
+    process: GaussianPath, levels: np.ndarray, below: np.ndarray, uniform_share: float
+) -> Quantiles:
+    """Times of a law of ln(m/r) that is ``below`` levels so often, but for a share of others.
+
+    These are uniform in ln(m/r) over the whole process.
+    """
+    least, most = _levels(process)
+    passed = ((levels - least) / (most - least)).clip(0, 1)
+    probabilities = (1 - uniform_share) * below + uniform_share * passed
+
+    def times(uniform: Tensor) -> Tensor:
+        level = np.interp(uniform.double().cpu().numpy(), probabilities, levels)
+        within = torch.from_numpy(level.clip(least, most))
+        return process.time_of(within).to(uniform)
+
+    return times
 
 
 def _levels(process: GaussianPath) -> tuple[float, float]:

@@ -18,7 +18,8 @@ class PublishedFunDPS(DenoiserGuidance):
     nothing of Q, so that directions are excited in which the law has no variance, and is n^(−d)
     times that of functions: the same ``scale`` ζ guides the less the finer the grid. They subtract
     it from the state after a step; here it is part of the estimate, so that all samplers can use
-    it. Good values on their grids were 10⁴ and 5·10⁴.
+    it, and a step that takes ln(m/r) up by h moves the state by m (1 − e^(−h)) of it: about two
+    fifths with 20 steps, two hundredths with 500. Their values, 10⁴ and 5·10⁴, go with 500.
     """
 
     scale: PositiveFloat = 1e4
