@@ -84,7 +84,7 @@ class Contents:
 
     ``claims`` is the page of ``fsdiff.reports.reproduction``, which becomes a section, and
     ``posteriors`` has sections, a verdict for each observation and resolution; ``targets`` are what
-    these were to reach.
+    these were to reach, and ``chance`` what of the number of each is by chance.
     """
 
     title: str
@@ -92,6 +92,7 @@ class Contents:
     claims: str = ""
     posteriors: str = ""
     targets: Sequence[Target] = ()
+    chance: Sequence[float] = ()
     differences: Sequence[Differences] = ()
     sooner: Sequence[Sooner] = ()
     tables: Sequence[Table] = ()
@@ -120,7 +121,8 @@ def page(
         lines += [re.sub(r"^#", "##", contents.claims.strip(), flags=re.MULTILINE), ""]
     lines += [contents.posteriors.strip(), ""] if contents.posteriors else []
     if contents.targets and posteriors is not None:
-        lines += [*_heading("Targets"), *targets(contents.targets, *posteriors), ""]
+        told = targets(contents.targets, *posteriors, contents.chance)
+        lines += [*_heading("Targets"), *told, ""]
     for compared in contents.differences:
         table = differences(compared, summary, trajectories, known)
         lines += [*_heading(compared.title), *table, ""]

@@ -47,7 +47,7 @@ def write_page(
     in their order.
     """
     config = job["config"]
-    contents = _contents(config["page"], claims, posteriors)
+    contents = _contents(config, claims, posteriors)
     known = [Words(**item) for item in config["words"]]
     rows = pd.DataFrame() if summary is None else tables.read(summary)
     moments = None if trajectories is None else tables.read(trajectories)
@@ -64,14 +64,16 @@ def write_page(
     write_text(output, text)
 
 
-def _contents(block: Mapping[str, Any], claims: Path | None, posteriors: Path | None) -> Contents:
+def _contents(config: Mapping[str, Any], claims: Path | None, posteriors: Path | None) -> Contents:
     """What a configuration says of a page."""
+    block = config["page"]
     return Contents(
         title=block["title"],
         text=block["text"],
         claims=_text(claims),
         posteriors=_text(posteriors),
         targets=_parts(Target, block["targets"]),
+        chance=config.get("chance", ()),
         differences=_parts(Differences, block["differences"]),
         sooner=_parts(Sooner, block["sooner"]),
         tables=_parts(Table, block["tables"]),

@@ -325,8 +325,14 @@ class Configuration(Study):
             "words": self.words(),
             "variations": variations,
             "analyses": self._about_analyses(self.page.findings),
-            **({"posterior_words": self.posterior_words()} if self.page.targets else {}),
+            **(self._about_targets() if self.page.targets else {}),
         }
+
+    def _about_targets(self) -> dict[str, Any]:
+        """What posteriors' results are called, and what of each target's number chance leaves."""
+        assert self.page is not None
+        chance = [self.by_chance(item.part) for item in self.page.targets]
+        return {"posterior_words": self.posterior_words(), "chance": chance}
 
     def words(self) -> list[dict[str, Any]]:
         """What the study's metrics call their results, in the order of the configuration."""

@@ -316,6 +316,25 @@ class Study(Block):
         place = self.posteriors[own].observation if target.posterior else own
         if problem := self._unknown_of_posteriors(target.metric, place):
             yield "metric", problem
+        least = self.by_chance(target)
+        if target.at_most is not None and target.at_most < least:
+            yield (
+                "at_most",
+                f"as many draws of the true posterior would have {least:.3g}: raise it, or draws "
+                "of the posterior and of its reference",
+            )
+
+    def by_chance(self, target: Target) -> float:
+        """What of the number of a target is due to there being so many draws; 0 if unknown."""
+        own = None if target.posterior is None else self.posteriors[target.posterior]
+        observation = target.observation if own is None else own.observation
+        true = [item for item in self.references.values() if item.observation == observation]
+        if not true or (own is None and target.baseline != "reference"):
+            return 0.0
+        draws = true[0].draws
+        if own is None:  # one half against the other
+            return target.by_chance(draws // 2, draws - draws // 2)
+        return target.by_chance(own.draws, draws)
 
     def _unknown_of_posteriors(self, result: str, observation: str) -> str | None:
         """Why posteriors of what is observed will have no such result; or None."""

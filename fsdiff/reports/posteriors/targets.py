@@ -2,18 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, FiniteFloat, PositiveInt
 
+from fsdiff.metrics.results import parsed
 from fsdiff.reports.plain_text import markdown, table_row
-from fsdiff.reports.posteriors.summary import BASELINES, as_table
+from fsdiff.reports.posteriors.summary import BASELINES, DEVIATION, MEAN, as_table
 from fsdiff.reports.summary import Known, column_title
 
 Text = Annotated[str, Field(min_length=1)]
 Baseline = Literal["prior", "kriging", "laplace", "reference"]
+
+CHANCE = {MEAN: 1.0, DEVIATION: 0.5}
+"""Times 1/N + 1/M, the mean square that N draws of the true posterior have against M others.
+
+Of Gaussian posteriors, and in units of their deviations.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +32,9 @@ class Target:
     ``baseline`` of an ``observation``, at ``resolution``. ``against`` another posterior, or a
     baseline of the same observation, it is the ratio to that, at ``against_resolution`` if this is
     another one. ``statement`` says in words what is to be reached.
+
+    Of errors of the mean and the deviation, what as many draws of the true posterior would have is
+    taken off, in squares; ratios are those of the numbers as they are.
     """
 
     statement: Text
@@ -68,6 +79,11 @@ class Target:
             other = table[there & (table["row"] == self.against)]
         return value / self._number(other, self.against_resolution or self.resolution)
 
+    def by_chance(self, draws: int, reference: int) -> float:
+        """The number of as many draws of the true posterior, if it is known; 0 if it is not."""
+        share = 0.0 if self.against else CHANCE.get(parsed(self.metric)[0], 0.0)
+        return float(np.sqrt(share * (1 / draws + 1 / reference)))
+
     def met(self, value: float) -> bool:
         """Whether a number is within the bounds."""
         low, high = self.bounds
@@ -87,19 +103,32 @@ class Target:
         return float(values.mean())
 
 
-def targets(items: Sequence[Target], rows: pd.DataFrame, known: Known = None) -> list[str]:
-    """A table in Markdown, a row for each target: what was measured, and whether it is met."""
+def targets(
+    items: Sequence[Target],
+    rows: pd.DataFrame,
+    known: Known = None,
+    chance: Sequence[float] = (),
+) -> list[str]:
+    """A table in Markdown, a row for each target: what was measured, and whether it is met.
+
+    ``chance`` is what ``by_chance`` gives of each, which is taken off; nothing if absent.
+    """
     header = ("target", "measured", "", "met")
-    body = [_row(item, rows, known) for item in items]
+    body = [
+        _row(item, rows, known, floor) for item, floor in zip_longest(items, chance, fillvalue=0.0)
+    ]
     return [table_row(cells) for cells in (header, ("---", "---", "---:", "---"), *body)]
 
 
-def _row(item: Target, rows: pd.DataFrame, known: Known) -> tuple[str, ...]:
+def _row(item: Target, rows: pd.DataFrame, known: Known, floor: float) -> tuple[str, ...]:
     what = f"{_what(item, known)}, {_bounds(item)}"
     try:
         value = item.measured(rows)
     except LookupError as error:
         return markdown(item.statement), what, "–", f"not measured: {markdown(str(error.args[0]))}"
+    if floor:
+        what += f" beyond chance ({value:.3g} in all, of which {floor:.3g} by chance)"
+        value = max(value**2 - floor**2, 0.0) ** 0.5
     return markdown(item.statement), what, f"{value:.3g}", "yes" if item.met(value) else "**no**"
 
 

@@ -5,7 +5,7 @@ import math
 from fsdiff.reports.posteriors.standings import Difference, Place, Standing
 
 FAR = 1.3
-"""How many times farther than the nearest a posterior is said to lose something."""
+"""How many times farther than as many draws of the nearest one is said to lose something."""
 
 
 def of_posteriors(standing: Standing) -> str:
@@ -107,14 +107,23 @@ def _lost(standing: Standing, best: Place, other: Place) -> str:
     if math.isnan(value):
         return f"{_quoted(other)} has no such numbers"
     lost = []
-    if standing.against_reference and value > FAR * first:
+    if standing.against_reference and value > FAR * _as_near(standing, best, other):
         lost.append(f"is {value:.2g} away, {_component(other)}")
     elif not standing.against_reference and value > first:
         lost.append(f"has a CRPS of {value:.3g}")
     if fault := _fault(other):
         held = f"{100 * other.coverage:.0f}\u00a0%"
-        lost.append(f"its 90\u00a0% intervals are {fault} and hold {held}")
-    return f"{_quoted(other)} {'; '.join(lost)}" if lost else ""
+        lost.append(f"has 90\u00a0% intervals that are {fault} and hold {held}")
+    return f"{_quoted(other)} {', and '.join(lost)}" if lost else ""
+
+
+def _as_near(standing: Standing, best: Place, other: Place) -> float:
+    """How far as many draws as another has would be, were they of the law of the best."""
+    value, chances = standing.value(best), [standing.by_chance(place) for place in (best, other)]
+    if any(map(math.isnan, chances)):
+        return value
+    own, others = chances
+    return math.hypot(math.sqrt(max(value**2 - own**2, 0.0)), others)
 
 
 def _quoted(place: Place) -> str:

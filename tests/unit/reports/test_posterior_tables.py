@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from scipy.stats import ttest_rel
 from fsdiff.metrics.posterior.calibration import Coverage, RankedProbabilityScore
 from fsdiff.metrics.posterior.moments import Misfit, PosteriorMoments
 from fsdiff.reports.posteriors.first_page import in_html, in_markdown
-from fsdiff.reports.posteriors.standings import Difference, Place, posterior_standings
+from fsdiff.reports.posteriors.standings import Difference, Place, Standing, posterior_standings
 from fsdiff.reports.posteriors.summary import as_table
 from fsdiff.reports.posteriors.table import posteriors_html
 from fsdiff.reports.posteriors.verdicts import of_posteriors
@@ -154,8 +155,25 @@ def test_the_verdict_compares_with_the_reference():
         "95\u00a0%). "
         "Behind it are kriging at 0.5 and prior at 2.2. "
         "“<b>narrow</b>” is 0.52 away, nearly all of it in the deviations, which are off by "
-        "50\u00a0%; its 90\u00a0% intervals are too narrow and hold 62\u00a0%. "
+        "50\u00a0%, and has 90\u00a0% intervals that are too narrow and hold 62\u00a0%. "
         "“off” is 0.92 away, nearly all of it in the mean (0.9)."
+    )
+
+
+def test_few_draws_are_not_said_to_lose_what_chance_takes():
+    few = Place("few", mean=0.28, deviation=0.2, draws=20)
+    many = Place("many", mean=0.04, deviation=0.03, draws=1000)
+    standing = Standing("s", "s", 32, (many, few), reference_draws=1000)
+    assert "few" not in of_posteriors(standing)
+    off = Standing("s", "s", 32, (many, replace(few, draws=200)), reference_draws=1000)
+    assert "“few” is 0.34 away, in the mean (0.28)" in of_posteriors(off)
+
+
+def test_intervals_that_are_the_only_fault_are_told_in_a_sentence():
+    narrow = Place("narrow", score=0.2, coverage=0.6, low=0.8, high=0.95)
+    standing = Standing("s", "s", 32, (Place("best", score=0.2), narrow))
+    assert of_posteriors(standing).endswith(
+        "“narrow” has 90\u00a0% intervals that are too narrow and hold 60\u00a0%."
     )
 
 

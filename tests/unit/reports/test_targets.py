@@ -4,10 +4,14 @@ import math
 
 import pandas as pd
 import pytest
+import torch
 
+from fsdiff.metrics.posterior.base import Cases
+from fsdiff.metrics.posterior.moments import PosteriorMoments
 from fsdiff.metrics.words import Words
 from fsdiff.reports.page import Contents, page
 from fsdiff.reports.posteriors.targets import Target, targets
+from fsdiff.spaces.bases import FourierBasis
 
 WORDS = [Words("posterior_mean", "error of the mean", "posterior")]
 
@@ -81,6 +85,29 @@ def test_a_table_says_what_was_measured_and_whether_targets_are_met():
         f"| s | error of the mean of led at 32, at most 0.1 | – | {reason} |",
         f"| s | error of the mean of Laplace of sensors at 32, at least 0.1 | – | {reason} |",
     ]
+
+
+def test_what_chance_leaves_is_taken_off_in_squares():
+    item = target(posterior="told", at_most=0.08)
+    chance = item.by_chance(200, 200)
+    assert chance == pytest.approx(0.1)
+    assert targets([item], TABLE, WORDS, [chance])[2] == (
+        "| s | error of the mean of told at 32, at most 0.08 beyond chance (0.12 in all, of which "
+        "0.1 by chance) | 0.0663 | yes |"
+    )
+    assert target(posterior="told", against="kriging", at_most=1).by_chance(2, 2) == 0
+    assert target(posterior="told", metric="crps", at_most=1).by_chance(2, 2) == 0
+
+
+@pytest.mark.parametrize(("metric", "share"), [("posterior_mean", 1), ("posterior_sd[u]", 0.5)])
+def test_draws_of_the_true_posterior_are_so_far_by_chance(metric, share):
+    random = torch.Generator().manual_seed(0)
+    fields = torch.randn(40, 150, 1, 64, generator=random)
+    cases = Cases(fields[:, :50], FourierBasis(1), reference=fields[:, 50:])
+    found = PosteriorMoments()(cases)[metric.removesuffix("[u]")]
+    item = target(posterior="told", metric=metric, at_most=1)
+    assert found == pytest.approx(item.by_chance(50, 100), rel=0.02)
+    assert item.by_chance(50, 100) == pytest.approx((share * (1 / 50 + 1 / 100)) ** 0.5)
 
 
 def test_bounds_themselves_are_met():

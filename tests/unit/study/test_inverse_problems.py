@@ -321,6 +321,14 @@ SENSORS_PRIOR = {"baseline": "prior", "observation": "sensors"}
         ),
         ({**SENSORS_PRIOR, "observation": "of_v"}, ".resolution = 16: no results of of_v at 16"),
         ({**SENSORS_PRIOR, "observation": "x"}, '.observation = "x": there is none; known: '),
+        (
+            {"posterior": "told", "metric": "posterior_mean", "at_most": 0.27},
+            ".at_most = 0.27: as many draws of the true posterior would have 0.274: raise it",
+        ),
+        (
+            {**SENSORS_PRIOR, "baseline": "reference", "metric": "posterior_sd", "at_most": 0.2},
+            ".at_most = 0.2: as many draws of the true posterior would have 0.224: raise it",
+        ),
     ],
 )
 def test_targets_that_no_posterior_can_meet_are_refused(target, problem):
@@ -331,8 +339,10 @@ def test_targets_that_no_posterior_can_meet_are_refused(target, problem):
 
 def test_targets_are_told_with_the_words_of_posteriors():
     ratio = {**TARGET, "posterior": "guided", "resolution": 32, "against": "kriging"}
-    page = {"title": "T", "text": "", "targets": [ratio, {**TARGET, **SENSORS_PRIOR}]}
+    mean = {**TARGET, "posterior": "told", "metric": "posterior_mean"}
+    page = {"title": "T", "text": "", "targets": [ratio, {**TARGET, **SENSORS_PRIOR}, mean]}
     told = load(STUDY, {"page": page}).page_slice()
-    assert [item["against"] for item in told["page"]["targets"]] == ["kriging", None]
+    assert told["chance"] == [0, 0, pytest.approx((1 / 20 + 1 / 40) ** 0.5)]
+    assert [item["against"] for item in told["page"]["targets"]] == ["kriging", None, None]
     assert "crps" in [word["name"] for word in told["posterior_words"]]
     assert "posterior_words" not in load(STUDY, {"page": {**page, "targets": []}}).page_slice()
