@@ -62,6 +62,10 @@ class GramBasis(Basis):
         self._check_count(u.shape[-1])
         return u.shape[-1]
 
+    def finest(self, nodes: int) -> int:
+        """The level of the points, if there are not more than that; 0 otherwise."""
+        return len(self.points) if len(self.points) <= nodes else 0
+
     def reference_level(self, n: int) -> int:
         """There is no other level than that of the points."""
         return len(self.points)

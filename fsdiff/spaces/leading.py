@@ -29,7 +29,7 @@ def leading_by_variance(
 
     ``eigenvalues`` gives these at any level, (*coefficients).
     """
-    level = min(n, max(1, basis.finest(_SEARCHED)))
+    level = basis.reference_level(min(n, max(1, basis.finest(_SEARCHED))))
     white = basis.white_noise(np.eye(basis.size(level)), level)
     shares = white.abs().square() * basis.multiplicity(level)
     variances = (shares * eigenvalues(level)).flatten(1).sum(1)

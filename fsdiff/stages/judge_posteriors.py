@@ -98,14 +98,18 @@ class PosteriorJudge:
         reference = None if reference is None else reference.to(device)
         n = basis.resolution(draws)
         truth = None if self.truth is None else basis.restrict(self.truth.to(device), n)
-        present = self.judge.present(draws)
         if reference is None or basis.resolution(reference) == n:
-            return [Cases(draws, basis, truth, reference, residuals, present)]
+            return [Cases(draws, basis, truth, reference, residuals, **self._about(draws))]
         coarse = basis.restrict(draws, basis.resolution(reference))
         return [
-            Cases(draws, basis, truth, None, residuals, present),
-            Cases(coarse, basis, reference=reference, present=self.judge.present(coarse)),
+            Cases(draws, basis, truth, None, residuals, **self._about(draws)),
+            Cases(coarse, basis, reference=reference, **self._about(coarse)),
         ]
+
+    def _about(self, draws: Tensor) -> dict[str, Tensor | None]:
+        """Which nodes have values, and where the physical field zero is."""
+        zero = self.judge.normalise(torch.zeros(1, *draws.shape[2:]))[0]
+        return {"present": self.judge.present(draws), "origin": zero.to(draws)}
 
     def _row(self, draws: Tensor, reference: Tensor | None, residuals: Tensor) -> dict[str, float]:
         sets = self._sets(draws, reference, residuals)
@@ -115,7 +119,7 @@ class PosteriorJudge:
         for name, numbers in self.judge.channels.items():
             own = list(numbers)
             try:
-                found = apart._evaluated([_of_channels(cases, own) for cases in sets])
+                found = apart._evaluated([cases.of_channels(own) for cases in sets])
             except ValueError as error:
                 raise ValueError(f"channel {name}: {error}") from error
             row |= {of_channel(key, name): value for key, value in found.items()}
@@ -132,18 +136,6 @@ class PosteriorJudge:
             }
             row |= evaluate(own, cases)
         return row
-
-
-def _of_channels(cases: Cases, chosen: Sequence[int]) -> Cases:
-    """The cases of some channels, without misfits, which are those of all."""
-    own = list(chosen)
-    return Cases(
-        cases.draws[:, :, own],
-        cases.basis.select(own),
-        None if cases.truth is None else cases.truth[:, own],
-        None if cases.reference is None else cases.reference[:, :, own],
-        present=None if cases.present is None else cases.present[own],
-    )
 
 
 def judge_posterior(

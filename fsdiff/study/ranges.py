@@ -25,7 +25,7 @@ def unusable_prior(prior: SpectralPrior, basis: Basis, n: int) -> Iterator[Probl
             for place, problem in unusable_prior(own, space, n):
                 yield ("priors", number, *place), problem
         return
-    if basis.size(prior.reference_resolution) > NODES:
+    if basis.size(basis.reference_level(prior.reference_resolution)) > NODES:
         most = basis.finest(NODES)
         yield ("reference_resolution",), f"out of reach in {basis.dimension}-D; use at most {most}"
         return

@@ -3,8 +3,8 @@
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -37,6 +37,8 @@ class Cases:
     misfits (G(u) − y)/σ of the draws. Fields are in units of each channel's own deviation. Draws
     are taken as independent: those of Markov chains are to be thinned. Only nodes that are
     ``present`` (channels, *grid) have values, all if absent; at others, fields are continued.
+    ``origin`` (channels, *grid) is what the physical field zero is here, zero if absent. ``roots``
+    (channels, *grid) are what ``weighted`` has multiplied fields by, one if absent.
     """
 
     draws: Tensor
@@ -45,6 +47,8 @@ class Cases:
     reference: Tensor | None = None
     residuals: Tensor | None = None
     present: Tensor | None = None
+    origin: Tensor | None = None
+    roots: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Refuse sets that do not fit together, by name."""
@@ -56,6 +60,8 @@ class Cases:
             "reference": (shape[0], None, *shape[2:]),
             "residuals": (shape[0], shape[1], None),
             "present": shape[2:],
+            "origin": shape[2:],
+            "roots": shape[2:],
         }
         for name, wanted in expected.items():
             given = getattr(self, name)
@@ -73,31 +79,53 @@ class Cases:
         here = slice(case, case + 1)
         parts = {name: getattr(self, name) for name in ("truth", "reference", "residuals")}
         own = {name: None if part is None else part[here] for name, part in parts.items()}
-        return Cases(self.draws[here], self.basis, **own, present=self.present)
+        return replace(self, draws=self.draws[here], **own)
+
+    def of_channels(self, chosen: Sequence[int]) -> "Cases":
+        """The cases of some channels, without misfits, which are those of all."""
+        own = list(chosen)
+        places = {"truth": 1, "reference": 2, "present": 0, "origin": 0, "roots": 0}
+        parts = {name: (getattr(self, name), place) for name, place in places.items()}
+        fields = {
+            name: None if part is None else part[(slice(None),) * place + (own,)]
+            for name, (part, place) in parts.items()
+        }
+        draws, basis = self.draws[:, :, own], self.basis.select(own)
+        return Cases(draws, basis, residuals=None, **fields)
 
     def weighted(self) -> "Cases":
-        """Fields whose inner products are means over the nodes that are present."""
-        if self.present is None:
+        """Fields whose inner products are means over the domain, where it has values."""
+        if self.present is None and bool((self.basis.shares(self.n) == 1).all()):
             return self
-        weights = self._shares.sqrt()
-        truth, reference = (
-            None if fields is None else fields * weights.to(fields)
-            for fields in (self.truth, self.reference)
-        )
-        draws = self.draws * weights.to(self.draws)
-        return Cases(draws, self.basis, truth, reference, self.residuals)
+        roots, names = self._shares.sqrt(), ("draws", "truth", "reference", "origin")
+        own = {name: getattr(self, name) for name in names}
+        fields = {
+            name: None if part is None else part * roots.to(part) for name, part in own.items()
+        }
+        return replace(self, **fields, present=None, roots=roots)
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean of values (..., channels, *grid) over channels and the nodes present in each."""
-        weighted = values if self.present is None else values * self._shares.to(values)
-        return weighted.flatten(-1 - self.basis.dimension).mean(-1)
+        """The mean of values (..., channels, *grid) over channels and the domain of each."""
+        return (values * self._shares.to(values)).flatten(-1 - self.basis.dimension).mean(-1)
+
+    def relative(self, error: Tensor, size: Tensor) -> Tensor:
+        """‖error‖/‖size − origin‖ of weighted fields (..., channels, *grid), mean over channels.
+
+        A ratio of norms of physical fields, whatever the units of a channel.
+        """
+        axes = self.basis.grid_axes()
+        true = size if self.origin is None else size - self.origin.to(size)
+        norms = (u.square().sum(axes).sqrt() for u in (error, true))
+        return torch.div(*norms).mean(-1)
 
     @property
     def _shares(self) -> Tensor:
-        """One over the share of nodes that are present, and zero at all others, by channel."""
-        assert self.present is not None
-        present = self.present.double()
-        return present / present.mean(self.basis.grid_axes(), keepdim=True)
+        """What nodes stand for of the domain of a channel, one on average, zero where absent."""
+        shares = self.basis.shares(self.n).expand(self.draws.shape[2:])
+        if self.present is None:
+            return shares
+        shares = shares.to(self.present.device) * self.present
+        return shares / shares.mean(self.basis.grid_axes(), keepdim=True)
 
     @property
     def n(self) -> int:
@@ -109,6 +137,8 @@ class Cases:
         found = []
         for channel, own in enumerate(self.basis.by_channel(self.draws.shape[2])):
             functions = leading_functions(own, self.n, count)
+            if self.roots is not None:
+                functions = functions * self.roots[channel].to(functions)
             found.append(inner_products(fields.select(-1 - own.dimension, channel), functions))
         return torch.cat(found, -1)
 
@@ -119,10 +149,10 @@ class PosteriorMetric(ABC):
     ``needs`` says what cases must have for it, ``at_least`` how many draws a case, and
     ``at_least_cases`` how many cases. Those that posteriors are ranked by are ``compared`` case by
     case as well; ``joint`` are those of all channels at once and not of each by itself as well, and
-    ``classified`` those that look at fields through classifiers of the data. Nodes without values
-    have weight zero in the fields that a measure is given; those that take fields as they are
-    ``continued`` leave such nodes out by themselves, or need fields without gaps. ``words`` are
-    what results are called, as in ``fsdiff.metrics.base.Metric``.
+    ``classified`` those that look at fields through classifiers of the data. The fields that a
+    measure is given are ``weighted``, so that nodes without values have none; those that take
+    fields as they are ``continued`` weigh nodes by themselves, or need fields without gaps.
+    ``words`` are what results are called, as in ``fsdiff.metrics.base.Metric``.
     """
 
     kind: str

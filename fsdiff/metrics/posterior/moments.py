@@ -23,8 +23,9 @@ class PosteriorMoments(PosteriorMetric):
     """Mean fields and fields of deviations against those of the reference.
 
     ``posterior_mean`` is ‖μ − μ*‖/√tr C*, in units of the posterior's own deviation;
-    ``posterior_mean_relative`` is ‖μ − μ*‖/‖μ*‖, as it is often published; ``posterior_sd`` is
-    ‖σ − σ*‖/‖σ*‖. N draws against M of the reference have ``posterior_mean`` ≈ √(1/N + 1/M).
+    ``posterior_mean_relative`` is ‖μ − μ*‖/‖μ*‖ of the physical fields, as it is often published,
+    the mean over channels; ``posterior_sd`` is ‖σ − σ*‖/‖σ*‖. N draws against M of the reference
+    have ``posterior_mean`` ≈ √(1/N + 1/M).
     """
 
     kind: Literal["posterior_moments"] = "posterior_moments"
@@ -44,9 +45,9 @@ class PosteriorMoments(PosteriorMetric):
         def errors(case: int) -> Tensor:
             mean, deviation = _moments(cases.draws[case])
             true_mean, true_deviation = _moments(reference[case])
-            shift = (mean - true_mean).norm()
+            error, relative = mean - true_mean, cases.relative(mean - true_mean, true_mean)
             spread = (deviation - true_deviation).norm() / true_deviation.norm()
-            return torch.stack([shift / true_deviation.norm(), spread, shift / true_mean.norm()])
+            return torch.stack([error.norm() / true_deviation.norm(), spread, relative])
 
         found = mean_over_cases(errors, cases)
         return dict(zip(self.results, found.tolist(), strict=True))
@@ -87,7 +88,11 @@ class TruthError(PosteriorMetric):
     """Relative L² errors of the posterior mean and of single draws against what was observed.
 
     ``draw_error`` of the true posterior is √2 times its ``mean_error``, however good the method:
-    of a draw the mean square is 2 tr C, of the mean tr C.
+    of a draw the mean square is 2 tr C, of the mean tr C. These are of fields in units of their
+    deviation and without their mean, root mean squares over cases and draws.
+    ``mean_error_physical`` and ``draw_error_physical`` are what is often published: means over
+    cases, draws and channels of ‖û − u‖/‖u‖ of the physical fields, which are smaller where fields
+    vary less than their mean is large.
     """
 
     kind: Literal["truth_error"] = "truth_error"
@@ -95,21 +100,34 @@ class TruthError(PosteriorMetric):
     words = (
         Words("mean_error", "error of the mean against the truth, relative", AGAINST_TRUTH),
         Words("draw_error", "error of a draw against the truth, relative", AGAINST_TRUTH),
+        Words(
+            "mean_error_physical",
+            "error of the mean against the truth, over the physical truth",
+            AGAINST_TRUTH,
+        ),
+        Words(
+            "draw_error_physical",
+            "error of a draw against the truth, over the physical truth",
+            AGAINST_TRUTH,
+        ),
     )
 
     def measure(self, cases: Cases) -> dict[str, float]:
-        """Root mean squares over cases, and draws of each."""
+        """Over cases, and draws of each."""
         assert cases.truth is not None
         truth = cases.truth
 
-        def squares(case: int) -> Tensor:
+        def errors(case: int) -> Tensor:
             draws, true = cases.draws[case].double(), truth[case].double()
-            size = true.square().sum()
-            single = (draws - true).square().flatten(1).sum(1).mean()
-            return torch.stack([(draws.mean(0) - true).square().sum(), single]) / size
+            single, mean = draws - true, draws.mean(0) - true
+            squares = torch.stack([mean.square().sum(), single.square().flatten(1).sum(1).mean()])
+            physical = [cases.relative(mean, true), cases.relative(single, true).mean()]
+            return torch.cat([squares / true.square().sum(), torch.stack(physical)])
 
-        found = mean_over_cases(squares, cases).sqrt()
-        return dict(zip(self.results, found.tolist(), strict=True))
+        found = mean_over_cases(errors, cases)
+        return dict(
+            zip(self.results, [*found[:2].sqrt().tolist(), *found[2:].tolist()], strict=True)
+        )
 
 
 @dataclass(frozen=True)

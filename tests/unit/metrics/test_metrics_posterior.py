@@ -8,6 +8,7 @@ import torch
 from scipy.special import digamma
 from scipy.stats import norm
 
+from fsdiff.measures.priors.kernel import RBF
 from fsdiff.metrics.posterior.base import Cases, PosteriorMetric, evaluate
 from fsdiff.metrics.posterior.calibration import (
     Calibration,
@@ -25,6 +26,7 @@ from fsdiff.metrics.posterior.moments import (
     TruthError,
 )
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
+from fsdiff.spaces.gram import GramBasis
 
 LINE = CosineBasis(1)
 ALL: dict[str, PosteriorMetric] = {
@@ -62,11 +64,34 @@ def test_moments_of_draws_that_are_moved_and_stretched():
     shift = 0.1 * normal(3, 1, 2, 8, seed=1)
     draws = mean + shift + 1.25 * (reference - mean)
     row = PosteriorMoments()(Cases(draws, LINE, reference=reference))
-    by_case = [tuple(each[c].norm() for each in (shift, deviation, mean)) for c in range(3)]
     assert row["posterior_sd"] == pytest.approx(0.25, rel=1e-9)
-    for name, place in (("posterior_mean", 1), ("posterior_mean_relative", 2)):
-        expected = np.mean([float(sizes[0] / sizes[place]) for sizes in by_case])
-        assert row[name] == pytest.approx(expected, rel=1e-9)
+    expected = [float(shift[case].norm() / deviation[case].norm()) for case in range(3)]
+    assert row["posterior_mean"] == pytest.approx(np.mean(expected), rel=1e-9)
+    ratios = shift.norm(dim=-1) / mean.norm(dim=-1)
+    assert row["posterior_mean_relative"] == pytest.approx(float(ratios.mean()), rel=1e-9)
+
+
+def test_relative_errors_of_physical_fields_are_those_in_their_units():
+    """Of a permeability and a pressure, each with a mean and a unit of its own."""
+    shape, units, means = (2, 1), (4.5, 0.004), (7.5, 0.006)
+    scale, mean = (torch.tensor(each).double().view(shape) for each in (units, means))
+    draws, truth, reference = normal(3, 20, 2, 8), normal(3, 2, 8, seed=1), normal(3, 30, 2, 8)
+    origin = (-mean / scale).expand(2, 8)
+    cases = Cases(draws, LINE, truth, reference, origin=origin)
+    row = TruthError()(cases) | PosteriorMoments()(cases)
+    drawn, true, right = (u * scale + mean for u in (draws, truth, reference))
+
+    def relative(u, size):
+        return float((u.norm(dim=-1) / size.norm(dim=-1)).mean())
+
+    found = relative(drawn.mean(1) - true, true), relative(drawn - true[:, None], true[:, None])
+    assert row["mean_error_physical"] == pytest.approx(found[0], rel=1e-9)
+    assert row["draw_error_physical"] == pytest.approx(found[1], rel=1e-9)
+    error = relative(drawn.mean(1) - right.mean(1), right.mean(1))
+    assert row["posterior_mean_relative"] == pytest.approx(error, rel=1e-9)
+    first = TruthError()(cases.of_channels([0]))["mean_error_physical"]
+    assert first == pytest.approx(relative((drawn.mean(1) - true)[:, 0], true[:, 0]), rel=1e-9)
+    assert row["mean_error"] == TruthError()(Cases(draws, LINE, truth))["mean_error"]
 
 
 def test_probabilities_to_exceed_a_level_are_compared_node_by_node():
@@ -286,6 +311,38 @@ def test_fields_with_gaps_are_compared_where_they_have_values(kind):
         assert row([0, 1, 2], every, present)[kind] == pytest.approx(np.mean(apart), rel=1e-9)
 
 
+POINTS = np.sort(np.random.default_rng(3).random(40)) ** 3
+IRREGULAR = GramBasis(points=tuple(POINTS), covariance=RBF(length=0.3))
+
+
+def test_errors_on_irregular_points_are_integrals():
+    """Of functions that are known everywhere, by quadrature on a fine grid."""
+    x = torch.linspace(0, 1, 20_001).double()
+
+    def made(x):
+        truth, errors = torch.sin(3 * x), torch.stack([0.5 * x, 0.2 - x, x**2])
+        return truth, truth + errors
+
+    truth, draws = made(torch.from_numpy(POINTS))
+    reference = draws + 0.1 * torch.cos(2 * torch.from_numpy(POINTS))
+    cases = Cases(draws[None, :, None], IRREGULAR, truth[None, None], reference[None, :, None])
+    row = TruthError()(cases) | RankedProbabilityScore()(cases) | PosteriorMoments()(cases)
+    fine_truth, fine = made(x)
+    mean = (fine.mean(0) - fine_truth).square().mean() / fine_truth.square().mean()
+    assert row["mean_error"] == pytest.approx(float(mean.sqrt()), rel=0.02)
+    score = fair_score(fine, fine_truth).mean()
+    assert row["crps"] == pytest.approx(float(score), rel=0.02)
+    shift, spread = (0.1 * torch.cos(2 * x)).square().mean(), fine.var(0).mean()
+    assert row["posterior_mean"] == pytest.approx(float((shift / spread).sqrt()), rel=0.02)
+
+
+def test_coefficients_on_irregular_points_are_those_of_the_basis():
+    draws = normal(2, 5, 1, 40)
+    weighted = Cases(draws, IRREGULAR).weighted()
+    found = weighted.leading(weighted.draws, 4)
+    assert torch.allclose(found, IRREGULAR.forward(draws)[:, :, 0, :4])
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_what_fields_have_in_gaps_is_of_no_account(kind):
     metric, present = ALL[kind], torch.ones(2, 16, dtype=torch.bool)
@@ -303,7 +360,8 @@ def test_evaluation_leaves_out_what_cannot_be_compared():
     draws = normal(20, 24, 1, 4)
     row = evaluate(ALL, Cases(draws, LINE, truth=normal(20, 1, 4, seed=1)))
     assert list(row) == [
-        *("mean_error", "draw_error", "crps", "coverage_50", "coverage_90"),
+        *("mean_error", "draw_error", "mean_error_physical", "draw_error_physical"),
+        *("crps", "coverage_50", "coverage_90"),
         *("calibration", "calibration_p_value", "log_density"),
     ]
     with pytest.raises(ValueError, match="metric 'again' gives 'crps' again"):

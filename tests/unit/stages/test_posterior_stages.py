@@ -27,8 +27,11 @@ from fsdiff.parts import described
 from fsdiff.spaces.bases import CosineBasis
 from fsdiff.stages import sample as sampling
 from fsdiff.stages.infer import drawing, infer, infer_shard, within_cases
+from fsdiff.stages.judge_posteriors import judge_baselines, judge_posterior
 from fsdiff.stages.measure import prepared
 from fsdiff.stages.observe import observe, observed
+from fsdiff.stages.posterior_pages import Files as Inputs
+from fsdiff.stages.posterior_pages import draw_posteriors
 from fsdiff.study import strict_yaml
 
 STUDY = """
@@ -84,9 +87,9 @@ evaluation:
 class Folder:
     """Data, observations, and a model whose network says nothing: exact for Gaussian data."""
 
-    def __init__(self, folder):
-        self.folder = folder
-        self.study = config.load(strict_yaml.parse(STUDY))
+    def __init__(self, folder, study=STUDY, n=64):
+        self.folder, self.n = folder, n
+        self.study = config.load(strict_yaml.parse(study))
         self.dataset = self.study.datasets["waves"]
         made = storage.Provenance(self.study.simulate_slice("waves"), "code", 0)
         fields = self.dataset.source.part.generate(range(self.dataset.samples), 0)
@@ -95,18 +98,22 @@ class Folder:
         merged = hierarchy.merge([self.path("shard.nc")], split=counts, expected=made)
         measured = hierarchy.statistics(merged, self.dataset.basis)
         merged = merged.merge(measured, compat="override", combine_attrs="override")
-        storage.write(merged, self.path("64.nc"), title="data", provenance=made)
+        storage.write(merged, self.data, title="data", provenance=made)
         for experiment in self.study.experiments:
             self.save_silent(experiment, made)
         job = {"config": self.study.observe_slice("sensors"), "code": "code"}
-        observe(job, data=self.path("64.nc"), output=self.path("sensors.nc"))
+        observe(job, data=self.data, output=self.path("sensors.nc"))
 
     def path(self, name):
         return self.folder / name
 
+    @property
+    def data(self):
+        return self.path(f"{self.n}.nc")
+
     def save_silent(self, experiment, made):
-        block = self.study.train_slice(experiment, 64, 0)
-        method, statistics, meaning = prepared(block, self.path("64.nc"))
+        block = self.study.train_slice(experiment, self.n, 0)
+        method, statistics, meaning = prepared(block, self.data)
         with torch.no_grad():
             for weights in method.network.parameters():
                 weights.zero_()
@@ -125,7 +132,7 @@ class Folder:
 
     def job(self, posterior="guided", **changes):
         """The job that draws, with other settings than the study's."""
-        return {"config": self.study.infer_slice(posterior, 64, 0) | changes, "code": "code"}
+        return {"config": self.study.infer_slice(posterior, self.n, 0) | changes, "code": "code"}
 
     def infer(self, folder, posterior="guided", shards=(), **changes):
         """The file of draws, with other settings than the study's."""
@@ -198,6 +205,70 @@ def test_draws_are_those_of_the_exact_posterior(made, tmp_path):
         at_sensors = operator.on(source.basis, 1, 64).forward(found)
         expected = (at_sensors - data) / 0.2
         np.testing.assert_allclose(draws["residuals"].values[case], expected, atol=1e-4)
+
+
+IRREGULAR = """
+datasets:
+  waves:
+    source:
+      kind: random_field
+      resolution: 24
+      basis: {kind: gram, points: POINTS, covariance: {kind: rbf, length: 0.2}}
+      measure: {kind: gaussian_random_field, correlation_length: 0.2, smoothness: 1.5}
+    split: {train: 200, validation: 2, test: 4}
+    resolutions: [24]
+experiments:
+  wiener:
+    dataset: waves
+    prior: {kind: rbf, length: 0.2}
+    process: {kind: vp}
+    prediction: {kind: wiener}
+    network: {kind: fno, basis: cosine, width: 4, modes: 2, layers: 1, projection: 4}
+    levels: [{resolution: 24, epochs: 1}]
+    sampler: {kind: dpm_solver, steps: 5}
+    samples: {count: 2, resolutions: [24]}
+observations:
+  sensors: {dataset: waves, operator: {kind: random_points, number: 4, noise: 0.2}, cases: 2}
+posteriors:
+  guided:
+    experiment: wiener
+    observation: sensors
+    guidance: {kind: wiener}
+    draws: 40
+    resolutions: [24]
+evaluation:
+  metrics:
+    one_point: {kind: one_point}
+""".replace("POINTS", str([round(((i + 0.5) / 24) ** 2, 4) for i in range(24)]))
+
+
+def test_draws_on_irregular_points_are_judged_and_drawn(tmp_path):
+    made = Folder(tmp_path, IRREGULAR, 24)
+    draws = made.infer(tmp_path)
+    files = {"observation": tmp_path / "sensors.nc", "data": made.data}
+    job = {"config": made.study.judge_posterior_slice("guided", 24, 0), "code": "code"}
+    judge_posterior(
+        job, draws=tmp_path / "draws.nc", reference=None, output=tmp_path / "rows.json", **files
+    )
+    (row,) = json_files.read(tmp_path / "rows.json")["rows"]
+    block = made.study.judge_baselines_slice("sensors", 24) | {"draws": 40}
+    judge_baselines(
+        {"config": block, "code": "code"}, reference=None, output=tmp_path / "base.json", **files
+    )
+    assert row["crps"] > 0
+    shown = {
+        **made.study.judge_posterior_slice("guided", 24, 0),
+        "title": "sensors",
+        "posteriors": [{"name": "guided", "place": 0, "title": "guided"}],
+    }
+    inputs = Inputs(tmp_path / "sensors.nc", [tmp_path / "draws.nc"], [], [made.data])
+    outputs = {"fields": tmp_path / "f.png", "coverage": tmp_path / "c.svg"}
+    draw_posteriors(
+        {"config": shown, "code": "code"}, inputs, **outputs, calibrated=tmp_path / "c.json"
+    )
+    (told,) = json_files.read(tmp_path / "c.json")["rows"]
+    assert 0 <= told["p_value"] <= 1
+    assert draws["draws"].shape == (2, 40, 1, 24)
 
 
 def test_adversarial_operators_that_make_nothing_draw_the_estimate(made, tmp_path):
