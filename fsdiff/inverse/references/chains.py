@@ -50,7 +50,7 @@ class State:
     ``step`` counts steps made; ``log_step`` and ``average`` are (chains,), the logarithm of the
     kernel's step and its sum over the second half of burn-in; ``accepted`` sums probabilities of
     acceptance after it. ``draws`` are deviations (draws, chains, *shape) in single precision, with
-    their ``potentials`` (draws, chains) and ``leading`` coefficients (draws, chains, count).
+    their Φ, ``misfits`` (draws, chains), and ``leading`` coefficients (draws, chains, count).
     """
 
     position: Position
@@ -58,14 +58,14 @@ class State:
     average: Tensor
     accepted: Tensor
     draws: Tensor
-    potentials: Tensor
+    misfits: Tensor
     leading: Tensor
     step: int = 0
     kept: int = 0
 
     def tensors(self) -> dict[str, Tensor]:
         """By name, for ``fsdiff.data.tensors.write``; ``counts`` belong beside them."""
-        names = ("log_step", "average", "accepted", "draws", "potentials", "leading")
+        names = ("log_step", "average", "accepted", "draws", "misfits", "leading")
         found = {name: getattr(self, name) for name in names}
         found |= {"deviation": self.position.deviation, "potential": self.position.potential}
         if self.position.gradient is not None:
@@ -138,7 +138,7 @@ class Chains:
             raise ValueError("chains have not run: call run() before quantities()")
         kept = self.state.kept
         leading = self.state.leading[:kept]
-        found = {"potential": self.state.potentials[:kept]}
+        found = {"potential": self.state.misfits[:kept]}
         return found | {f"mode {k}": leading[..., k] for k in range(leading.shape[-1])}
 
     def reference(self, r_hat: float = R_HAT, effective: float = EFFECTIVE) -> Tensor:
@@ -222,10 +222,10 @@ class Chains:
         state.accepted += probability
         after = state.step - self.plan.burn_in
         if after % self.plan.thin == 0 and state.kept < self.plan.draws:
-            prior, deviation = self.posterior.prior, state.position.deviation
+            posterior, deviation = self.posterior, state.position.deviation
             state.draws[state.kept] = deviation
-            state.potentials[state.kept] = state.position.potential
-            state.leading[state.kept] = prior.leading(deviation)
+            state.misfits[state.kept] = posterior.misfit(deviation, state.position.potential)
+            state.leading[state.kept] = posterior.prior.leading(deviation)
             state.kept += 1
 
     def _adapt(self, state: State, probability: Tensor) -> None:

@@ -214,8 +214,7 @@ class _Seen:
         gradient = position.gradient
         if gradient is not None:
             gradient = (gradient - self.about.slope(position.deviation)) / self.information
-        more = self.about.difference(position.deviation)
-        misfit = (position.potential - more) / self.information
+        misfit = self.about.misfit(position.deviation, position.potential) / self.information
         return Position(position.deviation + self.about.law.shift, misfit, gradient)
 
     def weight(self, misfit: Tensor) -> Tensor:

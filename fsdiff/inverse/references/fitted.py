@@ -165,6 +165,10 @@ class Fitted(Posterior):
         """Of deviations from the mean of the law, (batch,)."""
         return super().potential(deviation) + self.difference(deviation)
 
+    def misfit(self, deviation: Tensor, potential: Tensor) -> Tensor:
+        """Φ with respect to the prior, (batch,)."""
+        return potential - self.difference(deviation)
+
     def gradient(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
         """The same, and its gradient; zero where Φ = ∞."""
         potential, gradient = super().gradient(deviation)

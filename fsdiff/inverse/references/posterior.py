@@ -42,6 +42,10 @@ class Posterior:
         """Φ(mean + q), (batch,)."""
         return _number(self.likelihood.potential(self.observed(deviation), self.data))
 
+    def misfit(self, deviation: Tensor, potential: Tensor) -> Tensor:
+        """Φ with respect to the prior of the problem, from what ``potential`` gives, (batch,)."""
+        return potential
+
     def widened(self, information: float) -> "Posterior":
         """With errors so wide that data have this share of their information."""
         return replace(self, likelihood=self.likelihood.widened(information**-0.5))

@@ -85,6 +85,10 @@ class Recentred(Posterior):
         """Φ − Φ_L of deviations from the mean of the law, (batch,)."""
         return super().potential(deviation) - self._linear(deviation)[0]
 
+    def misfit(self, deviation: Tensor, potential: Tensor) -> Tensor:
+        """Φ from Φ − Φ_L, (batch,)."""
+        return potential + self._linear(deviation)[0]
+
     def gradient(self, deviation: Tensor) -> tuple[Tensor, Tensor]:
         """Φ − Φ_L, and its gradient; zero where Φ = ∞."""
         potential, gradient = super().gradient(deviation)

@@ -7,6 +7,7 @@ import torch
 from fsdiff.inverse.forward.base import Adapted, Linear
 from fsdiff.inverse.references.chains import Chains, Plan
 from fsdiff.inverse.references.convergence import convergence
+from fsdiff.inverse.references.fitted import Fitted, FittedLaw, coordinate_functions
 from fsdiff.inverse.references.gaussian import GaussianPosterior, laplace
 from fsdiff.inverse.references.kernels import (
     HamiltonianMonteCarlo,
@@ -116,3 +117,25 @@ def test_chains_sample_the_posterior_and_not_the_approximation(kernel):
     assert effective > 500
     assert abs(float(draws.mean()) - mean) < 4.5 * deviation / effective**0.5
     assert abs(float(law.mean) - mean) > 9 * deviation / effective**0.5
+
+
+@pytest.mark.parametrize("law", ["laplace", "fitted"])
+def test_convergence_is_judged_by_the_misfit_itself(law):
+    """Not by the density that steps are about, which is constant where the map is linear."""
+    prior = GaussianField(CosineBasis(1), Matern(length=0.3), 8)
+    posterior = Posterior(
+        prior, Linear(normal(4, *prior.shape)), GaussianNoise(noise=0.1), normal(4, seed=1)
+    )
+    functions, deviations = coordinate_functions(prior, 4), prior.draw(normal(30, 8, seed=2))
+    about = {
+        "laplace": Recentred.about(posterior, laplace(posterior)),
+        "fitted": Fitted.about(
+            posterior, FittedLaw.of(prior, functions, deviations, torch.ones(30).double())
+        ),
+    }
+    plan = Plan(chains=4, burn_in=4, steps=12, thin=2)
+    chains = Chains(about[law], PreconditionedCrankNicolson(), plan, seed=0)
+    chains.run()
+    drawn = chains.fields().double().flatten(0, 1)
+    found = chains.quantities()["potential"].flatten()
+    assert torch.allclose(found, posterior.potential(drawn - prior.mean), rtol=1e-4)
