@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from fsdiff.data import json_files, storage
@@ -42,10 +43,10 @@ def infer(
 ) -> None:
     """Draw from the posterior of each case of an observation.
 
-    ``output`` has ``draws`` (case, draw, channel, *axes) and their ``residuals`` (G(u) − y)/σ
-    (case, draw, datum); ``cost`` the network evaluations and seconds that they took. Where there
-    are ``shards``, in order, they are put together instead. An interrupted run leaves finished
-    draws in the folder ``states`` and is continued from there.
+    ``output`` has ``draws`` (case, draw, channel, *axes), their ``residuals`` (G(u) − y)/σ (case,
+    draw, datum), and what the sampler tells of each, (case, draw); ``cost`` the network evaluations
+    and seconds that they took. Where there are ``shards``, in order, they are put together instead.
+    An interrupted run leaves finished draws in the folder ``states`` and is continued from there.
     """
     config = job["config"]
     model = models.load(weights, chosen_device())
@@ -64,12 +65,26 @@ def infer(
         observed.residuals(u, case, operator, basis, mask) for case, u in enumerate(fields)
     ]
     dataset = labelled(fields, torch.stack(residuals), observed, basis)
+    dataset = dataset.assign(_told(drawn.samples, cases))
     dataset = dataset.assign_attrs(fsdiff_device=model.device.type)
     made = Provenance.of_job(job)
     title = f"draws given data on {shape_text(fields.shape[3:])} nodes"
     storage.write(dataset, output, title=title, provenance=made)
     json_files.write(cost, {**drawn.cost(basis), **made.attributes()})
     state.unlink(missing_ok=True)
+
+
+def _told(samples: Samples, cases: int) -> dict[str, Any]:
+    """What the sampler tells of draws, by name, as variables of a file."""
+    names = samples.diagnostics[0] if samples.diagnostics else ()
+    return {
+        name: (
+            ("case", "draw"),
+            np.reshape([told[name] for told in samples.diagnostics], (cases, -1)),
+            {"units": "1"},
+        )
+        for name in names
+    }
 
 
 def infer_shard(
@@ -116,9 +131,8 @@ def joined_by_case(shards: Sequence[Drawn], cases: int) -> Drawn:
 
 def _pieces(samples: Samples, count: int) -> list[Samples]:
     """Samples in consecutive pieces of one size."""
-    size, (fields, evaluations) = len(samples.fields) // count, samples
-    places = [slice(start, start + size) for start in range(0, count * size, size)]
-    return [Samples(fields[place], evaluations[place]) for place in places]
+    size = len(samples.fields) // count
+    return [samples.at(range(start, start + size)) for start in range(0, count * size, size)]
 
 
 def within_cases(start: int, cases: int, draws: int, size: int) -> Iterator[range]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fsdiff.data import json_files, storage
 from fsdiff.data.storage import Provenance
+from fsdiff.inverse.guidance.particles import COLLAPSED
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.metrics.posterior.base import Cases, PosteriorMetric, evaluate
 from fsdiff.metrics.results import of_channel
@@ -152,7 +153,8 @@ def judge_posterior(
 
     ``data`` is the data set's file at the resolution of the draws. A reference that has not
     converged is left out; ``output`` says so under the key ``reference``, and has under ``by_case``
-    the numbers of each case by which posteriors are ranked.
+    the numbers of each case by which posteriors are ranked, and under ``particles`` what these have
+    told of each case, if it was particles that were drawn.
     """
     judge, observed, about, _ = _opened(job, observation, data, reference, classifiers)
     dataset = storage.read_results(draws)
@@ -165,7 +167,21 @@ def judge_posterior(
     residuals = torch.from_numpy(dataset["residuals"].values)
     rows = [{"row": "posterior", **judge(fields, residuals)}]
     by_case = {"posterior": judge.by_case(fields, residuals)}
-    _write(job, output, rows, about | {"by_case": by_case})
+    _write(job, output, rows, about | {"by_case": by_case, "particles": _particles(dataset)})
+
+
+def _particles(draws: xr.Dataset) -> list[dict[str, float]]:
+    """What systems of particles have told of each case, in the mean or at worst; if there were any.
+
+    ``collapsed`` is 1 where too few of a system were in effect.
+    """
+    if "log_evidence" not in draws:
+        return []
+    evidence, worst = draws["log_evidence"].mean("draw"), draws["effective_share"].min("draw")
+    return [
+        {"log_evidence": told, "effective_share": share, "collapsed": float(share < COLLAPSED)}
+        for told, share in zip(evidence.values.tolist(), worst.values.tolist(), strict=True)
+    ]
 
 
 def judge_baselines(

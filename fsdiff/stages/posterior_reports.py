@@ -10,8 +10,9 @@ from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
 from fsdiff.reports.posteriors.first_page import in_html, in_markdown
 from fsdiff.reports.posteriors.standings import posterior_standings
-from fsdiff.reports.posteriors.summary import NAMES
+from fsdiff.reports.posteriors.summary import NAMES, as_table, observations, titles
 from fsdiff.reports.posteriors.table import posteriors_html
+from fsdiff.reports.posteriors.verdicts import of_particles, without_measure
 from fsdiff.stages.job import Job
 
 
@@ -55,11 +56,19 @@ def posterior_verdict(
     for (name, n), path in zip(drawn, baselines, strict=True):
         for kind, cases in json_files.read(path).get("by_case", {}).items():
             judged_by_case[name, n, kind, ""] = [cases]
-    for (name, posterior, n), path in zip(config["posteriors"], posteriors, strict=True):
-        cases = json_files.read(path)["by_case"]["posterior"]
-        judged_by_case.setdefault((name, int(n), "posterior", posterior), []).append(cases)
+    notes: dict[tuple[str, int], list[str]] = {
+        (name, n): [without_measure(*measure) for measure in config["left_out"].get(name, ())]
+        for name, n in drawn
+    }
     table = tables.read(summary, NAMES)
-    found = posterior_standings(table, told, config["titles"], judged_by_case)
+    called = {name: titles(part) for name, part in observations(as_table(table)).items()}
+    for (name, posterior, n), path in zip(config["posteriors"], posteriors, strict=True):
+        judged = json_files.read(path)
+        cases = judged["by_case"]["posterior"]
+        judged_by_case.setdefault((name, int(n), "posterior", posterior), []).append(cases)
+        if particles := judged.get("particles"):
+            notes[name, int(n)].append(of_particles(called[name][posterior], particles))
+    found = posterior_standings(table, told, config["titles"], judged_by_case, notes)
     shown = dict(zip(drawn, pictures, strict=True))
     write_text(text, in_markdown(found))
     write_text(page, in_html(found, shown))

@@ -101,6 +101,7 @@ class Drawn:
             **(made.attributes() if made else {}),
             "seconds": self.seconds,
             "evaluations": [*map(dict, samples.evaluations)],
+            "diagnostics": [*map(dict, samples.diagnostics)],
             "environment": _environment(),
         }
         tensors.write(path, {"fields": samples.fields}, about)
@@ -115,18 +116,21 @@ class Drawn:
         try:
             seconds = _SECONDS.validate_python(about["seconds"])
             evaluations = _EVALUATIONS.validate_python(about["evaluations"])
+            diagnostics = _DIAGNOSTICS.validate_python(about["diagnostics"])
             fields, made_with = held["fields"], _VERSIONS.validate_python(about["environment"])
         except (KeyError, ValueError) as error:
             raise DamagedError(f"{path} holds no samples") from error
         drawn = len(evaluations)
-        if fields.shape != (drawn, *shape) or not 0 < drawn <= count:
+        told = len(diagnostics) in (0, drawn)
+        if fields.shape != (drawn, *shape) or not 0 < drawn <= count or not told:
             raise DamagedError(f"{path} holds samples of another job")
         warn_of_changes(path, made_with, _environment())
-        return cls([Samples(fields, evaluations)], seconds)
+        return cls([Samples(fields, evaluations, diagnostics)], seconds)
 
 
 _SECONDS = TypeAdapter(NonNegativeFloat)
 _EVALUATIONS = TypeAdapter(list[dict[NonNegativeInt, NonNegativeInt]])
+_DIAGNOSTICS = TypeAdapter(list[dict[str, float]])
 _VERSIONS = TypeAdapter(dict[str, str])
 
 

@@ -292,7 +292,7 @@ def _unfit_reference(
         yield ("draws",), str(error)
     cases = observed.count(dataset)
     yield from _unaffordable(item.draws, cases, dataset, item.resolutions)
-    for at, problem in _too_few(study, observed, cases, item.draws // 2):
+    for at, problem in _too_few(study, observed, observations, item.draws // 2):
         yield at, f"of half against half, {problem}"
     source, operator, n = dataset.source.part, observed.observation(dataset), item.resolutions[0]
     try:
@@ -312,10 +312,22 @@ def _unaffordable(
         yield ("draws",), f"with {cases} cases they take {size}; use fewer"
 
 
-def _too_few(study: "Study", observed: ObservedCases, cases: int, draws: int) -> Iterator[Problem]:
-    """Metrics that need more cases, or more draws of each; of measurements no truth is known."""
+def _too_few(
+    study: "Study",
+    observed: ObservedCases,
+    observations: Mapping[str, ObservedCases],
+    draws: int,
+) -> Iterator[Problem]:
+    """Metrics that need more draws, or more cases than any observation has.
+
+    Of measurements no truth is known.
+    """
+    counts = {id(item): item.count(study.datasets[item.dataset]) for item in observations.values()}
+    cases, most = counts[id(observed)], max(counts.values())
     for name, metric in study.evaluation.posterior_metrics.items():
         if observed.data is not None and "truth" in metric.part.needs:
+            continue
+        if cases < metric.part.at_least_cases <= most:  # it is left out of this one
             continue
         try:
             metric.part.check_counts(cases, draws)
@@ -382,7 +394,7 @@ def _unfit_posterior(
         experiment.network, dataset, max(item.resolutions), min(item.batch_size, item.draws)
     ):
         yield ("batch_size",), problem
-    yield from _too_few(study, observed, cases, item.draws)
+    yield from _too_few(study, observed, observations, item.draws)
     yield from _unlabelled(study)
     yield from _unguided(item, study, observed)
 

@@ -243,7 +243,7 @@ class Configuration(Study):
         }
 
     def _judged_draws(self, observation: str, resolution: int) -> dict[str, Any]:
-        metrics = self.evaluation.posterior_metrics.items()
+        metrics = self.posterior_metrics(observation).items()
         return {
             "basis": self._basis(self.observations[observation].dataset),
             "posterior_metrics": {name: block.plain() for name, block in metrics},

@@ -336,9 +336,25 @@ class Study(Block):
             return target.by_chance(draws // 2, draws - draws // 2)
         return target.by_chance(own.draws, draws)
 
+    def posterior_metrics(self, observation: str) -> dict[str, PartBlock]:
+        """Those that compare posteriors of an observation: all that have enough cases there."""
+        cases = self._cases(observation)
+        known = self.evaluation.posterior_metrics.items()
+        return {name: block for name, block in known if block.part.at_least_cases <= cases}
+
+    def left_out(self, observation: str) -> list[tuple[str, int, int]]:
+        """All others: what they are, how many cases they need, and how many there are."""
+        own, cases = self.posterior_metrics(observation), self._cases(observation)
+        known = self.evaluation.posterior_metrics.items()
+        return [(k, block.part.at_least_cases, cases) for k, block in known if k not in own]
+
+    def _cases(self, observation: str) -> int:
+        item = self.observations[observation]
+        return item.count(self.datasets[item.dataset])
+
     def _unknown_of_posteriors(self, result: str, observation: str) -> str | None:
         """Why posteriors of what is observed will have no such result; or None."""
-        metrics = (block.part for block in self.evaluation.posterior_metrics.values())
+        metrics = (block.part for block in self.posterior_metrics(observation).values())
         key, channel = parsed(result)
         if problem := unknown(key, [name for metric in metrics for name in metric.results]):
             return problem

@@ -234,6 +234,9 @@ if observations_judged():
                         [row["observation"], row["posterior"], row["resolution"]]
                         for row in posterior_rows()
                     ],
+                    "left_out": {
+                        name: STUDY.left_out(name) for name in observations_judged()
+                    },
                 },
             ),
             lineage=lineage_of_job,

@@ -15,11 +15,19 @@ class Samples(NamedTuple):
     """Samples and what each of them cost.
 
     ``fields`` are (samples, channel, *grid); ``evaluations`` has for each sample the number of
-    network evaluations on each grid, by its level.
+    network evaluations on each grid, by its level. ``diagnostics`` has for each what its sampler
+    tells of it by name, if this tells anything.
     """
 
     fields: Tensor
     evaluations: Sequence[Mapping[int, int]]
+    diagnostics: Sequence[Mapping[str, float]] = ()
+
+    def at(self, places: Sequence[int]) -> "Samples":
+        """Those at some places."""
+        evaluations = [self.evaluations[place] for place in places]
+        told = [self.diagnostics[place] for place in places] if self.diagnostics else ()
+        return Samples(self.fields[list(places)], evaluations, told)
 
     def chosen(self, known: Iterable[int], wanted: Sequence[int]) -> "Samples":
         """Those of the ``wanted`` indices, in this order, of samples of the ``known`` ones."""
@@ -27,7 +35,7 @@ class Samples(NamedTuple):
         own = [places[index] for index in wanted]
         if own == [*range(len(self.evaluations))]:
             return self
-        return Samples(self.fields[own], [self.evaluations[place] for place in own])
+        return self.at(own)
 
     @property
     def network_evaluations(self) -> float:
@@ -54,5 +62,5 @@ class Samples(NamedTuple):
 
 def concatenate(parts: Sequence[Samples]) -> Samples:
     """The samples of several calls on one grid as those of one."""
-    fields, evaluations = zip(*parts, strict=True)
-    return Samples(torch.cat(fields), [*chain(*evaluations)])
+    fields, evaluations, diagnostics = zip(*parts, strict=True)
+    return Samples(torch.cat(fields), [*chain(*evaluations)], [*chain(*diagnostics)])

@@ -30,6 +30,15 @@ class Particles(NamedTuple):
     log_evidence: float
     effective_sizes: list[float]
 
+    @property
+    def effective_share(self) -> float:
+        """The least share of all particles that was in effect before it was drawn again."""
+        return min(self.effective_sizes) / len(self.fields)
+
+
+COLLAPSED = 0.02
+"""The effective share of particles below which draws are copies of a few of them."""
+
 
 class Settings(Protocol):
     """What a system of particles is told by its guidance."""

@@ -1,5 +1,6 @@
 """Particles whose weights correct guidance, and the evidence of the data."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,10 @@ from fsdiff.diffusion.samplers.base import Run, Sampler, Stepper
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.inverse.guidance.base import Guidance
 from fsdiff.inverse.guidance.linearised import LinearisedSystem
-from fsdiff.inverse.guidance.particles import Particles, System
+from fsdiff.inverse.guidance.particles import COLLAPSED, Particles, System
 from fsdiff.inverse.guidance.problem import Problem
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,24 +67,40 @@ class ParticleSystems:
     problem: Problem
     data: Tensor
     sampler: Stepper
-    _known: dict[Any, Tensor] = field(default_factory=dict, repr=False, compare=False)
+    _known: dict[Any, Particles] = field(default_factory=dict, repr=False, compare=False)
 
     def __call__(self, n: int, indices: Sequence[int], seed: int, **options: Any) -> Samples:
-        """Sample i is particle i modulo ``particles`` of system i // ``particles``."""
+        """Sample i is particle i modulo ``particles`` of system i // ``particles``.
+
+        Of its system each tells ``log_evidence``, ln p(y), and ``effective_share``, the least
+        effective number of particles over all of them.
+        """
         count = self.smc.particles
         numbers = sorted({index // count for index in indices})
         systems = {number: self._system(n, number, seed, options) for number in numbers}
-        chosen = [systems[i // count][i % count] for i in indices]
+        chosen = [systems[i // count].fields[i % count] for i in indices]
+        told = [
+            {"log_evidence": own.log_evidence, "effective_share": own.effective_share}
+            for own in (systems[i // count] for i in indices)
+        ]
         steps = len(self.sampler.times(self.denoiser.law.process))
-        return Samples(torch.stack(chosen), [Counter({n: steps})] * len(chosen))
+        return Samples(torch.stack(chosen), [Counter({n: steps})] * len(chosen), told)
 
-    def _system(self, n: int, number: int, seed: int, options: dict[str, Any]) -> Tensor:
-        """The particles of a system; those of the last one are kept for the next batch of them."""
+    def _system(self, n: int, number: int, seed: int, options: dict[str, Any]) -> Particles:
+        """A system of particles; those of the last one are kept for the next batch of them."""
         key = (n, number, seed, *sorted((name, str(value)) for name, value in options.items()))
         if key not in self._known:
-            fields = self.run(n, number, seed, **options).fields
+            found = self.run(n, number, seed, **options)
+            if found.effective_share < COLLAPSED:
+                logger.warning(
+                    "smc: system %d has collapsed: no more than %.2g %% of %d particles were in "
+                    "effect at some time; use more particles, or a sampler with more steps",
+                    number,
+                    100 * found.effective_share,
+                    len(found.fields),
+                )
             self._known.clear()
-            self._known[key] = fields
+            self._known[key] = found
         return self._known[key]
 
     @torch.no_grad()

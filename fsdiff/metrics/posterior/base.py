@@ -146,19 +146,18 @@ class Cases:
 class PosteriorMetric(ABC):
     """A measure of draws of posteriors: a number or a few, means over cases.
 
-    ``needs`` says what cases must have for it, ``at_least`` how many draws a case, and
-    ``at_least_cases`` how many cases. Those that posteriors are ranked by are ``compared`` case by
-    case as well; ``joint`` are those of all channels at once and not of each by itself as well, and
-    ``classified`` those that look at fields through classifiers of the data. The fields that a
-    measure is given are ``weighted``, so that nodes without values have none; those that take
-    fields as they are ``continued`` weigh nodes by themselves, or need fields without gaps.
-    ``words`` are what results are called, as in ``fsdiff.metrics.base.Metric``.
+    ``needs`` says what cases must have for it, and ``at_least`` how many draws a case. Those that
+    posteriors are ranked by are ``compared`` case by case as well; ``joint`` are those of all
+    channels at once and not of each by itself as well, and ``classified`` those that look at fields
+    through classifiers of the data. The fields that a measure is given are ``weighted``, so that
+    nodes without values have none; those that take fields as they are ``continued`` weigh nodes by
+    themselves, or need fields without gaps. ``words`` are what results are called, as in
+    ``fsdiff.metrics.base.Metric``.
     """
 
     kind: str
     needs: ClassVar[tuple[Needed, ...]] = ()
     at_least: ClassVar[int] = 2
-    at_least_cases: ClassVar[int] = 1
     compared: ClassVar[bool] = False
     joint: ClassVar[bool] = False
     classified: ClassVar[bool] = False
@@ -169,6 +168,11 @@ class PosteriorMetric(ABC):
     def results(self) -> tuple[str, ...]:
         """The names of the numbers."""
         return tuple(words.name for words in self.words)
+
+    @property
+    def at_least_cases(self) -> int:
+        """How many cases it needs; of observations with fewer it is left out."""
+        return 1
 
     def given(self, classifiers: Path) -> Self:
         """The same measure, which knows the classifiers in a file if it needs any."""

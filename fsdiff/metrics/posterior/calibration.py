@@ -120,20 +120,23 @@ class Calibration(PosteriorMetric):
     seed: NonNegativeInt = 0
     kind: Literal["calibration"] = "calibration"
     needs: ClassVar[tuple[Needed, ...]] = ("truth",)
-    at_least_cases: ClassVar[int] = 20
     words = (
         Words("calibration", "χ² of ranks over degrees of freedom", CALIBRATION, target=1.0),
         Words("calibration_p_value", "p-value of uniform ranks", CALIBRATION, target=None),
     )
 
+    @property
+    def at_least_cases(self) -> int:
+        """Five a bin: of fewer, the test would be wrong."""
+        return max(20, 5 * self.bins)
+
     def check_counts(self, cases: int, draws: int) -> None:
-        """Refuse fewer than five cases a bin, of which the test would be wrong."""
+        """Refuse fewer draws than there are bins for their ranks, too."""
         super().check_counts(cases, draws)
-        if cases < 5 * self.bins or draws + 1 < self.bins:
+        if draws + 1 < self.bins:
             raise ValueError(
-                f"'{self.kind}' with {self.bins} bins needs {5 * self.bins} cases of "
-                f"{self.bins - 1} draws or more; there are {cases} cases of {draws} draws: lower "
-                "bins"
+                f"'{self.kind}' with {self.bins} bins needs {self.bins - 1} draws or more; there "
+                f"are {draws}: lower bins"
             )
 
     def measure(self, cases: Cases) -> dict[str, float]:

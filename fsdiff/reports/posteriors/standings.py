@@ -93,7 +93,7 @@ class Standing:
     """The posteriors of an observation at one resolution, the nearest to the true one first.
 
     Without a converged reference they are in the order of their scores. ``remark`` says why the
-    reference is none, ``reference_draws`` how many it has.
+    reference is none, ``reference_draws`` how many it has. ``notes`` are sentences besides.
     """
 
     observation: str
@@ -103,6 +103,7 @@ class Standing:
     baselines: Mapping[str, Place] = field(default_factory=dict)
     remark: str = ""
     reference_draws: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def against_reference(self) -> bool:
@@ -140,6 +141,7 @@ def posterior_standings(
     calibrated: Mapping[tuple[str, int], Mapping[str, Any]],
     called: Mapping[str, str] | None = None,
     by_case: ByCase | None = None,
+    notes: Mapping[tuple[str, int], Sequence[str]] | None = None,
 ) -> list[Standing]:
     """The standing of each observation in the table of posteriors, in its order.
 
@@ -147,11 +149,12 @@ def posterior_standings(
     without one, at the finest of all. ``calibrated`` has by observation and resolution what
     ``fsdiff.stages.posterior_pages`` writes; ``called`` are titles of observations by name.
     ``by_case`` has by observation, resolution, kind of row and name of the posterior, which is
-    empty for baselines, the numbers of each case, a list for each seed.
+    empty for baselines, the numbers of each case, a list for each seed. ``notes`` are sentences
+    about an observation at a resolution.
     """
-    table = as_table(rows)
+    table, called = as_table(rows), called or {}
     return [
-        _standing(name, part, calibrated, (called or {}).get(name, name), by_case or {})
+        _standing(name, part, calibrated, called.get(name, name), by_case or {}, notes or {})
         for name, part in observations(table).items()
         if (part["row"] == "posterior").any()
     ]
@@ -163,6 +166,7 @@ def _standing(
     calibrated: Mapping[tuple[str, int], Mapping[str, Any]],
     title: str,
     by_case: ByCase,
+    notes: Mapping[tuple[str, int], Sequence[str]],
 ) -> Standing:
     called, finest = titles(table), _finest(table)
     table, about = table[table["resolution"] == finest], calibrated.get((name, finest), {})
@@ -192,6 +196,7 @@ def _standing(
         },
         remark=str(about.get("remark", "")),
         reference_draws=_reference_draws(name, finest, calibrated),
+        notes=tuple(notes.get((name, finest), ())),
     )
     ordered = sorted(found.places, key=lambda place: _last(found.value(place)))
     return Standing(**{**vars(found), "places": tuple(ordered)})

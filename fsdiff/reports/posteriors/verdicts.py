@@ -1,6 +1,7 @@
 """What the standing of posteriors means, in words."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 from fsdiff.reports.posteriors.standings import Difference, Place, Standing
 
@@ -12,9 +13,11 @@ def of_posteriors(standing: Standing) -> str:
     """Which posterior is best, beside kriging and prior, and what the others lose: sentences."""
     best = standing.places[0]
     if math.isnan(standing.value(best)):
-        return "Posteriors are not ranked, because none has numbers to be ranked by."
+        unranked = "Posteriors are not ranked, because none has numbers to be ranked by"
+        return " ".join(f"{sentence}." for sentence in (unranked, *standing.notes))
     said = [*_reference(standing), _best(standing, best), _coverage(best), _beside(standing, best)]
     said += [_lost(standing, best, other) for other in standing.places[1:]]
+    said += standing.notes
     return " ".join(f"{sentence}." for sentence in said if sentence)
 
 
@@ -124,6 +127,24 @@ def _as_near(standing: Standing, best: Place, other: Place) -> float:
         return value
     own, others = chances
     return math.hypot(math.sqrt(max(value**2 - own**2, 0.0)), others)
+
+
+def without_measure(name: str, needed: int, cases: int) -> str:
+    """That a measure is left out of an observation."""
+    return f"The measure “{name}” is left out: it needs {needed} cases, and there are {cases}"
+
+
+def of_particles(title: str, told: Sequence[Mapping[str, float]]) -> str:
+    """What systems of particles have told of each case."""
+    evidence = [case["log_evidence"] for case in told]
+    span = " to ".join(f"{value:.4g}" for value in dict.fromkeys([min(evidence), max(evidence)]))
+    worst = 100 * min(case["effective_share"] for case in told)
+    text = f"By the particles of “{title}”, ln p(y) is {span}; at worst {worst:.2g}\u00a0% of them"
+    collapsed = [f"{number}" for number, case in enumerate(told, 1) if case["collapsed"]]
+    if not collapsed:
+        return f"{text} were in effect"
+    cases = f"case{'s' if len(collapsed) > 1 else ''} {', '.join(collapsed)}"
+    return f"{text} were in effect, so few that draws of {cases} are copies of some of them"
 
 
 def _quoted(place: Place) -> str:

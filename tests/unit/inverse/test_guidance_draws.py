@@ -165,6 +165,24 @@ def test_batches_of_one_system_run_it_once(problem, monkeypatch):
     assert not torch.equal(smc(n, [8], 4).fields[0], whole[8])
 
 
+def test_particles_tell_the_evidence_and_whether_they_have_collapsed(problem, caplog, monkeypatch):
+    gaussian, n = problem(CosineBasis(1)), 16
+    shared = Problem(gaussian.denoiser.law, SENSORS)
+    y, sampler = gaussian.data_of_a_draw(SENSORS, n), DPMSolver(steps=3)
+    smc = TwistedSMC(particles=8).conditional(gaussian.denoiser, shared, y, sampler)
+    told = smc(n, range(6, 10), 3).diagnostics
+    runs = [smc.run(n, number, 3) for number in (0, 1)]
+    assert [one["log_evidence"] for one in told] == [
+        *[runs[0].log_evidence] * 2,
+        *[runs[1].log_evidence] * 2,
+    ]
+    assert told[0]["effective_share"] == min(runs[0].effective_sizes) / 8
+    assert not caplog.records
+    monkeypatch.setattr("fsdiff.inverse.guidance.smc.COLLAPSED", 1.1)
+    smc(n, [17], 3)
+    assert "system 2 has collapsed" in caplog.text
+
+
 def test_samplers_without_times_are_refused(problem):
     gaussian = problem(CosineBasis(1))
     y = gaussian.data_of_a_draw(SENSORS, 16)

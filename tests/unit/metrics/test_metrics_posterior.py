@@ -397,10 +397,10 @@ def test_sets_that_do_not_fit_are_refused_by_name():
         Cases(torch.cat([draws[:1], draws[1:] / 0]), LINE)
     with pytest.raises(ValueError, match=r"'coverage' needs 19 draws or more .* there are 5"):
         Coverage()(Cases(draws, LINE, truth=draws[:, 0]))
-    with pytest.raises(ValueError, match=r"'calibration' needs 20 cases or more; there are 2"):
+    with pytest.raises(ValueError, match=r"'calibration' needs 50 cases or more; there are 2"):
         Calibration()(Cases(draws, LINE, truth=draws[:, 0]))
-    few = normal(30, 9, 1, 4)
-    with pytest.raises(ValueError, match=r"10 bins needs 50 cases of 9 draws .* lower bins"):
+    few = normal(60, 8, 1, 4)
+    with pytest.raises(ValueError, match=r"10 bins needs 9 draws or more; .* 8: lower bins"):
         Calibration()(Cases(few, LINE, truth=few[:, 0]))
 
 

@@ -252,6 +252,7 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
             "titles": {"sensors": "5 sensors"},
             "drawn": [["sensors", 16, True]],
             "posteriors": [["sensors", "a", 16]],
+            "left_out": {"sensors": [["calibration", 50, 4]]},
         }
     }
     posterior_table(job, summary=summary, output=tmp_path / "table.html")
@@ -266,7 +267,12 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
     near = [{"crps": 0.3, "posterior_mean": 0.2, "posterior_sd": i / 10} for i in range(4)]
     about = {"rows": [], "reference": judged, "by_case": {"kriging": far}}
     json_files.write(tmp_path / "j.json", about)
-    json_files.write(tmp_path / "p.json", {"by_case": {"posterior": near}})
+    particles = [
+        {"log_evidence": -4.0 - i, "effective_share": 0.3 / (1 + 19 * i), "collapsed": i}
+        for i in range(2)
+    ]
+    told = {"by_case": {"posterior": near}, "particles": particles}
+    json_files.write(tmp_path / "p.json", told)
     (tmp_path / "f.png").write_bytes(b"picture")
     text, page = tmp_path / "posteriors.md", tmp_path / "posteriors.html"
     posterior_verdict(
@@ -282,6 +288,9 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
     assert "Nearest to the true posterior is “=model”, 0.22 of" in text.read_text()
     assert "which chance explains (80 to 95 %)" in page.read_text()
     assert "Behind it are kriging at 0.5 and prior at 2.2" in text.read_text()
+    assert "“calibration” is left out: it needs 50 cases, and there are 4." in text.read_text()
+    assert "By the particles of “=model”, ln p(y) is -5 to -4; at worst 1.5" in text.read_text()
+    assert "so few that draws of case 2 are copies of some of them." in text.read_text()
 
 
 def test_a_reference_on_a_coarser_grid_is_shown_and_not_ranked(tmp_path):

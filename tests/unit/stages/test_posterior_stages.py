@@ -284,6 +284,31 @@ def test_adversarial_operators_that_make_nothing_draw_the_estimate(made, tmp_pat
         assert float(error.max()) < 0.1
 
 
+def test_files_have_what_particles_tell_of_each_case(made, tmp_path):
+    particles = {"guidance": {"kind": "smc", "particles": 8}, "draws": 20}
+    whole = made.infer(tmp_path, **particles)
+    assert whole["log_evidence"].dims == whole["effective_share"].dims == ("case", "draw")
+    assert len(np.unique(whole["log_evidence"].values)) == 6  # three systems of each case
+    for numbers in (range(6), range(6, 20)):
+        output = tmp_path / f"{numbers.start}.safetensors"
+        infer_shard(made.job(**particles), numbers, **made.inputs(), output=output, states=tmp_path)
+    shards = [tmp_path / "0.safetensors", tmp_path / "6.safetensors"]
+    again = made.infer(tmp_path, shards=shards, **particles)
+    assert whole["log_evidence"].equals(again["log_evidence"])
+    judge_posterior(
+        {"config": made.study.judge_posterior_slice("guided", 64, 0), "code": "code"},
+        observation=made.path("sensors.nc"),
+        draws=tmp_path / "draws.nc",
+        reference=None,
+        data=made.data,
+        output=tmp_path / "rows.json",
+    )
+    told = json_files.read(tmp_path / "rows.json")["particles"]
+    assert [case["collapsed"] for case in told] == [0, 0]
+    expected = whole["log_evidence"].values.mean(1)
+    assert [case["log_evidence"] for case in told] == pytest.approx(expected.tolist())
+
+
 def test_a_draw_depends_on_its_case_and_number_only(made, tmp_path):
     """More draws and other batches leave those that there were as they are; cases differ."""
     few, many = made.infer(tmp_path, draws=5, batch_size=2), None

@@ -337,6 +337,23 @@ def test_targets_that_no_posterior_can_meet_are_refused(target, problem):
         load(STUDY, {"page": page})
 
 
+def test_measures_are_left_out_of_observations_with_too_few_cases():
+    ranks = {"crps": {"kind": "crps"}, "ranks": {"kind": "calibration", "bins": 4}}
+    study = changed("evaluation.posterior_metrics", ranks)
+    study["datasets"]["fields"]["split"]["test"] = 30
+    with pytest.raises(ConfigurationError, match=r"ranks: 'calibration' needs 20 cases or more"):
+        load(study)
+    study["observations"]["of_v"]["cases"] = 20
+    read = load(study)
+    assert list(read.judge_posterior_slice("told", 16, 0)["posterior_metrics"]) == ["crps"]
+    assert list(read.posterior_metrics("of_v")) == ["crps", "ranks"]
+    assert read.left_out("sensors") == [("ranks", 20, 2)]
+    page = {"title": "T", "text": "", "targets": [{**TARGET, "metric": "calibration"}]}
+    page["targets"][0]["posterior"] = "told"
+    with pytest.raises(ConfigurationError, match=r'targets\[0\].metric = "calibration"'):
+        load(study, {"page": page})
+
+
 def test_targets_are_told_with_the_words_of_posteriors():
     ratio = {**TARGET, "posterior": "guided", "resolution": 32, "against": "kriging"}
     mean = {**TARGET, "posterior": "told", "metric": "posterior_mean"}
