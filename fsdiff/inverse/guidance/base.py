@@ -70,6 +70,15 @@ class Question:
         """y − G(u), (batch, size), float64."""
         return self.data.to(field.device) - self.map.forward(field).double()
 
+    def residual_if_any(self, field: Tensor) -> Tensor:
+        """The same, infinite for fields that G has no value for."""
+        try:
+            return self.residual(field)
+        except ArithmeticError:
+            if len(field) == 1:
+                return torch.full_like(self.data, torch.inf, device=field.device)[None]
+            return torch.cat([self.residual_if_any(own) for own in field.split(1)])
+
 
 class ConditionalSampler(Protocol):
     """Draws fields given data; called like a sampler that has its denoiser."""

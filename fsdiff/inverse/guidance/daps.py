@@ -114,11 +114,11 @@ class _Annealing(Sampler):
         return run.law.continued(u)
 
     def _misfit(self, question: Question, u: Tensor) -> Tensor:
-        """½ (y − G(u))ᵀ Γ⁻¹ (y − G(u)), (batch,)."""
+        """½ (y − G(u))ᵀ Γ⁻¹ (y − G(u)), (batch,); infinite where G has no value."""
         noise = self.problem.noise(u)
         if not bool((noise > 0).all()):
             raise ValueError("daps: data of an observation that is not linear need noise")
-        return 0.5 * (question.residual(u).square() / noise).sum(-1)
+        return 0.5 * (question.residual_if_any(u).square() / noise).sum(-1)
 
     def _uniform(self, run: Run, state: State, *step: int) -> Tensor:
         """Numbers in [0, 1), (batch,)."""

@@ -58,7 +58,7 @@ class LinearisedSystem(System):
         centre = self.estimate.double()
         residual = self.values - self._observed(centre - places)
         proposed = centre + self._combined(gains, self._solve(residual))
-        residual, noise = _residuals(question, proposed), self.problem.noise(proposed)
+        residual, noise = question.residual_if_any(proposed), self.problem.noise(proposed)
 
         def objective(u: Tensor, residual: Tensor) -> Tensor:
             moved = u - centre
@@ -99,7 +99,7 @@ class LinearisedSystem(System):
         fresh = self._applied(self.rows, self.symbol)
         drawn = z + self._combined(fresh, self._solve(residual))
         question = self._question(drawn, last)
-        wrong = self._residual(drawn).square() - _residuals(question, drawn).square()
+        wrong = self._residual(drawn).square() - question.residual_if_any(drawn).square()
         correction = 0.5 * (wrong / self.problem.noise(drawn)).sum(-1)
         self.state.fields = drawn.to(self.state.fields)
         self._resample(log_weights + correction, number, 1.0)
@@ -165,13 +165,3 @@ class LinearisedSystem(System):
 def _log_determinant(factors: Tensor) -> Tensor:
     """ln det L Lᵀ, (particles,)."""
     return 2 * factors.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-
-
-def _residuals(question: Question, fields: Tensor) -> Tensor:
-    """y − G(u), (particles, size); infinite where G has no value."""
-    try:
-        return question.residual(fields)
-    except ArithmeticError:
-        if len(fields) == 1:
-            return torch.full_like(question.data, torch.inf)[None]
-        return torch.cat([_residuals(question, field) for field in fields.split(1)])

@@ -22,7 +22,8 @@ class WienerGuidance(DenoiserGuidance):
     Exact for Gaussian data, whatever is observed and on every grid. The network is evaluated as
     often as without guidance, and no gradient is taken. An observation G that is not linear is
     linearised: ``iterations`` Gauss–Newton steps, u ← x̂_0 + V H*(Γ + H V H*)⁻¹ (y − G(u) + H(u −
-    x̂_0)) with H = G′(u), the first at u = x̂_0, shortened where the field became less likely.
+    x̂_0)) with H = G′(u), the first at u = x̂_0, shortened where the field became less likely. None
+    is made from where G has no value.
     """
 
     iterations: Annotated[int, Field(ge=1, le=100)] = 1
@@ -45,7 +46,10 @@ class WienerGuidance(DenoiserGuidance):
     def _one(self, question: Question, centre: Tensor, symbol: Tensor) -> Tensor:
         problem, observed, u = question.problem, question.map, centre
         for _ in range(self.iterations):
-            residual = question.residual(u) + observed.jvp(u, u - centre)
+            left = question.residual_if_any(u)
+            if not bool(left.isfinite().all()):
+                break
+            residual = left + observed.jvp(u, u - centre)
             weights = problem.linearised(symbol, u).solve(residual)
             spread = symbols.multiply(problem.law.basis, observed.vjp(u, weights), symbol)
             u = self._damped(question, centre, symbol, u, centre + spread - u)
@@ -66,10 +70,7 @@ class WienerGuidance(DenoiserGuidance):
 
     def _objective(self, question: Question, centre: Tensor, symbol: Tensor, u: Tensor) -> float:
         """‖u − x̂_0‖² in the norm of V⁻¹, and ‖y − G(u)‖² in that of Γ⁻¹."""
-        try:
-            residual = question.residual(u)
-        except ArithmeticError:  # G has no value there
-            return math.inf
+        residual = question.residual_if_any(u)
         basis = question.problem.law.basis
         precision = symbols.inverse(symbol, basis)
         moved = float(symbols.inner(u - centre, u - centre, precision, basis).sum())

@@ -12,6 +12,7 @@ from fsdiff.data.transforms import Log, Transforms
 from fsdiff.diffusion.samplers import DPMSolver
 from fsdiff.diffusion.samplers.base import Run
 from fsdiff.inverse.forward.darcy import DarcySensors
+from fsdiff.inverse.guidance.base import Question
 from fsdiff.inverse.guidance.daps import DecoupledAnnealing, _Annealing
 from fsdiff.inverse.guidance.dps import PosteriorSampling
 from fsdiff.inverse.guidance.moment import MomentGuidance
@@ -282,19 +283,22 @@ def test_linearised_particles_of_linear_data_all_count(problem):
     assert min(found.effective_sizes) == pytest.approx(64, rel=1e-3)
 
 
+class Bounded(CubicMap):
+    """Has no value beyond a bound."""
+
+    def forward(self, u):
+        if (self.linear.forward(u) > 0.5).any():
+            raise ArithmeticError("beyond the bound")
+        return super().forward(u)
+
+
+class BoundedSensors(Cubic):
+    def on(self, basis, channels, n):
+        return Bounded(SENSORS.on(basis, channels, n), self.strength)
+
+
 def test_particles_stay_where_there_are_data(problem):
     """What has no data beyond a bound is as if it were impossible there."""
-
-    class Bounded(CubicMap):
-        def forward(self, u):
-            if (self.linear.forward(u) > 0.5).any():
-                raise ArithmeticError("beyond the bound")
-            return super().forward(u)
-
-    class BoundedSensors(Cubic):
-        def on(self, basis, channels, n):
-            return Bounded(SENSORS.on(basis, channels, n), self.strength)
-
     gaussian, n = problem(CosineBasis(1)), 8
     y = torch.full((4,), 0.4, dtype=torch.float64)
     observation = BoundedSensors(strength=0.0, noise=0.3)
@@ -304,3 +308,28 @@ def test_particles_stay_where_there_are_data(problem):
     seen = SENSORS.on(gaussian.basis, 1, n).forward(found)
     assert seen.max() <= 0.5
     assert seen.max() > 0.3
+
+
+def test_chains_of_decoupled_annealing_stay_where_there_are_data(problem):
+    """Proposals without a value are refused, those of the samples beside them are not."""
+    gaussian, n = problem(CosineBasis(1)), 8
+    y = torch.full((4,), 0.4, dtype=torch.float64)
+    observation = BoundedSensors(strength=0.0, noise=0.3)
+    daps = DecoupledAnnealing(corrections=40, step_size=0.5)
+    found = daps.draw(
+        gaussian.denoiser, observation, y, DPMSolver(steps=4), n, range(16), 0, dtype=torch.float64
+    ).fields
+    assert SENSORS.on(gaussian.basis, 1, n).forward(found).max() <= 0.5
+    assert len(np.unique(found[:, 0, 0].numpy())) == 16
+
+
+def test_estimates_without_a_value_are_left_as_they_are(problem):
+    gaussian, n = problem(CosineBasis(1)), 8
+    y = torch.full((4,), 0.4, dtype=torch.float64)
+    shared = Problem(gaussian.denoiser.law, BoundedSensors(strength=0.0, noise=0.3))
+    fields = torch.stack([torch.full((1, n), value) for value in (0.3, 9.0)]).double()
+    now = gaussian.denoiser.law.marginal(torch.tensor([0.5]).double(), n)
+    question = Question(shared, y, gaussian.denoiser, fields, now)
+    found = WienerGuidance(iterations=2).linearised(question, fields)
+    assert torch.equal(found[1], fields[1])
+    assert not torch.equal(found[0], fields[0])
