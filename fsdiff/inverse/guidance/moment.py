@@ -38,6 +38,10 @@ class MomentGuidance(DenoiserGuidance):
 
         units = problem.units(n, estimate.device)
         system = Iterative(
-            bracket, units=units, iterations=self.iterations, tolerance=self.tolerance
+            bracket,
+            units=units,
+            iterations=self.iterations,
+            tolerance=self.tolerance,
+            remedy="raise iterations of moment, or its tolerance",
         )
         return estimate + spread(system.solve(question.residual(estimate)))

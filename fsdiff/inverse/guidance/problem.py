@@ -217,7 +217,10 @@ class Problem:
         self, apply: Callable[[Tensor], Tensor], n: int, device: torch.device
     ) -> Iterative:
         units = self.units(n, device)
-        return Iterative(apply, units=units, iterations=ITERATIONS, tolerance=TOLERANCE)
+        remedy = f"give the data more noise, or no more than {MOST_DATA} of them"
+        return Iterative(
+            apply, units=units, iterations=ITERATIONS, tolerance=TOLERANCE, remedy=remedy
+        )
 
     def _make_hidden(self, n: int, device: torch.device) -> Tensor:
         """H C H* of the modes that level n does not resolve and the finest does."""

@@ -1,9 +1,10 @@
 """Linear systems in the space of data, (Γ + H V H*) w = d with V diagonal in the basis."""
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 from fsdiff.inverse.guidance.symbols import on_coefficients
 from fsdiff.inverse.observations.maps import ForwardMapLike, functionals
 from fsdiff.spaces.basis import Basis
+
+logger = logging.getLogger(__name__)
 
 
 class System(Protocol):
@@ -187,7 +190,7 @@ class Iterative:
     """A covariance as an operator, inverted by conjugate gradients.
 
     ``units`` (size,) are the sizes of data, those of one channel as a rule being others than those
-    of the next.
+    of the next. ``remedy`` is what helps where they do not converge, which is warned of once.
     """
 
     def __init__(
@@ -197,8 +200,9 @@ class Iterative:
         units: Tensor,
         iterations: int,
         tolerance: float,
+        remedy: str,
     ) -> None:
-        self.apply, self.units = apply, units
+        self.apply, self.units, self.remedy = apply, units, remedy
         self.iterations, self.tolerance = iterations, tolerance
 
     def solve(self, residual: Tensor) -> Tensor:
@@ -224,7 +228,21 @@ class Iterative:
             last, square = square, _inner(left, left)
             ratio = torch.where(going & (last > 0), square / torch.where(last > 0, last, 1.0), 0.0)
             direction = left + ratio * direction
+        if bool((square > enough).any()):
+            _warn(self.iterations, self.tolerance, self.remedy)
         return solution / self.units
+
+
+@lru_cache
+def _warn(iterations: int, tolerance: float, remedy: str) -> None:
+    """Say it once, as the next steps of a sampler have the same system."""
+    logger.warning(
+        "conjugate gradients have not come to %g of the data in %d iterations, so draws are led "
+        "less than they should be: %s",
+        tolerance,
+        iterations,
+        remedy,
+    )
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:

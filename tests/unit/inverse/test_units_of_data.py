@@ -11,7 +11,7 @@ from fsdiff.diffusion.samplers import DPMSolver
 from fsdiff.inverse.guidance.base import GuidedDenoiser
 from fsdiff.inverse.guidance.moment import MomentGuidance
 from fsdiff.inverse.guidance.problem import Problem
-from fsdiff.inverse.guidance.systems import factored
+from fsdiff.inverse.guidance.systems import Iterative, _warn, factored
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.observations.channel import Channel
 from fsdiff.inverse.observations.physical import Physical
@@ -66,6 +66,24 @@ def test_conjugate_gradients_do_not_depend_on_the_units_of_channels(guidance, mo
         return two.estimate(guidance, both, both.on(BASIS, 2, N).forward(two.truth)[0])
 
     torch.testing.assert_close(estimate(1e-6), estimate(1.0), rtol=1e-4, atol=1e-4)
+
+
+def test_conjugate_gradients_that_do_not_converge_are_warned_of_once(caplog):
+    values = torch.logspace(0, 6, 40, dtype=torch.float64)
+    units, data = torch.ones(40).double(), torch.ones(3, 40).double()
+
+    def solve(iterations):
+        options = {"iterations": iterations, "tolerance": 1e-7, "remedy": "raise them"}
+        return Iterative(lambda w: values * w, units=units, **options).solve(data)
+
+    _warn.cache_clear()
+    assert torch.allclose(solve(400), 1 / values.expand(3, -1), rtol=1e-3)
+    assert not caplog.records
+    for _ in range(2):
+        solve(5)
+    (record,) = caplog.records
+    assert "have not come to 1e-07 of the data in 5 iterations" in record.message
+    assert "raise them" in record.message
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-6])
