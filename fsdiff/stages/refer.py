@@ -29,8 +29,9 @@ def refer(job: Job, *, observation: Path, output: Path, states: Path) -> None:
     """Draw from the posterior of each case that a file of observations has, one after the other.
 
     What is drawn is written whether it has converged or not, and says which: attributes
-    ``converged``, 1 or 0, and ``remark``. An interrupted run leaves its states, one for each case
-    that it has begun, in the folder ``states`` and is continued from there.
+    ``converged``, 1 or 0, and ``remark``. Residuals are those of the functions on their grid, as
+    those of models' draws are. An interrupted run leaves its states, one for each case that it has
+    begun, in the folder ``states`` and is continued from there.
     """
     config = job["config"]
     source, method = build("source", config["source"]), build("reference", config["reference"])
@@ -43,8 +44,9 @@ def refer(job: Job, *, observation: Path, output: Path, states: Path) -> None:
     for case, state in enumerate(kept):
         drawn = _drawn(config, case, observed, posterior(observed.data[case]), method, state)
         physical = _fields(source, level, drawn.fields)
-        residuals.append(observed.residuals(physical, case, operator, basis))
-        fields.append((basis.restrict(physical, n) if level > n else physical).float())
+        own = basis.restrict(physical, n) if level > n else physical
+        residuals.append(observed.residuals(own, case, operator, basis))
+        fields.append(own.float())
         found.append(drawn)
     dataset = labelled(torch.stack(fields), torch.stack(residuals), observed, basis)
     dataset = dataset.assign(

@@ -132,7 +132,10 @@ class TruthError(PosteriorMetric):
 
 @dataclass(frozen=True)
 class Misfit(PosteriorMetric):
-    """E‖(G(u) − y)/σ‖² over the number of observations; its mean over cases is 1 if exact."""
+    """E‖(G(u) − y)/σ‖² over the number of observations; its mean over cases is 1 if exact.
+
+    On a grid that does not resolve all of what was observed it is more, for exact draws as well.
+    """
 
     kind: Literal["misfit"] = "misfit"
     needs: ClassVar[tuple[Needed, ...]] = ("residuals",)
