@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -78,7 +78,9 @@ class Cases:
         """One of the cases by itself."""
         here = slice(case, case + 1)
         parts = {name: getattr(self, name) for name in ("truth", "reference", "residuals")}
-        own = {name: None if part is None else part[here] for name, part in parts.items()}
+        own: dict[str, Any] = {
+            name: None if part is None else part[here] for name, part in parts.items()
+        }
         return replace(self, draws=self.draws[here], **own)
 
     def of_channels(self, chosen: Sequence[int]) -> "Cases":
@@ -99,7 +101,7 @@ class Cases:
             return self
         roots, names = self._shares.sqrt(), ("draws", "truth", "reference", "origin")
         own = {name: getattr(self, name) for name in names}
-        fields = {
+        fields: dict[str, Any] = {
             name: None if part is None else part * roots.to(part) for name, part in own.items()
         }
         return replace(self, **fields, present=None, roots=roots)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Annotated, Literal
 
 import numpy as np
@@ -114,9 +113,8 @@ def targets(
     ``chance`` is what ``by_chance`` gives of each, which is taken off; nothing if absent.
     """
     header = ("target", "measured", "", "met")
-    body = [
-        _row(item, rows, known, floor) for item, floor in zip_longest(items, chance, fillvalue=0.0)
-    ]
+    floors = chance or [0.0] * len(items)
+    body = [_row(item, rows, known, floor) for item, floor in zip(items, floors, strict=True)]
     return [table_row(cells) for cells in (header, ("---", "---", "---:", "---"), *body)]
 
 
