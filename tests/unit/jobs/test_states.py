@@ -251,11 +251,15 @@ def test_sampling_starts_afresh_where_its_state_is_damaged(tmp_path, caplog, dam
         ({"fields": torch.zeros(1, 1, 4, 4)}, {"seconds": 1, "evaluations": [{"x": 1}]}),
         ({"fields": torch.zeros(1, 1, 4, 4)}, {"evaluations": [{4: 1}]}),
         ({"field": torch.zeros(1, 1, 4, 4)}, {"seconds": 1, "evaluations": [{4: 1}]}),
+        (
+            {"fields": torch.zeros(2, 1, 4, 4)},
+            {"seconds": 1, "evaluations": [{4: 1}] * 2, "diagnostics": [{"a": 1.0}]},
+        ),
     ],
 )
 def test_samples_of_another_job_are_not_taken_up(tmp_path, caplog, held, about):
     path = tmp_path / "state.safetensors"
-    tensors.write(path, held, about)
+    tensors.write(path, held, {"environment": {}, "diagnostics": []} | about)
     assert resumed(path).count == 0
     check_warning(caplog, path)
 

@@ -272,6 +272,8 @@ def test_without_a_reference_rows_compare_with_the_truth(gaussian):
         "row",
         "mean_error",
         "draw_error",
+        "mean_error_physical",
+        "draw_error_physical",
         "crps",
         "coverage_50",
         "coverage_90",
