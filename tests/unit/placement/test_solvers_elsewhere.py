@@ -130,7 +130,8 @@ def test_measures_of_curves_and_of_training_fields():
     curves, basis = torch.randn(12, 2, N, dtype=torch.float64), CosineBasis(1)
     for device in ("cpu", "elsewhere"):
         samples, reference, training = curves.to(device).split(4)
-        assert Memorisation().beside(training, training, reference, basis)["memorisation"] == 0
+        found = Memorisation().beside(training, training, reference, basis)
+        assert found["training_over_test"] == 0
         for metric in (Parabolas(), Increments()):
             row = metric(samples, reference, basis)
             assert row == pytest.approx(metric(samples.cpu(), reference.cpu(), basis))
