@@ -31,6 +31,8 @@ class Stream(IntEnum):
     """Divisions of real data into two sets."""
     CLASSES = 24
     """Weights, order and moves of classifiers of labelled data."""
+    TIES = 25
+    """The order of equal values in the ranks of given fields."""
 
     ENSEMBLE = 31
     """Paths of exact experiments."""

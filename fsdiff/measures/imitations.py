@@ -16,6 +16,9 @@ from pydantic import Field, PositiveFloat
 from scipy.special import ndtr, ndtri
 from torch import Tensor
 
+from fsdiff.randomness import generator
+from fsdiff.streams import Stream
+
 EXPLAINED = 0.9999
 """The share of the variance that principal components are to have."""
 
@@ -164,6 +167,8 @@ class GaussianCopula(Imitation):
 
     Values become normal by their ranks, of these the principal components are taken, and values
     drawn go back by the quantiles of the given ones, linear between them: never beyond the range.
+    Values that are the same have ranks in random order, at each node another: any rule by the
+    order of the fields would be the same at all nodes, and correlate them.
     """
 
     kind: Literal["gaussian_copula"] = "gaussian_copula"
@@ -173,7 +178,8 @@ class GaussianCopula(Imitation):
         values = fields.double().flatten(1)
         ordered = values.sort(0).values.numpy()
         levels = (np.arange(len(values)) + 0.5) / len(values)
-        ranks = values.argsort(0).argsort(0).numpy()
+        ties = generator(0, Stream.TIES).random(values.shape)
+        ranks = np.lexsort((ties, values.numpy()), axis=0).argsort(0)
         normal = torch.from_numpy(ndtri(levels)[ranks])
         law = PrincipalComponents().fit(normal / normal[:, :1].std(correction=0))
 

@@ -90,6 +90,18 @@ def normal_scores(values):
     return ndtri((values.argsort(0).argsort(0).numpy() + 0.5) / len(values))
 
 
+def test_values_that_are_often_the_same_do_not_become_correlated():
+    """Counts are zero at night; with 70 % of zeros at independent nodes a copula joins nothing."""
+    random = np.random.default_rng(3)
+    counts = np.where(random.random((2000, 1, 6)) < 0.7, 0.0, random.random((2000, 1, 6)))
+    found = GaussianCopula().draw(torch.from_numpy(counts), COUNT, np.random.default_rng(0))
+    correlation = np.corrcoef(found.flatten(1).T)
+    assert np.abs(correlation - np.eye(6)).max() < 0.06
+    assert float((found < 1e-9).double().mean()) == pytest.approx(0.7, abs=0.02)
+    again = GaussianCopula().draw(torch.from_numpy(counts), COUNT, np.random.default_rng(0))
+    assert torch.equal(found, again)
+
+
 def correlated(length, count=400, nodes=24):
     """Curves of a Matérn-3/2 process, plus three, in a second channel as well and there larger."""
     h = 3**0.5 * np.abs(np.subtract.outer(np.arange(nodes), np.arange(nodes))) / nodes / length
