@@ -72,7 +72,7 @@ class ImitatedMoments(Analysis):
 
     def _pairs(self, fields: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Fields that are compared and those they are compared with, for each seed."""
-        law = None if self.imitation is None else self.imitation.fit(fields)
+        law = None if self.imitation is None else self.imitation.fit(fields, self.source.basis)
         for seed in self.seeds:
             random = generator(seed, Stream.CALIBRATION, 1)
             if law is not None:

@@ -126,7 +126,8 @@ class Draws:
             both = self.fields[order]
         same, reals = both[:, :size], both[:, size:]
         if analysis.imitation is not None:
-            made = analysis.imitation.draw(self.fields, tests * size, self.random)
+            basis = analysis.source.basis
+            made = analysis.imitation.draw(self.fields, basis, tests * size, self.random)
         elif analysis.against is not None:
             made = self._new("against", tests * size)
         else:

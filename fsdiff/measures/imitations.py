@@ -17,13 +17,14 @@ from scipy.special import ndtr, ndtri
 from torch import Tensor
 
 from fsdiff.randomness import generator
+from fsdiff.spaces.basis import Basis
 from fsdiff.streams import Stream
 
 EXPLAINED = 0.9999
 """The share of the variance that principal components are to have."""
 
 LENGTHS = 40
-"""How many lengths are tried, from half a node's distance to twice the side."""
+"""How many lengths are tried, from half the least distance of nodes to twice the longest side."""
 
 Law = Callable[[int, np.random.Generator], Tensor]
 """Draws as many fields (count, channel, *grid), float64."""
@@ -35,12 +36,12 @@ class Imitation(ABC):
     kind: str
 
     @abstractmethod
-    def fit(self, fields: Tensor) -> Law:
-        """The law made of ``fields`` (N, channel, *grid)."""
+    def fit(self, fields: Tensor, basis: Basis) -> Law:
+        """The law made of ``fields`` (N, channel, *grid), functions of the space of ``basis``."""
 
-    def draw(self, fields: Tensor, count: int, random: np.random.Generator) -> Tensor:
+    def draw(self, fields: Tensor, basis: Basis, count: int, random: np.random.Generator) -> Tensor:
         """Fields (count, channel, *grid) of the law made of ``fields`` (N, channel, *grid)."""
-        return self.fit(fields)(count, random)
+        return self.fit(fields, basis)(count, random)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Resampled(Imitation):
 
     kind: Literal["resampled"] = "resampled"
 
-    def fit(self, fields: Tensor) -> Law:
+    def fit(self, fields: Tensor, basis: Basis) -> Law:
         """Fields drawn with replacement."""
         return lambda count, random: fields[_places(random, len(fields), count)].double()
 
@@ -61,9 +62,9 @@ class Shrunk(Imitation):
     factor: Annotated[float, Field(ge=0, le=1)] = 0.3
     kind: Literal["shrunk"] = "shrunk"
 
-    def fit(self, fields: Tensor) -> Law:
+    def fit(self, fields: Tensor, basis: Basis) -> Law:
         """The mean field, and a ``factor`` of what a field drawn with replacement is besides."""
-        mean, same = fields.double().mean(0), Resampled().fit(fields)
+        mean, same = fields.double().mean(0), Resampled().fit(fields, basis)
         return lambda count, random: mean + self.factor * (same(count, random) - mean)
 
 
@@ -73,7 +74,7 @@ class NodeNoise(Imitation):
 
     kind: Literal["node_noise"] = "node_noise"
 
-    def fit(self, fields: Tensor) -> Law:
+    def fit(self, fields: Tensor, basis: Basis) -> Law:
         """White noise."""
         values = fields.double().transpose(0, 1).flatten(1)
         shape = (-1, *[1] * (fields.ndim - 2))
@@ -91,7 +92,7 @@ class PrincipalComponents(Imitation):
 
     kind: Literal["principal_components"] = "principal_components"
 
-    def fit(self, fields: Tensor) -> Law:
+    def fit(self, fields: Tensor, basis: Basis) -> Law:
         """Independent normal scores."""
         mean, components, _ = _principal(fields)
 
@@ -107,23 +108,25 @@ class Stationary(Imitation):
     """The most likely stationary Gaussian field: a Matérn or Gaussian covariance, and a mean.
 
     Mean and variance are one number for each channel. Smoothness ½, 3/2, 5/2 or ∞, and the length,
-    the same on all axes in units of these, are those of the greatest likelihood of the given
-    fields, channel by channel. Nodes are taken for equidistant ones.
+    the same on all axes, are those of the greatest likelihood of the given fields, channel by
+    channel. Distances are those of the nodes, in the unit of the sides; where an axis is periodic it
+    is bent to a circle, and they go straight through it, as all these covariances are valid there.
     """
 
     kind: Literal["stationary"] = "stationary"
 
-    def fit(self, fields: Tensor) -> Law:
+    def fit(self, fields: Tensor, basis: Basis) -> Law:
         """Independent channels, each of a factor of its covariance."""
         grid = fields.shape[2:]
         if (nodes := grid.numel()) > MOST_NODES:
             raise ValueError(
                 f"fields have {nodes} nodes: the most that is feasible is {MOST_NODES}"
             )
-        distance = _distances(grid)
+        distance = _distances(basis, basis.resolution(fields))
+        side = max(axis.side for axis in basis.axes)
         means = fields.double().flatten(2).mean((0, 2))
         factors = [
-            _likeliest(channel - mean, distance)
+            _likeliest(channel - mean, distance, side)
             for channel, mean in zip(fields.double().flatten(2).unbind(1), means, strict=True)
         ]
 
@@ -148,7 +151,7 @@ class PrincipalDensity(Imitation):
     width: PositiveFloat = 0.3
     kind: Literal["principal_density"] = "principal_density"
 
-    def fit(self, fields: Tensor) -> Law:
+    def fit(self, fields: Tensor, basis: Basis) -> Law:
         """Scores of fields drawn with replacement, and noise."""
         mean, components, scores = _principal(fields)
         size = (1 + self.width**2) ** 0.5
@@ -173,7 +176,7 @@ class GaussianCopula(Imitation):
 
     kind: Literal["gaussian_copula"] = "gaussian_copula"
 
-    def fit(self, fields: Tensor) -> Law:
+    def fit(self, fields: Tensor, basis: Basis) -> Law:
         """Normal fields, mapped node by node."""
         values = fields.double().flatten(1)
         ordered = values.sort(0).values.numpy()
@@ -181,7 +184,7 @@ class GaussianCopula(Imitation):
         ties = generator(0, Stream.TIES).random(values.shape)
         ranks = np.lexsort((ties, values.numpy()), axis=0).argsort(0)
         normal = torch.from_numpy(ndtri(levels)[ranks])
-        law = PrincipalComponents().fit(normal / normal[:, :1].std(correction=0))
+        law = PrincipalComponents().fit(normal / normal[:, :1].std(correction=0), basis)
 
         def draw(count: int, random: np.random.Generator) -> Tensor:
             shares = ndtr(law(count, random).numpy())
@@ -217,14 +220,25 @@ CORRELATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 """Matérn correlations by smoothness, of distances in units of the length."""
 
 
-def _distances(grid: torch.Size) -> Tensor:
-    """Between the centres of equal cells, each axis having length one, (nodes, nodes)."""
-    centres = [(torch.arange(n, dtype=torch.float64) + 0.5) / n for n in grid]
-    places = torch.stack([along.flatten() for along in torch.meshgrid(*centres, indexing="ij")], 1)
-    return torch.cdist(places, places, compute_mode="donot_use_mm_for_euclid_dist")
+def _distances(basis: Basis, n: int) -> Tensor:
+    """Between the nodes of level n, (nodes, nodes); across the circle along a periodic axis."""
+    along = [
+        _bent(nodes, axis.side) if axis.periodic else nodes[:, None]
+        for axis, nodes in zip(basis.axes, basis.axis_nodes(n), strict=True)
+    ]
+    which = np.indices(basis.grid(n)).reshape(len(along), -1)
+    places = [coordinates[index] for coordinates, index in zip(along, which, strict=True)]
+    matrix = torch.from_numpy(np.concatenate(places, axis=1))
+    return torch.cdist(matrix, matrix, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def _likeliest(values: Tensor, distance: Tensor) -> Tensor:
+def _bent(nodes: np.ndarray, side: float) -> np.ndarray:
+    """Nodes on the circle whose circumference is the side, (nodes, 2)."""
+    angle = 2 * np.pi * nodes / side
+    return side / (2 * np.pi) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def _likeliest(values: Tensor, distance: Tensor, side: float) -> Tensor:
     """A factor (nodes, nodes) of the most likely covariance of values (N, nodes) of mean zero.
 
     The variance of the greatest likelihood, given the correlation C, is tr(C⁻¹S)/nodes, with the
@@ -235,7 +249,7 @@ def _likeliest(values: Tensor, distance: Tensor) -> Tensor:
     spacing = float(distance[distance > 0].min()) if nodes > 1 else 1.0
     best, found = float("inf"), torch.eye(nodes, dtype=torch.float64)
     for correlation in CORRELATIONS.values():
-        for length in np.geomspace(spacing / 2, 2.0, LENGTHS):
+        for length in np.geomspace(spacing / 2, 2 * side, LENGTHS):
             matrix = correlation(distance / length)
             matrix.diagonal().add_(NUGGET)
             factor, failed = torch.linalg.cholesky_ex(matrix)

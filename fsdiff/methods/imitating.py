@@ -61,7 +61,8 @@ class Imitating(Measured):
     def draw(self, n: int, indices: Sequence[int], seed: int) -> Tensor:
         """Of the law at level n."""
         if n not in self._laws:
-            self._laws[n] = self.imitation.fit(self.basis.resample(self._fields.double(), n))
+            fields = self.basis.resample(self._fields.double(), n)
+            self._laws[n] = self.imitation.fit(fields, self.basis)
         law = self._laws[n]
         drawn = [law(1, generator(seed, index, Stream.SURROGATE)) for index in indices]
         return torch.cat(drawn).float()

@@ -14,14 +14,19 @@ from fsdiff.measures.imitations import (
     Shrunk,
     Stationary,
 )
+from fsdiff.measures.priors.kernel import Exponential
+from fsdiff.spaces.bases import CosineBasis, FourierBasis
+from fsdiff.spaces.boxes import Box
+from fsdiff.spaces.gram import GramBasis
 
 COUNT = 20_000
+LINE = CosineBasis(1)
 FIELDS = torch.rand((30, 2, 6), generator=torch.Generator().manual_seed(0)).double().cumsum(-1)
 FIELDS = FIELDS.square() + 3
 
 
 def drawn(imitation, count=COUNT):
-    return imitation.draw(FIELDS, count, np.random.default_rng(0))
+    return imitation.draw(FIELDS, LINE, count, np.random.default_rng(0))
 
 
 def covariance(fields):
@@ -94,11 +99,11 @@ def test_values_that_are_often_the_same_do_not_become_correlated():
     """Counts are zero at night; with 70 % of zeros at independent nodes a copula joins nothing."""
     random = np.random.default_rng(3)
     counts = np.where(random.random((2000, 1, 6)) < 0.7, 0.0, random.random((2000, 1, 6)))
-    found = GaussianCopula().draw(torch.from_numpy(counts), COUNT, np.random.default_rng(0))
+    found = GaussianCopula().draw(torch.from_numpy(counts), LINE, COUNT, np.random.default_rng(0))
     correlation = np.corrcoef(found.flatten(1).T)
     assert np.abs(correlation - np.eye(6)).max() < 0.06
     assert float((found < 1e-9).double().mean()) == pytest.approx(0.7, abs=0.02)
-    again = GaussianCopula().draw(torch.from_numpy(counts), COUNT, np.random.default_rng(0))
+    again = GaussianCopula().draw(torch.from_numpy(counts), LINE, COUNT, np.random.default_rng(0))
     assert torch.equal(found, again)
 
 
@@ -112,13 +117,51 @@ def correlated(length, count=400, nodes=24):
 
 def test_a_stationary_process_is_found_again():
     fields, factor = correlated(0.2)
-    found = Stationary().draw(fields, COUNT, np.random.default_rng(0))
+    found = Stationary().draw(fields, LINE, COUNT, np.random.default_rng(0))
     assert float(found.mean()) == pytest.approx(3, abs=0.3)
     exact = torch.from_numpy(factor @ factor.T)
     values = (found - found.mean((0, 2), keepdim=True)) / torch.tensor([[1.0], [10.0]])
     for channel in values.unbind(1):
         torch.testing.assert_close(channel.T @ channel / COUNT, exact, rtol=0, atol=0.12)
     assert float(values.prod(1).mean()) == pytest.approx(0, abs=0.02)  # channels are independent
+
+
+def of_covariance(matrix, shape):
+    """Fields (500, 1, *shape) of a covariance."""
+    factor = np.linalg.cholesky(matrix + 1e-9 * np.eye(len(matrix)))
+    values = np.random.default_rng(1).standard_normal((500, len(matrix))) @ factor.T
+    return torch.from_numpy(values).view(500, 1, *shape)
+
+
+def stationary_covariance(fields, basis):
+    values = Stationary().draw(fields, basis, COUNT, np.random.default_rng(0)).flatten(1)
+    return (values.T @ values / COUNT).numpy()
+
+
+def test_on_a_circle_the_first_node_is_beside_the_last():
+    angle = 2 * np.pi * np.subtract.outer(np.arange(20), np.arange(20)) / 20
+    exact = np.exp(-2 * np.abs(np.sin(angle / 2)) / (2 * np.pi) / 0.3)
+    found = stationary_covariance(of_covariance(exact, (20,)), FourierBasis(1))
+    assert exact[0, 19] > 0.8 > 0.5 > exact[0, 10]
+    assert np.abs(found - exact).max() < 0.1
+
+
+def test_points_that_are_not_equidistant_are_where_they_are():
+    points = (0.0, 0.02, 0.04, 0.06, 0.3, 0.35, 0.8, 0.9, 0.95, 1.0)
+    exact = np.exp(-np.abs(np.subtract.outer(points, points)) / 0.2)
+    basis = GramBasis(points=points, covariance=Exponential(length=0.1))
+    found = stationary_covariance(of_covariance(exact, (10,)), basis)
+    assert np.abs(found - exact).max() < 0.1
+
+
+def test_lengths_are_those_of_the_sides():
+    """A strip that is four times as long as wide, with the same nodes along both."""
+    axes = ({"kind": "neumann", "name": "y", "nodes": 6, "side": 0.25},)
+    basis = Box(axes=(*axes, {"kind": "neumann", "name": "x", "nodes": 6}))
+    places = np.stack(np.meshgrid(*basis.axis_nodes(6), indexing="ij"), -1).reshape(-1, 2)
+    exact = np.exp(-np.linalg.norm(places[:, None] - places, axis=-1) / 0.2)
+    found = stationary_covariance(of_covariance(exact, (6, 6)), basis)
+    assert np.abs(found - exact).max() < 0.1
 
 
 def test_a_stationary_process_does_not_know_where_it_is():
@@ -130,4 +173,4 @@ def test_a_stationary_process_does_not_know_where_it_is():
 
 def test_fields_of_more_nodes_than_can_be_factorised_are_refused():
     with pytest.raises(ValueError, match="fields have 2500 nodes: the most that is feasible"):
-        Stationary().fit(torch.zeros(2, 1, 50, 50))
+        Stationary().fit(torch.zeros(2, 1, 50, 50), CosineBasis())
