@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from math import exp, lgamma
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -33,8 +34,9 @@ class Absorption(Analysis):
     The conditional expectation of the points is exact, so errors are the sampler's alone (Lu, Wang
     & Bal, arXiv 2301.07882, §4.2 and Table 1). Sampling stops at each of ``smallest_times`` in
     turn; states there, before the last estimate of the data which would be a point, are at the mean
-    distance r√(π/2) from theirs if they follow the law of X_t (their Figure 7). Results that are
-    not by ``smallest_time`` are of the first.
+    distance √2 Γ((d + 1)/2)/Γ(d/2) r from theirs, the mean length of d normal numbers, if they
+    follow the law of X_t (their Figure 7). Results that are not by ``smallest_time`` are of the
+    first.
     """
 
     numbers: ClassVar[tuple[str, ...]] = ("frequency", "chi_squared", "distance", "relative")
@@ -50,7 +52,7 @@ class Absorption(Analysis):
 
     def run(self) -> xr.Dataset:
         """``count`` (seed, point), ``distance`` (seed, smallest_time), ``state`` of the first."""
-        points = self.law.mixture().means[..., 0]
+        points = self.law.mixture().means.flatten(1)
         counts = torch.zeros((len(self.seeds), len(points)), dtype=torch.float64)
         distances = torch.zeros((len(self.seeds), len(self.smallest_times)), dtype=torch.float64)
         shown: States = []
@@ -58,14 +60,14 @@ class Absorption(Analysis):
             for j, t in enumerate(self.smallest_times):
                 for first in range(0, self.samples, AT_ONCE):
                     states = self._sample(t, seed, first)
-                    near = torch.cdist(states[-1][1][..., 0], points).min(1)
+                    near = torch.cdist(states[-1][1].flatten(1), points).min(1)
                     distances[i, j] += near.values.sum() / self.samples
                     if j == 0:
                         counts[i] += torch.bincount(near.indices, minlength=len(points))
                     shown = shown or self._shown(states)
         times = torch.tensor(self.smallest_times, dtype=torch.float64)
         noise = self.process.noise_variance(times, torch.zeros(())).sqrt()
-        expected = noise * (torch.pi / 2) ** 0.5
+        expected = noise * mean_length(points.shape[1])
         by_time = ("seed", "smallest_time")
         return results(
             {
@@ -97,7 +99,7 @@ class Absorption(Analysis):
     def _shown(self, states: States) -> States:
         """The states nearest to each of the times that are shown."""
         near = [min(states, key=lambda state: abs(state[0] - t)) for t in self.snapshots]
-        return [(t, x[:SHOWN, :, 0].clone()) for t, x in near]
+        return [(t, x[:SHOWN].flatten(1).clone()) for t, x in near]
 
     def _sample(self, smallest_time: float, seed: int, first: int) -> States:
         """All states of a batch of samples that stop at a time."""
@@ -106,3 +108,8 @@ class Absorption(Analysis):
         count = min(AT_ONCE, self.samples - first)
         ensemble(self.sampler, recorder, count, seed, batch=first // AT_ONCE)
         return recorder.states
+
+
+def mean_length(dimension: int) -> float:
+    """E|ξ| of ξ ~ N(0, I) in so many dimensions."""
+    return 2**0.5 * exp(lgamma((dimension + 1) / 2) - lgamma(dimension / 2))

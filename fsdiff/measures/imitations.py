@@ -109,8 +109,8 @@ class Stationary(Imitation):
 
     Mean and variance are one number for each channel. Smoothness ½, 3/2, 5/2 or ∞, and the length,
     the same on all axes, are those of the greatest likelihood of the given fields, channel by
-    channel. Distances are those of the nodes, in the unit of the sides; where an axis is periodic it
-    is bent to a circle, and they go straight through it, as all these covariances are valid there.
+    channel. Distances are those of nodes, in the unit of the sides; a periodic axis is bent to a
+    circle and they go straight through it, so that all these covariances are valid.
     """
 
     kind: Literal["stationary"] = "stationary"

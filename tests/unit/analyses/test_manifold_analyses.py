@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fsdiff.analyses.absorption import Absorption
+from fsdiff.analyses.absorption import Absorption, mean_length
 from fsdiff.analyses.blur import Blur
 from fsdiff.analyses.discretisation import Discretisation
 from fsdiff.analyses.manifold_sampling import ManifoldSampling
@@ -186,6 +186,15 @@ def test_states_follow_the_law_on_an_exponential_grid_and_not_on_a_uniform_one()
         ratios[spacing] = analysis.run().relative[0].values
     assert ratios["exponential"] == pytest.approx(1.0, abs=0.1)
     assert ratios["uniform"][0] > 10
+
+
+@pytest.mark.parametrize("dimension", [1, 3])
+def test_states_are_as_far_from_points_as_normal_vectors_are_long(dimension):
+    """√(2/π) in one dimension, √(8/π) in three."""
+    points = Points(points=((0.0,) * dimension, (1.0,) * dimension))
+    found = Absorption(law=points, samples=2000, smallest_times=(1e-4,)).run()
+    assert mean_length(dimension) == pytest.approx(np.sqrt({1: 2, 3: 8}[dimension] / np.pi))
+    assert float(found.relative[0, 0]) == pytest.approx(1.0, abs=0.1)
 
 
 def test_solvers_of_second_order_need_fewer_evaluations_on_a_curve():

@@ -65,9 +65,7 @@ def _distances(axes: Axes, results: Mapping[str, xr.Dataset]) -> None:
     for title, style in experiment_styles(results).items():
         result = results[title].sortby("smallest_time")
         axes.plot(result.smallest_time, result.distance.mean("seed"), label=title, **style)
-    axes.plot(
-        result.smallest_time, result.expected_distance, color="black", label="exact law, r√(π/2)"
-    )
+    axes.plot(result.smallest_time, result.expected_distance, color="black", label="exact law")
     axes.set(xscale="log", yscale="log", xlabel="time at which sampling stops")
     plain_ticks(axes.yaxis)
     axes.set_title("mean distance of states to the nearest point")
