@@ -53,13 +53,25 @@ class PointSet:
         return weights
 
     @cached_property
+    def places(self) -> Tensor:
+        """The points, zero where absent."""
+        return self.points if self.absent is None else self.points.masked_fill(self.absent, 0.0)
+
+    def present(self, values: Tensor) -> Tensor:
+        """Values (batch, channel, point), zero where the point is absent."""
+        if self.absent is None:
+            return values
+        absent = self.absent if self.absent.ndim == 1 else self.absent[:, None]
+        return values.masked_fill(absent, 0.0)
+
+    @cached_property
     def fewest(self) -> int:
         """How many points the smallest set has."""
         return int((self.weights > 0).sum(-1).min())
 
     def cosines(self, modes: int) -> Tensor:
         """Values e_k(x_i) of the orthonormal cosines, (…, point, mode), float64."""
-        phase = math.pi * self.points.double()[..., None] * torch.arange(modes).to(self.points)
+        phase = math.pi * self.places.double()[..., None] * torch.arange(modes).to(self.points)
         values = math.sqrt(2) * phase.cos()
         values[..., 0] = 1.0
         return values
@@ -80,7 +92,7 @@ class PointSet:
     def mean(self, values: Tensor) -> Tensor:
         """∫ u dx of values (batch, channel, point), by the weights."""
         weights = self.weights.to(values)
-        return (values * (weights if weights.ndim == 1 else weights[:, None])).sum(-1)
+        return (self.present(values) * (weights if weights.ndim == 1 else weights[:, None])).sum(-1)
 
 
 class PointTransform(Transform):
@@ -145,7 +157,7 @@ class PointFNO(FNO):
                 f"a set has {points.fewest} points, and a network of {count} modes needs "
                 f"{2 * count}: use fewer modes or more points"
             )
-        x = with_conditioning(x, conditioning, self.conditioning_channels)
+        x = points.present(with_conditioning(x, conditioning, self.conditioning_channels))
         transform = PointTransform(
             (points.analysis(count, self.analysis).to(x),), (points.cosines(count).to(x),)
         )
@@ -159,7 +171,7 @@ class PointFNO(FNO):
 
     def _lifted(self, x: Tensor, points: PointSet) -> Parts:
         """The first features; in parts where all functions have one set of points."""
-        places = (2 * points.points - 1).to(x)[..., None] if self.coordinates else None
+        places = (2 * points.places - 1).to(x)[..., None] if self.coordinates else None
         if points.points.ndim == 1:
             return lifted(x, self.lift, places)
         seen = x if places is None else torch.cat([x, places.movedim(-1, 1)], dim=1)

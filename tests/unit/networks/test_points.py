@@ -148,6 +148,26 @@ def test_sets_of_different_size_are_filled_up_with_points_of_no_account():
 
 
 @pytest.mark.parametrize("each", [False, True])
+def test_nothing_that_stands_at_absent_points_is_of_account(each):
+    """Neither a place nor a value that is no number, not in gradients either."""
+    own, kept = network(layers=2), scattered(14, 3)
+    points = torch.cat([kept, torch.full((3,), torch.nan).double()])
+    absent = torch.isnan(points)
+    points = (
+        PointSet(points.expand(2, 17), absent.expand(2, 17)) if each else PointSet(points, absent)
+    )
+    x = torch.full((2, 1, 17), torch.nan, dtype=torch.float64)
+    x[..., :14] = function(kept)
+    x.requires_grad_()
+    found = own.on(points, x, T)
+    expected = own.on(PointSet(kept), function(kept), T)
+    torch.testing.assert_close(found[..., :14], expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(points.mean(x), PointSet(kept).mean(function(kept)))
+    (gradient,) = torch.autograd.grad(points.mean(found).sum(), x)
+    assert bool(gradient.isfinite().all())
+
+
+@pytest.mark.parametrize("each", [False, True])
 def test_gradients_are_those_of_differences(each):
     own = network(layers=2)
     points = scattered(14, 3)
