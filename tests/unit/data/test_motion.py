@@ -113,6 +113,16 @@ def test_channels_may_be_written_in_small_letters(tmp_path):
     np.testing.assert_array_equal(read_motion(path).positions, expected.positions)
 
 
+def test_names_of_joints_may_have_blanks(tmp_path):
+    path = write(tmp_path / "a.bvh", [frame(turned=(30, 40, 50))])
+    expected = read_motion(path)
+    text = path.read_text().replace("ROOT hip\n{", "ROOT\tthe hip \n{")
+    path.write_text(text.replace("JOINT knee\n  {", "JOINT left knee: 1 {"))
+    found = read_motion(path)
+    assert [joint.name for joint in found.joints] == ["the hip", "left knee: 1", "foot", "shoulder"]
+    np.testing.assert_array_equal(found.positions, expected.positions)
+
+
 def test_motions_that_were_seen_more_and_less_often_are_functions_of_time(tmp_path):
     """A turn of 70 degrees in 0.7 seconds, in steps of 0.1 and of 0.05 seconds."""
     write(tmp_path / "fast.bvh", [frame(turned=(5 * k, 0, 0)) for k in range(15)])

@@ -137,7 +137,7 @@ def _curve(load: Callable[[], np.ndarray]) -> np.ndarray:
 
 def read_motion(path: Path) -> Motion:
     """The motion in a file; StorageError where it is no such file, or is cut off."""
-    words = iter(path.read_text(encoding="utf-8-sig", errors="replace").split())
+    words = _words(path.read_text(encoding="utf-8-sig", errors="replace"))
     try:
         _expect(words, "HIERARCHY")
         joints = tuple(_joints(words, None, []))
@@ -160,6 +160,17 @@ def read_motion(path: Path) -> Motion:
     if not step > 0:
         raise StorageError(f"{path}: frames are {step:g} s apart: mend the line Frame Time")
     return Motion(joints, numbers.reshape(count, channels), step)
+
+
+def _words(text: str) -> Iterator[str]:
+    """Words of a file; the name of a joint is one, to the end of its line, and may have blanks."""
+    for line in text.splitlines():
+        first, *rest = line.split(maxsplit=1) or [""]
+        if first in ("ROOT", "JOINT") and rest:
+            name, brace, after = rest[0].partition("{")
+            yield from (first, name.strip(), *brace, *after.split())
+        else:
+            yield from line.split()
 
 
 def _joints(words: Iterator[str], parent: int | None, found: list[Joint]) -> list[Joint]:
