@@ -9,16 +9,22 @@ from torch import Tensor
 
 from fsdiff.diffusion.processes.clocks import check_growth, geometric, linear_rate_integral
 from fsdiff.diffusion.processes.path import GaussianPath
+from fsdiff.diffusion.processes.variance_preserving import CosineVariancePreserving
+
+COSINE = CosineVariancePreserving()
+"""The process whose ln m is the cosine clock."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StochasticHeat(GaussianPath):
     """The stochastic heat equation dX = −a_k X dτ + ε√2 dW^Q with a_k = shift + length²·|ω_k|².
 
-    m = exp(−τ a_k), r² = ε² (1 − exp(−2τ a_k))/a_k with the clock τ = ½∫₀ᵗβ of ``vp``; T = 1. So
-    f = −τ′a_k and g² = 2ε²τ′. Lim et al. (NeurIPS 2023, Hilbert diffusion model), with ε = 1. With
-    less ``noise`` ε fields are blurred as before and hardly disturbed, as in inverse heat
-    dissipation; X_T then keeps what m leaves of the data.
+    m = exp(−τ a_k), r² = ε² (1 − exp(−2τ a_k))/a_k, so f = −τ′a_k and g² = 2ε²τ′. The ``clock`` τ
+    is −ln m of another process: ½∫₀ᵗβ as of ``vp`` with β growing linearly up to T = 1, or that of
+    ``vp_cosine``, whose β = 2τ′ is 370 at T = 0.9946 and which has no settings. Lim et al. (NeurIPS
+    2023, Hilbert diffusion model), with the cosine and ε = 1. With less ``noise`` ε fields are
+    blurred as before and hardly disturbed, as in inverse heat dissipation; X_T then keeps what m
+    leaves of the data.
 
     They measure |ω| in pixels, πk/n, which on n nodes is ``length`` = 1/n and makes a process of
     its own on every grid. Here length is a fraction of the side, the same on all grids: 1/32 (the
@@ -31,7 +37,13 @@ class StochasticHeat(GaussianPath):
     shift: PositiveFloat = 1.0
     length: PositiveFloat = 1 / 32
     noise: PositiveFloat = 1.0
+    clock: Literal["linear", "cosine"] = "linear"
     kind: Literal["stochastic_heat"] = "stochastic_heat"
+
+    @property
+    def T(self) -> float:
+        """Final time of the clock."""
+        return 1.0 if self.clock == "linear" else COSINE.T
 
     def log_mean_scale(self, t: Tensor, omega_squared: Tensor) -> Tensor:
         """−τ a_k."""
@@ -47,7 +59,13 @@ class StochasticHeat(GaussianPath):
         return self.shift + self.length**2 * omega_squared
 
     def _clock(self, t: Tensor) -> Tensor:
-        return 0.5 * linear_rate_integral(t, self.beta_min, self.beta_max)
+        if self.clock == "linear":
+            return 0.5 * linear_rate_integral(t, self.beta_min, self.beta_max)
+        nothing = torch.zeros((), dtype=t.dtype, device=t.device)
+        lost = COSINE.noise_variance(t, nothing)  # 1 − m², which is exact where m is nearly one
+        late = lost > 0.5
+        early = -0.5 * torch.log1p(-torch.where(late, 0.0, lost))
+        return torch.where(late, -COSINE.log_mean_scale(t, nothing), early)
 
 
 @dataclass(frozen=True, kw_only=True)

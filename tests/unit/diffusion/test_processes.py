@@ -100,6 +100,14 @@ CLOSED_FORMS = {
         lambda t, w: -0.5 * beta(t) * (0.5 + 0.09 * w),
         lambda t, w: beta(t) + 0 * w,
     ),
+    StochasticHeat(shift=0.5, length=0.3, clock="cosine"): (
+        lambda t, w: (torch.cos(angle(t)) / np.cos(angle(0))) ** (0.5 + 0.09 * w),
+        lambda t, w: (
+            (1 - (torch.cos(angle(t)) / np.cos(angle(0))) ** (1 + 0.18 * w)) / (0.5 + 0.09 * w)
+        ),
+        lambda t, w: -0.5 * np.pi / 1.008 * torch.tan(angle(t)) * (0.5 + 0.09 * w),
+        lambda t, w: np.pi / 1.008 * torch.tan(angle(t)) + 0 * w,
+    ),
     HeatDissipation(): (
         lambda t, w: torch.exp(-0.5 * sigma(t, 0.5 / 32, 0.75) ** 2 * w),
         lambda t, w: 1e-4 + 0 * t,
@@ -239,6 +247,7 @@ def test_marginals_are_those_of_simulated_paths(process):
         (OrnsteinUhlenbeck(), 0),
         (VarianceExploding(sigma_min=0.02), 0.02),
         (StochasticHeat(), 0),
+        (StochasticHeat(clock="cosine"), 0),
         (HeatDissipation(noise=0.03, blur_min=1e-9), 0.03),
         (LinearInterpolant(sigma_min=0.04), 0.04),
     ],
@@ -299,10 +308,13 @@ def test_small_noise_is_kept_exactly(variance_preserving):
 
 
 def test_small_noise_of_the_cosine_is_kept_exactly():
-    """1 − m² ≈ 2 a′ tan(a_0) t."""
-    r = CosineVariancePreserving().noise_scale(torch.tensor(1e-7), torch.zeros(()))
+    """1 − m² ≈ 2 a′ tan(a_0) t, whatever runs on this clock; β_T is 370."""
     expected = np.pi / 1.008 * np.tan(angle(0)) * 1e-7
-    assert float(r) == pytest.approx(np.sqrt(expected), rel=1e-4)
+    for process in (CosineVariancePreserving(), StochasticHeat(clock="cosine")):
+        r = process.noise_scale(torch.tensor(1e-7), torch.zeros(()))
+        assert float(r) == pytest.approx(np.sqrt(expected), rel=1e-4)
+        end = torch.tensor(process.T, dtype=torch.float64)
+        assert float(process.diffusion(end, OMEGA[:1]) ** 2) == pytest.approx(370, abs=1)
 
 
 def test_pixels_of_a_grid_are_a_length():

@@ -101,6 +101,15 @@ def test_adaptive_steps_see_structure_that_grows_from_noise(tools):
     assert tools.spectrum_error(AdaptiveHeun(tolerance=0.01), LINE, N, **parts) < 0.02
 
 
+@pytest.mark.parametrize("name", ["euler-maruyama", "dpm"])
+def test_time_is_reversed_on_the_published_clock_of_the_heat_equation(tools, name):
+    sampler, order, first = ORDERS[name]
+    process = StochasticHeat(length=1 / N, clock="cosine")
+    errors = halving(sampler, 2 * first, tools, process=process)
+    rates = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert rates == pytest.approx(order, abs=0.25), errors
+
+
 @pytest.mark.parametrize("process", [VariancePreserving(), VarianceExploding(), StochasticHeat()])
 def test_corrections_repair_a_coarse_predictor(tools, process):
     predictor = DDIM(steps=20)
