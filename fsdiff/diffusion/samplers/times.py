@@ -19,8 +19,9 @@ Corrections = Annotated[int, Field(ge=1, le=1000)]
 def time_grid(process: GaussianPath, points: int, spacing: Spacing) -> Tensor:
     """``points`` times from T down to the smallest time, float64.
 
-    Uniform in t, in √t, in ln t (Lu, Wang & Bal, arXiv 2301.07882, eq. (41)) or in ln(m/r), that
-    is, in the process's own coordinate of noise.
+    Uniform in t, in √(t − t₁) with the smallest time t₁, in ln t (Lu, Wang & Bal, arXiv 2301.07882,
+    eq. (41)) or in ln(m/r), that is, in the process's own coordinate of noise. The quadratic times
+    end with a step of (T − t₁)/N², as T(i/N)² do, where no time is the smallest.
     """
     times = time_at(process, torch.linspace(1, 0, points, dtype=torch.float64), spacing)
     times[0], times[-1] = process.T, process.smallest_time
@@ -33,7 +34,7 @@ def time_at(process: GaussianPath, part: Tensor, spacing: Spacing) -> Tensor:
     if spacing == "uniform":
         return low + (high - low) * part
     if spacing == "quadratic":
-        return (low**0.5 + (high**0.5 - low**0.5) * part) ** 2
+        return low + (high - low) * part.square()
     if spacing == "exponential":
         return low * (high / low) ** part
     ends = process.half_log_signal_to_noise(torch.tensor([low, high], dtype=torch.float64))

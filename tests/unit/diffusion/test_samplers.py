@@ -317,13 +317,21 @@ def test_time_grids_are_uniform_in_their_variable():
     process = VariancePreserving()
     transforms = {
         "uniform": lambda t: t,
-        "quadratic": torch.sqrt,
+        "quadratic": lambda t: (t - process.smallest_time).sqrt(),
         "exponential": torch.log,
         "log_snr": lambda t: process.log_ratio(t, ZERO),
     }
     for spacing, transform in transforms.items():
         steps = transform(time_grid(process, 9, spacing)).diff()
         torch.testing.assert_close(steps, steps.mean().expand(8), rtol=1e-7, atol=0)
+
+
+def test_quadratic_times_end_as_those_to_zero_do():
+    """T(i/N)², of a process that starts long before its last step."""
+    times = time_grid(OrnsteinUhlenbeck(), 201, "quadratic")
+    published = 10 * (torch.arange(200, -1, -1, dtype=torch.float64) / 200) ** 2
+    torch.testing.assert_close(times, published, rtol=0, atol=1.01e-4)
+    assert float(-times.diff()[-1]) == pytest.approx(10 / 200**2, rel=1e-4)
 
 
 # What makes no sense
