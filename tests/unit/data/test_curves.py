@@ -525,11 +525,7 @@ def test_days_of_pedestrians_go_from_six_to_six_and_dates_stay_together(write):
 
 
 def test_parabolas_have_the_published_law():
-    fields = (
-        Quadratic().generate(range(4000), 0)["field"][:, 0].double().values
-        if False
-        else (Quadratic().generate(range(4000), 0)["field"][:, 0].values.astype(float))
-    )
+    fields = Quadratic().generate(range(4000), 0)["field"][:, 0].values.astype(float)
     x = 20 * LINE.nodes(100) - 10
     design = np.stack([x**2, np.ones(100)], axis=1) / 50
     found, residual, *_ = np.linalg.lstsq(design, fields.T, rcond=None)
