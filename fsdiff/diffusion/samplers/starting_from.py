@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
+from pydantic import PositiveFloat
 from torch import Tensor
 
 from fsdiff.diffusion.marginal import Marginal
@@ -14,24 +15,32 @@ from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper
 from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.spaces.bases import Basis
 
+StartLaw = Literal["noise", "unit_noise", "blurred"]
+
 MOST_LEFT = 0.1
 """The largest m/r of the mode ω = 0 at the end of a process, for samples to start from noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartingFrom(Sampler):
-    """``sampler``, from N(0, R_T Q R_T) (``law: noise``) or N(0, Q) (``unit_noise``).
+    """``sampler``, from the ``law`` N(0, R_T Q R_T) (``noise``), N(0, Q) (``unit_noise``) or data.
 
     Without it samplers start from N(0, M_T C M_T + R_T Q R_T), the second moments of X_T, which
-    differs from the first by what is left of the data. The second is for comparison: the code of
-    Lim et al. (NeurIPS 2023) starts from it, although noise of the stochastic heat equation has
-    variances 1/a_k. A reverse process forgets where it started, mode by mode, as the Wiener gain
-    m c/(m²c + r²λ) says, and its probability flow does not. Modes without any noise, of which
-    nothing else would be known, start as they would without it.
+    differs from the first by what is left of the data. The others are for comparison. The code of
+    Lim et al. (NeurIPS 2023) starts from the second, although noise of the stochastic heat equation
+    has variances 1/a_k. Rissanen et al. (ICLR 2023) start from training images, blurred by a
+    Gaussian of width ``blur``, a fraction of the side, with noise of a small ``deviation`` δ:
+    ``blurred`` is the Gaussian law with the moments of these, e^{−blur²|ω|²} C + δ² Q.
+
+    A reverse process forgets where it started, mode by mode, as the Wiener gain m c/(m²c + r²λ)
+    says, and its probability flow does not. Modes without any noise, of which nothing else would be
+    known, start as they would without it.
     """
 
     sampler: Stepper = field(default_factory=DPMSolver)
-    law: Literal["noise", "unit_noise"] = "noise"
+    law: StartLaw = "noise"
+    blur: PositiveFloat = 24 / 32
+    deviation: PositiveFloat = 0.0125
     kind: Literal["starting_from"] = "starting_from"
 
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
@@ -43,7 +52,7 @@ class StartingFrom(Sampler):
             dtype=run.dtype,
             device=run.device,
             conditions=run.conditions,
-            start=self.law,
+            start=self,
             own=run,
         )
         return self.sampler.draw(started, groups)
@@ -51,6 +60,8 @@ class StartingFrom(Sampler):
     def check(self, process: GaussianPath) -> None:
         """As the sampler; and refuse processes that end with much of the data left."""
         self.sampler.check(process)
+        if self.law == "blurred":
+            return
         end = torch.tensor([process.T], dtype=torch.float64)
         if float(process.log_ratio(end, torch.zeros_like(end))) > math.log(MOST_LEFT):
             raise ValueError(
@@ -67,7 +78,7 @@ class StartingFrom(Sampler):
 class _Started(Run):
     """A run whose first states are those of its ``own``, mode by mode made larger or smaller."""
 
-    start: Literal["noise", "unit_noise"]
+    start: StartingFrom
     own: Run
 
     def noise(self, state: State, n: int, *stream: int) -> Tensor:
@@ -82,8 +93,11 @@ class _Started(Run):
 
     def _ratio(self, marginal: Marginal) -> Tensor:
         """Of the deviations of the two laws, (1, channel, *modes); one where there is no noise."""
-        variance = marginal.variance
+        start, variance = self.start, marginal.variance
         wanted = marginal.noise_spectrum.expand_as(variance)
-        if self.start == "noise":
+        if start.law == "noise":
             wanted = wanted * marginal.noise_scale.square()
+        elif start.law == "blurred":
+            kept = torch.exp(-(start.blur**2) * marginal.omega_squared).to(wanted)
+            wanted = kept * marginal.data_spectrum + start.deviation**2 * wanted
         return torch.where(wanted > 0, wanted / variance, 1.0).sqrt()

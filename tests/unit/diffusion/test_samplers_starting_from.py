@@ -17,7 +17,7 @@ from fsdiff.spaces.bases import CosineBasis
 LINE, N = CosineBasis(1), 16
 HEAT = StochasticHeat(length=1 / N)
 DATA, NOISE = Bessel(power=0.6), Standard(reference_resolution=N)
-LAWS = ["noise", "unit_noise"]
+LAWS = ["noise", "unit_noise", "blurred"]
 
 
 def denoiser(process=HEAT):
@@ -29,7 +29,12 @@ def variances(process, law):
     t, omega = torch.tensor([process.T]).double(), LINE.omega_squared(N)
     c, q = DATA.eigenvalues(LINE, N), NOISE.eigenvalues(LINE, N)
     noise = process.noise_variance(t, omega) * q
-    return {"noise": noise, "unit_noise": q}[law], process.mean_scale(t, omega) ** 2 * c + noise, c
+    blurred = torch.exp(-0.5 * (24 / 32) ** 2 * omega) ** 2 * c + 0.0125**2 * q
+    return (
+        {"noise": noise, "unit_noise": q, "blurred": blurred}[law],
+        process.mean_scale(t, omega) ** 2 * c + noise,
+        c,
+    )
 
 
 class Stopped:
@@ -82,3 +87,4 @@ def test_processes_that_keep_the_mean_are_refused():
     for process in (HeatDissipation(), StochasticHeat(noise=0.03)):
         with pytest.raises(ValueError, match="much of the mean of the data is left"):
             StartingFrom().check(process)
+        StartingFrom(law="blurred").check(process)
