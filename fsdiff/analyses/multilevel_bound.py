@@ -64,14 +64,19 @@ class MultilevelBound(Analysis):
 
     def _modes(self) -> tuple[Tensor, Tensor, Tensor]:
         """c_k, λ_k and multiplicities of the modes on the finest grid."""
-        basis, n = self.basis, self.finest
-        data, noise = (law.eigenvalues(basis, n) for law in (self.covariance, self.prior))
-        resolved = basis.resolved(n)
-        return data[resolved], noise[resolved], basis.multiplicity(n)[resolved]
+        data, noise = self._spectra()
+        there = data + noise > 0
+        return data[there], noise[there], self.basis.multiplicity(self.finest)[there]
+
+    def _spectra(self) -> tuple[Tensor, ...]:
+        """c_k and λ_k on the finest grid; both are zero on modes that have no part in X_t."""
+        laws = (self.covariance, self.prior)
+        return tuple(law.eigenvalues(self.basis, self.finest) for law in laws)
 
     def _resolved(self, n: int) -> Tensor:
         """Which of the modes n nodes resolve."""
-        return resolved_by(self.basis, n, self.finest)[self.basis.resolved(self.finest)]
+        data, noise = self._spectra()
+        return resolved_by(self.basis, n, self.finest)[data + noise > 0]
 
     def _end(self) -> tuple[Tensor, Tensor]:
         """m² and r² at time T."""

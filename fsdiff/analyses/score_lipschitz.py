@@ -53,12 +53,16 @@ class ScoreLipschitz(Analysis):
         )
 
     def closed_form(self, t: Tensor, n: int) -> float:
-        """max_k λ_k/(m²c_k + r²λ_k) over the modes that n nodes resolve."""
+        """max_k λ_k/(m²c_k + r²λ_k) over the modes on n nodes that X_t has."""
+        variance, noise = self._variance(t, n), self.prior.eigenvalues(self.basis, n)
+        return float((noise / variance)[variance > 0].max())
+
+    def _variance(self, t: Tensor, n: int) -> Tensor:
+        """m²c_k + r²λ_k of each mode."""
         data, noise = (law.eigenvalues(self.basis, n) for law in (self.covariance, self.prior))
         omega_squared = self.basis.omega_squared(n)
         signal = self.process.mean_scale(t, omega_squared).square() * data
-        total = signal + self.process.noise_variance(t, omega_squared) * noise
-        return float((noise / total)[self.basis.resolved(n)].max())
+        return signal + self.process.noise_variance(t, omega_squared) * noise
 
     def measured(self, t: Tensor, n: int, iterations: int = 200) -> float:
         """The norm of the score that samplers call, a linear map, by power iteration."""
@@ -66,7 +70,8 @@ class ScoreLipschitz(Analysis):
         denoiser = ExactDenoiser(law, noise=self.prior, process=self.process)
         u = torch.zeros((1, 1, *self.basis.grid(n)), dtype=torch.float64)
         u.view(-1)[0] = 1.0  # a point mass holds every mode
+        there = (self._variance(t, n) > 0).double()
         for _ in range(iterations):
-            u = self.basis.resample(u, n)  # rounding errors in unresolved modes would grow
+            u = self.basis.multiply(u, there)  # rounding errors in other modes would grow
             u = denoiser(u / u.square().mean().sqrt(), t.view(1)).score
         return float(u.square().mean().sqrt())

@@ -234,6 +234,10 @@ class Basis(ABC):
         """True where level n resolves the mode."""
         return self.multiplicity(n) > 0
 
+    def constant_modes(self, n: int) -> Tensor:
+        """True on the mode of the constants, if there is one."""
+        return (self.omega_squared(n) == 0) & self.resolved(n)
+
     def grid_axes(self) -> tuple[int, ...]:
         """The trailing axes of a field that belong to the domain."""
         return tuple(range(-self.dimension, 0))

@@ -124,6 +124,10 @@ class GramBasis(Basis):
         self._check_count(n)
         return u
 
+    def constant_modes(self, n: int) -> Tensor:
+        """None: the first eigenfunction of a kernel varies too."""
+        return torch.zeros(self.coefficient_shape(n), dtype=torch.bool)
+
     def white_noise(self, normals: np.ndarray, n: int) -> Tensor:
         """One normal per function, in their order."""
         self._check_count(n)

@@ -31,11 +31,14 @@ class SpectralPrior(ABC):
     With ``normalize``, Q is scaled to unit trace at the level ``reference_resolution``; without,
     eigenvalues are those of the published scaling at that resolution. Frequencies ω, and so all
     lengths, are in the unit of the sides of the box.
+    With ``zero_mean`` constants have λ = 0 and no part in the trace: every sample has mean zero
+    over the box, as data may have, such as vorticity on a torus.
     ``symbol`` chooses |ω_k|² of the Laplacian itself or of its second-order stencil, which depends
     on the grid and is there for comparison with published code.
     """
 
     normalize: bool = True
+    zero_mean: bool = False
     reference_resolution: Nodes = 64
     symbol: Literal["continuous", "five_point"] = "continuous"
     allow_non_trace_class: bool = False
@@ -60,13 +63,25 @@ class SpectralPrior(ABC):
         return basis.symbol(lambda own: self._eigenvalues(own, n))
 
     def _eigenvalues(self, basis: Basis, n: int) -> Tensor:
-        values = self.unnormalised(basis, n) * basis.resolved(n)
+        values = self._unnormalised(basis, n) * basis.resolved(n)
         if not self.normalize:
             return values
         reference = basis.reference_level(self.reference_resolution)
         return values / float(
-            (basis.multiplicity(reference) * self.unnormalised(basis, reference)).sum()
+            (basis.multiplicity(reference) * self._unnormalised(basis, reference)).sum()
         )
+
+    def _unnormalised(self, basis: Basis, n: int) -> Tensor:
+        values = self.unnormalised(basis, n)
+        if not self.zero_mean:
+            return values
+        constants = basis.constant_modes(n)
+        if not constants.any():
+            raise ValueError(
+                f"zero_mean: no mode of a {basis.kind} basis is a constant, and others have means; "
+                "leave it out"
+            )
+        return torch.where(constants, 0.0, values)
 
     def trace(self, basis: Basis, n: int) -> float:
         """tr Q on n nodes, the mean square E‖X‖² of a sample."""

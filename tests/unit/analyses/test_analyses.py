@@ -192,6 +192,15 @@ def test_sampling_without_a_score_beyond_a_level_by_integrating_the_variance(lev
     assert float(result.zero_data) == pytest.approx(tail, rel=1e-3)
 
 
+def test_modes_of_neither_data_nor_noise_are_no_part_of_bounds():
+    laws = {"covariance": Bessel(power=0.7, zero_mean=True), "prior": Bessel(zero_mean=True)}
+    score = ScoreLipschitz(**laws, resolutions=(8,), times=(1e-3,)).run()
+    np.testing.assert_allclose(score.measured, score.closed_form, rtol=1e-2)
+    bound = MultilevelBound(**laws, finest=16, levels=(4,), basis=CosineBasis(1)).run()
+    assert all(np.isfinite(bound[name]).all() for name in ("zero_score", "zero_data", "bound"))
+    assert float(bound.bound[0]) > float(bound.zero_score[0])
+
+
 @pytest.mark.parametrize("kind", [MultilevelBound, ForwardTruncation])
 def test_processes_that_tell_modes_apart_are_refused(kind):
     with pytest.raises(ValueError, match="process = stochastic_heat: treats modes differently"):

@@ -46,11 +46,10 @@ class GaussianProblem:
     denoiser: ExactDenoiser
 
     @classmethod
-    def on(cls, basis, *, power=1.5, noise=None, process=None):
-        data = gaussian(basis, Bessel(power=power))
-        exact = ExactDenoiser(
-            data, noise=noise or Bessel(), process=process or VariancePreserving()
-        )
+    def on(cls, basis, *, power=1.5, noise=None, process=None, zero_mean=False):
+        data = gaussian(basis, Bessel(power=power, zero_mean=zero_mean))
+        noise = noise or Bessel(zero_mean=zero_mean)
+        exact = ExactDenoiser(data, noise=noise, process=process or VariancePreserving())
         return cls(data, exact)
 
     @property

@@ -31,11 +31,14 @@ def unit_noise(run, state, question, *step):
     return question.problem.colour(white, question.n)
 
 
+@pytest.mark.parametrize("zero_mean", [False, True], ids=["", "zero_mean"])
 @pytest.mark.parametrize("steps", [2, 5])
 @pytest.mark.parametrize("basis", [CosineBasis(1), FourierBasis(1)], ids=["cosine", "fourier"])
-def test_decoupled_annealing_is_exact_for_any_number_of_levels(problem, monkeypatch, basis, steps):
+def test_decoupled_annealing_is_exact_for_any_number_of_levels(
+    problem, monkeypatch, basis, steps, zero_mean
+):
     monkeypatch.setattr(draws, "data_noise", unit_noise)
-    gaussian, n = problem(basis), 15
+    gaussian, n = problem(basis, zero_mean=zero_mean), 15
     y = gaussian.data_of_a_draw(SENSORS, n)
     observed = Problem(gaussian.denoiser.law, SENSORS)
     annealing = daps._Annealing(
@@ -60,10 +63,10 @@ def test_draws_depend_on_seed_and_index_only(problem):
         assert not torch.allclose(some[0], some[1])
 
 
-@pytest.fixture(scope="module")
-def particles(problem):
+@pytest.fixture(scope="module", params=[False, True], ids=["", "zero_mean"])
+def particles(problem, request):
     """Four systems of 256 particles for Gaussian data, with the posterior and the evidence."""
-    gaussian, n = problem(CosineBasis(1)), 32
+    gaussian, n = problem(CosineBasis(1), zero_mean=request.param), 32
     y = gaussian.data_of_a_draw(SENSORS, n)
     shared = Problem(gaussian.denoiser.law, SENSORS)
     smc = TwistedSMC().conditional(gaussian.denoiser, shared, y, DPMSolver(steps=16))

@@ -46,6 +46,16 @@ def test_bias_of_dps_on_the_line(variance, expected):
     assert found == pytest.approx(expected, abs=5e-3)
 
 
+@pytest.mark.parametrize("kind", GUIDANCE)
+def test_samples_have_no_mode_that_neither_data_nor_noise_have(problem, kind):
+    gaussian, n = problem(CosineBasis(1), zero_mean=True), 16
+    y = gaussian.data_of_a_draw(SENSORS, n)
+    law = law_of_samples(DDIM(steps=8), GUIDANCE[kind](gaussian.denoiser, SENSORS, y), n)
+    assert abs(float(law.mean.mean())) < 1e-12
+    assert float(law.covariance.mean(1).abs().max()) < 1e-12
+    assert float(law.covariance.trace()) > 0
+
+
 @pytest.mark.parametrize("kind", ["wiener", "moment", "pigdm", "dps"])
 def test_modes_follow_recursions_of_their_own(problem, kind):
     """Where modes are observed, x_s = m_s x̂_0ʸ + (r_s/r_t)(x − m_t x̂_0ʸ) mode by mode."""

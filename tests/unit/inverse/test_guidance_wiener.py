@@ -44,6 +44,19 @@ def test_samples_of_gaussian_data_are_those_of_the_posterior(problem, basis, pro
     assert law.distance(gaussian.prior(n)) > 0.3 * exact.size
 
 
+@pytest.mark.parametrize("process", [None, StochasticHeat(length=0.05)], ids=["vp", "heat"])
+def test_posteriors_of_functions_with_mean_zero(problem, process):
+    """Neither data nor noise have the constant mode, and neither have the samples."""
+    gaussian, n = problem(CosineBasis(1), process=process, zero_mean=True), 32
+    y = gaussian.data_of_a_draw(SENSORS, n)
+    exact = gaussian.posterior(SENSORS, y, n)
+    for guidance in (WienerGuidance(), MomentGuidance(iterations=8, tolerance=1e-10)):
+        law = law_of_samples(DPMSolver(steps=32), guidance(gaussian.denoiser, SENSORS, y), n)
+        assert law.distance(exact) < 0.01 * exact.size
+        assert abs(float(law.mean.mean())) < 1e-12
+        assert float(law.covariance.mean(1).abs().max()) < 1e-12
+
+
 @pytest.mark.parametrize("basis", [CosineBasis(2), FourierBasis(2)], ids=["cosine", "fourier"])
 @pytest.mark.parametrize("observation", OBSERVATIONS.values(), ids=OBSERVATIONS)
 def test_posteriors_on_squares(problem, basis, observation):

@@ -1,6 +1,7 @@
 """Gaussian measures: covariance, trace and scaling in closed form; what a sample depends on."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 
 from fsdiff.measures.priors.convolution import FNO, Bessel, Combined, Laplacian, Standard
 from fsdiff.measures.priors.kernel import RBF, Exponential, Matern
-from fsdiff.spaces.bases import CosineBasis, FourierBasis
+from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
+from fsdiff.spaces.gram import GramBasis
 
 BASES = {"cosine": CosineBasis, "fourier": FourierBasis}
 PRIORS = [
@@ -224,6 +226,28 @@ def test_eigenvalues_do_not_depend_on_the_grid(kind, prior):
     fine = by_wavenumber(basis, prior.eigenvalues(basis, 16), 16)
     for k, value in coarse.items():
         assert value == pytest.approx(fine[k], rel=1e-12), k
+
+
+@pytest.mark.parametrize("kind", BASES)
+@pytest.mark.parametrize("prior", PRIORS, ids=name)
+def test_without_constants_every_sample_has_mean_zero_and_the_trace_is_one(kind, prior):
+    basis, n = BASES[kind](2), 16
+    without = replace(prior, zero_mean=True, reference_resolution=n)
+    assert without.trace(basis, n) == pytest.approx(1, rel=1e-12)
+    samples = without.sample(basis, n, range(3), seed=0)
+    assert float(samples.mean((-2, -1)).abs().max()) < 1e-12
+    with_mean, found = prior.eigenvalues(basis, n), without.eigenvalues(basis, n)
+    assert float(found.flatten()[0]) == 0
+    there = found > 0
+    assert there.sum() >= (with_mean > 0).sum() - 1
+    ratio = with_mean[there] / found[there]
+    torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio))
+
+
+@pytest.mark.parametrize("basis", [SineBasis(2), GramBasis(points=(0.1, 0.5), covariance=RBF())])
+def test_there_are_no_constants_to_leave_out_of_other_bases(basis):
+    with pytest.raises(ValueError, match=f"zero_mean: no mode of a {basis.kind} basis is"):
+        RBF(zero_mean=True).eigenvalues(basis, 2)
 
 
 @pytest.mark.parametrize("kind", BASES)
