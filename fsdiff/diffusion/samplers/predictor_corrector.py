@@ -17,8 +17,10 @@ from fsdiff.spaces.bases import Basis
 class PredictorCorrector(Stepper):
     """Steps of ``sampler``, each followed by ``corrections`` Langevin steps at its end.
 
-    Song et al. (arXiv 2011.13456), Algorithm 1; their ratio of signal to noise, 0.16, is a
-    ``step_size`` of 2·0.16² ≈ 0.05.
+    Song et al. (arXiv 2011.13456), Algorithm 1. Their steps x + ε∇ log p + √(2ε) z, Algorithms 4
+    and 5, have ε = 2(ρ‖z‖/‖∇ log p‖)² with ρ = 0.16, which where noise prevails is ½ a r² with a
+    ``step_size`` a = 4ρ² ≈ 0.1. The default is half of that: left to themselves, steps have a
+    variance that is too large by the factor 1/(1 − a/4).
     """
 
     sampler: Method = field(default_factory=DDIM)

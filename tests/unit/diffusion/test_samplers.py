@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from fsdiff.diffusion.exact import ExactDenoiser, gaussian
 from fsdiff.diffusion.processes.heat import HeatDissipation, StochasticHeat
 from fsdiff.diffusion.processes.linear_interpolant import LinearInterpolant
 from fsdiff.diffusion.processes.variance_exploding import VarianceExploding
@@ -27,9 +28,10 @@ from fsdiff.diffusion.samplers import (
     Multilevel,
     PredictorCorrector,
 )
-from fsdiff.diffusion.samplers.base import Run
+from fsdiff.diffusion.samplers.annealed_langevin import langevin
+from fsdiff.diffusion.samplers.base import Run, State, Step
 from fsdiff.diffusion.samplers.times import time_grid
-from fsdiff.measures.priors import Bessel, Laplacian
+from fsdiff.measures.priors import Bessel, Laplacian, Standard
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 
 N = 8
@@ -214,6 +216,35 @@ def corrected(problem, variance, t, corrections):
     for _ in range(corrections):
         variance = factor**2 * variance + 0.3 * problem.r(t) ** 2 * problem.noise
     return variance
+
+
+def step_of_white_noise(n):
+    """A step to where there is hardly more than white noise, and a state there."""
+    data = gaussian(CosineBasis(2), Bessel(power=2.0))
+    noise = Standard(reference_resolution=n)  # nodes are N(0, 1)
+    exact = ExactDenoiser(data, noise=noise, process=VarianceExploding())
+    run = Run(exact, n, 0, torch.float64, torch.device("cpu"))
+    marginal = run.marginal(1.0, n)
+    return Step(run, 3, n, None, marginal, marginal), State((0,), run.gaussian((0,), 1.0, n))
+
+
+def test_a_published_ratio_of_signal_to_noise_is_a_step_size():
+    """x + ε∇ log p + √(2ε) z with ε = 2(ρ‖z‖/‖∇ log p‖)² has a step size of 4ρ²."""
+    ratio, (step, state) = 0.16, step_of_white_noise(32)
+    x, z = state.fields, step.noise(state, 0)
+    score = step.run.denoiser.estimate(x, step.then).score
+    epsilon = 2 * (ratio * z.norm() / score.norm()) ** 2
+    expected = epsilon * score + (2 * epsilon).sqrt() * z
+    langevin(step, 1, 4 * ratio**2)(state)
+    assert float((state.fields - x - expected).norm() / expected.norm()) < 0.05
+
+
+def test_langevin_steps_by_themselves_have_a_variance_that_is_too_large():
+    """By the factor 1/(1 − a/4); 1024 nodes tell it to five per cent."""
+    step, state = step_of_white_noise(32)
+    langevin(step, 40, 1.0)(state)
+    variance = state.fields.square().mean() / step.then.noise_scale.square()
+    assert float(variance) == pytest.approx(4 / 3, rel=0.12)
 
 
 def test_annealed_langevin_is_its_recursion(problem, tools):
