@@ -1,13 +1,15 @@
-"""How vorticity moves between scales: a third moment, which no Gaussian field has."""
+"""Flows by their vorticity: how much of it there is, and how it moves between scales."""
 
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fsdiff.metrics.base import Metric
+from fsdiff.metrics.densities import sorted_values, wasserstein_1
 from fsdiff.metrics.fields import blocks
 from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
@@ -24,9 +26,9 @@ class EnstrophyFlux(Metric):
     learned the spectrum has an error of one.
 
     Returns ``enstrophy_flux_error``, ‖Π − Π_reference‖/‖Π_reference‖ over the shells that the grid
-    resolves whole, averaged over channels, and the largest |Π| over K, ``enstrophy_flux`` of the
-    samples and ``enstrophy_flux_reference``. Third moments need many fields: compare with the
-    number of two sets of real data.
+    resolves whole, averaged over channels that have any flux, and the largest |Π| over K,
+    ``enstrophy_flux`` of the samples and ``enstrophy_flux_reference``. Third moments need many
+    fields: compare with the number of two sets of real data.
     """
 
     continued: ClassVar[bool] = True
@@ -43,22 +45,87 @@ class EnstrophyFlux(Metric):
 
     def check_grid(self, basis: Basis, n: int) -> None:
         """Refuse fields of which no flow is made."""
-        if basis.dimension != 2 or not basis.periodic or any(axis.held for axis in basis.axes):
-            raise ValueError(
-                "is that of flows in a periodic plane; use others for other fields, and for "
-                "functions of time"
-            )
-        if min(basis.grid(n)) < 3:
-            raise ValueError("needs a wave along each axis; use 3 nodes or more")
+        check_plane(basis, n)
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The comparison of two sets of fields (N, channels, *grid)."""
         self.check(samples, reference, basis)
         found, expected = enstrophy_flux(samples, basis), enstrophy_flux(reference, basis)
-        error = (found - expected).norm(dim=1) / expected.norm(dim=1)
+        error, size = (found - expected).norm(dim=1), expected.norm(dim=1)
+        error = torch.where(size > 0, error / size, torch.nan).nanmean()
         largest = (flux.abs().amax(1) for flux in (found, expected))
-        values = map(float, (error.mean(), *(size.mean() for size in largest)))
+        values = map(float, (error, *(size.mean() for size in largest)))
         return dict(zip(self.results, values, strict=True))
+
+
+@dataclass(frozen=True)
+class Enstrophy(Metric):
+    """The laws of a flow's enstrophy ½⟨ω²⟩ and palinstrophy ½⟨|∇ω|²⟩, means over the plane.
+
+    Their means are second moments; how much they vary from flow to flow is not.
+
+    Returns ``enstrophy_w1`` and ``palinstrophy_w1``, Wasserstein-1 distances over the mean of the
+    reference, averaged over channels that have any.
+    """
+
+    continued: ClassVar[bool] = True
+    kind: Literal["enstrophy"] = "enstrophy"
+    words = (
+        Words("enstrophy_w1", "enstrophy, W₁", "structure"),
+        Words("palinstrophy_w1", "palinstrophy, W₁", "structure"),
+    )
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """Two distances."""
+        return "enstrophy_w1", "palinstrophy_w1"
+
+    def check_grid(self, basis: Basis, n: int) -> None:
+        """Refuse fields of which no flow is made."""
+        check_plane(basis, n)
+
+    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
+        """The distances of two sets of fields (N, channels, *grid)."""
+        self.check(samples, reference, basis)
+        pairs = zip(enstrophies(samples, basis), enstrophies(reference, basis), strict=True)
+        return {name: _relative(*pair) for name, pair in zip(self.results, pairs, strict=True)}
+
+
+def check_plane(basis: Basis, n: int) -> None:
+    """Raise ValueError for fields that are no flows in a periodic plane."""
+    if basis.dimension != 2 or not basis.periodic or any(axis.held for axis in basis.axes):
+        raise ValueError(
+            "is that of flows in a periodic plane; use others for other fields, and for "
+            "functions of time"
+        )
+    if min(basis.grid(n)) < 3:
+        raise ValueError("needs a wave along each axis; use 3 nodes or more")
+
+
+def enstrophies(fields: Tensor, basis: Basis) -> tuple[Tensor, Tensor]:
+    """½⟨ω²⟩ and ½⟨|∇ω|²⟩ of vorticity fields (N, channels, *grid), (N, channels), float64.
+
+    Fourier Nyquist modes are no part of them.
+    """
+    axes = basis.grid_axes()
+    squared = basis.omega_squared(basis.resolution(fields)).to(fields.device)
+    found = []
+    for block in blocks(fields):
+        energy = basis.energy(block)
+        found.append(torch.stack([energy.sum(axes), (squared * energy).sum(axes)]) / 2)
+    enstrophy, palinstrophy = torch.cat(found, 1)
+    return enstrophy, palinstrophy
+
+
+def _relative(found: Tensor, expected: Tensor) -> float:
+    """W₁ over the mean of what is expected, averaged over channels that have any."""
+    pairs = zip(found.unbind(1), expected.unbind(1), strict=True)
+    distances = [
+        wasserstein_1(sorted_values([x]), sorted_values([y])) / float(y.mean())
+        for x, y in pairs
+        if float(y.mean()) > 0
+    ]
+    return float(np.mean(distances)) if distances else math.nan
 
 
 def enstrophy_flux(fields: Tensor, basis: Basis) -> Tensor:

@@ -44,7 +44,7 @@ def evaluate(
                 )
             owner[key] = name
             if math.isnan(value) and not key.endswith("_reference"):
-                logger.warning("metric '%s' gives no %s: fields are constant", name, key)
+                logger.warning("metric '%s' gives no %s: fields have none", name, key)
                 continue
             if not math.isfinite(value):
                 raise ValueError(

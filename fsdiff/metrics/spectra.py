@@ -13,6 +13,9 @@ from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.shells import shell_energy, whole_shells
 
+MOST_OCTAVES = 14
+"""Those of the finest grid."""
+
 UNEVEN = 1e-3
 """Deviation of the shares of nodes that is put down to rounding."""
 
@@ -28,17 +31,34 @@ class SpectrumError(Metric):
     below it, whose ratios would otherwise outweigh all that can be seen.
 
     Returns ``log_spectrum_error``, natural logarithm; |ln c²| for samples c times the reference.
+    With ``octaves`` there are as many further errors, ``log_spectrum_error_1``,
+    ``log_spectrum_error_2``, ``log_spectrum_error_4`` and so on, each over the shells k … 2k − 1
+    from the one that it names, as far as the grid resolves them.
     """
 
     negligible: Annotated[float, Field(gt=0, lt=1)] = 1e-8
+    octaves: Annotated[int, Field(ge=0, le=MOST_OCTAVES)] = 0
     continued: ClassVar[bool] = True
     kind: Literal["spectrum"] = "spectrum"
-    words = (Words("log_spectrum_error", "log-spectrum error", "whole field"),)
+
+    @property
+    def words(self) -> tuple[Words, ...]:
+        """Errors."""
+        octaves = [(name, f"{k} ≤ k < {2 * k}") for name, k in self._octaves]
+        named = [("log_spectrum_error", "log-spectrum error")]
+        named += [(name, f"log-spectrum error, {shells}") for name, shells in octaves]
+        return tuple(Words(name, title, "whole field") for name, title in named)
 
     @property
     def results(self) -> tuple[str, ...]:
-        """An error."""
-        return ("log_spectrum_error",)
+        """Errors."""
+        return ("log_spectrum_error", *(name for name, _ in self._octaves))
+
+    @property
+    def _octaves(self) -> list[tuple[str, int]]:
+        """What errors of octaves are called, and their first shells."""
+        first = [2**octave for octave in range(self.octaves)]
+        return [(f"log_spectrum_error_{k}", k) for k in first]
 
     def check_grid(self, basis: Basis, n: int) -> None:
         """Refuse grids without a mode."""
@@ -55,7 +75,9 @@ class SpectrumError(Metric):
         floor = (self.negligible * expected.sum(1, keepdim=True)).clamp(min=smallest)
         ratio = torch.log(energy.maximum(floor) / expected.maximum(floor))
         whole = ratio[:, k <= whole_shells(basis.resolution(samples), basis)]
-        return {"log_spectrum_error": float(whole.square().mean().sqrt())}
+        shells = [("log_spectrum_error", whole)]
+        shells += [(name, whole[:, k : 2 * k]) for name, k in self._octaves]
+        return {name: float(part.square().mean().sqrt()) for name, part in shells if part.shape[1]}
 
 
 @dataclass(frozen=True)

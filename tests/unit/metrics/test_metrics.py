@@ -14,7 +14,7 @@ from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis, SineBasis
 # What is tested here are measures of any fields; these are of two channels, of flows, shapes and
 # curves, of training fields or of what networks see, and are tested beside their closed forms.
 OF_PHASES = ("circular_moments", "modulus_error", "phase_gradient", "residues")
-OF_THE_PLANE = ("enstrophy_flux", "published_vorticity", "topology")
+OF_THE_PLANE = ("enstrophy", "enstrophy_flux", "published_vorticity", "topology")
 OF_CLASSES = tuple(kind for kind in kinds("metrics") if find("metrics", kind).classified)
 OF_PICTURES = ("frechet_efficientnet", "frechet_inception")
 OTHERS = (*OF_PHASES, *OF_THE_PLANE, *OF_CLASSES, *OF_PICTURES)

@@ -99,6 +99,24 @@ def test_roundoff_in_empty_shells_is_no_error_but_energy_there_is(basis):
 
 
 @pytest.mark.parametrize("basis", BASES, ids=str)
+def test_octaves_have_the_errors_of_their_own_shells(basis):
+    """Shells 4 … 7 are twice too large; of the octave from 8 on a coarse grid resolves none."""
+    u = random_fields(4, 24, 0)
+    measure = SpectrumError(octaves=4)
+    wrong = (basis.wavenumber(24) - 5.5).abs() < 2
+    changed = basis.multiply(u, torch.where(wrong, 2.0, 1.0))
+    row = measure(changed, u, basis)
+    assert tuple(row) == measure.results
+    alike = {f"log_spectrum_error_{k}": pytest.approx(0, abs=1e-9) for k in (1, 2, 8)}
+    expected = {"log_spectrum_error_4": pytest.approx(math.log(4))}
+    assert row == {"log_spectrum_error": row["log_spectrum_error"]} | alike | expected
+    coarse = measure(random_fields(4, 8, 0), random_fields(4, 8, 1), basis)
+    assert set(measure.results) - set(coarse) == {"log_spectrum_error_8"} | (
+        {"log_spectrum_error_4"} if isinstance(basis, FourierBasis) else set()
+    )
+
+
+@pytest.mark.parametrize("basis", BASES, ids=str)
 def test_one_wrong_shell_counts_by_its_share(basis):
     u = random_fields(4, 15, 0)
     at_shell = (basis.wavenumber(15) - 3).abs() < 0.5

@@ -1,4 +1,4 @@
-"""Enstrophy flux: zero for Gaussian laws, in closed form for few waves; and published measures."""
+"""Enstrophy, and its flux, zero for Gaussian laws, in closed form for waves; published measures."""
 
 import math
 
@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from fsdiff.measures.initial import PowerLawField
-from fsdiff.metrics.enstrophy import EnstrophyFlux, enstrophy_flux, transfer
+from fsdiff.metrics.enstrophy import (
+    Enstrophy,
+    EnstrophyFlux,
+    enstrophies,
+    enstrophy_flux,
+    transfer,
+)
+from fsdiff.metrics.evaluate import evaluate
 from fsdiff.metrics.published_vorticity import PublishedVorticity, unordered_spectrum
 from fsdiff.pde.navier_stokes import NavierStokes
 from fsdiff.spaces.axes import Axis
@@ -111,9 +118,41 @@ def test_the_error_of_fields_without_flux_is_one():
     assert EnstrophyFlux()(reference, reference, BASIS)["enstrophy_flux_error"] == 0
 
 
-def test_other_fields_are_refused():
+def test_channels_without_flux_have_no_error_of_it(caplog):
+    reference, still = waves(N, *TRIAD), torch.zeros(1, 1, N, N, dtype=torch.float64)
+    both = EnstrophyFlux()(torch.cat([reference] * 2, 1), torch.cat([reference, still], 1), BASIS)
+    assert both["enstrophy_flux_error"] == 0
+    row = evaluate({"flux": EnstrophyFlux()}, reference, still, BASIS)
+    assert "enstrophy_flux_error" not in row
+    assert row["enstrophy_flux"] > 0
+    assert "metric 'flux' gives no enstrophy_flux_error" in caplog.text
+
+
+def test_enstrophies_of_waves():
+    """½⟨ω²⟩ = Σ a²/4 and ½⟨|∇ω|²⟩ = Σ (2πk)² a²/4, on every grid."""
+    squares = [(a**2 / 4, 4 * math.pi**2 * (q**2 + p**2)) for a, q, p, _ in TRIAD]
+    expected = [sum(a for a, _ in squares), sum(a * k for a, k in squares)]
+    for n in (12, N):
+        found = [float(values) for values in enstrophies(waves(n, *TRIAD), BASIS)]
+        assert found == pytest.approx(expected)
+
+
+def test_enstrophies_that_are_quadrupled_are_three_means_away():
+    fields = gaussian(5)
+    row = Enstrophy()(2 * fields, fields, BASIS)
+    assert row == pytest.approx({"enstrophy_w1": 3.0, "palinstrophy_w1": 3.0})
+    # Halves of twice and of no enstrophy have the same mean: they are one mean away from it.
+    one = waves(N, *TRIAD)
+    apart = torch.cat([2**0.5 * one, 0 * one])
+    row = Enstrophy()(apart, torch.cat([one, one]), BASIS)
+    assert row == pytest.approx({"enstrophy_w1": 1.0, "palinstrophy_w1": 1.0})
+    assert math.isnan(Enstrophy()(one, 0 * one, BASIS)["enstrophy_w1"])
+
+
+@pytest.mark.parametrize("metric", [EnstrophyFlux(), Enstrophy()], ids=lambda metric: metric.kind)
+def test_other_fields_are_refused(metric):
     with pytest.raises(ValueError, match="flows in a periodic plane"):
-        EnstrophyFlux().check_grid(CosineBasis(), 16)
+        metric.check_grid(CosineBasis(), 16)
 
 
 # Published measures

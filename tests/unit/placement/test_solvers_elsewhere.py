@@ -108,7 +108,7 @@ ANYWHERE = [
 def test_measures(kind):
     metric = build("metrics", {"kind": kind, **QUICK.get(kind, {})})
     # Flows have a plane of their own, without gaps.
-    flow = kind == "enstrophy_flux"
+    flow = kind in ("enstrophy", "enstrophy_flux")
     basis = FourierBasis(2) if flow else CosineBasis(2)
     samples, reference = smooth(basis, 2, 20).split(10)
     mask = torch.ones(2, N, N, dtype=torch.bool)

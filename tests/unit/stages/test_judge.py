@@ -17,7 +17,7 @@ from fsdiff.stages.judge import Judge, channels_of
 BASIS, N = CosineBasis(), 16
 QUICK = {"sliced_wasserstein": {"projections": 100}}
 QUICK["patch_sliced_wasserstein"] = {"divisions": 4, "points": 4, "projections": 50}
-APART = ("two_sample_tests", "classifier_test", "enstrophy_flux", "memorisation")
+APART = ("two_sample_tests", "classifier_test", "enstrophy", "enstrophy_flux", "memorisation")
 """What the first two say is no distance: shares and areas; others are of flows, or of training."""
 APART += ("frechet_efficientnet", "frechet_inception")
 MEASURES = {kind: find("metrics", kind) for kind in kinds("metrics") if kind not in APART}
