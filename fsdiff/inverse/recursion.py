@@ -83,6 +83,12 @@ class UnitNormals(Run):
         normals[inside, own[inside]] = 1.0
         return normals
 
+    def normals(self, indices: Sequence[int], count: int, *stream: int) -> Tensor:
+        """The first of those of a slot, which are to be no more than a field is made of."""
+        if count > self.size:
+            raise ValueError(f"{count} normals are drawn, and fields are made of {self.size}")
+        return self.unit(indices, *stream)[:, :count]
+
     def _coloured(self, indices: Sequence[int], symbol: Tensor, n: int, *stream: int) -> Tensor:
         basis, unit = self.law.basis, self.unit(indices, *stream)
         normals = unit.view(len(indices), self.law.channels, -1)[..., : basis.size(n)]

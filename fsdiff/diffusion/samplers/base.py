@@ -26,6 +26,7 @@ from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.diffusion.samplers.times import Spacing, Steps, time_grid
 from fsdiff.measures.priors.spectral import white_noise
+from fsdiff.randomness import normals
 from fsdiff.spaces.bases import Basis
 from fsdiff.streams import Stream
 from fsdiff.threads import side_by_side, single_thread
@@ -84,6 +85,10 @@ class Run:
         """ζ ~ N(0, Q), a function of (seed, index, stream), the same on every grid."""
         symbol = self.law.noise_spectrum(n).sqrt()
         return self._coloured(state.indices, symbol, n, Stream.SAMPLER_STEP, *stream)
+
+    def normals(self, indices: Sequence[int], count: int, *stream: int) -> Tensor:
+        """As many independent N(0, 1) numbers of each sample, (len(indices), count), float64."""
+        return torch.from_numpy(normals(self.seed, indices, (count,), *stream))
 
     def gaussian(self, indices: Sequence[int], t: float, n: int) -> Tensor:
         """N(0, M C M + R Q R) with C the covariance of the data: X_t, were the data Gaussian.

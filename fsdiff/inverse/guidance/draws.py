@@ -7,7 +7,6 @@ from fsdiff.diffusion.samplers.base import Run, State
 from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.base import Question
 from fsdiff.inverse.guidance.problem import Covariance, wiener_covariance
-from fsdiff.randomness import normals
 from fsdiff.streams import Stream
 
 
@@ -47,5 +46,5 @@ def noise_of(run: Run, device: torch.device) -> Tensor:
 def data_noise(run: Run, state: State, question: Question, *step: int) -> Tensor:
     """N(0, Γ) data (batch, size), Γ that of the grid."""
     problem = question.problem
-    drawn = normals(run.seed, state.indices, (problem.size,), Stream.POSTERIOR, *step)
-    return problem.colour(torch.from_numpy(drawn).to(question.fields.device), question.n)
+    drawn = run.normals(state.indices, problem.size, Stream.POSTERIOR, *step)
+    return problem.colour(drawn.to(question.fields.device), question.n)

@@ -7,7 +7,7 @@ import torch
 from fsdiff.diffusion.exact import ExactDenoiser, mixture
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.samplers import AdaptiveHeun, DPMSolver
-from fsdiff.inverse.guidance import daps, draws
+from fsdiff.inverse.guidance import daps
 from fsdiff.inverse.guidance.daps import DecoupledAnnealing
 from fsdiff.inverse.guidance.problem import Problem
 from fsdiff.inverse.guidance.smc import ParticleSystems, TwistedSMC
@@ -25,19 +25,10 @@ def kind(guidance):
     return guidance.kind
 
 
-def unit_noise(run, state, question, *step):
-    """Noise of data as one more slot of ``law_of_samples``."""
-    white = run.unit(state.indices, -1, *step)[:, : question.problem.size]
-    return question.problem.colour(white, question.n)
-
-
 @pytest.mark.parametrize("zero_mean", [False, True], ids=["", "zero_mean"])
 @pytest.mark.parametrize("steps", [2, 5])
 @pytest.mark.parametrize("basis", [CosineBasis(1), FourierBasis(1)], ids=["cosine", "fourier"])
-def test_decoupled_annealing_is_exact_for_any_number_of_levels(
-    problem, monkeypatch, basis, steps, zero_mean
-):
-    monkeypatch.setattr(draws, "data_noise", unit_noise)
+def test_decoupled_annealing_is_exact_for_any_number_of_levels(problem, basis, steps, zero_mean):
     gaussian, n = problem(basis, zero_mean=zero_mean), 15
     y = gaussian.data_of_a_draw(SENSORS, n)
     observed = Problem(gaussian.denoiser.law, SENSORS)

@@ -125,7 +125,7 @@ def change(problem, guidance):
 
 
 def test_dps_and_pigdm_are_biased(problem):
-    """Their laws are not the posterior: tabulated in docs/benchmarks/guidance.md."""
+    """Their laws are not the posterior: docs/benchmarks/guidance.md has a table of errors."""
     gaussian = problem(CosineBasis(1))
     y = gaussian.data_of_a_draw(SENSORS, 32)
     exact = gaussian.posterior(SENSORS, y, 32)

@@ -14,7 +14,6 @@ from fsdiff.diffusion.processes.heat import StochasticHeat
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.samplers import DPMSolver
 from fsdiff.inverse.conditions.kriging import Kriging
-from fsdiff.inverse.guidance import draws
 from fsdiff.inverse.guidance.daps import DecoupledAnnealing
 from fsdiff.inverse.guidance.problem import Problem
 from fsdiff.inverse.guidance.smc import TwistedSMC
@@ -160,16 +159,9 @@ def test_the_guided_estimate_is_the_conditional_mean(basis):
     )
 
 
-def unit_noise(run, state, question, *step):
-    """Noise of data as one more slot of ``law_of_samples``."""
-    white = run.unit(state.indices, -1, *step)[:, : question.problem.size]
-    return question.problem.colour(white, question.n)
-
-
 @pytest.mark.parametrize("process", [VariancePreserving(), StochasticHeat(length=0.05)])
 @pytest.mark.parametrize("steps", [2, 5])
-def test_decoupled_annealing_draws_all_channels_exactly(monkeypatch, basis, process, steps):
-    monkeypatch.setattr(draws, "data_noise", unit_noise)
+def test_decoupled_annealing_draws_all_channels_exactly(basis, process, steps):
     channels = Channels(basis, process)
     y = channels.data_of_a_draw(SENSORS)
     problem = Problem(channels.law, SENSORS)
