@@ -25,6 +25,7 @@ from fsdiff.diffusion.exact import ExactDenoiser, gaussian
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.predictions import Wiener
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
+from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.inverse.guidance.base import Guidance
 from fsdiff.inverse.guidance.daps import DecoupledAnnealing
@@ -97,7 +98,8 @@ def errors(few: int, more: int) -> str:
     def compared(guidance: Guidance, steps: int, n: int) -> list[str]:
         made = guidance.conditional(exact, problem, y, DPMSolver(steps=steps))
         assert isinstance(made, partial)
-        found = law_of_samples(made.func, *made.args, n)
+        assert isinstance(made.func, Sampler)
+        found = law_of_samples(made.func, made.args[0], n)
         units = torch.eye(n, dtype=torch.float64)
         prior = Normal(units[0] * 0, n * basis.multiply(units, data.covariance(n)[0]))
         matrix = sensors.on(basis, 1, n).forward(units[:, None]).T

@@ -19,7 +19,7 @@ from fsdiff.reports import tables
 from fsdiff.study import load
 
 N = 16
-NETWORKS = {
+NETWORKS: dict[str, dict[str, Any]] = {
     "fno": {"width": 4, "modes": 3, "layers": 1, "projection": 4},
     "uno": {"width": 4, "modes": [3, 2, 2]},
 }
@@ -170,6 +170,7 @@ def test_it_goes_from_data_to_its_page(finished_study: Checkout) -> None:
     if study.posteriors:
         rows = tables.read(finished_study.root / "results/posteriors.csv")
         check(rows[rows["row"] == "posterior"], study.posteriors, "posterior", ("coverage_90",))
+        assert study.page
         assert all(target.statement in page for target in study.page.targets)
         return
     rows = tables.read(finished_study.root / "results/summary.csv")
