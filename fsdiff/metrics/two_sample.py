@@ -39,11 +39,12 @@ EXPLAINED = 0.95
 
 
 class Rate(NamedTuple):
-    """A share of tests and its exact 95 % interval."""
+    """A share of tests, its exact 95 % interval, and how many tests there are."""
 
     value: float
     low: float
     high: float
+    tests: int
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class TwoSampleTests(Metric):
     that reject nothing, up to 31 % may.
 
     Returns, for each of ``kernels`` and ``sizes``, ``rejection_KERNEL_SIZE`` with the ends of its
-    exact binomial interval, ``…_low`` and ``…_high``.
+    exact binomial interval, ``…_low`` and ``…_high``, and the number of tests, ``…_tests``.
     """
 
     sizes: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = (10,)
@@ -116,14 +117,14 @@ class TwoSampleTests(Metric):
         return row
 
 
-def _names(kernel: Kernel, size: int) -> tuple[str, str, str]:
+def _names(kernel: Kernel, size: int) -> tuple[str, ...]:
     name = f"rejection_{kernel}_{size}"
-    return name, f"{name}_low", f"{name}_high"
+    return name, f"{name}_low", f"{name}_high", f"{name}_tests"
 
 
-def _titles(kernel: Kernel, size: int) -> tuple[str, str, str]:
+def _titles(kernel: Kernel, size: int) -> tuple[str, ...]:
     title = f"rejected, {size} fields, {kernel} kernel"
-    return title, f"{title}, at least", f"{title}, at most"
+    return title, f"{title}, at least", f"{title}, at most", f"{title}, of so many tests"
 
 
 def rejected(
@@ -164,9 +165,8 @@ def rejected(
 
 def rejection_rate(rejected: Tensor) -> Rate:
     """The share of tests that reject."""
-    return Rate(
-        float(rejected.double().mean()), *exact_interval(int(rejected.sum()), len(rejected))
-    )
+    share, count = float(rejected.double().mean()), len(rejected)
+    return Rate(share, *exact_interval(int(rejected.sum()), count), count)
 
 
 def exact_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, FiniteFloat, PositiveInt
 
+from fsdiff.metrics.results import parsed
 from fsdiff.reports.findings import select
 from fsdiff.reports.intervals import MOST_SEEDS, Estimate, Values, Verdict, mean, p_value, ratio
 from fsdiff.reports.labels import REFERENCES
@@ -37,7 +38,8 @@ class Claim:
     each of them, at the same resolution or at ``against_resolution``, of the same metric or of
     ``against_metric``. ``real``, ``surrogate`` and ``white_noise`` are the references of the data
     set where no experiment is called so, of as many fields: the mean over divisions of the data, of
-    sizes where a number may have either sign; the interval has the scatter of the experiment alone.
+    sizes where a number has either sign; values are compared, not their deviations from a target,
+    and the interval has the scatter of the experiment alone.
     With ``epoch`` it is about samples during training, after an epoch of the finest level, or about
     the ``best`` of them. It holds if the number, or every ratio, is from ``at_least`` to
     ``at_most``. What cannot be checked has a reason in ``not_checkable`` instead.
@@ -181,7 +183,7 @@ def _judge_analysis(claim: Claim, metric: str, analysis: str, results: Results) 
 
 def _alone(metric: str, own: Values) -> Estimate:
     """The mean of numbers; p-values combine otherwise."""
-    return (p_value if metric.endswith("p_value") else mean)(metric, own)
+    return (p_value if parsed(metric)[0].endswith("p_value") else mean)(metric, own)
 
 
 def _of_analysis(result: "xr.Dataset", metric: str, at: Mapping[str, str | int | float]) -> Values:
@@ -220,18 +222,24 @@ def _combined(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> F
     elif any(np.isnan(estimate.low) for estimate in estimates):
         reason = f"it {holds} here, but {seeds} seeds with the same outcome may be so by chance"
     else:
-        reason = f"it {holds} on average, but the scatter of {seeds} seeds leaves both possible"
-        reason += f": {_needed(estimates, bounds)} would decide it"
+        still_open = [one for one in estimates if one.verdict(bounds) == "not checkable"]
+        of_tests = all(one.limited_by_tests for one in still_open)
+        what = (
+            f"so few tests of {seeds} seeds leave"
+            if of_tests
+            else f"the scatter of {seeds} seeds leaves"
+        )
+        reason = f"it {holds} on average, but {what} both possible"
+        reason += f": {_needed(still_open, bounds)} would decide it"
     return Finding("not checkable", estimates, reason)
 
 
-def _needed(estimates: tuple[Estimate, ...], bounds: tuple[float, float]) -> str:
+def _needed(still_open: Sequence[Estimate], bounds: tuple[float, float]) -> str:
     """About how many seeds all estimates that are open would need."""
-    still_open = [one for one in estimates if one.verdict(bounds) == "not checkable" and one.seeds]
-    count = max(one.seeds_to_decide(bounds) for one in still_open)
+    count = max(one.seeds_to_decide(bounds) for one in still_open if one.seeds)
     if count > MOST_SEEDS:
-        return f"more than {MOST_SEEDS}"
-    return f"about {float(f'{count:.2g}'):.0f}"
+        return f"more than {MOST_SEEDS} seeds"
+    return f"about {float(f'{count:.2g}'):.0f} seeds"
 
 
 def _after(
@@ -271,11 +279,15 @@ def _values(
         raise LookupError(f"{what} for {wrong} of {len(values)} seeds")
     if metric in COUNTS and len(set(values)) == 1:
         return Values(values[:1])
-    ends = [f"{metric}_low", f"{metric}_high"]
+    key = parsed(metric)[0]
+    low, high, tests = (
+        f"{key}_{name}{metric.removeprefix(key)}" for name in ("low", "high", "tests")
+    )
     return Values(
         values,
         tuple(rows["seed"]),
-        rows[ends].to_numpy(float).T if set(ends) <= set(rows) else None,
+        ends=rows[[low, high]].to_numpy(float).T if {low, high} <= set(rows) else None,
+        tests=rows[tests].to_numpy(float) if tests in rows else None,
         single=bool((rows["row"] == "search").any()),
     )
 

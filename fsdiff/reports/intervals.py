@@ -13,10 +13,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
+from fsdiff.metrics.two_sample import exact_interval
+
 CONFIDENCE = 0.95
 
 MOST_SEEDS = 1000
 """Claims that more seeds would be needed for are as good as at their bound."""
+
+NO_RATIO = "what it is to be a ratio to may be zero or less"
 
 Verdict = Literal["reproduced", "not reproduced", "not checkable"]
 
@@ -26,6 +30,7 @@ class Estimate(NamedTuple):
 
     ``seeds`` are those of the least number of them that went into it, 0 where the interval is no
     matter of seeds. The interval of a ratio of positive numbers is symmetric in its logarithm.
+    ``of_tests`` is half of the interval that numbers leave which are known by tests of their own.
     """
 
     label: str
@@ -34,6 +39,7 @@ class Estimate(NamedTuple):
     high: float
     seeds: int
     logarithmic: bool = False
+    of_tests: float = 0.0
 
     def verdict(self, bounds: tuple[float, float]) -> Verdict:
         """Whether the number is certainly between the bounds, or certainly not."""
@@ -43,6 +49,11 @@ class Estimate(NamedTuple):
         if self.high < low or self.low > high:
             return "not reproduced"
         return "not checkable"
+
+    @property
+    def limited_by_tests(self) -> bool:
+        """Whether the interval is that of tests, and not of the scatter of seeds."""
+        return 0 < max(self.high - self.value, self.value - self.low) <= self.of_tests
 
     def seeds_to_decide(self, bounds: tuple[float, float]) -> float:
         """How many seeds would tell on which side of the bounds this value is, about.
@@ -57,7 +68,13 @@ class Estimate(NamedTuple):
         value, low, high, *ends = numbers
         distance = min(abs(value - end) for end in ends)
         counts = np.unique(np.geomspace(self.seeds, MOST_SEEDS, 400).astype(int))
-        halves = max(high - value, value - low) * _shrinkage(counts) / _shrinkage(self.seeds)
+        scatter = 0.0 if self.limited_by_tests else max(high - value, value - low)
+        # Intervals of shares that are none or all fall like 1/N.
+        power = 1.0 if self.value in (0.0, 1.0) else 0.5
+        halves = np.maximum(
+            scatter * _shrinkage(counts) / _shrinkage(self.seeds),
+            self.of_tests * (self.seeds / counts) ** power,
+        )
         return float(next(iter(counts[halves < distance]), np.inf))
 
 
@@ -65,14 +82,32 @@ class Estimate(NamedTuple):
 class Values:
     """A number for each of ``seeds``, or one that is exact where there are none.
 
-    ``ends`` (2, seed) are the intervals that each has by itself. Numbers are ``single`` outcomes
-    where seeds may agree by chance alone, such as the rank of the best of few candidates.
+    ``ends`` (2, seed) are the intervals that each has by itself, or numbers are shares of so many
+    independent ``tests`` each. Numbers are ``single`` outcomes where seeds may agree by chance
+    alone, such as the rank of the best of few candidates.
     """
 
     numbers: np.ndarray
     seeds: tuple[Hashable, ...] = ()
     ends: np.ndarray | None = None
+    tests: np.ndarray | None = None
     single: bool = False
+
+    def reach(self) -> tuple[float, float] | None:
+        """How far below and above the mean these intervals reach, taken together.
+
+        Clopper and Pearson's of all tests, or by the method of variance estimates recovery (Zou and
+        Donner, Statistics in Medicine 27, 2008). None where there are none.
+        """
+        if self.tests is not None:
+            trials = int(self.tests.sum())
+            low, high = exact_interval(round(float(self.numbers @ self.tests)), trials)
+            value = float(self.numbers @ self.tests) / trials
+            return value - low, high - value
+        if self.ends is None:
+            return None
+        below, above = np.sqrt(np.square(self.ends - self.numbers).sum(1)) / len(self.numbers)
+        return float(below), float(above)
 
     def with_numbers(self, numbers: np.ndarray) -> "Values":
         """Others of the same seeds."""
@@ -82,27 +117,32 @@ class Values:
 def mean(label: str, values: Values) -> Estimate:
     """The mean over seeds with Student's interval.
 
-    Where numbers have intervals of their own, theirs for the mean is the least that it can be
-    (the method of variance estimates recovery: Zou and Donner, Statistics in Medicine 27, 2008),
-    and it does not leave the range of them all.
+    Where numbers have intervals of their own, theirs for the mean is the least that it can be, and
+    it does not leave [0, 1] where they do not.
     """
-    value, half = float(values.numbers.mean()), _half_width([values])
-    low, high = value - half, value + half
-    if values.ends is not None and values.seeds:
-        reach = np.sqrt(np.square(values.ends - values.numbers).sum(1)) / len(values.numbers)
-        low = float(np.maximum(np.minimum(low, value - reach[0]), values.ends[0].min()))
-        high = float(np.minimum(np.maximum(high, value + reach[1]), values.ends[1].max()))
-    return Estimate(label, value, low, high, len(values.seeds))
+    value, half, seeds = float(values.numbers.mean()), _half_width([values]), len(values.seeds)
+    reach = values.reach() if seeds else None
+    if reach is None:
+        return Estimate(label, value, value - half, value + half, seeds)
+    low, high = (
+        value + sign * np.maximum(half, own) for sign, own in zip((-1, 1), reach, strict=True)
+    )
+    if values.ends is None or (values.ends.min() >= 0 and values.ends.max() <= 1):
+        low, high = np.maximum(low, 0.0), np.minimum(high, 1.0)
+    return Estimate(label, value, float(low), float(high), seeds, of_tests=max(reach))
 
 
 def p_value(label: str, values: Values) -> Estimate:
     """Twice the mean of p-values, which is one for all seeds together, however they depend.
 
-    Rüschendorf, Annals of Statistics 10 (1982); Vovk and Wang, Biometrika 107 (2020).
+    Rüschendorf, Annals of Statistics 10 (1982); Vovk and Wang, Biometrika 107 (2020). That of one
+    seed says nothing about others.
     """
-    many = len(values.numbers) > 1
-    value = min(1.0, (2 if many else 1) * float(values.numbers.mean()))
-    return Estimate(f"2 × mean of {label}" if many else label, value, value, value, 0)
+    value, seeds = float(values.numbers.mean()), len(values.seeds)
+    if seeds == 1:
+        return Estimate(label, value, float("nan"), float("nan"), seeds)
+    value = min(1.0, 2 * value) if seeds else value
+    return Estimate(f"2 × mean of {label}" if seeds else label, value, value, value, seeds)
 
 
 def ratio(label: str, own: Values, others: Values) -> Estimate:
@@ -171,15 +211,17 @@ def _fieller(own: Values, others: Values) -> tuple[float, float, float]:
     """
     a, b = float(own.numbers.mean()), float(others.numbers.mean())
     counts = [len(values.seeds) for values in (own, others) if values.seeds]
+    if b <= 0:
+        raise LookupError(NO_RATIO)
     if counts and min(counts) < 2:
         return a / b, float("nan"), float("nan")
     s_a, s_b, s_ab = _variance_of_mean(own), _variance_of_mean(others), 0.0
     if _are_pairs(own, others):
         s_ab = float(np.cov(own.numbers, others.numbers)[0, 1]) / len(own.numbers)
     t = float(stdtrit(min(counts) - 1, (1 + CONFIDENCE) / 2)) if counts else 0.0
-    g = t**2 * s_b / b**2 if b > 0 else np.inf
+    g = t**2 * s_b / b**2
     if g >= 1:
-        raise LookupError("what it is to be a ratio to may be zero or less")
+        raise LookupError(NO_RATIO)
     r = a / b
     centre = (r - g * s_ab / s_b) / (1 - g) if s_b else r
     left = s_ab**2 / s_b if s_b else 0.0

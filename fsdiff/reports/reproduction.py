@@ -112,8 +112,10 @@ def _number(estimate: Estimate) -> str:
     interval = f"{estimate.low:.3g} to {estimate.high:.3g}"
     if np.isnan(estimate.low):
         interval = "one seed" if estimate.seeds < 2 else "in all seeds"
-    elif not estimate.seeds and estimate.low == estimate.high:
+    elif estimate.low == estimate.high and not estimate.seeds:
         interval = "exact"
+    elif estimate.label.endswith("p_value"):
+        return f"{markdown(estimate.label)}: {estimate.value:.3g}"
     return f"{markdown(estimate.label)}: {estimate.value:.3g} ({interval})"
 
 

@@ -78,7 +78,9 @@ def test_an_open_claim_says_how_many_seeds_would_decide_it(about):
     values = around(0.9, 0.25)
     of_others = rows("b", around(1.0, 1e-9))
     finding = judge(claim(**about), pd.DataFrame([*rows("a", values), *of_others]))
-    (needed,) = re.findall("leaves both possible: about ([0-9]+) would decide it", finding.reason)
+    (needed,) = re.findall(
+        "leaves both possible: about ([0-9]+) seeds would decide it", finding.reason
+    )
 
     def at(seeds):
         more = rows("a", repeated(values, seeds // 4)[:seeds])
@@ -91,7 +93,7 @@ def test_an_open_claim_says_how_many_seeds_would_decide_it(about):
 def test_a_claim_at_its_bound_is_decided_by_no_number_of_seeds():
     summary = pd.DataFrame(rows("a", around(1.0, 0.2)))
     reason = judge(claim(at_most=1.0), summary).reason
-    assert reason.endswith("leaves both possible: more than 1000 would decide it")
+    assert reason.endswith("leaves both possible: more than 1000 seeds would decide it")
 
 
 def test_one_seed_decides_nothing_but_its_number_is_shown():
@@ -272,15 +274,37 @@ def test_p_values_of_seeds_are_one_together():
     (estimate,) = finding.estimates
     assert estimate.label == "2 × mean of mmd_p_value"
     assert estimate.value == estimate.low == estimate.high == pytest.approx(0.028)
+    shown = page({"a": claim(at_most=1.0)}, {"a": finding}, [])
+    assert "2 × mean of mmd_p_value: 0.028 |" in shown
+    alone = judge(claim(metric="mmd_p_value", at_most=0.05), summary[:1])
+    assert alone.verdict == "not checkable"
+
+
+def test_results_of_a_channel_are_judged_like_those_of_all():
+    shares = pd.DataFrame(rows("a", [0.0, 0.0, 0.0], metric="rejected[u]"))
+    told = shares.assign(**{"rejected_low[u]": 0.0, "rejected_high[u]": 0.975})
+    assert judge(claim(metric="rejected[u]", at_most=0.3), told).verdict == "not checkable"
+    values = pd.DataFrame(rows("a", [0.01, 0.02], metric="mmd_p_value[u]"))
+    (estimate,) = judge(claim(metric="mmd_p_value[u]", at_most=0.05), values).estimates
+    assert estimate.value == pytest.approx(0.03)
+
+
+def test_a_ratio_of_one_seed_to_zero_is_none():
+    summary = pd.DataFrame([*rows("a", [1.0]), *rows("b", [0.0])])
+    finding = judge(claim(against=("b",), at_most=1.0), summary)
+    assert finding.reason == "what it is to be a ratio to may be zero or less"
 
 
 def test_shares_of_few_tests_are_known_no_better_than_these_tests_let_them_be():
     shares = pd.DataFrame(rows("a", [0.0, 0.0, 0.0], metric="rejected"))
-    told = shares.assign(rejected_low=0.0, rejected_high=0.975)  # one test in each seed
+    told = shares.assign(rejected_low=0.0, rejected_high=0.975, rejected_tests=1)
     few = claim(metric="rejected", at_most=0.3)
     assert judge(few, shares).verdict == "reproduced"
     assert judge(few, told).verdict == "not checkable"
-    many = shares.assign(rejected_low=0.0, rejected_high=0.06)
+    reason = judge(few, told).reason
+    assert reason.startswith("it holds on average, but so few tests of 3 seeds leave both possible")
+    assert "about 8 seeds" in reason  # eleven, of intervals that are not yet narrow
+    many = shares.assign(rejected_low=0.0, rejected_high=0.06, rejected_tests=60)
     assert judge(few, many).verdict == "reproduced"
 
 

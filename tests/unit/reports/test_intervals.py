@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_1samp, ttest_rel
+from scipy.stats import binomtest, ttest_1samp, ttest_rel
 
 from fsdiff.reports.intervals import Values, mean, ratio
 
@@ -49,12 +49,32 @@ def test_a_mean_of_numbers_that_are_known_by_themselves():
     assert (found.low, found.high) == pytest.approx((0.5 - reach, 0.5 + reach))
 
 
-def test_the_interval_of_a_share_stays_among_those_of_its_seeds():
-    ends = np.array([[0.0, 0.1, 0.0], [0.8, 1.0, 0.8]])
-    found = mean("share", of_seeds([0.0, 1.0, 0.0], seeds=(0, 1, 2), ends=ends))
+def test_seeds_that_scatter_more_than_their_intervals_have_students():
+    """Areas under curves, each known to 0.04; no interval leaves [0, 1]."""
+    values = np.array([0.55, 0.62, 0.70])
+    found = mean(
+        "auc", of_seeds(values, seeds=(0, 1, 2), ends=np.array([values - 0.04, values + 0.04]))
+    )
+    assert (found.low, found.high) == pytest.approx(ttest_1samp(values, 0).confidence_interval())
+    wide = np.array([0.0, 1.0, 0.0])
+    ends = np.array([[0.0, 0.2, 0.0], [0.8, 1.0, 0.8]])
+    found = mean("share", of_seeds(wide, seeds=(0, 1, 2), ends=ends))
     assert (found.low, found.high) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("ends", [None, np.array([[0.6], [0.8]])])
 def test_one_seed_does_not_say_how_others_scatter(ends):
     assert np.isnan(mean("auc", of_seeds([0.7], seeds=(0,), ends=ends)).low)
+
+
+def test_shares_of_tests_are_known_as_the_share_of_all_tests():
+    """Two seeds that reject 1 and 2 of 20 tests: three of 40 by Clopper and Pearson."""
+    values = of_seeds([0.05, 0.10], seeds=(0, 1), tests=np.array([20.0, 20.0]))
+    interval = binomtest(3, 40).proportion_ci(method="exact")
+    assert mean("share", values).high >= interval.high
+    assert values.reach() == pytest.approx((0.075 - interval.low, interval.high - 0.075))
+    none = mean("share", of_seeds([0.0, 0.0], seeds=(0, 1), tests=np.array([20.0, 20.0])))
+    assert (none.low, none.high) == pytest.approx((0, 1 - 0.025 ** (1 / 40)))
+    assert none.limited_by_tests
+    # Seventy-two tests without a rejection are what it takes for 0.05.
+    assert none.seeds_to_decide((-np.inf, 0.05)) == pytest.approx(72 / 20, abs=1)
