@@ -19,4 +19,7 @@ def generator(seed: int, *stream: int) -> np.random.Generator:
 
 def normals(seed: int, indices: Iterable[int], shape: tuple[int, ...], *stream: int) -> np.ndarray:
     """Independent N(0, 1) numbers for each sample index, shape (len(indices), *shape), float64."""
-    return np.stack([generator(seed, i, *stream).standard_normal(shape) for i in indices])
+    drawn = [generator(seed, i, *stream).standard_normal(shape) for i in indices]
+    if not drawn:
+        raise ValueError("indices: give one for each sample, such as range(4)")
+    return np.stack(drawn)

@@ -20,6 +20,7 @@ from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.diffusion.time_sampling import Spectral, TimeSampling
 from fsdiff.errors import Error
+from fsdiff.interface.fields import with_nan
 from fsdiff.interface.model import Model
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.methods import models
@@ -28,6 +29,7 @@ from fsdiff.methods.weights import initialised
 from fsdiff.networks.base import Network
 from fsdiff.parts import described
 from fsdiff.spaces.basis import Basis
+from fsdiff.stages.labels import coordinates_along
 
 if TYPE_CHECKING:
     from fsdiff.inverse.conditions.base import Condition, Conditioning
@@ -106,7 +108,8 @@ class Diffusion(Model):
         if guidance is not None:
             if observed is None or condition is not None:
                 raise ValueError("guidance leads to data: give observed=(observation, data) alone")
-            return self._guided(guidance, sampler, *self._observed(observed), n, seed)(indices)
+            draw = self._guided(guidance, sampler, *self._observed(observed), n, seed)
+            return self._drawn(draw, indices)
         if observed is not None:
             if self.condition is None:
                 raise ValueError(
@@ -124,13 +127,12 @@ class Diffusion(Model):
         about, basis = self.fitted.description["data"], self.basis
         own = basis.axis_nodes(self.fitted.statistics.resolution)
         nodes = [
-            np.asarray(axis.get("values") or along * axis["scale"] + axis["start"])
-            for axis, along in zip(about["axes"], own, strict=True)
+            coordinates_along(axis, along) for axis, along in zip(about["axes"], own, strict=True)
         ]
         observation = observation.named(about["channels"]).placed(nodes, basis)
         if isinstance(data, Tensor):
             return observation, data.detach().double()
-        return observation, torch.from_numpy(np.array(data, np.float64))
+        return observation, torch.from_numpy(with_nan(data).astype(np.float64))
 
     def _guided(
         self,

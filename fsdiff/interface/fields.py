@@ -10,6 +10,8 @@ from torch import Tensor
 
 from fsdiff.data.fitting import fit, transforms_in
 from fsdiff.data.masking import with_mask
+from fsdiff.data.sources.coordinates import NUMBERS, UNEVEN
+from fsdiff.data.storage import grid_axes
 from fsdiff.data.transforms import Transform, Transforms
 from fsdiff.parts import described
 from fsdiff.spaces.basis import Basis
@@ -24,21 +26,25 @@ def labelled(fields: Fields, basis: Basis) -> xr.Dataset:
     """The variable ``field`` (sample, channel, *axes) with coordinates.
 
     Dimensions of a DataArray that have the names of the basis's axes are these; where there are
-    none, the last ones are. Where values are NaN at the same nodes of all samples, the variable
-    ``present`` says so, and fields are filled harmonically there. Raises ValueError where the array
-    has no such shape or numbers.
+    none, the last ones are. Where values are NaN, or masked, at the same nodes of all samples, the
+    variable ``present`` says so, and fields are filled harmonically there. Raises ValueError where
+    the array has no such shape or numbers, or coordinates that nodes of the basis do not have.
     """
     array = fields if isinstance(fields, xr.DataArray) else _named(fields, basis)
     array = _in_order(array, basis)
+    if not array.sizes["sample"]:
+        raise ValueError("there are no fields: give one sample or more")
     array = array.astype(np.promote_types(array.dtype, np.float32))
     present = _present(array.values)
     level = basis.resolution(torch.empty(array.shape, device="meta"))  # shapes suffice
-    nodes = zip(array.dims[2:], basis.axis_nodes(level), strict=True)
-    coordinates: dict[Hashable, Any] = {
-        name: values for name, values in nodes if name not in array.coords
-    }
+    coordinates: dict[Hashable, Any] = {}
+    for name, axis, own in zip(array.dims[2:], basis.axes, basis.axis_nodes(level), strict=True):
+        if name not in array.coords:
+            coordinates[name] = own
+        elif not axis.held:
+            _check_nodes(array[name], own)
     if "channel" not in array.coords:
-        coordinates["channel"] = [f"channel {number}" for number in range(array.sizes["channel"])]
+        coordinates["channel"] = _unnamed(array.sizes["channel"])
     array = array.assign_coords(coordinates).drop_vars("sample", errors="ignore")
     kept = array.drop_vars([name for name in array.coords if name not in array.dims])
     kept = kept.assign_coords(channel=kept["channel"].astype(str))
@@ -47,6 +53,41 @@ def labelled(fields: Fields, basis: Basis) -> xr.Dataset:
     filling = HarmonicFilling(Mask(torch.from_numpy(present), basis), level)
     filled = filling(torch.from_numpy(np.ascontiguousarray(kept.values))).numpy()
     return with_mask(kept.copy(data=filled).to_dataset(name="field"), present)
+
+
+def labelled_like(data: xr.Dataset, fields: Fields, basis: Basis) -> xr.Dataset:
+    """Fields to validate with, labelled, and channels in the order of those of ``data``.
+
+    What has no names or coordinates of its own agrees with all; ValueError where others differ.
+    """
+    found = labelled(fields, basis)
+    expected, shape = data["field"].shape[1:], found["field"].shape[1:]
+    if shape != expected:
+        raise ValueError(
+            f"validation: its fields have shape {shape}, (channel, *grid), and those to train on "
+            f"{expected}: give both the same"
+        )
+    names, own = (part["channel"].values.tolist() for part in (data, found))
+    if _unnamed(len(names)) in (names, own):
+        own = names
+    if sorted(own) != sorted(names):
+        raise ValueError(
+            f"validation: its channels are {', '.join(own)}, and those to train on "
+            f"{', '.join(names)}: give both the same names"
+        )
+    axes = [grid_axes(part["field"]) for part in (found, data)]
+    default = basis.axis_nodes(basis.resolution(found["field"]))
+    for name, other, nodes in zip(*axes, default, strict=True):
+        along, wanted = found[name].values, data[other].values
+        if any(np.array_equal(values, nodes) for values in (along, wanted)):
+            continue
+        step = np.abs(np.diff(wanted)).min(initial=np.abs(wanted).max())
+        if not np.abs(along - wanted).max() <= UNEVEN * step:
+            raise ValueError(
+                f"validation: its coordinates along {name} are not those of the fields to train "
+                "on: give both on one grid"
+            )
+    return found.isel(channel=[own.index(name) for name in names])
 
 
 def mask_of(dataset: xr.Dataset, basis: Basis) -> Mask | None:
@@ -89,9 +130,45 @@ def _present(values: np.ndarray) -> np.ndarray:
     return ~missing[0]
 
 
+def with_nan(values: Any) -> np.ndarray:
+    """An array, with NaN for numbers that are masked."""
+    if isinstance(values, np.ma.MaskedArray):
+        kind = np.promote_types(values.dtype, np.float32)
+        return np.asarray(values.astype(kind).filled(np.nan))
+    return np.asarray(values)
+
+
+def _unnamed(count: int) -> list[str]:
+    """What channels are called that have no names."""
+    return [f"channel {number}" for number in range(count)]
+
+
+def _check_nodes(coordinate: xr.DataArray, own: np.ndarray) -> None:
+    """Refuse coordinates that are not those of the basis in another unit, from another origin."""
+    name, values = coordinate.name, coordinate.values
+    if values.dtype.kind not in NUMBERS:
+        raise ValueError(
+            f"coordinates along {name} are no numbers: write, say, hours since the first of them"
+        )
+    if len(values) < 2:
+        return
+    precision = np.finfo(values.dtype if values.dtype.kind == "f" else float).eps
+    values = values.astype(float)
+    rounding = precision * np.abs(values).max()
+    steps = np.diff(own) * (values[-1] - values[0]) / (own[-1] - own[0])
+    least = np.abs(steps).min()
+    if not least > rounding:
+        raise ValueError(f"coordinates along {name} do not increase: write where the nodes are")
+    if not np.abs(np.diff(values) - steps).max() <= UNEVEN * least + 4 * rounding:
+        raise ValueError(
+            f"coordinates along {name} are not equally spaced, or not as the nodes of the basis "
+            "are: interpolate to an even grid"
+        )
+
+
 def _named(fields: Any, basis: Basis) -> xr.DataArray:
     """An array without names, whose dimensions follow from their number."""
-    values = fields.detach().cpu().numpy() if isinstance(fields, Tensor) else np.asarray(fields)
+    values = fields.detach().cpu().numpy() if isinstance(fields, Tensor) else with_nan(fields)
     leading = ("sample", "channel")[: values.ndim - basis.dimension]
     if not leading or values.ndim > basis.dimension + 2:
         shape, axes = values.shape, ", ".join(axis.name for axis in basis.axes)

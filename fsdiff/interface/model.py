@@ -1,7 +1,7 @@
 """What all models have in common: fitting, sampling and saving."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +14,14 @@ from fsdiff.data.statistics import Statistics
 from fsdiff.data.transforms import Transform
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.errors import Error
-from fsdiff.interface.fields import Fields, labelled, mask_of, tensor_of, transforms_for
+from fsdiff.interface.fields import (
+    Fields,
+    labelled,
+    labelled_like,
+    mask_of,
+    tensor_of,
+    transforms_for,
+)
 from fsdiff.jobs.devices import CPU
 from fsdiff.methods import models
 from fsdiff.methods.base import Method
@@ -81,8 +88,9 @@ class Model(ABC):
         """Measure fields (samples, channel, *grid), and train on them level by level.
 
         The weights that are kept are those with the least loss on ``validation``: fields, or a
-        share of the given ones, the last of them, which are then not trained on. Levels coarser
-        than the data get fields from ``downsampling``, by default the projection.
+        share of the given ones, the last of them, which are then not trained on; with
+        ``validation=0`` all are, and the last averaged weights are kept. Levels coarser than the
+        data get fields from ``downsampling``, by default the projection.
 
         ``transforms`` are what the model sees of a channel, by its name, or of ``all`` channels,
         such as ``{"permeability": fs.Log()}``; they are fitted to the fields that are trained on,
@@ -90,6 +98,7 @@ class Model(ABC):
         of the loss, and NaN in samples; values that are missing elsewhere are refused.
         """
         data, basis = labelled(fields, self.basis), self.basis
+        about = describe_fields(data, basis)
         train, held_out = self._divided(data, validation if levels else 0.0)
         seen, mask = transforms_for(data, transforms or {}, basis, len(train)), mask_of(data, basis)
         statistics = Statistics.measure(train, basis, seen, mask)
@@ -117,7 +126,6 @@ class Model(ABC):
                 device=device,
             )
             self.history.append(trainer.run())
-        about = describe_fields(data, self.basis)
         self._fitted = models.Model(method, statistics, {"data": about}, torch.device(device))
         return self
 
@@ -125,15 +133,27 @@ class Model(ABC):
         self, sampler: Any, n: int, indices: Sequence[int], seed: int, condition: Tensor | None
     ) -> Samples:
         """Physical fields (len(indices), channel, *grid at level n), and what they cost."""
+
+        def draw(those: Sequence[int]) -> Samples:
+            return self.fitted.sample(sampler, n, those, seed, condition)
+
+        return self._drawn(draw, indices)
+
+    def _drawn(self, draw: Callable[[Sequence[int]], Samples], indices: Sequence[int]) -> Samples:
+        """Samples, called by their indices."""
         if not len(indices):
             raise ValueError("indices: give one for each sample, such as range(4)")
-        return self.fitted.sample(sampler, n, indices, seed, condition)
+        return draw(indices)._replace(indices=tuple(indices))
 
     def label(self, samples: Samples | Tensor) -> xr.Dataset:
-        """Samples with the names, units and coordinates of the data, in the variable ``field``."""
-        fields = samples if isinstance(samples, Tensor) else samples.fields
-        fitted = self.fitted
-        return label(fields, self.basis, fitted.description["data"], fitted.statistics.mask)
+        """Samples with the names, units and coordinates of the data, in the variable ``field``.
+
+        They are called by the indices that they were drawn for; those of a tensor count from 0.
+        """
+        bare = isinstance(samples, Tensor)
+        fields, indices = (samples, ()) if bare else (samples.fields, samples.indices)
+        about, mask = self.fitted.description["data"], self.fitted.statistics.mask
+        return label(fields, self.basis, about, mask, indices)
 
     def save(self, path: str | Path) -> None:
         """Write PATH.safetensors with weights and statistics, and PATH.json that describes them."""
@@ -152,7 +172,7 @@ class Model(ABC):
         """Fields to train on, and fields to validate with."""
         fields = tensor_of(data)
         if not isinstance(validation, int | float):
-            held_out = labelled(validation, self.basis)
+            held_out = labelled_like(data, validation, self.basis)
             masks = [mask_of(part, self.basis) for part in (data, held_out)]
             if not _alike(*masks):
                 raise ValueError("validation: values are missing at other nodes than in fields")

@@ -8,6 +8,7 @@ may differ in size, complex weights are reduced like others, and the network kee
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,9 +76,9 @@ class Processes:
         return float(loss)
 
     def mean(self, value: float, weight: int) -> float:
-        """The mean of all processes' values, each of which is of ``weight`` samples."""
+        """The mean of all processes' values, each of ``weight`` samples; nan of no samples."""
         if self.count == 1:
-            return value
+            return value if weight else math.nan
         sums = torch.tensor([value * weight, weight], dtype=torch.float64)
         distributed.all_reduce(sums)
         return float(sums[0] / sums[1])

@@ -99,10 +99,9 @@ class TrainingState:
         torch._foreach_lerp_(list(self.average.values()), parameters, 1 - decay)
 
     def keep_average(self, loss: float, epoch: int) -> None:
-        """Take the average for the best weights so far where its loss is lower than theirs."""
-        if loss < self.progress.best_loss:
-            self.progress.best_loss, self.progress.best_epoch = loss, epoch
-            self.best = _copies(self.average)
+        """Take the average, whose loss this is, for the best weights so far."""
+        self.progress.best_loss, self.progress.best_epoch = loss, epoch
+        self.best = _copies(self.average)
 
     @torch.no_grad()
     def set_weights(self, weights: Mapping[str, Tensor]) -> None:

@@ -46,11 +46,11 @@ class Trainer:
 
     ``data`` are normalised training fields (samples, channel, *grid) at the level's resolution, or
     a source of batches of these; ``validation`` maps every resolution of the hierarchy to
-    validation fields. With ``state_file``, a path in an existing folder, progress is saved there
-    every ``save_every`` seconds and when the process is asked to stop, and an interrupted run
-    continues. ``kept`` gets the averaged weights after some epochs. All ``processes`` that train
-    together are given the same, but for a source of batches, of which each has a part; the first of
-    them writes files.
+    validation fields; where there are none, the last averaged weights are the best. With
+    ``state_file``, a path in an existing folder, progress is saved there every ``save_every``
+    seconds and when the process is asked to stop, and an interrupted run continues. ``kept`` gets
+    the averaged weights after some epochs. All ``processes`` that train together are given the
+    same, but for a source of batches, of which each has a part; the first of them writes files.
     """
 
     def __init__(
@@ -78,7 +78,9 @@ class Trainer:
         self.state_file, self.save_every, self.kept = state_file, save_every, kept
         self.batch_size = min(level.batch_size, len(data))
         self.steps_per_epoch = len(data) // self.batch_size
+        self.validated = len(validation[level.resolution]) > 0
         self._check_batches()
+        self._check_patience()
         if options.compile:
             method.network.compile()
         self.optimizer = torch.optim.AdamW(
@@ -163,6 +165,14 @@ class Trainer:
             raise TrainingError(
                 f"batches of {self.batch_size} samples at resolution {self.level.resolution} "
                 f"cannot be divided among {count} processes: use fewer, or a larger batch_size"
+            )
+
+    def _check_patience(self) -> None:
+        """Without validation fields no loss tells when to end."""
+        if self.level.patience is not None and not self.validated:
+            raise TrainingError(
+                f"patience at resolution {self.level.resolution} waits for a lower validation loss,"
+                " and there are no validation fields: keep some, or leave patience out"
             )
 
     def _progress_bar(self) -> tqdm:
@@ -259,7 +269,9 @@ class Trainer:
                 n: self.processes.mean(data.mean_loss(), len(data))
                 for n, data in self.validation.items()
             }
-        state.keep_average(losses[self.level.resolution], epoch)
+        own = losses[self.level.resolution]
+        if own < progress.best_loss or not self.validated:
+            state.keep_average(own, epoch)
         training_loss = progress.take_mean_loss()
         progress.rows.append(
             {

@@ -16,18 +16,20 @@ class Samples(NamedTuple):
 
     ``fields`` are (samples, channel, *grid); ``evaluations`` has for each sample the number of
     network evaluations on each grid, by its level. ``diagnostics`` has for each what its sampler
-    tells of it by name, if this tells anything.
+    tells of it by name, if this tells anything. ``indices`` are those that a model was asked for.
     """
 
     fields: Tensor
     evaluations: Sequence[Mapping[int, int]]
     diagnostics: Sequence[Mapping[str, float]] = ()
+    indices: Sequence[int] = ()
 
     def at(self, places: Sequence[int]) -> "Samples":
         """Those at some places."""
         evaluations = [self.evaluations[place] for place in places]
         told = [self.diagnostics[place] for place in places] if self.diagnostics else ()
-        return Samples(self.fields[list(places)], evaluations, told)
+        indices = [self.indices[place] for place in places] if self.indices else ()
+        return Samples(self.fields[list(places)], evaluations, told, indices)
 
     def chosen(self, known: Iterable[int], wanted: Sequence[int]) -> "Samples":
         """Those of the ``wanted`` indices, in this order, of samples of the ``known`` ones."""
@@ -62,5 +64,5 @@ class Samples(NamedTuple):
 
 def concatenate(parts: Sequence[Samples]) -> Samples:
     """The samples of several calls on one grid as those of one."""
-    fields, evaluations, diagnostics = zip(*parts, strict=True)
-    return Samples(torch.cat(fields), [*chain(*evaluations)], [*chain(*diagnostics)])
+    fields, *others = zip(*parts, strict=True)
+    return Samples(torch.cat(fields), *([*chain(*own)] for own in others))
