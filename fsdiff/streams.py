@@ -16,6 +16,8 @@ class Stream(IntEnum):
     """Noise that samples start from."""
     SAMPLER_STEP = 2
     """Noise that samplers add."""
+    PRIOR = 3
+    """Fields that are drawn from a measure to be data."""
 
     INITIAL_WEIGHTS = 10
     ORDER = 11

@@ -92,9 +92,10 @@ class SpectralPrior(ABC):
     ) -> Tensor:
         """Independent samples, one per index and channel, (len(indices), channels, *grid) float64.
 
-        Sample i depends on (seed, i) only, and is the same function on every grid.
+        Sample i depends on (seed, i) only, and is the same function on every grid; it is independent
+        of the noise that models start from with the same seed.
         """
-        noise = white_noise(basis, n, indices, seed, Stream.NOISE, channels=channels)
+        noise = white_noise(basis, n, indices, seed, Stream.PRIOR, channels=channels)
         with single_thread():
             return basis.inverse(noise * self.eigenvalues(basis, n).sqrt(), n)
 

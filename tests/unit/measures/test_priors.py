@@ -9,8 +9,10 @@ import torch
 
 from fsdiff.measures.priors.convolution import FNO, Bessel, Combined, Laplacian, Standard
 from fsdiff.measures.priors.kernel import RBF, Exponential, Matern
+from fsdiff.measures.priors.spectral import white_noise
 from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
 from fsdiff.spaces.gram import GramBasis
+from fsdiff.streams import Stream
 
 BASES = {"cosine": CosineBasis, "fourier": FourierBasis}
 PRIORS = [
@@ -354,6 +356,15 @@ def test_channels_are_independent(basis):
     spread = float((basis.multiplicity(8) * prior.eigenvalues(basis, 8) ** 2).sum()) ** 0.5
     assert abs(float(product.mean())) < 5 * spread / 800**0.5
     assert prior.sample(basis, 8, range(3), seed=0, channels=1)[:, 0].equal(one[:3])
+
+
+def test_samples_are_independent_of_the_noise_that_models_start_from(basis):
+    """With the same seed and indices, and with white noise drawn for a purpose of its own."""
+    count, n = 400, 8
+    own = basis.forward(Standard(allow_non_trace_class=True).sample(basis, n, range(count), 0))
+    start = white_noise(basis, n, range(count), 0, Stream.NOISE)
+    product = (own * start.conj()).real.mean(0) / own.abs().square().mean(0).clamp_min(1e-12).sqrt()
+    assert product.abs().max() < 5 / count**0.5
 
 
 # Operators
