@@ -45,7 +45,9 @@ class Fourier(Downsampling):
     """Truncated Fourier series, whatever the data's basis.
 
     With function values; Euclidean norms of Hagemann et al. (arXiv 2303.04772, §4) differ from
-    these by the factor (n/m)^(d/2). Fields that are not periodic ring at the boundary.
+    these by the factor (n/m)^(d/2). Fields that are not periodic ring at the boundary. Along axes
+    between walls, whose nodes lie half a cell further on than periodic ones, fields move towards
+    the far end from n nodes to m, by (1/m − 1/n)/2 of the side; ``spectral`` leaves them in place.
     """
 
     kind: Literal["fourier"] = "fourier"
@@ -58,7 +60,11 @@ class Fourier(Downsampling):
 
 @dataclass(frozen=True, kw_only=True)
 class Cosine(Downsampling):
-    """Truncated cosine series, whatever the data's basis."""
+    """Truncated cosine series, whatever the data's basis.
+
+    Along periodic axes, whose nodes lie half a cell before those between walls, fields move towards
+    the start from n nodes to m, by (1/m − 1/n)/2 of the side; ``spectral`` leaves them in place.
+    """
 
     kind: Literal["cosine"] = "cosine"
 
@@ -73,7 +79,10 @@ class Average(Downsampling):
     """Mean over blocks of n_i/m_i nodes along each axis.
 
     With ``isometric`` multiplied by the root of the number of nodes in a block, which keeps the
-    Euclidean norm of constants.
+    Euclidean norm of constants. Between walls coarse nodes are in the middle of their blocks. Along
+    periodic axes they are the first nodes of these, as in average pooling, though masks take cells
+    to be around nodes there: fields move towards the start from n nodes to m, by (1/m − 1/n)/2 of
+    the side; ``spectral`` leaves them in place.
     """
 
     isometric: bool = False

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.basis import Basis, Kernel, Shaped
+from fsdiff.spaces.modes import in_floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +98,14 @@ class GramBasis(Basis):
     def forward(self, u: Tensor) -> Tensor:
         """Orthonormal coefficients Σ_i w_i φ_k(x_i) u_i, real, (..., k)."""
         self._check_count(u.shape[-1])
+        u = in_floats(u)
         weighted = self._functions(u) * torch.from_numpy(self.weights()).to(u)
         return _apply(weighted.T, u)
 
     def inverse(self, coefficients: Tensor, n: int) -> Tensor:
         """Values Σ_k û_k φ_k(x_i) on the points."""
         self._check_count(n)
+        coefficients = in_floats(coefficients)
         return _apply(self._functions(coefficients), coefficients)
 
     def coefficient_shape(self, n: int) -> tuple[int, ...]:
@@ -122,7 +125,7 @@ class GramBasis(Basis):
     def resample(self, u: Tensor, n: int) -> Tensor:
         """The function itself, on its own points."""
         self._check_count(n)
-        return u
+        return in_floats(u)
 
     def constant_modes(self, n: int) -> Tensor:
         """None: the first eigenfunction of a kernel varies too."""

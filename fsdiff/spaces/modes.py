@@ -37,6 +37,11 @@ def _sine_matrix(nodes: int, modes: int, dtype: torch.dtype, device: torch.devic
     return torch.from_numpy(values).to(device, dtype)
 
 
+def in_floats(u: Tensor) -> Tensor:
+    """Integers as numbers that can be transformed; all others as they are."""
+    return u if u.is_floating_point() or u.is_complex() else u.to(torch.get_default_dtype())
+
+
 def apply_along(u: Tensor, matrices: Sequence[Tensor | None]) -> Tensor:
     """Apply a matrix (out, in) along each of the last axes of a field, one per axis.
 

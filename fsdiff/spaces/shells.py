@@ -23,7 +23,8 @@ def shell_energy(mean_squares: Tensor, basis: Basis, n: int) -> Tensor:
     if basis.resolved(n).ndim > basis.dimension:
         return _by_channel(mean_squares, basis, n)
     resolved = basis.resolved(n)
-    shell = basis.wavenumber(n)[resolved].round().long().to(mean_squares.device)
+    # Rounding of the sides of boxes must not move what lies between two shells into the lower one.
+    shell = (basis.wavenumber(n)[resolved] + 0.5 + 1e-9).floor().long().to(mean_squares.device)
     energy = (basis.multiplicity(n).to(mean_squares) * mean_squares)[..., resolved]
     shells = energy.new_zeros((*energy.shape[:-1], int(shell.max()) + 1))
     return shells.index_add_(-1, shell, energy)

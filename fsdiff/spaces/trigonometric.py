@@ -20,7 +20,7 @@ from torch import Tensor
 
 from fsdiff.spaces.axes import Axis, shape_text
 from fsdiff.spaces.basis import Basis, Shaped
-from fsdiff.spaces.modes import apply_along
+from fsdiff.spaces.modes import apply_along, in_floats
 
 
 class TrigonometricBasis(Basis):
@@ -56,6 +56,7 @@ class TrigonometricBasis(Basis):
     def forward(self, u: Tensor) -> Tensor:
         """Coefficients of the resolved modes, (..., *coefficients)."""
         self.resolution(u)
+        u = in_floats(u)
         matrices = [
             None if axis.periodic else axis.functions(nodes, nodes, u) / nodes
             for axis, nodes in zip(self.axes, u.shape[-self.dimension :], strict=True)
@@ -76,6 +77,7 @@ class TrigonometricBasis(Basis):
         stored = zip(self.axes, shape, self.coefficient_shape(n), strict=True)
         if any(m != most if axis.periodic else m > most for axis, m, most in stored):
             raise ValueError(f"coefficients of shape {shape} do not belong to {n} nodes")
+        coefficients = in_floats(coefficients)
         if periodic := self._periodic_axes:
             lengths = [grid[axis] for axis in periodic]
             coefficients = torch.fft.irfftn(coefficients, s=lengths, dim=periodic, norm="forward")
@@ -88,6 +90,7 @@ class TrigonometricBasis(Basis):
     def resample(self, u: Tensor, n: int) -> Tensor:
         """Keep the modes that both grids resolve and evaluate them at level n."""
         self.resolution(u)
+        u = in_floats(u)
         sizes = zip(self.axes, u.shape[-self.dimension :], self.grid(n), strict=True)
         u = apply_along(u, [_resampling(axis, m, nodes, u) for axis, m, nodes in sizes])
         return self._resample_periodic(u, self.grid(n)) if self._periodic_axes else u

@@ -92,8 +92,8 @@ class SpectralPrior(ABC):
     ) -> Tensor:
         """Independent samples, one per index and channel, (len(indices), channels, *grid) float64.
 
-        Sample i depends on (seed, i) only, and is the same function on every grid; it is independent
-        of the noise that models start from with the same seed.
+        Sample i depends on (seed, i) only, and is the same function on every grid. The noise that
+        models start from is other noise, with the same seed as well.
         """
         noise = white_noise(basis, n, indices, seed, Stream.PRIOR, channels=channels)
         with single_thread():

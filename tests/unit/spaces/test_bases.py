@@ -9,7 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fsdiff.measures.priors.kernel import RBF
 from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
+from fsdiff.spaces.gram import GramBasis
+
+CURVES = GramBasis(points=tuple(np.linspace(0, 1, 8).tolist()), covariance=RBF(length=0.3))
 
 BASES = {"cosine": CosineBasis, "fourier": FourierBasis, "sine": SineBasis}
 # Rounding: transforms of at most 10^3 nodes of size one lose a few hundred units in the last place.
@@ -394,6 +398,15 @@ def test_white_noise_spends_normals_in_place(basis):
     assert together.shape == (3, 2, *basis.coefficient_shape(8))
     assert together[1, 1].equal(basis.white_noise(normals[1, 1], 8))
     assert np.array_equal(normals, before)
+
+
+@pytest.mark.parametrize("basis", [CosineBasis(1), FourierBasis(1), SineBasis(1), CURVES], ids=repr)
+def test_integers_are_transformed_as_numbers(basis):
+    u = torch.arange(8)
+    torch.testing.assert_close(basis.forward(u), basis.forward(u.float()))
+    c = torch.arange(*basis.coefficient_shape(8))
+    torch.testing.assert_close(basis.inverse(c, 8), basis.inverse(c.float(), 8))
+    torch.testing.assert_close(basis.restrict(2 * u, 8), basis.restrict(2 * u.float(), 8))
 
 
 # Bad arguments

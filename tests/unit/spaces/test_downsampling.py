@@ -60,6 +60,35 @@ def test_fourier_and_cosine_ignore_the_basis_of_the_data():
     torch.testing.assert_close(Cosine()(u, 4, FourierBasis()), CosineBasis().restrict(u, 4))
 
 
+@pytest.mark.parametrize(
+    ("method", "basis", "ends"),
+    [
+        (Spectral(), CosineBasis(1), 0),
+        (Spectral(), FourierBasis(1), 0),
+        (Fourier(), FourierBasis(1), 0),
+        (Cosine(), CosineBasis(1), 0),
+        (Average(), CosineBasis(1), 0),
+        (Average(), FourierBasis(1), -1),
+        (Cosine(), FourierBasis(1), -1),
+        (Fourier(), CosineBasis(1), 1),
+    ],
+    ids=lambda part: getattr(part, "kind", str(part)),
+)
+def test_fields_move_by_a_part_of_a_cell_along_axes_of_the_other_kind(method, basis, ends):
+    """A bump stays where it was, or moves by (1/m − 1/n)/2 to the start or to the far end."""
+    n, m = 256, 64
+
+    def bump(x, place):
+        return torch.from_numpy(np.exp((np.cos(2 * np.pi * (x - place)) - 1) / 0.5**2))[None]
+
+    (fine,), (coarse,) = (basis.axis_nodes(size) for size in (n, m))
+    found = method(bump(fine, 0.5), m, basis)
+    moved = ends * (1 / m - 1 / n) / 2
+    still, there = (float((found - bump(coarse, 0.5 + by)).abs().max()) for by in (0.0, moved))
+    assert there < 0.005
+    assert ends == 0 or still > 4 * there
+
+
 def test_average_is_the_mean_of_blocks():
     u = torch.arange(16.0).view(1, 1, 4, 4)
     expected = torch.tensor([[2.5, 4.5], [10.5, 12.5]])

@@ -6,7 +6,9 @@ import torch
 
 from fsdiff.measures.priors.convolution import Bessel
 from fsdiff.metrics.spectra import radial_spectrum
+from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
+from fsdiff.spaces.boxes import Box
 from fsdiff.spaces.shells import shell_energy, whole_shells
 
 
@@ -26,6 +28,18 @@ def test_shells_are_sums_over_modes_by_length(kind, dimension, n):
     np.testing.assert_allclose(found, expected[:, : found.shape[1]], rtol=1e-13)
     assert not expected[:, found.shape[1] :].any()
     assert (found[:, -1] > 0).all()
+
+
+def test_modes_between_two_shells_are_in_the_upper_one():
+    """On a box of sides 2 and 3 modes along the shorter one have |k| = 3/2, 3, 9/2, …"""
+    sides, n = {"y": 2.0, "x": 3.0}, 8
+    axes = (Axis(kind="neumann", name=name, nodes=n, side=side) for name, side in sides.items())
+    basis = Box(axes=tuple(axes))
+    energy = shell_energy(torch.ones(basis.coefficient_shape(n), dtype=torch.float64), basis, n)
+    length = basis.wavenumber(n)
+    expected = [((length >= k - 0.5) & (length < k + 0.5)).sum() for k in range(len(energy))]
+    assert ((2 * length) % 2 == 1).any()
+    assert energy.tolist() == [float(count) for count in expected]
 
 
 def test_the_trace_of_a_prior_is_the_sum_over_its_shells(basis):
