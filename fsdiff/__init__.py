@@ -34,7 +34,7 @@ _NAMES = {
     "networks": "FNO MLP UNet UNO",
     "training.options": "Level TrainingOptions",
     "data.statistics": "Statistics",
-    "data.transforms": "Anomaly Log Standardise",
+    "data.transforms": "Anomaly Log SquareRoot Standardise",
     "inverse.observations.averages": "Averages",
     "inverse.observations.channel": "Channel",
     "inverse.observations.frames": "Frames",

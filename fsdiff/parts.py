@@ -104,6 +104,14 @@ def build(family: str, block: Mapping[str, Any], *context: Any) -> Any:
     return find(family, block["kind"])(*context, **arguments)
 
 
+def check_defaults(part: Any, *names: str, where: str) -> None:
+    """Raise ValueError where one of these settings is not its default, as nothing heeds it."""
+    defaults = {field.name: field.default for field in fields(part)}
+    for name in names:
+        if (value := getattr(part, name)) != defaults[name]:
+            raise ValueError(f"{name} = {value}: {where} has no such setting; leave it out")
+
+
 def described(part: Any) -> Any:
     """The block that describes a part, for ``build``: its kind and what it was configured by."""
     if dataclasses.is_dataclass(part):

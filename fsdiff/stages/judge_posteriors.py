@@ -12,7 +12,6 @@ from torch import Tensor
 
 from fsdiff.data import json_files, storage
 from fsdiff.data.storage import Provenance
-from fsdiff.inverse.guidance.particles import COLLAPSED
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.metrics.posterior.base import Cases, PosteriorMetric, evaluate
 from fsdiff.metrics.results import of_channel
@@ -177,11 +176,13 @@ def _particles(draws: xr.Dataset) -> list[dict[str, float]]:
     """
     if "log_evidence" not in draws:
         return []
-    evidence, worst = draws["log_evidence"].mean("draw"), draws["effective_share"].min("draw")
-    return [
-        {"log_evidence": told, "effective_share": share, "collapsed": float(share < COLLAPSED)}
-        for told, share in zip(evidence.values.tolist(), worst.values.tolist(), strict=True)
-    ]
+    found = {
+        "log_evidence": draws["log_evidence"].mean("draw"),
+        "effective_share": draws["effective_share"].min("draw"),
+        "collapsed": draws["collapsed"].max("draw"),
+    }
+    columns = zip(*(values.values.tolist() for values in found.values()), strict=True)
+    return [dict(zip(found, case, strict=True)) for case in columns]
 
 
 def judge_baselines(

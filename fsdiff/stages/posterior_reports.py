@@ -62,12 +62,15 @@ def posterior_verdict(
     }
     table = tables.read(summary, NAMES)
     called = {name: titles(part) for name, part in observations(as_table(table)).items()}
+    particles: dict[tuple[str, str, int], list[Any]] = {}
     for (name, posterior, n), path in zip(config["posteriors"], posteriors, strict=True):
         judged = json_files.read(path)
         cases = judged["by_case"]["posterior"]
         judged_by_case.setdefault((name, int(n), "posterior", posterior), []).append(cases)
-        if particles := judged.get("particles"):
-            notes[name, int(n)].append(of_particles(called[name][posterior], particles))
+        if told_of := judged.get("particles"):
+            particles.setdefault((name, posterior, int(n)), []).append(told_of)
+    for (name, posterior, n), told_by_seed in particles.items():
+        notes[name, n].append(of_particles(called[name][posterior], told_by_seed))
     found = posterior_standings(table, told, config["titles"], judged_by_case, notes)
     shown = dict(zip(drawn, pictures, strict=True))
     write_text(text, in_markdown(found))

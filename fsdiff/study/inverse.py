@@ -335,6 +335,20 @@ def _too_few(
             yield ("draws",), f"evaluation.posterior_metrics.{name}: {error}"
 
 
+def _small_prior(
+    item: PosteriorDraws, study: "Study", observations: Mapping[str, ObservedCases]
+) -> Iterator[Problem]:
+    """Metrics that need more training fields, which are the prior that posteriors stand beside."""
+    observed = observations[item.observation]
+    train = study.datasets[observed.dataset].split.train
+    for _, problem in _too_few(study, observed, observations, min(train, item.draws)):
+        yield (
+            ("observation",),
+            f"the prior beside its posteriors is {train} training fields, and {problem}; use "
+            f"datasets.{observed.dataset}.split.train more, or leave the metric out",
+        )
+
+
 def _unlabelled(study: "Study") -> Iterator[Problem]:
     """Metrics that ask classifiers, if no data have labels; where some have, it is about these."""
     if any(dataset.source.part.label for dataset in study.datasets.values()):
@@ -394,7 +408,8 @@ def _unfit_posterior(
         experiment.network, dataset, max(item.resolutions), min(item.batch_size, item.draws)
     ):
         yield ("batch_size",), problem
-    yield from _too_few(study, observed, observations, item.draws)
+    problems = [*_too_few(study, observed, observations, item.draws)]
+    yield from problems or _small_prior(item, study, observations)
     yield from _unlabelled(study)
     yield from _unguided(item, study, observed)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from fsdiff.diffusion.processes.clocks import check_growth, geometric, linear_rate_integral
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import CosineVariancePreserving
+from fsdiff.parts import check_defaults
 
 COSINE = CosineVariancePreserving()
 """The process whose ln m is the cosine clock."""
@@ -39,6 +40,12 @@ class StochasticHeat(GaussianPath):
     noise: PositiveFloat = 1.0
     clock: Literal["linear", "cosine"] = "linear"
     kind: Literal["stochastic_heat"] = "stochastic_heat"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that the cosine does not have."""
+        super().__post_init__()
+        if self.clock == "cosine":
+            check_defaults(self, "beta_min", "beta_max", where="clock: cosine")
 
     @property
     def T(self) -> float:

@@ -13,6 +13,7 @@ from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper
 from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
+from fsdiff.parts import check_defaults
 from fsdiff.spaces.bases import Basis
 
 StartLaw = Literal["noise", "unit_noise", "blurred"]
@@ -42,6 +43,11 @@ class StartingFrom(Sampler):
     blur: PositiveFloat = 24 / 32
     deviation: PositiveFloat = 0.0125
     kind: Literal["starting_from"] = "starting_from"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that other laws do not have."""
+        if self.law != "blurred":
+            check_defaults(self, "blur", "deviation", where=f"law: {self.law}")
 
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
         """The sampler's own, from another start."""

@@ -35,9 +35,15 @@ class Particles(NamedTuple):
         """The least share of all particles that was in effect before it was drawn again."""
         return min(self.effective_sizes) / len(self.fields)
 
+    @property
+    def collapsed(self) -> bool:
+        """Whether so few were in effect that draws are copies of them: 2 %, or hardly one."""
+        count = len(self.fields)
+        return min(self.effective_sizes) < max(min(FEW, (1 + count) / 2), SMALL * count)
 
-COLLAPSED = 0.02
-"""The effective share of particles below which draws are copies of a few of them."""
+
+SMALL, FEW = 0.02, 2.0
+"""The share of particles, and the number of them, that is too small to be in effect."""
 
 
 class Settings(Protocol):

@@ -15,7 +15,7 @@ from fsdiff.diffusion.samplers.base import Run, Sampler, Stepper
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.inverse.guidance.base import Guidance
 from fsdiff.inverse.guidance.linearised import LinearisedSystem
-from fsdiff.inverse.guidance.particles import COLLAPSED, Particles, System
+from fsdiff.inverse.guidance.particles import Particles, System
 from fsdiff.inverse.guidance.problem import Problem
 
 logger = logging.getLogger(__name__)
@@ -72,15 +72,19 @@ class ParticleSystems:
     def __call__(self, n: int, indices: Sequence[int], seed: int, **options: Any) -> Samples:
         """Sample i is particle i modulo ``particles`` of system i // ``particles``.
 
-        Of its system each tells ``log_evidence``, ln p(y), and ``effective_share``, the least
-        effective number of particles over all of them.
+        Of its system each tells ``log_evidence``, ln p(y), ``effective_share``, the least effective
+        number of particles over all of them, and whether it has ``collapsed``, this being so small.
         """
         count = self.smc.particles
         numbers = sorted({index // count for index in indices})
         systems = {number: self._system(n, number, seed, options) for number in numbers}
         chosen = [systems[i // count].fields[i % count] for i in indices]
         told = [
-            {"log_evidence": own.log_evidence, "effective_share": own.effective_share}
+            {
+                "log_evidence": own.log_evidence,
+                "effective_share": own.effective_share,
+                "collapsed": float(own.collapsed),
+            }
             for own in (systems[i // count] for i in indices)
         ]
         steps = len(self.sampler.times(self.denoiser.law.process))
@@ -91,12 +95,12 @@ class ParticleSystems:
         key = (n, number, seed, *sorted((name, str(value)) for name, value in options.items()))
         if key not in self._known:
             found = self.run(n, number, seed, **options)
-            if found.effective_share < COLLAPSED:
+            if found.collapsed:
                 logger.warning(
-                    "smc: system %d has collapsed: no more than %.2g %% of %d particles were in "
+                    "smc: system %d has collapsed: no more than %.2g of %d particles were in "
                     "effect at some time; use more particles, or a sampler with more steps",
                     number,
-                    100 * found.effective_share,
+                    min(found.effective_sizes),
                     len(found.fields),
                 )
             self._known.clear()

@@ -134,13 +134,17 @@ def without_measure(name: str, needed: int, cases: int) -> str:
     return f"The measure “{name}” is left out: it needs {needed} cases, and there are {cases}"
 
 
-def of_particles(title: str, told: Sequence[Mapping[str, float]]) -> str:
-    """What systems of particles have told of each case."""
-    evidence = [case["log_evidence"] for case in told]
+def of_particles(title: str, told: Sequence[Sequence[Mapping[str, float]]]) -> str:
+    """What systems of particles have told of each case, with the models of each seed."""
+    every = [case for cases in told for case in cases]
+    evidence = [case["log_evidence"] for case in every]
     span = " to ".join(f"{value:.4g}" for value in dict.fromkeys([min(evidence), max(evidence)]))
-    worst = 100 * min(case["effective_share"] for case in told)
-    text = f"By the particles of “{title}”, ln p(y) is {span}; at worst {worst:.2g}\u00a0% of them"
-    collapsed = [f"{number}" for number, case in enumerate(told, 1) if case["collapsed"]]
+    worst = 100 * min(case["effective_share"] for case in every)
+    seeds = f" with {len(told)} seeds" if len(told) > 1 else ""
+    text = f"By the particles of “{title}”{seeds}, ln p(y) is {span}; "
+    text += f"at worst {worst:.2g}\u00a0% of them"
+    by_case = enumerate(zip(*told, strict=True), 1)
+    collapsed = [f"{number}" for number, own in by_case if any(one["collapsed"] for one in own)]
     if not collapsed:
         return f"{text} were in effect"
     cases = f"case{'s' if len(collapsed) > 1 else ''} {', '.join(collapsed)}"

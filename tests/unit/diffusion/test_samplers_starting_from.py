@@ -82,6 +82,17 @@ def test_the_reverse_process_forgets_it(law, final):
     assert_close((found - plain) / c, owed**2 * (wanted - usual) / c, rtol=0.1, atol=1e-4)
 
 
+def test_settings_that_nothing_heeds_are_refused():
+    StartingFrom(law="blurred", blur=0.5)
+    with pytest.raises(ValueError, match=r"blur = 0\.5: law: noise has no such setting"):
+        StartingFrom(blur=0.5)
+    with pytest.raises(ValueError, match=r"deviation = 0\.1: law: unit_noise has no such"):
+        StartingFrom(law="unit_noise", deviation=0.1)
+    StochasticHeat(beta_max=10.0)
+    with pytest.raises(ValueError, match=r"beta_max = 10\.0: clock: cosine has no such setting"):
+        StochasticHeat(beta_max=10.0, clock="cosine")
+
+
 def test_processes_that_keep_the_mean_are_refused():
     StartingFrom().check(HEAT)
     for process in (HeatDissipation(), StochasticHeat(noise=0.03)):

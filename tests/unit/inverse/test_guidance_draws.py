@@ -9,6 +9,7 @@ from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.samplers import AdaptiveHeun, DPMSolver
 from fsdiff.inverse.guidance import daps
 from fsdiff.inverse.guidance.daps import DecoupledAnnealing
+from fsdiff.inverse.guidance.particles import Particles
 from fsdiff.inverse.guidance.problem import Problem
 from fsdiff.inverse.guidance.smc import ParticleSystems, TwistedSMC
 from fsdiff.inverse.guidance.wiener import WienerGuidance
@@ -159,10 +160,10 @@ def test_batches_of_one_system_run_it_once(problem, monkeypatch):
     assert not torch.equal(smc(n, [8], 4).fields[0], whole[8])
 
 
-def test_particles_tell_the_evidence_and_whether_they_have_collapsed(problem, caplog, monkeypatch):
+def test_particles_tell_the_evidence_and_whether_they_have_collapsed(problem, caplog):
     gaussian, n = problem(CosineBasis(1)), 16
     shared = Problem(gaussian.denoiser.law, SENSORS)
-    y, sampler = gaussian.data_of_a_draw(SENSORS, n), DPMSolver(steps=3)
+    y, sampler = gaussian.data_of_a_draw(SENSORS, n), DPMSolver(steps=12)
     smc = TwistedSMC(particles=8).conditional(gaussian.denoiser, shared, y, sampler)
     told = smc(n, range(6, 10), 3).diagnostics
     runs = [smc.run(n, number, 3) for number in (0, 1)]
@@ -172,9 +173,18 @@ def test_particles_tell_the_evidence_and_whether_they_have_collapsed(problem, ca
     ]
     assert told[0]["effective_share"] == min(runs[0].effective_sizes) / 8
     assert not caplog.records
-    monkeypatch.setattr("fsdiff.inverse.guidance.smc.COLLAPSED", 1.1)
-    smc(n, [17], 3)
-    assert "system 2 has collapsed" in caplog.text
+    assert [one["collapsed"] for one in told] == [0] * 4
+    rough = TwistedSMC(particles=8).conditional(gaussian.denoiser, shared, y, DPMSolver(steps=3))
+    assert [one["collapsed"] for one in rough(n, [8, 9], 3).diagnostics] == [1, 1]
+    assert "system 1 has collapsed: no more than 1.8 of 8 particles" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("count", "effective", "collapsed"),
+    [(2, 1.4, True), (2, 1.6, False), (8, 1.9, True), (8, 2.1, False), (1000, 19, True)],
+)
+def test_few_particles_collapse_too(count, effective, collapsed):
+    assert Particles(torch.zeros(count, 1, 4), 0.0, [8.0, effective]).collapsed == collapsed
 
 
 def test_samplers_without_times_are_refused(problem):

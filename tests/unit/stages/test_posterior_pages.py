@@ -290,6 +290,7 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
     assert "Behind it are kriging at 0.5 and prior at 2.2" in text.read_text()
     assert "“calibration” is left out: it needs 50 cases, and there are 4." in text.read_text()
     assert "By the particles of “=model”, ln p(y) is -5 to -4; at worst 1.5" in text.read_text()
+    assert text.read_text().count("By the particles of") == 1
     assert "so few that draws of case 2 are copies of some of them." in text.read_text()
 
 

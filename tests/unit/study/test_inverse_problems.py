@@ -23,7 +23,7 @@ STUDY: dict[str, Any] = {
     "datasets": {
         "fields": {
             "source": {"kind": "random_field", "resolution": 32, "channels": ["u", "v"]},
-            "split": {"train": 8, "validation": 2, "test": 8},
+            "split": {"train": 20, "validation": 2, "test": 8},
             "resolutions": [16, 32],
         },
         "permeability": {
@@ -188,6 +188,12 @@ PROBLEMS = [
         "references.exact.reference",
         {"kind": "chains", "tempering": {"kind": "simulated"}},
         'reference.tempering.kind = "simulated": expected "exchange"',
+    ),
+    (
+        "datasets.fields.split.train",
+        18,
+        "the prior beside its posteriors is 18 training fields, and evaluation.posterior_metrics."
+        "coverage: 'coverage' needs 19 draws",
     ),
     ("references.exact.resolutions", [64], "= 64: no data to compare with; datasets.fields has 16"),
     ("posteriors.guided.experiment", "alne", "known: alone, told, darcy, gauss, adv"),
