@@ -32,7 +32,7 @@ STUDY = {
     "datasets": {
         "bumps": {
             "source": {"kind": "bumps", "resolution": 16},
-            "split": {"train": 16, "validation": 4, "test": 8},
+            "split": {"train": 20, "validation": 4, "test": 8},
             "resolutions": [8, 16],
         }
     },

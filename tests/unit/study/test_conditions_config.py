@@ -17,7 +17,7 @@ STUDY = {
                 "channels": ["u", "v"],
                 "length": 2.0,
             },
-            "split": {"train": 12, "validation": 4, "test": 4},
+            "split": {"train": 20, "validation": 4, "test": 4},
             "resolutions": [8, 16],
         }
     },
