@@ -134,7 +134,7 @@ def with_nan(values: Any) -> np.ndarray:
     """An array, with NaN for numbers that are masked."""
     if isinstance(values, np.ma.MaskedArray):
         kind = np.promote_types(values.dtype, np.float32)
-        return np.asarray(values.astype(kind).filled(np.nan))
+        return np.ma.filled(values.astype(kind), np.nan)
     return np.asarray(values)
 
 

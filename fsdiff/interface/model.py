@@ -150,10 +150,10 @@ class Model(ABC):
 
         They are called by the indices that they were drawn for; those of a tensor count from 0.
         """
-        bare = isinstance(samples, Tensor)
-        fields, indices = (samples, ()) if bare else (samples.fields, samples.indices)
         about, mask = self.fitted.description["data"], self.fitted.statistics.mask
-        return label(fields, self.basis, about, mask, indices)
+        if isinstance(samples, Tensor):
+            return label(samples, self.basis, about, mask)
+        return label(samples.fields, self.basis, about, mask, samples.indices)
 
     def save(self, path: str | Path) -> None:
         """Write PATH.safetensors with weights and statistics, and PATH.json that describes them."""

@@ -128,11 +128,13 @@ def test_models_of_the_workflow_are_loaded(workflow):
 
 def test_samples_are_labelled_like_the_data(workflow, fitted):
     fields = workflow[1]
-    drawn = fitted.label(fitted.sample(n=16, indices=[0]))["field"]
+    drawn = fitted.label(fitted.sample(n=16, indices=[3, 7]))["field"]
     assert drawn.dims == ("sample", "channel", "y", "x")
+    assert list(drawn["sample"].values) == [3, 7]
     assert list(drawn["channel"].values) == ["u", "v"]
-    np.testing.assert_allclose(drawn["x"], fields["x"])
-    assert drawn["x"].attrs == fields["x"].attrs
+    np.testing.assert_array_equal(drawn["x"], fields["x"])
+    for name in ("channel", "x"):
+        assert drawn[name].attrs == fields[name].attrs
 
 
 def test_a_round_trip_through_files_changes_nothing(fitted, tmp_path):
