@@ -64,7 +64,10 @@ def document(sea, **operator):
                 "samples": {"count": 2, "resolutions": [N]},
             }
         },
-        "evaluation": {"metrics": {"one_point": {"kind": "one_point"}}},
+        "evaluation": {
+            "metrics": {"one_point": {"kind": "one_point"}},
+            "posterior_metrics": {"crps": {"kind": "crps"}},
+        },
         "observations": {"seen": {"dataset": "sea", "operator": {"noise": 0.1, **operator}}},
     }
 

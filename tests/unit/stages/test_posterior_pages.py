@@ -251,7 +251,7 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
             "words": words,
             "titles": {"sensors": "5 sensors"},
             "drawn": [["sensors", 16, True]],
-            "posteriors": [["sensors", "a", 16]],
+            "posteriors": [["sensors", "a", 16]] * 2,  # of two seeds
             "left_out": {"sensors": [["calibration", 50, 4]]},
         }
     }
@@ -279,7 +279,7 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
         job,
         summary=summary,
         baselines=[tmp_path / "j.json"],
-        posteriors=[tmp_path / "p.json"],
+        posteriors=[tmp_path / "p.json"] * 2,
         calibrated=[tmp_path / "c.json"],
         pictures=[tmp_path / "f.png"],
         text=text,
@@ -289,7 +289,10 @@ def test_table_figure_and_verdict_are_made_of_the_summary(summary, tmp_path):
     assert "which chance explains (80 to 95 %)" in page.read_text()
     assert "Behind it are kriging at 0.5 and prior at 2.2" in text.read_text()
     assert "“calibration” is left out: it needs 50 cases, and there are 4." in text.read_text()
-    assert "By the particles of “=model”, ln p(y) is -5 to -4; at worst 1.5" in text.read_text()
+    assert (
+        "By the particles of “=model” with 2 seeds, ln p(y) is -5 to -4; at worst 1.5"
+        in text.read_text()
+    )
     assert text.read_text().count("By the particles of") == 1
     assert "so few that draws of case 2 are copies of some of them." in text.read_text()
 
