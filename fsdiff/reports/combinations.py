@@ -86,7 +86,7 @@ def ranking(
     each = found.groupby([*by, FAMILY, GRID], sort=False)[MULTIPLE].agg(geometric_mean)
     families = list(dict.fromkeys(found[FAMILY]))
     grids = " / ".join(map(str, settings.resolutions))
-    header = [*(name.replace("_", " ") for name in by), "all"]
+    header = [*(markdown(name.replace("_", " ")) for name in by), "all"]
     header += [f"{markdown(family)}, {grids}" for family in families]
     lines = [table_row(header), table_row(["---"] * len(by) + ["---:"] * (1 + len(families)))]
     for choices, mean in means.sort_values(kind="stable").items():

@@ -35,9 +35,15 @@ def differences(
     trajectories: pd.DataFrame | None,
     known: Known = None,
 ) -> Iterator[str]:
-    """What the numbers are, and the table in Markdown: a row for each column of the summary."""
+    """What the numbers are, and the table in Markdown: a row for each column of the summary.
+
+    There is no table where no experiment has samples.
+    """
     summary = as_table(summary)
     found = settings.chosen(judged(summary, trajectories, settings.resolution, samples=0))
+    if found.empty:
+        yield f"There are none: no experiment has samples at resolution {settings.resolution}."
+        return
     again = found.duplicated(["experiment", "seed"]).any()
     ranges = ("first moments", "last moments") if again else ("ends",)
     yield f"Ranges of all experiments at their {' and '.join(ranges)}, means over seeds. {CHANCE}"
@@ -53,9 +59,9 @@ def differences(
         floors = [reference(summary, "real", column, rows) for _, rows in counts]
         yield table_row(
             [
-                column_title(column.name, known),
+                markdown(column_title(column.name, known)),
                 *(_range(ends.mean(axis="columns")) for ends in shown),
-                " / ".join(number(floor) for floor in floors if not np.isnan(floor)),
+                " / ".join("–" if np.isnan(floor) else number(floor) for floor in floors),
                 _probability(chance(last)),
                 _nearest(last, found),
             ]

@@ -158,7 +158,7 @@ def _table(
     shown = list(table.shown(selected, known))
     of_moments = table.rows == "moments"
     header = ["", *(TIMES.values() if of_moments else ())]
-    header += [column_title(column.name, known) for column in shown]
+    header += [markdown(column_title(column.name, known)) for column in shown]
     yield table_row(header)
     yield table_row(["---", *["---:"] * (len(header) - 1)])
     several = selected["dataset"].nunique() > 1

@@ -41,20 +41,21 @@ def sooner(
 ) -> Iterator[str]:
     """The table in Markdown, a row for each experiment that is none of ``against``; and what it is.
 
-    There is no table where no column differs by more than chance.
+    There is no table where no column is known to differ by more than chance.
     """
     summary = as_table(summary)
     samples, same = settings.samples, settings.same_sampler
     moments = judged(summary, trajectories, settings.resolution, samples, same_sampler=same)
     found = settings.chosen(moments)
-    shown = list(_telling(settings, found, settings.shown(found, known)))
+    columns = list(settings.shown(found, known))
+    shown = [column for column in columns if _telling(settings, found, column)]
     goals = found["experiment"].isin(settings.against)
     yield _legend(settings, found[goals])
     yield ""
     if not shown:
-        yield "There is none: nothing differs by more than chance."
+        yield _nothing(found, columns)
         return
-    yield table_row(["", *(column_title(column.name, known) for column in shown)])
+    yield table_row(["", *(markdown(column_title(column.name, known)) for column in shown)])
     yield table_row(["---", *["---:"] * len(shown)])
     for _, rows in found[~goals].groupby("experiment", sort=False):
         factors = (times_sooner(rows, found[goals], column) for column in shown)
@@ -81,11 +82,21 @@ def _factor(rows: pd.DataFrame, against: pd.DataFrame, column: Column) -> float:
     return float(against["time"].loc[goals.idxmin()] / near["time"].min()) if len(near) else 0.0
 
 
-def _telling(settings: Sooner, found: pd.DataFrame, columns: Iterator[Column]) -> Iterator[Column]:
-    for column in columns:
-        limit = settings.significance
-        if limit is None or chance(of_seeds(found, column, "last")) < limit:
-            yield column
+def _telling(settings: Sooner, found: pd.DataFrame, column: Column) -> bool:
+    """Whether a column is shown; one of which chance is not known is not."""
+    limit = settings.significance
+    return limit is None or chance(of_seeds(found, column, "last")) < limit
+
+
+def _nothing(found: pd.DataFrame, columns: Sequence[Column]) -> str:
+    """Why there is no table."""
+    chances = [chance(of_seeds(found, column, "last")) for column in columns]
+    if not np.isnan(chances).any():
+        return "There is none: nothing differs by more than chance."
+    return (
+        "There is none: whether anything differs by more than chance is not known, for want of two "
+        "experiments with two seeds in common."
+    )
 
 
 def _legend(settings: Sooner, against: pd.DataFrame) -> str:

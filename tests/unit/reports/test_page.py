@@ -1,14 +1,18 @@
 """The page about a study: what is in its tables, and what is refused."""
 
+import re
+from collections.abc import Iterator
+
 import pandas as pd
 import pytest
 
-from fsdiff.reports.differences import Differences
+from fsdiff.reports.differences import Differences, differences
 from fsdiff.reports.moments import by_moment, judged
 from fsdiff.reports.page import Contents, Picture, Table, page
 from fsdiff.reports.plain_text import number
 from fsdiff.reports.plotting.quality_by_time import quality_by_time
-from fsdiff.reports.sooner import Sooner
+from fsdiff.reports.sooner import Sooner, sooner
+from fsdiff.reports.summary import OTHERS, all_words
 from fsdiff.study import ConfigurationError, load, strict_yaml
 
 ROW = {"dataset": "d", "resolution": 32, "seconds_per_sample": 0.1}
@@ -107,6 +111,24 @@ def test_a_table_may_be_about_one_data_set():
         contents = Contents(title="T", text="", tables=[table])
         alone = Contents(title="T", text="", tables=[Table(columns=table.columns, resolution=32)])
         assert page(contents, both) == page(alone, expected)
+
+
+def tables_of(name: str) -> Iterator[list[str]]:
+    """The tables about a result."""
+    table = summary().assign(**{name: summary()["one_point_w1"]})
+    settings = {"columns": (name,), "resolution": 32}
+    shown = Contents(title="", text="", tables=[Table(**settings)])
+    yield page(shown, table).splitlines()
+    yield list(differences(Differences(**settings), table, None))
+    yield list(sooner(Sooner(**settings, against=("a",), significance=None), table, None))
+
+
+@pytest.mark.parametrize("name", [words.name for words in (*all_words(), *OTHERS)])
+def test_rows_have_as_many_cells_as_columns_whatever_results_are_called(name):
+    for lines in tables_of(name):
+        rows = [line for line in lines if line.startswith("|")]
+        assert len(rows) > 2
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
 
 
 def test_time_is_that_of_training_and_of_samples():

@@ -110,3 +110,18 @@ def test_other_data_sets_are_left_out():
     both = pd.concat([summary(), other.iloc[1:]], ignore_index=True)
     settings = Differences(columns=("one_point_w1",), resolution=32, dataset="d")
     assert list(differences(settings, both, None)) == list(differences(SETTINGS, summary(), None))
+
+
+def test_floors_stand_in_the_order_of_the_header():
+    rows = [row.assign(count=count) for row in [summary()] for count in (100, 50)]
+    rows[1]["experiment"] += " of few"
+    both = pd.concat([rows[0].iloc[1:], rows[1]], ignore_index=True)
+    *_, header, _, row = differences(SETTINGS, both, None)
+    assert "| real against real, 100 fields / 50 fields |" in header
+    assert "| – / 0.100 |" in row
+
+
+def test_no_samples_are_no_differences():
+    settings = Differences(columns=("one_point_w1",), resolution=64)
+    (told,) = differences(settings, summary(), None)
+    assert told == "There are none: no experiment has samples at resolution 64."

@@ -116,3 +116,10 @@ def test_what_differs_by_chance_is_not_told():
     chosen = Sooner(columns=("one_point_w1",), resolution=32, against=("slow",))
     told = list(sooner(chosen, summary(), kept))
     assert told[2:] == ["There is none: nothing differs by more than chance."]
+
+
+def test_one_seed_does_not_tell_whether_anything_differs():
+    alone = (part[part["seed"] == 0] for part in (summary(), trajectories()))
+    chosen = Sooner(columns=("one_point_w1",), resolution=32, against=("slow",))
+    (told,) = list(sooner(chosen, *alone))[2:]
+    assert told.startswith("There is none: whether anything differs by more than chance is not kno")
