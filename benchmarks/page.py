@@ -115,7 +115,7 @@ def publish(results: Path, output: Path, figures: Path | None, command: str) -> 
 
 
 def copy(source: Path, target: Path) -> None:
-    """A figure as it is, or a picture no larger than a page needs it."""
+    """A figure as it is, or a picture no larger than a page needs it, in 256 colours."""
     if source.suffix != ".png":
         target.write_bytes(source.read_bytes())
         return
@@ -123,7 +123,7 @@ def copy(source: Path, target: Path) -> None:
         width = min(WIDTH, picture.width)
         size = (width, round(picture.height * width / picture.width))
         small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        small.quantize(96).save(target, format="PNG", optimize=True)
+        small.quantize().save(target, format="PNG", optimize=True)
 
 
 def hours(results: Path) -> str:
