@@ -20,7 +20,7 @@ def resolutions(
     for n, path in data.items():
         with storage.read(path, chunks="auto") as dataset:
             fields[n] = shown(dataset, "test")
-            quantity = quantity_of(dataset)
+            quantity, grids[n] = quantity_of(dataset), grid_of(dataset["field"])
     for n, path in samples.items():
         with storage.read(path, chunks="auto") as dataset:
             grids[n] = grid_of(dataset["field"])

@@ -14,13 +14,13 @@ from fsdiff.data.storage import is_series
 from fsdiff.metrics.spectra import radial_spectrum
 from fsdiff.reports.plotting.grids import grid_of, nodes
 from fsdiff.reports.plotting.panels import (
-    colour_scale,
     columns_for,
     name_axes,
     name_row,
     panelled,
     proportion,
     scale,
+    scale_of,
     show,
 )
 from fsdiff.reports.plotting.style import SMALL, SURROGATE, WIDTH, level_colours, styled, unit_of
@@ -50,7 +50,7 @@ def gallery(fields: xr.DataArray, *, columns: int | None = None) -> Figure:
     for i, channel in enumerate(channels):
         band = panels[i * rows : (i + 1) * rows]
         values = fields.isel(sample=slice(band.size)).sel(channel=channel).values
-        colours = colour_scale(values)
+        colours = scale_of(values)
         for axes, field in zip(band.ravel(), values, strict=False):
             show(axes, field, colours, grid)
         for axes in band[:, 0]:

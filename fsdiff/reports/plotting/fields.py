@@ -12,7 +12,6 @@ from fsdiff.reports.labels import REFERENCES, TEST_DATA, labelled, labels
 from fsdiff.reports.plotting.grids import Grid, nodes
 from fsdiff.reports.plotting.panels import (
     SQUARE,
-    colour_scale,
     columns_for,
     frame,
     name_axes,
@@ -20,6 +19,7 @@ from fsdiff.reports.plotting.panels import (
     panelled,
     proportion,
     scale,
+    scale_of,
     show,
 )
 from fsdiff.reports.plotting.style import SMALL, WARNING, styled
@@ -41,9 +41,10 @@ def sample_grid(
 
     All arrays are (sample, channel, *grid) in physical units, at one resolution; the first
     ``columns`` samples are shown, by default four, or two of volumes. The colour scale is that of
-    the data; values beyond it are shown in the end colours. ``quantity`` names the channel and its
-    unit, e.g. "u" or "vorticity [1/s]". Experiments are given by name; ``titles`` are what they are
-    called, if not that. ``grid`` says what the axes are.
+    the data; values beyond it are shown in the end colours, and marked where fields are curves.
+    ``quantity`` names the channel and its unit, e.g. "u" or "vorticity [1/s]". Experiments are
+    given by name; ``titles`` are what they are called, if not that. ``grid`` says what the axes
+    are.
     """
     rows = {TEST_DATA: data, **labelled(experiments, titles)}
     if surrogate is not None:
@@ -54,7 +55,7 @@ def sample_grid(
     shape = proportion(first[0], grid)
     figure = panelled(len(fields), columns, shape, names=bool(grid.description))
     panels = figure.subplots(len(fields), columns, squeeze=False)
-    colours = colour_scale(first)
+    colours = scale_of(first)
     for row, (label, values) in zip(panels, fields.items(), strict=True):
         for axes, field in zip(row, values, strict=False):
             show(axes, field, colours, grid)
@@ -98,7 +99,7 @@ def resolution_grid(
     )
     figure = panelled(2 * rows, len(resolutions), shape, above=0.7, names=bool(grid.description))
     panels = figure.subplots(2 * rows, len(resolutions), squeeze=False)
-    colours = colour_scale(blocks[TEST_DATA][max(data)])
+    colours = scale_of(blocks[TEST_DATA][max(data)])
     for number, (label, block) in enumerate(blocks.items()):
         band = panels[number * rows : (number + 1) * rows]
         for i, line in enumerate(band):

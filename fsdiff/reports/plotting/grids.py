@@ -18,11 +18,14 @@ class Grid:
     """Names of the axes of a grid, with their units, and the shape of a cell.
 
     ``aspect`` is the height of a cell of the last two axes over its width, None where these are
-    not of one kind, like time and space: then panels are square.
+    not of one kind, like time and space: then panels are square. ``along`` are the coordinates of
+    the nodes of a single axis, which need not be equidistant; nodes are counted where there are
+    none.
     """
 
     names: tuple[str, ...] = ("y", "x")
     aspect: float | None = 1.0
+    along: tuple[float, ...] = ()
 
     @property
     def description(self) -> str:
@@ -47,7 +50,9 @@ def grid_of(field: xr.DataArray) -> Grid:
     shown = tuple(name if units[name] == "1" else f"{name} [{units[name]}]" for name in names)
     if names == ("y", "x"):
         shown = names
-    return Grid(shown, _aspect(field, names[-2:], units) if len(names) > 1 else None)
+    if len(names) == 1:
+        return Grid(shown, None, tuple(field[names[0]].values.tolist()))
+    return Grid(shown, _aspect(field, names[-2:], units))
 
 
 def _aspect(field: xr.DataArray, names: tuple[str, ...], units: dict[str, str]) -> float | None:

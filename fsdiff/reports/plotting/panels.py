@@ -1,6 +1,7 @@
 """Panels of a figure: colours and frames of those that show fields, labels and legends."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from fsdiff.reports.plotting.grids import Grid
-from fsdiff.reports.plotting.style import SMALL, WIDTH, wrapped
+from fsdiff.reports.plotting.style import SMALL, WARNING, WIDTH, wrapped
 
 SQUARE = Grid()
 """A plane with square cells."""
@@ -75,6 +76,14 @@ def colour_scale(values: ArrayLike) -> ScalarMappable:
     return ScalarMappable(Normalize(low, high), cmap="viridis")
 
 
+def scale_of(fields: ArrayLike) -> ScalarMappable:
+    """The scale of fields (sample, *grid): of curves from the least value to the greatest."""
+    values = np.asarray(fields)
+    if values.ndim > 2:
+        return colour_scale(values)
+    return ScalarMappable(Normalize(float(np.nanmin(values)), float(np.nanmax(values))))
+
+
 def frame(axes: Axes) -> None:
     """Leave a panel its outline alone."""
     axes.set_xticks([])
@@ -87,17 +96,14 @@ def frame(axes: Axes) -> None:
 def show(axes: Axes, field: ArrayLike, colours: ScalarMappable, grid: Grid = SQUARE) -> None:
     """A field on a line as a curve, on a plane (y, x) with y upwards, a rectangle for each node.
 
-    Of fields on volumes (z, y, x), and of functions of time on planes, the first, the middle and
-    the last slice along the first axis.
+    A number beside an arrow is how far a curve goes that leaves its panel. Of fields on volumes
+    (z, y, x), and of functions of time on planes, the first, the middle and the last slice along
+    the first axis.
     """
     frame(axes)
     values = np.asarray(field)
     if values.ndim == 1:
-        axes.plot(values, linewidth=1.0)
-        low, high = colours.get_clim()
-        margin = (high - low) / 10
-        axes.set(ylim=(low - margin, high + margin), xlim=(0, max(1, len(values) - 1)))
-        axes.set_box_aspect(proportion(values, grid))
+        _curve(axes, values, colours, grid)
         return
     axes.imshow(
         values if values.ndim == 2 else _slices(values),
@@ -109,6 +115,22 @@ def show(axes: Axes, field: ArrayLike, colours: ScalarMappable, grid: Grid = SQU
     )
     if grid.aspect is None:
         axes.set_box_aspect(proportion(values, grid))
+
+
+def _curve(axes: Axes, values: np.ndarray, colours: ScalarMappable, grid: Grid) -> None:
+    x = np.asarray(grid.along or range(len(values)), float)
+    axes.plot(x, values, linewidth=1.0)
+    low, high = colours.get_clim()
+    margin = (high - low) / 10 or 1.0
+    low, high = low - margin, high + margin
+    axes.set(ylim=(low, high), xlim=(x.min(), x.max()) if len(x) > 1 else (0, 1))
+    axes.set_box_aspect(proportion(values, grid))
+    known = values[~np.isnan(values)]
+    how: dict[str, Any] = {"transform": axes.transAxes, "fontsize": SMALL, "color": WARNING}
+    if (known > high).any():
+        axes.text(0.03, 0.97, f"▲ {known.max():.3g}", va="top", **how)
+    if (known < low).any():
+        axes.text(0.03, 0.03, f"▼ {known.min():.3g}", va="bottom", **how)
 
 
 def name_axes(figure: Figure, grid: Grid) -> None:

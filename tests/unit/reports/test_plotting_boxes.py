@@ -40,7 +40,8 @@ def test_grids_of_one_kind_of_unit_have_their_proportions():
     assert grid_of(labelled(("t", "x"), (8, 8), ("1", "1"), (1.0, 1.0))).aspect is None
     assert grid_of(labelled(("y", "x"), (8, 8), ("m", "s"), (1.0, 1.0))).aspect is None
     assert grid_of(labelled(("y", "x"), (8, 8), ("1", "1"), (9.0, 1.0))).aspect is None
-    assert grid_of(labelled(("depth",), (8,), ("m",), (1.0,))) == Grid(("depth [m]",), None)
+    depth = Grid(("depth [m]",), None, (0.0, 2.0, 4.0))
+    assert grid_of(labelled(("depth",), (3,), ("m",), (2.0,))) == depth
 
 
 def test_rectangles_keep_the_proportions_of_their_sides():
@@ -63,6 +64,24 @@ def test_functions_on_lines_are_curves_on_one_scale():
     assert len({axes.get_ylim() for axes in figure.axes}) == 1
     assert figure.get_suptitle() == "u at 16 nodes"
     assert figure.get_supxlabel() == "depth [m]"
+
+
+def test_curves_lie_over_the_coordinates_of_their_nodes():
+    points = (0.0, 0.1, 0.5, 2.0)
+    grid = Grid(("x [m]",), None, points)
+    axes = sample_grid(torch.randn(3, 1, 4), {}, grid=grid).axes[0]
+    assert axes.lines[0].get_xdata().tolist() == list(points)
+    assert axes.get_xlim() == (0.0, 2.0)
+
+
+def test_a_curve_that_leaves_its_panel_is_marked():
+    data = torch.zeros(500, 1, 4)
+    data[1, 0, 0] = 1.0  # beyond any quantile
+    model = torch.tensor([[[5.0, 7, 9, 7]], [[0.5, -3, 0, 0]], [[1, 1, 1, 1]]])
+    panels = np.array(sample_grid(data, {"model": model}).axes).reshape(2, 3)
+    said = [[text.get_text() for text in axes.texts] for axes in panels.ravel()]
+    assert said == [[], [], [], ["▲ 9"], ["▼ -3"], []]
+    assert panels[0, 0].get_ylim() == pytest.approx((-0.1, 1.1))
 
 
 def test_volumes_are_three_slices():

@@ -76,6 +76,17 @@ def test_evolution_shows_frames_at_equal_distances_with_a_scale_for_each_time():
     assert shown[1].get_title().startswith("t = 1\n±")
 
 
+@pytest.mark.parametrize("draw", [evolution, steady_states])
+def test_solutions_keep_the_proportions_of_their_sides(draw):
+    channels = ("u", "flux_x", "flux_y")
+    data = fields(2, 16, channels, times=(0.0, 1.0) if draw is evolution else ())
+    data = data.isel(y=slice(8)).assign_coords(y=np.arange(8.0), x=np.arange(16.0))
+    figure = draw(data)
+    figure.draw_without_rendering()
+    box = images(figure)[0].get_window_extent()
+    assert box.width / box.height == pytest.approx(2, rel=0.02)
+
+
 def test_steady_states_join_the_components_of_a_flux():
     channels = ("permeability", "pressure", "flux_x", "flux_y")
     data = np.abs(fields(2, channels=channels)) + 1

@@ -293,6 +293,17 @@ def test_functions_of_one_variable_have_a_curve_for_each_grid():
     assert_apart(figure)
 
 
+def test_channels_have_an_axis_of_values_each():
+    drawn = across(lambda n: (n,), channels=("u", "v"))
+    for scene, shown in drawn.values():
+        scene.truth.values[1] *= 1000
+        for own in shown:
+            own.draws[:, 1] *= 1000
+    figure = across_resolutions(drawn)
+    first, second = (axes.get_ylim()[1] for axes in (figure.axes[0], figure.axes[6]))
+    assert second > 100 * first
+
+
 def test_of_volumes_the_middle_frame_is_shown():
     drawn = across(lambda n: (6, n, n))
     first = images(across_resolutions(drawn))[0].get_array()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from fsdiff.reports.plotting.grids import Grid, nodes
@@ -24,6 +24,8 @@ from fsdiff.reports.plotting.style import WIDTH, level_colours, styled
 
 GAP, APART = 0.08, 0.25
 """Inches between panels, and between means and deviations."""
+
+TRUTH: dict[str, Any] = {"color": "black", "linestyle": "--"}
 
 Drawn = Mapping[int, tuple[Scene, Sequence[Ensemble]]]
 """A case and the draws of its posteriors by resolution."""
@@ -125,12 +127,24 @@ def _plane(field: np.ndarray) -> np.ndarray:
 def _curves(drawn: Drawn) -> Figure:
     finest, _ = drawn[max(drawn)]
     names, channels = _names(drawn), finest.truth.sizes["channel"]
-    rows = channels * len(names)
-    figure = Figure(figsize=(WIDTH, 1.75 * rows + 0.9), layout="constrained")
-    panels = figure.subplots(rows, 2, squeeze=False, sharex=True, sharey="col")
+    figure = Figure(figsize=(WIDTH, channels * (1.75 * len(names) + 0.9)), layout="constrained")
+    bands = figure.subfigures(channels, 1, squeeze=False)[:, 0]
+    for channel, band in enumerate(bands):
+        _band(band, drawn, names, channel)
     colours = level_colours(list(drawn))
-    for number, row in enumerate(panels):
-        channel, name = number // len(names), names[number % len(names)]
+    handles = [Line2D([], [], color=colours[n], label=_nodes(drawn, n)) for n in sorted(drawn)]
+    truth = Line2D([], [], label=finest.called, **TRUTH)
+    figure.legend(handles=[*handles, truth], loc="outside lower center", ncols=5)
+    figure.suptitle(finest.title, fontsize=11)
+    return figure
+
+
+def _band(band: SubFigure, drawn: Drawn, names: Sequence[str], channel: int) -> None:
+    """A channel, on axes of its own: its unit may be another."""
+    finest, _ = drawn[max(drawn)]
+    panels = band.subplots(len(names), 2, squeeze=False, sharex=True, sharey="col")
+    colours = level_colours(list(drawn))
+    for row, name in zip(panels, names, strict=True):
         for n in sorted(drawn):
             scene, ensembles = drawn[n]
             own, x = _of(ensembles, name), scene.truth[scene.axes[0]].values
@@ -139,18 +153,13 @@ def _curves(drawn: Drawn) -> Figure:
                 row[0].plot(x, own.mean[channel], **style)
                 row[1].plot(x, own.deviation[channel], **style)
         x = finest.truth[finest.axes[0]].values
-        row[0].plot(x, finest.truth.values[channel], "--", color="black", label=finest.called)
+        row[0].plot(x, finest.truth.values[channel], label=finest.called, **TRUTH)
         row[0].set_ylabel(finest.quantity(channel))
         row[0].set_title(f"{name}: mean", loc="left")
         row[1].set_title("sd of draws", loc="left")
     panels[0, 1].set_ylim(bottom=0)
     for axes in panels[-1]:
         axes.set_xlabel(finest.grid.description)
-    truth = panels[0, 0].lines[-1]
-    handles = [Line2D([], [], color=colours[n], label=_nodes(drawn, n)) for n in sorted(drawn)]
-    figure.legend(handles=[*handles, truth], loc="outside lower center", ncols=5)
-    figure.suptitle(finest.title, fontsize=11)
-    return figure
 
 
 def _nodes(drawn: Drawn, n: int) -> str:
