@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from fsdiff.metrics.densities import partial_derivatives
 from fsdiff.reports.labels import REFERENCES, TEST_DATA, labelled
-from fsdiff.reports.plotting.style import DATA, SURROGATE, WIDTH, experiment_styles, styled, wrapped
+from fsdiff.reports.plotting.panels import side_legend
+from fsdiff.reports.plotting.style import DATA, SURROGATE, WIDTH, line_styles, styled
 from fsdiff.spaces.bases import Basis
 
 BINS = 120
@@ -43,8 +44,8 @@ def densities(
     curves = {TEST_DATA: (data, DATA)}
     if surrogate is not None:
         curves[REFERENCES["surrogate"]] = (surrogate, SURROGATE)
-    for label, style in experiment_styles(experiments, places).items():
-        curves[label] = (experiments[label], {"color": style["color"]})
+    for label, style in line_styles(experiments, places).items():
+        curves[label] = (experiments[label], style)
     fields = {label: np.asarray(array) for label, (array, _) in curves.items()}
     slope = {label: _derivatives(array, basis, length) for label, array in fields.items()}
     styles = {label: style for label, (_, style) in curves.items()}
@@ -54,8 +55,7 @@ def densities(
     slopes.set(
         xlabel=f"derivative of {quantity} along {_along(basis)}", title="density of derivatives"
     )
-    handles, labels = values.get_legend_handles_labels()
-    figure.legend(handles, map(wrapped, labels), loc="outside right center")
+    side_legend(figure, values)
     return figure
 
 

@@ -1,6 +1,7 @@
 """Panels of fields: data beside samples, and the same samples at several resolutions."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,6 +25,9 @@ from fsdiff.reports.plotting.panels import (
 )
 from fsdiff.reports.plotting.style import SMALL, WARNING, styled
 
+MOST = 50
+"""Experiments in a figure of samples: of more, nobody would see the last beside the data."""
+
 
 @styled
 def sample_grid(
@@ -40,13 +44,14 @@ def sample_grid(
     """Fields of the data, of each experiment and of the Gaussian surrogate, one row each.
 
     All arrays are (sample, channel, *grid) in physical units, at one resolution; the first
-    ``columns`` samples are shown, by default four, or two of volumes. The colour scale is that of
-    the data; values beyond it are shown in the end colours, and marked where fields are curves.
-    ``quantity`` names the channel and its unit, e.g. "u" or "vorticity [1/s]". Experiments are
-    given by name; ``titles`` are what they are called, if not that. ``grid`` says what the axes
-    are.
+    ``columns`` samples are shown, by default four, or two of volumes, of the first ``MOST``
+    experiments. The colour scale is that of the data; values beyond it are shown in the end
+    colours, and marked where fields are curves. ``quantity`` names the channel and its unit, e.g.
+    "u" or "vorticity [1/s]". Experiments are given by name; ``titles`` are what they are called,
+    if not that. ``grid`` says what the axes are.
     """
-    rows = {TEST_DATA: data, **labelled(experiments, titles)}
+    called = labelled(experiments, titles)
+    rows = {TEST_DATA: data, **dict(islice(called.items(), MOST))}
     if surrogate is not None:
         rows[REFERENCES["surrogate"]] = surrogate
     fields = {label: _channel(label, values, channel, data) for label, values in rows.items()}
@@ -61,7 +66,8 @@ def sample_grid(
             show(axes, field, colours, grid)
         name_row(row[0], label)
     name_axes(figure, grid)
-    figure.suptitle(f"{quantity} at {nodes(first.shape[1:])}", fontsize=11)
+    some = f", the first {MOST} of {len(called)} experiments" if len(called) > MOST else ""
+    figure.suptitle(f"{quantity} at {nodes(first.shape[1:])}{some}", fontsize=11)
     scale(figure, panels, colours, list(fields.values()), quantity, shrink=_shrink(figure))
     return figure
 

@@ -20,8 +20,8 @@ SQUARE = Grid()
 PANEL = 1.25
 """Side of a panel in inches."""
 
-LETTER = 0.07
-"""Inches that a letter of a legend is wide, on average."""
+LETTER, LINE, HANDLE = 0.07, 0.2, 0.6
+"""Inches that a letter of a legend is wide, on average, a line is high, and a line's sign wide."""
 
 BESIDE = 2.6
 """Inches for names left of panels and for a colour bar right of them."""
@@ -190,13 +190,34 @@ def name_row(axes: Axes, label: str) -> None:
 def common_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
     """One legend above all panels, with every label once, in at most ``columns`` columns.
 
-    They are fewer where labels are long.
+    They are fewer where labels are long, and the figure grows with every line but the first.
     """
     handles = {
         label: handle
         for axes in panels
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    longest = 0.6 + LETTER * max(map(len, handles), default=0)
-    across = max(1, min(len(handles), columns, int(figure.get_figwidth() / longest)))
-    figure.legend([*handles.values()], [*handles], loc="outside upper center", ncols=across)
+    width = figure.get_figwidth()
+    labels = [wrapped(label, int((width - HANDLE) / LETTER)) for label in handles]
+    longest = max((len(line) for label in labels for line in label.split("\n")), default=0)
+    across = max(1, min(len(handles), columns, int(width / (HANDLE + LETTER * longest))))
+    down = -(-len(labels) // across)
+    parts = [labels[start : start + down] for start in range(0, len(labels), down or 1)]
+    lines = max((_lines(part) for part in parts), default=1)
+    figure.set_figheight(figure.get_figheight() + LINE * (lines - 1))
+    figure.legend([*handles.values()], labels, loc="outside upper center", ncols=across)
+
+
+def side_legend(figure: Figure, axes: Axes, width: int = 24) -> None:
+    """A legend right of all panels, its lines of at most so many characters.
+
+    The figure grows to the height of all of them.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    labels = [wrapped(label, width) for label in labels]
+    figure.set_figheight(max(figure.get_figheight(), LINE * (_lines(labels) + 2)))
+    figure.legend(handles, labels, loc="outside right center")
+
+
+def _lines(labels: Sequence[str]) -> int:
+    return sum(1 + label.count("\n") for label in labels)

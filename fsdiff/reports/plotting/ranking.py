@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled, wrapped
+from fsdiff.reports.plotting.panels import side_legend
+from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled
 from fsdiff.reports.summary import Known, column_title
 
 
@@ -36,7 +37,6 @@ def coarse_against_fine(
             for n in (coarse, fine)
         ]
         label = f"{name} (places {row['rank', coarse]:.0f}, {row['rank', fine]:.0f})"
-        label = wrapped(label, 40)
         axes.errorbar(x, y, spread[1], spread[0], linestyle="", capsize=2, label=label, **style)
     best = table.iloc[0]
     axes.plot(
@@ -60,7 +60,7 @@ def coarse_against_fine(
             f"ρ = {agreement['spearman_rho']:.2f}"
         )
     axes.set_title(f"{ranks}\nthe best at {coarse} is {distance} at {fine}", loc="left")
-    figure.legend(loc="outside right center")
+    side_legend(figure, axes, 40)
     return figure
 
 

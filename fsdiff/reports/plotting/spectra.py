@@ -23,6 +23,7 @@ from fsdiff.reports.plotting.style import (
     WIDTH,
     experiment_styles,
     label_ends,
+    line_styles,
     plain_ticks,
     styled,
 )
@@ -96,6 +97,7 @@ def distinct_spectra(
 ) -> list[tuple[str, str, str]]:
     """(label, first key, colour) of the different spectra; labels of equal ones are joined.
 
+    Of more than three the first stands for all.
     ``styles`` are those of the labels, by their order if absent.
     """
     styles = styles or experiment_styles(priors)
@@ -106,7 +108,11 @@ def distinct_spectra(
             same[0][0].append(label)
         else:
             groups.append(([label], styles[label]["color"]))
-    return [("; ".join(labels), labels[0], colour) for labels, colour in groups]
+    return [(_joined(labels), labels[0], colour) for labels, colour in groups]
+
+
+def _joined(labels: Sequence[str]) -> str:
+    return "; ".join(labels) if len(labels) <= 3 else f"{labels[0]} and {len(labels) - 1} others"
 
 
 def _curves(
@@ -118,8 +124,8 @@ def _curves(
     curves = {}
     if surrogate is not None:
         curves[REFERENCES["surrogate"]] = (surrogate, SURROGATE)
-    for label, style in experiment_styles(experiments, places).items():
-        curves[label] = (experiments[label], {"color": style["color"]})
+    for label, style in line_styles(experiments, places).items():
+        curves[label] = (experiments[label], style)
     return curves
 
 

@@ -47,10 +47,14 @@ WARNING = "#B34700"
 """Marks what a reader should distrust: extrapolated resolutions, priors smoother than the data."""
 
 _EXPERIMENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)), (0, (9, 3)))
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 WIDTH = 9.3
 """Inches of the widest figures: 900 pixels of a page, where they are shown in their own size."""
+
+PIXELS = 2**16 - 1
+"""The most that all versions of Matplotlib draw in a row or column; of larger figures an inch has fewer."""
 
 SMALL = 8.5
 """Size of the smallest text."""
@@ -114,13 +118,14 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     The same figure gives the same bytes: the file holds no date and no random identifiers.
     """
     suffix = os.fspath(path).rpartition(".")[2]
+    dpi = min(160.0, PIXELS / max(figure.get_size_inches()))
     metadata = {"svg": {"Date": None}, "png": {"Software": None}}
     if suffix not in metadata:
         raise ValueError(f"{os.fspath(path)}: figures are written as .svg or .png")
     with mpl.rc_context(), atomic(path) as temporary:
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
-        figure.savefig(temporary, format=suffix, dpi=160, metadata=metadata[suffix])
+        figure.savefig(temporary, format=suffix, dpi=dpi, metadata=metadata[suffix])
 
 
 def quantity_of(dataset: xr.Dataset) -> str:
@@ -154,6 +159,20 @@ def experiment_styles(
             "marker": _MARKERS[i % len(_MARKERS)],
         }
         for i, label in zip(itertools.count() if places is None else places, labels, strict=False)
+    }
+
+
+def line_styles(
+    labels: Iterable[str], places: Iterable[int] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The colour of each experiment for lines without markers, with other dashes for each six."""
+    labels = list(labels)
+    numbers = list(range(len(labels)) if places is None else places)
+    dashes = [_DASHES[number // len(_EXPERIMENTS) % len(_DASHES)] for number in numbers]
+    styles = experiment_styles(labels, numbers)
+    return {
+        label: {"color": styles[label]["color"], "linestyle": dash}
+        for label, dash in zip(labels, dashes, strict=False)
     }
 
 
@@ -199,7 +218,8 @@ def label_ends(axes: Axes, lines: Sequence[Line2D]) -> None:
     """Write each line's label right of where it ends, moved apart where labels would overlap.
 
     Positions are the least-squares closest to the ends that keep labels one text height apart, and
-    beside the axes as far as there is room. Call it last: it needs the final limits of the axes.
+    beside the axes; a figure without room for all of them grows. Call it last: it needs the final
+    limits of the axes.
     """
     figure = axes.figure.figure
     figure.draw_without_rendering()
@@ -226,8 +246,12 @@ def label_ends(axes: Axes, lines: Sequence[Line2D]) -> None:
         for x, y, line in ends
     ]
     figure.draw_without_rendering()  # the labels took their part of the width
-    row = 1.3 * SMALL * figure.dpi / 72 / axes.bbox.height
-    extents = np.array([row * (1 + label.get_text().count("\n")) for label in labels])
+    high = 1.3 * SMALL / 72 * np.array([1 + label.get_text().count("\n") for label in labels])
+    room = axes.bbox.height / figure.dpi
+    if high.sum() > room:
+        figure.set_figheight(figure.get_figheight() * high.sum() / room)
+        figure.draw_without_rendering()
+    extents = high * figure.dpi / axes.bbox.height
     heights = [height for _, height, _ in ends]
     for label, height in zip(labels, _apart(heights, extents), strict=True):
         label.xyann = (1.03, float(height))

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 from docutils.core import publish_parts
+from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 from test_plain_text import Page
 from test_plotting import BASIS, REPORT, cells, fields, history, line, rendered, texts
 
@@ -125,6 +127,54 @@ def test_the_longest_titles_leave_room_for_what_is_drawn(draw, tmp_path):
     save(figure, tmp_path / "figure.svg")
     sizes = [axes.get_position().size for axes in figure.axes if axes.axison]
     assert min(map(min, sizes)) > 0.005
+
+
+MANY = {f"e{i}": f"experiment {i:02d} with a title of forty let" for i in range(30)}
+
+
+@pytest.mark.filterwarnings("error", "ignore:Glyph")
+@pytest.mark.parametrize("draw", COMPARED.values(), ids=COMPARED)
+def test_thirty_experiments_leave_axes_their_size(draw):
+    few, many = draw(dict(list(MANY.items())[:2])), draw(MANY)
+    for figure in (few, many):
+        figure.draw_without_rendering()
+    for small, large in zip(few.axes, many.axes, strict=False):
+        if small.axison and large.get_label() != "<colorbar>" != small.get_label():
+            room = large.get_window_extent().size / small.get_window_extent().size
+            assert (room > 0.75).all()
+    for legend in many.legends:
+        box = legend.get_window_extent()
+        assert box.y0 >= 0
+        assert box.y1 <= many.bbox.y1
+
+
+def test_lines_of_thirty_experiments_look_different():
+    figures = COMPARED["densities"](MANY), COMPARED["spectra"](MANY)
+    for axes in (figures[0].axes[0], figures[1].axes[1]):
+        looks = {(line.get_color(), str(line._dash_pattern)) for line in axes.lines}
+        assert len(looks) >= len(MANY) + 2
+
+
+def test_equal_noise_of_many_is_named_after_the_first():
+    drawn = spectra(
+        spectrum(), {}, basis=BASIS, resolution=16, levels=[8],
+        priors=dict.fromkeys(MANY, spectrum(3)), titles=MANY,
+    )  # fmt: skip
+    said = " ".join(texts(drawn).split())
+    assert f"noise of {MANY['e0']} and 29 others" in said
+
+
+def test_samples_of_very_many_experiments_are_those_of_the_first(tmp_path):
+    figure = sample_grid(fields(2, 8), dict.fromkeys(map(str, range(230)), fields(2, 8)), columns=1)
+    assert len(figure.axes) == 1 + 50 + 1
+    assert figure.get_suptitle().endswith(", the first 50 of 230 experiments")
+
+
+def test_the_highest_pictures_have_as_many_pixels_as_can_be(tmp_path):
+    figure = Figure(figsize=(0.2, 500))
+    save(figure, tmp_path / "figure.png")
+    with Image.open(tmp_path / "figure.png") as picture:
+        assert 65000 < picture.height < 2**16
 
 
 def test_results_of_experiments_of_one_title_are_not_averaged():

@@ -7,7 +7,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled
+from fsdiff.reports.plotting.panels import side_legend
+from fsdiff.reports.plotting.style import experiment_styles, line_styles, plain_ticks, styled
 
 BUDGET = 40
 """Network evaluations at which spectra are compared."""
@@ -26,9 +27,9 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     orders, spectra = figure.subplots(1, 2)
     outside = []
-    for i, (title, style) in enumerate(experiment_styles(results).items()):
-        result = results[title]
-        line = {**style, "linestyle": "-" if i < 6 else (0, (4, 1.5))}
+    dashes = line_styles(results)
+    for title, style in experiment_styles(results).items():
+        result, line = results[title], {**style, **dashes[title]}
         orders.plot(result.evaluations, result.distance, label=_label(title, result), **line)
         ratio = _energy_ratio(result)
         if ratio.min() > LARGEST_RATIO:
@@ -41,7 +42,7 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     orders.set(ylabel="W₂ to the data / root mean square of data", title="error against cost")
     plain_ticks(orders.xaxis)
     _finish_spectra(spectra, outside)
-    figure.legend(loc="outside right center")
+    side_legend(figure, orders, 40)
     return figure
 
 

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsdiff.reports.plotting.style import experiment_styles, styled
+from fsdiff.reports.plotting.style import experiment_styles, line_styles, styled
 
 DOT: dict[str, Any] = {"s": 3.0, "alpha": 0.6, "linewidths": 0, "rasterized": True}
 DATA: dict[str, Any] = {**DOT, "s": 14.0, "alpha": 0.35, "color": "0.45"}
@@ -48,8 +48,8 @@ def _lines(figure: Figure, results: Mapping[str, xr.Dataset]) -> None:
     """Means over seeds: errors of data and score, and two components of the score at the point."""
     data, score, along, across = figure.subplots(1, 4)
     components = {"x": (0, along), "y": (1, across)}
-    for title, style in experiment_styles(results).items():
-        result, line = results[title].mean("seed"), {"color": style["color"]}
+    for title, line in line_styles(results).items():
+        result = results[title].mean("seed")
         data.plot(result.time, result.error.sel(quantity="data"), label=title, **line)
         score.plot(result.time, result.error.sel(quantity="score"), **line)
         for axis, axes in components.values():
