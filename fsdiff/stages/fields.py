@@ -16,9 +16,9 @@ from fsdiff.metrics.spectra import radial_spectrum
 from fsdiff.parts import build
 from fsdiff.reports.plotting.distributions import densities
 from fsdiff.reports.plotting.fields import sample_grid
-from fsdiff.reports.plotting.grids import Grid, grid_of
+from fsdiff.reports.plotting.grids import Grid, grid_of, kind_of
 from fsdiff.reports.plotting.spectra import spectra
-from fsdiff.reports.plotting.style import quantity_of, save
+from fsdiff.reports.plotting.style import per, quantity_of, save, squared, unit_of
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.filling import HarmonicFilling
 from fsdiff.spaces.shells import shell_energy
@@ -34,19 +34,31 @@ class Reference:
     fields: Tensor
     statistics: Statistics
     quantity: str
+    energy_name: str
+    """What squares are called, with their unit."""
+    slope: str
+    """What derivatives are called, with their unit."""
     grid: Grid
-    length: float
-    """Of the last axis, in units of its side in the basis."""
+    lengths: Mapping[str, float]
+    """Of a unit of the basis, by axis; of those along which derivatives have the same unit."""
 
     @classmethod
     def of(cls, path: Path, basis: Basis) -> "Reference":
         """Those of a data set's file."""
         with storage.read(path, chunks="auto") as dataset:
             fields = split(dataset, "test")
-            length = _length(dataset, basis, basis.resolution(fields))
-            quantity, grid = quantity_of(dataset), grid_of(dataset["field"])
-            statistics = Statistics.of(dataset)
-            return cls(basis, _emptied(fields, statistics), statistics, quantity, grid, length)
+            statistics, unit = Statistics.of(dataset), unit_of(dataset["field"])
+            along = unit_of(dataset[basis.axes[-1].name])
+            return cls(
+                basis,
+                _emptied(fields, statistics),
+                statistics,
+                quantity_of(dataset),
+                quantity_of(dataset, squared(unit)),
+                f"derivative of {quantity_of(dataset, per(unit, kind_of(along)))}",
+                grid_of(dataset["field"]),
+                _lengths(dataset, basis, basis.resolution(fields)),
+            )
 
     @property
     def resolution(self) -> int:
@@ -84,10 +96,15 @@ def _emptied(fields: Tensor, statistics: Statistics) -> Tensor:
     return fields if statistics.mask is None else statistics.mask.emptied(fields)
 
 
-def _length(dataset: xr.Dataset, basis: Basis, n: int) -> float:
-    """Of a unit of the basis, in that of the positions."""
-    nodes, own = dataset[basis.axes[-1].name].values, basis.axis_nodes(n)[-1]
-    return float((nodes[-1] - nodes[0]) / (own[-1] - own[0]))
+def _lengths(dataset: xr.Dataset, basis: Basis, n: int) -> dict[str, float]:
+    """Of a unit of the basis in that of the positions, along axes that have the last one's unit."""
+    units = {axis.name: kind_of(unit_of(dataset[axis.name])) for axis in basis.axes}
+    return {
+        name: float((nodes[-1] - nodes[0]) / (own[-1] - own[0]))
+        for (name, unit), own in zip(units.items(), basis.axis_nodes(n), strict=True)
+        for nodes in [dataset[name].values]
+        if unit == units[basis.axes[-1].name] and len(nodes) > 1
+    }
 
 
 def fields(job: Job, *, data: Path, samples: Sequence[Path], figures: Mapping[str, Path]) -> None:
@@ -109,10 +126,11 @@ def _figures(
     basis, data, surrogate = reference.basis, reference.fields, reference.surrogate()
     titles = {item["name"]: item["title"] for item in experiments}
     places = [item["place"] for item in experiments]
-    called: dict[str, Any] = {"quantity": reference.quantity, "titles": titles}
+    called: dict[str, Any] = {"titles": titles}
+    grid, quantity = reference.grid, reference.quantity
     yield (
         "samples",
-        sample_grid(data, samples, surrogate=surrogate, grid=reference.grid, **called),
+        sample_grid(data, samples, surrogate=surrogate, grid=grid, quantity=quantity, **called),
     )
 
     yield (
@@ -126,6 +144,7 @@ def _figures(
             surrogate=reference.energy(surrogate),
             priors=reference.noise(experiments),
             places=places,
+            quantity=reference.energy_name,
             **called,
         ),
     )
@@ -136,8 +155,10 @@ def _figures(
             {name: values[:, :1] for name, values in samples.items()},
             surrogate=surrogate[:, :1],
             basis=basis,
-            length=reference.length,
+            lengths=reference.lengths,
             places=places,
+            quantity=quantity,
+            slope=reference.slope,
             **called,
         ),
     )

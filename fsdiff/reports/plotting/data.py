@@ -23,7 +23,15 @@ from fsdiff.reports.plotting.panels import (
     scale_of,
     show,
 )
-from fsdiff.reports.plotting.style import SMALL, SURROGATE, WIDTH, level_colours, styled, unit_of
+from fsdiff.reports.plotting.style import (
+    SMALL,
+    SURROGATE,
+    WIDTH,
+    level_colours,
+    squared,
+    styled,
+    unit_of,
+)
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.shells import whole_shells
 
@@ -94,7 +102,8 @@ def hierarchy_spectra(
             ratio.plot(np.arange(len(curve)), curve / whole[: len(curve)], **style)
         _format_spectra(energy, ratio, whole)
         energy.set_title(name)
-    panels[0, 0].set_ylabel("energy per shell")
+    unit = unit_of(fields[finest])
+    panels[0, 0].set_ylabel("energy per shell" + ("" if unit == "1" else f" [{squared(unit)}]"))
     panels[1, 0].set_ylabel("ratio to the finest")
     return figure
 

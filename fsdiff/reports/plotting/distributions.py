@@ -1,6 +1,6 @@
 """One-point and derivative densities: where non-Gaussian fields differ from Gaussian ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,18 +25,21 @@ def densities(
     *,
     basis: Basis,
     surrogate: ArrayLike | None = None,
-    length: float = 1.0,
+    lengths: Mapping[str, float] | None = None,
     quantity: str = "u",
+    slope: str | None = None,
     titles: Mapping[str, str] | None = None,
     places: Sequence[int] | None = None,
 ) -> Figure:
     """Density of the values and of the first derivatives, on a logarithmic axis.
 
-    Fields are (sample, channel, *grid) in physical units at one resolution, on a box of side
-    ``length``; channels are pooled, so slice to draw one, and values that are NaN left out.
-    Derivatives are differences of neighbouring nodes over their distance, along all axes. A
-    Gaussian is a parabola here. Experiments are given by name; ``titles`` are what they are called,
-    if not that, ``places`` those among all of a study, which decide their colours.
+    Fields are (sample, channel, *grid) in physical units at one resolution; channels are pooled, so
+    slice to draw one, and values that are NaN left out. Derivatives are differences of neighbouring
+    nodes over their distance, pooled over the axes that ``lengths`` names, by default all; their
+    values are what a unit of the basis is in that of the axis, by default one. ``slope`` is what
+    derivatives are called, with their unit. A Gaussian is a parabola here. Experiments are given by
+    name; ``titles`` are what they are called, if not that, ``places`` those among all of a study,
+    which decide their colours.
     """
     experiments = labelled(experiments, titles)
     figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
@@ -47,21 +50,24 @@ def densities(
     for label, style in line_styles(experiments, places).items():
         curves[label] = (experiments[label], style)
     fields = {label: np.asarray(array) for label, (array, _) in curves.items()}
-    slope = {label: _derivatives(array, basis, length) for label, array in fields.items()}
+    lengths = lengths or {axis.name: 1.0 for axis in basis.axes}
+    derivatives = {label: _derivatives(array, basis, lengths) for label, array in fields.items()}
     styles = {label: style for label, (_, style) in curves.items()}
     _draw(values, {label: _known(array) for label, array in fields.items()}, styles)
-    _draw(slopes, slope, styles)
+    _draw(slopes, derivatives, styles)
     values.set(xlabel=quantity, ylabel="probability density", title="one-point density")
     slopes.set(
-        xlabel=f"derivative of {quantity} along {_along(basis)}", title="density of derivatives"
+        xlabel=f"{slope or f'derivative of {quantity}'} along {_along(lengths)}",
+        title="density of derivatives",
     )
     side_legend(figure, values)
     return figure
 
 
-def _derivatives(fields: np.ndarray, basis: Basis, length: float) -> np.ndarray:
-    parts = partial_derivatives(torch.from_numpy(fields), basis)
-    return np.concatenate([_known(part.numpy()) for part in parts]) / length
+def _derivatives(fields: np.ndarray, basis: Basis, lengths: Mapping[str, float]) -> np.ndarray:
+    parts = zip(basis.axes, partial_derivatives(torch.from_numpy(fields), basis), strict=True)
+    shown = [(part, lengths[axis.name]) for axis, part in parts if axis.name in lengths]
+    return np.concatenate([_known(part.numpy()) / length for part, length in shown])
 
 
 def _known(values: np.ndarray) -> np.ndarray:
@@ -89,7 +95,7 @@ def _draw(
     axes.set(yscale="log", xlim=(low, high))
 
 
-def _along(basis: Basis) -> str:
-    """The axes in words, "x and y"."""
-    *others, last = [axis.name for axis in reversed(basis.axes)]
+def _along(axes: Iterable[str]) -> str:
+    """The axes in words, the last first: "x and y"."""
+    *others, last = reversed(list(axes))
     return f"{', '.join(others)} and {last}" if others else last

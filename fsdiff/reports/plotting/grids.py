@@ -55,8 +55,13 @@ def grid_of(field: xr.DataArray) -> Grid:
     return Grid(shown, _aspect(field, names[-2:], units))
 
 
+def kind_of(unit: str) -> str:
+    """A unit, degrees of latitude and of longitude being the same."""
+    return "degree" if unit.startswith("degree") else unit
+
+
 def _aspect(field: xr.DataArray, names: tuple[str, ...], units: dict[str, str]) -> float | None:
-    kinds = {"degree" if units[name].startswith("degree") else units[name] for name in names}
+    kinds = {kind_of(units[name]) for name in names}
     if len(kinds) > 1 or {"t", "time"} & set(names) or min(field.sizes[n] for n in names) < 2:
         return None
     high, wide = (float(np.abs(field[name].diff(name)).mean()) for name in names)

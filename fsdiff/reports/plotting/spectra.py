@@ -51,7 +51,8 @@ def spectra(
     """Energy spectra of data, experiments, surrogate and priors, and their ratio to the data's.
 
     Spectra are arrays over shells in the same units; those of the priors, by experiment, are to be
-    scaled to the data's units, and equal ones are drawn once. Shells are shown as far as the grid
+    scaled to the data's units, and equal ones are drawn once. ``quantity`` names the channel and
+    the unit of its square. Shells are shown as far as the grid
     resolves them whole. Vertical lines mark the last such shell of each training level. ``titles``
     are what experiments are called, if not by name, ``places`` those of the experiments among all
     of a study, which decide their colours.

@@ -54,7 +54,7 @@ WIDTH = 9.3
 """Inches of the widest figures: 900 pixels of a page, where they are shown in their own size."""
 
 PIXELS = 2**16 - 1
-"""The most that all versions of Matplotlib draw in a row or column; of larger figures an inch has fewer."""
+"""The most in a row or column that every Matplotlib draws; larger figures have fewer an inch."""
 
 SMALL = 8.5
 """Size of the smallest text."""
@@ -128,12 +128,14 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         figure.savefig(temporary, format=suffix, dpi=dpi, metadata=metadata[suffix])
 
 
-def quantity_of(dataset: xr.Dataset) -> str:
+def quantity_of(dataset: xr.Dataset, unit: str | None = None) -> str:
     """What the first channel of a data set's fields is called on an axis, with its unit if any.
 
-    That of series is followed by the time of their first frame.
+    That of series is followed by the time of their first frame. ``unit`` is that of what is made of
+    the fields, by default theirs.
     """
-    channel, unit = visible(str(dataset["channel"].values[0])), unit_of(dataset["field"])
+    channel = visible(str(dataset["channel"].values[0]))
+    unit = unit_of(dataset["field"]) if unit is None else unit
     named = channel if unit == "1" else f"{channel} [{unit}]"
     if "time" not in dataset["field"].dims:
         return named
@@ -144,6 +146,21 @@ def quantity_of(dataset: xr.Dataset) -> str:
 def unit_of(variable: xr.DataArray) -> str:
     """The unit of a variable, "1" where it has none."""
     return visible(str(variable.attrs.get("units", "1"))) or "1"
+
+
+def squared(unit: str) -> str:
+    """The unit of squares."""
+    return unit if unit == "1" else f"{_factor(unit)}²"
+
+
+def per(unit: str, length: str) -> str:
+    """The unit of derivatives along an axis with the unit ``length``."""
+    return unit if length == "1" else f"{_factor(unit)}/{_factor(length)}"
+
+
+def _factor(unit: str) -> str:
+    """A unit as a factor of another: in brackets unless it is a single word, or one."""
+    return unit if unit.isalpha() or unit == "1" else f"({unit})"
 
 
 def experiment_styles(

@@ -26,7 +26,7 @@ from fsdiff.reports.plotting.history import loss_curves
 from fsdiff.reports.plotting.pareto import pareto_front, quality_against_cost
 from fsdiff.reports.plotting.prior_spectrum import prior_spectrum
 from fsdiff.reports.plotting.spectra import spectra
-from fsdiff.reports.plotting.style import WARNING, label_ends, plain_ticks, save
+from fsdiff.reports.plotting.style import WARNING, label_ends, per, plain_ticks, save, squared
 from fsdiff.reports.plotting.table import summary_html
 from fsdiff.reports.standings import standings
 from fsdiff.reports.summary import as_table, columns
@@ -164,7 +164,9 @@ def test_labels_of_coincident_lines_do_not_overlap():
 def test_densities_integrate_to_one_and_peak_where_the_data_do():
     data = fields(16, 32)
     gaussian = torch.from_numpy(np.random.default_rng(0).standard_normal(data.shape))
-    figure = densities(data, {"model": data}, basis=BASIS, surrogate=gaussian, length=2.0)
+    figure = densities(
+        data, {"model": data}, basis=BASIS, surrogate=gaussian, lengths={"y": 2.0, "x": 2.0}
+    )
     values, slopes = figure.axes
     for axes in (values, slopes):
         x, y = line(axes, "data (test)").get_data()
@@ -178,12 +180,29 @@ def test_densities_integrate_to_one_and_peak_where_the_data_do():
 def test_derivatives_have_the_units_of_the_box():
     ramp = torch.linspace(0, 1, 33, dtype=torch.float64)[:-1].expand(1, 1, 32, 32)
     noise = 1e-3 * torch.from_numpy(np.random.default_rng(0).standard_normal((1, 1, 32, 32)))
-    figure = densities(ramp + noise, {}, basis=BASIS, length=4.0)
+    figure = densities(ramp + noise, {}, basis=BASIS, lengths={"y": 1.0, "x": 4.0})
     x, y = line(figure.axes[1], "data (test)").get_data()
     peaks = x[np.nan_to_num(y) > 0.2 * np.nanmax(y)]
     # ∂u/∂x = 1/4, ∂u/∂y = 0
     assert peaks.min() == pytest.approx(0.0, abs=0.03)
     assert peaks.max() == pytest.approx(0.25, abs=0.03)
+
+
+def test_derivatives_are_pooled_over_the_axes_that_have_lengths():
+    ramp = torch.linspace(0, 1, 33)[:-1].expand(1, 1, 32, 32) + 1e-3 * torch.randn(1, 1, 32, 32)
+    lengths = {"x": 4.0}
+    axes = densities(ramp, {}, basis=BASIS, lengths=lengths, slope="derivative of u [K/m]").axes[1]
+    x, y = line(axes, "data (test)").get_data()
+    assert x[y > 0].min() > 0.2
+    assert axes.get_xlabel() == "derivative of u [K/m] along x"
+
+
+@pytest.mark.parametrize(
+    ("unit", "square", "slope"),
+    [("1", "1", "1/m"), ("K", "K²", "K/m"), ("m/s", "(m/s)²", "(m/s)/m")],
+)
+def test_units_of_squares_and_derivatives(unit, square, slope):
+    assert (squared(unit), per(unit, "m"), per(unit, "1")) == (square, slope, unit)
 
 
 # Training

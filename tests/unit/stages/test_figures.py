@@ -83,13 +83,36 @@ def test_reference_has_the_test_fields_their_energy_and_a_surrogate_of_it(tmp_pa
     reference = fields.Reference.of(data(tmp_path, 16), BASIS)
     assert reference.fields.shape == (6, 1, 16, 16)
     assert (reference.resolution, reference.quantity) == (16, "u")
-    assert reference.length == pytest.approx(1.0)
+    assert reference.lengths == pytest.approx({"y": 1.0, "x": 1.0})
     energy = reference.energy(reference.fields)
     assert float(energy[MODE]) == pytest.approx(ENERGY, rel=1e-5)
     assert float(energy.sum()) == pytest.approx(ENERGY, rel=1e-5)
     # Without a mean, and in the one mode that the data have: a Gaussian amplitude for each field.
     surrogate = reference.energy(reference.surrogate())
     assert float(surrogate[MODE] / surrogate.sum()) == pytest.approx(1.0, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("units", "lengths", "slope"),
+    [
+        (("m", "m"), {"y": 2.0, "x": 3.0}, "derivative of u [(m/s)/m]"),
+        (("s", "m"), {"x": 3.0}, "derivative of u [(m/s)/m]"),
+    ],
+)
+def test_squares_and_derivatives_have_units_of_their_own(tmp_path, units, lengths, slope):
+    path = data(tmp_path, 16)
+    with storage.read(path) as stored:
+        dataset = stored.load()
+    dataset = dataset.assign_coords(y=2 * dataset["y"], x=3 * dataset["x"])
+    dataset["field"].attrs["units"] = "m/s"
+    for axis, unit in zip("yx", units, strict=True):
+        dataset[axis].attrs["units"] = unit
+    scaled = tmp_path / "scaled.nc"
+    storage.write(dataset, scaled, title="waves", provenance=Provenance({}, "", 0))
+    reference = fields.Reference.of(scaled, BASIS)
+    assert (reference.quantity, reference.energy_name) == ("u [m/s]", "u [(m/s)²]")
+    assert reference.slope == slope
+    assert reference.lengths == pytest.approx(lengths)
 
 
 def test_noise_is_in_the_unit_of_the_data(tmp_path):
