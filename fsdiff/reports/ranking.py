@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from fsdiff.reports.summary import mean_of_all, std_of_all
+
 GRID = "at"
 """The coordinate of a point that is no hyperparameter: the resolution."""
 OUTCOME = ("seed", "value", "training_seconds")
@@ -38,13 +40,13 @@ def outcomes(
 def compared(found: pd.DataFrame) -> pd.DataFrame:
     """A row for each combination of hyperparameters, the best on the coarse grid first.
 
-    Columns are pairs of a quantity (``mean`` and ``std`` over seeds, ``low``, ``high``, ``rank``,
-    ``seconds``) and a resolution; the index are the hyperparameters.
+    One that lacks the number of a seed has no mean, and the last rank. Columns are pairs of a
+    quantity (``mean`` and ``std`` over seeds, ``low``, ``high``, ``rank``, ``seconds``) and a
+    resolution; the index are the hyperparameters.
     """
     by = _hyperparameters(found)
     groups = found.groupby([*by, GRID], sort=False)
-    table = groups["value"].agg(["mean", "std", "min", "max"])
-    table = table.rename(columns={"min": "low", "max": "high"})
+    table = groups["value"].agg(mean=mean_of_all, std=std_of_all, low="min", high="max")
     table["seconds"] = groups["training_seconds"].mean()
     table["rank"] = table.groupby(GRID)["mean"].rank(method="min", na_option="bottom").astype(int)
     wide = table.unstack(GRID)
@@ -58,16 +60,18 @@ def agreement(coarse: Sequence[float], fine: Sequence[float]) -> dict[str, float
     ``kendall_tau`` with ``kendall_p_value``, the probability that independent rankings agree as
     much (exact where no two values are equal), ``spearman_rho``, and ``regret``: the fine value of
     the best on the coarse grid over the best fine value, one where it is the best there as well.
-    None stands for what is undefined: correlations where all values of a grid are equal, and ratios
-    of what is not positive, such as an unbiased squared distance.
+    Unknown values rank last. None stands for what is undefined: correlations where all values of a
+    grid are equal, and ratios of what is unknown or not positive, such as an unbiased squared
+    distance.
     """
     from scipy.stats import kendalltau, spearmanr  # a second that only those pay who need it
 
     values = pd.DataFrame({"coarse": coarse, "fine": fine})
-    tau = kendalltau(values["coarse"], values["fine"], alternative="greater")
-    chosen = values["fine"][values["coarse"].idxmin()]
-    varied = (values.nunique() > 1).all()
-    rho = spearmanr(values["coarse"], values["fine"]).statistic if varied else math.nan
+    ranks = values.rank(na_option="bottom")
+    tau = kendalltau(ranks["coarse"], ranks["fine"], alternative="greater")
+    chosen = values["fine"][ranks["coarse"].idxmin()]
+    varied = (ranks.nunique() > 1).all()
+    rho = spearmanr(ranks["coarse"], ranks["fine"]).statistic if varied else math.nan
     best = values["fine"].min()
     found = {
         "kendall_tau": float(tau.statistic),
@@ -87,7 +91,7 @@ def agreements(found: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {"seed": seed, **agreement(wide[coarse], wide[fine])}
         for seed, part in parts
-        for wide in [part.pivot_table(values="value", index=by, columns=GRID, sort=False)]
+        for wide in [part.groupby([*by, GRID], sort=False)["value"].agg(mean_of_all).unstack(GRID)]
     ]
 
 

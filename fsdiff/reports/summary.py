@@ -100,7 +100,17 @@ class Column:
 
     def mean_deviation(self, rows: pd.DataFrame) -> float:
         """The mean of ``deviation``, NaN if a row has no number."""
-        return float(self.deviation(rows).mean(skipna=False))
+        return mean_of_all(self.deviation(rows))
+
+
+def mean_of_all(values: pd.Series) -> float:
+    """The mean over seeds, NaN if one has no number: means of other seeds do not compare."""
+    return float(values.mean(skipna=False))
+
+
+def std_of_all(values: pd.Series) -> float:
+    """The standard deviation over seeds, NaN if there is one seed or one has no number."""
+    return float(values.std(skipna=False))
 
 
 def as_table(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:

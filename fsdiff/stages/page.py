@@ -20,7 +20,7 @@ from fsdiff.reports.plotting.style import save
 from fsdiff.reports.posteriors.summary import NAMES
 from fsdiff.reports.posteriors.targets import Target
 from fsdiff.reports.sooner import Sooner
-from fsdiff.reports.summary import Known, as_table
+from fsdiff.reports.summary import Known
 from fsdiff.stages.job import Job
 from fsdiff.stages.reproduction import results_of_analyses
 
@@ -101,7 +101,7 @@ def _figures(
     """Those of ``pictures``, in their order."""
     for table in contents.tables:
         if table.rows == "moments":
-            found, own = table.moments(summary, trajectories), table.chosen(as_table(summary))
-            yield quality_by_time(found, own, table.columns, samples=table.samples, known=known)
+            found = table.moments(summary, trajectories)
+            yield quality_by_time(found, summary, table.columns, samples=table.samples, known=known)
     for ranked in contents.combinations:
         yield heat_maps(multiples(ranked, summary, variations, known), known=known)

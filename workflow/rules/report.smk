@@ -132,7 +132,10 @@ rule resolutions:
             caption="../report/resolution_grid.rst",
             category="Samples",
             subcategory="{dataset}",
-            labels={"figure": "the same samples", "resolution": "all"},
+            labels={
+                "figure": "the same samples of {experiment}",
+                "resolution": "all",
+            },
         ),
     log:
         "logs/resolutions/{dataset}/{experiment}.log",

@@ -32,7 +32,9 @@ from fsdiff.reports.summary import (
     beside,
     by_count,
     columns,
+    mean_of_all,
     models,
+    std_of_all,
     titles,
 )
 
@@ -46,10 +48,10 @@ def metric_by_resolution(
     """One panel per metric: its value against the sample resolution, experiment by experiment.
 
     ``rows`` are those of one data set in ``summary.csv``; ``names`` are the metrics to show, by
-    default all that see structure, or else all there are. Bars are standard deviations over
-    seeds. Markers are hollow above the finest resolution trained on. Metrics with a target are
-    drawn with it; for the others less is better, and the floor is real data against real data.
-    ``known`` is what metrics call their results.
+    default all that see structure, or else all there are. Points are means over seeds, nothing if
+    one has no number, bars standard deviations. Markers are hollow above the finest resolution
+    trained on. Metrics with a target are drawn with it; for the others less is better, and the
+    floor is real data against real data. ``known`` is what metrics call their results.
     """
     table = as_table(rows)
     found = columns(table, known)
@@ -122,7 +124,8 @@ def _metric_panel(axes: Axes, table: pd.DataFrame, column: Column) -> None:
         models(table).items(), experiment_styles(called).values(), strict=True
     ):
         grouped = rows.groupby("resolution")
-        means, spread = grouped[column.name].mean(), grouped[column.name].std().fillna(0.0)
+        means = grouped[column.name].agg(mean_of_all)
+        spread = grouped[column.name].agg(std_of_all).fillna(0.0)
         axes.errorbar(means.index, means, spread, label=called[name], capsize=2, **style)
         above = means[means.index > rows["trained_at"].max()]
         axes.plot(above.index, above, linestyle="", zorder=4, mfc="white", **style)
@@ -177,7 +180,7 @@ def _scatter(
     for name in totals:
         style = styles[name]
         deviation = column.deviation(evaluated[name]) if name in evaluated else pd.Series()
-        mean, spread = deviation.mean(), deviation.std() if len(deviation) > 1 else 0.0
+        mean, spread = mean_of_all(deviation), std_of_all(deviation) if len(deviation) > 1 else 0.0
         if mean > 0:
             lines += axes.plot(totals[name], mean, linestyle="", label=called[name], **style)
             axes.errorbar(totals[name], mean, spread, capsize=2, color=style["color"])

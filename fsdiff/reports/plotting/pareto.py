@@ -21,12 +21,16 @@ from fsdiff.reports.summary import (
     Known,
     as_table,
     columns,
+    mean_of_all,
     models,
     titles,
 )
 
 SAMPLES = 1000
 """How many samples are to be paid for, after training."""
+
+MARGIN = 2.0
+"""The least cost over that of the left edge, where there is something that costs nothing."""
 
 COSTS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "training [s]": lambda rows: rows["training_seconds"],
@@ -50,7 +54,8 @@ def quality_against_cost(
     """A panel for each of ``COSTS``, with a point for each experiment.
 
     ``rows`` are those of one data set in ``summary.csv``. Points are means over seeds of ``metric``
-    at ``resolution``, bars from the least to the greatest. The staircase joins the experiments that
+    at ``resolution``, nothing if one has no number, bars from the least to the greatest; what costs
+    nothing lies on the left edge. The staircase joins the experiments that
     no other beats in quality and cost (the Pareto front). ``known`` is what metrics call results.
     """
     table = as_table(rows)
@@ -78,18 +83,27 @@ def _panel(
     styles: Mapping[str, Mapping[str, Any]],
     called: Mapping[str, str],
 ) -> None:
-    points = {}
-    for name, rows in models(table).items():
-        deviation, x = column.deviation(rows), float(cost(rows).mean())
-        mean, low, high = deviation.mean(), deviation.min(), deviation.max()
-        if mean > 0 and x > 0:  # what costs nothing has no place on a logarithmic axis
-            points[name] = (x, float(mean))
-            axes.plot(x, mean, linestyle="", label=called[name], **styles[name])
-            axes.plot([x, x], [low, high], color=styles[name]["color"], linewidth=1.0)
+    found = {
+        name: (mean_of_all(cost(rows)), column.deviation(rows))
+        for name, rows in models(table).items()
+    }
+    paid = [x for x, _ in found.values() if x > 0]
+    # What costs nothing has no place on a logarithmic axis but its edge.
+    edge = min(paid) / MARGIN if paid else 1.0
+    points = []
+    for name, (spent, deviation) in found.items():
+        mean, x = mean_of_all(deviation), edge if spent == 0 else spent
+        if mean > 0 and x > 0:
+            points.append((x, mean))
+            axes.plot(x, mean, linestyle="", label=called[name], clip_on=False, **styles[name])
+            ends = [deviation.min(), deviation.max()]
+            axes.plot([x, x], ends, color=styles[name]["color"], linewidth=1.0, clip_on=False)
     axes.set(xscale="log", yscale="log")
+    if any(x == edge for x, _ in points):
+        axes.set_xlim(left=edge)
     for line in reference_lines(table, column, table[table["row"] == "model"]):
         axes.axhline(line.level, label=line.label, **line.style)
-    _staircase(axes, pareto_front(points.values()))
+    _staircase(axes, pareto_front(points))
     for axis in (axes.xaxis, axes.yaxis):
         plain_ticks(axis)
 

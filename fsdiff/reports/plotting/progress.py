@@ -21,6 +21,7 @@ from fsdiff.reports.summary import (
     Known,
     as_table,
     columns,
+    mean_of_all,
     models,
     titles,
 )
@@ -44,8 +45,9 @@ def metric_by_epoch(
 
     ``trajectories`` and ``summary`` are the rows of one data set in the tables of these names.
     Curves are means over seeds, in bands from the least to the greatest, for as long as all seeds
-    were trained; lines across are what real data and a Gaussian surrogate score. ``known`` is what
-    metrics call their results. Raises ValueError where there is no metric to draw.
+    were trained, with gaps where one has no number; lines across are what real data and a Gaussian
+    surrogate score. ``known`` is what metrics call their results. Raises ValueError where there is
+    no metric to draw.
     """
     table, ends = as_table(trajectories), as_table(summary)
     found = columns(table.drop(columns=[*AXES]), known)
@@ -97,7 +99,8 @@ def _curves(
         trained = rows.groupby("epoch")["seed"].transform("nunique") == rows["seed"].nunique()
         deviations = rows.assign(deviation=column.deviation(rows))[trained].groupby("epoch")
         x = deviations[against].mean()
-        low, mean, high = (deviations["deviation"].agg(how) for how in ("min", "mean", "max"))
+        mean = deviations["deviation"].agg(mean_of_all)
+        low, high = (deviations["deviation"].agg(end).where(mean.notna()) for end in ("min", "max"))
         style = {"markersize": 3.5, **styles[name]}
         axes.plot(x, mean, label=called[name], **style)
         axes.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,7 +17,7 @@ from fsdiff.reports.plotting.style import (
     styled,
     wrapped,
 )
-from fsdiff.reports.summary import Column, Known, as_table, columns, models
+from fsdiff.reports.summary import Column, Known, as_table, columns, mean_of_all, models
 
 
 @styled
@@ -32,10 +31,12 @@ def quality_by_time(
 ) -> Figure:
     """A panel for each metric, a curve for each experiment: means over seeds, bands their range.
 
-    ``found`` are the rows of ``fsdiff.reports.moments.judged``, ``summary`` has the references at
-    the same resolution. ``known`` is what metrics call their results.
+    There are gaps where a seed has no number. ``found`` are the rows of
+    ``fsdiff.reports.moments.judged``. ``summary`` has the references, and all experiments in the
+    order in which they have colours. ``known`` is what metrics call their results.
     """
     summary = as_table(summary)
+    summary = summary[summary["dataset"].isin(found["dataset"].unique())]
     called = dict(zip(found["experiment"], found["title"], strict=True))
     styles = experiment_styles(dict.fromkeys([*models(summary), *called]))
     summary = summary[summary["resolution"].isin(found["resolution"].unique())]
@@ -63,6 +64,6 @@ def _curve(
     moments = [seeds for _, _, seeds in by_moment(rows)]
     time = [seeds["time"].mean() for seeds in moments]
     values = [column.deviation(seeds) for seeds in moments]
-    axes.plot(time, [np.mean(value) for value in values], label=title, **style)
-    low, high = ([getattr(value, end)() for value in values] for end in ("min", "max"))
+    axes.plot(time, [mean_of_all(value) for value in values], label=title, **style)
+    low, high = ([getattr(value, end)(skipna=False) for value in values] for end in ("min", "max"))
     axes.fill_between(time, low, high, color=style["color"], alpha=0.15, linewidth=0)

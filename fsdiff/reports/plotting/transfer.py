@@ -39,11 +39,11 @@ def trained_by_sampled(
     """One panel per metric: experiments by the finest resolution trained on, against that sampled.
 
     ``rows`` are those of one data set in ``summary.csv``. Cells have the distance from the value
-    wanted, mean and standard deviation over seeds; colours are in units of the floor, real data
-    against as many real data at that resolution; numbers that should equal those of the data, such
-    as the kurtosis, have no such unit and stay grey. Cells on the grid that was trained on last are
-    framed. ``known`` is what metrics call their results. Raises ValueError where the summary has no
-    metric that is ranked.
+    wanted, mean and standard deviation over seeds, or nothing if one has no number; colours are in
+    units of the floor, real data against as many real data at that resolution; numbers that should
+    equal those of the data, such as the kurtosis, have no such unit and stay grey. Cells on the
+    grid that was trained on last are framed. ``known`` is what metrics call their results. Raises
+    ValueError where the summary has no metric that is ranked.
     """
     table = as_table(rows)
     shown = [item for item in columns(table, known) if item.compares and item.ranked]
@@ -82,8 +82,8 @@ def _panel(
         for i, rows in enumerate(experiments.values()):
             there = rows[rows["resolution"] == n]
             floor = 0.0 if column.target else reference(table, "real", column, there)
-            values = column.deviation(there).dropna()
-            if len(values):
+            values = column.deviation(there)
+            if len(values) and values.notna().all():
                 _cell(axes, (j, i), values, floor, colours)
             if len(there) and there["trained_at"].max() == n:
                 edge = Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, linewidth=1.6, zorder=3)

@@ -11,6 +11,7 @@ from fsdiff.reports.moments import by_moment, judged
 from fsdiff.reports.page import Contents, Picture, Table, page
 from fsdiff.reports.plain_text import number
 from fsdiff.reports.plotting.quality_by_time import quality_by_time
+from fsdiff.reports.plotting.style import experiment_styles
 from fsdiff.reports.sooner import Sooner, sooner
 from fsdiff.reports.summary import OTHERS, all_words
 from fsdiff.study import ConfigurationError, load, strict_yaml
@@ -129,6 +130,24 @@ def test_rows_have_as_many_cells_as_columns_whatever_results_are_called(name):
         rows = [line for line in lines if line.startswith("|")]
         assert len(rows) > 2
         assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+
+def test_experiments_of_a_page_have_the_colours_of_the_report():
+    first = summary().iloc[-1:].assign(experiment="first", title="first", resolution=16)
+    other = summary().iloc[-1:].assign(experiment="other", title="other", dataset="e")
+    table = pd.concat([other, first, summary()], ignore_index=True)
+    settings = Table(columns=("one_point_w1",), resolution=32, dataset="d", rows="moments")
+    found = settings.moments(table, trajectories())
+    a, b, *_ = quality_by_time(found, table, ["one_point_w1"], samples=50).axes[0].lines
+    looks = experiment_styles(["first", "a", "b"])
+    assert (a.get_color(), b.get_color()) == (looks["a"]["color"], looks["b"]["color"])
+
+
+def test_a_curve_has_a_gap_where_a_seed_has_no_number():
+    moments = trajectories().assign(one_point_w1=[0.8, float("nan"), 0.2])
+    found = judged(summary(), moments, 32, samples=50)
+    a, *_ = quality_by_time(found, summary(), ["one_point_w1"], samples=50).axes[0].lines
+    assert pd.isna(a.get_ydata()).all()
 
 
 def test_time_is_that_of_training_and_of_samples():

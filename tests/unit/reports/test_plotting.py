@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jinja2
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -25,6 +26,7 @@ from fsdiff.reports.plotting.fields import resolution_grid, sample_grid
 from fsdiff.reports.plotting.history import loss_curves
 from fsdiff.reports.plotting.pareto import pareto_front, quality_against_cost
 from fsdiff.reports.plotting.prior_spectrum import prior_spectrum
+from fsdiff.reports.plotting.progress import metric_by_epoch
 from fsdiff.reports.plotting.spectra import spectra
 from fsdiff.reports.plotting.style import WARNING, label_ends, per, plain_ticks, save, squared
 from fsdiff.reports.plotting.table import summary_html
@@ -305,6 +307,36 @@ def test_quality_is_set_against_every_cost():
     assert "real against real" in [item.get_label() for item in training.lines]
     with pytest.raises(ValueError, match="no metric 'vendi' at resolution 16"):
         quality_against_cost(results(), metric="vendi", resolution=16)
+
+
+def test_what_costs_nothing_is_on_the_left_edge_and_in_the_front():
+    free = result("model", 16, 0.1, 0.3, 1.5, "baseline", 0) | {"training_seconds": 0.0}
+    figure = quality_against_cost([*results(), free], metric="one_point_w1", resolution=16)
+    training = figure.axes[0]
+    left = training.get_xlim()[0]
+    assert 0 < left < 40
+    np.testing.assert_allclose(line(training, "baseline").get_data(), [[left], [0.1]])
+    (stairs,) = [item for item in training.lines if item.get_drawstyle() == "steps-post"]
+    corners = [[left, 0.1], [40, 0.03]]
+    np.testing.assert_allclose(stairs.get_xydata()[1:3], corners)
+
+
+def test_there_is_no_mean_over_the_seeds_that_have_a_number():
+    rows = [row | {"one_point_w1": np.nan} if row["seed"] == 1 else row for row in results()]
+    pareto = quality_against_cost(rows, metric="one_point_w1", resolution=16)
+    assert not [item for item in pareto.axes[0].lines if item.get_label() == "multilevel"]
+    _, scatter = cost(HISTORIES, rows, metric="one_point_w1", resolution=32).axes
+    assert not [item for item in scatter.lines if item.get_label() == "multilevel"]
+    panel = metric_by_resolution(rows, names=["one_point_w1"]).axes[0]
+    (bars,) = [bars for bars in panel.containers if bars.get_label() == "multilevel"]
+    assert np.isnan(bars[0].get_ydata().astype(float)).all()
+    table = pd.DataFrame(rows)
+    moments = pd.concat([
+        table[table["row"] == "model"].assign(epoch=epoch, seconds=float(epoch)) for epoch in (1, 2)
+    ])  # fmt: skip
+    moments.loc[moments["epoch"] == 1, "one_point_w1"] = 0.5
+    curve = line(metric_by_epoch(moments, table).axes[0], "multilevel").get_ydata()
+    np.testing.assert_array_equal(curve, [0.5, np.nan])
 
 
 def test_experiments_keep_their_looks_where_others_have_no_samples():

@@ -87,6 +87,15 @@ def test_colours_grow_darker_away_from_the_floor(panels):
     assert set(boxes(panels[other], filled=True).values()) == {to_rgba((0.93, 0.93, 0.93))}
 
 
+def test_a_cell_is_empty_if_a_seed_has_no_number():
+    rows = [
+        row | {"patch_sliced_wasserstein": np.nan} if row.get("seed") == 1 else row
+        for row in summary()
+    ]
+    said = contents(trained_by_sampled(rows).axes[0])
+    assert set(said) == {(0, 1), (2, 1), (0, 2), (1, 2), (2, 2)}
+
+
 def test_a_summary_without_metrics_is_refused():
     with pytest.raises(ValueError, match="none of the metrics"):
         trained_by_sampled([{"row": "model", "resolution": 8, "title": "a", "trained_at": 8}])

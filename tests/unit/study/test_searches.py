@@ -281,3 +281,19 @@ def test_a_candidate_without_a_number_is_the_last():
     rows = [{"w1": value, "training_seconds": 1.0} for value in values]
     found = ranking.compared(ranking.outcomes(runs, rows, "w1"))
     assert found[("rank", 8)].to_dict() == {"3": 1, "1": 2, "2": 3}
+
+
+def test_a_candidate_that_failed_is_last_on_both_grids():
+    rows = [1.0, 2.0, 3.0, 4.0]
+    failed = ranking.agreement([*rows, float("nan")], [*rows, float("nan")])
+    assert failed == ranking.agreement([*rows, 5.0], [*rows, 5.0])
+    assert ranking.agreement([float("nan"), 2.0], [1.0, float("nan")])["regret"] is None
+    assert ranking.agreement([float("nan"), 2.0], [float("nan"), 1.0])["regret"] == 1.0
+
+
+def test_a_mean_over_some_seeds_is_no_mean():
+    found = ranking.outcomes(*runs_and_rows((COARSE, FINE)), "w1")
+    found.loc[found.index[0], "value"] = float("nan")
+    table, (means, *_) = ranking.compared(found), ranking.agreements(found)
+    assert table["mean"].isna().sum().sum() == 1
+    assert means["candidates"] == len(table)

@@ -26,7 +26,7 @@ from fsdiff.reports.posteriors.summary import (
     posteriors,
     titles,
 )
-from fsdiff.reports.summary import Column, columns
+from fsdiff.reports.summary import Column, columns, mean_of_all, std_of_all
 
 SHOWN = (MEAN, DEVIATION, SCORE)
 """Results that are drawn."""
@@ -43,7 +43,7 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 @styled
-def errors_by_resolution(rows: pd.DataFrame, *, known: list[Words], title: str = "") -> Figure:
+def errors_by_resolution(rows: pd.DataFrame, *, known: list[Words]) -> Figure:
     """A panel for each error: that of each posterior by resolution, and those of baselines.
 
     ``rows`` are those of one observation in the table of posteriors. Bars are standard deviations
@@ -76,7 +76,7 @@ def _panel(axes: Axes, table: pd.DataFrame, column: Column) -> None:
     called, groups = titles(table), posteriors(table)
     for name, style in experiment_styles(called).items():
         by = groups[name].groupby("resolution")[column.name]
-        means, spread = by.mean().dropna(), by.std().fillna(0.0)
+        means, spread = by.agg(mean_of_all).dropna(), by.agg(std_of_all).fillna(0.0)
         axes.errorbar(
             means.index, means, spread[means.index], label=called[name], capsize=2, **style
         )
