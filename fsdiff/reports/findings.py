@@ -1,5 +1,6 @@
 """Numbers of analyses: one of them, for a claim, and tables of them, for a page."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
@@ -38,7 +39,7 @@ class Findings:
     """A table of ``columns``, results of ``analyses``: a row for each of these.
 
     ``by`` a dimension, such as sampler, there is a row for each of its entries. ``at`` picks
-    entries of others; of one that is left there is a column for each entry. Cells are means over
+    entries of others; of those that are left there is a column for each entry. Cells are means over
     seeds, with half of their range.
     """
 
@@ -73,12 +74,10 @@ class Findings:
                 if name not in result:
                     continue
                 values = self._picked(result, name)
-                left = [d for d in values.dims if d not in ("seed", self.by)]
+                left = [str(d) for d in values.dims if d not in ("seed", self.by)]
                 meaning = str(values.attrs.get("long_name", name))
-                if not left:
-                    yield Header(name, meaning)
-                for entry in values[left[0]].values if left else ():
-                    yield Header(name, meaning, str(left[0]), entry)
+                for entries in itertools.product(*(values[d].values for d in left)):
+                    yield Header(name, meaning, tuple(zip(left, entries, strict=True)))
 
     def _picked(self, result: "xr.Dataset", name: str) -> "xr.DataArray":
         at = {key: entry for key, entry in self.at.items() if key in result[name].dims}
@@ -90,24 +89,22 @@ class Findings:
                 yield ""
                 continue
             values = self._picked(result, header.name)
-            if header.dimension in values.dims:
-                values = values.sel({header.dimension: header.entry})
-            yield cell(values.values.ravel())
+            own = {key: entry for key, entry in header.entries if key in values.dims}
+            yield cell(values.sel(own).values.ravel())
 
 
 @dataclass(frozen=True)
 class Header:
-    """A column: a result, what it is, and an entry of a dimension where it has one for each."""
+    """A column: a result, what it is, and by dimension the entry that it is of."""
 
     name: str
     meaning: str
-    dimension: str = ""
-    entry: str | float = ""
+    entries: tuple[tuple[str, str | float], ...] = ()
 
 
 def column_label(header: Header) -> str:
     """What stands above a column."""
-    return f"{header.meaning}, {plain(header.entry)}" if header.dimension else header.meaning
+    return ", ".join([header.meaning, *(plain(entry) for _, entry in header.entries)])
 
 
 def plain(entry: str | float) -> str:
@@ -116,14 +113,14 @@ def plain(entry: str | float) -> str:
 
 
 def cell(values: np.ndarray) -> str:
-    """The mean, and half of the range of several; nothing of no number."""
-    values = values[np.isfinite(values)]
+    """The mean, and half of the range of several; nothing of no number, and of how many of all."""
+    everyone, values = len(values), values[np.isfinite(values)]
     if not len(values):
         return ""
     text = _shown(float(values.mean()))
     if len(values) > 1 and np.ptp(values) > 0:
         text += f" ± {_shown(float(np.ptp(values)) / 2)}"
-    return text
+    return text if len(values) == everyone else f"{text} ({len(values)} of {everyone} seeds)"
 
 
 def _shown(value: float) -> str:

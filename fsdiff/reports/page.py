@@ -138,9 +138,14 @@ def page(
         lines += [*_heading(findings.title), *findings.table(*analysed), ""]
     for figure in contents.figures:
         lines += [f"{figure.caption}\n"] if figure.caption else []
-        lines += [f"![{figure.path}]({FIGURES}/{figure.path})\n"]
+        lines += [f"![{_alternative(figure)}]({FIGURES}/{figure.path})\n"]
     lines += [f"![{name}]({name})\n" for name in pictures(contents.tables, contents.combinations)]
     return "\n".join(lines)
+
+
+def _alternative(figure: Picture) -> str:
+    """What is read in place of a figure: its caption in a line, or its path."""
+    return markdown(" ".join(figure.caption.split()) or figure.path)
 
 
 def _heading(title: str) -> list[str]:

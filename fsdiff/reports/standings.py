@@ -27,12 +27,14 @@ class Place:
 
     Distances are in units of the floor for as many fields where there is one, NaN if one of the
     seeds has none; ``mean`` is the geometric mean, NaN if a distance is unknown. ``trained_at`` is
-    the finest resolution of training, None of what is not trained.
+    the finest resolution of training, None of what is not trained. ``seeds`` is how many distances
+    are means over.
     """
 
     name: str
     distances: tuple[float, ...]
     trained_at: int | None = None
+    seeds: int = 1
 
     @property
     def mean(self) -> float:
@@ -129,4 +131,5 @@ def _place(
         column.mean_deviation(rows) / reference(table, "real", column, rows) for column in measured
     ) or tuple(column.mean_deviation(rows) for column in shown)
     trained = rows["trained_at"].max()
-    return Place(name, distances, None if pd.isna(trained) else int(trained))
+    seeds = int(rows["seed"].nunique()) if "seed" in rows else 1
+    return Place(name, distances, None if pd.isna(trained) else int(trained), seeds)

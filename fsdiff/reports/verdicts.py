@@ -9,7 +9,7 @@ FLOOR = "the distance between two sets of real data"
 
 
 def of_standing(standing: Standing) -> str:
-    """Which experiment is nearest to the data, and how near, beside the Gaussian surrogate."""
+    """Which experiments are nearest to the data, and how near, beside the Gaussian surrogate."""
     if not standing.columns:
         return (
             "no metric of this study sees structure, which is what a Gaussian field with the "
@@ -19,12 +19,15 @@ def of_standing(standing: Standing) -> str:
     best, surrogate = standing.places[0], standing.surrogate
     if math.isnan(best.mean):
         return "experiments are not ranked, because none has numbers in all of these columns"
-    first = f"{best.name}: " if len(standing.places) == 1 else f"nearest is {best.name}, at "
+    nearest = [place.name for place in standing.places if place.mean == best.mean]
+    names = f"are {' and '.join(nearest)}" if len(nearest) > 1 else f"is {best.name}"
+    first = f"{best.name}: " if len(standing.places) == 1 else f"nearest {names}, at "
     reached = f"{multiple(best.mean)} times {FLOOR}"
     text = f"{first}{reached if standing.floor else f'a mean distance of {best.mean:.3g}'}"
+    text += f" (mean over {best.seeds} seeds)" if best.seeds > 1 else " (one seed)"
     if surrogate and not math.isnan(surrogate.mean):
         text += f"; the {surrogate.name}: {mean_of(surrogate, standing)}"
-        if surrogate.mean <= best.mean:
+        if surrogate.mean < best.mean:
             text += ", which no experiment reaches: they have second moments at best"
     if not standing.floor:
         text += "; distances stand by themselves, because there is none of real data from real data"

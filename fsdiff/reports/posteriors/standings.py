@@ -19,6 +19,7 @@ from fsdiff.reports.posteriors.summary import (
     posteriors,
     titles,
 )
+from fsdiff.reports.summary import mean_of_all
 
 Numbers = Sequence[Mapping[str, float]]
 """What was judged of each case."""
@@ -33,7 +34,8 @@ class Place:
 
     ``mean`` is ‖μ − μ*‖ and ``deviation`` ‖σ − σ*‖, both over the root mean square of σ*;
     ``score`` is the CRPS. ``coverage`` is that of central 90 % intervals, which for a right
-    posterior is from ``low`` to ``high`` in 95 % of such studies. ``draws`` is how many there are.
+    posterior is from ``low`` to ``high`` in 95 % of such studies; where these are known, it is that
+    of the first seed, as they are. ``draws`` is how many there are.
     ``distances`` and ``scores`` are those of each case, where these are known.
     """
 
@@ -226,7 +228,7 @@ def _place(
     name: str, rows: pd.DataFrame, told: Mapping[str, Any], by_case: Sequence[Numbers]
 ) -> Place:
     mean, deviation, score, coverage = (
-        float(rows[column].mean()) if column in rows else math.nan
+        mean_of_all(rows[column]) if column in rows else math.nan
         for column in (MEAN, DEVIATION, SCORE, COVERAGE)
     )
     return Place(

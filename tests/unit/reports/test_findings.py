@@ -137,6 +137,24 @@ def test_a_table_has_a_column_for_each_entry_that_is_left():
     assert picked[2] == "| Own | 4.00 ± 0.400 |"
 
 
+def test_all_dimensions_that_are_left_have_columns():
+    numbers = np.arange(12.0).reshape(3, 2, 2)
+    result = NETWORK.assign(both=(("seed", "sampler", "time"), numbers))
+    lines = list(Findings(analyses=("own",), columns=("both",)).table({"own": result}, {}))
+    assert (
+        lines[0]
+        == "|  | both, slow, 0.0001 | both, slow, 10 | both, fast, 0.0001 | both, fast, 10 |"
+    )
+    assert lines[2] == "| own | 4.00 ± 4.00 | 5.00 ± 4.00 | 6.00 ± 4.00 | 7.00 ± 4.00 |"
+
+
+def test_cells_say_of_how_many_seeds_they_are():
+    result = NETWORK.assign(distance=NETWORK.distance.where(NETWORK.seed < 2))
+    shown = {"analyses": ("own",), "columns": ("distance",), "at": {"sampler": "slow"}}
+    (*_, row) = Findings(**shown).table({"own": result}, {})
+    assert row == "| own | 1.05 ± 0.0500 (2 of 3 seeds) |"
+
+
 def test_cells_are_empty_where_an_analysis_has_no_such_number():
     results = {"own": NETWORK, "bare": NETWORK.drop_vars("order")}
     lines = list(Findings(analyses=("own", "bare"), columns=("order",)).table(results, {}))

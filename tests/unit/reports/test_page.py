@@ -97,7 +97,7 @@ def test_parts_stand_in_their_order_with_the_sections_of_other_pages():
     figures = text.partition("## All")[2].partition("![")
     assert figures[0].endswith("\n\nSeen.\n\n")
     assert figures[2].splitlines() == [
-        "d/x.svg](figures/d/x.svg)",
+        "Seen.](figures/d/x.svg)",
         "",
         "![d/y.png](figures/d/y.png)",
     ]
