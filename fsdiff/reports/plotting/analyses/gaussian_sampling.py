@@ -19,7 +19,7 @@ LARGEST_RATIO = 12.0
 
 @styled
 def draw(results: Mapping[str, xr.Dataset]) -> Figure:
-    """Distance of laws against evaluations, and spectra at about the same cost, for each sampler.
+    """Distance of laws against evaluations, and spectra at about ``BUDGET``, of each sampler.
 
     The order in the legend is the slope over the last two points, if there are two and both laws
     are nearer to the data than nothing is.
@@ -64,7 +64,7 @@ def _finish_spectra(axes: Axes, outside: Sequence[str]) -> None:
     """Scales and limits of the spectra; samplers that lie wholly above them are named."""
     axes.axhline(1.0, color="black", linewidth=2.2, zorder=1.5)
     axes.set(xscale="log", yscale="log", xlabel="wavenumber |k|")
-    axes.set_title(f"energy of samples / of data, at about {BUDGET} evaluations")
+    axes.set_title(f"energy of samples / of data, as near to {BUDGET} evaluations as each comes")
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, 1 / LARGEST_RATIO), min(high, LARGEST_RATIO))
     if outside:
