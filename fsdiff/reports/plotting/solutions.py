@@ -86,7 +86,7 @@ def steady_states(fields: xr.DataArray) -> Figure:
         for i, axes in enumerate(column):
             show(axes, values[i], colours, grid)
             if name == "flux" and flux is not None:
-                _stream_lines(axes, *flux[i], grid)
+                _stream_lines(axes, grid, *flux[i])
         column[0].set_title(name)
         bar = figure.colorbar(colours, ax=list(column), location="bottom", aspect=25, pad=0.02)
         bar.outline.set_linewidth(0.5)
@@ -100,7 +100,7 @@ def _extent(low: float, high: float) -> str:
     return f"±{high:.2g}" if low == -high else f"{low:.2g} … {high:.2g}"
 
 
-def _stream_lines(axes: Axes, q_x: np.ndarray, q_y: np.ndarray, grid: Grid) -> None:
+def _stream_lines(axes: Axes, grid: Grid, q_x: np.ndarray, q_y: np.ndarray) -> None:
     y, x = (np.arange(count) for count in q_x.shape)
     across = q_y / (grid.aspect or 1.0)  # in cells, which are the units of the panel
     axes.streamplot(x, y, q_x, across, color="white", linewidth=0.5, density=0.8, arrowsize=0.5)
