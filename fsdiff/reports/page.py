@@ -144,8 +144,9 @@ def page(
 
 
 def _alternative(figure: Picture) -> str:
-    """What is read in place of a figure: its caption in a line, or its path."""
-    return markdown(" ".join(figure.caption.split()) or figure.path)
+    """What is read in place of a figure: its caption in a line, without links, or its path."""
+    caption = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", " ".join(figure.caption.split()))
+    return markdown(caption or figure.path)
 
 
 def _heading(title: str) -> list[str]:

@@ -20,8 +20,11 @@ def of_standing(standing: Standing) -> str:
     if math.isnan(best.mean):
         return "experiments are not ranked, because none has numbers in all of these columns"
     nearest = [place.name for place in standing.places if place.mean == best.mean]
-    names = f"are {' and '.join(nearest)}" if len(nearest) > 1 else f"is {best.name}"
-    first = f"{best.name}: " if len(standing.places) == 1 else f"nearest {names}, at "
+    first = f"nearest is {best.name}, at "
+    if len(nearest) > 1:
+        first = f"nearest are {' and '.join(nearest)}, at "
+    if len(standing.places) == 1:
+        first = f"{best.name}: "
     reached = f"{multiple(best.mean)} times {FLOOR}"
     text = f"{first}{reached if standing.floor else f'a mean distance of {best.mean:.3g}'}"
     text += f" (mean over {best.seeds} seeds)" if best.seeds > 1 else " (one seed)"

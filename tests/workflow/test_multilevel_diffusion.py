@@ -286,4 +286,4 @@ def test_the_page_of_the_study_has_the_claims_as_a_section(reproduced: Checkout)
     claims = (reproduced.root / "results/reproduction.md").read_text(encoding="utf-8")
     assert page.startswith("# Tiny\n\nDigits.\n\n## Published claims and what was found\n")
     assert claims.partition("\n")[2].partition("\n## ")[0] in page
-    assert "Figure 4.\n\n![digits/metric_by_epoch.svg](figures/digits/metric_by_epoch.svg)" in page
+    assert "Figure 4.\n\n![Figure 4.](figures/digits/metric_by_epoch.svg)" in page

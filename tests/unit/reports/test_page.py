@@ -88,14 +88,14 @@ def test_parts_stand_in_their_order_with_the_sections_of_other_pages():
             )
         ],
         tables=[Table(columns=("one_point_w1",), resolution=32, title="All")],
-        figures=[Picture(path="d/x.svg", caption="Seen."), Picture(path="d/y.png")],
+        figures=[Picture(path="d/x.svg", caption="[Seen](y.md)."), Picture(path="d/y.png")],
     )
     text = page(contents, summary(), trajectories())
     headings = [line for line in text.splitlines() if line.startswith("#")]
     sections = ["## Claims", "### Settings", "## sensors at resolution 8"]
     assert headings == ["# T", *sections, "## Differ?", "## Sooner?", "## All"]
     figures = text.partition("## All")[2].partition("![")
-    assert figures[0].endswith("\n\nSeen.\n\n")
+    assert figures[0].endswith("\n\n[Seen](y.md).\n\n")
     assert figures[2].splitlines() == [
         "Seen.](figures/d/x.svg)",
         "",

@@ -115,7 +115,7 @@ def test_all_parts_are_there_in_their_order(written):
             "| one rough | 2.00 ± 0.00 |",
             "| one rough after 2 epochs | 4 | 5 | 2.00 ± 0.00 |",
             "| white | 2.83 | 2.00 / 4.00 |",
-            "Costs.\n\n![waves/pareto.svg](figures/waves/pareto.svg)",
+            "Costs.\n\n![Costs.](figures/waves/pareto.svg)",
             "![page-2.svg](page-2.svg)",
             "![page-combinations-1.svg](page-combinations-1.svg)",
         )
