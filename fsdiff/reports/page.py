@@ -204,7 +204,7 @@ def _cells(
             continue
         values = (column.shown(rows) if of_reference else rows[column.name]).dropna()
         text = number(values.mean())
-        if len(values) > 1 and not of_reference:
+        if values.nunique() > 1 and not of_reference:
             text += f" ± {number((values.max() - values.min()) / 2)}"
         floor = reference(summary, "real", column, rows)
         if len(values) < len(rows) and not of_reference:
