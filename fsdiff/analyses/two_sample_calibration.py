@@ -90,7 +90,7 @@ class TwoSampleCalibration(Analysis):
         ]
         names = ("rejected", "rejected_low", "rejected_high")
         meanings = ("share of tests that reject", "… at least", "… at most")
-        described = zip(names, np.array(rates).T, meanings, strict=True)
+        described = zip(names, np.array(rates).T[: len(names)], meanings, strict=True)
         return results(
             {
                 **{name: ("size", values, meaning) for name, values, meaning in described},
