@@ -12,10 +12,10 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
-from scipy.special import betaincinv
 from torch import Tensor
 
 from fsdiff.metrics.base import Metric
+from fsdiff.metrics.binomial import exact_interval
 from fsdiff.metrics.densities import partial_derivatives
 from fsdiff.metrics.fields import BLOCK
 from fsdiff.metrics.kernels import sums_over_pairs
@@ -44,7 +44,7 @@ class Rate(NamedTuple):
     value: float
     low: float
     high: float
-    tests: int
+    tests: float
 
 
 @dataclass(frozen=True)
@@ -166,15 +166,7 @@ def rejected(
 def rejection_rate(rejected: Tensor) -> Rate:
     """The share of tests that reject."""
     share, count = float(rejected.double().mean()), len(rejected)
-    return Rate(share, *exact_interval(int(rejected.sum()), count), count)
-
-
-def exact_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Clopper and Pearson's interval for a probability, which covers it at least that often."""
-    tail, failures = (1 - confidence) / 2, trials - successes
-    low = betaincinv(successes, failures + 1, tail) if successes else 0.0
-    high = betaincinv(successes + 1, failures, 1 - tail) if failures else 1.0
-    return float(low), float(high)
+    return Rate(share, *exact_interval(int(rejected.sum()), count), float(count))
 
 
 def kernel_matrix(pooled: Tensor, basis: Basis, kernel: Kernel = "identity") -> Tensor:

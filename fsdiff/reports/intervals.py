@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from fsdiff.metrics.two_sample import exact_interval
+from fsdiff.metrics.binomial import exact_interval
 
 CONFIDENCE = 0.95
 

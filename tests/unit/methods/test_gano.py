@@ -294,7 +294,7 @@ def test_given_data_it_learns_a_gaussian_posterior_roughly():
     """The mean is there before any training, and the spread is learned."""
     method = told(judge_steps=2)
     before = [posterior_errors(method, case) for case in range(2)]
-    assert max(mean for mean, _ in before) < 0.1
+    assert max(mean for mean, _ in before) < 0.15
     assert min(deviation for _, deviation in before) > 0.9
     fields = STATISTICS.normalise(DATA).float()
     Trainer(

@@ -112,8 +112,8 @@ def test_all_parts_are_there_in_their_order(written):
             "| one-point W₁ | 1.00 to 2.00 | 2.00 to 4.00 | 0.500 | 0 | one white |",
             # White is at its nearest, 1, at the first moment already; rough has 2 at the least.
             "| one rough | never, never |",
-            "| one rough | 2.00 ± 0.00 |",
-            "| one rough after 2 epochs | 4 | 5 | 2.00 ± 0.00 |",
+            "| one rough | 2.00 |",
+            "| one rough after 2 epochs | 4 | 5 | 2.00 |",
             "| white | 2.83 | 2.00 / 4.00 |",
             "Costs.\n\n![Costs.](figures/waves/pareto.svg)",
             "![page-2.svg](page-2.svg)",
