@@ -89,7 +89,8 @@ def test_first_page_of_the_report_has_the_picture_and_the_verdict(
     first = json.loads(re.search(r"var workflow_desc = (\".*\");\n", report)[1])
     picture = (finished.root / "results/figures/waves/samples-32.png").read_bytes()
     assert f"data:image/png;base64,{base64.b64encode(picture).decode()}" in first
-    assert "times the distance between two sets of real data; the Gaussian surrogate: " in first
+    said = "times the distance between two sets of real data (one seed); the Gaussian surrogate: "
+    assert said in first
     assert "<script>" not in first
     assert ">summary.html</a>" in first
 

@@ -51,5 +51,7 @@ def test_what_is_evaluated_is_summarised_beside_a_run(finished: Checkout, tmp_pa
         ("single_level", 16),
         ("single_level", 32),
     ]
-    assert len(table) == 3 + 6
+    references = table.loc[table["row"] != "model", ["row", "resolution"]]
+    kinds = {(row, n) for row in ("real", "surrogate", "white_noise") for n in (16, 32)}
+    assert set(references.itertuples(index=False, name=None)) == kinds
     assert not (running.root / "results/metrics/multilevel/seed0/32.json").exists()

@@ -93,8 +93,9 @@ def small(name: str) -> dict[str, Any]:
         for each in page.get("tables", [])
         if each.get("dataset") in {None, *used}
     ]
+    # Of so few draws chance alone leaves more than any target, which is refused.
     page["targets"] = [
-        {**each, "resolution": N}
+        {**each, "resolution": N, **({"at_most": 9.0} if "at_most" in each else {})}
         for each in page.get("targets", [])
         if each.get("posterior") in {None, *study["posteriors"]} and "against" not in each
     ]
