@@ -93,7 +93,7 @@ class ScoreError(Analysis):
 
     def errors(self, seed: int) -> tuple[list[list[float]], list[float]]:
         """Errors (step, resolution) of a network that is trained with a seed, and sizes."""
-        law, denoiser, errors = self.law(), self.denoiser(seed), []
+        law, denoiser, errors, measured = self.law(), self.denoiser(seed), [], self.measured
         tests = [self.test(law, n, seed) for n in self.resolutions]
         for step in fit(
             DenoisingLoss(denoiser, self.time_sampling),
@@ -102,7 +102,7 @@ class ScoreError(Analysis):
             learning_rate=self.learning_rate,
             seed=seed,
         ):
-            if step in self.measured:
+            if step in measured:
                 errors.append([test.error(denoiser) for test in tests])
         return errors, [float(test.target.square().mean()) for test in tests]
 

@@ -18,6 +18,7 @@ from fsdiff.metrics.results import parsed
 from fsdiff.reports.findings import select
 from fsdiff.reports.intervals import MOST_SEEDS, Estimate, Values, Verdict, mean, p_value, ratio
 from fsdiff.reports.labels import REFERENCES
+from fsdiff.reports.summary import beside
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -141,7 +142,7 @@ def judge(
     try:
         table = summary if claim.epoch is None else _after(trajectories, claim.epoch, metrics)
         own, *others = (
-            _values(table, metric, *rows, beside=claim.experiment)
+            _values(table, metric, *rows, experiment=claim.experiment)
             for metric, rows in zip(metrics, claim.rows, strict=True)
         )
         estimates = (
@@ -256,9 +257,9 @@ def _after(
 
 
 def _values(
-    summary: pd.DataFrame, metric: str, name: str, resolution: int, beside: str | None
+    summary: pd.DataFrame, metric: str, name: str, resolution: int, experiment: str | None
 ) -> Values:
-    """The numbers of an experiment, or of a reference ``beside`` one, on the same data.
+    """The numbers of one of that name, or of a reference beside an ``experiment``.
 
     LookupError, with the reason, where there is none.
     """
@@ -267,7 +268,8 @@ def _values(
     known = summary[summary["row"].isin(["model", "search"])]
     rows = known[known["experiment"] == name]
     if exact := rows.empty and name in REFERENCES and "dataset" in summary:
-        rows = _beside(summary, name, known[known["experiment"] == beside])
+        own = known[known["experiment"] == experiment].assign(resolution=resolution)
+        rows = beside(summary, name, own)
     rows = rows[rows["resolution"] == resolution].sort_values("seed")
     values = rows[metric].to_numpy(float)
     if np.isnan(values).all():
@@ -290,14 +292,6 @@ def _values(
         tests=rows[tests].to_numpy(float) if tests in rows else None,
         single=bool((rows["row"] == "search").any()),
     )
-
-
-def _beside(summary: pd.DataFrame, kind: str, own: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a reference for data and numbers of fields as of ``own``."""
-    chosen = summary["row"] == kind
-    for name in {"dataset", "count"} & set(summary):
-        chosen &= summary[name].isin(own[name])
-    return summary[chosen]
 
 
 def _of_divisions(values: np.ndarray) -> np.ndarray:

@@ -47,13 +47,15 @@ def sooner(
     samples, same = settings.samples, settings.same_sampler
     moments = judged(summary, trajectories, settings.resolution, samples, same_sampler=same)
     found = settings.chosen(moments)
-    columns = list(settings.shown(found, known))
-    shown = [column for column in columns if _telling(settings, found, column)]
+    shown, chances = list(settings.shown(found, known)), list[float]()
+    if (limit := settings.significance) is not None:
+        chances = [chance(of_seeds(found, column, "last")) for column in shown]
+        shown = [column for column, p in zip(shown, chances, strict=True) if p < limit]
     goals = found["experiment"].isin(settings.against)
     yield _legend(settings, found[goals])
     yield ""
     if not shown:
-        yield _nothing(found, columns)
+        yield _nothing(chances)
         return
     yield table_row(["", *(markdown(column_title(column.name, known)) for column in shown)])
     yield table_row(["---", *["---:"] * len(shown)])
@@ -82,15 +84,8 @@ def _factor(rows: pd.DataFrame, against: pd.DataFrame, column: Column) -> float:
     return float(against["time"].loc[goals.idxmin()] / near["time"].min()) if len(near) else 0.0
 
 
-def _telling(settings: Sooner, found: pd.DataFrame, column: Column) -> bool:
-    """Whether a column is shown; one of which chance is not known is not."""
-    limit = settings.significance
-    return limit is None or chance(of_seeds(found, column, "last")) < limit
-
-
-def _nothing(found: pd.DataFrame, columns: Sequence[Column]) -> str:
-    """Why there is no table."""
-    chances = [chance(of_seeds(found, column, "last")) for column in columns]
+def _nothing(chances: Sequence[float]) -> str:
+    """Why there is no table, by what is known of chance."""
     if not np.isnan(chances).any():
         return "There is none: nothing differs by more than chance."
     return (

@@ -92,21 +92,23 @@ def _standing(table: pd.DataFrame, called: dict[str, str], known: Known) -> Stan
         for column in columns(table, known)
         if column.family == STRUCTURE and column.compares and column.ranked and not column.target
     ]
-    measured = [
-        column
-        for column in shown
-        if all(reference(table, "real", column, rows) > 0 for rows in present.values())
-    ]
-    places = [_place(called[name], rows, measured, shown, table) for name, rows in present.items()]
-    most = by_count(table[table["row"] == "model"])[0][1]
-    surrogate = beside(table, "surrogate", most)
+    groups = [part for _, part in by_count(table[table["row"] == "model"])]
+    floors = [[reference(table, "real", column, part) for column in shown] for part in groups]
+    measured = [column for i, column in enumerate(shown) if all(own[i] > 0 for own in floors)]
+    units = {
+        name: _units(shown, own, measured)
+        for part, own in zip(groups, floors, strict=True)
+        for name in part["experiment"].unique()
+    }
+    places = [_place(called[name], rows, units[name]) for name, rows in present.items()]
+    surrogate = beside(table, "surrogate", groups[0])
     return Standing(
         dataset=str(table["dataset"].iloc[0]),
         resolution=int(finest),
         columns=tuple(column.title for column in measured or shown),
         places=tuple(sorted(places, key=_order)),
         surrogate=(
-            _place(REFERENCES["surrogate"], surrogate, measured, shown, table)
+            _place(REFERENCES["surrogate"], surrogate, _units(shown, floors[0], measured))
             if len(surrogate)
             else None
         ),
@@ -119,17 +121,16 @@ def _order(place: Place) -> float:
     return math.inf if math.isnan(place.mean) else place.mean
 
 
-def _place(
-    name: str,
-    rows: pd.DataFrame,
-    measured: Sequence[Column],
-    shown: Sequence[Column],
-    table: pd.DataFrame,
-) -> Place:
-    """In units of the floor for as many fields in columns that have one, or else as they are."""
-    distances = tuple(
-        column.mean_deviation(rows) / reference(table, "real", column, rows) for column in measured
-    ) or tuple(column.mean_deviation(rows) for column in shown)
+def _units(
+    shown: Sequence[Column], floors: Sequence[float], measured: Sequence[Column]
+) -> list[tuple[Column, float]]:
+    """The floors of columns that have one, or else one for each."""
+    known = [pair for pair in zip(shown, floors, strict=True) if pair[0] in measured]
+    return known or [(column, 1.0) for column in shown]
+
+
+def _place(name: str, rows: pd.DataFrame, units: Sequence[tuple[Column, float]]) -> Place:
+    distances = tuple(column.mean_deviation(rows) / unit for column, unit in units)
     trained = rows["trained_at"].max()
     seeds = int(rows["seed"].nunique()) if "seed" in rows else 1
     return Place(name, distances, None if pd.isna(trained) else int(trained), seeds)

@@ -181,9 +181,9 @@ def titles(table: pd.DataFrame) -> dict[str, str]:
 
 
 def beside(table: pd.DataFrame, kind: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a reference for data, grids and numbers of fields as of ``rows``."""
+    """The rows of a reference for data, grids and numbers of fields, if known, as of ``rows``."""
     chosen = table["row"] == kind
-    for name in ("dataset", "resolution", "count"):
+    for name in {"dataset", "resolution", "count"} & set(table):
         chosen &= table[name].isin(rows[name].unique())
     return table[chosen]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -206,6 +207,15 @@ def common_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
     lines = max((_lines(part) for part in parts), default=1)
     figure.set_figheight(figure.get_figheight() + LINE * (lines - 1))
     figure.legend([*handles.values()], labels, loc="outside upper center", ncols=across)
+
+
+def seeds_in_a_band(
+    axes: Axes, x: ArrayLike, values: xr.DataArray, *, color: Any, **style: Any
+) -> None:
+    """The geometric mean over seeds of values (seed, x) as a curve, in a band of their range."""
+    axes.plot(x, np.exp(xr.apply_ufunc(np.log, values).mean("seed")), color=color, **style)
+    ends = values.min("seed"), values.max("seed")
+    axes.fill_between(x, *ends, color=color, alpha=0.2, linewidth=0)
 
 
 def side_legend(figure: Figure, axes: Axes, width: int = 24) -> None:

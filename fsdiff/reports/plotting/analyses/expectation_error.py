@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from fsdiff.reports.plotting.panels import seeds_in_a_band
 from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled
 
 
@@ -16,9 +16,7 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
     axes = figure.subplots()
     for title, style in experiment_styles(results).items():
         error = results[title].error
-        axes.plot(error.level, np.exp(np.log(error).mean("seed")), label=title, **style)
-        ends = error.min("seed"), error.max("seed")
-        axes.fill_between(error.level, *ends, color=style["color"], alpha=0.2, linewidth=0)
+        seeds_in_a_band(axes, error.level, error, label=title, **style)
     axes.set(yscale="log", xlabel="ln(m/r), from noise to data")
     axes.set_ylabel("error over the size of the data")
     plain_ticks(axes.yaxis)

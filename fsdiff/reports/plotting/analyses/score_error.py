@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from fsdiff.reports.plotting.panels import seeds_in_a_band
 from fsdiff.reports.plotting.style import level_colours, plain_ticks, styled
 
 
@@ -23,9 +23,7 @@ def draw(results: Mapping[str, xr.Dataset]) -> Figure:
         for n in map(int, result.resolution):
             label = f"resolution {n}" + (", the grid of training" if n == trained else "")
             error = result.error.sel(resolution=n)
-            mean, ends = np.exp(np.log(error).mean("seed")), (error.min("seed"), error.max("seed"))
-            axes.plot(result.step, mean, color=colours[n], label=label)
-            axes.fill_between(result.step, *ends, color=colours[n], alpha=0.2, linewidth=0)
+            seeds_in_a_band(axes, result.step, error, color=colours[n], label=label)
         axes.set(yscale="log", xlabel="optimiser steps", title=title)
     panels[0].set_ylabel("relative score error")
     plain_ticks(panels[0].yaxis)
