@@ -1,4 +1,8 @@
-"""Draws given data that need no model: the prior, kriging, Laplace's approximation."""
+"""Draws and restorations given data that need no model.
+
+The prior, kriging and Laplace's approximation have a spread; interpolation and inpainting have one
+answer.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +22,7 @@ from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.inverse.observations.physical import Physical
 from fsdiff.inverse.references.gaussian import laplace
 from fsdiff.inverse.references.kriging import JointGaussian, Spectral, Target, Unrelated
+from fsdiff.inverse.restorations import bicubic, harmonic
 from fsdiff.parts import build
 from fsdiff.randomness import generator
 from fsdiff.spaces.basis import Basis
@@ -109,10 +114,20 @@ class Setting:
 def baselines(setting: Setting) -> Mapping[str, Callable[[], Tensor]]:
     """By name, what makes draws (case, draw, channel, *grid) when it is called.
 
-    ValueError or ArithmeticError from there says why there are none.
+    Of restorations, which have one answer, there is one draw of each case; they are there where the
+    observation suits them. ValueError or ArithmeticError from there says why there are none.
     """
     found = {"prior": partial(prior, setting), "kriging": partial(kriging, setting)}
-    return found | ({"laplace": partial(approximated, setting)} if setting.source else {})
+    if setting.source:
+        found["laplace"] = partial(approximated, setting)
+    for name, method in RESTORATIONS.items():
+        if method.suits(setting.operator):
+            found[name] = partial(restored, setting, method.restore)
+    return found
+
+
+RESTORATIONS = {"bicubic": bicubic, "harmonic": harmonic}
+"""Modules with what has one answer, by the name of the row."""
 
 
 def prior(setting: Setting) -> Tensor:
@@ -169,3 +184,15 @@ def approximated(setting: Setting) -> Tensor:
         made = torch.cat([fields.evaluate(part) for part in latent.split(64)])
         drawn.append(setting.basis.restrict(made, n) if level > n else made)
     return torch.stack(drawn)
+
+
+def restored(setting: Setting, restore: Callable[..., Tensor]) -> Tensor:
+    """The answers of a restoration; ValueError where data have no such values."""
+    channels, n = setting.train.shape[1], setting.n
+    fields = restore(setting.operator, setting.basis, channels, n, setting.observed.data)
+    if not setting.statistics.normalise(fields).isfinite().all():
+        raise ValueError(
+            "it has values that no field of the data set has, for which their transforms are not "
+            "defined"
+        )
+    return fields[:, None]

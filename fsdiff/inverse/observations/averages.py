@@ -28,10 +28,9 @@ class Averages(Gridded):
             return values_at(basis, n, number, basis.axis_nodes(self.resolution)[number])
         return means_over(basis, n, number, axis.side * np.linspace(0, 1, cells + 1))
 
-    def coordinates(self, basis: Basis) -> np.ndarray:
+    def places(self, basis: Basis) -> tuple[np.ndarray, ...]:
         """The middles of the cells."""
-        along = [
+        return tuple(
             nodes if axis.held else axis.side * (np.arange(len(nodes)) + 0.5) / len(nodes)
             for axis, nodes in zip(basis.axes, basis.axis_nodes(self.resolution), strict=True)
-        ]
-        return np.stack(np.meshgrid(*along, indexing="ij"), -1).reshape(-1, basis.dimension)
+        )

@@ -32,10 +32,14 @@ class Gridded(LinearObservation):
         kept = self.kept(basis)
         return basis.size(self.resolution) if kept is None else len(kept)
 
+    def places(self, basis: Basis) -> tuple[np.ndarray, ...]:
+        """Where data lie along each axis, physical: at the nodes."""
+        return basis.axis_nodes(self.resolution)
+
     def coordinates(self, basis: Basis) -> np.ndarray:
-        """The nodes that are observed."""
-        nodes = np.meshgrid(*basis.axis_nodes(self.resolution), indexing="ij")
-        places = np.stack(nodes, -1).reshape(-1, basis.dimension)
+        """Those of the places that are observed."""
+        along = np.meshgrid(*self.places(basis), indexing="ij")
+        places = np.stack(along, -1).reshape(-1, basis.dimension)
         kept = self.kept(basis)
         return places if kept is None else places[kept]
 

@@ -32,6 +32,7 @@ AGAINST_REFERENCE, AGAINST_TRUTH, CALIBRATION = (
 class Cases:
     """Draws (cases, draws, channels, *grid) of posteriors, one case for each observation.
 
+    Where there is one of each case it is an estimate, the one answer of a method without spread.
     ``truth`` (cases, channels, *grid) are the fields that were observed; ``reference`` (cases,
     draws, channels, *grid) draws of the true posteriors; ``residuals`` (cases, draws, count) the
     misfits (G(u) − y)/σ of the draws. Fields are in units of each channel's own deviation. Draws
@@ -130,6 +131,11 @@ class Cases:
         return shares / shares.mean(self.basis.grid_axes(), keepdim=True)
 
     @property
+    def estimates(self) -> bool:
+        """Whether there is one answer for each case, without spread."""
+        return self.draws.shape[1] == 1
+
+    @property
     def n(self) -> int:
         """The level of the fields."""
         return self.basis.resolution(self.draws)
@@ -154,7 +160,8 @@ class PosteriorMetric(ABC):
     through classifiers of the data. The fields that a measure is given are ``weighted``, so that
     nodes without values have none; those that take fields as they are ``continued`` weigh nodes by
     themselves, or need fields without gaps. ``words`` are what results are called, as in
-    ``fsdiff.metrics.base.Metric``.
+    ``fsdiff.metrics.base.Metric``; ``of_estimates`` are the names of those that an estimate without
+    spread has as well.
     """
 
     kind: str
@@ -165,6 +172,7 @@ class PosteriorMetric(ABC):
     classified: ClassVar[bool] = False
     continued: ClassVar[bool] = False
     words: ClassVar[tuple[Words, ...]] = ()
+    of_estimates: ClassVar[tuple[str, ...]] = ()
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -185,7 +193,8 @@ class PosteriorMetric(ABC):
         for name in self.needs:
             if getattr(cases, name) is None:
                 raise ValueError(f"'{self.kind}' compares draws with the {name}, which is missing")
-        self.check_counts(*cases.draws.shape[:2])
+        if not (cases.estimates and self.of_estimates):
+            self.check_counts(*cases.draws.shape[:2])
 
     def check_counts(self, cases: int, draws: int) -> None:
         """Raise ValueError where there are too few cases, or draws of each."""
@@ -202,7 +211,8 @@ class PosteriorMetric(ABC):
     def __call__(self, cases: Cases) -> dict[str, float]:
         """The numbers by name; ValueError for cases that it cannot measure."""
         self.check(cases)
-        return self.measure(cases if self.continued else cases.weighted())
+        found = self.measure(cases if self.continued else cases.weighted())
+        return {name: found[name] for name in self.of_estimates} if cases.estimates else found
 
     @abstractmethod
     def measure(self, cases: Cases) -> dict[str, float]:
@@ -212,12 +222,14 @@ class PosteriorMetric(ABC):
 def evaluate(metrics: Mapping[str, PosteriorMetric], cases: Cases) -> dict[str, float]:
     """The numbers of all measures in one row, in the order of ``metrics``.
 
-    Measures of what the cases do not have are left out, and so are numbers that are not defined,
-    with a warning. ValueError, naming the measure, where two give the same key.
+    Measures of what the cases do not have are left out, of estimates those of a spread, and so are
+    numbers that are not defined, with a warning. ValueError, naming the measure, where two give the
+    same key.
     """
     row: dict[str, float] = {}
     for name, metric in metrics.items():
-        if any(getattr(cases, needed) is None for needed in metric.needs):
+        missing = any(getattr(cases, needed) is None for needed in metric.needs)
+        if missing or (cases.estimates and not metric.of_estimates):
             continue
         for key, value in metric(cases).items():
             if key in row:

@@ -32,7 +32,7 @@ class RankedProbabilityScore(PosteriorMetric):
 
     The fair estimator: E|X − X'| over pairs of different draws, so that its expectation does not
     depend on how many draws there are. In deviations of the channels. Its mean over cases is
-    least for the true posterior.
+    least for the true posterior. Of an estimate without spread it is the absolute error.
     """
 
     kind: Literal["crps"] = "crps"
@@ -40,6 +40,7 @@ class RankedProbabilityScore(PosteriorMetric):
     continued: ClassVar[bool] = True
     needs: ClassVar[tuple[Needed, ...]] = ("truth",)
     words = (Words("crps", "CRPS", AGAINST_TRUTH),)
+    of_estimates: ClassVar[tuple[str, ...]] = ("crps",)
 
     def measure(self, cases: Cases) -> dict[str, float]:
         """The mean over cases, channels and nodes."""
@@ -53,8 +54,13 @@ class RankedProbabilityScore(PosteriorMetric):
 
 
 def fair_score(draws: Tensor, truth: Tensor) -> Tensor:
-    """The score of draws (count, *shape) of numbers for ``truth`` (*shape)."""
+    """The score of draws (count, *shape) of numbers for ``truth`` (*shape).
+
+    Of one draw, taken for a law without spread, it is the absolute error.
+    """
     count = len(draws)
+    if count == 1:
+        return (draws[0] - truth).abs()
     # Σ_{i<j} (x_(j) − x_(i)) counts the i-th smallest 2i − count − 1 times.
     weights = (2 * torch.arange(count) - count + 1).to(draws)
     pairs = torch.tensordot(weights, draws.sort(0).values, 1) * 2 / (count * (count - 1))

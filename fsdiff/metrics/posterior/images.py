@@ -46,6 +46,7 @@ class PeakSignalToNoise(PosteriorMetric):
         Words("psnr_mean", "PSNR of the mean, in dB", AGAINST_TRUTH, target=None),
         Words("psnr_draw", "PSNR of a draw, in dB", AGAINST_TRUTH, target=None),
     )
+    of_estimates: ClassVar[tuple[str, ...]] = ("psnr_mean",)
 
     def measure(self, cases: Cases) -> dict[str, float]:
         """Means over cases."""
@@ -80,6 +81,7 @@ class StructuralSimilarity(PosteriorMetric):
         Words("ssim_mean", "SSIM of the mean", AGAINST_TRUTH, target=1.0),
         Words("ssim_draw", "SSIM of a draw", AGAINST_TRUTH, target=1.0),
     )
+    of_estimates: ClassVar[tuple[str, ...]] = ("ssim_mean",)
 
     def measure(self, cases: Cases) -> dict[str, float]:
         """Means over cases; not numbers where no window fits."""
@@ -121,16 +123,18 @@ class PosteriorGradients(PosteriorMetric):
             target=None,
         ),
     )
+    of_estimates: ClassVar[tuple[str, ...]] = ("restored_gradient_w1",)
 
     def measure(self, cases: Cases) -> dict[str, float]:
         """The distance, and its floor."""
         assert cases.truth is not None
         draws, chosen = cases.draws, np.linspace(0, cases.draws.shape[1] - 1, 5).astype(int)
         floors = []
-        for number in dict.fromkeys(chosen.tolist()):
+        for number in () if cases.estimates else dict.fromkeys(chosen.tolist()):
             rest = torch.cat([draws[:, :number], draws[:, number + 1 :]], 1)
             floors.append(_distance(rest, draws[:, number], cases))
-        values = (_distance(draws, cases.truth, cases), float(np.median(floors)))
+        floor = float(np.median(floors)) if floors else float("nan")
+        values = (_distance(draws, cases.truth, cases), floor)
         return dict(zip(self.results, values, strict=True))
 
 

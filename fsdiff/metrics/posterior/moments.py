@@ -24,8 +24,8 @@ class PosteriorMoments(PosteriorMetric):
 
     ``posterior_mean`` is ‖μ − μ*‖/√tr C*, in units of the posterior's own deviation;
     ``posterior_mean_relative`` is ‖μ − μ*‖/‖μ*‖ of the physical fields, as it is often published,
-    the mean over channels; ``posterior_sd`` is ‖σ − σ*‖/‖σ*‖. N draws against M of the reference
-    have ``posterior_mean`` ≈ √(1/N + 1/M).
+    the mean over channels; ``posterior_sd`` is ‖σ − σ*‖/‖σ*‖, which an estimate without spread has
+    not. N draws against M of the reference have ``posterior_mean`` ≈ √(1/N + 1/M).
     """
 
     kind: Literal["posterior_moments"] = "posterior_moments"
@@ -36,6 +36,7 @@ class PosteriorMoments(PosteriorMetric):
         Words("posterior_sd", "error of the deviation, relative", AGAINST_REFERENCE),
         Words("posterior_mean_relative", "error of the mean, relative", AGAINST_REFERENCE),
     )
+    of_estimates: ClassVar[tuple[str, ...]] = ("posterior_mean", "posterior_mean_relative")
 
     def measure(self, cases: Cases) -> dict[str, float]:
         """Means over cases."""
@@ -111,6 +112,7 @@ class TruthError(PosteriorMetric):
             AGAINST_TRUTH,
         ),
     )
+    of_estimates: ClassVar[tuple[str, ...]] = ("mean_error", "mean_error_physical")
 
     def measure(self, cases: Cases) -> dict[str, float]:
         """Over cases, and draws of each."""
@@ -148,6 +150,6 @@ class Misfit(PosteriorMetric):
 
 
 def _moments(draws: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation at each node, float64."""
+    """Mean and standard deviation at each node, float64; zero for one draw."""
     draws = draws.double()
-    return draws.mean(0), draws.std(0)
+    return draws.mean(0), draws.std(0, correction=min(1, len(draws) - 1))

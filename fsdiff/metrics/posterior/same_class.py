@@ -26,6 +26,7 @@ class SameClass(PosteriorMetric):
     classified: ClassVar[bool] = True
     continued: ClassVar[bool] = True
     words = (Words("same_class", "draws of the truth's class", AGAINST_TRUTH, target=1.0),)
+    of_estimates: ClassVar[tuple[str, ...]] = ("same_class",)
     _classifiers: ClassVar[Classifiers | None] = None
 
     def given(self, classifiers: Path) -> Self:

@@ -1,8 +1,9 @@
 """Rows of the table of posteriors, ``results/posteriors.csv``: what they are, and are beside.
 
 A row is a posterior of one seed at one resolution, or a baseline: ``row`` is "posterior", "prior"
-(draws that know no data), "kriging" (the best linear estimate), "laplace" (the Gaussian law about
-the most probable field) or "reference" (one half of its draws against the other, the floor).
+(draws that know no data), "kriging" (the best linear estimate), "bicubic" and "harmonic"
+(restorations that have one answer and no spread), "laplace" (the Gaussian law about the most
+probable field) or "reference" (one half of its draws against the other, the floor).
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,8 @@ from fsdiff.reports.summary import Column
 BASELINES = {
     "prior": "prior, without data",
     "kriging": "kriging",
+    "bicubic": "bicubic interpolation",
+    "harmonic": "harmonic inpainting",
     "laplace": "Laplace",
     "reference": "reference, half against half",
 }

@@ -7,12 +7,15 @@ import pytest
 import torch
 
 from fsdiff.metrics.posterior.base import Cases, evaluate
+from fsdiff.metrics.posterior.calibration import Coverage, RankedProbabilityScore
+from fsdiff.metrics.posterior.distances import PosteriorEnergyDistance
 from fsdiff.metrics.posterior.images import (
     PeakSignalToNoise,
     PosteriorGradients,
     StructuralSimilarity,
     ssim_map,
 )
+from fsdiff.metrics.posterior.moments import Misfit, PosteriorMoments, TruthError
 from fsdiff.metrics.posterior.ranks import RankExcess
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 
@@ -180,3 +183,36 @@ def test_ranks_of_a_true_posterior_have_no_excess(width):
     assert expected == pytest.approx(1.0, abs=1e-6) or width < 1
     found = RankExcess()(Cases(draws, CosineBasis(1), truth))["rank_excess"]
     assert found == pytest.approx(expected, abs=0.15)
+
+
+def test_an_estimate_has_what_needs_no_spread_and_nothing_else():
+    """One answer for each case: errors of the mean and the absolute error, no deviation, no rank.
+
+    Its numbers are the limits of those of draws whose spread about it vanishes.
+    """
+    estimate, truth, reference = (from_zero_to_one(3, 1, 16, 16, seed=s) for s in range(3))
+    reference = reference[:, None] + 0.3 * normal(3, 8, 1, 16, 16)
+    measures = {
+        metric.kind: metric
+        for metric in (
+            *(PosteriorMoments(), TruthError(), Misfit(), PosteriorEnergyDistance()),
+            *(RankedProbabilityScore(), Coverage(), RankExcess()),
+            *(PeakSignalToNoise(), StructuralSimilarity(), PosteriorGradients()),
+        )
+    }
+    residuals = normal(3, 40, 5)
+    found = evaluate(measures, Cases(estimate[:, None], PLANE, truth, reference, residuals[:, :1]))
+    assert [*found] == [
+        *("posterior_mean", "posterior_mean_relative", "mean_error", "mean_error_physical"),
+        *("crps", "psnr_mean", "ssim_mean", "restored_gradient_w1"),
+    ]
+    assert found["crps"] == pytest.approx(float((estimate - truth).abs().mean()), rel=1e-12)
+    draws = estimate[:, None] + 1e-7 * normal(3, 40, 1, 16, 16, seed=9)
+    limits = evaluate(measures, Cases(draws, PLANE, truth, reference, residuals))
+    assert found == pytest.approx({name: limits[name] for name in found}, rel=1e-5)
+
+
+def test_what_needs_a_spread_refuses_an_estimate():
+    truth = from_zero_to_one(2, 1, 16, 16)
+    with pytest.raises(ValueError, match=r"'coverage' needs 19 draws or more .* there are 1"):
+        Coverage()(Cases(truth[:, None], PLANE, truth))

@@ -104,6 +104,22 @@ def test_baselines_are_grey_and_above_in_their_order():
     assert not any(classes for classes, _ in cells(page, "kriging").values() if classes != "first")
 
 
+def test_what_an_estimate_has_no_number_for_is_left_empty():
+    """Interpolation has a CRPS and an error of the mean, and no deviations."""
+    nan = float("nan")
+    estimate = {**row("bicubic", 0.7, nan, 0.3, nan), "misfit": nan}
+    table = pd.concat([results(), pd.DataFrame([estimate])])
+    page = posteriors_html(table, known=KNOWN)
+    told = [text for _, text in cells(page, "bicubic interpolation").values()]
+    assert sorted(told) == ["", "", "", "0.300", "0.700"]
+    (standing,) = posterior_standings(table, CALIBRATED, {})
+    assert standing.everyone[-1].name == "bicubic interpolation"
+    assert "| bicubic interpolation |  | 0.7 |  | 0.3 |  |  |" in in_markdown([standing])
+    assert of_posteriors(standing) == of_posteriors(
+        posterior_standings(results(), CALIBRATED, {})[0]
+    )
+
+
 def test_where_kriging_is_as_good_as_the_reference_nothing_is_coloured():
     table = results()
     table.loc[table["row"] == "kriging", "posterior_mean"] = 0.14

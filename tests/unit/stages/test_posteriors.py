@@ -13,6 +13,7 @@ from fsdiff.data.storage import Provenance
 from fsdiff.inverse.latent.posterior import posterior_of
 from fsdiff.inverse.references.gaussian import GaussianPosterior
 from fsdiff.inverse.references.markov import STRIDE
+from fsdiff.inverse.restorations import bicubic, harmonic
 from fsdiff.jobs.interruption import Interrupted, watched
 from fsdiff.parts import build, described
 from fsdiff.spaces.downsampling import Spectral
@@ -198,6 +199,47 @@ def test_baselines_stand_in_order(gaussian):
         for key in ("crps", "posterior_mean", "posterior_sd"):
             mean = sum(case[key] for case in cases) / len(cases)
             assert mean == pytest.approx(rows[name][key])
+
+
+@pytest.mark.parametrize(
+    ("operator", "name", "method"),
+    [
+        ({"kind": "averages", "resolution": 6, "noise": 0.05}, "bicubic", bicubic),
+        ({"kind": "mask", "resolution": 6, "share": 0.5, "noise": 0.05}, "harmonic", harmonic),
+    ],
+)
+def test_restorations_stand_beside_what_has_a_spread(tmp_path, operator, name, method):
+    """Where the observation suits them: their one answer, and the numbers that it has."""
+    study = Study(tmp_path, RANDOM, operator, cases=5)
+    metrics = {kind: {"kind": kind} for kind in ("truth_error", "crps", "misfit", "psnr", "ssim")}
+    judged = study.judged(judge_baselines, count=30, metrics=metrics)
+    rows = {row.pop("row"): row for row in judged["rows"]}
+    assert [*rows] == ["prior", "kriging", "laplace", name]
+    numbers = {"mean_error", "mean_error_physical", "crps", "psnr_mean", "ssim_mean"}
+    assert rows[name].keys() == numbers
+    assert numbers < rows["kriging"].keys()
+    observed = storage.read_results(study.observation)
+    data, truth = (torch.from_numpy(observed[key].values).double() for key in ("data", "truth"))
+    with storage.read(study.data(12)) as dataset:
+        scale = float(dataset["scale"].item())
+    found = method.restore(build("operator", operator), study.basis, 1, 12, data)
+    errors = (found - truth).abs().flatten(1).mean(1) / scale
+    assert rows[name]["crps"] == pytest.approx(float(errors.mean()), rel=1e-5)
+    assert [case["crps"] for case in judged["by_case"][name]] == pytest.approx(
+        errors.tolist(), rel=1e-5
+    )
+    assert rows["kriging"]["psnr_mean"] > rows[name]["psnr_mean"] > rows["prior"]["psnr_mean"]
+
+
+def test_restorations_of_values_that_no_field_has_are_left_out(tmp_path):
+    """Splines overshoot below zero, of which there is no logarithm."""
+    source = LOG_NORMAL | {"permeability": LOG_NORMAL["permeability"] | {"variance": 4.0}}
+    noisy = {"kind": "averages", "resolution": 4, "noise": 5.0}
+    transforms = {"permeability": {"kind": "log"}}
+    study = Study(tmp_path, source, noisy, cases=2, transforms=transforms)
+    judged = study.judged(judge_baselines, law=False, metrics={"crps": {"kind": "crps"}})
+    assert [row["row"] for row in judged["rows"]] == ["prior", "kriging"]
+    assert "values that no field of the data set has" in judged["left_out"]["bicubic"]
 
 
 def test_baselines_on_a_coarser_grid_know_what_it_does_not_resolve(tmp_path):

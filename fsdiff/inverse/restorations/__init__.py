@@ -1,0 +1,1 @@
+"""Restorations that need no model and have one answer: interpolation, harmonic inpainting."""
