@@ -20,8 +20,8 @@ from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.diffusion.time_sampling import Spectral, TimeSampling
 from fsdiff.errors import Error
-from fsdiff.interface.fields import with_nan
-from fsdiff.interface.model import Model
+from fsdiff.interface.fields import real_numbers
+from fsdiff.interface.model import Model, check_level, check_part, check_seed
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.methods import models
 from fsdiff.methods.diffusion import Diffusion as Method
@@ -65,10 +65,19 @@ class Diffusion(Model):
         condition: "Condition | None" = None,
     ) -> None:
         super().__init__(basis)
+        check_part("network", network, nn.Module, "fs.FNO()")
+        check_part("noise", noise, SpectralPrior, "fs.Bessel()")
         self.network, self.noise = network, noise
         self.process = process or VariancePreserving()
         self.prediction = prediction or Wiener()
         self.time_sampling = time_sampling or Spectral()
+        check_part("process", self.process, GaussianPath, "fs.VariancePreserving()")
+        check_part("prediction", self.prediction, Prediction, "fs.WienerPrediction()")
+        check_part("time_sampling", self.time_sampling, TimeSampling, "fs.SpectralTimes()")
+        if condition is not None:
+            from fsdiff.inverse.conditions.base import Condition
+
+            check_part("condition", condition, Condition, "fs.KrigingCondition()")
         self.condition = condition
         self._led: tuple[models.Model, tuple[Any, ...], Guided] | None = None
         self.prediction.check(self.process)
@@ -99,13 +108,16 @@ class Diffusion(Model):
         condition, which knows them. Channels may be called by the names that fields have, and
         places be those of their coordinates (``measured="data"``).
         """
-        for name, part in (("sampler", sampler), ("guidance", guidance)):
-            if isinstance(part, type):
-                raise ValueError(f"{name}: give an object, {part.__name__}()")
         sampler = sampler or DPMSolver()
+        check_part("sampler", sampler, Sampler, "fs.DPMSolver()")
+        check_level(n)
+        check_seed(seed)
         sampler.check(self.process)
         sampler.check_grid(self.process, self.basis, n)
         if guidance is not None:
+            from fsdiff.inverse.guidance.base import Guidance
+
+            check_part("guidance", guidance, Guidance, "fs.WienerGuidance()")
             if observed is None or condition is not None:
                 raise ValueError("guidance leads to data: give observed=(observation, data) alone")
             draw = self._guided(guidance, sampler, *self._observed(observed), n, seed)
@@ -123,16 +135,18 @@ class Diffusion(Model):
         """In numbers of channels and places of the box, and data in float64."""
         if not isinstance(observed, tuple) or len(observed) != 2:
             raise ValueError("observed: give a pair, (observation, data)")
+        from fsdiff.inverse.observations.base import Observation
+
         observation, data = observed
+        check_part("observed", observation, Observation, "fs.Points(...)")
         about, basis = self.fitted.description["data"], self.basis
         own = basis.axis_nodes(self.fitted.statistics.resolution)
         nodes = [
             coordinates_along(axis, along) for axis, along in zip(about["axes"], own, strict=True)
         ]
         observation = observation.named(about["channels"]).placed(nodes, basis)
-        if isinstance(data, Tensor):
-            return observation, data.detach().double()
-        return observation, torch.from_numpy(with_nan(data).astype(np.float64))
+        values = np.array(real_numbers(data, "data"), np.float64)
+        return observation, torch.from_numpy(values)
 
     def _guided(
         self,

@@ -10,13 +10,19 @@ from torch import Tensor
 
 from fsdiff.data.fitting import fit, transforms_in
 from fsdiff.data.masking import with_mask
+from fsdiff.data.sources.axes import LEADING, SPACE, Dimension, meaning
 from fsdiff.data.sources.coordinates import NUMBERS, UNEVEN
+from fsdiff.data.sources.formats.decoding import CONVENTIONS, PACKING
 from fsdiff.data.storage import grid_axes
 from fsdiff.data.transforms import Transform, Transforms
+from fsdiff.interface.doubtful import tell_doubts
 from fsdiff.parts import described
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.filling import HarmonicFilling
 from fsdiff.spaces.masks import Mask
+
+REAL = NUMBERS + "b"
+"""Kinds of types that are real numbers, or logical values."""
 
 Fields = Tensor | np.ndarray | xr.DataArray
 """(samples, channel, *grid), or without the channel where there is but one."""
@@ -25,18 +31,21 @@ Fields = Tensor | np.ndarray | xr.DataArray
 def labelled(fields: Fields, basis: Basis) -> xr.Dataset:
     """The variable ``field`` (sample, channel, *axes) with coordinates.
 
-    Dimensions of a DataArray that have the names of the basis's axes are these; where there are
-    none, the last ones are. Where values are NaN, or masked, at the same nodes of all samples, the
-    variable ``present`` says so, and fields are filled harmonically there. Raises ValueError where
+    Dimensions of a DataArray that have the names of the basis's axes are these, or usual names of
+    x, y and z, such as longitude; where there are none, the last ones are. Of the others those
+    called sample or time, or by other usual names of these, are samples and those called channel,
+    variable, … are channels; where names say nothing, the first is that of samples. Where values
+    are NaN, or masked, at the same nodes of all samples, the variable ``present`` says so, and
+    fields are filled harmonically there. The log tells what is doubtful. Raises ValueError where
     the array has no such shape or numbers, or coordinates that nodes of the basis do not have.
     """
-    array = fields if isinstance(fields, xr.DataArray) else _named(fields, basis)
-    array = _in_order(array, basis)
+    array = _in_order(_decoded(_named(fields, basis)), basis)
     if not array.sizes["sample"]:
         raise ValueError("there are no fields: give one sample or more")
     array = array.astype(np.promote_types(array.dtype, np.float32))
     present = _present(array.values)
     level = basis.resolution(torch.empty(array.shape, device="meta"))  # shapes suffice
+    placed = {*array.coords}
     coordinates: dict[Hashable, Any] = {}
     for name, axis, own in zip(array.dims[2:], basis.axes, basis.axis_nodes(level), strict=True):
         if name not in array.coords:
@@ -48,11 +57,15 @@ def labelled(fields: Fields, basis: Basis) -> xr.Dataset:
     array = array.assign_coords(coordinates).drop_vars("sample", errors="ignore")
     kept = array.drop_vars([name for name in array.coords if name not in array.dims])
     kept = kept.assign_coords(channel=kept["channel"].astype(str))
+    _check_names(kept["channel"].values.tolist())
     if present.all():
+        tell_doubts(kept, basis, placed)
         return kept.to_dataset(name="field")
     filling = HarmonicFilling(Mask(torch.from_numpy(present), basis), level)
     filled = filling(torch.from_numpy(np.ascontiguousarray(kept.values))).numpy()
-    return with_mask(kept.copy(data=filled).to_dataset(name="field"), present)
+    kept = kept.copy(data=filled)
+    tell_doubts(kept, basis, placed)
+    return with_mask(kept.to_dataset(name="field"), present)
 
 
 def labelled_like(data: xr.Dataset, fields: Fields, basis: Basis) -> xr.Dataset:
@@ -119,6 +132,8 @@ def _present(values: np.ndarray) -> np.ndarray:
     """Which nodes have values, (channel, *grid); ValueError unless the same in all samples."""
     if np.isinf(values).any():
         raise ValueError("fields have values that are not finite: fill or leave out these samples")
+    if (largest := np.nanmax(np.abs(values), initial=0)) > np.finfo(np.float32).max:
+        raise ValueError(f"fields have values as large as {largest:.2g}: scale them")
     missing = np.isnan(values)
     different = (missing != missing[:1]).reshape(len(values), -1).any(1)
     if different.any():
@@ -130,12 +145,26 @@ def _present(values: np.ndarray) -> np.ndarray:
     return ~missing[0]
 
 
-def with_nan(values: Any) -> np.ndarray:
-    """An array, with NaN for numbers that are masked."""
+def real_numbers(values: Any, what: str) -> np.ndarray:
+    """An array of real numbers that PyTorch knows, NaN where they are masked.
+
+    ValueError for others, such as complex ones, of which nothing may be left out in silence.
+    """
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
     if isinstance(values, np.ma.MaskedArray):
         kind = np.promote_types(values.dtype, np.float32)
-        return np.ma.filled(values.astype(kind), np.nan)
-    return np.asarray(values)
+        values = np.ma.filled(values.astype(kind), np.nan)
+    found = np.asarray(values)
+    if found.dtype.kind == "c":
+        raise ValueError(
+            f"{what} hold complex numbers: give real ones, of fields real and imaginary parts as "
+            "two channels"
+        )
+    if found.dtype.kind not in REAL:
+        raise ValueError(f"{what} hold values of type {found.dtype}: give real numbers")
+    return found.astype(np.float64) if found.dtype == np.longdouble else found
 
 
 def _unnamed(count: int) -> list[str]:
@@ -167,8 +196,16 @@ def _check_nodes(coordinate: xr.DataArray, own: np.ndarray) -> None:
 
 
 def _named(fields: Any, basis: Basis) -> xr.DataArray:
-    """An array without names, whose dimensions follow from their number."""
-    values = fields.detach().cpu().numpy() if isinstance(fields, Tensor) else with_nan(fields)
+    """The array; of one without names, dimensions follow from their number."""
+    if isinstance(fields, xr.DataArray):
+        return fields.copy(data=real_numbers(fields.values, "fields"))
+    if isinstance(fields, xr.Dataset):
+        names = ", ".join(map(str, fields.data_vars))
+        raise ValueError(
+            f"fields: give an array of this data set, which has {names or 'none'}, or .to_array() "
+            "for all of them as channels"
+        )
+    values = real_numbers(fields, "fields")
     leading = ("sample", "channel")[: values.ndim - basis.dimension]
     if not leading or values.ndim > basis.dimension + 2:
         shape, axes = values.shape, ", ".join(axis.name for axis in basis.axes)
@@ -176,21 +213,70 @@ def _named(fields: Any, basis: Basis) -> xr.DataArray:
     return xr.DataArray(values, dims=(*leading, *(axis.name for axis in basis.axes)))
 
 
+def _decoded(array: xr.DataArray) -> xr.DataArray:
+    """The array without what a file says of packed and missing values, if it is decoded."""
+    values, attributes = array.values, array.attrs
+    if packed := sorted(PACKING & attributes.keys()):
+        raise ValueError(
+            f"fields have the attribute {packed[0]} = {attributes[packed[0]]}, so their values are "
+            "as a file packs them: open it with mask_and_scale=True, or leave the attribute out"
+        )
+    for name in ("_FillValue", "missing_value"):
+        for marker in np.atleast_1d(attributes.get(name, ())):
+            if np.asarray(marker).dtype.kind in NUMBERS and (values == marker).any():
+                raise ValueError(
+                    f"fields have values of {name} = {marker}, which stand for none: put NaN there"
+                )
+    kept = {name: value for name, value in attributes.items() if name not in CONVENTIONS}
+    decoded = array.copy(deep=False)
+    decoded.attrs = kept
+    return decoded
+
+
+def _check_names(channels: list[str]) -> None:
+    if repeated := [name for name in channels if channels.count(name) > 1]:
+        raise ValueError(f"two channels are called {repeated[0]}: give each a name of its own")
+
+
 def _in_order(array: xr.DataArray, basis: Basis) -> xr.DataArray:
     """The array with dimensions (sample, channel, *axes)."""
-    names: tuple[Hashable, ...] = tuple(axis.name for axis in basis.axes)
-    if not set(names) <= set(array.dims):
-        names = array.dims[-basis.dimension :]
+    names = _axes_of(array, basis)
     others = [name for name in array.dims if name not in names]
-    if len(others) == 1:
-        array = array.expand_dims("channel", 1)
-        others = [*others, "channel"]
-    if len(others) != 2:
+    if len(others) not in (1, 2):
         raise ValueError(
             f"fields have dimensions {', '.join(map(str, array.dims))}; expected one of samples, "
             f"perhaps one of channels, and {', '.join(axis.name for axis in basis.axes)}"
         )
-    if "channel" in others:
-        others = [*(name for name in others if name != "channel"), "channel"]
+    if len(others) == 1:
+        array = array.expand_dims("channel", 1)
+        others = [*others, "channel"]
+    said = {name: meaning(str(name)) for name in others}
+    # Of names that say nothing, the first is that of samples.
+    others.sort(key=lambda name: ("sample", "time", None, "channel").index(_leading(said[name])))
     array = array.transpose(*others, *names)
     return array.rename(dict(zip(others, ("sample", "channel"), strict=True)))
+
+
+def _leading(found: Dimension | None) -> Dimension | None:
+    return found if found in LEADING else None
+
+
+def _axes_of(array: xr.DataArray, basis: Basis) -> tuple[Hashable, ...]:
+    """Which dimensions are the axes of the basis: by their names, or else the last ones."""
+    names: tuple[Hashable, ...] = tuple(axis.name for axis in basis.axes)
+    if set(names) <= set(array.dims):
+        return names
+    said = {name: meaning(str(name)) for name in array.dims}
+    usual = [name for axis in SPACE[-len(names) :] for name in array.dims if said[name] == axis]
+    if len(names) > 1 and [said[name] for name in usual] == [*SPACE[-len(names) :]]:
+        return tuple(usual)
+    last = array.dims[-len(names) :]
+    before = array.dims[: -len(names)]
+    of_space = next((name for name in before if said[name] in SPACE), None)
+    if of_space is not None and any(said[name] in LEADING for name in last):
+        raise ValueError(
+            f"fields have dimensions {', '.join(map(str, array.dims))}, the last of which would be "
+            f"{', '.join(map(str, names))}: rename those that are these, so that '{of_space}' is "
+            "not taken for samples"
+        )
+    return last

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from fsdiff.errors import Error
-from fsdiff.interface.model import Model, files
+from fsdiff.interface.model import Model, device_of, files
 from fsdiff.jobs.devices import CPU
 from fsdiff.methods import models
 from fsdiff.parts import classes
@@ -18,7 +18,7 @@ def load(path: str | Path, device: torch.device | str = CPU) -> Model:
     Its class is the one in this folder whose ``kind`` is that of the method. Raises StorageError
     that names the file where anything is missing, damaged or does not fit.
     """
-    fitted = models.load(files(path), device)
+    fitted = models.load(files(path), device_of(device))
     kind, known = fitted.description["config"]["method"]["kind"], classes("interface", "model")
     if kind not in known:
         raise Error(

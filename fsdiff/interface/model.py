@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,7 +23,7 @@ from fsdiff.interface.fields import (
     tensor_of,
     transforms_for,
 )
-from fsdiff.jobs.devices import CPU
+from fsdiff.jobs.devices import CPU, check_gpu
 from fsdiff.methods import models
 from fsdiff.methods.base import Method
 from fsdiff.parts import described
@@ -49,6 +50,7 @@ class Model(ABC):
     kind: str
 
     def __init__(self, basis: Basis) -> None:
+        check_part("basis", basis, Basis, "fs.CosineBasis(2)")
         self.basis = basis
         self.history: list[xr.Dataset] = []
         self._fitted: models.Model | None = None
@@ -97,6 +99,9 @@ class Model(ABC):
         saved with the model and undone in samples. Nodes at which all samples are NaN are left out
         of the loss, and NaN in samples; values that are missing elsewhere are refused.
         """
+        _check_levels(levels)
+        check_seed(seed)
+        device = device_of(device)
         data, basis = labelled(fields, self.basis), self.basis
         about = describe_fields(data, basis)
         train, held_out = self._divided(data, validation if levels else 0.0)
@@ -126,13 +131,15 @@ class Model(ABC):
                 device=device,
             )
             self.history.append(trainer.run())
-        self._fitted = models.Model(method, statistics, {"data": about}, torch.device(device))
+        self._fitted = models.Model(method, statistics, {"data": about}, device)
         return self
 
     def _sample(
         self, sampler: Any, n: int, indices: Sequence[int], seed: int, condition: Tensor | None
     ) -> Samples:
         """Physical fields (len(indices), channel, *grid at level n), and what they cost."""
+        check_level(n)
+        check_seed(seed)
 
         def draw(those: Sequence[int]) -> Samples:
             return self.fitted.sample(sampler, n, those, seed, condition)
@@ -141,8 +148,12 @@ class Model(ABC):
 
     def _drawn(self, draw: Callable[[Sequence[int]], Samples], indices: Sequence[int]) -> Samples:
         """Samples, called by their indices."""
-        if not len(indices):
+        if isinstance(indices, Tensor | np.ndarray):
+            indices = indices.tolist()
+        if not isinstance(indices, Sequence) or not indices:
             raise ValueError("indices: give one for each sample, such as range(4)")
+        if wrong := [index for index in indices if not _counts(index)]:
+            raise ValueError(f"indices: {wrong[0]!r} is none: give integers, zero or more")
         return draw(indices)._replace(indices=tuple(indices))
 
     def label(self, samples: Samples | Tensor) -> xr.Dataset:
@@ -177,8 +188,13 @@ class Model(ABC):
             if not _alike(*masks):
                 raise ValueError("validation: values are missing at other nodes than in fields")
             return fields, tensor_of(held_out)
+        if not 0 <= validation < 1:
+            raise ValueError(
+                f"validation = {validation}: give fields, or the share of those to train on that "
+                "is left out, such as 0.1"
+            )
         count = int(np.ceil(validation * len(fields)))
-        if not 0 <= count < len(fields):
+        if count == len(fields):
             raise ValueError(f"validation = {validation}: {len(fields)} fields leave none to train")
         return fields[: len(fields) - count], fields[len(fields) - count :]
 
@@ -186,6 +202,8 @@ class Model(ABC):
         self, fields: Tensor, n: int, downsampling: Downsampling, statistics: Statistics
     ) -> Tensor:
         """Fields at level n at zero mean and unit mean square, float32."""
+        if not len(fields):  # of which Fourier transforms may fail
+            return torch.empty((0, fields.shape[1], *self.basis.grid(n)))
         kind = torch.promote_types(fields.dtype, statistics.precision)
         transforms = statistics.transforms
         if transforms is None:
@@ -204,6 +222,47 @@ def _alike(first: Mask | None, second: Mask | None) -> bool:
 
 
 def files(path: str | Path) -> Path:
-    """The file of weights that a path means, with or without its suffix."""
+    """The file of weights that a path means: without a suffix, or with that of either file."""
     path = Path(path)
+    if path.suffix == ".json":
+        return path.with_suffix(".safetensors")
     return path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
+
+
+def check_part(name: str, part: object, kind: type, example: str = "") -> None:
+    """ValueError for a class where an object is meant, and for objects of another kind."""
+    if isinstance(part, type):
+        raise ValueError(f"{name}: give an object, {part.__name__}()")
+    if not isinstance(part, kind):
+        remedy = f"; give one, such as {example}" if example else ""
+        raise ValueError(f"{name} = {str(part)[:40]}: no {kind.__name__}{remedy}")
+
+
+def check_seed(seed: object) -> None:
+    """ValueError for what names no stream of random numbers: None would be another each time."""
+    if not _counts(seed):
+        raise ValueError(f"seed = {seed!r}: give an integer, zero or more")
+
+
+def check_level(n: object) -> None:
+    """ValueError for what is no number of nodes."""
+    if not _counts(n) or n == 0:
+        raise ValueError(f"n = {n!r}: give the number of nodes along the longest axis")
+
+
+def device_of(device: torch.device | str) -> torch.device:
+    """The device of a name; DeviceError for a GPU where there is none."""
+    found = torch.device(device)
+    if found.type == "cuda":
+        check_gpu()
+    return found
+
+
+def _check_levels(levels: object) -> None:
+    if not isinstance(levels, Sequence) or not all(isinstance(level, Level) for level in levels):
+        raise ValueError("levels: give a list, such as [fs.Level(resolution=32, epochs=10)]")
+
+
+def _counts(number: object) -> bool:
+    """Whether a number is 0, 1, 2, …"""
+    return isinstance(number, Integral) and int(number) >= 0

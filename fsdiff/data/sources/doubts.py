@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fsdiff.data.sources.blocks import Block
-from fsdiff.data.sources.reading import equal_ends
+from fsdiff.data.sources.reading import SOLVED, equal_ends
 from fsdiff.spaces.axes import AxisKind
 from fsdiff.spaces.basis import Basis
 
@@ -29,7 +29,8 @@ UNWRITTEN = (
 
 MARKED = (
     "channel {name} has values of exactly {marker:g}, far from all others, e.g. in {place} of "
-    "{path}; if they stand for none, fill them in or say so in the file: _FillValue = {marker:g}"
+    "{path}; if they stand for none, fill them in or say so: _FillValue = {marker:g} in a file, or "
+    "NaN in an array"
 )
 
 MARKERS = (
@@ -110,7 +111,8 @@ class Doubts:
             yield UNWRITTEN.format(count=count, place=place, path=block.path)
         if self._axes("periodic") and not self.both_ends and self._equal and self._varied:
             yield BOTH_ENDS.format(names=self._names("periodic"))
-        walls = np.atleast_1d((self._at_edges == 0) & (self._anywhere > 0))
+        nothing = SOLVED * np.asarray(self._anywhere)
+        walls = np.atleast_1d((self._at_edges <= nothing) & (nothing > 0))
         if walls.any():
             names = ", ".join(np.array(self.channels)[walls])
             yield ON_WALLS.format(names=names, axes=self._names("dirichlet"), count=resolution)

@@ -23,7 +23,7 @@ def has_both_ends(nodes: Positions, kind: AxisKind, what: str, length: float | N
     """
     start, step, count = nodes.values[0], nodes.extent / (len(nodes.values) - 1), len(nodes.values)
     side = count * step
-    both = _said(nodes, length, side) if length else _has_ends(nodes, start, step)
+    both = _said(nodes, length, side) if length else has_ends(nodes)
     if both and kind == "periodic":
         return True
     between = f"{what} has them at the centres of {count} cells between walls"
@@ -36,7 +36,7 @@ def has_both_ends(nodes: Positions, kind: AxisKind, what: str, length: float | N
             f"{nodes.where}: nodes run from wall to wall, {start:g} to {nodes.values[-1]:g}, but "
             f"{between}; {remedy}"
         )
-    if kind != "periodic" and not length and _starts_on_wall(nodes, start, step):
+    if kind != "periodic" and not length and starts_on_wall(nodes):
         raise StorageError(
             f"{nodes.where}: nodes are the left ends of cells, {start:g}, {start + step:g}, …, but "
             f"{between}; {remedy}"
@@ -56,8 +56,9 @@ def _said(nodes: Positions, length: float, side: float) -> bool:
     )
 
 
-def _has_ends(nodes: Positions, start: float, step: float) -> bool:
-    """Whether positions look like those of nodes at both ends."""
+def has_ends(nodes: Positions) -> bool:
+    """Whether positions, from the least to the largest, look like those of nodes at both ends."""
+    start, step = nodes.values[0], nodes.extent / (len(nodes.values) - 1)
     if nodes.degrees:
         return abs(nodes.extent - CIRCLE) <= UNEVEN * step + 4 * nodes.rounding
     side = nodes.extent + step
@@ -65,8 +66,9 @@ def _has_ends(nodes: Positions, start: float, step: float) -> bool:
     return not centred and not _numbers(step) and _rounder(nodes.extent, side, nodes)
 
 
-def _starts_on_wall(nodes: Positions, start: float, step: float) -> bool:
+def starts_on_wall(nodes: Positions) -> bool:
     """Whether positions are lengths that start at zero, where centres of cells do not."""
+    start, step = nodes.values[0], nodes.extent / (len(nodes.values) - 1)
     return not nodes.degrees and not _numbers(step) and abs(start) <= UNEVEN * step
 
 

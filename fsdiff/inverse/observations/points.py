@@ -81,6 +81,8 @@ class Points(Sensors):
     def __post_init__(self) -> None:
         """Take lists of coordinates, too."""
         super().__post_init__()
+        if any(np.ndim(point) != 1 for point in self.points):
+            raise ValueError("points: give the coordinates of each, such as ((0.2,), (0.7,))")
         object.__setattr__(self, "points", tuple(tuple(map(float, p)) for p in self.points))
         if len({len(point) for point in self.points}) > 1:
             raise ValueError("points: give as many coordinates for each")

@@ -1,0 +1,80 @@
+"""What arrays give reason to doubt, which a model would learn without a word: told in the log."""
+
+import logging
+from collections.abc import Collection, Hashable, Iterator
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from fsdiff.data.sources.axes import plain
+from fsdiff.data.sources.blocks import Block
+from fsdiff.data.sources.coordinates import ON_SPHERE, Positions
+from fsdiff.data.sources.doubts import Doubts
+from fsdiff.data.sources.placement import has_ends, starts_on_wall
+from fsdiff.data.sources.reading import equal_ends
+from fsdiff.data.sources.units import in_degrees
+from fsdiff.spaces.axes import Axis
+from fsdiff.spaces.basis import Basis
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 2**25
+"""Numbers that are looked at at a time."""
+
+WALLS = (
+    "coordinates along %s begin or end on a wall, %g to %g, and are taken to be the centres of %d "
+    "cells between walls, where the basis has its nodes: interpolate to these"
+)
+
+
+def tell_doubts(fields: xr.DataArray, basis: Basis, placed: Collection[Hashable]) -> None:
+    """Log what is doubtful of fields (sample, channel, *axes), all of which have values.
+
+    Coordinates of the axes ``placed`` are the data's own. Raises ValueError where nodes at both
+    ends of a period, by these, have one value.
+    """
+    values, axes = fields.values, fields.dims[2:]
+    for number, (name, axis) in enumerate(zip(axes, basis.axes, strict=True), 2):
+        if name in placed and not axis.held and len(fields[name]) > 1:
+            _check_ends(fields[name], axis, values, number)
+    names = tuple(fields["channel"].values.tolist())
+    doubts = Doubts(basis, names, placed={*axes} <= {*placed}, both_ends=False)
+    for block in _blocks(values):
+        doubts.see(values[block.here][:, None], values.dtype, block)
+    for doubt in doubts.told(max(values.shape[2:])):
+        logger.warning("%s", doubt)
+
+
+def _check_ends(coordinate: xr.DataArray, axis: Axis, values: np.ndarray, number: int) -> None:
+    """Compare where nodes are with where the axis has them."""
+    nodes = positions(coordinate)
+    both = has_ends(nodes)
+    if axis.kind == "periodic" and both and equal_ends(values, values.dtype, [number]).all():
+        raise ValueError(
+            f"coordinates along {coordinate.name} have both ends of the period, {nodes.values[0]:g}"
+            f" and {nodes.values[-1]:g}, which are one place, with one value: leave out the last "
+            f"nodes, fields.isel({coordinate.name}=slice(-1))"
+        )
+    if axis.kind != "periodic" and (both or starts_on_wall(nodes)):
+        first, last = nodes.values[0], nodes.values[-1]
+        logger.warning(WALLS, coordinate.name, first, last, len(nodes.values))
+
+
+def positions(coordinate: xr.DataArray) -> Positions:
+    """Coordinates, from the least to the largest."""
+    values, units = coordinate.values, coordinate.attrs.get("units")
+    precision = np.finfo(values.dtype if values.dtype.kind == "f" else float).eps
+    rounding = float(precision * np.abs(values).max())
+    on_sphere = plain(str(coordinate.name)) in ON_SPHERE
+    degrees = on_sphere if units is None else in_degrees(str(units))
+    ordered = np.sort(values.astype(float))
+    return Positions(tuple(ordered.tolist()), rounding, degrees=degrees)
+
+
+def _blocks(values: np.ndarray) -> Iterator[Block]:
+    """Samples in blocks of a bounded size, as messages speak of them."""
+    most = max(1, AT_ONCE // values[0].size)
+    for start in range(0, len(values), most):
+        here = slice(start, min(start + most, len(values)))
+        yield Block(Path("fields"), here, here, (0,), apart=False)

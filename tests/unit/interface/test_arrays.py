@@ -1,0 +1,149 @@
+"""Arrays as people have them: no dimension, no value and no coordinate is taken for another."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+import fsdiff as fs
+
+N, SQUARE, CIRCLE = 8, fs.FourierBasis(2), fs.FourierBasis(1)
+VALUES = np.random.default_rng(0).standard_normal((6, 2, N, N))
+"""Fields (sample, channel, y, x)."""
+
+
+def drawn(fields, basis=SQUARE):
+    return fs.Gaussian(basis).fit(fields).sample(n=N, indices=range(2), seed=3).fields
+
+
+@pytest.mark.parametrize(
+    ("names", "order"),
+    [
+        (("time", "variable", "lat", "lon"), ("variable", "time", "lat", "lon")),  # of to_array
+        (("time", "level", "lat", "lon"), ("lon", "lat", "level", "time")),
+        (("member", "time", "y", "x"), ("time", "member", "y", "x")),
+        (("case", "channel", "south", "east"), ("channel", "case", "south", "east")),
+        (("sample", "what", "row", "column"), ("what", "sample", "row", "column")),
+        (("a", "b", "c", "d"), ("a", "b", "c", "d")),
+    ],
+)
+def test_names_say_what_dimensions_are_whatever_their_order(names, order):
+    array = xr.DataArray(VALUES, dims=names).transpose(*order)
+    assert drawn(array).equal(drawn(VALUES))
+
+
+def test_variables_of_a_data_set_are_channels():
+    data = xr.Dataset({name: (("time", "y", "x"), VALUES[:, i]) for i, name in enumerate("uv")})
+    model = fs.Gaussian(SQUARE).fit(data.to_array())
+    samples = model.sample(n=N, indices=range(2), seed=3)
+    assert samples.fields.equal(drawn(VALUES))
+    assert model.label(samples)["channel"].values.tolist() == ["u", "v"]
+    with pytest.raises(ValueError, match=r"an array of this data set, which has u, v, or .to_arr"):
+        fs.Gaussian(SQUARE).fit(data)
+
+
+def test_time_behind_space_is_no_axis_of_it():
+    array = xr.DataArray(VALUES[:, 0], dims=("time", "lat", "north"))
+    with pytest.raises(ValueError, match="'lat' is not taken for samples"):
+        drawn(array.transpose("lat", "north", "time"))
+    series = xr.DataArray(VALUES[0, 0], dims=("station", "time"))  # functions of time
+    assert drawn(series, CIRCLE).equal(drawn(VALUES[0, 0], CIRCLE))
+
+
+@pytest.mark.parametrize("kind", [complex, object, str, "datetime64[D]"])
+def test_values_that_are_no_real_numbers_are_refused(kind):
+    values = VALUES.astype(int).astype(kind)
+    for fields in (values, xr.DataArray(values, dims=("sample", "channel", "y", "x"))):
+        with pytest.raises(ValueError, match=r"fields hold (complex numbers|values of type)"):
+            drawn(fields)
+
+
+def test_real_numbers_of_all_types_are_read():
+    whole = np.rint(10 * VALUES)
+    for kind in (np.float16, np.int16, np.int64, np.longdouble, ">f4", ">f8"):
+        assert drawn(whole.astype(kind)).equal(drawn(whole))
+    assert drawn(torch.from_numpy(whole).bfloat16()).equal(drawn(whole))
+    assert drawn(whole > 0).equal(drawn((whole > 0).astype(float)))
+
+
+def test_values_that_no_sample_could_have_are_refused():
+    with pytest.raises(ValueError, match=r"values as large as .*e\+300: scale them"):
+        drawn(1e300 * VALUES)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"scale_factor": 0.01}, "scale_factor = 0.01, so their values are as a file packs them"),
+        ({"add_offset": 273.15}, "add_offset = 273.15, so their values"),
+        ({"_FillValue": -9.0}, "values of _FillValue = -9.0, which stand for none: put NaN there"),
+        ({"missing_value": np.array([7.0, -9.0])}, "values of missing_value = -9.0"),
+    ],
+)
+def test_values_that_were_not_decoded_are_refused(attributes, message):
+    array = xr.DataArray(VALUES.copy(), dims=("sample", "channel", "y", "x"), attrs=attributes)
+    array[2, 0, 1, 1] = -9
+    with pytest.raises(ValueError, match=message):
+        drawn(array)
+
+
+def test_channels_of_one_name_are_refused():
+    array = xr.DataArray(VALUES, {"channel": ["u", "u"]}, ("sample", "channel", "y", "x"))
+    with pytest.raises(ValueError, match="two channels are called u: give each a name of its own"):
+        drawn(array)
+
+
+# Where nodes are
+
+
+def waves(x, seed=0):
+    """Functions of period one, of which the values at both ends agree but for rounding."""
+    phases = np.random.default_rng(seed).uniform(size=(6, 1))
+    return np.sin(2 * np.pi * (x - phases)) + np.cos(4 * np.pi * (x - 2 * phases))
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"), [("x", (0.0, 1.0)), ("angle", (-np.pi, np.pi)), ("lon", (360.0, 0.0))]
+)
+def test_both_ends_of_a_period_are_refused(name, ends):
+    x = np.linspace(0, 1, N + 1)
+    place = np.linspace(*ends, N + 1)
+    array = xr.DataArray(waves(x), {name: place}, ("sample", name))
+    with pytest.raises(ValueError, match=r"have both ends of the period, .*=slice\(-1\)\)"):
+        drawn(array, CIRCLE)
+    assert drawn(array[:, :-1], CIRCLE).shape == (2, 1, N)
+
+
+def told(caplog, fields, basis):
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        fs.Gaussian(basis).fit(fields)
+    return caplog.text
+
+
+def test_what_is_doubtful_is_told(caplog):
+    x = np.linspace(0, 1, N + 1)
+    line = fs.CosineBasis(1)
+    assert "the last nodes along x have the values of the first ones" in told(
+        caplog, waves(x), CIRCLE
+    )
+    at_walls = xr.DataArray(waves(x), {"x": 5 * x}, ("sample", "x"))
+    assert "coordinates along x begin or end on a wall, 0 to 5" in told(caplog, at_walls, line)
+    assert "channel 0 is zero at the first and the last nodes" in told(
+        caplog, np.sin(np.pi * x) * np.arange(1, 7)[:, None], fs.SineBasis(1)
+    )
+    marked = VALUES.copy()
+    marked[3, 1, 2, 2] = -9999
+    assert "channel 1 has values of exactly -9999, far from all others, e.g. in sample 3" in told(
+        caplog, marked, SQUARE
+    )
+    empty = VALUES.copy()
+    empty[4:] = 0
+    assert "2 samples end with zeros alone, the first of them sample 4" in told(
+        caplog, empty, SQUARE
+    )
+    centres = xr.DataArray(waves(x[:-1]), {"x": x[:-1] + x[1] / 2}, ("sample", "x"))
+    for fields, basis in ((VALUES, SQUARE), (centres, line), (centres, CIRCLE)):
+        assert told(caplog, fields, basis) == ""

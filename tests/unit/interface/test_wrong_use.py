@@ -1,0 +1,146 @@
+"""What people try at first, and what they are told."""
+
+import numpy as np
+import pytest
+import torch
+
+import fsdiff as fs
+from fsdiff.jobs.devices import DeviceError
+
+N = 8
+LEVEL = fs.Level(resolution=N, epochs=1, batch_size=4)
+FIELDS = np.random.default_rng(0).standard_normal((6, N))
+PARTS = {
+    "network": fs.FNO(dimension=1, width=4, modes=2, layers=1, projection=4),
+    "basis": fs.FourierBasis(1),
+    "noise": fs.Standard(),
+}
+
+
+def model(**parts):
+    return fs.Diffusion(**{**PARTS, **parts})
+
+
+@pytest.fixture(scope="module")
+def gaussian():
+    return fs.Gaussian(PARTS["basis"]).fit(FIELDS)
+
+
+@pytest.mark.parametrize("basis", [fs.FourierBasis(1), fs.CosineBasis(1), fs.SineBasis(1)])
+@pytest.mark.parametrize("count", [1, 6])
+def test_all_fields_can_be_trained_on_in_every_basis(basis, count):
+    fitted = model(basis=basis).fit(FIELDS[:count], [LEVEL], validation=0)
+    assert fitted.sample(n=N, indices=[0]).fields.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "message"),
+    [
+        ("network", fs.FNO, r"network: give an object, FNO\(\)"),
+        ("basis", fs.FourierBasis, r"basis: give an object, FourierBasis\(\)"),
+        ("basis", "fourier", "basis = fourier: no Basis"),
+        ("noise", fs.Standard, r"noise: give an object, Standard\(\)"),
+        (
+            "noise",
+            1.0,
+            r"noise = 1.0: no SpectralPrior; give one, such as fs.Bessel\(\)",
+        ),
+        ("process", "vp", "process = vp: no GaussianPath; give one, such as"),
+        (
+            "prediction",
+            fs.Standard(),
+            "prediction = Standard.*: no Prediction; give one, such as",
+        ),
+        ("time_sampling", 3, "time_sampling = 3: no TimeSampling; give one, such as"),
+        (
+            "condition",
+            fs.Points(points=((0.2,),)),
+            "condition = Points.*: no Condition",
+        ),
+    ],
+)
+def test_parts_of_another_kind_are_refused(name, part, message):
+    with pytest.raises(ValueError, match=message):
+        model(**{name: part})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"levels": LEVEL}, r"levels: give a list, such as \[fs.Level"),
+        ({"levels": [N]}, r"levels: give a list, such as \[fs.Level"),
+        ({"validation": -0.1}, "validation = -0.1: give fields, or the share"),
+        ({"validation": 1}, "validation = 1: give fields, or the share"),
+        ({"validation": float("nan")}, "validation = nan: give fields, or the share"),
+        ({"seed": None}, "seed = None: give an integer, zero or more"),
+        ({"seed": -1}, "seed = -1: give an integer, zero or more"),
+        ({"seed": 0.5}, "seed = 0.5: give an integer, zero or more"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        model().fit(FIELDS, **{"levels": [LEVEL], **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n": 0}, "n = 0: give the number of nodes along the longest axis"),
+        ({"n": (N,)}, r"n = \(8,\): give the number of nodes"),
+        ({"n": 8.0}, "n = 8.0: give the number of nodes"),
+        ({"seed": None}, "seed = None: give an integer"),
+        ({"indices": 4}, r"indices: give one for each sample, such as range\(4\)"),
+        ({"indices": [0.5]}, "indices: 0.5 is none: give integers, zero or more"),
+        ({"indices": [2, -1]}, "indices: -1 is none"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(gaussian, options, message):
+    for fitted in (gaussian, model().fit(FIELDS)):
+        with pytest.raises(ValueError, match=message):
+            fitted.sample(**{"n": N, "indices": [0], **options})
+
+
+def test_indices_are_numbers_of_any_array(gaussian):
+    expected = gaussian.sample(n=N, indices=[1, 2])
+    for indices in (range(1, 3), np.array([1, 2]), torch.tensor([1, 2]), (np.int64(1), 2)):
+        found = gaussian.sample(n=N, indices=indices)
+        assert found.fields.equal(expected.fields)
+        assert found.indices == expected.indices
+
+
+def test_what_cannot_be_observed_is_refused():
+    fitted, led = model().fit(FIELDS), {"n": N, "indices": [0], "guidance": fs.WienerGuidance()}
+    sensors = fs.Points(points=((0.2,), (0.7,)), noise=0.1)
+    with pytest.raises(
+        ValueError, match=r"observed = .*: no Observation; give one, such as fs.Points"
+    ):
+        fitted.sample(**led, observed=({"kind": "points"}, [1.0]))
+    with pytest.raises(ValueError, match="data hold complex numbers: give real ones"):
+        fitted.sample(**led, observed=(sensors, [1j, 0]))
+    with pytest.raises(ValueError, match="data hold values of type"):
+        fitted.sample(**led, observed=(sensors, ["a", "b"]))
+    with pytest.raises(ValueError, match="guidance = wiener: no Guidance; give one, such as"):
+        fitted.sample(**{**led, "guidance": "wiener"}, observed=(sensors, [1.0, 0.0]))
+    with pytest.raises(ValueError, match="sampler = ddim: no Sampler; give one, such as"):
+        fitted.sample("ddim", n=N, indices=[0])
+    with pytest.raises(ValueError, match="points: give the coordinates of each, such as"):
+        fs.Points(points=(0.2, 0.7))
+
+
+def test_a_gpu_that_is_not_there_is_told(gaussian, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    gaussian.save(tmp_path / "model")
+    for use in (
+        lambda: model().fit(FIELDS, [LEVEL], device="cuda"),
+        lambda: fs.load(tmp_path / "model", device="cuda"),
+    ):
+        with pytest.raises(DeviceError, match=r"device = cuda: PyTorch .* sees no GPU"):
+            use()
+
+
+def test_a_model_is_found_by_the_name_of_either_file(gaussian, tmp_path):
+    gaussian.save(tmp_path / "model.v1.json")
+    expected = gaussian.sample(n=N, indices=[0]).fields
+    for name in ("model.v1", "model.v1.json", "model.v1.safetensors"):
+        assert fs.load(tmp_path / name).sample(n=N, indices=[0]).fields.equal(expected)
