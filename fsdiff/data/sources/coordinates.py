@@ -1,6 +1,7 @@
 """Positions of nodes and times of frames, found in a file by attributes and by names."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,9 @@ from fsdiff.data.sources.formats.failures import damage_named
 from fsdiff.data.sources.labels import listed
 from fsdiff.data.sources.units import counted, in_degrees
 from fsdiff.jobs.failures import StorageError
+
+PACKED = 0.05
+"""The share of a step that packing into integers may take of positions."""
 
 UNEVEN = 1e-3
 """Deviation from equal spacing, as a share of it, that is put down to rounding."""
@@ -119,6 +123,19 @@ class Finder:
                 return found, [*remarks, *([remark] if remark else [])]
         return None, [*remarks, *self._perhaps(dimension, length)]
 
+    def own(self, variable: str, dimension: Dimension, length: int) -> Positions | None:
+        """Positions that only belong to one variable: by the names of its axes, or in its group."""
+        group = variable.rpartition("/")[0]
+        beside_it = [
+            name
+            for name in self.candidates(dimension)
+            if name.rpartition("/")[0] == group and meaning(name, self.arrays[name]) == dimension
+        ]
+        for name in dict.fromkeys([*self._of_variable(variable, dimension), *beside_it]):
+            with suppress(Unusable):
+                return _positions(self.arrays[name], dimension, length)[0]
+        return None
+
     def candidates(self, dimension: Dimension) -> list[str]:
         """Names of arrays that are said to hold positions along a dimension, best first."""
         if dimension in self.given:
@@ -135,14 +152,18 @@ class Finder:
 
     def _of_axes(self, dimension: Dimension) -> Iterator[str]:
         """Arrays with the name of an axis, and those that a variable names as its coordinates."""
-        for variable, axes in self.axes.items():
-            stored = self.arrays[variable]
-            names = stored.dimensions or ()
-            own = [name for name, axis in zip(names, axes, strict=False) if axis == dimension]
-            for name in (*own, *stored.coordinates):
-                path = beside(self.arrays, variable, name)
-                if path and (name in own or meaning(path, self.arrays[path]) == dimension):
-                    yield path
+        for variable in self.axes:
+            yield from self._of_variable(variable, dimension)
+
+    def _of_variable(self, variable: str, dimension: Dimension) -> Iterator[str]:
+        """Those of one variable."""
+        stored, axes = self.arrays[variable], self.axes[variable]
+        names = stored.dimensions or ()
+        own = [name for name, axis in zip(names, axes, strict=False) if axis == dimension]
+        for name in (*own, *stored.coordinates):
+            path = beside(self.arrays, variable, name)
+            if path and (name in own or meaning(path, self.arrays[path]) == dimension):
+                yield path
 
     def _of_attributes(self, dimension: Dimension) -> list[str]:
         return [
@@ -165,7 +186,7 @@ class Finder:
         names = [
             name
             for name, stored in self._others().items()
-            if name not in known and stored.shape == (length,)
+            if name not in known and max(stored.shape) == np.prod(stored.shape) == length
         ]
         if not names:
             return []
@@ -240,10 +261,15 @@ def _durations(stored: Stored) -> np.ndarray:
 
 
 def _rounding(stored: Stored, values: np.ndarray) -> float:
-    """How far entries may be from where they were before the file rounded them."""
-    kept = np.dtype(stored.values.dtype)
+    """How far entries may be from where they were before the file rounded or packed them."""
+    kept, scale = np.dtype(stored.values.dtype), stored.attributes.get("scale_factor")
     precision = np.finfo(kept if kept.kind == "f" else float).eps
-    return float(precision * np.abs(values).max(initial=0))
+    rounding = float(precision * np.abs(values).max(initial=0))
+    if kept.kind not in "iu" or not isinstance(scale, int | float) or values.size < 2:
+        return rounding
+    packed = abs(scale) / 2
+    step = float(np.median(np.abs(np.diff(values.ravel()))))
+    return max(rounding, packed) if packed <= PACKED * step else rounding
 
 
 def evenly_spaced(nodes: Positions) -> tuple[Positions, bool]:
@@ -253,9 +279,12 @@ def evenly_spaced(nodes: Positions) -> tuple[Positions, bool]:
     spacing = (values[-1] - values[0]) / (len(values) - 1)
     if not abs(spacing) > nodes.rounding:
         raise StorageError(f"{nodes.where} does not increase; write where the nodes are")
-    tolerance = UNEVEN * abs(spacing) + 4 * nodes.rounding
-    if not np.abs(np.diff(values) - spacing).max() <= tolerance:
+    uneven = np.abs(np.diff(values) - spacing).max()
+    if not uneven <= UNEVEN * abs(spacing) + 4 * nodes.rounding:
         raise StorageError(f"{nodes.where} is not equally spaced; interpolate to an even grid")
+    if uneven > UNEVEN * abs(spacing):  # which is the rounding of the file
+        even = np.linspace(values[0], values[-1], len(values))
+        nodes = replace(nodes, values=tuple(even.tolist()))
     descending = spacing < 0
     return replace(nodes, values=nodes.values[::-1]) if descending else nodes, bool(descending)
 

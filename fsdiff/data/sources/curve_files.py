@@ -20,8 +20,10 @@ from fsdiff.data.sources.curves import (
     places_of,
     without_gaps,
 )
+from fsdiff.data.sources.dates import seconds_from_first
 from fsdiff.data.sources.digest import digest
-from fsdiff.data.sources.formats.table import counting, no_points, uneven
+from fsdiff.data.sources.doubts import marker_in
+from fsdiff.data.sources.formats.table import Table, counting, no_points, numbering, uneven
 from fsdiff.data.sources.formats.tables import SUFFIXES, read_table
 from fsdiff.data.sources.paths import find_files
 from fsdiff.jobs.failures import StorageError
@@ -158,6 +160,14 @@ class CurveFiles(CurveSource):
         shared = curves.positions.ndim == 1 and len(curves.positions) == len(self.places)
         if not shared or np.abs(curves.positions - self.places).max() >= CLOSE:
             found.append("samples are linear between the points of the curves, which are no nodes")
+        values = self._read.values
+        marker = marker_in(np.where(np.isfinite(values), values, 0.0))
+        if marker is not None:
+            curve = int((values.astype(np.float32) == np.float32(marker)).any((1, 2)).argmax())
+            found.append(
+                f"curve {curve} has values of exactly {marker:g}, far from all others: if they "
+                "stand for none, write nan"
+            )
         if left := len(self._read.values) - len(curves.values):
             found.append(f"{left} curves that lack values are left out")
         return tuple(found)
@@ -188,6 +198,11 @@ class CurveFiles(CurveSource):
         longest = max(part.values.shape[2] for part in parts)
         if len({part.values.shape[1] for part in parts}) > 1:
             raise StorageError(f"curves of {self.path} have different numbers of channels")
+        if longest < 2:
+            raise StorageError(
+                f"{self.path} has one point of each curve, and functions need two or more: where "
+                "each row is a value, with what it belongs to, write a row for each curve"
+            )
         positions = self._joined([part.positions for part in parts], longest)
         groups = [part.groups for part in parts if part.groups is not None]
         return _Read(
@@ -249,7 +264,14 @@ class CurveFiles(CurveSource):
                 )
             positions = columns.get("positions")
             if positions is not None and positions.dtype.kind != "f":
-                raise StorageError(f"positions = {self.positions}: {path} has text there")
+                positions = _seconds(positions)
+                if positions is None:
+                    raise StorageError(
+                        f"positions = {self.positions}: {path} has text there that is no date, "
+                        "such as 2000-01-31"
+                    )
+            elif positions is None:
+                _check_dates(path, points)
             return _Read(points.values.transpose(2, 1, 0), positions, None)
         if "positions" in columns:
             raise StorageError(f"positions = {self.positions}: columns are points; give numbers")
@@ -257,6 +279,12 @@ class CurveFiles(CurveSource):
             raise StorageError(
                 f"{path}: column '{found[0]}' is unlike all others in its name, or in being whole "
                 f"numbers: say labels: ['{found[0]}'] if it is no point, else rename it"
+            )
+        if found := numbering(points):
+            raise StorageError(
+                f"{path}: column '{found[0]}' rises or falls in equal steps from row to row: say "
+                f"labels: ['{found[0]}'] if it is no point, dimensions: [point, curve] if rows are "
+                "points, or give columns names of one kind, such as t0, t1, …, if it is one"
             )
         return _Read(points.values, None, columns.get("groups"))
 
@@ -266,12 +294,16 @@ class CurveFiles(CurveSource):
             positions = (
                 self._array(held, self.positions, path) if isinstance(self.positions, str) else None
             )
-            if positions is not None and positions.ndim == 2 and self._upright:
-                positions = positions.T
-            found = [
-                _Read(self._ordered(self._array(held, name, path), name, path), positions, groups)
+            sets = [
+                self._ordered(self._array(held, name, path), name, path)
                 for name in self.variables or self._only(held, path)
             ]
+        if positions is not None and positions.ndim == 2:
+            if 1 in positions.shape and len(sets[0]) > 1:  # MATLAB's vectors are matrices
+                positions = positions.ravel()
+            elif self._upright:
+                positions = positions.T
+        found = [_Read(values, positions, groups) for values in sets]
         for read in found:
             self._check_lengths(read, path)
         return found
@@ -307,7 +339,14 @@ class CurveFiles(CurveSource):
 
     def _only(self, held: arrays.Arrays, path: Path) -> tuple[str, ...]:
         """The one array with as many axes as curves have."""
-        fitting = [name for name, array in held.items() if len(array.shape) == len(self.dimensions)]
+        fitting = [
+            name
+            for name, array in held.items()
+            if len(array.shape) == len(self.dimensions)
+            and name not in (self.positions, self.groups)
+        ]
+        if len(fitting) > 1:  # vectors say something of the others
+            fitting = [name for name in fitting if min(held[name].shape) > 1] or fitting
         if len(fitting) != 1:
             raise StorageError(f"{path} has the arrays {', '.join(held)}: say which as variables")
         return tuple(fitting)
@@ -370,6 +409,24 @@ class CurveFiles(CurveSource):
             raise StorageError(
                 f"ends = [{start:g}, {end:g}]: points of {self.path} lie from {first:g} to "
                 f"{last:g}, and beyond them, further than from one to the next, curves are unknown"
+            )
+
+
+def _seconds(written: np.ndarray) -> np.ndarray | None:
+    """Seconds from the first of some dates; None where any is none."""
+    try:
+        return seconds_from_first(written.tolist())
+    except ValueError:
+        return None
+
+
+def _check_dates(path: Path, table: Table) -> None:
+    """Refuse points at dates in unequal steps, of which nothing was said."""
+    for name, written in table.labels.items():
+        seconds = _seconds(written)
+        if seconds is not None and uneven(seconds.tolist()):
+            raise StorageError(
+                f"{path}: column '{name}' has dates in unequal steps: say positions: {name}"
             )
 
 

@@ -91,16 +91,11 @@ class Doubts:
 
     def _look_for_markers(self, values: np.ndarray, name: str, block: Block) -> None:
         """Look at one channel (sample, time, *grid) for values that may stand for none."""
-        ends = np.array([values.min(), values.max()], np.float32)
-        for marker in MARKERS:
-            if name in self._marked or np.float32(marker) not in ends:
-                continue
-            marks = values.astype(np.float32) == np.float32(marker)
-            if FAR * np.abs(values[~marks]).max(initial=0) < abs(marker) and not marks.all():
-                place = block.place(int(marks.any(tuple(range(1, marks.ndim))).argmax()))
-                self._marked[name] = MARKED.format(
-                    name=name, marker=marker, place=place, path=block.path
-                )
+        if name in self._marked or (marker := marker_in(values)) is None:
+            return
+        marks = values.astype(np.float32) == np.float32(marker)
+        place = block.place(int(marks.any(tuple(range(1, marks.ndim))).argmax()))
+        self._marked[name] = MARKED.format(name=name, marker=marker, place=place, path=block.path)
 
     def told(self, resolution: int) -> Iterator[str]:
         """What there is to say of all that was seen."""
@@ -116,3 +111,15 @@ class Doubts:
         if walls.any():
             names = ", ".join(np.array(self.channels)[walls])
             yield ON_WALLS.format(names=names, axes=self._names("dirichlet"), count=resolution)
+
+
+def marker_in(values: np.ndarray) -> float | None:
+    """A value often written for missing ones, far from all others; None if there is none."""
+    ends = np.array([values.min(), values.max()], np.float32)
+    for marker in MARKERS:
+        if np.float32(marker) in ends:
+            marks = values.astype(np.float32) == np.float32(marker)
+            others = np.abs(values[~marks]).max(initial=0)
+            if FAR * others < abs(marker) and not marks.all():
+                return marker
+    return None

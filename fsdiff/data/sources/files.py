@@ -247,7 +247,7 @@ class FileData(Source):
                     part = self._filled(arrays, own, block, read[block.here])
                     with np.errstate(over="ignore"):  # what becomes infinite is refused
                         fields[block.here] = part
-                    _check_finite(fields[block.here], read[block.here], block)
+                    self._check_finite(fields[block.here], read[block.here], block)
                     doubts.see(part, kept, block)
                     if progress is not None:
                         progress(len(part))
@@ -255,6 +255,21 @@ class FileData(Source):
             logger.warning("%s: %s", self.path, doubt)
         in_order = read == list(indices)
         return self._label(fields if in_order else fields[np.argsort(order)], indices)
+
+    def _check_finite(self, fields: np.ndarray, indices: Sequence[int], block: Block) -> None:
+        """Refuse missing values, and those beyond float32's range, naming the sample."""
+        usable = np.abs(fields) <= np.finfo(np.float32).max
+        if worst := block.worst(~usable, indices):
+            sample, missing = worst
+            remedy = "fill them in, scale them or leave the sample out"
+            if self.gaps == "refuse":
+                remedy += ", or say gaps: mask where the same nodes have none in all samples"
+            else:
+                remedy += "; infinite values are no gaps, which are NaN"
+            raise StorageError(
+                f"{block.path}: {missing} values of {sample} are missing, not finite or beyond "
+                f"{np.finfo(np.float32).max:.2g}: {remedy}"
+            )
 
     def _fields(self, arrays: Arrays, header: Header, block: Block) -> np.ndarray:
         """Fields (sample, time, channel, *grid) of a file, as precise as they stand there."""
@@ -293,21 +308,24 @@ class FileData(Source):
         """Of the fields of the data set, whatever samples are read: a few of them decide."""
         count = np.clip(BLOCK // (self.values * prod(self._grid)), *PROBES)
         positions = sorted(set(np.linspace(0, self.available - 1, count).astype(int).tolist()))
-        probes, chosen = [], list(self._channels.values())
-        types = [np.dtype(np.float32)] * len(chosen)
-        for path, blocks in groupby(self._places.blocks(positions, 1), attrgetter("path")):
+        blocks, probes = [*self._places.blocks(positions, 1)], []
+        kinds = [self._types(path) for path in dict.fromkeys(block.path for block in blocks)]
+        if all(kind == np.float32 for types in kinds for kind in types):
+            return np.dtype(np.float32)  # values need not be read
+        for path, those in groupby(blocks, attrgetter("path")):
             with self._opened(path) as (arrays, header):
-                own = header.types(arrays)
-                # Values in single precision need not be read.
-                if any(kind != np.float32 for kind in own):
-                    probes += [self._fields(arrays, header, block) for block in blocks]
-                    types = [own[position] for position in chosen]
-        if not probes:
-            return np.dtype(np.float32)
+                probes += [self._fields(arrays, header, block) for block in those]
         fields, names = np.concatenate(probes), tuple(self._channels)
         stored = stored_type(fields, names)
-        warn_of_noise(fields, names, types, stored)
+        coarsest = [min(types, key=_precision) for types in zip(*kinds, strict=True)]
+        warn_of_noise(fields, names, coarsest, stored)
         return stored
+
+    def _types(self, path: Path) -> list[np.dtype]:
+        """The type in which a file keeps each of the channels that are kept."""
+        with self._opened(path) as (arrays, header):
+            own = header.types(arrays)
+        return [own[position] for position in self._channels.values()]
 
     def _positions(self, indices: Sequence[int], seed: int) -> Sequence[int]:
         """Where samples stand among those of all files, after a check that there are such."""
@@ -395,6 +413,7 @@ class FileData(Source):
     def _places(self) -> Places:
         """Where samples stand in the files, each of which is opened where they are counted."""
         first = self._frames(self._header, self.files[0])
+        self._check_changing()
         runs, frames = [1] * len(self.files), [first] * len(self.files)
         if "sample" in self._header.dimensions or self._apart:
             for position, path in enumerate(self.files):
@@ -402,6 +421,18 @@ class FileData(Source):
                     runs[position] = header.samples
                     frames[position] = self._frames(header, path) if self._apart else first
         return Places(self.files, runs, frames, self._apart)
+
+    def _check_changing(self) -> None:
+        """Refuse what is the same at all times, and so in all samples, if these are frames."""
+        header = self._header
+        if not self._apart or "sample" in header.dimensions or len(self.files) > 1:
+            return
+        for name, axes in header.axes.items():
+            if "time" not in axes:
+                raise StorageError(
+                    f"{self.files[0]}: '{name}' is the same at all times, and these are the "
+                    "samples: there is nothing to learn about it; leave it out of the variables"
+                )
 
     @cached_property
     def _channels(self) -> dict[str, int]:
@@ -488,6 +519,11 @@ def _may_be_read(path: Path) -> bool:
     return (path.is_file() or path.is_dir()) and readable(path)
 
 
+def _precision(kind: np.dtype) -> int:
+    """Bytes of numbers in floating point; integers are exact."""
+    return kind.itemsize if kind.kind == "f" else 16
+
+
 def _frame(time: float, times: Positions, path: Path) -> int:
     """The position of a time, rounding aside."""
     values = np.array(times.values)
@@ -499,15 +535,3 @@ def _frame(time: float, times: Positions, path: Path) -> int:
             f"{values[-1]:g}; the nearest is {values[nearest]:g}"
         )
     return nearest
-
-
-def _check_finite(fields: np.ndarray, indices: Sequence[int], block: Block) -> None:
-    """Refuse missing values, and those beyond float32's range, naming the sample."""
-    usable = np.abs(fields) <= np.finfo(np.float32).max
-    if worst := block.worst(~usable, indices):
-        sample, missing = worst
-        raise StorageError(
-            f"{block.path}: {missing} values of {sample} are missing, not finite or beyond "
-            f"{np.finfo(np.float32).max:.2g}: fill them in, scale them or leave the sample out, or "
-            "say gaps: mask where the same nodes have none in all samples"
-        )

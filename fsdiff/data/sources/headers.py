@@ -30,6 +30,7 @@ from fsdiff.data.sources.coordinates import (
 )
 from fsdiff.data.sources.domain import Domain, Line, axis_name
 from fsdiff.data.sources.labels import listed, one_line, printable
+from fsdiff.data.sources.other_conventions import not_applied
 from fsdiff.data.sources.placement import has_both_ends
 from fsdiff.data.sources.units import same_units, without_direction
 from fsdiff.jobs.failures import StorageError
@@ -157,7 +158,7 @@ class _Contents:
     def header(self) -> Header:
         """All that is to be known before values are read."""
         sizes = self.sizes
-        remarks: list[str] = []
+        remarks = [remark for name in self.axes for remark in not_applied(self.arrays[name])]
         for axis in self.request.coordinates.keys() - sizes.keys():
             raise StorageError(f"coordinates.{axis}: fields have no dimension {axis}; leave it out")
         times = self._times(remarks) if "time" in sizes else None
@@ -278,6 +279,7 @@ class _Contents:
         remarks += said
         if found is None:
             return Positions(tuple(map(float, range(count))), 0.0)
+        self._check_own("time", found)
         return increasing(found)
 
     def _nodes(self, remarks: list[str]) -> tuple[dict[Dimension, Positions | None], Dimensions]:
@@ -288,6 +290,7 @@ class _Contents:
             nodes, said = self._finder().find(axis, self.sizes[axis])
             remarks += said
             if nodes is not None:
+                self._check_own(axis, nodes)
                 nodes, reverse = evenly_spaced(nodes)
                 turned += [axis] if reverse else []
             found[axis] = nodes
@@ -297,6 +300,22 @@ class _Contents:
             found = {axis: known[0].continued(self.sizes[axis]) for axis in found}
         self._check_units(found)
         return found, tuple(turned)
+
+    def _check_own(self, axis: Dimension, found: Positions) -> None:
+        """Refuse variables that have other positions along an axis than were found for all."""
+        if axis in self.request.coordinates:  # which says what is meant
+            return
+        length, finder = self.sizes[axis], self._finder()
+        for name, axes in self.axes.items():
+            if axis not in axes or self.arrays[name].shape[axes.index(axis)] != length:
+                continue
+            own = finder.own(name, axis, length)
+            if own is not None and not own.agree(found):
+                raise StorageError(
+                    f"{own.where}: '{name}' is at {_short(own.values)} along {axis}, and other "
+                    f"variables are at {_short(found.values)}, as {found.where} says; interpolate "
+                    f"to the same, or say which is meant for all: coordinates: {{{axis}: …}}"
+                )
 
     def _check_units(self, nodes: Mapping[Dimension, Positions | None]) -> None:
         """Refuse units that differ along y and x."""

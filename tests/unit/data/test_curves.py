@@ -481,7 +481,7 @@ def test_points_that_do_not_fit_the_interval_are_refused(write, positions, ends,
 
 
 def test_positions_are_numbers(write):
-    path = write("a.csv", "t,one\n2020-01-01,0.5\n2020-01-02,1.5\n")
+    path = write("a.csv", "t,one\nearly,0.5\nlate,1.5\n")
     with pytest.raises(StorageError, match=r"positions = t: .*a.csv has text there"):
         _ = CurveFiles(path, dimensions=("point", "curve"), positions="t").curves
 

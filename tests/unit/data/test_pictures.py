@@ -1,5 +1,8 @@
 """Pictures as fields: brightness or colours from 0 to 1, the bottom row first."""
 
+import struct
+from zlib import compress, crc32
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -115,3 +118,20 @@ def test_pictures_that_cannot_be_read_are_refused(tmp_path):
     path = save(tmp_path / "b.png", clear)
     with pytest.raises(StorageError, match=r"b.png is transparent in places: lay it on"):
         FileData(path=str(path), basis=CosineBasis(2), variables=RGB).generate([0], 0)
+
+
+@pytest.mark.parametrize(("colour_type", "numbers"), [(2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_that_would_be_halved_are_refused(tmp_path, colour_type, numbers):
+    """Colours, and brightness beside opacity, which Pillow keeps in 8 bits."""
+    values = RANDOM.integers(0, 2**16, (6, 8 * numbers)).astype(">u2")
+    values[:, numbers - 1 :: numbers] = 2**16 - 1  # opaque
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 8, 6, 16, colour_type, 0, 0, 0)
+    rows = compress(b"".join(b"\0" + row.tobytes() for row in values))
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    with pytest.raises(StorageError, match=r"has 16 bits for each colour, .*of which 8 would be"):
+        read(tmp_path / "a.png")

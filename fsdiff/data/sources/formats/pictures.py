@@ -18,6 +18,9 @@ GREY, COLOURS = ("brightness",), ("red", "green", "blue")
 GREY_MODES = {"1": 255, "L": 255, "LA": 255, "I;16": 65535, "I;16B": 65535, "I": 65535}
 """How Pillow keeps pictures without colours, and what is white there."""
 
+DEPTH = 24
+"""Where a PNG says how many bits its numbers have."""
+
 ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)
 """The tag that says how a camera was held, and where rows are columns then."""
 
@@ -31,6 +34,7 @@ def is_picture(path: Path) -> bool:
 def arrays(path: Path, stack: ExitStack) -> Arrays:
     """``brightness``, or ``red``, ``green`` and ``blue``, (y, x), float32, the bottom row first."""
     with Image.open(path) as picture:
+        _check_depth(path, picture)
         width, height = picture.size
         if picture.getexif().get(ORIENTATION) in TURNED:
             width, height = height, width
@@ -61,6 +65,18 @@ def _read(path: Path, *_: int) -> np.ndarray:
         picture = picture.convert("L" if picture.mode in GREY_MODES else "RGB")
     values = np.asarray(picture, np.float64)[::-1] / white
     return np.atleast_3d(values).astype(np.float32)
+
+
+def _check_depth(path: Path, picture: Image.Image) -> None:
+    """Refuse PNGs of which Pillow would keep the upper half of 16 bits."""
+    with path.open("rb") as file:
+        header = file.read(DEPTH + 1)
+    deep = header.startswith(BEGINNINGS[0]) and header[DEPTH] == 16
+    if deep and picture.mode not in GREY_MODES:
+        raise StorageError(
+            f"{path} has 16 bits for each colour, or beside opacity, of which 8 would be lost: "
+            "write it as an array, or as a grey picture for each colour"
+        )
 
 
 def _alpha(picture: Image.Image) -> int:

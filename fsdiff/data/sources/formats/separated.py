@@ -8,7 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fsdiff.data.sources.formats.table import Lines, Table, check_lengths, numbered, value_of
+from fsdiff.data.sources.formats.table import (
+    Lines,
+    Table,
+    check_lengths,
+    like_number,
+    numbered,
+    value_of,
+)
 from fsdiff.jobs.failures import StorageError
 
 SEPARATORS = ("\t", ";", ",")
@@ -31,9 +38,12 @@ def read(path: Path, lines: Lines, texts: Collection[str] = ()) -> Table:
     Columns are of numbers or of text, as those that ``texts`` names are whatever they hold; text
     among numbers is refused. Columns without a name number the rows, and are left out.
     """
+    lines = _without_comments(lines)
     rows = _rows([line.rstrip("\r\n") for _, line in lines])
     named = _has_names(rows)
-    if not named:
+    if named:
+        _check_names(path, rows[0], lines[0][0])
+    else:
         _check_first(path, rows)
     names = [cell.strip() for cell in rows[0]] if named else numbered(rows[0] if rows else [])
     cells, numbers = rows[named:], [line for line, _ in lines[named:]]
@@ -54,6 +64,23 @@ def read(path: Path, lines: Lines, texts: Collection[str] = ()) -> Table:
         raise StorageError(f"{path} has no column of numbers: are cells separated by commas?")
     index = tuple(value_of(cell) for cell in unnamed[0]) if unnamed else ()
     return Table(np.array([*values.values()]).T[:, None], tuple(values), labels, index)
+
+
+def _without_comments(lines: Lines) -> Lines:
+    """Lines behind comments and what spreadsheets say of separators.
+
+    A comment that has as many cells as all lines below it holds names, as numpy.savetxt writes it.
+    """
+    place = 0
+    while place < len(lines) and lines[place][1].startswith(("#", "sep=")):
+        place += 1
+    if not place or not lines[place:]:
+        return lines
+    number, comment = lines[place - 1]
+    names = comment.lstrip("# ")
+    rows = _rows([names, *(line for _, line in lines[place:])])
+    alike = comment.startswith("#") and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1
+    return [(number, names), *lines[place:]] if alike else lines[place:]
 
 
 def _rows(lines: Sequence[str]) -> Rows:
@@ -111,6 +138,18 @@ def _steps(row: Sequence[str]) -> list[float]:
     return steps if one_way and len(steps) == len(row) - 1 else []
 
 
+def _check_names(path: Path, cells: Sequence[str], line: int) -> None:
+    """Refuse a curve in the first row that would be taken for names because of a cell in it."""
+    if not any(np.isfinite(value) for cell in cells if (value := value_of(cell)) is not None):
+        return
+    text = [cell.strip() for cell in cells if value_of(cell) is None]
+    if odd := [cell for cell in text if like_number(cell) or not re.search(r"\w", cell)]:
+        raise StorageError(
+            f"{path}, line {line}: '{odd[0][:20]}' beside numbers is none that can be read: mend "
+            "it, or write a row of names above it"
+        )
+
+
 def _check_first(path: Path, rows: Rows) -> None:
     """Refuse a first row that is probably no curve: it rises or falls, and no other row does."""
     first, *others = rows or [()]
@@ -130,6 +169,12 @@ def _numbers(
     texts = [place for place, value in enumerate(found) if value is None]
     if not texts:
         return np.array(found, float)
+    if all(like_number(cells[place]) for place in texts):
+        raise StorageError(
+            f"{path}, line {lines[texts[0]]}: '{cells[texts[0]].strip()[:20]}' in column '{name}' "
+            "looks like a number, but not as they are read: write digits and a decimal point "
+            f"alone, or say labels: [{name}] where it is none"
+        )
     if any(value is not None and np.isfinite(value) for value in found):
         place = texts[0]
         raise StorageError(

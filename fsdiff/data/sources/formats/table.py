@@ -19,6 +19,18 @@ FEW = 4
 MANY = 5
 """Steps that are hardly all up, or all down, by chance."""
 
+FORTRAN = re.compile(r"([+-]?\d*\.\d*)[dD]([+-]?\d+)")
+"""Numbers in double precision as Fortran writes them, 1.0D-03."""
+
+NUMBER = re.compile(r"[+\-\u2212]?[\d\s.,'_]*\d[\d\s.,'_]*(e[+\-\u2212]?\d+)?\s*%?", re.IGNORECASE)
+"""Text without letters that is a number to people."""
+
+DAY = re.compile(r"\d{1,2}\.\s?\d{1,2}\.\s?(\d{2}|\d{4})")
+"""A date such as 31.12.2000, of which the same could be said."""
+
+CHANCE = 1e-3
+"""That a column is of whole numbers, as others are in part."""
+
 NO_LETTERS = re.compile(r"[\W\d_]+")
 """What is left out of a name to see of what kind it is."""
 
@@ -59,7 +71,14 @@ def value_of(cell: str) -> float | None:
     try:
         return None if "_" in cell else float(cell)  # Python reads 1_000
     except ValueError:
-        return None
+        fortran = FORTRAN.fullmatch(cell.strip())
+        return float(f"{fortran[1]}e{fortran[2]}") if fortran else None
+
+
+def like_number(cell: str) -> bool:
+    """Whether text is hardly a label, but a number in another form, such as 1.234,5 or 12 %."""
+    cell = cell.strip()
+    return NUMBER.fullmatch(cell) is not None and DAY.fullmatch(cell) is None
 
 
 def no_points(table: Table) -> list[str]:
@@ -81,13 +100,16 @@ def no_points(table: Table) -> list[str]:
 
 
 def _classes(table: Table) -> list[str]:
-    """The only column of whole numbers, if these are few."""
+    """The only column of whole numbers, if these are few, or whole by more than chance."""
     columns = table.values[:, 0].T
-    (whole,) = np.nonzero((columns == np.rint(columns)).all(1))
+    all_whole = columns == np.rint(columns)
+    (whole,) = np.nonzero(all_whole.all(1))
     if len(whole) != 1 or len(columns) < 4:
         return []
     few = len(np.unique(columns[whole[0]])) <= columns.shape[1] // 4
-    return [table.names[whole[0]]] if few else []
+    share = np.delete(all_whole, whole, 0).mean()
+    by_chance = len(columns) * share ** columns.shape[1] > CHANCE
+    return [table.names[whole[0]]] if few or not by_chance else []
 
 
 def _repeated(table: Table) -> list[str]:
@@ -110,6 +132,22 @@ def counting(table: Table) -> list[str]:
     found = [*np.flatnonzero((steps > 0).all(0) | (steps < 0).all(0))]
     alone = len(found) == 1 and len(table.names) > 1 and len(steps) >= MANY
     return [table.names[found[0]]] if alone else []
+
+
+def numbering(table: Table) -> list[str]:
+    """The only column that rises, or falls, in equal steps from row to row, such as years.
+
+    None where all columns have one kind of name, such as t0, t1, t2, …
+    """
+    stems, steps = {_stem(name) for name in table.names}, np.diff(table.values[:, 0], axis=0)
+    named = len(stems) > 1
+    if len(table.names) < 2 or len(steps) < (FEW - 1 if named else MANY):
+        return []
+    if not named and stems != {""}:
+        return []
+    even = np.ptp(steps, axis=0) <= 1e-6 * np.abs(steps).max(0)
+    found = [*np.flatnonzero(even & (steps != 0).all(0))]
+    return [table.names[found[0]]] if len(found) == 1 else []
 
 
 def uneven(index: Sequence[float | None]) -> bool:

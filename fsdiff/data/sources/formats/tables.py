@@ -27,7 +27,7 @@ def read_table(path: Path, texts: Collection[str] = ()) -> Table:
         with path.open(encoding="utf-8-sig", errors="strict", newline="") as file:
             lines = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
     except (OSError, UnicodeError) as error:
-        raise StorageError(f"{path} cannot be read as text ({error})") from error
+        raise StorageError(f"{path} cannot be read as text ({error}); write it as UTF-8") from error
     if path.suffix.lower() in (".csv", ".tsv"):
         return separated.read(path, lines, texts)
     stripped = [(number, line.strip()) for number, line in lines]

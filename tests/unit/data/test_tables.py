@@ -1,0 +1,158 @@
+"""Tables of curves as people and programs write them: no curve, no point is lost or made up."""
+
+import re
+
+import numpy as np
+import pytest
+import scipy.io
+
+from fsdiff.data.sources.curve_files import CurveFiles
+from fsdiff.jobs.failures import StorageError
+
+ROWS = np.round(np.random.default_rng(3).standard_normal((12, 5)), 3)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def written(text, name="a.csv", encoding="utf-8"):
+        (tmp_path / name).write_bytes(text.encode(encoding))
+        return str(tmp_path / name)
+
+    return written
+
+
+def table(rows=ROWS, separator=",", before=None):
+    """Text of rows, with ``before`` as a first column."""
+    lines = rows
+    if before is not None:
+        lines = [[first, *row] for first, row in zip(before, rows, strict=True)]
+    return "".join(separator.join(map(str, line)) + "\n" for line in lines)
+
+
+def values(path, **options):
+    return CurveFiles(path, **options).curves.values[:, 0]
+
+
+def refused(path, message, **options):
+    with pytest.raises(StorageError, match=message) as caught:
+        _ = CurveFiles(path, **options).curves
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["# t0,t1,t2,t3,t4\n", "# by hand\n# t0,t1,t2,t3,t4\n", "# by hand, twice\n", "sep=,\n"],
+)
+def test_comments_above_a_table_are_no_curves(write, before):
+    """As numpy.savetxt and spreadsheets write them."""
+    np.testing.assert_array_equal(values(write(before + table())), ROWS)
+
+
+def test_numbers_of_fortran_are_numbers(write):
+    text = "".join(",".join(f"{x:.3e}".replace("e", "D") for x in row) + "\n" for row in ROWS)
+    np.testing.assert_allclose(values(write(text)), ROWS, rtol=1e-3)
+
+
+@pytest.mark.parametrize("cell", ["1.234,5", "1 234.5", "1'234.5", "\u22121.5", "12%", "-", "."])
+def test_a_cell_that_is_no_number_makes_no_names_of_the_first_row(write, cell):
+    """Or the first curve would be lost in silence."""
+    text = table(separator=";")
+    first = text.partition(";")[0]
+    path = write(text.replace(first, cell, 1))
+    refused(path, rf"a.csv, line 1: '{re.escape(cell)}' beside numbers is none that can be read")
+
+
+@pytest.mark.parametrize("cell", ["1.234,5", "1 234.5", "\u22121.5", "12%", "12 %", "1_000"])
+def test_a_column_of_numbers_in_another_form_is_no_label(write, cell):
+    """Or all curves would lose a point."""
+    names = "t0;t1;t2;t3;t4;t5\n"
+    path = write(names + table(separator=";", before=[cell] * len(ROWS)))
+    refused(path, rf"line 2: '{re.escape(cell)}' in column 't0' looks like a number, but not as")
+    np.testing.assert_array_equal(values(path, labels=("t0",)), ROWS)
+
+
+@pytest.mark.parametrize("label", ["2000-01-31", "31.12.2000", "12:30", "Anna", "C1"])
+def test_labels_without_letters_are_labels(write, label):
+    path = write("what,t0,t1,t2,t3,t4\n" + table(before=[label] * len(ROWS)))
+    np.testing.assert_array_equal(values(path), ROWS)
+
+
+def test_text_in_another_encoding_is_told_with_the_remedy(write):
+    refused(write("größe,t\n1,2.5\n", encoding="latin-1"), "cannot be read as text .* as UTF-8")
+
+
+# What columns are
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers", "named"),
+    [
+        ("year,a,b,c,d,e\n", range(1990, 2002), "year"),
+        ("t,a,b,c,d,e\n", 0.5 * np.arange(12), "t"),
+        ("height,alpha,beta,c,d,e\n", range(24, 0, -2), "height"),
+        ("", 0.25 * np.arange(12), "0"),
+    ],
+)
+def test_columns_that_number_the_rows_are_no_points(write, names, numbers, named):
+    """Most often rows are points then."""
+    path = write(names + table(before=numbers))
+    refused(path, rf"column '{named}' rises or falls in equal steps .*\[point, curve\]")
+    np.testing.assert_array_equal(values(path, labels=(named,)), ROWS)
+    if names:
+        turned = {"dimensions": ("point", "curve"), "positions": named}
+        np.testing.assert_array_equal(np.sort(values(path, **turned)), np.sort(ROWS.T))
+    point = write("t0,t1,t2,t3,t4,t5\n" + table(before=numbers))  # such as a sweep of beginnings
+    assert values(point).shape == (12, 6)
+
+
+def test_many_classes_without_a_name_are_no_points(write):
+    """Of 12 curves, each of another class: whole numbers beside fractions."""
+    classes = np.random.default_rng(0).permutation(12)
+    path = write(table(separator="\t", before=classes), "a.tsv")
+    refused(path, "column '0' is unlike all others in its name, or in being whole numbers")
+    whole = np.column_stack([np.rint(ROWS[:, 0]) + classes, np.rint(2 * ROWS) / 2])
+    assert values(write(table(whole))).shape == (12, 6)  # which may be chance
+
+
+def test_a_row_for_each_value_is_no_curve(write):
+    rows = [("anna", "2000-01-01", 1.5), ("anna", "2000-01-02", 2.5), ("bob", "2000-01-01", 3.5)]
+    path = write("name,date,y\n" + table(rows))
+    refused(path, "has one point of each curve, and functions need two or more: where each row is")
+
+
+def test_dates_say_where_points_are(write):
+    """On the days 0, 1 and 4, at which the values are those of a straight line."""
+    turned = {"dimensions": ("point", "curve")}
+    text = "date,one,two\n2000-01-01,0,1\n2000-01-02,1.0,0.5\n2000-01-05,4.0,-1\n"
+    path = write(text)
+    refused(path, "column 'date' has dates in unequal steps: say positions: date", **turned)
+    source = CurveFiles(path, **turned, positions="date", nodes=8)
+    assert source.interval == (0, 4 * 86400)
+    drawn = source.generate(range(2), 0)
+    np.testing.assert_allclose(np.diff(drawn.field.values, 2), 0, atol=1e-6)
+    assert values(write(text.replace("01-05", "01-03")), **turned).shape == (2, 3)
+    refused(
+        write(text.replace("2000-01-02", "later")),
+        "positions = date: .* has text there that is no date",
+        **turned,
+        positions="date",
+    )
+
+
+def test_markers_are_told(write):
+    rows = ROWS.copy()
+    rows[7, 2] = -999
+    remarks = CurveFiles(write(table(rows))).remarks
+    assert "curve 7 has values of exactly -999, far from all others" in remarks[-1]
+    assert len(CurveFiles(write(table())).remarks) == 1
+
+
+@pytest.mark.parametrize("variables", [(), ("u",)])
+def test_vectors_of_matlab_are_positions(tmp_path, variables):
+    """Rows and columns, since it has matrices alone."""
+    places = np.array([0.0, 0.1, 0.2, 0.5, 1.0])
+    for shape in ((1, 5), (5, 1)):
+        scipy.io.savemat(tmp_path / "a.mat", {"u": ROWS, "t": places.reshape(shape)})
+        source = CurveFiles(str(tmp_path / "a.mat"), variables=variables, positions="t")
+        np.testing.assert_array_equal(source.curves.positions, places)
+        np.testing.assert_array_equal(source.curves.values[:, 0], ROWS)
