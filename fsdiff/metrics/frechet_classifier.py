@@ -1,7 +1,6 @@
 """Distances between laws of features that a classifier of the data has learnt."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,13 +9,11 @@ import torch
 from torch import Tensor
 
 from fsdiff.metrics.classifiers import ClassifierMetric, Seen
+from fsdiff.metrics.frechet import PARTS, frechet_distance, has_limit, in_the_limit
 from fsdiff.metrics.words import Words
 
 NEIGHBOURS = 5
 """Which nearest neighbour a ball around a field reaches to."""
-
-PARTS = (1, 2, 4)
-"""In how many parts sets are divided for the limit of many fields."""
 
 
 @dataclass(frozen=True)
@@ -81,38 +78,6 @@ class FrechetClassifier(ClassifierMetric):
         ]
         means = zip(self.results, map(float, np.mean(found, axis=0)), strict=True)
         return {name: value for name, value in means if not math.isnan(value)}
-
-
-def frechet_distance(x: Tensor, y: Tensor) -> float:
-    """The squared Wasserstein-2 distance of Gaussians with the moments of x and y (N, feature)."""
-    shift = (x.mean(0) - y.mean(0)).square().sum()
-    covariances = [u.T.cov() for u in (x, y)]
-    first, second = map(_root, covariances)
-    # The trace of (C^½ D C^½)^½; singular values need no root of what is zero but for rounding.
-    common = torch.linalg.svdvals(first @ second).sum()
-    return float(shift + sum(c.trace() for c in covariances) - 2 * common)
-
-
-def _root(covariance: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eigh(covariance)
-    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T
-
-
-def has_limit(features: Tensor) -> bool:
-    """Whether a fourth of the features (N, feature) has a covariance that is not singular.
-
-    The excess of a Fréchet distance of fewer falls more slowly than 1/N.
-    """
-    return len(features) > PARTS[-1] * features.shape[1]
-
-
-def in_the_limit(distance: Callable[[Tensor, Tensor], float], x: Tensor, y: Tensor) -> float:
-    """A distance of two sets of N as N grows without bound, where its excess falls like 1/N."""
-    found = []
-    for parts in PARTS:
-        pairs = zip(x.tensor_split(parts), y.tensor_split(parts), strict=True)
-        found.append(np.mean([distance(*pair) for pair in pairs]))
-    return float(np.polyfit(np.array(PARTS) / len(x), found, 1)[1])
 
 
 def kernel_distance(x: Tensor, y: Tensor) -> float:

@@ -13,12 +13,8 @@ from torch import Tensor, nn
 
 from fsdiff.jobs.failures import StorageError
 from fsdiff.metrics.base import Metric
-from fsdiff.metrics.frechet_classifier import (
-    frechet_distance,
-    has_limit,
-    in_the_limit,
-    kernel_distance,
-)
+from fsdiff.metrics.frechet import frechet_distance, has_limit, in_the_limit
+from fsdiff.metrics.frechet_classifier import kernel_distance
 from fsdiff.spaces.bases import Basis
 from fsdiff.threads import single_thread
 

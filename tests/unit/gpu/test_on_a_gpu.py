@@ -255,7 +255,8 @@ def test_a_model_that_is_told_data():
     close(drawn[1], drawn[0], 5e-3)
 
 
-APART = {"parabolas", "increments", "memorisation", "frechet_efficientnet", "frechet_inception"}
+APART = {"parabolas", "increments", "memorisation", "frechet_principal"}
+APART |= {"frechet_efficientnet", "frechet_inception"}
 """Measures of curves, of training fields, and of pictures."""
 ANYWHERE = [
     kind for kind in kinds("metrics") if kind not in APART and not find("metrics", kind).classified

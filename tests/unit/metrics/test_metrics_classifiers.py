@@ -11,11 +11,9 @@ from fsdiff.data import hierarchy, json_files, storage, tensors
 from fsdiff.jobs.failures import DamagedError
 from fsdiff.metrics.class_proportions import ClassProportions, chi_squared
 from fsdiff.metrics.classifiers import Classifiers, Seen
+from fsdiff.metrics.frechet import frechet_distance, has_limit, in_the_limit
 from fsdiff.metrics.frechet_classifier import (
     FrechetClassifier,
-    frechet_distance,
-    has_limit,
-    in_the_limit,
     kernel_distance,
     neighbourhoods,
 )

@@ -5,6 +5,7 @@ import pytest
 import torch
 import xarray as xr
 
+from fsdiff.metrics.frechet_principal import FrechetPrincipal, principal_directions
 from fsdiff.metrics.memorisation import Memorisation, nearest
 from fsdiff.spaces.bases import CosineBasis
 from fsdiff.stages.judge import Judge
@@ -90,6 +91,54 @@ def test_a_field_of_both_sets_is_as_near_to_either_and_none_is_its_own_neighbour
 def test_two_sets_of_fields_alone_are_refused():
     with pytest.raises(ValueError, match="is about training fields, and there are none here"):
         Memorisation()(HELD_OUT, HELD_OUT, BASIS)
+
+
+def low(count, n, seed):
+    """Functions of the four lowest modes, in both channels."""
+    coefficients = torch.zeros(count, 2, n, dtype=torch.float64)
+    coefficients[..., :4] = normal(count, seed)[..., :4].double()
+    return BASIS.inverse(coefficients, n)
+
+
+def test_principal_directions_are_leading_eigenvectors_whichever_is_smaller():
+    """Of as many fields as nodes or fewer, and of more; the matrix of second moments says which."""
+    for count in (9, 40):
+        x = torch.randn((count, 20), generator=torch.Generator().manual_seed(0)).double()
+        found = principal_directions(x, 6)
+        centred = x - x.mean(0)
+        vectors = torch.linalg.eigh(centred.T @ centred).eigenvectors
+        torch.testing.assert_close(found @ found.T, torch.eye(6, dtype=x.dtype))
+        expected = vectors[:, -6:] @ vectors[:, -6:].T
+        torch.testing.assert_close(found.T @ found, expected, rtol=0, atol=1e-9)
+    assert len(principal_directions(x[:3], 6)) == 2
+
+
+@pytest.mark.parametrize("n", [N, 3 * N])
+def test_frechet_distance_of_principal_components_has_its_closed_form(n):
+    """Of fields that are moved and stretched: ‖b‖² + (a − 1)² tr C, on every grid."""
+    training, reference = low(200, n, 0), low(100, n, 1)
+    metric = FrechetPrincipal(components=8)
+    shift = BASIS.inverse(torch.tensor([0.0, 0.3, 0.0, 0.4, *[0.0] * (n - 4)]).double(), n)
+    moved = 1.5 * (reference - reference.mean(0)) + reference.mean(0) + shift
+    trace = float(reference.flatten(1).T.cov().trace()) / n
+    found = metric.beside(training, moved, reference, BASIS)
+    assert found["frechet_principal"] == pytest.approx(2 * 0.25 + 0.25 * trace, rel=1e-6)
+    # Nothing of it is seen in directions that training fields have not.
+    unseen = BASIS.inverse(torch.eye(n, dtype=torch.float64)[6], n)
+    found = metric.beside(training, reference + unseen, reference, BASIS)
+    assert found["frechet_principal"] == pytest.approx(0.0, abs=1e-7)
+    assert "frechet_principal_limit" in metric.beside(training, moved, reference, BASIS)
+    assert "frechet_principal_limit" not in metric.beside(training, moved[:32], reference, BASIS)
+
+
+def test_the_limit_of_many_fields_is_below_the_distance_of_few():
+    """Laws that agree: what is left of the excess is a fraction of it."""
+    metric, rows = FrechetPrincipal(components=8), []
+    for seed in range(20):
+        pairs = low(200, N, 2 * seed + 1), low(200, N, 2 * seed + 2)
+        rows.append(metric.beside(low(300, N, 0), *pairs, BASIS))
+    few, limit = (np.mean([row[name] for row in rows]) for name in metric.results)
+    assert abs(limit) < 0.3 * few
 
 
 def test_the_judge_gives_normalised_training_fields():

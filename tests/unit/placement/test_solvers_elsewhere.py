@@ -97,7 +97,8 @@ def test_maps_that_torch_differentiates():
     torch.testing.assert_close(found[1].cpu(), found[0])
 
 
-APART = {"parabolas", "increments", "memorisation", "frechet_efficientnet", "frechet_inception"}
+APART = {"parabolas", "increments", "memorisation", "frechet_principal"}
+APART |= {"frechet_efficientnet", "frechet_inception"}
 """Measures of curves, of training fields, and of pictures."""
 ANYWHERE = [
     kind for kind in kinds("metrics") if kind not in APART and not find("metrics", kind).classified
