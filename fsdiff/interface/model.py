@@ -117,16 +117,15 @@ class Model(ABC):
             )
         self.history = []
         for level in levels:
-            sets = [
-                self._normalised(part, level.resolution, downsampling, statistics)
-                for part in (train, held_out)
-            ]
             trainer = Trainer(
                 method,
                 level,
                 options,
-                data=sets[0],
-                validation={level.resolution: sets[1]},
+                data=self._normalised(train, level.resolution, downsampling, statistics),
+                validation={
+                    n: self._normalised(held_out, n, downsampling, statistics)
+                    for n in sorted({level.resolution, *options.validate_at})
+                },
                 seed=seed,
                 device=device,
             )

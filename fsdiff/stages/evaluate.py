@@ -52,20 +52,22 @@ def evaluate_samples(
 
 
 def training_of(histories: Sequence[Path], resolution: int) -> dict[str, float]:
-    """Losses on validation data at a resolution, and the seconds of training at each.
+    """Losses on validation data at a resolution, and the seconds of training at each level.
 
     ``validation_loss`` is that of the weights that were kept; the others are those of weights
-    before the first step and after the last.
+    before the first step and after the last. A level has them at its own resolution and where it
+    was asked for them.
     """
     curves = [storage.read_results(path) for path in histories]
-    first, last = (curves[i]["validation_loss"].sel(resolution=resolution) for i in (0, -1))
-    seconds = {int(item.attrs["level"]): float(item["seconds"][-1]) for item in curves}
-    return {
-        "validation_loss": float(last.sel(epoch=curves[-1].attrs["best_epoch"])),
-        "validation_loss_final": float(last[-1]),
-        "validation_loss_initial": float(first[0]),
-        **{
-            f"training_seconds_at_{n}": seconds.get(n, 0.0)
-            for n in curves[0]["resolution"].values.tolist()
-        },
+    row = {
+        f"training_seconds_at_{item.attrs['level']}": float(item["seconds"][-1]) for item in curves
     }
+    first, last = curves[0], curves[-1]
+    if resolution in last["resolution"]:
+        losses = last["validation_loss"].sel(resolution=resolution)
+        row["validation_loss"] = float(losses.sel(epoch=last.attrs["best_epoch"]))
+        row["validation_loss_final"] = float(losses[-1])
+    if resolution in first["resolution"]:
+        losses = first["validation_loss"].sel(resolution=resolution)
+        row["validation_loss_initial"] = float(losses[0])
+    return row

@@ -14,6 +14,9 @@ from fsdiff.spaces.bases import Basis
 from fsdiff.study.fields import Name
 from fsdiff.training.classifier import ClassifierOptions
 
+VALIDATION = tuple(words.name for words in OTHERS if words.name.startswith("validation_loss"))
+"""Results that an experiment has where its training is validated."""
+
 OTHER_RESULTS = tuple(words.name for words in OTHERS)
 """What evaluations have beside the results of metrics, and the seconds on each grid."""
 

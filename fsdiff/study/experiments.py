@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from fsdiff.blocks.explain import Problem, refuse, suggest
+from fsdiff.blocks.explain import Location, Problem, refuse, suggest
 from fsdiff.blocks.types import Block, BlockOf, PartBlock, PartOf
 from fsdiff.characters import Line
 from fsdiff.diffusion.processes.path import GaussianPath
@@ -221,6 +221,7 @@ class Experiment(Block):
         if dataset:
             bases = dataset.basis.by_channel(dataset.source.part.values)
             check_augmentation(training.augmentation, bases)
+            refuse(_without_data(training.validate_at, info, ("validate_at",)))
         masked = dataset and getattr(dataset.source.part, "gaps", "refuse") == "mask"
         if masked and training.augmentation != "none":
             message = "symmetries move nodes without values, which gaps: mask leaves out; use none"
@@ -234,12 +235,8 @@ class Experiment(Block):
     ) -> tuple[PartBlock, ...]:
         dataset = _dataset_of(info)
         if dataset:
-            name, known = info.data["dataset"], ", ".join(map(str, dataset.resolutions))
-            refuse(
-                ((i, "resolution"), f"not a resolution of datasets.{name}, which has {known}")
-                for i, level in enumerate(levels)
-                if level.resolution not in dataset.resolutions
-            )
+            resolutions = [level.resolution for level in levels]
+            refuse(_without_data(resolutions, info, (), ("resolution",)))
             for i, level in enumerate(levels):
                 at, condition = (i, "resolution"), info.data.get("condition")
                 refuse(unfit_for_condition(condition, dataset, level.resolution, at))
@@ -341,6 +338,18 @@ def _unobservable(condition: PartBlock, dataset: Dataset) -> Iterator[Problem]:
         operator.deviations(dataset.basis, source.values)
     except ValueError as error:
         yield ("operator",), str(error)
+
+
+def _without_data(
+    resolutions: Sequence[int], info: ValidationInfo, before: Location, after: Location = ()
+) -> Iterator[Problem]:
+    """Resolutions that the data set of an experiment has not, with the places of these entries."""
+    dataset = _dataset_of(info)
+    for i, n in enumerate(resolutions):
+        if dataset and n not in dataset.resolutions:
+            known = ", ".join(map(str, dataset.resolutions))
+            message = f"not a resolution of datasets.{info.data['dataset']}, which has {known}"
+            yield (*before, i, *after), message
 
 
 def _idle_processes(

@@ -21,6 +21,7 @@ from fsdiff.study.datasets import Dataset
 from fsdiff.study.evaluation import (
     OF_SEARCHES,
     RESULTS_DURING_TRAINING,
+    VALIDATION,
     Evaluation,
     other_results,
     unknown,
@@ -119,9 +120,7 @@ def _about_the_study(claims: dict[str, PartBlock], info: ValidationInfo) -> dict
         refuse(
             ((name, key), problem)
             for name, claim in claims.items()
-            if claim.experiment is not None
-            for key in ("metric", "against_metric")
-            if (problem := study.missing_result(getattr(claim, key), claim.experiment, claim.epoch))
+            for key, problem in study.missing_results(claim.part)
         )
     return claims
 
@@ -176,6 +175,7 @@ class Study(Block):
         """The study with the experiments that its searches consist of."""
         study = self.model_copy()
         study._candidates = dict(candidates)
+        study.__dict__.pop("runs", None)  # was without them
         return study
 
     @property
@@ -218,6 +218,11 @@ class Study(Block):
         if not item.trained:
             return [self.datasets[item.dataset].resolutions[-1]]
         return [level.resolution for level in item.levels]
+
+    def validated(self, experiment: str, level: int) -> list[int]:
+        """The resolutions of an experiment's validation losses when a level is trained."""
+        training = self.runs[experiment].training
+        return sorted({level, *training.validate_at})
 
     def evaluated_during_training(self, experiment: str) -> list[int]:
         """The resolutions at which samples of an experiment are evaluated during training."""
@@ -276,19 +281,39 @@ class Study(Block):
                 return f"no results of {name} after epoch {epoch}; it is {when} every {epochs.step}"
         return None
 
+    def missing_results(self, claim: Claim) -> Iterator[tuple[str, str]]:
+        """Keys of a claim about experiments, and why there will be no such result; the first."""
+        for i, (name, resolution) in enumerate(claim.rows):
+            key = "against_metric" if i > 0 and claim.against_metric else "metric"
+            if problem := self.missing_result(getattr(claim, key), name, resolution, claim.epoch):
+                yield key, problem
+                return
+
     def missing_result(
-        self, result: str | None, name: str, epoch: int | str | None = None
+        self,
+        result: str | None,
+        name: str,
+        resolution: int | None = None,
+        epoch: int | str | None = None,
     ) -> str | None:
-        """Why an experiment or a search will have no such result, after that epoch; or None."""
+        """Why an experiment or a search will have no such result there, after that epoch; or None.
+
+        Without a resolution it is asked for one that the experiment is trained at.
+        """
         if name in self.searches and result:
             return unknown(result, OF_SEARCHES)
         if name not in self.experiments or not result:
             return None
         dataset, metrics = self.datasets[self.experiments[name].dataset], self.evaluation.metrics
-        others = other_results(dataset.resolutions) if epoch is None else RESULTS_DURING_TRAINING
+        levels = self.trained_at(name)
+        others = other_results(levels) if epoch is None else RESULTS_DURING_TRAINING
         channels = channel_names(dataset.source.part.names)
-        problem = unknown_result(result, metrics, channels, others)
-        return problem or (without_best(result, metrics) if epoch == "best" else None)
+        if problem := unknown_result(result, metrics, channels, others):
+            return problem
+        asked = {"validation_loss_initial": levels[0]}.get(result, levels[-1])
+        if result in VALIDATION and resolution not in (None, *self.validated(name, asked)):
+            return f"training is not validated at {resolution}; add it to training.validate_at"
+        return without_best(result, metrics) if epoch == "best" else None
 
     def missing_posteriors(self, target: Target) -> Iterator[tuple[str, str]]:
         """Keys of a target about posteriors, and why there will be no such number."""
@@ -409,7 +434,7 @@ class Study(Block):
         if not there:
             where = f" of {dataset}" if dataset else ""
             return f"no experiment is compared with data{where} at {resolution}"
-        problems = [self.missing_result(column, name) for name in there]
+        problems = [self.missing_result(column, name, resolution) for name in there]
         return problems[0] if all(problems) else None
 
     def drawn_analyses(self) -> dict[str, list[str]]:

@@ -33,8 +33,9 @@ class TrainingOptions:
     ``augmentation: square`` applies a random symmetry of the square to each sample: sound for
     scalar fields of equations with these symmetries; ``flips`` turns each of the last two axes
     around or not. The loss is recorded, and the best weights are kept, every ``validate_every``
-    epochs. Training fields of more than ``memory_mb`` megabytes stay in their file: they are
-    streamed through so much memory, and shuffled within it.
+    epochs, on validation fields at the level's resolution, which is what decides, and at those of
+    ``validate_at``, which cost time on finer grids. Training fields of more than ``memory_mb``
+    megabytes stay in their file: they are streamed through so much memory, and shuffled within it.
     ``precision`` is that of the network in training steps; in bfloat16 its spectral layers, its
     weights and the loss stay in float32. ``compile`` lets PyTorch compile the network.
     """
@@ -46,6 +47,7 @@ class TrainingOptions:
     gradient_clip: PositiveFloat = 1.0
     augmentation: Literal["none", "flips", "square"] = "none"
     validate_every: PositiveInt = 1
+    validate_at: tuple[PositiveInt, ...] = ()
     memory_mb: PositiveInt = 2000
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False

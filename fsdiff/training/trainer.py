@@ -45,7 +45,7 @@ class Trainer:
     """Trains the network of a method on one level.
 
     ``data`` are normalised training fields (samples, channel, *grid) at the level's resolution, or
-    a source of batches of these; ``validation`` maps every resolution of the hierarchy to
+    a source of batches of these; ``validation`` maps the level's resolution, and others, to
     validation fields; where there are none, the last averaged weights are the best. With
     ``state_file``, a path in an existing folder, progress is saved there every ``save_every``
     seconds and when the process is asked to stop, and an interrupted run continues. ``kept`` gets

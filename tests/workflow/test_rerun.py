@@ -212,6 +212,14 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
             **{"fields": 2, "resolutions": 2, "data_pages": 1, **ENDS},
         },
     ),
+    "data: one more resolution": (
+        setting("datasets", "waves", "resolutions", value=[8, 16, 32]),
+        {"hierarchy": 1, "data_pages": 1, "all": 1},
+    ),
+    "training: validated elsewhere, too": (
+        setting("defaults", "training", value={"validate_at": [16]}),
+        {"train": 3, **SAMPLES},
+    ),
     "data: number of shards": (setting("datasets", "waves", "shards", value=3), NOTHING),
     "configuration: order of keys": (configured(reverse_keys), NOTHING),
     "configuration: order of metrics": (

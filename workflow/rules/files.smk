@@ -34,8 +34,10 @@ def levels_of(experiment):
 
 @with_signature
 def training_data(wildcards):
-    """Data at every resolution, for training at one and for loss curves at all."""
-    return data_of(wildcards.experiment)
+    """Data to train on at one resolution, and those of other loss curves."""
+    dataset = STUDY.runs[wildcards.experiment].dataset
+    resolutions = STUDY.validated(wildcards.experiment, int(wildcards.resolution))
+    return [f"results/data/{dataset}/{n}.nc" for n in resolutions]
 
 
 def model_file(experiment, seed, resolution, suffix):

@@ -53,6 +53,21 @@ def test_without_validation_all_fields_are_trained_on_and_the_last_weights_kept(
     assert np.isnan(curves["validation_loss"]).all()
 
 
+def test_losses_on_other_grids_are_recorded_and_change_nothing():
+    with_others, alone = (
+        model().fit(fields(), [LEVEL], options=fs.TrainingOptions(validate_at=grids))
+        for grids in ((N // 2,), ())
+    )
+    (curves,), (own,) = with_others.history, alone.history
+    assert curves["resolution"].values.tolist() == [N // 2, N]
+    assert own["resolution"].values.tolist() == [N]
+    assert np.isfinite(curves["validation_loss"]).all()
+    losses = curves["validation_loss"].sel(resolution=[N])
+    np.testing.assert_array_equal(losses, own["validation_loss"])
+    with pytest.raises(ValueError, match=f"goes to coarser grids: {N} -> {2 * N} nodes"):
+        model().fit(fields(), [LEVEL], options=fs.TrainingOptions(validate_at=(2 * N,)))
+
+
 def test_patience_needs_something_to_validate_with():
     level = fs.Level(resolution=N, epochs=2, patience=1)
     with pytest.raises(TrainingError, match="no validation fields: keep some, or leave patience"):

@@ -37,6 +37,7 @@ experiments:
     process: {kind: vp}
     prediction: {kind: wiener}
     network: {kind: fno, width: 4, modes: 2, layers: 1, projection: 4}
+    training: {validate_at: [16]}
     levels: [{resolution: 8, epochs: 3, batch_size: 8}, {resolution: 16, epochs: 4, batch_size: 8}]
     sampler: {kind: ddim, steps: 2}
     samples: {count: 4, resolutions: [16]}
@@ -78,7 +79,7 @@ class Run:
         folder = folder or self.folder
         train(
             {"config": {**config, "level": {**config["level"], **level}}, "code": "code"},
-            data={m: self.path(f"{m}.nc") for m in (8, 16)},
+            data={m: self.path(f"{m}.nc") for m in self.study.validated("one", n)},
             warm_start=coarser,
             weights=folder / f"{n}.safetensors",
             sidecar=folder / f"{n}.json",
@@ -201,10 +202,15 @@ def test_shards_of_samples_make_the_same_file(run, tmp_path):
     assert min(taken) > 0
 
 
-def test_levels_that_were_not_trained_took_no_time(run):
-    row = training_of(run.histories[1:], 8)
-    assert row["training_seconds_at_8"] == 0.0
-    assert row["training_seconds_at_16"] > 0.0
+def test_losses_and_seconds_are_of_what_was_trained_and_validated(run):
+    """The coarse level is validated on both grids, the fine one on its own alone."""
+    coarse, fine = run.histories
+    both, seconds = [coarse, fine], {"training_seconds_at_8", "training_seconds_at_16"}
+    assert training_of([fine], 8).keys() == {"training_seconds_at_16"}
+    assert training_of(both, 8).keys() == {"validation_loss_initial", *seconds}
+    kept = {"validation_loss", "validation_loss_final"}
+    assert training_of(both, 16).keys() == {"validation_loss_initial", *kept, *seconds}
+    assert min(training_of(both, 16).values()) > 0.0
 
 
 class Killed(BaseException):

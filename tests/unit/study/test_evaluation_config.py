@@ -135,6 +135,16 @@ def study(*edits):
             [("claims/first/against", ["one"]), ("claims/first/against_metric", "vendi")],
             'claims.first.against_metric = "vendi": no such result; known: one_point_w1, ',
         ),
+        (
+            [("claims/first/metric", "validation_loss"), ("claims/first/resolution", 16)],
+            'claims.first.metric = "validation_loss": training is not validated at 16; add it to '
+            "training.validate_at",
+        ),
+        (
+            [("experiments/one/training", {"validate_at": [16, 9]})],
+            "experiments.one.training.validate_at[1] = 9: not a resolution of datasets.media, "
+            "which has 8, 16",
+        ),
     ],
 )
 def test_what_metrics_would_refuse_is_refused_before_any_job(edits, problem):
