@@ -214,7 +214,7 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     ),
     "data: one more resolution": (
         setting("datasets", "waves", "resolutions", value=[8, 16, 32]),
-        {"hierarchy": 1, "data_pages": 1, "all": 1},
+        NOTHING,  # of what is not asked for
     ),
     "training: validated elsewhere, too": (
         setting("defaults", "training", value={"validate_at": [16]}),

@@ -2,7 +2,7 @@
 
 Whatever moves inside the library, studies of squares keep their numbers. The stored values are
 single precision's, after a few steps of training: processors and releases of PyTorch may round
-differently, so they are compared to a relative 10⁻⁴ of each field's size instead of bit by bit.
+differently, so they are compared to 5 · 10⁻⁴ of each field's size instead of bit by bit.
 """
 
 import numpy as np
@@ -172,7 +172,7 @@ def found(tmp_path_factory):
 @pytest.mark.parametrize("name", STORED)
 def test_results_are_those_that_were_stored(found, name):
     *_, size = STORED[name]
-    assert found[name] == pytest.approx(STORED[name], rel=1e-4, abs=1e-4 * size)
+    assert found[name] == pytest.approx(STORED[name], rel=5e-4, abs=5e-4 * size)
 
 
 def test_every_result_is_stored(found):
