@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
-from fsdiff.measures.priors.spectral import SpectralPrior
+from fsdiff.measures.priors.spectral import SpectralPrior, coloured
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.filling import HarmonicFilling
 from fsdiff.spaces.masks import Mask
@@ -75,9 +75,7 @@ class Law:
     def colour(self, white: Tensor) -> Tensor:
         """Noise η ~ N(0, Q) from independent N(0, 1) nodes (batch, channel, *grid)."""
         n = self.basis.resolution(white)
-        eigenvalues = self._on(n, white.dtype, white.device).noise
-        # Independent unit nodes have coefficients of variance 1/size on an orthonormal basis.
-        return self.basis.multiply(white, (eigenvalues * self.basis.size(n)).sqrt())
+        return coloured(white, self._on(n, white.dtype, white.device).noise, self.basis)
 
     def continued(self, data: Tensor) -> Tensor:
         """Fields (batch, channel, *grid) as X_0 is: where there are no values, those around.

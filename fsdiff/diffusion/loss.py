@@ -61,7 +61,7 @@ class DenoisingLoss:
         output, target = denoiser.output(seen), seen.about_centre(data)
         residual = denoiser.prediction.residual(output, seen.x, target, noise, seen.marginal)
         squares = residual.square()
-        means = squares.mean(basis.grid_axes()) if mask is None else mask.mean(squares)
+        means = basis.mean(squares) if mask is None else mask.mean(squares)
         return means.sum(1)
 
     def times(self, uniform: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch.func import functional_call
 
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.samplers.samples import Samples
-from fsdiff.measures.priors.spectral import SpectralPrior, white_noise
+from fsdiff.measures.priors.spectral import SpectralPrior, coloured, white_noise
 from fsdiff.methods.base import Method
 from fsdiff.methods.weights import seeded
 from fsdiff.networks.functional import Functional
@@ -151,8 +151,8 @@ class GANO(Method):
     def _about(self, condition: Tensor) -> tuple[Tensor, Tensor]:
         """What fields are described about, (batch, channel, *grid), and in units of, (…, 1)."""
         estimate, deviation = condition.split(self.channels, 1)
-        axes = self.basis.grid_axes()
-        return estimate, deviation.square().mean(axes, keepdim=True).sqrt().clamp_min(TINY)
+        size = self.basis.mean(deviation.square()).sqrt().clamp_min(TINY)
+        return estimate, size.view(*size.shape, *[1] * self.basis.dimension)
 
     def loss(
         self,
@@ -201,16 +201,23 @@ class GANO(Method):
             total = self.judged(middle, condition).sum()
             (gradient,) = torch.autograd.grad(total, middle, create_graph=True)
         nodes = real[0, 0].numel()
-        length = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
         if self.published:
-            return (length - nodes**-0.5).square()
+            return (torch.linalg.vector_norm(gradient.flatten(1), dim=1) - nodes**-0.5).square()
+        # δD/δũ at a node is the derivative over the share of the domain that it stands for.
+        weighted = self.basis.white_nodes(gradient)
+        length = torch.linalg.vector_norm(weighted.flatten(1), dim=1)
         return (nodes**0.5 * length - 1).square()
+
+    def as_vectors(self, fields: Tensor) -> Tensor:
+        """Fields (..., channel, *grid) as vectors whose norms are those of functions, float64."""
+        shares = self.basis.shares(self.basis.resolution(fields)).to(fields.device)
+        weighted = fields.double() * (shares / shares.numel()).sqrt()
+        return weighted.flatten(-1 - self.basis.dimension)
 
     def coloured(self, white: Tensor) -> Tensor:
         """a ~ N(0, Q) from independent N(0, 1) nodes (batch, channel, *grid)."""
         n = self.basis.resolution(white)
-        eigenvalues = self.prior.eigenvalues(self.basis, n).to(white)
-        return self.basis.multiply(white, (eigenvalues * self.basis.size(n)).sqrt())
+        return coloured(white, self.prior.eigenvalues(self.basis, n).to(white), self.basis)
 
     def noise(self, n: int, indices: Sequence[int], seed: int, stream: int) -> Tensor:
         """a ~ N(0, Q), a function of (seed, index), the same on every grid, float32."""
@@ -296,8 +303,7 @@ class EnergyDistance:
 
     def _distance(self, x: Tensor, noise: Tensor) -> float:
         made = torch.cat([self.method.generated(part) for part in noise.split(32)])
-        nodes = x[0, 0].numel()
-        x, y = (u.flatten(1).double() / nodes**0.5 for u in (x, made))
+        x, y = map(self.method.as_vectors, (x, made))
         pairs = max(1, len(x) * (len(x) - 1))
         within = torch.cdist(x, x).sum() + torch.cdist(y, y).sum()
         return float(2 * torch.cdist(x, y).mean() - within / pairs)
@@ -334,7 +340,6 @@ class EnergyScore:
         """Of each of some fields, (batch,)."""
         given = condition.repeat_interleave(noise.shape[1], 0)
         made = self.method.made(noise.flatten(0, 1), given).view_as(noise)
-        nodes = u[0, 0].numel()
-        y, x = (fields.flatten(2).double() / nodes**0.5 for fields in (made, u[:, None]))
+        y, x = map(self.method.as_vectors, (made, u[:, None]))
         pairs = y.shape[1] * (y.shape[1] - 1)
         return torch.cdist(y, x).mean((1, 2)) - torch.cdist(y, y).sum((1, 2)) / (2 * pairs)

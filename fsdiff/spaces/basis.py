@@ -172,6 +172,17 @@ class Basis(ABC):
         """How much of the domain each node of level ``n`` stands for, (*grid), one on average."""
         return torch.ones(self.grid(n), dtype=torch.float64)
 
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over the domain of values at nodes (..., *grid), (...)."""
+        return values.mean(self.grid_axes())
+
+    def white_nodes(self, normals: Tensor) -> Tensor:
+        """White noise at nodes, over the root of their number, from N(0, 1) ones (..., *grid).
+
+        Its coefficients are independent, with variances of one over the number of nodes.
+        """
+        return normals
+
     def restrict(self, u: Tensor, m: int) -> Tensor:
         """Orthogonal projection onto the functions that level m resolves, on its nodes."""
         n = self.resolution(u)

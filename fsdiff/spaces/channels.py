@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.basis import Basis, Shaped
+from fsdiff.spaces.trigonometric import TrigonometricBasis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,12 @@ class ChannelBasis(Basis):
         """Refuse bases that are on different grids."""
         if not self.bases:
             raise ValueError("bases: give one for each channel")
+        for basis in self.bases:
+            if not isinstance(basis, TrigonometricBasis):
+                raise ValueError(
+                    f"bases: one is {basis.kind}, and channels may differ in what functions do at "
+                    "walls alone: give it as the basis of all channels"
+                )
         grids = {tuple(_with_walls(axis) for axis in basis.axes) for basis in self.bases}
         if len(grids) > 1:
             raise ValueError("bases: give axes of the same names, sides, nodes and periodicity")

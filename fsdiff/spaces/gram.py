@@ -95,6 +95,14 @@ class GramBasis(Basis):
         self._check_count(n)
         return n * torch.from_numpy(self.weights())
 
+    def mean(self, values: Tensor) -> Tensor:
+        """Σ_i w_i v_i, (...)."""
+        return (values * self.shares(values.shape[-1]).to(values)).mean(-1)
+
+    def white_nodes(self, normals: Tensor) -> Tensor:
+        """The more at a point, the less of [0, 1] it stands for."""
+        return normals / self.shares(normals.shape[-1]).sqrt().to(normals)
+
     def forward(self, u: Tensor) -> Tensor:
         """Orthonormal coefficients Σ_i w_i φ_k(x_i) u_i, real, (..., k)."""
         self._check_count(u.shape[-1])

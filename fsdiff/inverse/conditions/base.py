@@ -239,9 +239,7 @@ class Conditioning(nn.Module, ABC):
         n = self.basis.resolution(condition)
         estimate, deviation = condition.split(self.fields, 1)
         before = self.nothing(n, condition.device)[self.fields :]
-        known = (before.double().square() - deviation.double().square()).mean(
-            self.basis.grid_axes()
-        )
+        known = self.basis.mean(before.double().square() - deviation.double().square())
         spectrum = self._spectrum_left(n, condition.device)
         return estimate, spectrum((spectrum.total - known).clamp_min(0))
 

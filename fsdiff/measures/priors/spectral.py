@@ -129,3 +129,9 @@ def white_noise(
     count = basis.size(n)
     draws = [normals(seed, indices, (count,), *stream, channel) for channel in range(channels)]
     return basis.white_noise(np.stack(draws, axis=1), n)
+
+
+def coloured(white: Tensor, eigenvalues: Tensor, basis: Basis) -> Tensor:
+    """Noise N(0, Q) from independent N(0, 1) nodes (..., *grid), and the eigenvalues λ of Q."""
+    size = basis.size(basis.resolution(white))
+    return basis.multiply(basis.white_nodes(white), (eigenvalues * size).sqrt())

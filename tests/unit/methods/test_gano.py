@@ -17,6 +17,7 @@ from fsdiff.methods.gano import EnergyScore
 from fsdiff.networks.functional import Functional
 from fsdiff.parts import described
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
+from fsdiff.spaces.gram import GramBasis
 from fsdiff.spaces.masks import Mask
 from fsdiff.study import ConfigurationError
 from fsdiff.training import Level, Trainer, TrainingOptions
@@ -113,6 +114,27 @@ def test_the_penalty_is_that_of_the_derivative_in_the_norm_of_functions(basis, n
         method.network["judge"] = Linear(g)
         penalty = method.penalty(fields, fields + 1, torch.tensor([0.2, 0.9]).double())
         assert penalty.tolist() == pytest.approx([expected] * 2)
+
+
+def test_on_points_at_different_distances_norms_and_noise_are_those_of_functions():
+    """D(u) = Σ w_i g_i u_i has the derivative g, and Σ w_i g_i² = 1.7² the penalty 0.7²."""
+    kernel = Matern(length=0.3, normalize=False)
+    basis = GramBasis(points=(0.02, 0.05, 0.1, 0.3, 0.55, 0.97), covariance=kernel)
+    config = copy.deepcopy(CONFIG) | {"basis": described(basis), "prior": described(kernel)}
+    config["network"]["modes"] = config["method"]["modes"] = 3
+    fields = kernel.sample(basis, 6, range(20), 0)
+    method = models.make_method(config, Statistics.measure(fields, basis), seed=0)
+    g = basis.inverse(1.7 * torch.eye(6, dtype=torch.float64)[2], 6)
+    method.network["judge"] = Linear(basis.shares(6) * g)
+    penalty = method.penalty(fields, fields + 1, torch.linspace(0, 1, 20).double())
+    assert penalty.tolist() == pytest.approx([0.49] * 20)
+
+    noise = method.coloured(torch.eye(6, dtype=torch.float64)[:, None])[:, 0]
+    x = torch.tensor(basis.points, dtype=torch.float64)
+    torch.testing.assert_close(noise.T @ noise, kernel.correlation((x[:, None] - x).abs()))
+
+    squares = method.as_vectors(fields).square().sum(1)
+    torch.testing.assert_close(squares, basis.mean(fields[:, 0].square()))
 
 
 def test_the_penalty_stays_as_it_is_on_a_finer_grid():

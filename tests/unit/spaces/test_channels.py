@@ -18,6 +18,7 @@ from fsdiff.metrics.sliced import SlicedWasserstein
 from fsdiff.metrics.spectra import SpectrumError
 from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
 from fsdiff.spaces.channels import ChannelBasis
+from fsdiff.spaces.gram import GramBasis
 from fsdiff.spaces.shells import shell_energy
 from fsdiff.spaces.spectrum import resample_spectrum
 
@@ -119,5 +120,8 @@ def test_blocks_describe_them():
 def test_other_grids_and_numbers_of_channels_are_refused():
     with pytest.raises(ValueError, match="bases: give axes of the same names"):
         ChannelBasis(bases=(CosineBasis(2), FourierBasis(2)))
+    points = GramBasis(points=(0.1, 0.2, 0.9), covariance=Matern())
+    with pytest.raises(ValueError, match=r"bases: one is gram, .* give it as the basis of all"):
+        ChannelBasis(bases=(points, points))
     with pytest.raises(ValueError, match="fields have 3 channels and the basis is for 2"):
         SQUARE.forward(torch.zeros(1, 3, 8, 8))
