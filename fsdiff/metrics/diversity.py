@@ -31,8 +31,10 @@ class _Vendi(Metric):
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The scores of two sets of fields (N, channels, *grid)."""
         self.check(samples, reference, basis)
-        target = self.score(reference[: len(samples)])
-        return dict(zip(self.results, (self.score(samples), target), strict=True))
+        # The score grows with the number of fields: that of both is the same.
+        count = min(len(samples), len(reference))
+        scores = (self.score(fields[:count]) for fields in (samples, reference))
+        return dict(zip(self.results, scores, strict=True))
 
     def score(self, fields: Tensor) -> float:
         """The score of one set; NaN where a field is identically zero and so has no direction."""
@@ -57,7 +59,8 @@ class VendiScore(_Vendi):
     value wanted is that of as many fields of the reference. Channels come without their mean, which
     would make all fields nearly parallel.
 
-    Returns ``vendi`` of the samples and ``vendi_reference`` of as many reference fields.
+    Returns ``vendi`` of the samples and ``vendi_reference`` of as many reference fields; of the
+    first samples only, where there are fewer reference fields than that.
     """
 
     kind: Literal["vendi"] = "vendi"

@@ -50,8 +50,10 @@ def test_vendi_of_orthogonal_and_of_parallel_fields(order):
     parallel = torch.arange(1.0, 5.0).reshape(4, 1, 1, 1) * random_fields(1, 16, 0)
     row = VendiScore(order)(waves, parallel, basis)
     assert row == {"vendi": pytest.approx(6), "vendi_reference": pytest.approx(1)}
-    # Diversity grows with number: fewer samples are judged by as few fields of the reference.
+    # Diversity grows with number: as many fields of both are looked at.
     row = VendiScore(order)(waves[:2], waves, basis)
+    assert row == {"vendi": pytest.approx(2), "vendi_reference": pytest.approx(2)}
+    row = VendiScore(order)(waves, waves[:2], basis)
     assert row == {"vendi": pytest.approx(2), "vendi_reference": pytest.approx(2)}
     # Repeating every field changes nothing.
     assert VendiScore(order).score(waves.repeat(3, 1, 1, 1)) == pytest.approx(6)
