@@ -47,7 +47,7 @@ def test_vendi_of_orthogonal_and_of_parallel_fields(order):
     x = torch.linspace(0, 1, 17, dtype=torch.float64)[:-1]
     waves = torch.stack([(k + 1) * torch.cos(2 * torch.pi * k * x).repeat(16, 1) for k in range(6)])
     waves = waves[:, None]
-    parallel = torch.arange(1.0, 5.0).reshape(4, 1, 1, 1) * random_fields(1, 16, 0)
+    parallel = torch.arange(1.0, 7.0).reshape(6, 1, 1, 1) * random_fields(1, 16, 0)
     row = VendiScore(order)(waves, parallel, basis)
     assert row == {"vendi": pytest.approx(6), "vendi_reference": pytest.approx(1)}
     # Diversity grows with number: as many fields of both are looked at.
