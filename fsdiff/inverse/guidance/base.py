@@ -66,6 +66,10 @@ class Question:
         time = self.marginal.time.flatten().to(self.fields.device)
         return self.problem.symbol(covariance, time, self.n)
 
+    def observed(self, direction: Tensor) -> Tensor:
+        """H u of an affine observation, without its constant, (batch, size), float64."""
+        return self.map.jvp(torch.zeros_like(direction), direction).double()
+
     def residual(self, field: Tensor) -> Tensor:
         """y − G(u), (batch, size), float64."""
         return self.data.to(field.device) - self.map.forward(field).double()

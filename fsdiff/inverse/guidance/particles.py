@@ -11,7 +11,7 @@ from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, State, Step, Stepper
 from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.base import Question
-from fsdiff.inverse.guidance.draws import gaussian_draw, gaussian_spread, noise_of
+from fsdiff.inverse.guidance.draws import data_noise, gaussian_draw, gaussian_spread, noise_of
 from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
 from fsdiff.inverse.guidance.systems import Dense
 from fsdiff.randomness import generator
@@ -110,17 +110,48 @@ class System:
         self.estimate = torch.cat([self._question(part, marginal).estimate() for part in parts])
         self.gain = self.problem.gain(marginal, self.run.n, wiener_covariance)
         self.residual = self._question(self.estimate, marginal).residual(self.estimate)
-        assert isinstance(self.gain.system, Dense)
-        return self.gain.system.log_density(self.residual)
+        return self._dense.log_density(self.residual)
 
     def _move(self, now: Marginal, then: Marginal, number: int) -> Tensor:
-        """Take a step; ln dN(μ, K)/dN(μ + δ, K) at where it leads, (particles,)."""
+        """Take a step of N(μ + δ, K_y); ln dN(μ, K)/dN(μ + δ, K_y) at where it leads, (particles,).
+
+        K_y = K − B S⁻¹ B* with B = g V H* and S = Γ + H V H* is what the data leave of K.
+        """
         mean, moved, own = self._unguided(now, then, number)
-        covariance = self._kernel(self.gain.symbol, moved, own)
+        symbol, basis, question = self.gain.symbol, self.run.law.basis, self._question(mean, now)
+        covariance = self._kernel(symbol, moved, own)
         shift = then.apply(moved, self.gain(self.residual, self.estimate))
-        spread = self._spread(covariance, number)
-        self.state.fields = mean + shift + spread
-        return -self._inner(shift, spread + 0.5 * shift, covariance)
+        # Draws of X_0 given the data, but for the mean, by Matheron's rule.
+        z = self._spread(symbol, number, 0)
+        said = question.observed(z) + data_noise(self.run, self.state, question, number)
+        spread = then.apply(moved, z - self.gain(said, z))
+        spread = spread + self._spread(own.double()[0], number, 1)
+        self.state.fields = mean + (shift + spread).to(mean)
+
+        precise = symbols.multiply(basis, spread.double(), symbols.inverse(covariance, basis))
+        along = question.observed(
+            symbols.multiply(basis, then.apply(moved.double(), precise), symbol)
+        )
+        left = self.problem.of_step(
+            now, then, self.run.n, lambda: self._unknown(symbol, moved, covariance)
+        )
+        assert isinstance(left, Dense)
+        white = left.whitened(along)
+        determinants = left.log_determinant - self._dense.log_determinant
+        moved_on = self._inner(shift, spread + 0.5 * shift, covariance)
+        return 0.5 * (white.square().sum(-1) + determinants) - moved_on
+
+    def _unknown(self, symbol: Tensor, moved: Tensor, covariance: Tensor) -> Tensor:
+        """V − V g K⁻¹ g V, with which Γ + H · H* is S − B* K⁻¹ B."""
+        basis = self.run.law.basis
+        factor = moved.double()[0].expand(symbol.shape[-1 - basis.dimension :])
+        precision = symbols.inverse(covariance, basis)
+        return symbol - symbols.known_of(symbol, factor, precision, basis)
+
+    @property
+    def _dense(self) -> Dense:
+        assert isinstance(self.gain.system, Dense)
+        return self.gain.system
 
     def _unguided(
         self, now: Marginal, then: Marginal, number: int

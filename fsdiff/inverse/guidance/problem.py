@@ -1,6 +1,6 @@
 """An observation as a law sees it: maps on every grid, and the covariance of the data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from threading import Lock
@@ -42,6 +42,7 @@ class Problem:
         self.variances = observation.variances(law.basis, law.channels)
         self._lock = Lock()
         kept = min(256, max(4, 2**25 // len(self.variances) ** 2))
+        self._kept, self._steps = kept, dict[tuple[Hashable, ...], System]()
         self._gain = lru_cache(maxsize=kept)(self._make_gain)
         self._map = lru_cache(maxsize=16)(self._make_map)
         self._rows = lru_cache(maxsize=4)(self._make_rows)
@@ -86,6 +87,22 @@ class Problem:
         with self._lock:
             device = marginal.noise_spectrum.device
             return self._gain(covariance, float(marginal.time), n, device, noise)
+
+    def of_step(
+        self, now: Marginal, then: Marginal, n: int, symbol: Callable[[], Tensor]
+    ) -> System:
+        """The system of a covariance ``symbol`` that a step from one time to another has.
+
+        Made once for each step, for data of any number of cases.
+        """
+        like = then.noise_spectrum
+        key = (float(now.time), float(then.time), n, like.dtype, like.device)
+        with self._lock:
+            if key not in self._steps:
+                if len(self._steps) >= self._kept:
+                    del self._steps[next(iter(self._steps))]
+                self._steps[key] = self.system(symbol(), n)
+            return self._steps[key]
 
     def linearised(self, symbol: Tensor, u: Tensor) -> System:
         """Γ + H V H* with H = G′(u) for one field u (1, channel, *grid), float64."""

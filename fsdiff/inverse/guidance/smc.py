@@ -28,15 +28,17 @@ class TwistedSMC(Guidance):
     Particles take the steps of the reverse process, N(μ, K) with μ = m_s x̂_0 + r_s e^{−h} η̂ and
     K = r_s²(1 − e^{−2h}) Q + g² V, g = m_s(1 − e^{−2h}): those of Gaussian data without error. They
     are moved by δ = g V H*(Γ + H V H*)⁻¹(y − H x̂_0), which lies in the Cameron–Martin space of K,
-    so that weights have a limit under refinement. A weight is the ratio of N(y; H x̂_0, Γ + H V H*)
-    after the step and before it, times exp(−⟨K⁻¹δ, x_s − μ⟩ + ½⟨K⁻¹δ, δ⟩). Particles are resampled
-    systematically once their effective number is less than ``threshold`` of them. The last draw of
-    X_0 is that of ``daps``. Times are those of the sampler. For up to some thousand data.
+    so that weights have a limit under refinement, and what the data leave of K is drawn,
+    K_y = K − g V H*(Γ + H V H*)⁻¹ H V g, so that few weights are lost where these are precise. A
+    weight is the ratio of N(y; H x̂_0, Γ + H V H*) after the step and before it, times that of the
+    densities of N(μ, K) and of N(μ + δ, K_y) at x_s: one, whatever the steps, if data are Gaussian.
+    Particles are resampled systematically once their effective number is less than ``threshold`` of
+    them. The last draw of X_0 is that of ``daps``. Times are those of the sampler. For up to some
+    thousand data.
 
     An observation that is not linear is linearised for each particle, a Gauss–Newton step from
-    where it was at the time before, and K is what the linearised data leave of it, so that few
-    weights are lost where these are precise. Weights correct for what is not linear, too. Data must
-    have noise then.
+    where it was at the time before. Weights correct for what is not linear, too. Data must have
+    noise then.
     """
 
     particles: Annotated[int, Field(ge=2, le=100_000)] = 256

@@ -95,6 +95,17 @@ def stepped(symbol: Tensor, factor: Tensor, diagonal: Tensor) -> Tensor:
     return factor[:, None] * symbol * factor + own
 
 
+def known_of(symbol: Tensor, factor: Tensor, precision: Tensor, basis: Basis) -> Tensor:
+    """V F P F V: what is known of N(0, V) where its image under F is seen with precision P.
+
+    V and P are diagonal or joint for all channels, and F is (channel, *coefficients).
+    """
+    if not is_joint(symbol, basis):
+        return (factor * symbol).square() * precision
+    moved = _last(factor[:, None] * symbol)
+    return _first(moved.mH @ _last(precision) @ moved)
+
+
 def _last(symbol: Tensor) -> Tensor:
     """Matrices of channels last."""
     return symbol.movedim((0, 1), (-2, -1))

@@ -144,11 +144,14 @@ class Dense:
         """By two triangular systems."""
         return torch.cholesky_solve(residual.T, self.factor).T
 
+    def whitened(self, residual: Tensor) -> Tensor:
+        """L⁻¹ d of d (batch, size) with L Lᵀ = Γ + H V H*, alike."""
+        return torch.linalg.solve_triangular(self.factor, residual.T, upper=False).T
+
     def log_density(self, residual: Tensor) -> Tensor:
         """ln N(d; 0, Γ + H V H*) of d (batch, size), (batch,)."""
-        white = torch.linalg.solve_triangular(self.factor, residual.T, upper=False)
-        size = residual.shape[-1]
-        return -0.5 * (white.square().sum(0) + self.log_determinant + size * math.log(2 * math.pi))
+        squares, size = self.whitened(residual).square().sum(-1), residual.shape[-1]
+        return -0.5 * (squares + self.log_determinant + size * math.log(2 * math.pi))
 
     @cached_property
     def log_determinant(self) -> Tensor:
