@@ -20,8 +20,9 @@ from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.diffusion.time_sampling import Spectral, TimeSampling
 from fsdiff.errors import Error
+from fsdiff.interface.checks import check_kind, check_level, check_part, check_seed
 from fsdiff.interface.fields import real_numbers
-from fsdiff.interface.model import Model, check_level, check_part, check_seed
+from fsdiff.interface.model import Model
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.methods import models
 from fsdiff.methods.diffusion import Diffusion as Method
@@ -67,6 +68,7 @@ class Diffusion(Model):
         super().__init__(basis)
         check_part("network", network, nn.Module, "fs.FNO()")
         check_part("noise", noise, SpectralPrior, "fs.Bessel()")
+        noise.check(len(basis.refined_axes))
         self.network, self.noise = network, noise
         self.process = process or VariancePreserving()
         self.prediction = prediction or Wiener()
@@ -138,7 +140,7 @@ class Diffusion(Model):
         from fsdiff.inverse.observations.base import Observation
 
         observation, data = observed
-        check_part("observed", observation, Observation, "fs.Points(...)")
+        check_kind("observed", observation, Observation, "fs.Points(...)")
         about, basis = self.fitted.description["data"], self.basis
         own = basis.axis_nodes(self.fitted.statistics.resolution)
         nodes = [

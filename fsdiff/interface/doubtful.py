@@ -1,7 +1,8 @@
 """What arrays give reason to doubt, which a model would learn without a word: told in the log."""
 
 import logging
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from fsdiff.data.sources.coordinates import ON_SPHERE, Positions
 from fsdiff.data.sources.doubts import Doubts
 from fsdiff.data.sources.placement import has_ends, starts_on_wall
 from fsdiff.data.sources.reading import equal_ends
-from fsdiff.data.sources.units import in_degrees
+from fsdiff.data.sources.units import in_degrees, same_units
 from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.basis import Basis
 
@@ -21,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 2**25
 """Numbers that are looked at at a time."""
+
+UNLIKE = 0.02
+"""By how much, as a share, sides may differ from those of the box."""
 
 WALLS = (
     "coordinates along %s begin or end on a wall, %g to %g, and are taken to be the centres of %d "
@@ -38,6 +42,13 @@ def tell_doubts(fields: xr.DataArray, basis: Basis, placed: Collection[Hashable]
     for number, (name, axis) in enumerate(zip(axes, basis.axes, strict=True), 2):
         if name in placed and not axis.held and len(fields[name]) > 1:
             _check_ends(fields[name], axis, values, number)
+    _compare_sides(
+        [
+            (fields[name], axis)
+            for name, axis in zip(axes, basis.axes, strict=True)
+            if name in placed and not axis.held and len(fields[name]) > 1
+        ]
+    )
     names = tuple(fields["channel"].values.tolist())
     doubts = Doubts(basis, names, placed={*axes} <= {*placed}, both_ends=False)
     for block in _blocks(values):
@@ -61,6 +72,24 @@ def _check_ends(coordinate: xr.DataArray, axis: Axis, values: np.ndarray, number
         logger.warning(WALLS, coordinate.name, first, last, len(nodes.values))
 
 
+def _compare_sides(pairs: Sequence[tuple[xr.DataArray, Axis]]) -> None:
+    """Warn where the box is of another shape than coordinates in one unit say."""
+    found = [(positions(coordinate), axis) for coordinate, axis in pairs]
+    for (first, one), (second, other) in combinations(found, 2):
+        alike = first.degrees and second.degrees
+        if not alike and not (first.units and same_units(first.units, second.units)):
+            continue
+        sides = [
+            nodes.extent * len(nodes.values) / (len(nodes.values) - 1) for nodes in (first, second)
+        ]
+        if abs(sides[0] / sides[1] / (one.side / other.side) - 1) > UNLIKE:
+            logger.warning(
+                "coordinates have sides of %.4g along %s and %.4g along %s, and the basis of %g and"
+                " %g: lengths of noise count in the latter; a Box can have the shape of the former",
+                *(sides[0], one.name, sides[1], other.name, one.side, other.side),
+            )
+
+
 def positions(coordinate: xr.DataArray) -> Positions:
     """Coordinates, from the least to the largest."""
     values, units = coordinate.values, coordinate.attrs.get("units")
@@ -69,7 +98,8 @@ def positions(coordinate: xr.DataArray) -> Positions:
     on_sphere = plain(str(coordinate.name)) in ON_SPHERE
     degrees = on_sphere if units is None else in_degrees(str(units))
     ordered = np.sort(values.astype(float))
-    return Positions(tuple(ordered.tolist()), rounding, degrees=degrees)
+    unit = None if units is None else str(units)
+    return Positions(tuple(ordered.tolist()), rounding, unit, degrees=degrees)
 
 
 def _blocks(values: np.ndarray) -> Iterator[Block]:

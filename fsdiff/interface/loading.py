@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from fsdiff.errors import Error
-from fsdiff.interface.model import Model, device_of, files
+from fsdiff.interface.checks import device_of
+from fsdiff.interface.model import Model, files
 from fsdiff.jobs.devices import CPU
 from fsdiff.methods import models
 from fsdiff.parts import classes

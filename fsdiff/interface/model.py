@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +14,15 @@ from fsdiff.data.statistics import Statistics
 from fsdiff.data.transforms import Transform
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.errors import Error
+from fsdiff.interface.checks import (
+    check_indices,
+    check_level,
+    check_levels,
+    check_part,
+    check_seed,
+    check_transforms,
+    device_of,
+)
 from fsdiff.interface.fields import (
     Fields,
     labelled,
@@ -23,7 +31,7 @@ from fsdiff.interface.fields import (
     tensor_of,
     transforms_for,
 )
-from fsdiff.jobs.devices import CPU, check_gpu
+from fsdiff.jobs.devices import CPU
 from fsdiff.methods import models
 from fsdiff.methods.base import Method
 from fsdiff.parts import described
@@ -99,16 +107,19 @@ class Model(ABC):
         saved with the model and undone in samples. Nodes at which all samples are NaN are left out
         of the loss, and NaN in samples; values that are missing elsewhere are refused.
         """
-        _check_levels(levels)
+        check_levels(levels)
         check_seed(seed)
-        device = device_of(device)
+        device, transforms = device_of(device), transforms or {}
+        options, downsampling = options or TrainingOptions(), downsampling or Spectral()
+        check_part("options", options, TrainingOptions)
+        check_part("downsampling", downsampling, Downsampling, "Spectral()")
+        check_transforms(transforms)
         data, basis = labelled(fields, self.basis), self.basis
         about = describe_fields(data, basis)
         train, held_out = self._divided(data, validation if levels else 0.0)
-        seen, mask = transforms_for(data, transforms or {}, basis, len(train)), mask_of(data, basis)
+        seen, mask = transforms_for(data, transforms, basis, len(train)), mask_of(data, basis)
         statistics = Statistics.measure(train, basis, seen, mask)
         method = self._method(statistics, seed)
-        options, downsampling = options or TrainingOptions(), downsampling or Spectral()
         downsampling.check_fields(data.sizes["channel"], transformed=seen is not None)
         check_augmentation(options.augmentation, basis.by_channel(data.sizes["channel"]))
         if mask is not None and options.augmentation != "none":
@@ -149,10 +160,7 @@ class Model(ABC):
         """Samples, called by their indices."""
         if isinstance(indices, Tensor | np.ndarray):
             indices = indices.tolist()
-        if not isinstance(indices, Sequence) or not indices:
-            raise ValueError("indices: give one for each sample, such as range(4)")
-        if wrong := [index for index in indices if not _counts(index)]:
-            raise ValueError(f"indices: {wrong[0]!r} is none: give integers, zero or more")
+        check_indices(indices)
         return draw(indices)._replace(indices=tuple(indices))
 
     def label(self, samples: Samples | Tensor) -> xr.Dataset:
@@ -226,42 +234,3 @@ def files(path: str | Path) -> Path:
     if path.suffix == ".json":
         return path.with_suffix(".safetensors")
     return path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
-
-
-def check_part(name: str, part: object, kind: type, example: str = "") -> None:
-    """ValueError for a class where an object is meant, and for objects of another kind."""
-    if isinstance(part, type):
-        raise ValueError(f"{name}: give an object, {part.__name__}()")
-    if not isinstance(part, kind):
-        remedy = f"; give one, such as {example}" if example else ""
-        raise ValueError(f"{name} = {str(part)[:40]}: no {kind.__name__}{remedy}")
-
-
-def check_seed(seed: object) -> None:
-    """ValueError for what names no stream of random numbers: None would be another each time."""
-    if not _counts(seed):
-        raise ValueError(f"seed = {seed!r}: give an integer, zero or more")
-
-
-def check_level(n: object) -> None:
-    """ValueError for what is no number of nodes."""
-    if not _counts(n) or n == 0:
-        raise ValueError(f"n = {n!r}: give the number of nodes along the longest axis")
-
-
-def device_of(device: torch.device | str) -> torch.device:
-    """The device of a name; DeviceError for a GPU where there is none."""
-    found = torch.device(device)
-    if found.type == "cuda":
-        check_gpu()
-    return found
-
-
-def _check_levels(levels: object) -> None:
-    if not isinstance(levels, Sequence) or not all(isinstance(level, Level) for level in levels):
-        raise ValueError("levels: give a list, such as [fs.Level(resolution=32, epochs=10)]")
-
-
-def _counts(number: object) -> bool:
-    """Whether a number is 0, 1, 2, …"""
-    return isinstance(number, Integral) and int(number) >= 0

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -294,12 +295,28 @@ class _Contents:
                 nodes, reverse = evenly_spaced(nodes)
                 turned += [axis] if reverse else []
             found[axis] = nodes
+        self._check_order(found)
         known = [nodes for nodes in found.values() if nodes is not None]
         if len(known) == 1 < len(found):
             remarks.append(f"{self.path}: only {known[0].where} says where nodes are, on all axes")
             found = {axis: known[0].continued(self.sizes[axis]) for axis in found}
         self._check_units(found)
         return found, tuple(turned)
+
+    def _check_order(self, found: Mapping[Dimension, Positions | None]) -> None:
+        """Refuse axes in an order in which the positions of each fit another."""
+        missing, finder = [axis for axis, nodes in found.items() if nodes is None], self._finder()
+        for first, second in combinations(missing, 2):
+            lengths = {axis: self.sizes[axis] for axis in (first, second)}
+            if lengths[first] != lengths[second] and all(
+                any(self.arrays[name].shape == (lengths[other],) for name in finder.candidates(own))
+                for own, other in ((first, second), (second, first))
+            ):
+                raise StorageError(
+                    f"{self.path}: fields have {lengths[first]} entries along {first} and "
+                    f"{lengths[second]} along {second}, and positions are given for as many the "
+                    f"other way round: put {first} and {second} in the other order in dimensions"
+                )
 
     def _check_own(self, axis: Dimension, found: Positions) -> None:
         """Refuse variables that have other positions along an axis than were found for all."""

@@ -118,6 +118,18 @@ def test_times_in_rows_of_matlab_are_named(tmp_path):
     assert named.generate([0], 0).time.values.tolist() == [0, 0.5, 2]
 
 
+def test_axes_in_the_wrong_order_are_refused(tmp_path):
+    """As positions tell that are one for each of the other's nodes."""
+    np.savez(tmp_path / "a.npz", u=U[:, :, :4], x=CENTRES, y=CENTRES[:4])
+    options = {"variables": ("u",)}
+    source = of(tmp_path / "a.npz", dimensions=PLANE, **options)
+    refused(source, "6 entries along y and 4 along x, and positions .*: put y and x in the other")
+    source = of(tmp_path / "a.npz", dimensions=("sample", "x", "y"), **options)
+    np.testing.assert_allclose(
+        source.generate(range(4), 0).field[:, 0], U[:, :, :4].swapaxes(1, 2), rtol=1e-6
+    )
+
+
 # Rounding
 
 

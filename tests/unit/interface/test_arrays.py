@@ -147,3 +147,24 @@ def test_what_is_doubtful_is_told(caplog):
     centres = xr.DataArray(waves(x[:-1]), {"x": x[:-1] + x[1] / 2}, ("sample", "x"))
     for fields, basis in ((VALUES, SQUARE), (centres, line), (centres, CIRCLE)):
         assert told(caplog, fields, basis) == ""
+
+
+def test_boxes_of_another_shape_than_the_coordinates_are_told(caplog):
+    def region(width, units):
+        places = {
+            "lat": ("lat", np.arange(N) + 40.5, {"units": units}),
+            "lon": ("lon", width / N * (np.arange(N) + 0.5), {"units": units}),
+        }
+        return xr.DataArray(VALUES, places, ("sample", "channel", "lat", "lon"))
+
+    square, message = fs.CosineBasis(2), "sides of 8 along y and 16 along x, and the basis of 1 and"
+    assert message in told(caplog, region(16, "degree"), square)
+    assert message in told(caplog, region(16, "km"), square)
+    assert told(caplog, region(8, "degree"), square) == ""
+    axes = [
+        fs.Axis(kind="neumann", name=name, nodes=N, side=s)
+        for name, s in zip("yx", (1, 2), strict=True)
+    ]
+    assert told(caplog, region(16, "km"), fs.Box(axes=tuple(axes))) == ""
+    pressure = region(16, "km").assign_coords(lat=("lat", np.arange(N) + 40.5, {"units": "hPa"}))
+    assert told(caplog, pressure, square) == ""

@@ -1,5 +1,8 @@
 """What people try at first, and what they are told."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -62,6 +65,64 @@ def test_all_fields_can_be_trained_on_in_every_basis(basis, count):
 def test_parts_of_another_kind_are_refused(name, part, message):
     with pytest.raises(ValueError, match=message):
         model(**{name: part})
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "message"),
+    [
+        ("noise", fs.Bessel(power=-1), "noise: Bessel: power = -1: expected a number > 0"),
+        ("noise", fs.Matern(length=-0.1), "noise: Matern: length = -0.1: expected a number > 0"),
+        ("noise", fs.Bessel(power=0.2), "power = 0.2: not trace class in 1-D, needs power > 0.25"),
+        ("basis", fs.FourierBasis(4), "basis: FourierBasis: dimension = 4: expected one of 1, 2"),
+        ("network", fs.FNO(layers=0), "network: FNO: layers = 0: expected an integer > 0"),
+    ],
+)
+def test_values_that_no_configuration_may_have_are_refused(name, part, message):
+    """A block is a constructor call, and a constructor call a block."""
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model(**{name: part})
+
+
+def test_values_of_numpy_are_values_of_a_configuration():
+    level = fs.Level(resolution=np.int64(N), epochs=np.int32(1), learning_rate=np.float32(1e-3))
+    model(noise=fs.Bessel(power=np.float64(2))).fit(FIELDS, [level])
+
+
+def test_parts_of_ones_own_check_themselves():
+    class Wide(fs.Matern):
+        """A prior of another module."""
+
+    assert Wide.__module__ == __name__
+    assert (
+        model(noise=Wide(length=0.2)).fit(FIELDS).sample(n=N, indices=[0]).fields.isfinite().all()
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"levels": [replace(LEVEL, epochs=0)]}, "levels[0]: Level: epochs = 0: expected an"),
+        ({"levels": [LEVEL, replace(LEVEL, batch_size=-1)]}, "levels[1]: Level: batch_size = -1"),
+        ({"options": fs.TrainingOptions(average_decay=2)}, "average_decay = 2: expected a number"),
+        ({"options": {"warmup": 0.1}}, "options = {'warmup': 0.1}: no TrainingOptions"),
+        ({"downsampling": "average"}, "downsampling = average: no Downsampling; give one"),
+        ({"transforms": fs.Log()}, 'transforms: give one for each channel, such as {"all": fs.'),
+        ({"transforms": {"all": "log"}}, "transforms.all = log: no Transform; give one, such as"),
+    ],
+)
+def test_training_is_checked_as_a_configuration_is(options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model().fit(FIELDS, **{"levels": [LEVEL], **options})
+
+
+def test_samplers_are_checked_as_a_configuration_is():
+    for sampler, message in (
+        (fs.DDIM(eta=-1), r"sampler: DDIM: eta = -1: expected a number >= 0 and <= 1"),
+        (fs.DPMSolver(steps=0), "sampler: DPMSolver: steps = 0: expected an integer >= 2"),
+        (fs.Multilevel(sampler=fs.Heun(steps=-3), coarsest=N), "steps = -3: expected an integer"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model().fit(FIELDS).sample(sampler, n=N, indices=[0])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,130 @@
+"""What people give models in Python, checked as configurations are before it is used."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from fsdiff.blocks.explain import Explainer
+from fsdiff.blocks.types import block_type
+from fsdiff.data.transforms import Transform
+from fsdiff.jobs.devices import check_gpu
+from fsdiff.networks.base import Network
+from fsdiff.parts import PACKAGE, described
+from fsdiff.training.options import Level
+
+
+def check_part(name: str, part: object, kind: type, example: str = "") -> None:
+    """ValueError for a class where an object is meant, an object of another kind, and wrong values.
+
+    Values are those that a configuration may have; parts of one's own check themselves.
+    """
+    check_kind(name, part, kind, example)
+    for place, inner in _innermost(name, part):
+        own = type(inner)
+        if not own.__module__.startswith(f"{PACKAGE.name}."):
+            continue
+        if problem := next(_problems(own, _plain(described(inner))), None):
+            raise ValueError(f"{place}: {own.__name__}: {problem}")
+
+
+def _innermost(name: str, part: Any) -> Iterator[tuple[str, Any]]:
+    """A part, or those that it is made of, with what they are called.
+
+    What a configuration may have in the place of the latter would take seconds to find out.
+    """
+    if isinstance(part, Network):
+        yield name, part
+    if not is_dataclass(part):
+        return
+    several = [
+        (f"{name}.{item.name}", inner)
+        for item in fields(part)
+        for value in [getattr(part, item.name)]
+        for inner in (value if isinstance(value, tuple | list) else [value])
+        if is_dataclass(inner)
+    ]
+    for place, inner in several:
+        yield from _innermost(place, inner)
+    if not several:
+        yield name, part
+
+
+def check_kind(name: str, part: object, kind: type, example: str = "") -> None:
+    """ValueError for a class where an object is meant, and for objects of another kind."""
+    if isinstance(part, type):
+        raise ValueError(f"{name}: give an object, {part.__name__}()")
+    if not isinstance(part, kind):
+        remedy = f"; give one, such as {example}" if example else ""
+        raise ValueError(f"{name} = {str(part)[:40]}: no {kind.__name__}{remedy}")
+
+
+def _problems(own: type, block: Any) -> Iterator[str]:
+    """What a configuration of the same values would be told."""
+    form = block_type(own)
+    try:
+        form.model_validate(block)
+    except ValidationError as error:
+        yield from Explainer(form.model_json_schema(), block).lines(error, lambda place: place)
+
+
+def _plain(value: Any) -> Any:
+    """A block without numbers of NumPy."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def check_levels(levels: object) -> None:
+    """ValueError for what is no list of levels."""
+    if not isinstance(levels, Sequence) or not all(isinstance(level, Level) for level in levels):
+        raise ValueError("levels: give a list, such as [fs.Level(resolution=32, epochs=10)]")
+    for number, level in enumerate(levels):
+        check_part(f"levels[{number}]", level, Level)
+
+
+def check_transforms(transforms: object) -> None:
+    """ValueError for what is no transform by the name of a channel."""
+    if not isinstance(transforms, Mapping):
+        raise ValueError('transforms: give one for each channel, such as {"all": fs.Log()}')
+    for name, transform in transforms.items():
+        check_part(f"transforms.{name}", transform, Transform, "fs.Log()")
+
+
+def check_seed(seed: object) -> None:
+    """ValueError for what names no stream of random numbers: None would be another each time."""
+    if not _counts(seed):
+        raise ValueError(f"seed = {seed!r}: give an integer, zero or more")
+
+
+def check_level(n: object) -> None:
+    """ValueError for what is no number of nodes."""
+    if not _counts(n) or n == 0:
+        raise ValueError(f"n = {n!r}: give the number of nodes along the longest axis")
+
+
+def check_indices(indices: object) -> None:
+    """ValueError for what names no samples."""
+    if not isinstance(indices, Sequence) or not indices:
+        raise ValueError("indices: give one for each sample, such as range(4)")
+    if wrong := [index for index in indices if not _counts(index)]:
+        raise ValueError(f"indices: {wrong[0]!r} is none: give integers, zero or more")
+
+
+def device_of(device: torch.device | str) -> torch.device:
+    """The device of a name; DeviceError for a GPU where there is none."""
+    found = torch.device(device)
+    if found.type == "cuda":
+        check_gpu()
+    return found
+
+
+def _counts(number: object) -> bool:
+    """Whether a number is 0, 1, 2, …"""
+    return isinstance(number, Integral) and int(number) >= 0
