@@ -76,6 +76,10 @@ class Stream(IntEnum):
     """Seeds of the rounds in which Markov chains learn the law of their steps."""
     EXCHANGE = 71
     """Chains beside those of a posterior, and whether they swap with each other."""
+    DIRECTIONS = 72
+    """Functions that draws of posteriors are projected on."""
+    ASSIMILATION = 73
+    """Ensembles that take data in, and the errors that these are given."""
 
     INITIAL_STATE = 101
     """Initial states of equations in time."""

@@ -25,6 +25,9 @@ from fsdiff.metrics.posterior.moments import (
     PosteriorMoments,
     TruthError,
 )
+from fsdiff.metrics.posterior.published import PublishedPosterior
+from fsdiff.metrics.posterior.sliced import PosteriorSlicedWasserstein
+from fsdiff.metrics.posterior.spectrum import PosteriorSpectrum
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 from fsdiff.spaces.gram import GramBasis
 
@@ -44,6 +47,9 @@ ALL: dict[str, PosteriorMetric] = {
         Exceedance(),
         LogDensity(),
         LogDensityLost(),
+        PosteriorSlicedWasserstein(projections=20),
+        PosteriorSpectrum(),
+        PublishedPosterior(projections=20),
     )
 }
 
@@ -282,7 +288,10 @@ def test_halves_of_a_reference_are_at_its_own_error():
     assert row["posterior_sd"] == pytest.approx(math.sqrt(2 / count), rel=0.15)
 
 
-OF_MODES = ("posterior_covariance", "c2st", "calibration")
+OF_MODES = (
+    *("posterior_covariance", "c2st", "calibration"),
+    *("posterior_sliced_wasserstein", "posterior_spectrum", "published_posterior"),
+)
 """Measures of coefficients in functions on the whole box."""
 
 
