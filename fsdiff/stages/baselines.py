@@ -1,7 +1,7 @@
 """Draws and restorations given data that need no model.
 
-The prior, kriging and Laplace's approximation have a spread; interpolation and inpainting have one
-answer.
+The prior, kriging, an ensemble and Laplace's approximation have a spread; interpolation and
+inpainting have one answer.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,8 +20,10 @@ from fsdiff.inverse.latent.posterior import law_of, posteriors_of
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.inverse.observations.physical import Physical
+from fsdiff.inverse.references.ensemble import EnsembleSmoother
 from fsdiff.inverse.references.gaussian import laplace
 from fsdiff.inverse.references.kriging import JointGaussian, Spectral, Target, Unrelated
+from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.inverse.restorations import bicubic, harmonic
 from fsdiff.parts import build
 from fsdiff.randomness import generator
@@ -31,7 +33,9 @@ from fsdiff.stages.observed import Observed
 from fsdiff.streams import Stream
 
 MOST_NUMBERS, MOST_HELD_OUT = 2**24, 64
-"""Numbers of training fields that kriging looks at, at most, and fields that it is tried on."""
+"""Numbers of training fields that are looked at, at most, and fields that kriging is tried on."""
+
+SMOOTHER = EnsembleSmoother()
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +121,11 @@ def baselines(setting: Setting) -> Mapping[str, Callable[[], Tensor]]:
     Of restorations, which have one answer, there is one draw of each case; they are there where the
     observation suits them. ValueError or ArithmeticError from there says why there are none.
     """
-    found = {"prior": partial(prior, setting), "kriging": partial(kriging, setting)}
+    found = {
+        "prior": partial(prior, setting),
+        "kriging": partial(kriging, setting),
+        "ensemble": partial(assimilated, setting),
+    }
     if setting.source:
         found["laplace"] = partial(approximated, setting)
     for name, method in RESTORATIONS.items():
@@ -142,8 +150,7 @@ def kriging(setting: Setting) -> Tensor:
 
     Of data with transforms, the transformed fields are: the logarithm of a permeability.
     """
-    most = max(2, MOST_NUMBERS // setting.train[0].numel())
-    splits = setting.train[:most], setting.validation[:MOST_HELD_OUT]
+    splits = setting.train[: _most(setting)], setting.validation[:MOST_HELD_OUT]
     train, held = (setting.statistics.normalise(fields.double()) for fields in splits)
     map = setting.map(setting.n)
     said, its = (
@@ -165,11 +172,40 @@ def kriging(setting: Setting) -> Tensor:
     return torch.stack(drawn)
 
 
-def approximated(setting: Setting) -> Tensor:
-    """Laplace's approximation for the latent field, and the fields that it makes.
+@torch.no_grad()
+def assimilated(setting: Setting) -> Tensor:
+    """Members of an ensemble that has taken in the data.
 
-    Of linear maps on the grid on which the data were observed, from where fields are restricted: it
-    is the posterior then, of which other grids know a part.
+    It begins with draws of the latent field where the law of the data is known, and with training
+    fields, transformed if data are, where it is not: then it has as many members as there are of
+    these at most.
+    """
+    if setting.source:
+        return _of_law(setting, lambda law, seed: SMOOTHER.draw(law, setting.count, seed))
+    members = min(max(SMOOTHER.members, setting.count), _most(setting))
+    start = setting.statistics.normalise(setting.train[:members].double())
+    map, drawn = setting.map(setting.n), []
+
+    def observe(fields: Tensor) -> Tensor:
+        return torch.cat([map.forward(part) for part in fields.split(64)])
+
+    for case, data in enumerate(setting.observed.data):
+        given = data, setting.noise, setting.seed_of(case)
+        moved = SMOOTHER.assimilated(start, observe, *given)[: setting.count]
+        drawn.append(setting.statistics.denormalise(moved))
+    return torch.stack(drawn)
+
+
+def approximated(setting: Setting) -> Tensor:
+    """Laplace's approximation for the latent field, and the fields that it makes."""
+    return _of_law(setting, lambda law, seed: laplace(law).sample(range(setting.count), seed))
+
+
+def _of_law(setting: Setting, draw: Callable[[Posterior, int], Tensor]) -> Tensor:
+    """Fields of the latent ones that ``draw`` makes of each case's posterior and its seed.
+
+    Of linear maps on the grid on which the data were observed, from where fields are restricted:
+    that is the posterior, of which other grids know a part.
     """
     assert setting.source is not None
     source, operator, n = setting.source, setting.operator, setting.n
@@ -179,8 +215,7 @@ def approximated(setting: Setting) -> Tensor:
     posterior = posteriors_of(source, operator, level)
     fields, drawn = law_of(source).fields(source, level), []
     for case, data in enumerate(setting.observed.data):
-        law = laplace(posterior(data))
-        latent = law.sample(range(setting.count), setting.seed_of(case))
+        latent = draw(posterior(data), setting.seed_of(case))
         made = torch.cat([fields.evaluate(part) for part in latent.split(64)])
         drawn.append(setting.basis.restrict(made, n) if level > n else made)
     return torch.stack(drawn)
@@ -196,3 +231,8 @@ def restored(setting: Setting, restore: Callable[..., Tensor]) -> Tensor:
             "defined"
         )
     return fields[:, None]
+
+
+def _most(setting: Setting) -> int:
+    """How many training fields are looked at, at most."""
+    return max(2, MOST_NUMBERS // setting.train[0].numel())

@@ -104,11 +104,12 @@ def test_files_have_cases_and_draws(inferred: Checkout) -> None:
 def test_every_posterior_stands_beside_what_needs_no_model(inferred: Checkout) -> None:
     table = tables.read(inferred.root / "results/posteriors.csv")
     assert sorted(table["row"]) == [
-        *("kriging", "laplace", "posterior", "posterior", "prior", "reference"),
+        *("ensemble", "kriging", "laplace", "posterior", "posterior", "prior", "reference"),
     ]
     rows = table.set_index("row")
     # The law is Gaussian: Laplace's approximation is exact, and draws that know nothing are not.
     assert rows.loc["laplace", "posterior_mean"] < rows.loc["prior", "posterior_mean"]
+    assert rows.loc["ensemble", "posterior_mean"] < rows.loc["prior", "posterior_mean"]
     assert rows.loc["prior", "misfit"] > 3 * rows.loc["reference", "misfit"]
     text = (inferred.root / "results/posteriors.md").read_text()
     assert "## sensors at resolution 16" in text

@@ -96,7 +96,7 @@ class JointGaussian:
     def mean(self, data: Tensor) -> Tensor:
         """The estimates for data (cases, count), (cases, *shape)."""
         fields, observations = self._means
-        return fields + self._weighted(data.double() - observations)
+        return fields + self.explained(data.double() - observations)
 
     def sample(self, data: Tensor, indices: Sequence[int], seed: int) -> Tensor:
         """Draws (len(indices), *shape) for data (count,); draw i depends on (seed, i) only."""
@@ -116,7 +116,7 @@ class JointGaussian:
             own, its = self.target.draw(rest)
             z, said = z + self.share**0.5 * own, said + self.share**0.5 * its
         said = observation + said + error * self.noise.double().sqrt()
-        return field + z + self._weighted((data - said)[None])[0]
+        return field + z + self.explained((data - said)[None])[0]
 
     def _error(self, fields: Tensor, observations: Tensor, share: float, units: Tensor) -> float:
         """The mean square error of estimates of fields from noisy data, without drawing noise."""
@@ -145,8 +145,8 @@ class JointGaussian:
         """Of the covariance of noisy data."""
         return self._factorised(self.share)
 
-    def _weighted(self, residuals: Tensor) -> Tensor:
-        """The gain applied to residuals (batch, count)."""
+    def explained(self, residuals: Tensor) -> Tensor:
+        """The gain C_uy (C_yy + Γ)⁻¹ applied to residuals (batch, count), (batch, *shape)."""
         return self._gained(residuals, self._factor, self.share)
 
     def _factorised(self, share: float) -> Tensor:

@@ -1,9 +1,10 @@
 """Rows of the table of posteriors, ``results/posteriors.csv``: what they are, and are beside.
 
 A row is a posterior of one seed at one resolution, or a baseline: ``row`` is "posterior", "prior"
-(draws that know no data), "kriging" (the best linear estimate), "bicubic" and "harmonic"
-(restorations that have one answer and no spread), "laplace" (the Gaussian law about the most
-probable field) or "reference" (one half of its draws against the other, the floor).
+(draws that know no data), "kriging" (the best linear estimate), "ensemble" (an ensemble of the
+prior that has taken the data in), "bicubic" and "harmonic" (restorations that have one answer and
+no spread), "laplace" (the Gaussian law about the most probable field) or "reference" (one half of
+its draws against the other, the floor).
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ from fsdiff.reports.summary import Column
 BASELINES = {
     "prior": "prior, without data",
     "kriging": "kriging",
+    "ensemble": "ensemble smoother",
     "bicubic": "bicubic interpolation",
     "harmonic": "harmonic inpainting",
     "laplace": "Laplace",

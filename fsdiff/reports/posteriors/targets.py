@@ -14,7 +14,7 @@ from fsdiff.reports.posteriors.summary import BASELINES, DEVIATION, MEAN, as_tab
 from fsdiff.reports.summary import Known, column_title
 
 Text = Annotated[str, Field(min_length=1)]
-Baseline = Literal["prior", "kriging", "bicubic", "harmonic", "laplace", "reference"]
+Baseline = Literal["prior", "kriging", "ensemble", "bicubic", "harmonic", "laplace", "reference"]
 
 CHANCE = {MEAN: 1.0, DEVIATION: 0.5}
 """Times 1/N + 1/M, the mean square that N draws of the true posterior have against M others.

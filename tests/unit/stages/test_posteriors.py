@@ -181,16 +181,19 @@ def test_exact_draws_are_judged_to_be_exact(gaussian):
 
 
 def test_baselines_stand_in_order(gaussian):
-    """The prior is worst; kriging, and Laplace's approximation, which is exact here, are near."""
+    """The prior is worst; kriging, an ensemble and Laplace's approximation, here exact, are not."""
     reference = gaussian.refer({"kind": "exact"}, draws=100)
     judged = gaussian.judged(judge_baselines, count=50, reference=reference)
     rows = {row["row"]: row for row in judged["rows"]}
-    assert [*rows] == ["prior", "kriging", "laplace", "reference"]
+    assert [*rows] == ["prior", "kriging", "ensemble", "laplace", "reference"]
     assert judged["left_out"] == {}
     error = {name: row["posterior_mean"] for name, row in rows.items()}
     half = (2 / 50) ** 0.5
     assert error["reference"] == pytest.approx(half, rel=0.1)
     assert error["laplace"] == pytest.approx((1 / 50 + 1 / 100) ** 0.5, rel=0.1)
+    assert error["ensemble"] == pytest.approx((1 / 50 + 1 / 100) ** 0.5, rel=0.2)
+    assert rows["ensemble"]["posterior_sd"] < 0.2
+    assert rows["ensemble"]["coverage_90"] == pytest.approx(0.9, abs=0.06)
     assert error["kriging"] < 0.4 < 0.8 < error["prior"]
     assert rows["laplace"]["crps"] < rows["kriging"]["crps"] * 1.01 < rows["prior"]["crps"]
     assert rows["laplace"]["misfit"] == pytest.approx(1.0, abs=0.25)
@@ -252,6 +255,7 @@ def test_baselines_on_a_coarser_grid_know_what_it_does_not_resolve(tmp_path):
     error = {row["row"]: row["posterior_mean"] for row in rows}
     half = (2 / 60) ** 0.5
     assert error["laplace"] == pytest.approx(half, rel=0.15)
+    assert error["ensemble"] == pytest.approx(half, rel=0.25)
     assert error["kriging"] < 0.5
     assert rows[1]["posterior_sd"] < 0.2
     assert rows[1]["coverage_90"] == pytest.approx(0.9, abs=0.06)
@@ -270,7 +274,8 @@ def test_kriging_knows_data_as_models_do(tmp_path):
         rows = study.judged(
             judge_baselines, law=False, count=20, metrics={"crps": {"kind": "crps"}}
         )["rows"]
-        assert [row["row"] for row in rows] == ["prior", "kriging"]
+        assert [row["row"] for row in rows] == ["prior", "kriging", "ensemble"]
+        assert rows[2]["crps[permeability]"] < 0.9 * rows[0]["crps[permeability]"]
         errors.append(rows[1]["crps[permeability]"])
     assert errors[1] < 0.8 * errors[0]
 
@@ -279,9 +284,12 @@ def test_rows_have_each_channel_apart(tmp_path):
     """Poisson from the solution: of the source less is known than of the solution."""
     study = Study(tmp_path, POISSON, SOLUTION)
     reference = study.refer({"kind": "exact"}, draws=60)
-    (_, kriging, laplace, _) = study.judged(judge_baselines, count=60, reference=reference)["rows"]
+    (_, kriging, ensemble, laplace, _) = study.judged(
+        judge_baselines, count=60, reference=reference
+    )["rows"]
     assert laplace["mean_error[source]"] > 2 * laplace["mean_error[solution]"]
     assert kriging["posterior_mean[source]"] < 0.5
+    assert ensemble["posterior_mean[source]"] < 0.5
     assert "misfit" in laplace
     assert "misfit[source]" not in laplace
 
@@ -302,7 +310,7 @@ def test_a_reference_that_has_not_converged_is_written_and_not_used(tmp_path, ca
         judged = study.judged(judge_baselines, reference=path)
     assert "is no reference and not used: sample 140: R̂" in caplog.text
     assert judged["reference"] == {"used": False, "remark": drawn.attrs["remark"]}
-    assert [row["row"] for row in judged["rows"]] == ["prior", "kriging", "laplace"]
+    assert [row["row"] for row in judged["rows"]] == ["prior", "kriging", "ensemble", "laplace"]
     assert all("crps" in row and "posterior_mean" not in row for row in judged["rows"])
 
 
@@ -328,7 +336,7 @@ def test_what_has_no_approximation_is_left_out_with_the_reason(tmp_path, caplog)
     source = {"kind": "darcy", "resolution": 8}
     study = Study(tmp_path, source, SOLUTION, cases=2)
     judged = study.judged(judge_baselines)
-    assert [row["row"] for row in judged["rows"]] == ["prior", "kriging"]
+    assert [row["row"] for row in judged["rows"]] == ["prior", "kriging", "ensemble"]
     assert judged["left_out"].keys() == {"laplace"}
     assert "permeability by 'level_set' has no derivative" in judged["left_out"]["laplace"]
     assert "row 'laplace' is left out" in caplog.text
