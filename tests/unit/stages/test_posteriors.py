@@ -217,7 +217,7 @@ def test_restorations_stand_beside_what_has_a_spread(tmp_path, operator, name, m
     metrics = {kind: {"kind": kind} for kind in ("truth_error", "crps", "misfit", "psnr", "ssim")}
     judged = study.judged(judge_baselines, count=30, metrics=metrics)
     rows = {row.pop("row"): row for row in judged["rows"]}
-    assert [*rows] == ["prior", "kriging", "laplace", name]
+    assert [*rows] == ["prior", "kriging", "ensemble", "laplace", name]
     numbers = {"mean_error", "mean_error_physical", "crps", "psnr_mean", "ssim_mean"}
     assert rows[name].keys() == numbers
     assert numbers < rows["kriging"].keys()
