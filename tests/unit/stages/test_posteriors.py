@@ -241,7 +241,7 @@ def test_restorations_of_values_that_no_field_has_are_left_out(tmp_path):
     transforms = {"permeability": {"kind": "log"}}
     study = Study(tmp_path, source, noisy, cases=2, transforms=transforms)
     judged = study.judged(judge_baselines, law=False, metrics={"crps": {"kind": "crps"}})
-    assert [row["row"] for row in judged["rows"]] == ["prior", "kriging"]
+    assert [row["row"] for row in judged["rows"]] == ["prior", "kriging", "ensemble"]
     assert "values that no field of the data set has" in judged["left_out"]["bicubic"]
 
 

@@ -37,7 +37,7 @@ WITHOUT_REFERENCE = ("mean_error", SCORE)
 STYLES: dict[str, dict[str, Any]] = {
     "prior": {**SURROGATE, "linestyle": ":"},
     "kriging": SURROGATE,
-    "ensemble": {**SURROGATE, "linestyle": "-."},
+    "ensemble": {**SURROGATE, "linestyle": "-"},
     "bicubic": {**SURROGATE, "linestyle": (0, (1, 3))},
     "harmonic": {**SURROGATE, "linestyle": (0, (3, 3))},
     "laplace": {**SURROGATE, "linestyle": (0, (6, 2, 1, 2))},
