@@ -63,6 +63,7 @@ onerror:
     remove_lineages()
 
 
+check_figures()
 save_plans()
 after_preparation(workflow, make_outdated_again)
 

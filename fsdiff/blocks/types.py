@@ -31,7 +31,7 @@ from pydantic import (
     create_model,
     model_validator,
 )
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from fsdiff import parts
 
@@ -187,7 +187,9 @@ def exact(annotation: Any, largest: int = LARGEST) -> Any:
     if annotation is int:
         return Annotated[int, Strict(), Field(le=largest)]
     if annotation is bool:
-        return Annotated[bool, Strict()]
+        return Flag
+    if origin is Literal and any(isinstance(argument, int) for argument in arguments):
+        return Annotated[annotation, BeforeValidator(_plain_option)]
     if origin is Annotated:
         return Annotated[(exact(arguments[0], largest), *arguments[1:])]
     if origin in (Union, UnionType):
@@ -233,6 +235,13 @@ def _scientific(value: Any) -> Any:
     return value
 
 
+def _plain_option(value: Any) -> Any:
+    """An option; to Python true and 1.0 are 1, so these are told from it first."""
+    if isinstance(value, bool | float):
+        raise PydanticCustomError("literal_error", "no such option")
+    return value
+
+
 def _moderate(value: float) -> float:
     smallest, largest = SIZES
     if value and not smallest <= abs(value) <= largest:
@@ -240,6 +249,8 @@ def _moderate(value: float) -> float:
     return value
 
 
+Flag = Annotated[bool, Strict()]
+"""What ``exact`` makes of ``bool``."""
 Integer = Annotated[int, Strict(), Field(le=LARGEST)]
 """What ``exact`` makes of ``int``."""
 Number = Annotated[float, Strict(), BeforeValidator(_scientific), AfterValidator(_moderate)]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveInt
 
+from fsdiff.reports.labels import NO_NUMBERS
 from fsdiff.reports.plain_text import markdown, number, table_row
 from fsdiff.reports.summary import Column, Known, as_table, column_title, columns, models, reference
 
@@ -77,8 +78,13 @@ def geometric_mean(values: pd.Series) -> float:
 def ranking(
     settings: Combinations, summary: pd.DataFrame, variations: Variations, known: Known = None
 ) -> list[str]:
-    """The table in Markdown: a row for each combination, the nearest to the data first."""
+    """The table in Markdown: a row for each combination, the nearest to the data first.
+
+    There is none where no experiment has any of these results.
+    """
     found = multiples(settings, summary, variations, known)
+    if found.empty:
+        return [NO_NUMBERS]
     by = varied(found)
     # Where there is no floor, nobody's distance is known, and means are over all others.
     found = found[found.groupby([FAMILY, GRID, METRIC])[MULTIPLE].transform("count") > 0]

@@ -11,7 +11,17 @@ from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.moments import judged
 from fsdiff.reports.plain_text import markdown, number, table_row
 from fsdiff.reports.selection import Selection
-from fsdiff.reports.summary import Column, Known, as_table, by_count, column_title, reference
+from fsdiff.reports.summary import (
+    Column,
+    Known,
+    as_table,
+    by_count,
+    column_title,
+    mean_of_all,
+    reference,
+)
+
+Moment = Literal["first", "last"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,28 +64,38 @@ def differences(
     yield table_row(header)
     yield table_row(["---", *["---:"] * (len(header) - 2), "---"])
     for column in settings.shown(found, known):
-        first, last = of_seeds(found, column, "first"), of_seeds(found, column, "last")
+        first, last = means(found, column, "first"), means(found, column, "last")
         shown = (first, last) if again else (last,)
         floors = [reference(summary, "real", column, rows) for _, rows in counts]
         yield table_row(
             [
                 markdown(column_title(column.name, known)),
-                *(_range(ends.mean(axis="columns")) for ends in shown),
+                *map(_range, shown),
                 " / ".join("–" if np.isnan(floor) else number(floor) for floor in floors),
-                _probability(chance(last)),
+                _probability(chance(of_seeds(found, column, "last"))),
                 _nearest(last, found),
             ]
         )
 
 
-def of_seeds(found: pd.DataFrame, column: Column, moment: Literal["first", "last"]) -> pd.DataFrame:
+def of_seeds(found: pd.DataFrame, column: Column, moment: Moment) -> pd.DataFrame:
     """Deviations of each experiment (rows) and seed (columns) at the first or the last moment.
 
     ``found`` are the rows of ``fsdiff.reports.moments.judged``.
     """
-    ends = found.assign(deviation=column.deviation(found))
-    ends = ends.drop_duplicates(["experiment", "seed"], keep=moment)
+    ends = _at(moment, found, column)
     return ends.pivot(index="experiment", columns="seed", values="deviation")
+
+
+def means(found: pd.DataFrame, column: Column, moment: Moment) -> pd.Series:
+    """The mean deviation of each experiment then, NaN if one of its seeds has no number."""
+    return _at(moment, found, column).groupby("experiment")["deviation"].agg(mean_of_all)
+
+
+def _at(moment: Moment, found: pd.DataFrame, column: Column) -> pd.DataFrame:
+    """The row of each experiment and seed at the first or the last moment, with its deviation."""
+    ends = found.assign(deviation=column.deviation(found))
+    return ends.drop_duplicates(["experiment", "seed"], keep=moment)
 
 
 def chance(ends: pd.DataFrame) -> float:
@@ -83,12 +103,13 @@ def chance(ends: pd.DataFrame) -> float:
 
     Two-way analysis of variance, without repetition, of the logarithms: rows are what is compared,
     columns are blocks. Blocks that lack a value are left out. NaN where fewer than two rows or two
-    blocks are left.
+    blocks are left, and where a result is zero or infinite, which has no logarithm.
     """
-    logarithms = np.log(ends.dropna(axis="columns").to_numpy(float))
-    rows, blocks = logarithms.shape
-    if rows < 2 or blocks < 2:
+    values = ends.dropna(axis="columns").to_numpy(float)
+    rows, blocks = values.shape
+    if rows < 2 or blocks < 2 or not (np.isfinite(values) & (values > 0)).all():
         return float("nan")
+    logarithms = np.log(values)
     if not np.ptp(logarithms, axis=0).any():
         return 1.0
     of_rows, of_blocks = logarithms.mean(1, keepdims=True), logarithms.mean(0, keepdims=True)
@@ -102,16 +123,15 @@ def chance(ends: pd.DataFrame) -> float:
     return float(f.sf(explained / unexplained, *freedom)) if unexplained > 0 else 0.0
 
 
-def _range(means: pd.Series) -> str:
-    return f"{number(means.min())} to {number(means.max())}" if means.notna().any() else "–"
+def _range(ends: pd.Series) -> str:
+    return f"{number(ends.min())} to {number(ends.max())}" if ends.notna().any() else "–"
 
 
-def _nearest(ends: pd.DataFrame, found: pd.DataFrame) -> str:
+def _nearest(ends: pd.Series, found: pd.DataFrame) -> str:
     """The title of the experiment that ends nearest to the data, on average."""
-    means = ends.mean(axis="columns").dropna()
-    if means.empty:
+    if ends.isna().all():
         return ""
-    return markdown(found.loc[found["experiment"] == means.idxmin(), "title"].iloc[0])
+    return markdown(found.loc[found["experiment"] == ends.idxmin(), "title"].iloc[0])
 
 
 def _probability(value: float) -> str:

@@ -21,6 +21,9 @@ TEST_DATA = "data (test)"
 TRAINING_DATA = "data (training)"
 TARGET = "value of the data"
 
+NO_NUMBERS = "There are no numbers: no experiment has any of these results."
+"""What stands in the place of a table or figure of results that all came to nothing."""
+
 TAKEN = frozenset({*REFERENCES.values(), FLOOR, TEST_DATA, TRAINING_DATA, TARGET})
 """Labels of what is no experiment."""
 

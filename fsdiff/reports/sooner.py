@@ -90,7 +90,7 @@ def _nothing(chances: Sequence[float]) -> str:
         return "There is none: nothing differs by more than chance."
     return (
         "There is none: whether anything differs by more than chance is not known, for want of two "
-        "experiments with two seeds in common."
+        "experiments with two seeds in common, or because a result is zero."
     )
 
 

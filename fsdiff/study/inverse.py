@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, ValidationInfo, field_validator
 
 from fsdiff.blocks.explain import Problem, refuse, suggest
-from fsdiff.blocks.types import Block, PartBlock, PartOf
+from fsdiff.blocks.types import Block, Flag, PartBlock, PartOf
 from fsdiff.characters import Line
 from fsdiff.inverse.guidance.base import DenoiserGuidance
 from fsdiff.inverse.latent.posterior import posterior_of
@@ -131,7 +131,7 @@ class PosteriorDraws(Block):
     A model with a ``condition`` needs none, as it has learned what data say, and is led as if it
     had not, unless it is ``told``.
     """
-    told: bool = False
+    told: Flag = False
     """Whether a model with a condition is told the data and led by them besides.
 
     For models whose draws lie too far from the data: of one without error it makes them too narrow.

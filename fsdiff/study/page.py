@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from fsdiff.blocks.explain import Problem, refuse, suggest
-from fsdiff.blocks.types import Block, BlockOf, PartBlock
+from fsdiff.blocks.types import Block, BlockOf, Flag, PartBlock
 from fsdiff.reports.combinations import Combinations
 from fsdiff.reports.differences import Differences
 from fsdiff.reports.findings import Findings
@@ -28,9 +28,9 @@ class Page(Block):
     title: Annotated[str, Field(min_length=1)]
     text: str
     """What stands before the tables, in Markdown."""
-    claims: bool = False
+    claims: Flag = False
     """Whether a section tells what became of the study's ``claims``."""
-    posteriors: bool = False
+    posteriors: Flag = False
     """Whether sections tell how near the study's ``posteriors`` came to the true ones."""
     targets: tuple[Annotated[PartBlock, BlockOf(Target)], ...] = ()
     """How near they were to come, and whether they have."""

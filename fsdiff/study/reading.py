@@ -118,7 +118,8 @@ def _with_variations(raw: Any, source: str) -> tuple[Any, list[Variation]]:
         if not isinstance(entry, Mapping) or "vary" not in entry:
             experiments[name] = _merged(experiments[name], entry) if name in experiments else entry
             continue
-        varied = reader.valid(Varied, {"vary": entry["vary"]}, _below("experiments", name))
+        about = {key: entry[key] for key in ("vary", "title") if key in entry}
+        varied = reader.valid(Varied, about, _below("experiments", name))
         for variation in varied.experiments(name, entry) if varied else ():
             if variation.name in experiments:
                 problem = f"there is a {variation.name} already"

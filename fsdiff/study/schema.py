@@ -64,7 +64,7 @@ def json_schema() -> dict[str, Any]:
     schema = Configuration.model_json_schema()
     experiment = schema["$defs"]["Experiment"]
     experiment.pop("required")  # what is not there may come from the defaults
-    experiment["properties"] |= Varied.model_json_schema()["properties"]
+    experiment["properties"]["vary"] = Varied.model_json_schema()["properties"]["vary"]
     defaults = "Blocks for the experiments that do not have them; taken whole, never mixed."
     schema["properties"]["defaults"] = {"$ref": "#/$defs/Experiment", "description": defaults}
     together = [name for name, field in Shape.model_fields.items() if field.is_required()]

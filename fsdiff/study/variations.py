@@ -26,6 +26,12 @@ def _apart(vary: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, di
         ((name,), "rankings have a column of this name; call it otherwise")
         for name in vary.keys() & {FAMILY, GRID, METRIC, MULTIPLE}
     )
+    refuse(
+        ((name, choice, "title"), "expected text, which becomes part of other titles")
+        for name, choices in vary.items()
+        for choice, block in choices.items()
+        if not isinstance(block.get("title"), str | None)
+    )
     if (count := math.prod(map(len, vary.values()))) > MOST:
         raise ValueError(f"{count} experiments; give fewer choices, {MOST} combine at most")
     chosen: dict[str, str] = {}
@@ -48,14 +54,16 @@ class Varied(Block):
     It has the other blocks of the entry beside those that are chosen; its name is that of the entry
     followed by those of the choices, and so is its title.
     """
+    title: str | None = None
+    """What the titles of all of them begin with; the name of the entry if absent."""
 
     def experiments(self, name: str, entry: Mapping[str, Any]) -> "Iterator[Variation]":
         """An experiment for each combination."""
         base = {key: value for key, value in entry.items() if key != "vary"}
-        family = str(base.get("title", name))
+        family = self.title or name
         for choice in product(*(choices.items() for choices in self.vary.values())):
             suffixes, blocks = zip(*choice, strict=True)
-            titles = [str(block.get("title", suffix)) for suffix, block in choice]
+            titles = [block.get("title") or suffix for suffix, block in choice]
             chosen = {key: value for block in blocks for key, value in block.items()}
             yield Variation(
                 name="_".join((name, *suffixes)),

@@ -176,6 +176,21 @@ def test_an_error_text_runs_nothing_again(inferred: Checkout) -> None:
         assert inferred.planned("--", *ENDS) == {}
 
 
+def test_pages_show_figures_that_are_drawn(inferred: Checkout) -> None:
+    def page(study: dict[str, Any]) -> None:
+        paths = ["waves/spectra-16.svg", "waves/spectra-32.svg", "../summary.svg"]
+        figures = [{"path": path} for path in paths]
+        study["page"] = {"title": "A page", "text": "", "figures": figures}
+
+    with inferred.configured(page):
+        code, output = inferred.attempt("--dry-run")
+    assert code
+    assert 'page.figures[1].path = "waves/spectra-32.svg": the study draws no such fig' in output
+    assert "(did you mean 'waves/spectra-16.svg'?)" in output
+    assert 'page.figures[2].path = "../summary.svg": ' in output
+    assert "page.figures[0]" not in output
+
+
 def test_what_cannot_be_is_refused_before_any_job(inferred: Checkout) -> None:
     def wrong(study: dict[str, Any]) -> None:
         study["observations"]["sensors"]["operator"] = {"kind": "points", "points": [[1.5]]}

@@ -1,5 +1,6 @@
 """Figures of the report, and what is drawn in each."""
 
+from fsdiff.blocks.explain import shown, suggest
 from fsdiff.reports.labels import labels
 
 
@@ -154,6 +155,32 @@ def figures():
             found += [f"{folder}/{name}.svg" for name in PROGRESS]
     found += [f"results/figures/searches/{name}.svg" for name in STUDY.searches]
     return [*found, "results/figures/summary.html"] if STUDY.experiments else found
+
+
+def check_figures():
+    """Refuse a page that shows figures which the study does not draw."""
+    top = "results/figures/"
+    found = (path for paths in ends().values() for path in paths)
+    drawn = [path.removeprefix(top) for path in found if path.startswith(top)]
+    problems = [
+        f"page.figures[{i}].path = {shown(path)}: the study draws no such figure; known: "
+        f"{suggest(beside(path, drawn), path)}"
+        for i, path in enumerate(figures_of_page())
+        if path not in drawn
+    ]
+    if problems:
+        raise WorkflowError("\n".join(problems))
+
+
+def figures_of_page():
+    """The figures of the report that the page of the study shows, if there is one."""
+    return [figure.path for figure in STUDY.page.figures] if STUDY.page else []
+
+
+def beside(path, drawn):
+    """The figures that are drawn in the folder of one, or all where there are none."""
+    folder = os.path.dirname(path)
+    return [item for item in drawn if os.path.dirname(item) == folder] or drawn
 
 
 # Exact experiments.

@@ -320,7 +320,7 @@ if STUDY.page:
             posteriors=["results/posteriors.md"] if STUDY.page.posteriors else [],
             judged=["results/posteriors.csv"] if STUDY.page.targets else [],
             analyses=results_of_analyses(STUDY.page.findings),
-            figures=[f"results/figures/{figure.path}" for figure in STUDY.page.figures],
+            figures=[f"results/figures/{path}" for path in figures_of_page()],
         output:
             page=report(
                 "results/page.md",

@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fsdiff.reports.combinations import FAMILY, GRID, METRIC, MULTIPLE, varied
+from fsdiff.reports.labels import NO_NUMBERS
+from fsdiff.reports.plotting.panels import remark
 from fsdiff.reports.plotting.style import SMALL, styled, wrapped
 from fsdiff.reports.summary import Known, column_title
 
@@ -26,6 +28,8 @@ def heat_maps(found: pd.DataFrame, *, known: Known = None) -> Figure:
     choices of what is varied first, columns all others at each resolution; white is the floor or
     below. ``known`` is what metrics call their results.
     """
+    if found.empty:
+        return remark(NO_NUMBERS)
     metrics, families = found[METRIC].unique(), found[FAMILY].unique()
     down, across = len(metrics), len(families)
     figure = Figure(figsize=(max(4.4 * across, 6), 3.0 * down), layout="constrained")
@@ -42,7 +46,9 @@ def _heat_map(axes: Axes, found: pd.DataFrame) -> None:
     first, *others = varied(found)
     wide = found.pivot_table(MULTIPLE, first, [*others, GRID], sort=False, dropna=False)
     values = wide.to_numpy()
-    axes.imshow(np.log(values), cmap="magma_r", vmin=0, vmax=np.log(MOST), aspect="auto")
+    axes.imshow(
+        np.log(np.maximum(values, 1)), cmap="magma_r", vmin=0, vmax=np.log(MOST), aspect="auto"
+    )
     for (i, j), value in np.ndenumerate(values):
         colour = "white" if value > DARK else "black"
         text = "–" if np.isnan(value) else f"{value:.3g}"

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fsdiff.reports.labels import NO_NUMBERS
 from fsdiff.reports.moments import by_moment
-from fsdiff.reports.plotting.panels import common_legend
+from fsdiff.reports.plotting.panels import common_legend, remark
 from fsdiff.reports.plotting.references import reference_lines
 from fsdiff.reports.plotting.style import (
     WIDTH,
@@ -42,16 +44,28 @@ def quality_by_time(
     summary = summary[summary["resolution"].isin(found["resolution"].unique())]
     named = {column.name: column for column in columns(summary, known)}
     shown = [named[name] for name in metrics if name in named and named[name].compares]
+    if not shown:
+        return remark(NO_NUMBERS)
     figure = Figure(figsize=(min(WIDTH, 1.0 + 3.0 * len(shown)), 3.8), layout="constrained")
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for axes, column in zip(panels, shown, strict=True):
-        for name, title in called.items():
-            rows = found[found["experiment"] == name]
-            _curve(axes, rows, column, title, styles[name])
+        points = [
+            point
+            for name, title in called.items()
+            for point in _curve(
+                axes, found[found["experiment"] == name], column, title, styles[name]
+            )
+        ]
         for line in reference_lines(summary, column, found):
             axes.axhline(line.level, label=line.label, **line.style)
-        axes.set(xscale="log", yscale="log", xlabel=f"time to {samples} samples [s]")
+        axes.set(xlabel=f"time to {samples} samples [s]")
         axes.set_title(wrapped(column.distance, 28))
+        if np.isnan(points).all():
+            # Without a point an axis of times has no limits that have logarithms.
+            axes.text(0.5, 0.5, "no numbers", transform=axes.transAxes, ha="center", va="center")
+            axes.set(xticks=[], yticks=[])
+            continue
+        axes.set(xscale="log", yscale="log")
         for axis in (axes.xaxis, axes.yaxis):
             plain_ticks(axis)
     common_legend(figure, panels, 4)
@@ -60,10 +74,13 @@ def quality_by_time(
 
 def _curve(
     axes: Axes, rows: pd.DataFrame, column: Column, title: str, style: dict[str, Any]
-) -> None:
+) -> list[float]:
+    """Draw the curve of an experiment, and return the ordinates of its points, NaN in gaps."""
     moments = [seeds for _, _, seeds in by_moment(rows)]
     time = [seeds["time"].mean() for seeds in moments]
     values = [column.deviation(seeds) for seeds in moments]
-    axes.plot(time, [mean_of_all(value) for value in values], label=title, **style)
+    means = [mean_of_all(value) for value in values]
+    axes.plot(time, means, label=title, **style)
     low, high = ([getattr(value, end)(skipna=False) for value in values] for end in ("min", "max"))
     axes.fill_between(time, low, high, color=style["color"], alpha=0.15, linewidth=0)
+    return means

@@ -223,7 +223,8 @@ def plain_ticks(axis: Axis, decades: float = 4.0) -> None:
     """
     axis.set_minor_formatter(NullFormatter())
     low, high = axis.get_view_interval()
-    if high / low > 10**decades:
+    nothing_drawn = low <= 0
+    if nothing_drawn or high / low > 10**decades:
         return
     plain = LogLocator(subs=(1.0, 2.0, 5.0))
     enough = sum(low <= value <= high for value in plain.tick_values(low, high)) > 1

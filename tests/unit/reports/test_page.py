@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from math import nan
 
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from fsdiff.reports.differences import Differences, differences
+from fsdiff.reports.labels import NO_NUMBERS
 from fsdiff.reports.moments import by_moment, judged
 from fsdiff.reports.page import Contents, Picture, Table, page
 from fsdiff.reports.plain_text import number
@@ -233,3 +236,21 @@ def test_comparisons_that_tell_nothing_are_refused(block, overlay, problem):
     with pytest.raises(ConfigurationError) as caught:
         load("tests/workflow/tiny.yaml", {"page": page_of_study, **overlay})
     assert problem in str(caught.value)
+
+
+def test_a_panel_without_a_point_says_so():
+    table = summary().assign(vendi=2.0, vendi_reference=3.0)
+    table.loc[table["row"] == "model", "one_point_w1"] = nan
+    found = judged(table, None, 32, 100)
+    figure = quality_by_time(found, table, ["one_point_w1", "vendi"], samples=100)
+    FigureCanvasAgg(figure).draw()
+    empty, drawn = figure.axes
+    assert [text.get_text() for text in empty.texts] == ["no numbers"]
+    assert not drawn.texts
+    assert drawn.get_xscale() == "log"
+
+
+def test_moments_of_results_that_all_came_to_nothing_have_a_remark():
+    table = summary().assign(one_point_w1=nan)
+    figure = quality_by_time(judged(table, None, 32, 100), table, ["one_point_w1"], samples=100)
+    assert [text.get_text() for text in figure.texts] == [NO_NUMBERS]

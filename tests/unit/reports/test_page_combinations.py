@@ -1,9 +1,11 @@
 """Rankings of experiments that are combinations of choices, and their figure."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from fsdiff.reports.combinations import Combinations, multiples, ranking
+from fsdiff.reports.labels import NO_NUMBERS
 from fsdiff.reports.plotting.combinations import heat_maps
 
 FLOORS = {("waves", 32): 0.1, ("waves", 64): 0.2, ("rocks", 32): 1.0, ("rocks", 64): 1.0}
@@ -93,3 +95,18 @@ def test_a_panel_for_each_data_set_has_a_cell_for_each_experiment_and_grid():
         assert cells[8:] == ["rough | noise", "white | noise"]
         (image,) = axes.images
         assert float(image.get_array()[0, 0]) == pytest.approx(1.3863, abs=1e-4)
+
+
+@pytest.mark.parametrize("gone", [np.nan, None])
+def test_results_that_all_came_to_nothing_are_told(gone):
+    """A table that is read again has no column of what was no number everywhere."""
+    table = summary().assign(one_point_w1=gone)
+    assert ranking(SETTINGS, table, variations()) == [NO_NUMBERS]
+    figure = heat_maps(multiples(SETTINGS, table, variations()))
+    assert [text.get_text() for text in figure.texts] == [NO_NUMBERS]
+
+
+def test_samples_without_any_distance_are_as_white_as_the_floor():
+    figure = heat_maps(multiples(SETTINGS, summary().replace({0.2: 0.0, 0.6: 0.0}), variations()))
+    (image,) = figure.axes[0].images
+    assert np.nanmin(image.get_array()) == 0

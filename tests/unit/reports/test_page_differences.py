@@ -55,6 +55,11 @@ def test_equal_experiments_differ_by_chance_and_equal_ratios_do_not():
     assert chance(pd.DataFrame([[1.0, 2.0], [8.0, 16.0]])) == 0.0
 
 
+@pytest.mark.parametrize("value", [0.0, np.inf])
+def test_nothing_is_known_of_chance_where_a_result_has_no_logarithm(value):
+    assert np.isnan(chance(pd.DataFrame([[value, 1.0, 3.0], [1.0, 2.0, 4.0]])))
+
+
 def summary() -> pd.DataFrame:
     """Two experiments of two seeds: their ends, and real data."""
     rows = [{"row": "real", "dataset": "d", "resolution": 32, "one_point_w1": 0.1}]
@@ -103,6 +108,21 @@ def test_where_samples_were_judged_in_training_first_moments_stand_beside_the_la
     assert header.startswith("|  | first moments | last moments | real against real |")
     # Experiment a goes from 3 to 2.125: means of (2, 4) and of (0.25, 4). Of b there is the end.
     assert row.startswith("| one-point W₁ | 2.50 to 3.00 | 2.12 to 2.50 | 0.100 |")
+
+
+def test_nobody_is_nearest_by_the_seeds_that_have_a_number():
+    table = summary()
+    table.loc[(table["experiment"] == "a") & (table["seed"] == 1), "one_point_w1"] = np.nan
+    *_, row = differences(SETTINGS, table, None)
+    assert row == r"| one-point W₁ | 2.50 to 2.50 | 0.100 | – | b \| title |"
+
+
+def test_means_are_over_the_seeds_that_an_experiment_has():
+    table = summary()
+    *_, row = differences(
+        SETTINGS, table[~((table["experiment"] == "b") & (table["seed"] == 1))], None
+    )
+    assert row.startswith("| one-point W₁ | 0.625 to 1.00 | 0.100 | – | a")
 
 
 def test_other_data_sets_are_left_out():

@@ -420,6 +420,14 @@ WRONG = {
         ("parallel", {"launcher": "srun\0torchrun"}),
         'parallel.launcher = "srun\\u0000torchrun": no command: has the character U+0000 in it',
     ),
+    "true in place of a number of some": (
+        (f"{EXPERIMENT}/network/dimension", True),
+        "experiments.bessel.network.dimension = true: expected one of 1, 2, 3 or null",
+    ),
+    "a fraction in place of a number of some": (
+        (f"{EXPERIMENT}/network/dimension", 2.0),
+        "experiments.bessel.network.dimension = 2.0: expected one of 1, 2, 3 or null",
+    ),
     "what a part refuses": (
         (f"{PATTERNS}/source/channels", ["u", "u"]),
         "datasets.patterns.source.channels = ('u', 'u'): name each channel once",

@@ -78,6 +78,12 @@ def test_an_overlay_changes_or_removes_a_combination():
     assert list(study.variations) == list(study.experiments)
 
 
+def test_titles_that_are_null_are_names():
+    untitled = {"title": None, "vary": {"prior": {"white": {"title": None}}}}
+    study = loaded({"experiments": {"waves": untitled}})
+    assert study.experiments["waves_0_white"].title == "waves, noise, white"
+
+
 @pytest.mark.parametrize(
     ("overlay", "problem"),
     [
@@ -121,6 +127,14 @@ def test_an_overlay_changes_or_removes_a_combination():
                 "experiments": {"waves": {"vary": {"prior": {"white": {"title": "Bessel"}}}}},
             },
             "page.combinations[0]: 2 experiments are called 'Waves, noise, Bessel': give entries",
+        ),
+        (
+            {"experiments": {"waves": {"title": ["Waves"]}}},
+            'experiments.waves.title = ["Waves"]: expected text',
+        ),
+        (
+            {"experiments": {"waves": {"vary": {"prior": {"white": {"title": 1.5}}}}}},
+            "experiments.waves.vary.prior.white.title = 1.5: expected text",
         ),
         (
             {"page": {**RANKED, "combinations": [{"columns": ["vendi"], "resolutions": [16]}]}},
