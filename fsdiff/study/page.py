@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from fsdiff.blocks.explain import Problem, refuse, suggest
 from fsdiff.blocks.types import Block, BlockOf, Flag, PartBlock
+from fsdiff.characters import Line
 from fsdiff.reports.combinations import Combinations
 from fsdiff.reports.differences import Differences
 from fsdiff.reports.findings import Findings
@@ -25,7 +26,7 @@ SELECTIONS = ("differences", "sooner", "tables")
 class Page(Block):
     """A page about the study, ``results/page.md``: what is asked, and what was found."""
 
-    title: Annotated[str, Field(min_length=1)]
+    title: Annotated[Line, Field(min_length=1)]
     text: str
     """What stands before the tables, in Markdown."""
     claims: Flag = False

@@ -43,8 +43,9 @@ def load(*sources: str | Path | Mapping[str, Any], called: str | None = None) ->
     """Read and check configuration files, or mappings that were read from some.
 
     Several are merged as Snakemake merges them: blocks entry by entry, the last one wins; null in
-    place of a data set, experiment, search or claim takes it away. An experiment that says what to
-    ``vary`` is one for each combination; an entry with the name of one of these is merged into it.
+    place of a data set, experiment, metric, search, analysis or claim takes it away. An experiment
+    that says what to ``vary`` is one for each combination; an entry with the name of one of these
+    is merged into it.
     Experiments take the blocks that they do not have from the top-level block ``defaults``.
     Raises ConfigurationError with all problems, one line each: path = value: what is wrong, what
     is allowed, and what all of it is ``called``, by default the names of files.
@@ -102,8 +103,12 @@ NAMED = (
     "posteriors",
     "searches",
     "claims",
+    "analyses",
 )
 """Blocks of entries of which a configuration may take away those of another."""
+
+MEASURES = ("metrics", "posterior_metrics")
+"""Such blocks below ``evaluation``."""
 
 
 def _with_variations(raw: Any, source: str) -> tuple[Any, list[Variation]]:
@@ -135,12 +140,21 @@ def _without_removed(raw: Any) -> Any:
     """The document without the entries that are null, which stand for none of that name."""
     if not isinstance(raw, Mapping):
         return raw
+    kept = _with_entries(raw, NAMED)
+    evaluation = raw.get("evaluation")
+    if isinstance(evaluation, Mapping):
+        kept["evaluation"] = _with_entries(evaluation, MEASURES)
+    return kept
+
+
+def _with_entries(block: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """A block in which those of these keys have no entries that are null."""
     kept = {
-        key: {name: block for name, block in raw[key].items() if block is not None}
-        for key in NAMED
-        if isinstance(raw.get(key), Mapping)
+        key: {name: entry for name, entry in block[key].items() if entry is not None}
+        for key in keys
+        if isinstance(block.get(key), Mapping)
     }
-    return {**raw, **kept}
+    return {**block, **kept}
 
 
 def _check(raw: Any, source: str, variations: Sequence[Variation] = ()) -> Configuration:

@@ -8,8 +8,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsdiff.reports.labels import FLOOR, REFERENCES, TARGET, labels
-from fsdiff.reports.plotting.panels import common_legend
+from fsdiff.reports.labels import FLOOR, NO_NUMBERS, REFERENCES, TARGET, labels
+from fsdiff.reports.plotting.panels import common_legend, remark
 from fsdiff.reports.plotting.references import FADING, reference_lines
 from fsdiff.reports.plotting.style import (
     DATA,
@@ -59,7 +59,7 @@ def metric_by_resolution(
     structural = [column for column in metrics if column.family == STRUCTURE]
     shown = [item for item in found if item.name in names] if names else structural or metrics
     if not shown:
-        raise ValueError("the summary has none of the metrics to draw")
+        return remark(NO_NUMBERS)
     across = 2 if len(shown) == 4 else min(len(shown), 3)
     down = -(-len(shown) // across)
     figure = Figure(

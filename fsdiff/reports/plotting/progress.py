@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fsdiff.reports.plotting.panels import common_legend
+from fsdiff.reports.labels import NO_NUMBERS
+from fsdiff.reports.plotting.panels import common_legend, remark
 from fsdiff.reports.plotting.references import reference_lines
 from fsdiff.reports.plotting.style import (
     WIDTH,
@@ -46,14 +47,13 @@ def metric_by_epoch(
     ``trajectories`` and ``summary`` are the rows of one data set in the tables of these names.
     Curves are means over seeds, in bands from the least to the greatest, for as long as all seeds
     were trained, with gaps where one has no number; lines across are what real data and a Gaussian
-    surrogate score. ``known`` is what metrics call their results. Raises ValueError where there is
-    no metric to draw.
+    surrogate score. ``known`` is what metrics call their results.
     """
     table, ends = as_table(trajectories), as_table(summary)
     found = columns(table.drop(columns=[*AXES]), known)
     shown = [item for item in found if item.compares and item.ranked]
     if not shown:
-        raise ValueError("the table of trajectories has none of the metrics to draw")
+        return remark(NO_NUMBERS)
     resolutions = sorted(table["resolution"].unique())
     cells = list(itertools.product(shown, resolutions))
     across = len(resolutions) * min(len(shown), max(1, ACROSS // len(resolutions)))

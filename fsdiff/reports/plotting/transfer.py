@@ -11,6 +11,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from fsdiff.reports.labels import NO_NUMBERS
+from fsdiff.reports.plotting.panels import remark
 from fsdiff.reports.plotting.style import SMALL, WIDTH, ink, styled, wrapped
 from fsdiff.reports.summary import (
     Column,
@@ -42,13 +44,12 @@ def trained_by_sampled(
     wanted, mean and standard deviation over seeds, or nothing if one has no number; colours are in
     units of the floor, real data against as many real data at that resolution; numbers that should
     equal those of the data, such as the kurtosis, have no such unit and stay grey. Cells on the
-    grid that was trained on last are framed. ``known`` is what metrics call their results. Raises
-    ValueError where the summary has no metric that is ranked.
+    grid that was trained on last are framed. ``known`` is what metrics call their results.
     """
     table = as_table(rows)
     shown = [item for item in columns(table, known) if item.compares and item.ranked]
     if not shown:
-        raise ValueError("the summary has none of the metrics to draw")
+        return remark(NO_NUMBERS)
     experiments = sorted(models(table).items(), key=lambda item: item[1]["trained_at"].max())
     resolutions = sorted(int(n) for n in table.loc[table["row"] == "model", "resolution"].unique())
     panel = CELL[0] * len(resolutions) + 0.3

@@ -9,8 +9,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from fsdiff import parts
 from fsdiff.metrics.posterior.calibration import RankedProbabilityScore
 from fsdiff.metrics.posterior.moments import PosteriorMoments, TruthError
+from fsdiff.reports.labels import NO_NUMBERS
 from fsdiff.reports.plotting.posteriors.calibration import Calibrated, calibration
 from fsdiff.reports.plotting.posteriors.errors import errors_by_resolution
 from fsdiff.reports.plotting.posteriors.fields import posterior_fields
@@ -440,5 +442,17 @@ def test_without_a_reference_errors_are_those_against_the_truth():
     assert titles == ["error of the mean against the\ntruth, relative", "CRPS"]
     bare = [{key: row[key] for key in ("observation", "row", "resolution", "posterior")}
             for row in table]  # fmt: skip
-    with pytest.raises(ValueError, match="none of mean_error, crps to draw"):
-        errors_by_resolution(bare, known=KNOWN)
+    assert [text.get_text() for text in errors_by_resolution(bare, known=KNOWN).texts] == [
+        NO_NUMBERS
+    ]
+
+
+@pytest.mark.parametrize("kind", parts.kinds("posterior_metrics"))
+def test_a_study_may_measure_one_thing_alone(kind):
+    """Posteriors are drawn by then: whatever is measured of them has a figure."""
+    metric = parts.build("posterior_metrics", {"kind": kind})
+    table = [
+        {key: value for key, value in row.items() if key != "posterior_mean"}
+        for row in rows(**dict.fromkeys(metric.results, -0.5))
+    ]
+    assert errors_by_resolution(table, known=list(metric.words)).axes

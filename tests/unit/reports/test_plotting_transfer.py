@@ -1,10 +1,14 @@
 """The matrix of grids trained on and sampled on has each result in its cell."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
+from fsdiff.reports.labels import NO_NUMBERS
+from fsdiff.reports.plotting.comparison import metric_by_resolution
+from fsdiff.reports.plotting.progress import metric_by_epoch
 from fsdiff.reports.plotting.transfer import trained_by_sampled
 
 FLOOR = 0.1
@@ -96,6 +100,12 @@ def test_a_cell_is_empty_if_a_seed_has_no_number():
     assert set(said) == {(0, 1), (2, 1), (0, 2), (1, 2), (2, 2)}
 
 
-def test_a_summary_without_metrics_is_refused():
-    with pytest.raises(ValueError, match="none of the metrics"):
-        trained_by_sampled([{"row": "model", "resolution": 8, "title": "a", "trained_at": 8}])
+def test_without_metrics_the_figures_of_a_study_say_so():
+    """Models are trained by then, and what else is known of them is shown."""
+    rows = pd.DataFrame([{"row": "model", "resolution": 8, "title": "a", "trained_at": 8}])
+    figures = (
+        trained_by_sampled(rows),
+        metric_by_resolution(rows),
+        metric_by_epoch(rows.assign(epoch=1, seconds=2.0), rows),
+    )
+    assert [figure.texts[0].get_text() for figure in figures] == [NO_NUMBERS] * 3

@@ -420,6 +420,14 @@ WRONG = {
         ("parallel", {"launcher": "srun\0torchrun"}),
         'parallel.launcher = "srun\\u0000torchrun": no command: has the character U+0000 in it',
     ),
+    "a number in place of true": (
+        ("page", {"title": "T", "text": "", "claims": 0}),
+        "page.claims = 0: expected true or false",
+    ),
+    "a heading of a page with hidden characters": (
+        ("page", {"title": "A\x1b[2J", "text": ""}),
+        'page.title = "A\\u001b[2J": has the character U+001B in it',
+    ),
     "true in place of a number of some": (
         (f"{EXPERIMENT}/network/dimension", True),
         "experiments.bessel.network.dimension = true: expected one of 1, 2, 3 or null",
@@ -644,6 +652,16 @@ def test_files_that_are_named_together_are_merged(tmp_path, capsys):
     told = capsys.readouterr().err
     assert f"1 problem in {base} with {change}" in told
     assert "datasets.patterns.seed = -7" in told
+
+
+def test_null_takes_metrics_and_analyses_of_another_file_away():
+    analysis = {"kind": "forward_truncation", "covariance": {"kind": "bessel"}}
+    first = study(("analyses", {"kept": analysis, "removed": analysis}))
+    first["evaluation"]["metrics"]["removed"] = {"kind": "one_point"}
+    removed = {"removed": None}
+    loaded = load(first, {"evaluation": {"metrics": removed}, "analyses": removed})
+    assert list(loaded.evaluation.metrics) == ["sliced"]
+    assert list(loaded.analyses) == ["kept"]
 
 
 def test_the_schema_in_the_repository_is_current():

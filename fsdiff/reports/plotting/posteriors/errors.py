@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fsdiff.metrics.words import Words
-from fsdiff.reports.plotting.panels import common_legend
+from fsdiff.reports.labels import NO_NUMBERS
+from fsdiff.reports.plotting.panels import common_legend, remark
 from fsdiff.reports.plotting.style import (
     DATA,
     SURROGATE,
@@ -34,6 +35,9 @@ SHOWN = (MEAN, DEVIATION, SCORE)
 WITHOUT_REFERENCE = ("mean_error", SCORE)
 """Those that are drawn where no reference has converged."""
 
+MOST = 3
+"""How many others are drawn, the first ones, where a study measures none of these."""
+
 STYLES: dict[str, dict[str, Any]] = {
     "prior": {**SURROGATE, "linestyle": ":"},
     "kriging": SURROGATE,
@@ -50,15 +54,13 @@ def errors_by_resolution(rows: pd.DataFrame, *, known: list[Words]) -> Figure:
     """A panel for each error: that of each posterior by resolution, and those of baselines.
 
     ``rows`` are those of one observation in the table of posteriors. Bars are standard deviations
-    over seeds. Without a reference, errors are those against the truth. ``known`` is what measures
-    call their results. Raises ValueError where there is none of them.
+    over seeds. Without a reference, errors are those against the truth; a study that measures none
+    of these has what it measures. ``known`` is what measures call their results.
     """
     table = as_table(rows)
-    found = {column.name: column for column in columns(table, known)}
-    names = SHOWN if MEAN in found else WITHOUT_REFERENCE
-    shown = [found[name] for name in names if name in found]
+    shown = _shown(table, known)
     if not shown:
-        raise ValueError(f"the table of posteriors has none of {', '.join(names)} to draw")
+        return remark(NO_NUMBERS)
     width = min(WIDTH, 0.8 + 3.0 * len(shown))
     figure = Figure(figsize=(width, 3.9), layout="constrained")
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
@@ -66,6 +68,14 @@ def errors_by_resolution(rows: pd.DataFrame, *, known: list[Words]) -> Figure:
         _panel(axes, table, column)
     common_legend(figure, panels, 4)
     return figure
+
+
+def _shown(table: pd.DataFrame, known: list[Words]) -> list[Column]:
+    """The results that there is a panel for."""
+    found = {column.name: column for column in columns(table, known)}
+    names = SHOWN if MEAN in found else WITHOUT_REFERENCE
+    others = [column for column in found.values() if column.compares][:MOST]
+    return [found[name] for name in names if name in found] or others
 
 
 def _panel(axes: Axes, table: pd.DataFrame, column: Column) -> None:
@@ -83,9 +93,11 @@ def _panel(axes: Axes, table: pd.DataFrame, column: Column) -> None:
         axes.errorbar(
             means.index, means, spread[means.index], label=called[name], capsize=2, **style
         )
-    axes.set(xscale="log", yscale="log", xlabel="resolution")
+    positive = (table[column.name].dropna() > 0).all()
+    axes.set(xscale="log", yscale="log" if positive else "linear", xlabel="resolution")
     axes.set_xticks(resolutions, [str(int(n)) for n in resolutions])
     axes.minorticks_off()
     axes.set_xlim(resolutions[0] / 1.25, resolutions[-1] * 1.25)
     axes.set_title(wrapped(column.title, 30))
-    plain_ticks(axes.yaxis)
+    if positive:
+        plain_ticks(axes.yaxis)
