@@ -64,8 +64,8 @@ of deviation 0.3, with the exact denoiser and noise N(0, (−Δ + 8)^−1.1): ev
 and the law of samples is followed as a mean and a covariance. DPM-Solver++(2M) with few steps and
 with more. W₂ is over √E‖X‖² of the posterior, errors of the mean over its deviation √tr P, those of
 deviations at the nodes over these; all in per cent. Of `wiener` and `moment` is left that samples
-start without the data; `dps` is not stable with 32 steps. `smc` is left out, whose weights are not
-affine."""
+start without the data; `dps` is not stable with 32 steps, unless these are implicit. `smc` is left
+out, whose weights are not affine."""
 
 COST = """\
 The quickstart's network, sensors at random places with noise, 20 steps of DPM-Solver++(2M). The
@@ -81,7 +81,8 @@ AFFINE: dict[str, Guidance] = {
     "replacement": Replacement(),
     "replacement, nearest: field": Replacement(nearest="field"),
     "dps": PosteriorSampling(),
-    "fundps_published, scale: 20": PublishedFunDPS(scale=20.0),
+    "dps, steps: implicit": PosteriorSampling(steps="implicit"),
+    "fundps_published, scale: 5": PublishedFunDPS(scale=5.0),
 }
 
 

@@ -237,6 +237,13 @@ class Stepper(Sampler):
     def update(self, step: Step) -> Update:
         """What the step does; coefficients are computed here, once for all samples."""
 
+    def renewed(self, step: Step) -> Tensor:
+        """κ, where a step takes κ m_s x̂_0(x) into x_s: 1 − e^{−h} by mode, float64.
+
+        It is 1 − e^{−2h} where noise is added as the reverse SDE does.
+        """
+        return -torch.expm1(-step.length)
+
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
         """All steps on the grid of the samples."""
         times = self.times(run.law.process).tolist()

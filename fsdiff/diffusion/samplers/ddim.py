@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from fsdiff.diffusion.samplers.base import Method, State, Step, Update
 
@@ -23,7 +24,7 @@ class DDIM(Method):
     def update(self, step: Step) -> Update:
         """With e^{−h} = m_t r_s/(m_s r_t), σ² = eta² r_s² (1 − e^{−2h})."""
         now, then = step.now, step.then
-        fresh = -(self.eta**2) * torch.expm1(-2 * step.length)
+        fresh = self._fresh(step)
         kept = then.noise_scale * step.rounded((1 - fresh).clamp_min(0).sqrt())
         spread = then.noise_scale * step.rounded(fresh.clamp_min(0).sqrt())
 
@@ -35,3 +36,11 @@ class DDIM(Method):
                 state.fields = state.fields + then.apply(spread, step.noise(state))
 
         return update
+
+    def renewed(self, step: Step) -> Tensor:
+        """1 − e^{−h} √(1 − σ²/r_s²)."""
+        return 1 - (-step.length).exp() * (1 - self._fresh(step)).clamp_min(0).sqrt()
+
+    def _fresh(self, step: Step) -> Tensor:
+        """σ²/r_s², the share of the noise that is new."""
+        return -(self.eta**2) * torch.expm1(-2 * step.length)

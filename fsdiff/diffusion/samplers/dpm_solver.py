@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from fsdiff.diffusion.samplers.base import Method, State, Step, Update
 
@@ -23,7 +24,7 @@ class DPMSolver(Method):
     def update(self, step: Step) -> Update:
         """D = x̂_0(t) + (h/2h_last)(x̂_0(t) − x̂_0(t_last)), the first step without the second."""
         now, then, h = step.now, step.then, step.length
-        forgotten = step.rounded(-torch.expm1(-2 * h if self.stochastic else -h))
+        forgotten = step.rounded(self.renewed(step))
         kept = then.noise_scale / now.noise_scale
         if self.stochastic:
             kept = kept * step.rounded((-h).exp())
@@ -43,3 +44,7 @@ class DPMSolver(Method):
                 state.fields = state.fields + then.apply(spread, step.noise(state))
 
         return update
+
+    def renewed(self, step: Step) -> Tensor:
+        """1 − e^{−h}, or 1 − e^{−2h} if stochastic."""
+        return -torch.expm1(-2 * step.length if self.stochastic else -step.length)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+from torch import Tensor
+
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.samplers.base import Method, State, Step, Update
 from fsdiff.diffusion.samplers.times import Spacing, Steps, on_every_frequency
@@ -37,6 +40,10 @@ class EulerMaruyama(Method):
             state.fields = moved + now.apply(spread, step.noise(state))
 
         return update
+
+    def renewed(self, step: Step) -> Tensor:
+        """1 − e^{−2h}, but for the error of the step."""
+        return -torch.expm1(-2 * step.length)
 
     def check_grid(self, process: GaussianPath, basis: Basis, n: int) -> None:
         """Refuse steps so long that modes made of noise would grow: h (f + g²/r²) > 2."""

@@ -43,6 +43,10 @@ class PredictorCorrector(Stepper):
 
         return update
 
+    def renewed(self, step: Step) -> Tensor:
+        """That of the predictor."""
+        return self.sampler.renewed(step)
+
     def check(self, process: GaussianPath) -> None:
         """As the predictor."""
         self.sampler.check(process)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from fsdiff.diffusion.samplers.base import Method, State, Step, Update
 
@@ -42,3 +43,7 @@ class Renoising(Method):
             state.fields = kept + then.apply(spread, step.noise(state))
 
         return update
+
+    def renewed(self, step: Step) -> Tensor:
+        """One: nothing is kept of the state."""
+        return torch.ones_like(step.length)

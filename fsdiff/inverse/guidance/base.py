@@ -223,6 +223,10 @@ class GuidedDenoiser:
         """The same with other data of the same observation."""
         return GuidedDenoiser(self.guidance, self.denoiser, self.problem, data)
 
+    def led_by(self, guidance: DenoiserGuidance) -> "GuidedDenoiser":
+        """The same by another guidance."""
+        return GuidedDenoiser(guidance, self.denoiser, self.problem, self.data)
+
     def __call__(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Estimate:
         """Estimates given fields x (batch, channel, *grid) at times t (batch,) or (1,)."""
         return self.estimate(x, self.law.marginal(t, self.law.basis.resolution(x)), condition)

@@ -110,8 +110,9 @@ class Problem:
         n = basis.resolution(u)
         observed = self.map(n)
         if self.size <= MOST_DATA:
-            matrix = Rows.of(observed, u, basis).gram(symbol, self._complex)
-            return Dense(torch.diag(noise) + matrix)
+            known = observed.affine and self.is_dense(n)
+            rows = self._rows(n, u.device) if known else Rows.of(observed, u, basis)
+            return Dense(torch.diag(noise) + rows.gram(symbol, self._complex))
 
         def apply(data: Tensor) -> Tensor:
             spread = symbols.multiply(basis, observed.vjp(u, data), symbol)
@@ -137,7 +138,7 @@ class Problem:
             return own
         if self.is_dense(n):
             return own + data @ self._hidden(n, data.device)
-        fields = observed.vjp(self._zero(n, data, len(data)), data)
+        fields = observed.vjp(self.zero(n, data, len(data)), data)
         known = self._data_covariance(n, data.device)
         coarse = observed.jvp(fields, symbols.multiply(self.law.basis, fields, known))
         return own + self._all_modes(data) - coarse
@@ -155,7 +156,7 @@ class Problem:
         beyond = noise and self._beyond(n)
 
         def apply(data: Tensor) -> Tensor:
-            fields = observed.vjp(self._zero(n, data, len(data)), data)
+            fields = observed.vjp(self.zero(n, data, len(data)), data)
             inner = symbol - known if beyond else symbol
             spread = symbols.multiply(basis, fields, inner)
             result = variances * data + observed.jvp(fields, spread)
@@ -193,7 +194,21 @@ class Problem:
             return white * self.noise(white).sqrt()
         return white @ _root(self.noise_covariance(n, white.device)).T
 
-    def _zero(self, n: int, like: Tensor, count: int = 1) -> Tensor:
+    def white(self, device: torch.device) -> Tensor:
+        """Some data (1, size) in units of their noise, always the same ones; float64."""
+        return torch.from_numpy(normals(0, [0], (self.size,), Stream.UNITS)).to(device)
+
+    def whitened(self, symbol: Tensor, white: Tensor, n: int) -> Tensor:
+        """Γ^(−½) H V H* Γ^(−½) applied to data (batch, size) in units of their noise.
+
+        H is the derivative at the field zero.
+        """
+        deviation, zero = self.noise(white).sqrt(), self.zero(n, white, len(white))
+        fields = self.map(n).vjp(zero, white / deviation)
+        spread = symbols.multiply(self.law.basis, fields, symbol)
+        return self.map(n).jvp(zero, spread).double() / deviation
+
+    def zero(self, n: int, like: Tensor, count: int = 1) -> Tensor:
         """Fields that are zero, where affine maps have the derivative that they have everywhere."""
         shape = (count, self.law.channels, *self.law.basis.grid(n))
         return torch.zeros(shape, dtype=like.dtype, device=like.device)
@@ -218,7 +233,7 @@ class Problem:
 
     def _make_rows(self, n: int, device: torch.device) -> Rows:
         like = torch.zeros((), dtype=torch.float64, device=device)
-        return Rows.of(self.map(n), self._zero(n, like), self.law.basis)
+        return Rows.of(self.map(n), self.zero(n, like), self.law.basis)
 
     def _make_units(self, n: int, device: torch.device) -> Tensor:
         """Root mean squares over some fields of the law's spectrum; one where there is nothing."""
@@ -226,7 +241,7 @@ class Problem:
         numbers = normals(0, range(PROBES), (law.channels, basis.size(n)), Stream.UNITS)
         white = basis.white_noise(numbers, n) * law.data.spectrum(n).cpu().sqrt()
         fields = basis.inverse(white, n).to(device)
-        said = self.map(n).jvp(self._zero(n, fields, PROBES), fields).double()
+        said = self.map(n).jvp(self.zero(n, fields, PROBES), fields).double()
         variance = said.square().mean(0) + self.noise(said)
         return torch.where(variance > 0, variance.clamp_min(1e-300).sqrt(), 1.0)
 
@@ -249,7 +264,7 @@ class Problem:
         """H C H* of all modes of the finest level."""
         assert self.finest is not None
         observed = self.map(self.finest)
-        fields = observed.vjp(self._zero(self.finest, data, len(data)), data)
+        fields = observed.vjp(self.zero(self.finest, data, len(data)), data)
         known = self._data_covariance(self.finest, data.device)
         return observed.jvp(fields, symbols.multiply(self.law.basis, fields, known))
 

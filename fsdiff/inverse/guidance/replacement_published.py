@@ -10,9 +10,9 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from fsdiff.diffusion.denoiser import DenoiserLike
-from fsdiff.diffusion.processes.path import GaussianPath
-from fsdiff.diffusion.samplers.base import Run, Sampler, State, Step, Stepper, Update
+from fsdiff.diffusion.samplers.base import Run, Sampler, State, Step, Update
 from fsdiff.inverse.guidance.base import ConditionalSampler, Guidance
+from fsdiff.inverse.guidance.led import Led
 from fsdiff.inverse.guidance.problem import Gain, Problem, unit_spectrum
 from fsdiff.inverse.observations.averages import Averages
 from fsdiff.inverse.observations.base import Observation
@@ -140,16 +140,10 @@ class LowModes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Replacing(Stepper):
+class _Replacing(Led):
     """Steps of ``sampler``, after each of which what is known takes the place of what is there."""
 
-    sampler: Stepper
     known: Known
-    kind: Literal["replacement_published"] = "replacement_published"
-
-    def times(self, process: GaussianPath) -> Tensor:
-        """Those of the sampler."""
-        return self.sampler.times(process)
 
     def update(self, step: Step) -> Update:
         """A step, and what is known at its end."""

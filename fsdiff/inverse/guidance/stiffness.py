@@ -1,0 +1,173 @@
+"""Guidance whose strength does not depend on the step: steps that are too long for it, and a cure.
+
+A step takes κ m_s x̂_0ʸ(x) into x_s. With x̂_0ʸ = x̂_0 + ζ V H*Γ⁻¹(y − H x̂_0) the data have a share
+
+    Z = ζ H B H* Γ⁻¹,   B = κ m_s J V,
+
+in what is wrong with the estimate's data: explicit steps take y − H x̂_0 to (1 − Z)(y − H x̂_0), but
+for what the network does by itself, and an eigenvalue above 2 makes it grow. J and V are those of
+Gaussian data, J = m V/(r²λ).
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from threading import Lock
+from typing import Literal
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from fsdiff.diffusion.marginal import Marginal
+from fsdiff.diffusion.samplers.base import Run, State, Step, Stepper, Update
+from fsdiff.inverse.guidance import symbols
+from fsdiff.inverse.guidance.base import DenoiserGuidance, GuidedDenoiser, Question
+from fsdiff.inverse.guidance.covariance import estimate_and_covariance
+from fsdiff.inverse.guidance.led import Led
+from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
+from fsdiff.inverse.guidance.systems import System
+
+logger = logging.getLogger(__name__)
+
+STABLE = 2.0
+"""The largest eigenvalue of Z with which what is wrong does not grow."""
+
+
+def taken(problem: Problem, now: Marginal, weight: Tensor, n: int) -> Tensor:
+    """B, (channel, *coefficients) or joint for all channels, float64, for κ m_s = ``weight``."""
+    time = now.time.flatten().double()
+    exact = problem.law.marginal(time, n)
+    covariance = problem.symbol(wiener_covariance, time, n)
+    noise = exact.noise_scale.square() * exact.noise_spectrum
+    inverse = torch.where(noise > 0, exact.mean_scale / noise.clamp_min(1e-300), 0.0)
+    middle = (weight.double() * inverse * torch.ones_like(exact.data_spectrum))[0]
+    if symbols.is_joint(covariance, problem.law.basis):
+        return torch.einsum(
+            "ab...,b...,bc...->ac...", covariance, middle.to(covariance.dtype), covariance
+        )
+    return covariance.square() * middle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implicit(Led):
+    """Steps of ``sampler`` with w = (Γ + Z Γ)⁻¹(y − H x̂_0), the gradient at their end.
+
+    So the estimate at the end comes from a step that takes all of x_s from it.
+    """
+
+    scale: float
+
+    def update(self, step: Step) -> Update:
+        """A step with a denoiser of its own."""
+        weight = step.then.mean_scale.double() * self.renewed(step)
+        return self.sampler.update(replace(step, run=self._run(step.run, step.now, weight, step.n)))
+
+    def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
+        """All steps, and the estimate at the end."""
+        last = run.marginal(float(self.times(run.law.process)[-1]), run.n)
+        return super().draw(self._run(run, last, torch.ones_like(last.log_ratio), run.n), groups)
+
+    def _run(self, run: Run, now: Marginal, weight: Tensor, n: int) -> Run:
+        guided = _guided(run)
+        symbol = self.scale * taken(guided.problem, now, weight, n)
+        own = _AtTheEnd(scale=self.scale, symbol=symbol, problem=guided.problem, n=n)
+        return replace(run, denoiser=guided.led_by(own))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _AtTheEnd(DenoiserGuidance):
+    """x̂_0 + ζ V H* (Γ + Z Γ)⁻¹(y − H x̂_0) for one step; ``symbol`` is ζ B."""
+
+    scale: float
+    symbol: Tensor
+    problem: Problem
+    n: int
+    kind: Literal["at_the_end"] = "at_the_end"
+
+    def conditioned(self, question: Question) -> Tensor:
+        """One gradient, and the solution of a system."""
+        estimate, covariance = estimate_and_covariance(question)
+        weights = self._weights(question, estimate).to(estimate)
+        return estimate + self.scale * covariance(question.map.vjp(estimate, weights))
+
+    def _weights(self, question: Question, estimate: Tensor) -> Tensor:
+        residual = question.residual(estimate)
+        if question.map.affine:
+            return self._system.solve(residual)
+        each = zip(estimate.double().split(1), residual.split(1), strict=True)
+        return torch.cat([self.problem.linearised(self.symbol, u).solve(d) for u, d in each])
+
+    @cached_property
+    def _system(self) -> System:
+        """Γ + Z Γ, the same for all fields where the observation is affine."""
+        return self.problem.linearised(self.symbol, self.problem.zero(self.n, self.symbol.real))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched(Led):
+    """Steps of ``sampler`` as they are; where they are too long, that is told once."""
+
+    scale: float
+
+    def update(self, step: Step) -> Update:
+        """As the sampler."""
+        return self.sampler.update(step)
+
+    def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
+        """As the sampler."""
+        problem = _guided(run).problem
+        with _LOCK:
+            told = _TOLD.setdefault(problem, set())
+            if (key := (self, run.n)) not in told:
+                told.add(key)
+                self._tell(lengths(problem, self.sampler, run, self.scale))
+        return self.sampler.draw(run, groups)
+
+    def _tell(self, found: Sequence[float]) -> None:
+        longest, beyond = max(found, default=0.0), sum(z > STABLE for z in found)
+        if beyond:
+            logger.warning(
+                "dps is stiff: %d of %d steps of %s overshoot what the data say, by a factor of up "
+                "to %.3g where 2 is stable, and draws may grow without bound: use steps: implicit, "
+                "at least %d steps, or more noise of the data",
+                *(beyond, len(found), self.sampler.kind, longest),
+                math.ceil((len(found) + 1) * longest / STABLE),
+            )
+
+
+def lengths(problem: Problem, sampler: Stepper, run: Run, scale: float) -> list[float]:
+    """The largest eigenvalue of Z in each step of a sampler, by power iteration.
+
+    Observations that are not linear are taken as they are at the field zero, the mean of the data.
+    """
+    found: list[float] = []
+    n, vector = run.n, problem.white(run.device)
+    marginals = [run.marginal(t, n) for t in sampler.times(run.law.process).tolist()]
+    for number, (now, then) in enumerate(pairwise(marginals)):
+        step = Step(run, number, n, None, now, then)
+        weight = then.mean_scale.double() * sampler.renewed(step)
+        symbol = scale * taken(problem, now, weight, n)
+        # From one step to the next directions hardly change.
+        for _ in range(FIRST if not found else NEXT):
+            vector = problem.whitened(symbol, vector / vector.norm().clamp_min(1e-300), n)
+        found.append(float(vector.norm()))
+    return found
+
+
+FIRST, NEXT = 16, 4
+"""Power iterations for the first step, and for the following ones."""
+
+
+_TOLD: WeakKeyDictionary[Problem, set[tuple[Led, int]]] = WeakKeyDictionary()
+"""What has been looked at: a problem has many cases, and they many batches."""
+
+_LOCK = Lock()
+
+
+def _guided(run: Run) -> GuidedDenoiser:
+    assert isinstance(run.denoiser, GuidedDenoiser)
+    return run.denoiser
