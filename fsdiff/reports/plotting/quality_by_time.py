@@ -21,6 +21,9 @@ from fsdiff.reports.plotting.style import (
 )
 from fsdiff.reports.summary import Column, Known, as_table, columns, mean_of_all, models
 
+ACROSS = 3
+"""The most panels side by side: with more, neither titles nor ticks have room."""
+
 
 @styled
 def quality_by_time(
@@ -46,8 +49,14 @@ def quality_by_time(
     shown = [named[name] for name in metrics if name in named and named[name].compares]
     if not shown:
         return remark(NO_NUMBERS)
-    figure = Figure(figsize=(min(WIDTH, 1.0 + 3.0 * len(shown)), 3.8), layout="constrained")
-    panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    across = min(ACROSS, len(shown))
+    down = -(-len(shown) // across)
+    size = min(WIDTH, 1.0 + 3.0 * across), 0.8 + 3.0 * down
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in panels[len(shown) :]:
+        axes.remove()
+    panels = panels[: len(shown)]
     for axes, column in zip(panels, shown, strict=True):
         points = [
             point
