@@ -40,16 +40,32 @@ class Point:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Solvers at several settings on one problem; ``errors`` says what errors are relative to."""
+    """Solvers at several settings on one problem; ``errors`` says what errors are relative to.
+
+    Errors below ``enough`` are of no use to anyone.
+    """
 
     system: str
     problem: str
     errors: str
     points: tuple[Point, ...]
+    enough: float = 0.0
 
     def of(self, role: Role) -> Point:
         """The first point that has a role."""
         return next(point for point in self.points if point.role == role)
+
+    @property
+    def published(self) -> Point | None:
+        """What data were published with, if it takes part."""
+        return next((point for point in self.points if point.role == "peer"), None)
+
+    @property
+    def strongest(self) -> Point | None:
+        """The fastest setting of another solver that errs no more than this project's default."""
+        most = max(self.of("default").error, self.enough)
+        others = [p for p in self.points if not p.solver.startswith("fsdiff") and p.error <= most]
+        return min(others, key=lambda point: point.seconds, default=None)
 
 
 @dataclass(frozen=True)

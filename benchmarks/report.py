@@ -1,5 +1,6 @@
 """The comparison of solvers as a page: tables in Markdown, and a figure."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -25,23 +26,25 @@ def table(header: str, rows: Iterable[Sequence[str]]) -> str:
 
 
 def summary(comparisons: Sequence[Comparison]) -> str:
-    """The peer's published or usual setting beside this project's default."""
-    header = "system | problem | peer | s: | error: | fsdiff, s: | error: | times faster:"
+    """This project's default beside published settings, and beside the strongest peer's."""
+    header = (
+        "system | problem | fsdiff, s: | error: | published | s: | error: | times faster: "
+        "| strongest peer | s: | error: | times faster:"
+    )
     return table(header, map(_summary_row, comparisons))
 
 
 def _summary_row(comparison: Comparison) -> list[str]:
-    peer, ours = comparison.of("peer"), comparison.of("default")
-    return [
-        comparison.system,
-        comparison.problem,
-        peer.solver,
-        number(peer.seconds),
-        f"{peer.error:.1e}",
-        number(ours.seconds),
-        f"{ours.error:.1e}",
-        number(peer.seconds / ours.seconds),
-    ]
+    ours = comparison.of("default")
+    row = [comparison.system, comparison.problem, number(ours.seconds), f"{ours.error:.1e}"]
+    for peer in (comparison.published, comparison.strongest):
+        if peer is None:
+            row += [""] * 4
+            continue
+        name = ", ".join(filter(None, (peer.solver, peer.setting.removesuffix(" (published)"))))
+        ratio = number(peer.seconds / ours.seconds)
+        row += [name, number(peer.seconds), f"{peer.error:.1e}", ratio]
+    return row
 
 
 def number(value: float) -> str:
@@ -66,17 +69,21 @@ def details(comparison: Comparison) -> str:
 
 
 def growth_table(growths: Sequence[Growth]) -> str:
-    """Cost, residual and ratio by law and grid."""
+    """Cost and residual by law and grid, beside peers that are there."""
+    peers = list(dict.fromkeys(name for growth in growths for name in growth.peers))
     header = (
         "permeability | n: | contrast: | iterations: | fsdiff alone, ms: | in a batch, ms: "
-        "| µs per cell: | residual: | spsolve, ms: | residual: | splu, ms: | spsolve / alone: "
-        "| spsolve / batch: | splu / batch:"
+        f"| µs per cell: | residual: | {' | '.join(f'{name}, ms:' for name in peers)} "
+        "| fastest peer / alone: | fastest peer / batch:"
     )
-    return table(header, map(_growth_row, growths))
+    return table(header, (_growth_row(growth, peers) for growth in growths))
 
 
-def _growth_row(growth: Growth) -> list[str]:
-    row = [
+def _growth_row(growth: Growth, peers: Sequence[str]) -> list[str]:
+    seconds = {name: growth.peers[name][0] for name in peers if name in growth.peers}
+    fastest = min(seconds.values(), default=math.nan)
+    ratios = [fastest / own for own in (growth.alone, growth.together)]
+    return [
         growth.law,
         str(growth.n),
         f"{growth.contrast:.0e}",
@@ -85,18 +92,8 @@ def _growth_row(growth: Growth) -> list[str]:
         number(1e3 * growth.together),
         f"{1e6 * growth.together / growth.n**2:.2f}",
         f"{growth.residual:.0e}",
-    ]
-    if not growth.peers:
-        return row + [""] * 6
-    (plain, residual), (tuned, _) = (growth.peers[name] for name in ("spsolve", "splu, symmetric"))
-    return [
-        *row,
-        number(1e3 * plain),
-        f"{residual:.0e}",
-        number(1e3 * tuned),
-        number(plain / growth.alone),
-        number(plain / growth.together),
-        number(tuned / growth.together),
+        *(number(1e3 * seconds[name]) if name in seconds else "" for name in peers),
+        *(number(ratio) if seconds else "" for ratio in ratios),
     ]
 
 
@@ -169,7 +166,7 @@ def _draw_growth(axes: Axes, growths: Sequence[Growth]) -> None:
         rows = [growth for growth in growths if growth.law == law]
         per_cell = [1e6 * row.together / row.n**2 for row in rows]
         axes.plot([row.n**2 for row in rows], per_cell, label=law, **styles[law])
-        peers = [row for row in rows if row.peers]
+        peers = [row for row in rows if "spsolve" in row.peers]
         per_cell = [1e6 * row.peers["spsolve"][0] / row.n**2 for row in peers]
         axes.plot([row.n**2 for row in peers], per_cell, **(styles[law] | _PEER))
     axes.plot([], [], label="spsolve, same markers", **_PEER)

@@ -34,6 +34,9 @@ OTHERS = {
 """Peers that are stronger on fine grids, where they are installed."""
 PEERS = DIRECT | OTHERS
 ROLES = {"spsolve": "peer", Darcy().tolerance: "default"}
+ENOUGH = 1e-8
+"""Errors of fields that are stored in single precision."""
+
 BATCH_CELLS = 2**17
 """Of the samples that data sets are made with at a time."""
 
@@ -92,7 +95,8 @@ def compare(law: str, n: int, repeats: int) -> Comparison:
         setting = f"tolerance {key:.0e}{' (default)' * (role == 'default')}"
         points.append(Point("fsdiff", setting, seconds, error, role, memory))
     errors = "relative to a factorisation refined in extended precision"
-    return Comparison("Darcy", f"{law}, {n} × {n} cells", errors, tuple(points))
+    problem = f"{law}, {n} × {n} cells"
+    return Comparison("Darcy", problem, errors, tuple(points), enough=ENOUGH)
 
 
 def growth(quick: bool) -> Iterator[Growth]:
