@@ -53,8 +53,10 @@ class Topology(Metric):
     """Components and holes of the sets where fields in the plane are negative.
 
     Nodes side by side or diagonal to each other are in one component; a hole is what outside nodes
-    side by side enclose without reaching the boundary. The laws of both numbers are compared by
-    their Wasserstein-1 distance; ``few_components`` is the share of fields with one or two.
+    side by side enclose without reaching the boundary. Periodic fields are taken for what the box
+    shows of them, too: what crosses its edge counts on either side. The laws of both numbers are
+    compared by their Wasserstein-1 distance; ``few_components`` is the share of fields with one or
+    two.
 
     Returns ``components_w1``, ``holes_w1``, ``few_components`` and ``few_components_reference``.
     """
