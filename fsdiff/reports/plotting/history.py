@@ -32,7 +32,7 @@ class _Course:
 def loss_curves(
     histories: Mapping[str, Sequence[xr.Dataset]], titles: Mapping[str, str] | None = None
 ) -> Figure:
-    """Training loss, and validation loss at every resolution, against seconds and epochs.
+    """Training loss, and validation loss at all resolutions that have one, by seconds and epochs.
 
     ``histories`` maps an experiment's name to its histories in the order of its levels, as
     training returns them: ``training_loss(epoch)``, ``validation_loss(epoch, resolution)``,
