@@ -1,7 +1,6 @@
 """Samplers whose every step is led: what kinds of guidance share that need more than estimates."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
@@ -14,7 +13,11 @@ class Led(Stepper):
     """Steps of ``sampler`` at its times, with what guidance does in each of them."""
 
     sampler: Stepper
-    kind: Literal["led"] = "led"
+
+    @property
+    def kind(self) -> str:
+        """That of the sampler: nobody asks for it by a name of its own."""
+        return self.sampler.kind
 
     def times(self, process: GaussianPath) -> Tensor:
         """Those of the sampler."""
