@@ -14,7 +14,8 @@ from fsdiff.reports.plain_text import table_row
 from fsdiff.reports.plotting.style import experiment_styles, plain_ticks, styled
 
 _COLUMNS = 4
-_PEER = {"color": "#767676", "linestyle": (0, (4, 2))}
+_DASHED = (0, (4, 2))
+_PEER = {"color": "#767676", "linestyle": _DASHED}
 
 
 def table(header: str, rows: Iterable[Sequence[str]]) -> str:
@@ -142,10 +143,10 @@ def draw(comparisons: Sequence[Comparison], growths: Sequence[Growth]) -> Figure
 
 def _draw_comparison(axes: Axes, comparison: Comparison) -> None:
     solvers = list(dict.fromkeys(point.solver for point in comparison.points))
+    styles = experiment_styles(sorted(solvers, key=lambda solver: solver != "fsdiff"))
     for solver in solvers:
         points = [point for point in comparison.points if point.solver == solver]
-        style = experiment_styles(["fsdiff"])["fsdiff"] if solver == "fsdiff" else dict(_PEER)
-        style.setdefault("marker", "s" if solver == solvers[0] else "^")
+        style = dict(styles[solver]) | ({} if solver == "fsdiff" else {"linestyle": _DASHED})
         x, y = [p.seconds for p in points], [p.error for p in points]
         axes.plot(x, y, markersize=4, label=solver, **style)
         for point in points:
@@ -156,7 +157,7 @@ def _draw_comparison(axes: Axes, comparison: Comparison) -> None:
     axes.set(xscale="log", yscale="log")
     axes.set(xlabel="processor seconds per sample", ylabel="relative L² error")
     plain_ticks(axes.xaxis)
-    axes.legend()
+    axes.legend(fontsize=7, framealpha=0.8)
 
 
 def _draw_growth(axes: Axes, growths: Sequence[Growth]) -> None:
