@@ -7,8 +7,8 @@ at others, so that errors can be compared at equal cost and costs at equal error
 
     python benchmarks/pde.py [--quick] [--only burgers …] [--device cuda] [--folder FOLDER]
 
-takes about a quarter of an hour on one core, with ``--quick`` less than one minute. Run it while nothing else
-computes; processor time is what is compared, medians over runs that take turns.
+takes about a quarter of an hour on one core, with ``--quick`` less than a minute. Run it while
+nothing else computes; processor time is what is compared, medians over runs that take turns.
 """
 
 import argparse
