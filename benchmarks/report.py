@@ -50,7 +50,7 @@ def _summary_row(comparison: Comparison) -> list[str]:
 
 def number(value: float) -> str:
     """Two or three digits, without an exponent."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:#.2g}" if value < 10 else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:#.2g}" if value < 9.95 else f"{value:.1f}"
 
 
 def details(comparison: Comparison) -> str:
