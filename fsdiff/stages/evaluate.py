@@ -23,7 +23,7 @@ def evaluate_samples(
     output: Path,
     classifiers: Path | None = None,
 ) -> None:
-    """Samples against the first half of the test split, and the model's loss on all of it.
+    """Samples against the first half of the test split; losses on all of it and in validation.
 
     ``histories`` are the loss curves of all levels that the model was trained on, ``classifiers``
     those of the data where a metric needs them. A model that is
@@ -38,7 +38,9 @@ def evaluate_samples(
     row = judge(judge.normalise(fields_of(samples)), judge.normalise(target))
     description, spent = model.description, json_files.read(cost)
     if model.method.trains():
-        row["loss"] = model.test_loss(normalised_split(data, "test"))
+        for name, part in (("loss", "test"), ("validation_loss", "validation")):
+            if len(fields := normalised_split(data, part)):
+                row[name] = model.test_loss(fields)
         row |= training_of(histories, config["resolution"])
     row |= {
         "training_seconds": description["training_seconds"],
@@ -54,20 +56,15 @@ def evaluate_samples(
 def training_of(histories: Sequence[Path], resolution: int) -> dict[str, float]:
     """Losses on validation data at a resolution, and the seconds of training at each level.
 
-    ``validation_loss`` is that of the weights that were kept; the others are those of weights
-    before the first step and after the last. A level has them at its own resolution and where it
-    was asked for them.
+    They are those of weights before the first step and after the last. A level has them at its own
+    resolution and where it was asked for them.
     """
     curves = [storage.read_results(path) for path in histories]
     row = {
         f"training_seconds_at_{item.attrs['level']}": float(item["seconds"][-1]) for item in curves
     }
-    first, last = curves[0], curves[-1]
-    if resolution in last["resolution"]:
-        losses = last["validation_loss"].sel(resolution=resolution)
-        row["validation_loss"] = float(losses.sel(epoch=last.attrs["best_epoch"]))
-        row["validation_loss_final"] = float(losses[-1])
-    if resolution in first["resolution"]:
-        losses = first["validation_loss"].sel(resolution=resolution)
-        row["validation_loss_initial"] = float(losses[0])
+    for name, item, place in (("final", curves[-1], -1), ("initial", curves[0], 0)):
+        if resolution in item["resolution"]:
+            losses = item["validation_loss"].sel(resolution=resolution)
+            row[f"validation_loss_{name}"] = float(losses[place])
     return row

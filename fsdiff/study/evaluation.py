@@ -14,8 +14,8 @@ from fsdiff.spaces.bases import Basis
 from fsdiff.study.fields import Name
 from fsdiff.training.classifier import ClassifierOptions
 
-VALIDATION = tuple(words.name for words in OTHERS if words.name.startswith("validation_loss"))
-"""Results that an experiment has where its training is validated."""
+VALIDATION = ("validation_loss_final", "validation_loss_initial")
+"""Results that an experiment has where its training is validated alone."""
 
 OTHER_RESULTS = tuple(words.name for words in OTHERS)
 """What evaluations have beside the results of metrics, and the seconds on each grid."""

@@ -136,6 +136,7 @@ def tiny_experiment(name: str, item: dict[str, Any]) -> dict[str, Any]:
         "levels": [
             level | change | {"resolution": TINY[level["resolution"]]} for level in item["levels"]
         ],
+        "training": item["training"] | {"validate_at": [*TINY.values()]},
         "samples": {"count": 4, "resolutions": SAMPLED[name]},
         "network": item["network"] | small,
         "sampler": item["sampler"] | {"steps": 20},

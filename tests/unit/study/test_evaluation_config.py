@@ -136,9 +136,9 @@ def study(*edits):
             'claims.first.against_metric = "vendi": no such result; known: one_point_w1, ',
         ),
         (
-            [("claims/first/metric", "validation_loss"), ("claims/first/resolution", 16)],
-            'claims.first.metric = "validation_loss": training is not validated at 16; add it to '
-            "training.validate_at",
+            [("claims/first/metric", "validation_loss_final"), ("claims/first/resolution", 16)],
+            'claims.first.metric = "validation_loss_final": training is not validated at 16; add '
+            "it to training.validate_at",
         ),
         (
             [("experiments/one/training", {"validate_at": [16, 9]})],
