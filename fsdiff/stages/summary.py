@@ -6,6 +6,7 @@ from typing import Any
 
 from fsdiff.data import json_files
 from fsdiff.reports import tables
+from fsdiff.reports.summary import LEVEL_SECONDS
 from fsdiff.stages.job import Job
 
 WHOLE_NUMBERS = ("seed", "resolution", "count", "trained_at")
@@ -23,7 +24,14 @@ def summarise(
     if not references and not models:
         raise ValueError("nothing has been evaluated yet: there is nothing to summarise")
     rows = rows_of_files(job["config"], references=references, models=models)
+    rows = with_all_levels(rows)
     tables.write(tables.identified(tables.of_rows(rows, WHOLE_NUMBERS)), output)
+
+
+def with_all_levels(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, in which models have spent no time on levels that are those of others alone."""
+    levels = {name: 0.0 for row in rows for name in row if name.startswith(LEVEL_SECONDS)}
+    return [{**row, **levels, **row} if "training_seconds" in row else {**row} for row in rows]
 
 
 def rows_of_files(config: Mapping[str, Any], **groups: Sequence[Path]) -> list[dict[str, Any]]:

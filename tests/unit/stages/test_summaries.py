@@ -8,7 +8,7 @@ import xarray as xr
 
 from fsdiff.data import json_files, storage
 from fsdiff.reports import tables
-from fsdiff.stages.summary import summarise
+from fsdiff.stages.summary import summarise, with_all_levels
 from fsdiff.stages.trajectories import gather_trajectories
 
 MODEL = {
@@ -34,6 +34,14 @@ def test_a_summary_has_what_identifies_rows_first_and_whole_numbers_whole(tmp_pa
     assert table["w1"].tolist() == [0.5, 0.25]
     assert f",{2**60 + 1},16,4,8," in output.read_text()
     assert table["loss"].isna().tolist() == [True, False]
+
+
+def test_models_have_spent_no_time_on_the_levels_of_others():
+    coarse, fine = ({f"training_seconds_at_{n}": n / 1.0, "training_seconds": 1.0} for n in (8, 16))
+    *models, reference = with_all_levels([coarse, fine, {"w1": 0.5}])
+    assert [row["training_seconds_at_8"] for row in models] == [8.0, 0.0]
+    assert [row["training_seconds_at_16"] for row in models] == [0.0, 16.0]
+    assert reference == {"w1": 0.5}
 
 
 def test_a_summary_of_nothing_is_refused(tmp_path):
