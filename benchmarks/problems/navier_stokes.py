@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
+from typing import Literal
 
 import torch
 from measuring import Comparison, Point, installed, peak_megabytes, race, relative
@@ -129,22 +131,24 @@ def own_points(case: Case, exact: Tensor) -> Iterator[tuple[float, list[Point]]]
 
 
 def fourth_order_points(case: Case, exact: Tensor) -> Iterator[Point]:
-    """ETDRK4 in jax, alone: its time per step and the number of steps, and its error at the end."""
-    few = max(20, 400 * 64**2 // case.n**2)
+    """ETDRK4 in jax, alone, with the longest steps that are stable."""
     for precision in ("float32", "float64"):
-        stable = 0
-        for step in FOURTH_ORDER_STEPS:
-            steps = round(case.end / step)
-            scheme = FourthOrder(case.system, case.n, step, precision)
-            error = relative(scheme.advance(case.state, steps), exact)  # compiles
-            if not error < UNSTABLE:
-                continue
+        yield from islice(stable_points(case, exact, precision), STABLE_STEPS)
+
+
+def stable_points(
+    case: Case, exact: Tensor, precision: Literal["float32", "float64"]
+) -> Iterator[Point]:
+    """The time of each step and the number of steps, and the error at the end."""
+    few = max(20, 400 * 64**2 // case.n**2)
+    for step in FOURTH_ORDER_STEPS:
+        steps = round(case.end / step)
+        scheme = FourthOrder(case.system, case.n, step, precision)
+        error = relative(scheme.advance(case.state, steps), exact)  # compiles
+        if error < UNSTABLE:
             trial = race({0: partial(scheme.advance, case.state)}, [few], case.repeats)[0]
             seconds = trial.seconds / few * steps
             yield Point(f"ETDRK4 in jax, {precision}", f"step {step:g}", seconds, error)
-            stable += 1
-            if stable == STABLE_STEPS:
-                break
 
 
 def seconds_per_step(case: Case) -> float:

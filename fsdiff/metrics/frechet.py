@@ -1,5 +1,6 @@
 """Fréchet distances between sets of features, and what they tend to with many."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -31,6 +32,12 @@ def has_limit(features: Tensor) -> bool:
     The excess of a Fréchet distance of fewer falls more slowly than 1/N.
     """
     return len(features) > PARTS[-1] * features.shape[1]
+
+
+def with_limit(x: Tensor, y: Tensor) -> tuple[float, float]:
+    """The Fréchet distance of features, and its limit of many fields: NaN where these are few."""
+    limit = in_the_limit(frechet_distance, x, y) if has_limit(x) else math.nan
+    return frechet_distance(x, y), limit
 
 
 def in_the_limit(distance: Callable[[Tensor, Tensor], float], x: Tensor, y: Tensor) -> float:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.metrics.classifiers import ClassifierMetric, Seen
-from fsdiff.metrics.frechet import PARTS, frechet_distance, has_limit, in_the_limit
+from fsdiff.metrics.frechet import PARTS, with_limit
 from fsdiff.metrics.words import Words
 
 NEIGHBOURS = 5
@@ -68,13 +68,7 @@ class FrechetClassifier(ClassifierMetric):
         """The means over classifiers."""
         pairs = zip(samples.features, reference.features, strict=True)
         found = [
-            (
-                frechet_distance(x, y),
-                in_the_limit(frechet_distance, x, y) if has_limit(x) else math.nan,
-                kernel_distance(x, y),
-                *neighbourhoods(x, y),
-            )
-            for x, y in pairs
+            (*with_limit(x, y), kernel_distance(x, y), *neighbourhoods(x, y)) for x, y in pairs
         ]
         means = zip(self.results, map(float, np.mean(found, axis=0)), strict=True)
         return {name: value for name, value in means if not math.isnan(value)}

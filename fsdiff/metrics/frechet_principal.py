@@ -9,7 +9,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from fsdiff.metrics.base import OfTraining
-from fsdiff.metrics.frechet import PARTS, frechet_distance, has_limit, in_the_limit
+from fsdiff.metrics.frechet import PARTS, with_limit
 from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
 
@@ -62,8 +62,7 @@ class FrechetPrincipal(OfTraining):
         )
         functions = principal_directions(seen, self.components)
         x, y = x @ functions.T, y @ functions.T
-        limit = in_the_limit(frechet_distance, x, y) if has_limit(x) else math.nan
-        found = zip(self.results, (frechet_distance(x, y), limit), strict=True)
+        found = zip(self.results, with_limit(x, y), strict=True)
         return {name: value for name, value in found if not math.isnan(value)}
 
 

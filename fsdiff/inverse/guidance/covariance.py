@@ -28,3 +28,10 @@ def estimate_and_covariance(question: Question) -> tuple[Tensor, Operator]:
         return result + marginal.apply(unseen, field) if bool(lost.any()) else result
 
     return estimate, covariance
+
+
+def along_covariance(question: Question, scale: float, weigh: Callable[[Tensor], Tensor]) -> Tensor:
+    """x̂_0 + ζ V H* w with w = ``weigh``(x̂_0), (batch, size), and ζ the ``scale``: one gradient."""
+    estimate, covariance = estimate_and_covariance(question)
+    weights = weigh(estimate).to(estimate)
+    return estimate + scale * covariance(question.map.vjp(estimate, weights))

@@ -16,7 +16,7 @@ from fsdiff.inverse.guidance.base import (
     GuidedDenoiser,
     Question,
 )
-from fsdiff.inverse.guidance.covariance import estimate_and_covariance
+from fsdiff.inverse.guidance.covariance import along_covariance
 from fsdiff.inverse.guidance.problem import Problem
 from fsdiff.inverse.guidance.stiffness import Implicit, Watched
 
@@ -59,9 +59,7 @@ class PosteriorSampling(DenoiserGuidance):
 
     def conditioned(self, question: Question) -> Tensor:
         """One gradient."""
-        estimate, covariance = estimate_and_covariance(question)
-        weights = self._weights(question, estimate).to(estimate)
-        return estimate + self.scale * covariance(question.map.vjp(estimate, weights))
+        return along_covariance(question, self.scale, partial(self._weights, question))
 
     def conditional(
         self, denoiser: DenoiserLike, problem: Problem, data: Tensor, sampler: Sampler

@@ -13,7 +13,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from threading import Lock
 from typing import Literal
@@ -26,7 +26,7 @@ from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, State, Step, Stepper, Update
 from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.base import DenoiserGuidance, GuidedDenoiser, Question
-from fsdiff.inverse.guidance.covariance import estimate_and_covariance
+from fsdiff.inverse.guidance.covariance import along_covariance
 from fsdiff.inverse.guidance.led import Led
 from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
 from fsdiff.inverse.guidance.systems import System
@@ -90,9 +90,7 @@ class _AtTheEnd(DenoiserGuidance):
 
     def conditioned(self, question: Question) -> Tensor:
         """One gradient, and the solution of a system."""
-        estimate, covariance = estimate_and_covariance(question)
-        weights = self._weights(question, estimate).to(estimate)
-        return estimate + self.scale * covariance(question.map.vjp(estimate, weights))
+        return along_covariance(question, self.scale, partial(self._weights, question))
 
     def _weights(self, question: Question, estimate: Tensor) -> Tensor:
         residual = question.residual(estimate)

@@ -11,6 +11,7 @@ from scipy.fft import idctn
 from torch import Tensor
 
 from fsdiff.metrics.base import Draws
+from fsdiff.metrics.densities import wasserstein_1
 from fsdiff.metrics.fields import squared_distances
 from fsdiff.metrics.posterior.base import Cases, Needed, PosteriorMetric, mean_over_cases
 from fsdiff.metrics.words import Words
@@ -101,15 +102,9 @@ def _numbers(draws: Tensor, reference: Tensor, directions: Tensor) -> Iterator[f
     yield float((spread - true_spread).norm() / true_spread.norm())
     yield discrepancy(draws, reference)
     projected = (u.flatten(1) @ directions.flatten(1).T for u in (draws, reference))
-    yield _mean_wasserstein_1(*(u.cpu().numpy() for u in projected))
+    ascending = (np.sort(u.cpu().numpy().T) for u in projected)
+    yield float(np.mean([wasserstein_1(*each) for each in zip(*ascending, strict=True)]))
     yield spectral_error(power(draws), power(reference))
-
-
-def _mean_wasserstein_1(x: np.ndarray, y: np.ndarray) -> float:
-    """The mean over corresponding columns of x (N, P) and y (M, P)."""
-    from scipy.stats import wasserstein_distance  # a second that only those pay who need it
-
-    return float(np.mean([wasserstein_distance(*each) for each in zip(x.T, y.T, strict=True)]))
 
 
 def discrepancy(draws: Tensor, reference: Tensor) -> float:

@@ -9,7 +9,8 @@ from torch import nn
 
 from fsdiff.jobs.failures import StorageError
 from fsdiff.metrics.efficientnet import EfficientNet, packaged_weights
-from fsdiff.metrics.frechet_classifier import frechet_distance, in_the_limit, kernel_distance
+from fsdiff.metrics.frechet import frechet_distance, in_the_limit
+from fsdiff.metrics.frechet_classifier import kernel_distance
 from fsdiff.metrics.frechet_efficientnet import FrechetEfficientNet
 from fsdiff.metrics.frechet_inception import FrechetInception
 from fsdiff.metrics.inception import Inception
