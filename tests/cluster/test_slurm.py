@@ -35,16 +35,17 @@ def one_model(configuration: dict) -> None:
     waves["source"]["resolution"] = 16
     waves |= {"shards": 1, "resolutions": [16]}
     configuration["defaults"]["samples"] = {"count": 8, "resolutions": [16]}
+    configuration["defaults"]["training"]["validate_at"] = [16]
     model = configuration["experiments"]["multilevel"]
     model["levels"] = [{"resolution": 16, "epochs": 300, "batch_size": 16, "learning_rate": 1e-3}]
     configuration["experiments"] = {"multilevel": model}
 
 
-def cancel_training(checkout: Checkout, run: subprocess.Popen) -> None:
+def cancel_training(checkout: Checkout, run: subprocess.Popen, output: Path) -> None:
     """Cancel the Slurm job that trains, as soon as it does."""
     log = checkout.root / LOG
     while not (log.exists() and "epoch 1:" in log.read_text()):
-        assert run.poll() is None, "the run ended before training began"
+        assert run.poll() is None, f"it ended before training began: {output.read_text()}"
         time.sleep(0.2)
     jobs = slurm.output("squeue", "-h", "--format=%i %k").splitlines()
     job = next(line.split()[0] for line in jobs if "rule_train" in line)
@@ -76,7 +77,7 @@ def test_a_study_with_a_cancelled_job_ends_with_the_weights_of_an_undisturbed_on
                 stderr=subprocess.STDOUT,
             )
         try:
-            cancel_training(checkout, run)
+            cancel_training(checkout, run, output)
             undisturbed.snakemake("--cores", "1", WEIGHTS)
             assert run.wait() == 0, output.read_text()
         finally:
