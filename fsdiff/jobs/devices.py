@@ -28,13 +28,16 @@ class DeviceError(Error, RuntimeError):
     """The device is not there; the message says what to do."""
 
 
+def named_device(work: Work = "networks") -> torch.device:
+    """The device that a kind of work is to be done on, whether or not this machine has it."""
+    return torch.device(os.environ.get(VARIABLES[work]) or os.environ.get(VARIABLE, "cpu"))
+
+
 def chosen_device(work: Work = "networks") -> torch.device:
-    """The device of this process's work."""
-    common = os.environ.get(VARIABLE, "cpu")
-    name = os.environ.get(VARIABLES[work], common)
-    device = torch.device(name)
+    """The device of this process's work; DeviceError where it is not there."""
+    device = named_device(work)
     if device.type == "cuda":
-        check_gpu("device" if name == common else f"device_of.{work}")
+        check_gpu("device" if device == named_device() else f"device_of.{work}")
     # Of processes that work together on a machine, each has a GPU of its own.
     local = os.environ.get("LOCAL_RANK")
     return torch.device("cuda", int(local)) if device.type == "cuda" and local else device

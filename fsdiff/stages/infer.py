@@ -14,7 +14,7 @@ from fsdiff.data.storage import Provenance
 from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.inverse.observations.base import Observation
-from fsdiff.jobs.devices import chosen_device
+from fsdiff.jobs.devices import CPU, chosen_device, named_device
 from fsdiff.methods import models
 from fsdiff.methods.guided import Guided
 from fsdiff.parts import build
@@ -45,11 +45,12 @@ def infer(
 
     ``output`` has ``draws`` (case, draw, channel, *axes), their ``residuals`` (G(u) − y)/σ (case,
     draw, datum), and what the sampler tells of each, (case, draw); ``cost`` the network evaluations
-    and seconds that they took. Where there are ``shards``, in order, they are put together instead.
-    An interrupted run leaves finished draws in the folder ``states`` and is continued from there.
+    and seconds that they took. Where there are ``shards``, in order, they are put together instead,
+    for which no accelerator is needed. An interrupted run leaves finished draws in the folder
+    ``states`` and is continued from there.
     """
     config = job["config"]
-    model = models.load(weights, chosen_device())
+    model = models.load(weights, CPU if shards else chosen_device())
     basis = model.method.basis
     observed = Observed.read(observation, basis)
     n, draws, cases = config["resolution"], config["draws"], len(observed.samples)
@@ -66,7 +67,7 @@ def infer(
     ]
     dataset = labelled(fields, torch.stack(residuals), observed, basis)
     dataset = dataset.assign(_told(drawn.samples, cases))
-    dataset = dataset.assign_attrs(fsdiff_device=model.device.type)
+    dataset = dataset.assign_attrs(fsdiff_device=named_device().type)
     made = Provenance.of_job(job)
     title = f"draws given data on {shape_text(fields.shape[3:])} nodes"
     storage.write(dataset, output, title=title, provenance=made)

@@ -15,7 +15,7 @@ from fsdiff.data import json_files, storage, tensors
 from fsdiff.data.storage import Provenance
 from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.errors import Error
-from fsdiff.jobs.devices import chosen_device
+from fsdiff.jobs.devices import CPU, chosen_device, named_device
 from fsdiff.jobs.failures import DamagedError, StorageError
 from fsdiff.jobs.interruption import interruptible
 from fsdiff.jobs.states import saved
@@ -41,11 +41,12 @@ def sample(
 ) -> None:
     """Draw samples of a model; ``cost`` gets the network evaluations and seconds they took.
 
-    Where there are ``shards``, in order, they are put together instead. An interrupted run leaves
-    finished samples in the folder ``states`` and is continued from there.
+    Where there are ``shards``, in order, they are put together instead, for which no accelerator
+    is needed. An interrupted run leaves finished samples in the folder ``states`` and is continued
+    from there.
     """
     config = job["config"]
-    model = models.load(weights, chosen_device())
+    model = models.load(weights, CPU if shards else chosen_device())
     n, count = config["resolution"], config["samples"]["count"]
     state = state_path(job, [weights], states, f"sample-{n}")
     if shards:
@@ -55,7 +56,7 @@ def sample(
     fields, basis = drawn.samples.fields, model.method.basis
     title = f"samples of a model on {shape_text(fields.shape[2:])} nodes"
     dataset = label(fields, basis, model.description["data"], model.statistics.mask)
-    dataset = dataset.assign_attrs(fsdiff_device=model.device.type)
+    dataset = dataset.assign_attrs(fsdiff_device=named_device().type)
     made = Provenance.of_job(job)
     storage.write(dataset, output, title=title, provenance=made)
     json_files.write(cost, {**drawn.cost(basis), **made.attributes()})
@@ -136,7 +137,7 @@ _VERSIONS = TypeAdapter(dict[str, str])
 
 def _environment() -> dict[str, str]:
     """What the rounding of a sample depends on."""
-    return environment(device=chosen_device().type)
+    return environment(device=named_device().type)
 
 
 def shards_of(paths: Sequence[Path], model: models.Model, n: int, count: int) -> list[Drawn]:

@@ -65,6 +65,16 @@ TRAINING_GPUS = {name: STUDY.parallel.processes for name in GPUS}
 """What training asks for instead."""
 
 
+def unless_gathered(shards):
+    """What drawing asks for: nothing but processors where a job only puts ``shards`` together."""
+
+    @with_signature
+    def wanted(wildcards):
+        return 0 if "first" not in wildcards.keys() and shards(wildcards) else 1
+
+    return {name: wanted for name in GPUS}
+
+
 def check_devices(workflow):
     """Refuse jobs on this machine that want a GPU where there is none, before any starts."""
     wanted = [work for work, device in STUDY.devices.items() if device == "cuda"]

@@ -40,7 +40,7 @@ rule infer:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        **GPUS,
+        **unless_gathered(shards_of_draws),
         mem_mb=growing(3000),
         runtime=240,
     params:

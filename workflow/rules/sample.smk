@@ -17,7 +17,7 @@ rule sample:
         "../../envs/fsdiff.yaml"
     threads: 1
     resources:
-        **GPUS,
+        **unless_gathered(shards_of_samples),
         mem_mb=growing(sampling_memory),
         runtime=240,
     params:

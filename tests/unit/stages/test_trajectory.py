@@ -11,6 +11,7 @@ import xarray as xr
 from fsdiff import parts
 from fsdiff import study as config
 from fsdiff.data import hierarchy, json_files, storage, tensors
+from fsdiff.jobs.devices import DeviceError
 from fsdiff.jobs.failures import StorageError
 from fsdiff.methods import models
 from fsdiff.reports.labels import NO_NUMBERS
@@ -185,7 +186,7 @@ def test_the_last_evaluation_is_that_of_the_end(run):
     assert row["validation_loss_initial"] == float(untrained[0])
 
 
-def test_shards_of_samples_make_the_same_file(run, tmp_path):
+def test_shards_of_samples_make_the_same_file(run, tmp_path, monkeypatch):
     """To the bit, whatever is in which; and the cost of a sample is the same."""
     block = run.study.sample_slice("one", 16, SEED)
     count, job = block["samples"]["count"], {"config": block, "code": "code"}
@@ -201,6 +202,16 @@ def test_shards_of_samples_make_the_same_file(run, tmp_path):
     taken = [cost.pop("seconds") for cost in costs]
     assert costs[0] == costs[1]
     assert min(taken) > 0
+    # Shards that were drawn on GPUs are put together where there are none.
+    monkeypatch.setenv("FSDIFF_DEVICE", "cuda")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    files = {"weights": weights, "output": tmp_path / "gathered.nc", "cost": tmp_path / "cost.json"}
+    sample(job, shards=shards, **files, states=tmp_path)
+    gathered = xr.load_dataset(tmp_path / "gathered.nc")
+    assert gathered.attrs["fsdiff_device"] == "cuda"
+    assert gathered.equals(xr.load_dataset(tmp_path / "whole.nc"))
+    with pytest.raises(DeviceError, match="sees no GPU"):
+        sample(job, **files, states=tmp_path)
 
 
 def test_losses_and_seconds_are_of_what_was_trained_and_validated(run):
