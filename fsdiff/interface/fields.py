@@ -54,7 +54,8 @@ def labelled(fields: Fields, basis: Basis) -> xr.Dataset:
             _check_nodes(array[name], own)
     if "channel" not in array.coords:
         coordinates["channel"] = _unnamed(array.sizes["channel"])
-    array = array.assign_coords(coordinates).drop_vars("sample", errors="ignore")
+    array = array.drop_vars([name for name, own in array.coords.items() if "sample" in own.dims])
+    array = array.assign_coords(coordinates)
     kept = array.drop_vars([name for name in array.coords if name not in array.dims])
     kept = kept.assign_coords(channel=kept["channel"].astype(str))
     _check_names(kept["channel"].values.tolist())
@@ -243,9 +244,11 @@ def _in_order(array: xr.DataArray, basis: Basis) -> xr.DataArray:
     names = _axes_of(array, basis)
     others = [name for name in array.dims if name not in names]
     if len(others) not in (1, 2):
+        pairs = ", ".join(repr(name) for name in others[:2])
+        remedy = f": make one of several, fields.stack(sample=({pairs}))" if len(others) > 2 else ""
         raise ValueError(
             f"fields have dimensions {', '.join(map(str, array.dims))}; expected one of samples, "
-            f"perhaps one of channels, and {', '.join(axis.name for axis in basis.axes)}"
+            f"perhaps one of channels, and {', '.join(axis.name for axis in basis.axes)}{remedy}"
         )
     if len(others) == 1:
         array = array.expand_dims("channel", 1)

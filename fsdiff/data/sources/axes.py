@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
+from math import prod
 from typing import Literal
 
 from fsdiff.data.sources.arrays import Arrays, Stored
@@ -23,9 +24,9 @@ Axes = tuple[Dimension | None, ...]
 USUAL: dict[Dimension, str] = {
     "sample": "sample samples n batch ensemble ens member member_id ensemble_member number "
     "realization realisation run runs trajectory trajectories simulation case index nsample "
-    "nsamples n_samples num_samples n_traj init_time",
+    "nsamples n_samples num_samples n_traj init_time forecast_reference_time reftime",
     "time": "time times t frame frames step steps timestep valid_time t_coordinate time_counter "
-    "lead_time lead prediction_timedelta nt",
+    "lead_time lead leadtime prediction_timedelta forecast_period nt",
     "channel": "channel channels component components variable variables var feature features "
     "field level levels pressure_level plev isobaricinhpa c nc",
     "z": "z altitude height depth z_coordinate zc nz nlev bottom_top deptht model_level_number",
@@ -50,6 +51,8 @@ STANDARD_NAMES: dict[str, Dimension] = {
     "grid_latitude": "y",
     "projection_y_coordinate": "y",
     "time": "time",
+    "forecast_period": "time",
+    "forecast_reference_time": "sample",
     "realization": "sample",
 }
 DIRECTIONS: dict[str | None, Dimension] = {"east": "x", "north": "y"}
@@ -57,8 +60,17 @@ DIRECTIONS: dict[str | None, Dimension] = {"east": "x", "north": "y"}
 ABOUT = ("bounds", "climatology", "coordinates", "cell_measures", "ancillary_variables")
 """Attributes that name arrays about the one that has them, by the CF conventions."""
 
-LEADS = ("step", "lead_time", "lead", "prediction_timedelta")
+LEADS = ("step", "lead_time", "lead", "leadtime", "prediction_timedelta", "forecast_period")
 """Axes of forecasts along which time passes; those called time have the beginnings."""
+
+BEGINNINGS = ("forecast_reference_time", "reftime", "init_time")
+"""Axes of forecasts along which they begin."""
+
+MEMBERS = ("ensemble", "ens", "member", "member_id", "ensemble_member", "number", "realization")
+"""Axes along which the same is drawn, or forecast, again."""
+
+STACKED: Dimensions = ("sample", "channel")
+"""What several axes of an array may be, which then count as one."""
 
 STATIC = ("time", "channel")
 """What an array may lack that others beside it have: it is the same at all times, one channel."""
@@ -165,15 +177,48 @@ def _own_names(arrays: Arrays, variable: str) -> Axes:
         meaning(name, arrays[path] if path else None)
         for name, path in zip(names, paths, strict=True)
     ]
-    if said.count("time") == 2 and sum(plain(name) in LEADS for name in names) == 1:
-        return tuple(
-            "sample" if found == "time" and plain(name) not in LEADS else found
-            for name, found in zip(names, said, strict=True)
-        )
+    called = _called(arrays, variable)
+    leads = [name in LEADS or standard == "forecast_period" for name, standard in called]
+    if said.count("time") == 2 and sum(leads) == 1:
+        said = [
+            "sample" if found == "time" and not lead else found
+            for found, lead in zip(said, leads, strict=True)
+        ]
+    counted = [axis for axis, found in enumerate(said) if found == "sample"]
+    dates = [counts_dates(arrays, variable, axis) for axis in counted]
+    if sorted(dates) == [False, True] and is_member(*called[counted[dates.index(False)]]):
+        return tuple(said)
     return tuple(
         None if said.count(found) > 1 and name != found else found
         for name, found in zip(names, said, strict=True)
     )
+
+
+def is_member(name: str, standard_name: str | None = None) -> bool:
+    """Whether an axis is one of the members of ensembles."""
+    return plain(name) in MEMBERS or standard_name == "realization"
+
+
+def _called(arrays: Arrays, variable: str) -> list[tuple[str, str | None]]:
+    """The plain name and the standard name of each axis of an array."""
+    found = []
+    for name in arrays[variable].dimensions or ("",) * len(arrays[variable].shape):
+        path = beside(arrays, variable, name) if name else None
+        standard = arrays[path].attributes.get("standard_name") if path else None
+        found.append((plain(name), None if standard is None else str(standard)))
+    return found
+
+
+def counts_dates(arrays: Arrays, variable: str, axis: int) -> bool:
+    """Whether an axis of an array is one of dates, such as those at which forecasts begin."""
+    names = arrays[variable].dimensions
+    if names is None:
+        return False
+    path = beside(arrays, variable, names[axis]) if names[axis] else None
+    name, standard = _called(arrays, variable)[axis]
+    if name in BEGINNINGS or standard == "forecast_reference_time":
+        return True
+    return meaning(names[axis], arrays[path] if path else None) == "time"
 
 
 def _firm(stored: Stored, own: Axes) -> Axes:
@@ -194,6 +239,8 @@ def _named(stored: Stored, own: Axes, space: Dimensions | None) -> Axes:
             for found, length in zip(own, shape, strict=True)
         )
     remedy = f"say what they are, e.g. dimensions: [{', '.join(_likely(shape, space))}]"
+    if sum(length > 1 for length in shape) > len(space or SPACE[1:]) + 1:
+        remedy += " (sample and channel may stand several times)"
     if stored.dimensions is None:
         raise StorageError(f"{stored.where} has shape {shape} and axes without names; {remedy}")
     shown = f"{stored.where} has dimensions ({', '.join(stored.dimensions)})"
@@ -202,11 +249,17 @@ def _named(stored: Stored, own: Axes, space: Dimensions | None) -> Axes:
         for name, length, found in zip(stored.dimensions, shape, own, strict=True)
         if found is None and length > 1
     ]
-    if unknown or len(set(own) - {None}) < len(own) - own.count(None):
+    if unknown or _repeated(own):
         raise StorageError(f"{shown}, which are not all among {_all()}; {remedy}")
     if not _has_space(own, space):
         raise StorageError(f"{shown} {_lack(own, space)}; {remedy}")
     return own
+
+
+def _repeated(axes: Axes) -> bool:
+    """Whether there are two axes of what there can be but one."""
+    known = [axis for axis in axes if axis not in (None, *STACKED)]
+    return len(set(known)) < len(known)
 
 
 def _likely(shape: tuple[int, ...], space: Dimensions | None) -> Dimensions:
@@ -239,7 +292,7 @@ def _assigned(
 ) -> Axes:
     """Axes with the names that are given, in this order, as far as the array has them."""
     shown = f"dimensions: [{', '.join(names)}]"
-    if not _has_space(names, space) or len(set(names)) < len(names):
+    if not _has_space(names, space) or _repeated(names):
         needed = " and ".join(space or ("x",))
         raise StorageError(
             f"{stored.where}: {shown} are not all different, or which are not all among "
@@ -276,8 +329,9 @@ def _ways(shape: tuple[int, ...], names: Dimensions, partial: bool) -> Iterator[
     """
     surplus = len(shape) - len(names)
     if surplus < 0 and partial:
-        for absent in combinations([name for name in names if name in STATIC], -surplus):
-            yield tuple(name for name in names if name not in absent)
+        static = [place for place, name in enumerate(names) if name in STATIC]
+        for absent in combinations(static, -surplus):
+            yield tuple(name for place, name in enumerate(names) if place not in absent)
         return
     ones = [axis for axis, length in enumerate(shape) if length == 1]
     for dropped in combinations(ones, surplus) if surplus >= 0 else ():
@@ -308,8 +362,15 @@ def _disagreement(known: Sequence[Mapping[str, int]]) -> str:
 
 
 def _agrees(axes: Axes, own: Axes) -> bool:
-    """Whether names that are given do not contradict those in the file."""
-    return all(a is None or o is None or a == o for a, o in zip(axes, own, strict=True))
+    """Whether names that are given do not contradict those in the file.
+
+    Where samples have several axes, one of these may be that of time.
+    """
+    several = axes.count("sample") > 1
+    return all(
+        a is None or o is None or a == o or (several and (a, o) == ("sample", "time"))
+        for a, o in zip(axes, own, strict=True)
+    )
 
 
 def _key(shape: tuple[int, ...], axes: Axes) -> frozenset[tuple[int, Dimension | None]]:
@@ -318,7 +379,8 @@ def _key(shape: tuple[int, ...], axes: Axes) -> frozenset[tuple[int, Dimension |
 
 
 def _sizes(stored: Stored, axes: Axes) -> dict[str, int]:
-    return {name: length for name, length in zip(axes, stored.shape, strict=True) if name}
+    pairs = [*zip(axes, stored.shape, strict=True)]
+    return {name: prod(size for own, size in pairs if own == name) for name, _ in pairs if name}
 
 
 def _all() -> str:

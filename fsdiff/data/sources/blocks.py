@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 
 import numpy as np
@@ -44,19 +44,42 @@ class Places:
     """The samples in files: ``runs`` counts those in each, ``frames`` are what is read of them.
 
     Samples are runs or, if frames are taken ``apart``, the frames of all runs, one run after the
-    other.
+    other. So many runs of each file, one after the other, belong ``together``, such as the members
+    of one date.
     """
 
     files: Sequence[Path]
     runs: Sequence[int]
     frames: Sequence[tuple[int, ...]]
     apart: bool
+    together: Sequence[int]
 
     @cached_property
     def ends(self) -> tuple[int, ...]:
         """Number of samples in each file and those before it."""
         each = map(len, self.frames) if self.apart else [1] * len(self.runs)
         return tuple(accumulate(runs * count for runs, count in zip(self.runs, each, strict=True)))
+
+    @cached_property
+    def boundaries(self) -> tuple[int, ...]:
+        """Numbers of samples at which those end that belong together; none where each is alone."""
+        if max(self.together) == 1:
+            return ()
+        files = zip(self.runs, self.frames, self.together, strict=True)
+        sizes = (
+            [block * (len(frames) if self.apart else 1)] * (runs // block)
+            for runs, frames, block in files
+        )
+        return tuple(accumulate(chain.from_iterable(sizes)))
+
+    def shuffled(self, random: np.random.Generator) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Samples in random order, those that belong together as one, and the boundaries then."""
+        count = self.ends[-1]
+        if not self.boundaries:
+            return random.permutation(count), ()
+        blocks = np.split(np.arange(count), self.boundaries[:-1])
+        chosen = [blocks[place] for place in random.permutation(len(blocks))]
+        return np.concatenate(chosen), tuple(accumulate(map(len, chosen)))
 
     def of(self, index: int) -> tuple[int, int, int]:
         """Number of the file that holds a sample, of the run in it and of the frame of this."""

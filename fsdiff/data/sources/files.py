@@ -17,7 +17,7 @@ import xarray as xr
 from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat
 
 from fsdiff.data.sources.arrays import Arrays, opened, picture, readable
-from fsdiff.data.sources.axes import SPACE, Dimension
+from fsdiff.data.sources.axes import SPACE, Dimension, is_member
 from fsdiff.data.sources.blocks import Block, Places
 from fsdiff.data.sources.coordinates import Positions
 from fsdiff.data.sources.digest import digest
@@ -209,7 +209,24 @@ class FileData(Source):
         reasons = [f"{path} is not read: {reason}" for path, reason in skipped.items()]
         more = [f"{len(reasons) - MOST_REMARKS} more entries are not read"]
         shown = reasons[:MOST_REMARKS] + (more if len(reasons) > MOST_REMARKS else [])
-        return (*shown, *self._header.remarks)
+        return (*shown, *self._of_members, *self._header.remarks)
+
+    @property
+    def _of_members(self) -> Iterator[str]:
+        """That members of one date are samples far from each other, where they are."""
+        if not self._apart:
+            return
+        with self._opened(self.files[0]) as (arrays, header):
+            for name, axes in header.axes.items():
+                names = arrays[name].dimensions
+                if names and "sample" in axes and is_member(names[axes.index("sample")]):
+                    order = ["sample" if axis == "time" else axis or "channel" for axis in axes]
+                    yield (
+                        f"{arrays[name].where}: with frames: samples those of one member come "
+                        "after those of another, so that members of one date may be in different "
+                        f"parts; dimensions: [{', '.join(order)}] keeps them together"
+                    )
+                    return
 
     def check(self) -> None:
         """Raise ValueError where files, or what is to be read of them, are not as they should be.
@@ -334,8 +351,16 @@ class FileData(Source):
                 raise ValueError(f"no sample {index}: '{self.path}' holds {self.available}")
         if not self.shuffle:
             return list(indices)
-        order = generator(seed, Stream.SHUFFLE).permutation(self.available)
+        order, _ = self._places.shuffled(generator(seed, Stream.SHUFFLE))
         return order[list(indices)].tolist()
+
+    def boundaries(self, seed: int) -> tuple[int, ...]:
+        """Numbers of samples at which those of one date end, where samples have several axes."""
+        return (
+            self._places.shuffled(generator(seed, Stream.SHUFFLE))[1]
+            if self.shuffle
+            else (self._places.boundaries)
+        )
 
     @property
     def _apart(self) -> bool:
@@ -357,7 +382,7 @@ class FileData(Source):
         with opened(path, grouped=self._grouped) as arrays:
             header = self._header if path == self.files[0] else self._read_header(path, arrays)
             header.check_like(self._header, path, self.files[0], times=not self._apart)
-            yield arrays, header
+            yield header.stacking.arrays(arrays), header
 
     @cached_property
     def _header(self) -> Header:
@@ -415,12 +440,14 @@ class FileData(Source):
         first = self._frames(self._header, self.files[0])
         self._check_changing()
         runs, frames = [1] * len(self.files), [first] * len(self.files)
+        together = [1] * len(self.files)
         if "sample" in self._header.dimensions or self._apart:
             for position, path in enumerate(self.files):
                 with self._opened(path) as (_, header):
                     runs[position] = header.samples
                     frames[position] = self._frames(header, path) if self._apart else first
-        return Places(self.files, runs, frames, self._apart)
+                    together[position] = header.stacking.block
+        return Places(self.files, runs, frames, self._apart, together)
 
     def _check_changing(self) -> None:
         """Refuse what is the same at all times, and so in all samples, if these are frames."""

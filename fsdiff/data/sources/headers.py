@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
 
-from fsdiff.data.sources.arrays import Arrays
+from fsdiff.data.sources.arrays import Arrays, Stored
 from fsdiff.data.sources.axes import (
     LEADING,
     SPACE,
@@ -18,6 +18,7 @@ from fsdiff.data.sources.axes import (
     Dimension,
     Dimensions,
     axes_of,
+    beside,
     fields_among,
 )
 from fsdiff.data.sources.coordinates import (
@@ -33,6 +34,7 @@ from fsdiff.data.sources.domain import Domain, Line, axis_name
 from fsdiff.data.sources.labels import listed, one_line, printable
 from fsdiff.data.sources.other_conventions import not_applied
 from fsdiff.data.sources.placement import has_both_ends
+from fsdiff.data.sources.stacking import Stacking
 from fsdiff.data.sources.units import same_units, without_direction
 from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.axes import AxisKind
@@ -56,16 +58,17 @@ class Request:
 class Header:
     """The fields in one file: how many, on which nodes, at which times, in which units.
 
-    ``dimensions`` are those of the fields, ``axes`` what those of each variable are. ``times`` is
-    None where there is no such axis. ``lines`` are the axes of space, which have no positions where
-    the file does not say where its nodes are. Axes ``reversed`` are turned round on reading, and
-    the last nodes along those with ``both_ends``, which are the first ones again, are left out.
-    ``remarks`` are for people.
+    ``dimensions`` are those of the fields, ``axes`` what those of each variable are once several of
+    samples, or of channels, are one by ``stacking``. ``times`` is None where there is no such axis.
+    ``lines`` are the axes of space, which have no positions where the file does not say where its
+    nodes are. Axes ``reversed`` are turned round on reading, and the last nodes along those with
+    ``both_ends``, which are the first ones again, are left out. ``remarks`` are for people.
     """
 
     samples: int
     dimensions: Dimensions
     axes: Mapping[str, Axes]
+    stacking: Stacking
     channels: tuple[str, ...]
     times: Positions | None
     lines: Mapping[Dimension, Line]
@@ -143,8 +146,10 @@ def read_header(path: Path, arrays: Arrays, request: Request) -> Header:
         arrays[name].check()
     if len(set(variables)) < len(variables):
         raise StorageError(f"variables: [{', '.join(variables)}]: name each once")
-    axes = axes_of(arrays, variables, request.dimensions, request.domain.space)
-    return _Contents(path, arrays, axes, request).header()
+    stored = axes_of(arrays, variables, request.dimensions, request.domain.space)
+    stacking = Stacking.of(arrays, stored)
+    axes = stacking.axes(stored)
+    return _Contents(path, stacking.arrays(arrays), axes, request, stacking, arrays).header()
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,8 @@ class _Contents:
     arrays: Arrays
     axes: Mapping[str, Axes]
     request: Request
+    stacking: Stacking
+    stored: Arrays  # as they stand in the file, where several axes are not yet one
 
     def header(self) -> Header:
         """All that is to be known before values are read."""
@@ -174,6 +181,7 @@ class _Contents:
             samples=sizes.get("sample", 1),
             dimensions=tuple(name for name in (*LEADING, *self._space) if name in sizes),
             axes=self.axes,
+            stacking=self.stacking,
             channels=tuple(self._channels()),
             times=times,
             lines=lines,
@@ -257,21 +265,28 @@ class _Contents:
     def _labels_of_channels(self, variable: str, count: int) -> tuple[list[str], bool]:
         """What tells the channels along the axis of a variable apart, and whether it is names.
 
-        Names, or numbers such as those of levels, are those that the file gives them, if any.
+        Names, or numbers such as those of levels, are those that the file gives them, if any; along
+        several axes those of each, ``xy`` or ``850_1``.
         """
+        order = self.stacking.order.get(variable, ())
+        several = order[self.axes[variable].index("channel")] if order else ()
+        if len(several) > 1:
+            each = [self._labels_along(variable, axis) for axis in several]
+            short = all(len(label) == 1 for labels in each for label in labels)
+            return ["_"[short:].join(labels) for labels in product(*each)], False
         for name in self._finder({variable: self.axes[variable]}).candidates("channel"):
             stored = self.arrays[name]
-            is_text = np.dtype(stored.values.dtype).kind not in NUMBERS
-            if is_text and len(stored.shape) <= 2:
-                with suppress(Unusable):
-                    names = texts(stored)
-                    if names.shape == (count,):
-                        return names.tolist(), True
-            elif stored.shape == (count,):
-                numbers = [f"{number:g}" for number in stored.read()]
-                if len(set(numbers)) == count:
-                    return numbers, False
+            if labels := _labels(stored, count):
+                return labels, np.dtype(stored.values.dtype).kind not in NUMBERS
         return list(map(str, range(count))), False
+
+    def _labels_along(self, variable: str, axis: int) -> list[str]:
+        """What tells the entries along one axis of an array in the file apart."""
+        stored = self.stored[variable]
+        count, names = stored.shape[axis], stored.dimensions
+        path = beside(self.stored, variable, names[axis]) if names else None
+        labels = _labels(self.stored[path], count) if path else []
+        return labels or list(map(str, range(count)))
 
     def _times(self, remarks: list[str]) -> Positions:
         """Times of the frames; their numbers where the file gives none."""
@@ -407,6 +422,19 @@ class _Contents:
 
     def _finder(self, axes: Mapping[str, Axes] | None = None) -> Finder:
         return Finder(self.arrays, self.axes if axes is None else axes, self.request.coordinates)
+
+
+def _labels(stored: Stored, count: int) -> list[str]:
+    """Names, or numbers of which no two are the same, in an array of so many; none otherwise."""
+    if np.dtype(stored.values.dtype).kind not in NUMBERS and len(stored.shape) <= 2:
+        with suppress(Unusable):
+            names = texts(stored)
+            return names.tolist() if names.shape == (count,) else []
+        return []
+    if stored.shape != (count,):
+        return []
+    numbers = [f"{number:g}" for number in stored.read()]
+    return numbers if len(set(numbers)) == count else []
 
 
 def _only_variable(path: Path, arrays: Arrays) -> str:

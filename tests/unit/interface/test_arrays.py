@@ -34,6 +34,15 @@ def test_names_say_what_dimensions_are_whatever_their_order(names, order):
     assert drawn(array).equal(drawn(VALUES))
 
 
+def test_dimensions_that_count_samples_together_are_stacked():
+    names = ("time", "number", "channel", "y", "x")
+    array = xr.DataArray(VALUES.reshape(3, 2, 2, N, N), {"number": [0, 1]}, names)
+    message = r"make one of several, fields.stack\(sample=\('time', 'number'\)\)"
+    with pytest.raises(ValueError, match=message):
+        drawn(array)
+    assert drawn(array.stack(sample=("time", "number"))).equal(drawn(VALUES))
+
+
 def test_variables_of_a_data_set_are_channels():
     data = xr.Dataset({name: (("time", "y", "x"), VALUES[:, i]) for i, name in enumerate("uv")})
     model = fs.Gaussian(SQUARE).fit(data.to_array())
