@@ -109,8 +109,10 @@ class FileData(Source):
     which a file may name itself (``array``); in arrays ``u`` of (sample, y, x, time), as in the
     MATLAB files of Li et al. (``fno``); or in a group for each sample, as in PDEBench's HDF5 files
     of two-dimensional systems (``pdebench``). ``dimensions`` are those of all ``variables``, which
-    are the arrays to read, each a channel or several, or {variable: dimensions}. ``channels``
-    chooses among all these and names them: {name: position}, counted from 0.
+    are the arrays to read, each a channel or several, or {variable: dimensions}. Several axes may
+    be ``sample``, such as dates and members, or ``channel``, such as the two of a tensor: they
+    count as one, dates before others, else in the order of the file. ``channels`` chooses among all
+    channels and names them: {name: position}, counted from 0.
 
     ``time`` is one time, for fields, or several, for series; all if absent. Where files give no
     times, frames count from 0. With ``frames: samples`` each frame of each run is a sample of its
