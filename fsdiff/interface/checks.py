@@ -5,16 +5,15 @@ from dataclasses import fields, is_dataclass
 from numbers import Integral
 from typing import Any
 
-import numpy as np
 import torch
-from pydantic import ValidationError
+from torch import nn
 
-from fsdiff.blocks.explain import Explainer
-from fsdiff.blocks.types import block_type
+from fsdiff.blocks.checks import first_problem, is_own
 from fsdiff.data.transforms import Transform
 from fsdiff.jobs.devices import check_gpu
 from fsdiff.networks.base import Network
-from fsdiff.parts import PACKAGE, described
+from fsdiff.parts import described
+from fsdiff.spaces.axes import AxisKind
 from fsdiff.training.options import Level
 
 
@@ -26,9 +25,7 @@ def check_part(name: str, part: object, kind: type, example: str = "") -> None:
     check_kind(name, part, kind, example)
     for place, inner in _innermost(name, part):
         own = type(inner)
-        if not own.__module__.startswith(f"{PACKAGE.name}."):
-            continue
-        if problem := next(_problems(own, _plain(described(inner))), None):
+        if is_own(own) and (problem := first_problem(own, described(inner))):
             raise ValueError(f"{place}: {own.__name__}: {problem}")
 
 
@@ -63,22 +60,13 @@ def check_kind(name: str, part: object, kind: type, example: str = "") -> None:
         raise ValueError(f"{name} = {str(part)[:40]}: no {kind.__name__}{remedy}")
 
 
-def _problems(own: type, block: Any) -> Iterator[str]:
-    """What a configuration of the same values would be told."""
-    form = block_type(own)
-    try:
-        form.model_validate(block)
-    except ValidationError as error:
-        yield from Explainer(form.model_json_schema(), block).lines(error, lambda place: place)
-
-
-def _plain(value: Any) -> Any:
-    """A block without numbers of NumPy."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
+def check_network(network: object, axes: Sequence[AxisKind]) -> None:
+    """ValueError for what is no network, or one of this package that is for other axes."""
+    check_part("network", network, nn.Module, "fs.FNO()")
+    if isinstance(network, Network):
+        for name, problem in network.check(axes, **network.settings):
+            value = network.settings.get(name)
+            raise ValueError(f"network: {type(network).__name__}: {name} = {value}: {problem}")
 
 
 def check_levels(levels: object) -> None:

@@ -20,7 +20,7 @@ from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.diffusion.time_sampling import Spectral, TimeSampling
 from fsdiff.errors import Error
-from fsdiff.interface.checks import check_kind, check_level, check_part, check_seed
+from fsdiff.interface.checks import check_kind, check_level, check_network, check_part, check_seed
 from fsdiff.interface.fields import real_numbers
 from fsdiff.interface.model import Model
 from fsdiff.measures.priors.spectral import SpectralPrior
@@ -66,7 +66,7 @@ class Diffusion(Model):
         condition: "Condition | None" = None,
     ) -> None:
         super().__init__(basis)
-        check_part("network", network, nn.Module, "fs.FNO()")
+        check_network(network, basis.axis_kinds)
         check_part("noise", noise, SpectralPrior, "fs.Bessel()")
         noise.check(len(basis.refined_axes))
         self.network, self.noise = network, noise

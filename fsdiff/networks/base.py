@@ -2,10 +2,12 @@
 
 import inspect
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Self
+from numbers import Integral
+from typing import Any, ClassVar, Self, get_args
 
 from torch import Tensor, nn
 
+from fsdiff.blocks.checks import first_problem, is_own
 from fsdiff.networks.axes import wrong_length
 from fsdiff.spaces.axes import AxisKind
 
@@ -24,18 +26,32 @@ class Network(nn.Module):
     by_axis: ClassVar[tuple[str, ...]] = ()
     """Settings that are one for all axes or one for each."""
 
+    kind: str
+    """What a configuration calls it."""
     settings: dict[str, Any]
     """What it was configured by, defaults filled in."""
     dimension: int
     """Of the fields, where the network is built for one."""
+    channels: int
+    """Of the fields."""
 
-    def __new__(cls, *_: Any, **settings: Any) -> Self:
-        """Remember the settings, so that the network can be described."""
+    def __new__(cls, *data: Any, **settings: Any) -> Self:
+        """Remember the settings, so that the network can be described.
+
+        Raises ValueError for those that no configuration may have.
+        """
         made = super().__new__(cls)
         parameters = inspect.signature(cls.__init__).parameters.values()
         own = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         given = {name: value for name, value in settings.items() if name in own}
         object.__setattr__(made, "settings", own | given)
+        if is_own(cls):
+            told = ("channels", "conditioning_channels", "axes")
+            _check_data(cls, **dict(zip(told, data, strict=False)), **settings)
+            missing = inspect.Parameter.empty in made.settings.values()
+            problem = None if missing else first_problem(cls, {"kind": cls.kind, **made.settings})
+            if problem:
+                raise ValueError(f"{cls.__name__}: {problem}")
         return made
 
     @classmethod
@@ -56,12 +72,49 @@ class Network(nn.Module):
         yield from ()
 
 
-def check_dimension(network: Network, x: Tensor) -> None:
-    """Refuse fields x (batch, channel, *grid) of another dimension than a network's."""
-    if x.ndim != network.dimension + 2:
-        name = type(network).__name__
+def _check_data(
+    network: type[Network],
+    *,
+    channels: Any = 1,
+    conditioning_channels: Any = 0,
+    axes: Any = None,
+    **_: Any,
+) -> None:
+    """Refuse what no data tell a network."""
+    for name, count, least in (
+        ("channels", channels, 1),
+        ("conditioning_channels", conditioning_channels, 0),
+    ):
+        if not isinstance(count, Integral) or isinstance(count, bool) or count < least:
+            raise ValueError(
+                f"{network.__name__}: {name} = {count!r}: expected an integer >= {least}"
+            )
+    kinds = get_args(AxisKind)
+    if axes is not None and (isinstance(axes, str) or not {*axes} <= {*kinds}):
         raise ValueError(
-            f"{'an' if name == 'FNO' else 'a'} {name} of dimension {network.dimension} is given "
-            f"fields of shape {tuple(x.shape)}; use dimension={x.ndim - 2} for a network of such "
-            "fields"
+            f"{network.__name__}: axes = {axes!r}: give the kind of each axis, {', '.join(kinds)}"
+        )
+
+
+def check_fields(network: Network, x: Tensor, t: Tensor) -> None:
+    """Refuse fields x (batch, channel, *grid) that a network is not for, and other than one level.
+
+    Its weights have as many channels and axes as it was made for, and their own precision.
+    """
+    name, shape = type(network).__name__, tuple(x.shape)
+    article = "an" if name == "FNO" else "a"
+    if x.ndim != network.dimension + 2:
+        raise ValueError(
+            f"{article} {name} of dimension {network.dimension} is given fields of shape {shape}; "
+            f"use dimension={x.ndim - 2} for a network of such fields"
+        )
+    if x.shape[1] != network.channels:
+        raise ValueError(
+            f"{article} {name} of channels={network.channels} is given fields of shape {shape}, "
+            f"(batch, channel, *grid); use {name}({x.shape[1]}, …) for a network of such fields"
+        )
+    if tuple(t.shape) != (len(x),):
+        raise ValueError(
+            f"{article} {name} is given noise levels of shape {tuple(t.shape)} and fields of shape "
+            f"{shape}: give one for each field, ({len(x)},)"
         )

@@ -5,7 +5,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from fsdiff.networks.base import Network, check_dimension
+from fsdiff.networks.base import Network, check_fields
 from fsdiff.networks.embeddings import with_conditioning
 from fsdiff.networks.operations import chosen_precision
 
@@ -21,7 +21,7 @@ class Operator(Network):
 
     def forward(self, x: Tensor, t: Tensor, conditioning: Tensor | None = None) -> Tensor:
         """Output like x (batch, channel, *grid), at noise levels t (batch,)."""
-        check_dimension(self, x)
+        check_fields(self, x, t)
         x = with_conditioning(x, conditioning, self.conditioning_channels)
         precision = chosen_precision(x)
         with torch.autocast(x.device.type, enabled=False):

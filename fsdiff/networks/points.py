@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal, cast
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor
 
 from fsdiff.networks.embeddings import with_conditioning
@@ -128,10 +129,10 @@ class PointFNO(FNO):
         channels: int = 1,
         conditioning_channels: int = 0,
         *,
-        width: int = 32,
-        modes: int = 12,
-        layers: int = 4,
-        projection: int = 128,
+        width: PositiveInt = 32,
+        modes: PositiveInt = 12,
+        layers: PositiveInt = 4,
+        projection: PositiveInt = 128,
         coordinates: bool = True,
         analysis: Analysis = "least_squares",
     ) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, avg_pool2d, avg_pool3d, interpolate, pad, silu
 
 from fsdiff.networks.axes import bases_of_axes
-from fsdiff.networks.base import Network, check_dimension
+from fsdiff.networks.base import Network, check_fields
 from fsdiff.networks.embeddings import NoiseLevelEmbedding, with_conditioning
 from fsdiff.spaces.axes import AxisKind
 
@@ -74,7 +74,7 @@ class UNet(Network):
 
     def forward(self, x: Tensor, t: Tensor, conditioning: Tensor | None = None) -> Tensor:
         """Output like x (batch, channel, *grid), at noise levels t (batch,)."""
-        check_dimension(self, x)
+        check_fields(self, x, t)
         x = with_conditioning(x, conditioning, self.conditioning_channels)
         level = self.embedding(t)
         h, skips = self.lift(self.beyond(x)), []

@@ -74,13 +74,53 @@ def test_parts_of_another_kind_are_refused(name, part, message):
         ("noise", fs.Matern(length=-0.1), "noise: Matern: length = -0.1: expected a number > 0"),
         ("noise", fs.Bessel(power=0.2), "power = 0.2: not trace class in 1-D, needs power > 0.25"),
         ("basis", fs.FourierBasis(4), "basis: FourierBasis: dimension = 4: expected one of 1, 2"),
-        ("network", fs.FNO(layers=0), "network: FNO: layers = 0: expected an integer > 0"),
+        ("network", fs.FNO(dimension=2), "network: FNO: dimension = 2: the data's dimension is 1"),
+        ("network", fs.FNO(modes=(2, 2)), "modes = (2, 2): 2 entries for 1 axes; give one for all"),
     ],
 )
 def test_values_that_no_configuration_may_have_are_refused(name, part, message):
     """A block is a constructor call, and a constructor call a block."""
     with pytest.raises(ValueError, match=re.escape(message)):
         model(**{name: part})
+
+
+@pytest.mark.parametrize(
+    ("network", "data", "settings", "message"),
+    [
+        (fs.FNO, (), {"width": 0}, "FNO: width = 0: expected an integer > 0"),
+        (fs.FNO, (), {"modes": (3, -1)}, "FNO: modes = [3, -1]"),
+        (fs.FNO, (), {"basis": "sine"}, 'FNO: basis = "sine": expected one of "fourier", "cosine"'),
+        (fs.UNO, (), {"layers": 2.5}, "UNO: layers = 2.5: expected an integer"),
+        (fs.UNet, (), {"dimension": 4}, "UNet: dimension = 4: expected one of 1, 2, 3"),
+        (fs.UNet, (), {"multipliers": 2}, "UNet: multipliers = 2: expected a list"),
+        (
+            fs.MLP,
+            (),
+            {"activation": "relu"},
+            'MLP: activation = "relu": expected one of "tanh", "gelu"',
+        ),
+        (fs.FNO, (0,), {}, "FNO: channels = 0: expected an integer >= 1"),
+        (fs.MLP, (1, -1), {}, "MLP: conditioning_channels = -1: expected an integer >= 0"),
+        (
+            fs.UNet,
+            (1, 0, "periodic"),
+            {},
+            "axes = 'periodic': give the kind of each",
+        ),
+    ],
+)
+def test_networks_are_checked_as_a_configuration_is(network, data, settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        network(*data, **settings)
+
+
+def test_fields_that_a_network_is_not_for_are_refused():
+    fields, levels = torch.zeros(3, 2, N), torch.ones(3)
+    for kind in (fs.FNO, fs.UNet):
+        with pytest.raises(ValueError, match=r"channels=1 is given fields of shape \(3, 2, 8\)"):
+            kind(dimension=1)(fields, levels)
+        with pytest.raises(ValueError, match=r"noise levels of shape \(1,\) .*: give one for"):
+            kind(2, dimension=1)(fields, levels[:1])
 
 
 def test_values_of_numpy_are_values_of_a_configuration():
