@@ -63,7 +63,6 @@ onerror:
     remove_lineages()
 
 
-check_figures()
 save_plans()
 after_preparation(workflow, make_outdated_again)
 

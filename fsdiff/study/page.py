@@ -15,6 +15,7 @@ from fsdiff.reports.findings import Findings
 from fsdiff.reports.page import Picture, Table, pictures
 from fsdiff.reports.posteriors.targets import Target
 from fsdiff.reports.sooner import Sooner
+from fsdiff.study.figures import Figures
 
 if TYPE_CHECKING:
     from fsdiff.study.study import Study
@@ -72,6 +73,7 @@ def _about_the_study(page: Page | None, info: ValidationInfo) -> Page | None:
         refuse(_about_comparisons(page, study))
         refuse(_about_variations(page, study))
         refuse(_about_analyses(page, study))
+        refuse(_about_figures(page, study))
     return page
 
 
@@ -173,6 +175,13 @@ def _about_analyses(page: Page, study: "Study") -> Iterator[Problem]:
             problems = [study.missing_number(column, name) for name in item.analyses]
             if all(problems):
                 yield ("analyses", index, "columns", place), str(problems[0])
+
+
+def _about_figures(page: Page, study: "Study") -> Iterator[Problem]:
+    """Figures that will not be drawn."""
+    paths = [item.path for item in page.figures]
+    for index, problem in Figures(study).missing(paths):
+        yield ("figures", index, "path"), problem
 
 
 PageOfStudy = Annotated[Page | None, AfterValidator(_about_the_study)]

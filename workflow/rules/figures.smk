@@ -1,6 +1,5 @@
 """Figures of the report, and what is drawn in each."""
 
-from fsdiff.blocks.explain import shown, suggest
 from fsdiff.reports.labels import labels
 
 
@@ -103,12 +102,9 @@ def histories(wildcards):
     ]
 
 
-def data_pages(dataset):
-    """The pages about a data set by itself; balances are those of equations that are known."""
-    pages = ["fields.png", "spectra.svg", "densities.svg"]
-    if STUDY.datasets[dataset].source.kind in kinds("diagnostics"):
-        pages += ["solutions.png", "balances.svg"]
-    return pages
+def finest_picture(dataset):
+    """Samples beside data, at the finest resolution at which they are compared."""
+    return f"results/figures/{dataset}/samples-{compared(dataset)[-1]}.png"
 
 
 def datasets_judged():
@@ -116,71 +112,14 @@ def datasets_judged():
     return [name for name in STUDY.datasets if compared(name)]
 
 
-def finest_picture(dataset):
-    """Samples beside data, at the finest resolution at which they are compared."""
-    return f"results/figures/{dataset}/samples-{compared(dataset)[-1]}.png"
-
-
-PROGRESS = ("metric_by_epoch", "metric_by_seconds")
-"""Figures of those that are evaluated during training."""
-
-COMPARISONS = (
-    "prior_spectrum",
-    "loss_curves",
-    "metric_by_resolution",
-    "trained_by_sampled",
-    "cost",
-    "pareto",
-)
-"""Figures of all experiments on a data set."""
-
-
-def figures():
-    """All figures of the report."""
-    found = []
-    for dataset in STUDY.datasets:
-        folder = f"results/figures/{dataset}"
-        found += [f"{folder}/data/{name}" for name in data_pages(dataset)]
-        for n in compared(dataset):
-            found += [
-                f"{folder}/{name}" for name in (f"samples-{n}.png", f"spectra-{n}.svg")
-            ]
-            found += [f"{folder}/densities-{n}.svg"]
-        for experiment in experiments_on(dataset):
-            if len(STUDY.experiments[experiment].samples.resolutions) > 1:
-                found += [f"{folder}/resolutions/{experiment}.png"]
-        if experiments_on(dataset):
-            found += [f"{folder}/{name}.svg" for name in COMPARISONS]
-        if dataset in {row["dataset"] for row in EVALUATED_DURING_TRAINING}:
-            found += [f"{folder}/{name}.svg" for name in PROGRESS]
-    found += [f"results/figures/searches/{name}.svg" for name in STUDY.searches]
-    return [*found, "results/figures/summary.html"] if STUDY.experiments else found
-
-
-def check_figures():
-    """Refuse a page that shows figures which the study does not draw."""
-    top = "results/figures/"
-    found = (path for paths in ends().values() for path in paths)
-    drawn = [path.removeprefix(top) for path in found if path.startswith(top)]
-    problems = [
-        f"page.figures[{i}].path = {shown(path)}: the study draws no such figure; known: "
-        f"{suggest(beside(path, drawn), path)}"
-        for i, path in enumerate(figures_of_page())
-        if path not in drawn
-    ]
-    if problems:
-        raise WorkflowError("\n".join(problems))
+def in_folder(names):
+    """The files of figures."""
+    return [f"results/figures/{name}" for name in names]
 
 
 def figures_of_page():
     """The figures of the report that the page of the study shows, if there is one."""
     return [figure.path for figure in STUDY.page.figures] if STUDY.page else []
-
-
-def beside(path, drawn):
-    """The figures that are drawn in the folder of one, or all where there are none."""
-    folder = os.path.dirname(path)
-    return [item for item in drawn if os.path.dirname(item) == folder] or drawn
 
 
 # Exact experiments.
@@ -194,13 +133,6 @@ def kind_of(figure):
 def figures_of(kind):
     """Names of the figures that show analyses of a kind."""
     return [figure for figure in STUDY.drawn_analyses() if kind_of(figure) == kind]
-
-
-def analysis_figures():
-    """All figures of exact experiments."""
-    return [
-        f"results/figures/analyses/{figure}.svg" for figure in STUDY.drawn_analyses()
-    ]
 
 
 def analyses_drawn(wildcards):

@@ -110,9 +110,9 @@ def ends():
     return {
         "summary": ["results/summary.csv"] if STUDY.experiments else [],
         "verdict": ["results/verdict.md"] if datasets_judged() else [],
-        "figures": figures(),
+        "figures": in_folder(FIGURES.of_results),
         "posteriors": posterior_ends(),
-        "analyses": analysis_figures(),
+        "analyses": in_folder(FIGURES.of_analyses),
         "claims": ["results/reproduction.md"] if STUDY.claims else [],
         "page": ["results/page.md"] if STUDY.page else [],
     }

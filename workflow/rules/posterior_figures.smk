@@ -1,7 +1,5 @@
 """What is drawn and told of posteriors, and of which files it is made."""
 
-from fsdiff.reports.posteriors.seen import frames_seen
-
 
 def observation_title(observation):
     """What an observation is called in tables and figures."""
@@ -26,31 +24,6 @@ def seeds_of(posterior):
 def posterior_titles(names):
     """What figures and tables call posteriors, told apart from each other."""
     return labels(names, {name: STUDY.posteriors[name].title for name in names})
-
-
-def observations_judged():
-    """Names of the observations that have posteriors."""
-    return [name for name in STUDY.observations if STUDY.inferred(name)]
-
-
-def observations_drawn():
-    """(observation, resolution) of all pages of posteriors."""
-    return [(name, n) for name in observations_judged() for n in STUDY.inferred(name)]
-
-
-def forecasts():
-    """Names of the observations of frames whose truth is known: posteriors are forecasts."""
-    return [
-        name
-        for name in observations_judged()
-        if STUDY.observations[name].data is None and frames_seen(observed_by(name))
-    ]
-
-
-def observed_by(observation):
-    """What an observation's operator stands for."""
-    item = STUDY.observations[observation]
-    return item.observation(STUDY.datasets[item.dataset])
 
 
 def posteriors_drawn(wildcards):
@@ -117,11 +90,6 @@ def posterior_grids(observation):
     ]
 
 
-def on_several_grids():
-    """Names of the observations whose posteriors are drawn on more than one grid."""
-    return [name for name in observations_judged() if len(STUDY.inferred(name)) > 1]
-
-
 def posteriors_on_all_grids(wildcards):
     """Draws of the posteriors of an observation, grid by grid, of the first seed of each."""
     return [
@@ -185,7 +153,9 @@ def posterior_rows():
 
 def baseline_rows():
     """The observations and resolutions for which the table has rows of baselines."""
-    return [{"observation": name, "resolution": n} for name, n in observations_drawn()]
+    return [
+        {"observation": name, "resolution": n} for name, n in FIGURES.observations_drawn
+    ]
 
 
 def judged_posteriors():
@@ -202,29 +172,13 @@ def judged_baselines():
 
 def telling_posteriors(script):
     """The parameter of what is made of the table: words of measures, titles of observations."""
-    titles = {name: observation_title(name) for name in observations_judged()}
+    titles = {name: observation_title(name) for name in FIGURES.observations_judged}
     return described(script, {"words": STUDY.posterior_words(), "titles": titles})
-
-
-def posterior_figures(name):
-    """The files of figures of posteriors that have this name, with a resolution."""
-    folder = "results/figures/posteriors"
-    return [f"{folder}/{item}/{name.format(n)}" for item, n in observations_drawn()]
 
 
 def posterior_ends():
     """All files about posteriors that a study is run for."""
-    folder, names = "results/figures/posteriors", observations_judged()
-    if not names:
-        return []
-    found = ["results/posteriors.csv", "results/posteriors.md", f"{folder}.html"]
-    found += posterior_figures("fields-{}.png") + posterior_figures(
-        "calibration-{}.svg"
+    tables = ["results/posteriors.csv", "results/posteriors.md"]
+    return (
+        tables + in_folder(FIGURES.of_posteriors) if FIGURES.observations_judged else []
     )
-    found += [f"{folder}/{name}/errors.svg" for name in names]
-    found += [f"{folder}/{name}/resolutions.png" for name in on_several_grids()]
-    return found + [
-        f"{folder}/{name}/forecast-{n}.svg"
-        for name in forecasts()
-        for n in STUDY.inferred(name)
-    ]

@@ -40,7 +40,7 @@ rule posterior_pages:
         "../scripts/posterior_pages.py"
 
 
-if forecasts():
+if FIGURES.forecasts:
 
     rule posterior_forecast:
         input:
@@ -61,7 +61,7 @@ if forecasts():
         benchmark:
             "results/benchmarks/posterior_forecast/{observation}/{resolution}.tsv"
         wildcard_constraints:
-            observation="|".join(forecasts()),
+            observation="|".join(FIGURES.forecasts),
         conda:
             "../../envs/fsdiff.yaml"
         threads: 1
@@ -75,7 +75,7 @@ if forecasts():
             "../scripts/posterior_forecast.py"
 
 
-if on_several_grids():
+if FIGURES.on_several_grids:
 
     rule posterior_resolutions:
         input:
@@ -96,7 +96,7 @@ if on_several_grids():
         benchmark:
             "results/benchmarks/posterior_resolutions/{observation}.tsv"
         wildcard_constraints:
-            observation="|".join(on_several_grids()),
+            observation="|".join(FIGURES.on_several_grids),
         conda:
             "../../envs/fsdiff.yaml"
         threads: 1
@@ -110,7 +110,7 @@ if on_several_grids():
             "../scripts/posterior_resolutions.py"
 
 
-if observations_judged():
+if FIGURES.observations_judged:
 
     rule posterior_summary:
         input:
@@ -198,9 +198,9 @@ if observations_judged():
             posteriors=judged_posteriors(),
             calibrated=[
                 f"results/metrics/calibration/{name}/{n}.json"
-                for name, n in observations_drawn()
+                for name, n in FIGURES.observations_drawn
             ],
-            pictures=posterior_figures("fields-{}.png"),
+            pictures=in_folder(FIGURES.by_observation("fields-{}.png")),
         output:
             text=report(
                 "results/posteriors.md",
@@ -224,18 +224,20 @@ if observations_judged():
                 "posterior_verdict",
                 {
                     "titles": {
-                        name: observation_title(name) for name in observations_judged()
+                        name: observation_title(name)
+                        for name in FIGURES.observations_judged
                     },
                     "drawn": [
                         [name, n, STUDY.reference_of(name, n) is not None]
-                        for name, n in observations_drawn()
+                        for name, n in FIGURES.observations_drawn
                     ],
                     "posteriors": [
                         [row["observation"], row["posterior"], row["resolution"]]
                         for row in posterior_rows()
                     ],
                     "left_out": {
-                        name: STUDY.left_out(name) for name in observations_judged()
+                        name: STUDY.left_out(name)
+                        for name in FIGURES.observations_judged
                     },
                 },
             ),

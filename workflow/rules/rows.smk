@@ -3,18 +3,12 @@
 import pandas as pd
 from snakemake.utils import Paramspace
 
+from fsdiff.study.figures import Figures
 
-def experiments_on(dataset):
-    """Names of the experiments on a data set, in the order of the configuration."""
-    return [name for name, item in STUDY.experiments.items() if item.dataset == dataset]
+FIGURES = Figures(STUDY)
+"""What the study draws, and which experiments are compared in it."""
 
-
-def compared(dataset):
-    """The resolutions at which some experiment on a data set is evaluated."""
-    return sorted(
-        {n for name in experiments_on(dataset) for n in STUDY.evaluated(name)}
-    )
-
+experiments_on, compared = FIGURES.experiments_on, FIGURES.compared
 
 DESCRIBED = STUDY.summary_slice()["experiments"]
 """What the summary says of each experiment."""

@@ -8,6 +8,7 @@ import pytest
 
 from fsdiff.stages.infer import MOST_DRAWS
 from fsdiff.study import ConfigurationError, load
+from fsdiff.study.figures import Figures
 
 MODEL = {
     "prior": {"kind": "bessel"},
@@ -369,3 +370,19 @@ def test_targets_are_told_with_the_words_of_posteriors():
     assert [item["against"] for item in told["page"]["targets"]] == ["kriging", None, None]
     assert "crps" in [word["name"] for word in told["posterior_words"]]
     assert "posterior_words" not in load(STUDY, {"page": {**page, "targets": []}}).page_slice()
+
+
+def test_figures_of_a_page_that_are_not_drawn_are_refused():
+    """By the check alone, without the workflow; what it draws is known down to posteriors."""
+    drawn = Figures(load(STUDY))
+    page = {"title": "T", "text": "", "figures": [{"path": name} for name in drawn.pictures]}
+    load(STUDY, {"page": page})
+    observation, n = drawn.observations_drawn[0]
+    wrong = f"posteriors/{observation}/field-{n}.png"
+    page["figures"].append({"path": wrong})
+    message = (
+        f'page.figures[{len(drawn.pictures)}].path = "{wrong}": the study draws no such figure'
+    )
+    with pytest.raises(ConfigurationError, match=re.escape(message)) as caught:
+        load(STUDY, {"page": page})
+    assert f"posteriors/{observation}/fields-{n}.png" in str(caught.value)
