@@ -26,12 +26,15 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PrivateAttr,
     Strict,
+    TypeAdapter,
     create_model,
     model_validator,
 )
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from fsdiff import parts
 
@@ -136,27 +139,57 @@ class BlockOf:
 
 @dataclasses.dataclass(frozen=True)
 class PartOf:
-    """Makes a field the block of a part of a family: ``Annotated[PartBlock, PartOf("prior")]``."""
+    """Makes a field the block of a part of a family: ``Annotated[PartBlock, PartOf("prior")]``.
+
+    Where ``base`` is an abstract class, of those parts only that derive from it. What a block names
+    is imported, and the type of its block made, once there is one: for all parts it takes seconds.
+    """
 
     family: str
+    base: Any = None
 
     def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return handler.generate_schema(part_type(self.family))
+        kinds = [*_kinds(self.family, self.base)]
+        if len(kinds) == 1:
+            return handler.generate_schema(_block_of(self.family, kinds[0]))
+        choices = {kind: _validated_as(self.family, kind) for kind in kinds}
+        return core_schema.tagged_union_schema(choices, discriminator="kind")
+
+    def __get_pydantic_json_schema__(
+        self, one: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(_union(self.family, self.base) or one)
+
+
+def _validated_as(family: str, kind: str) -> CoreSchema:
+    """What checks a block of one kind, made when there is one."""
+
+    def validated(value: Any) -> PartBlock:
+        return _block_of(family, kind).model_validate(value)
+
+    return core_schema.no_info_plain_validator_function(validated)
 
 
 @cache
-def part_type(family: str, base: Any = None) -> Any:
-    """The block of any part of a family, told apart by ``kind``.
-
-    Where ``base`` is an abstract class, of those parts only that derive from it.
-    """
-    found = [parts.find(family, kind) for kind in parts.kinds(family)]
-    if inspect.isabstract(base) and not getattr(base, "_is_protocol", False):
-        found = [described for described in found if issubclass(described, base)]
-    types = tuple(block_type(described) for described in found)
+def _union(family: str, base: Any) -> CoreSchema | None:
+    """The schema of the block of any part of a family; None where it has only one."""
+    types = tuple(_block_of(family, kind) for kind in _kinds(family, base))
     if len(types) == 1:
-        return types[0]
-    return Annotated[reduce(or_, types), Field(discriminator="kind")]
+        return None
+    union: Any = Annotated[reduce(or_, types), Field(discriminator="kind")]
+    return TypeAdapter[Any](union).core_schema
+
+
+def _kinds(family: str, base: Any) -> Iterator[str]:
+    """The kinds of a family; of an abstract class, those of what derives from it."""
+    told_apart = inspect.isabstract(base) and not getattr(base, "_is_protocol", False)
+    for kind in parts.kinds(family):
+        if not told_apart or issubclass(parts.find(family, kind), base):
+            yield kind
+
+
+def _block_of(family: str, kind: str) -> type[PartBlock]:
+    return block_type(parts.find(family, kind))
 
 
 def _constructed(value: Any) -> Any:
@@ -172,8 +205,8 @@ def _parts_of(family: str, annotation: Any) -> Any:
     if origin is Annotated and get_origin(arguments[0]) is tuple:
         return Annotated[(_parts_of(family, arguments[0]), *arguments[1:])]
     if origin is tuple:
-        return origin[part_type(family, arguments[0]), ...]
-    return part_type(family, annotation)
+        return origin[_parts_of(family, arguments[0]), ...]
+    return Annotated[PartBlock, PartOf(family, annotation)]
 
 
 def exact(annotation: Any, largest: int = LARGEST) -> Any:
