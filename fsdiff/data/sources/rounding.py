@@ -46,7 +46,7 @@ def warn_of_noise(
                 "channel %s: values in files are %s, the rounding of which is %.2g of their "
                 "deviation: what is learned of it is mostly noise; leave it out, or write it in "
                 "double precision or without its mean",
-                *(name, kept, lost),
+                *(name, (kept.metadata or {}).get("name", kept), lost),
             )
 
 
@@ -55,6 +55,8 @@ def _noise(values: np.ndarray, kept: np.dtype) -> float:
     values = values[np.isfinite(values)].astype(np.float64)
     if values.size == 0 or np.ptp(values) == 0:
         return 0.0
+    if kept.metadata:  # bfloat16 has 16 bits less than single precision
+        return 2.0**16 * float(rounding(values.mean(), values.std()))
     return float(rounding(values.mean(), values.std(), kept))
 
 

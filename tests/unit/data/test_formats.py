@@ -8,8 +8,10 @@ import netCDF4
 import numpy as np
 import pytest
 import scipy.io
+import torch
 import xarray as xr
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch_file
 
 from fsdiff.data.sources.arrays import opened, readable
 from fsdiff.data.sources.files import FileData
@@ -473,6 +475,25 @@ def test_tensors_are_read(tmp_path):
     save_file({"u": VALUES, "v": VALUES.astype(np.float32)}, tmp_path / "a.safetensors")
     np.testing.assert_array_equal(read(tmp_path / "a.safetensors"), VALUES)
     assert read(tmp_path / "a.safetensors", "v").dtype == np.float32
+
+
+def test_tensors_of_half_precision_are_read(tmp_path, caplog):
+    tensors = {"b": torch.from_numpy(VALUES).bfloat16(), "h": torch.from_numpy(VALUES).half()}
+    tensors |= {"c": torch.ones(3, N, N, dtype=torch.complex64)}
+    save_torch_file(tensors, tmp_path / "a.safetensors")
+    for name in "bh":
+        expected = tensors[name].float().numpy()
+        np.testing.assert_array_equal(read(tmp_path / "a.safetensors", name), expected)
+    refused(tmp_path / "a.safetensors", "write real and imaginary parts as two channels", "c")
+    for name, noisy in (("b", True), ("h", False)):  # 279 ± 5 in steps of 2, or of 1/4
+        caplog.clear()
+        FileData(
+            str(tmp_path / "a.safetensors"),
+            CosineBasis(),
+            variables=(name,),
+            dimensions=("sample", "y", "x"),
+        ).generate(range(3), 0)
+        assert ("values in files are bfloat16, the rounding of which is" in caplog.text) == noisy
 
 
 @pytest.mark.parametrize("compression", ["zstd", "bzip2", "blosc_lz4", "zlib"])
