@@ -1,6 +1,6 @@
 """Curves in files: tables of separated values, ARFF and ``.ts``, and arrays of any format."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +23,15 @@ from fsdiff.data.sources.curves import (
 from fsdiff.data.sources.dates import seconds_from_first
 from fsdiff.data.sources.digest import digest
 from fsdiff.data.sources.doubts import marker_in
-from fsdiff.data.sources.formats.table import Table, counting, no_points, numbering, uneven
-from fsdiff.data.sources.formats.tables import SUFFIXES, read_table
+from fsdiff.data.sources.formats.table import (
+    Table,
+    counting,
+    no_points,
+    numbering,
+    several_kinds,
+    uneven,
+)
+from fsdiff.data.sources.formats.tables import SUFFIXES, is_table, may_be_table, read_table
 from fsdiff.data.sources.paths import find_files
 from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.axes import Nodes
@@ -46,7 +53,7 @@ class _Read(NamedTuple):
 
 @dataclass(frozen=True)
 class CurveFiles(CurveSource):
-    """Curves in ``.csv``, ``.tsv``, ``.arff`` and ``.ts`` files, or in arrays.
+    """Curves in ``.csv``, ``.tsv``, ``.arff`` and ``.ts`` files, other text, or arrays.
 
     Of tables a row is a curve and a column a point, or the other way round with ``dimensions:
     [point, curve]``; columns of text are none of them, nor are those that ``labels`` names, and
@@ -93,7 +100,7 @@ class CurveFiles(CurveSource):
     def files(self) -> tuple[Path, ...]:
         """The files of curves."""
         paths = (self.path,) if isinstance(self.path, str) else self.path
-        return find_files(paths, lambda path: _is_table(path) or arrays.readable(path))[0]
+        return find_files(paths, _promises_curves, may_be_table)[0]
 
     @cached_property
     def content(self) -> str:
@@ -176,7 +183,7 @@ class CurveFiles(CurveSource):
     def _named(self) -> str:
         """What the first file calls these axes, if it does, for a remark."""
         path = self.files[0]
-        if _is_table(path):
+        if is_table(path):
             return ""
         with arrays.opened(path) as held:
             names = held[(self.variables or self._only(held, path))[0]].dimensions
@@ -231,7 +238,7 @@ class CurveFiles(CurveSource):
 
     def _parts(self, path: Path) -> list[_Read]:
         """The sets of curves in a file."""
-        return [self._of_table(path)] if _is_table(path) else self._of_arrays(path)
+        return [self._of_table(path)] if is_table(path) else self._of_arrays(path)
 
     def _of_table(self, path: Path) -> _Read:
         asked = {"groups": self.groups, "positions": self.positions}
@@ -275,6 +282,12 @@ class CurveFiles(CurveSource):
             return _Read(points.values.transpose(2, 1, 0), positions, None)
         if "positions" in columns:
             raise StorageError(f"positions = {self.positions}: columns are points; give numbers")
+        if dates := _dated(points, known={*self.labels, self.groups}):
+            raise StorageError(
+                f"{path}: column '{dates}' has a later date in each row, and columns are of "
+                f"different kinds: say labels: ['{dates}'] if each row is a curve all the same, "
+                "or dimensions: [point, curve]"
+            )
         if found := no_points(points):
             raise StorageError(
                 f"{path}: column '{found[0]}' is unlike all others in its name, or in being whole "
@@ -282,7 +295,7 @@ class CurveFiles(CurveSource):
             )
         if found := numbering(points):
             raise StorageError(
-                f"{path}: column '{found[0]}' rises or falls in equal steps from row to row: say "
+                f"{path}: column '{found[0]}' rises or falls from row to row as others do not: say "
                 f"labels: ['{found[0]}'] if it is no point, dimensions: [point, curve] if rows are "
                 "points, or give columns names of one kind, such as t0, t1, …, if it is one"
             )
@@ -420,6 +433,17 @@ def _seconds(written: np.ndarray) -> np.ndarray | None:
         return None
 
 
+def _dated(table: Table, known: Collection[str | None]) -> str | None:
+    """A column of dates that rise from row to row, beside columns of several kinds."""
+    if not several_kinds(table):
+        return None
+    for name, written in table.labels.items():
+        seconds = None if name in known else _seconds(written)
+        if seconds is not None and len(seconds) > 2 and (np.diff(seconds) > 0).all():
+            return name
+    return None
+
+
 def _check_dates(path: Path, table: Table) -> None:
     """Refuse points at dates in unequal steps, of which nothing was said."""
     for name, written in table.labels.items():
@@ -430,8 +454,8 @@ def _check_dates(path: Path, table: Table) -> None:
             )
 
 
-def _is_table(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES
+def _promises_curves(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES or arrays.readable(path)
 
 
 def _padded(values: np.ndarray, length: int) -> np.ndarray:

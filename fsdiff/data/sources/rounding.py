@@ -46,7 +46,7 @@ def warn_of_noise(
                 "channel %s: values in files are %s, the rounding of which is %.2g of their "
                 "deviation: what is learned of it is mostly noise; leave it out, or write it in "
                 "double precision or without its mean",
-                *(name, (kept.metadata or {}).get("name", kept), lost),
+                *(name, kept.metadata["name"] if kept.metadata else kept, lost),
             )
 
 

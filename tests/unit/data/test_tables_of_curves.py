@@ -48,6 +48,65 @@ def test_comments_above_a_table_are_no_curves(write, before):
     np.testing.assert_array_equal(values(write(before + table())), ROWS)
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.dat", "a.tsv", "a"])
+@pytest.mark.parametrize("separator", [" ", "   ", " \t ", "\t", "; ", ", "])
+@pytest.mark.parametrize("before", ["", "t0 t1 t2 t3 t4\n", "# t0 t1 t2 t3 t4\n", "% of MATLAB\n"])
+def test_text_is_a_table_whatever_separates_its_cells(write, name, separator, before):
+    if separator.strip():
+        before = before.replace(" t", f"{separator}t")
+    elif "\t" in separator:
+        before = before.replace(" t", "\tt")
+    text = f"{before}{table(separator=separator)}".replace("\n", separator.rstrip(";,") + "\n")
+    if separator == " ":
+        text = text.replace("\n", "\n  ")
+    np.testing.assert_array_equal(values(write(text, name)), ROWS)
+
+
+def test_commas_between_spaces_are_decimal(write):
+    text = table(separator=" ").replace(".", ",")
+    np.testing.assert_array_equal(values(write(text, "a.txt")), ROWS)
+
+
+def test_text_beside_tables_is_none(write, tmp_path):
+    write("measured at noon, 12 times\n", "readme.txt")
+    write(table(separator=" "), "a.dat")
+    np.testing.assert_array_equal(values(str(tmp_path)), ROWS)
+    write(table(), "b.csv")
+    refused(str(tmp_path), "may hold fields, but '.dat' is no format")
+
+
+def test_a_row_of_another_length_is_named(write):
+    text = table(separator=" ") + "1.0 2.0\n"
+    refused(write(text, "a.txt"), "line 13: 2 entries instead of 5")
+
+
+@pytest.mark.parametrize("label", ["a", "2000-01-{}"])
+def test_a_curve_with_a_label_makes_no_names_of_the_first_row(write, label):
+    """Or the first curve would be lost in silence."""
+    before = [label.format(10 + number) for number in range(12)]
+    refused(write(table(before=before)), "line 1: .*: write a row of names above it")
+
+
+@pytest.mark.parametrize("names", ["", "x,y,u\n", "x y u\n"])
+def test_rows_of_places_and_values_are_no_curves(write, names):
+    """(x, y, u), as gnuplot wants them."""
+    y, x = np.meshgrid([0.15, 0.45, 0.85], [0.15, 0.45, 0.85], indexing="ij")
+    rows = np.stack([x.ravel(), y.ravel(), ROWS.ravel()[:9]], 1)
+    text = names + table(rows, "," if "," in names else " ")
+    refused(write(text), r"column '[1y]' rises or falls .*dimensions: \[point, curve\]")
+
+
+def test_rows_with_dates_are_curves_only_where_columns_are_of_one_kind(write):
+    days = [f"2000-01-{day}" for day in range(10, 22)]
+    prices = "date,open,high,low,close,volume\n" + table(before=days)
+    refused(write(prices), r"'date' has a later date .*dimensions: \[point, curve\]")
+    np.testing.assert_array_equal(values(write(prices), labels=("date",)), ROWS)
+    turned = values(write(prices), dimensions=("point", "curve"), positions="date")
+    np.testing.assert_array_equal(turned, ROWS.T)
+    hours = "date,h0,h1,h2,h3,h4\n" + table(before=days)
+    np.testing.assert_array_equal(values(write(hours)), ROWS)
+
+
 def test_numbers_of_fortran_are_numbers(write):
     text = "".join(",".join(f"{x:.3e}".replace("e", "D") for x in row) + "\n" for row in ROWS)
     np.testing.assert_allclose(values(write(text)), ROWS, rtol=1e-3)
@@ -96,7 +155,7 @@ def test_text_in_another_encoding_is_told_with_the_remedy(write):
 def test_columns_that_number_the_rows_are_no_points(write, names, numbers, named):
     """Most often rows are points then."""
     path = write(names + table(before=numbers))
-    refused(path, rf"column '{named}' rises or falls in equal steps .*\[point, curve\]")
+    refused(path, rf"column '{named}' rises or falls from row to row .*\[point, curve\]")
     np.testing.assert_array_equal(values(path, labels=(named,)), ROWS)
     if names:
         turned = {"dimensions": ("point", "curve"), "positions": named}

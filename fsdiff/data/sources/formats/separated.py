@@ -1,13 +1,15 @@
-"""Tables whose cells are separated by tabs, semicolons or commas."""
+"""Tables whose cells are separated by tabs, semicolons, commas or spaces."""
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from fsdiff.data.sources.dates import DATE
 from fsdiff.data.sources.formats.table import (
     Lines,
     Table,
@@ -18,8 +20,8 @@ from fsdiff.data.sources.formats.table import (
 )
 from fsdiff.jobs.failures import StorageError
 
-SEPARATORS = ("\t", ";", ",")
-"""In this order: cells between semicolons may have decimal commas."""
+SEPARATORS = ("\t", ";", ",", " ")
+"""In this order: semicolons and tabs stand beside decimal commas, and spaces beside all others."""
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", re.IGNORECASE)
 
@@ -42,7 +44,7 @@ def read(path: Path, lines: Lines, texts: Collection[str] = ()) -> Table:
     rows = _rows([line.rstrip("\r\n") for _, line in lines])
     named = _has_names(rows)
     if named:
-        _check_names(path, rows[0], lines[0][0])
+        _check_names(path, rows, lines[0][0])
     else:
         _check_first(path, rows)
     names = [cell.strip() for cell in rows[0]] if named else numbered(rows[0] if rows else [])
@@ -61,7 +63,10 @@ def read(path: Path, lines: Lines, texts: Collection[str] = ()) -> Table:
         else:
             values[name] = found
     if not values:
-        raise StorageError(f"{path} has no column of numbers: are cells separated by commas?")
+        raise StorageError(
+            f"{path} has no column of numbers: are cells separated by commas, semicolons, tabs or "
+            "spaces, and as many in each row?"
+        )
     index = tuple(value_of(cell) for cell in unnamed[0]) if unnamed else ()
     return Table(np.array([*values.values()]).T[:, None], tuple(values), labels, index)
 
@@ -72,24 +77,50 @@ def _without_comments(lines: Lines) -> Lines:
     A comment that has as many cells as all lines below it holds names, as numpy.savetxt writes it.
     """
     place = 0
-    while place < len(lines) and lines[place][1].startswith(("#", "sep=")):
+    while place < len(lines) and lines[place][1].startswith(("#", "%", "sep=")):
         place += 1
     if not place or not lines[place:]:
         return lines
     number, comment = lines[place - 1]
-    names = comment.lstrip("# ")
+    names = comment.lstrip("#% ")
     rows = _rows([names, *(line for _, line in lines[place:])])
-    alike = comment.startswith("#") and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1
+    alike = comment.startswith(("#", "%")) and _even(rows)
     return [(number, names), *lines[place:]] if alike else lines[place:]
 
 
 def _rows(lines: Sequence[str]) -> Rows:
-    """Cells, by the first separator that gives all rows as many of them, and more than one."""
-    for separator in SEPARATORS:
-        rows = _without_ends([*csv.reader(lines, delimiter=separator)])
-        if rows and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1:
-            return rows if separator == "," else _with_points(rows)
-    return [*csv.reader(lines)]
+    """Cells, by the first separator that gives all rows as many of them, and more than one.
+
+    Where none does, by one that gives most rows as many, so that others can be named.
+    """
+    found = [_divided(lines, separator) for separator in SEPARATORS]
+    comma, spaces = found[-2:]
+    if _even(spaces) and _decimal_commas(spaces):
+        return _with_points(spaces)
+    for separator, rows in zip(SEPARATORS, found, strict=True):
+        if _even(rows):
+            return rows if separator in ", " else _with_points(rows)
+    usual = [Counter(map(len, rows)).most_common(1)[0] for rows in found if rows]
+    fitting = [count if length > 1 else 0 for length, count in usual]
+    return found[int(np.argmax(fitting))] if 2 * max(fitting, default=0) > len(lines) else comma
+
+
+def _divided(lines: Sequence[str], separator: str) -> Rows:
+    plain = lines if separator != " " else [" ".join(line.split()) for line in lines]
+    return _without_ends([*csv.reader(plain, delimiter=separator)])
+
+
+def _even(rows: Rows) -> bool:
+    """Whether rows are as long as each other, and longer than one cell."""
+    return bool(rows) and len(rows[0]) > 1 and len({len(row) for row in rows}) == 1
+
+
+def _decimal_commas(rows: Rows) -> bool:
+    """Whether all cells below the first row are numbers, some of them with decimal commas."""
+    cells = [cell for row in rows[1:] for cell in row]
+    commas = [DECIMAL_COMMA.fullmatch(cell) is not None for cell in cells]
+    pairs = zip(cells, commas, strict=True)
+    return any(commas) and all(comma or value_of(cell) is not None for cell, comma in pairs)
 
 
 def _without_ends(rows: Rows) -> Rows:
@@ -138,15 +169,32 @@ def _steps(row: Sequence[str]) -> list[float]:
     return steps if one_way and len(steps) == len(row) - 1 else []
 
 
-def _check_names(path: Path, cells: Sequence[str], line: int) -> None:
+def _check_names(path: Path, rows: Rows, line: int) -> None:
     """Refuse a curve in the first row that would be taken for names because of a cell in it."""
-    if not any(np.isfinite(value) for cell in cells if (value := value_of(cell)) is not None):
+    first = [value_of(cell) for cell in rows[0]]
+    if not any(value is not None and np.isfinite(value) for value in first):
         return
-    text = [cell.strip() for cell in cells if value_of(cell) is None]
-    if odd := [cell for cell in text if like_number(cell) or not re.search(r"\w", cell)]:
+    text = {place: rows[0][place].strip() for place, value in enumerate(first) if value is None}
+    odd = [cell for cell in text.values() if like_number(cell) or not re.search(r"\w", cell)]
+    if odd:
         raise StorageError(
             f"{path}, line {line}: '{odd[0][:20]}' beside numbers is none that can be read: mend "
             "it, or write a row of names above it"
+        )
+    numbers = [
+        cell
+        for cell, value in zip(rows[0], first, strict=True)
+        if value is not None and np.isfinite(value)
+    ]
+    again = [
+        cell
+        for place, cell in text.items()
+        if DATE.fullmatch(cell) or any(row[place].strip() == cell for row in rows[1:])
+    ]
+    if again or (len(numbers) > 1 and not _steps(numbers)):
+        raise StorageError(
+            f"{path}, line {line}: {', '.join(rows[0][:3])[:40]}, … has text and numbers in no "
+            "order, or what stands in rows below as well: write a row of names above it"
         )
 
 

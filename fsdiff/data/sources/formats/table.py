@@ -126,6 +126,11 @@ def _stem(name: str) -> str:
     return "" if value_of(name) is not None else NO_LETTERS.sub("", name.lower())
 
 
+def several_kinds(table: Table) -> bool:
+    """Whether columns have names of their own rather than numbers or names such as t0, t1, …"""
+    return len({_stem(name) for name in table.names}) > 1
+
+
 def counting(table: Table) -> list[str]:
     """The only column that rises, or falls, from row to row: years, and no curve."""
     steps = np.diff(table.values[:, 0], axis=0)
@@ -137,7 +142,8 @@ def counting(table: Table) -> list[str]:
 def numbering(table: Table) -> list[str]:
     """The only column that rises, or falls, in equal steps from row to row, such as years.
 
-    None where all columns have one kind of name, such as t0, t1, t2, …
+    Of few columns those that never fall, or never rise, such as x and y of rows (x, y, u); none
+    where all columns have one kind of name, such as t0, t1, t2, …
     """
     stems, steps = {_stem(name) for name in table.names}, np.diff(table.values[:, 0], axis=0)
     named = len(stems) > 1
@@ -145,6 +151,11 @@ def numbering(table: Table) -> list[str]:
         return []
     if not named and stems != {""}:
         return []
+    if len(table.names) <= FEW and len(steps) >= MANY:
+        moving = (steps != 0).any(0)
+        one_way = ((steps >= 0).all(0) | (steps <= 0).all(0)) & moving
+        found = [*np.flatnonzero(one_way)]
+        return [] if one_way[moving].all() else [table.names[place] for place in found]
     even = np.ptp(steps, axis=0) <= 1e-6 * np.abs(steps).max(0)
     found = [*np.flatnonzero(even & (steps != 0).all(0))]
     return [table.names[found[0]]] if len(found) == 1 else []

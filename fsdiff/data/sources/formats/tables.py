@@ -7,10 +7,37 @@ from pathlib import Path
 import numpy as np
 
 from fsdiff.data.sources.formats import separated
+from fsdiff.data.sources.formats.signatures import format_of
 from fsdiff.data.sources.formats.table import Lines, Table, check_lengths, numbered, value_of
 from fsdiff.jobs.failures import StorageError
 
 SUFFIXES = (".csv", ".tsv", ".arff", ".ts")
+"""Suffixes that promise a table."""
+
+BEGINNING = 2**14
+"""Bytes of a file that show whether it is text."""
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file has such a suffix, or is text in no other format, as ``.txt`` may be."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    if not path.is_file() or format_of(path) is not None:
+        return False
+    with path.open("rb") as file:
+        beginning = file.read(BEGINNING)
+    return bool(beginning.strip()) and 0 not in beginning
+
+
+def may_be_table(path: Path) -> bool:
+    """Whether it is one whose last line of those at its beginning is one of numbers."""
+    if not is_table(path):
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        lines = [line for line in file.read(BEGINNING).splitlines() if line.strip()]
+    cells = re.split(r"[\s,;]+", lines[-1 - (len(lines) > 2)].strip(" \t,;"))
+    return len(cells) > 1 and sum(value_of(cell) is None for cell in cells) <= 1
+
 
 ATTRIBUTE = re.compile(
     r"""@attribute\s+(?:(['"])(?P<quoted>.+?)\1|(?P<name>\S+))\s+(?P<type>.+)""", re.IGNORECASE
@@ -28,7 +55,7 @@ def read_table(path: Path, texts: Collection[str] = ()) -> Table:
             lines = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
     except (OSError, UnicodeError) as error:
         raise StorageError(f"{path} cannot be read as text ({error}); write it as UTF-8") from error
-    if path.suffix.lower() in (".csv", ".tsv"):
+    if path.suffix.lower() not in (".arff", ".ts"):
         return separated.read(path, lines, texts)
     stripped = [(number, line.strip()) for number, line in lines]
     return _arff(path, stripped) if path.suffix.lower() == ".arff" else _ts(path, stripped)

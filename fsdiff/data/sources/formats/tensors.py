@@ -26,7 +26,7 @@ TYPES = {
 
 
 def arrays(path: Path, stack: ExitStack) -> Arrays:
-    """The tensors of a file; those of bfloat16 are in single precision, which holds them exactly."""
+    """The tensors of a file; bfloat16 in single precision, which holds it exactly."""
     file = stack.enter_context(safe_open(path, framework="pt"))
     return {name: Stored(_readable(file, name)) for name in file.keys()}  # noqa: SIM118
 
