@@ -36,8 +36,9 @@ def labelled(fields: Fields, basis: Basis) -> xr.Dataset:
     called sample or time, or by other usual names of these, are samples and those called channel,
     variable, … are channels; where names say nothing, the first is that of samples. Where values
     are NaN, or masked, at the same nodes of all samples, the variable ``present`` says so, and
-    fields are filled harmonically there. The log tells what is doubtful. Raises ValueError where
-    the array has no such shape or numbers, or coordinates that nodes of the basis do not have.
+    fields are filled harmonically there. Dates along an axis become seconds from the first, and
+    durations seconds. The log tells what is doubtful. Raises ValueError where the array has no such
+    shape or numbers, or coordinates that nodes of the basis do not have.
     """
     array = _in_order(_decoded(_named(fields, basis)), basis)
     if not array.sizes["sample"]:
@@ -45,7 +46,8 @@ def labelled(fields: Fields, basis: Basis) -> xr.Dataset:
     array = array.astype(np.promote_types(array.dtype, np.float32))
     present = _present(array.values)
     level = basis.resolution(torch.empty(array.shape, device="meta"))  # shapes suffice
-    placed = {*array.coords}
+    placed = {name for name, own in array.coords.items() if own.dtype.kind in NUMBERS}
+    array = _in_seconds(array)  # of which the origin says nothing of walls
     coordinates: dict[Hashable, Any] = {}
     for name, axis, own in zip(array.dims[2:], basis.axes, basis.axis_nodes(level), strict=True):
         if name not in array.coords:
@@ -194,6 +196,28 @@ def _check_nodes(coordinate: xr.DataArray, own: np.ndarray) -> None:
             f"coordinates along {name} are not equally spaced, or not as the nodes of the basis "
             "are: interpolate to an even grid"
         )
+
+
+def _in_seconds(array: xr.DataArray) -> xr.DataArray:
+    """The array with seconds in the place of dates and durations along its axes."""
+    for name in array.dims[2:]:
+        if name in array.coords and (seconds := _seconds(array[name].values)) is not None:
+            array = array.assign_coords({name: (name, seconds, {"units": "s"})})
+    return array
+
+
+def _seconds(values: np.ndarray) -> np.ndarray | None:
+    """Seconds from the first date to each, or those of durations; None of all else.
+
+    Dates may be of any calendar, as objects of the package cftime.
+    """
+    if values.dtype.kind == "m":
+        return values / np.timedelta64(1, "s")
+    if values.dtype.kind == "M":
+        return (values - values[0]) / np.timedelta64(1, "s")
+    if values.dtype.kind != "O" or not all(hasattr(value, "isoformat") for value in values):
+        return None
+    return np.array([(value - values[0]).total_seconds() for value in values])
 
 
 def _named(fields: Any, basis: Basis) -> xr.DataArray:

@@ -107,6 +107,35 @@ def test_channels_of_one_name_are_refused():
 # Where nodes are
 
 
+@pytest.mark.parametrize("calendar", [None, "noleap"])
+def test_dates_and_durations_are_seconds(calendar, caplog):
+    dates = xr.date_range("2000-01-01", periods=N, freq="6h", use_cftime=calendar is not None)
+    hours, line, fields = 6.0 * np.arange(N), fs.CosineBasis(1), VALUES[:, 0, 0]
+    for places, sign in (
+        (dates.values, 1),
+        (dates.values[::-1], -1),
+        (hours.astype("timedelta64[h]"), 1),
+    ):
+        array = xr.DataArray(fields, {"time": places}, ("sample", "time"))
+        assert told(caplog, array, line) == ""
+        model = fs.Gaussian(line).fit(array)
+        samples = model.sample(n=N, indices=range(2), seed=3)
+        assert samples.fields.equal(drawn(fields, line))
+        time = model.label(samples)["time"]
+        np.testing.assert_allclose(time, sign * 3600 * hours)
+        assert time.attrs["units"] == "s"
+
+
+def test_dates_in_unequal_steps_are_those_of_points_or_refused():
+    points = np.array([0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+    dates = np.datetime64("2000-01-01", "s") + (1e5 * points).astype("timedelta64[s]")
+    array = xr.DataArray(VALUES[:, 0, 0], {"time": dates}, ("sample", "time"))
+    with pytest.raises(ValueError, match="along time are not equally spaced, or not as the nodes"):
+        drawn(array, fs.CosineBasis(1))
+    gram = fs.GramBasis(points=tuple(points), covariance=fs.Matern(length=0.3))
+    assert drawn(array, gram).equal(drawn(VALUES[:, 0, 0], gram))
+
+
 def waves(x, seed=0):
     """Functions of period one, of which the values at both ends agree but for rounding."""
     phases = np.random.default_rng(seed).uniform(size=(6, 1))
