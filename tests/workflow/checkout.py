@@ -5,6 +5,7 @@ import compileall
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,6 +21,17 @@ from warm_jobs import Server
 
 REPOSITORY = Path(__file__).parents[2]
 COPIED = ("Snakefile", "workflow", "fsdiff", "profiles", "envs")
+
+FINGERPRINTS = """
+import sys
+from pathlib import Path
+from fsdiff import parts
+from fsdiff.provenance import fingerprint
+modules = {module for family in parts.FAMILIES for module, _ in parts.kinds(family).values()}
+for script in Path(sys.argv[1]).glob("*.py"):
+    fingerprint(script=script, modules=modules)
+"""
+"""Keeps what counts as code in the package, beside what is compiled."""
 
 Change = Callable[[dict[str, Any]], None]
 """Changes a configuration in place."""
@@ -37,7 +49,7 @@ def compiled_package() -> Path:
     """A copy of the package, compiled once for all jobs in all checkouts.
 
     What is compiled counts as long as the source is the same, not its age: edits and their undoing
-    within a second would be missed.
+    within a second would be missed. So does what else is kept of sources.
     """
     folder = Path(mkdtemp(prefix="fsdiff-")) / "fsdiff"
     atexit.register(shutil.rmtree, folder.parent, ignore_errors=True)
@@ -45,6 +57,10 @@ def compiled_package() -> Path:
     shutil.copytree(REPOSITORY / "fsdiff", folder, ignore=ignored)
     by_content = PycInvalidationMode.CHECKED_HASH
     assert compileall.compile_dir(folder, quiet=1, invalidation_mode=by_content)
+    environment = {**os.environ, "PYTHONPATH": str(folder.parent), "PYTHONDONTWRITEBYTECODE": ""}
+    scripts = REPOSITORY / "workflow" / "scripts"
+    command = [sys.executable, "-c", FINGERPRINTS, scripts]
+    subprocess.run(command, env=environment, cwd=folder.parent, check=True)
     return folder
 
 
