@@ -22,6 +22,10 @@ ifeq ($(shell test -n "$$HOME" && test -w "$$HOME" && echo writable),)
 export HOME := $(CURDIR)/.snakemake/home
 endif
 
+# Hundreds of short processes import the same modules: what one has compiled serves the others, even
+# where containers tell Python to keep nothing.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The files that CONFIG names, as the shell's arguments: one whose name may have spaces, or several.
 FILES := if [ -e "$$CONFIG" ]; then set -- "$$CONFIG"; quote='"'; else set -- $$CONFIG; quote=; fi
 
