@@ -44,6 +44,7 @@ _NAMES = {
     "inverse.observations.points": "GridOfPoints Points RandomPoints",
     "inverse.observations.several": "Several",
     "inverse.observations.some": "Some",
+    "inverse.conditions.label": "Label=LabelCondition",
     "inverse.conditions.kriging": "Kriging=KrigingCondition",
     "inverse.conditions.regression": "Regression=RegressionCondition",
     "inverse.conditions.ucos": "Combined=CombinedCondition",

@@ -80,6 +80,8 @@ class Stream(IntEnum):
     """Functions that draws of posteriors are projected on."""
     ASSIMILATION = 73
     """Ensembles that take data in, and the errors that these are given."""
+    CONVOLUTIONS = 74
+    """Random kernels whose responses tell classes."""
 
     INITIAL_STATE = 101
     """Initial states of equations in time."""
@@ -115,3 +117,5 @@ class Stream(IntEnum):
     """Fields that tell the sizes of data."""
     CONDITION = 141
     """Data that conditional models are trained with."""
+    LABELS = 142
+    """Of which class a sample is."""

@@ -12,6 +12,7 @@ from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.predictions import Prediction
 
 if TYPE_CHECKING:
+    from fsdiff.data.labels import Labels
     from fsdiff.inverse.conditions.base import Condition
     from fsdiff.inverse.observations.base import Observation
 
@@ -60,22 +61,29 @@ class Conditions(Protocol):
     """What a conditional network is told, as fields (condition channel, *grid)."""
 
     condition: "Condition"
+    labels: "Labels | None"
 
     @property
     def prepared(self) -> bool:
         """Whether nothing has to be measured of fields first."""
 
+    def fields_in(self, batch: Tensor) -> Tensor:
+        """Normalised fields (batch, …) of batches that say of which class they are besides."""
+
     def at(self, condition: Tensor, n: int) -> Tensor:
         """Conditions (batch, …) at level n."""
 
-    def prepare(self, fields: Tensor) -> None:
-        """Measure what has to be of normalised training fields (samples, channel, *grid)."""
+    def prepare(self, batch: Tensor) -> None:
+        """Measure what has to be of training fields (samples, channel, *grid)."""
 
-    def drawn(self, fields: Tensor, seeds: Sequence[int]) -> Tensor:
-        """Conditions on random data of normalised fields (batch, …), one seed for each."""
+    def drawn(self, batch: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Conditions of the fields of a batch, what is random of them by a seed for each."""
 
-    def fixed(self, fields: Tensor) -> Tensor:
-        """Conditions on data of normalised fields (batch, …), random by their index."""
+    def fixed(self, batch: Tensor) -> Tensor:
+        """Conditions of the fields of a batch, random by their index."""
+
+    def dealt(self, n: int, indices: Sequence[int], seed: int) -> Tensor | None:
+        """Conditions of samples at level n of which nothing is said; None if they have none."""
 
     def given(self, observation: "Observation", data: Tensor, n: int) -> Tensor:
         """The condition at level n that stands for data (..., size)."""

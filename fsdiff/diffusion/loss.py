@@ -31,8 +31,12 @@ class DenoisingLoss:
         Numbers are drawn where the generator lives, so that they are the same for data on every
         device; and for the whole batch, so that they are the same where just a ``part`` of it is
         worked on here. ``condition`` are fields (batch, condition channel, *grid); those of a
-        conditional network are drawn unless they are given.
+        conditional network are drawn unless they are given, of the class of each field where a last
+        channel of the data says what that is.
         """
+        batch, conditions = data, self.denoiser.conditions
+        if conditions is not None:
+            data = conditions.fields_in(batch)
         like: dict[str, Any] = {
             "generator": generator,
             "dtype": data.dtype,
@@ -43,9 +47,9 @@ class DenoisingLoss:
         times = self.times(uniform[part]).to(data.device)
         if condition is not None:
             condition = condition[part]
-        elif self.denoiser.conditions is not None:
+        elif conditions is not None:
             seeds = torch.randint(2**53, (len(data),), generator=generator, device=generator.device)
-            condition = self.denoiser.conditions.drawn(data[part], seeds[part].tolist())
+            condition = conditions.drawn(batch[part], seeds[part].tolist())
         return self.at(data[part], times, self.denoiser.law.colour(white), condition)
 
     def at(self, data: Tensor, t: Tensor, noise: Tensor, condition: Tensor | None = None) -> Tensor:

@@ -32,8 +32,9 @@ class ValidationSet:
 
         They are the same functions at every resolution, so losses compare across resolutions too.
         """
-        if condition is None and loss.denoiser.conditions is not None:
-            condition = loss.denoiser.conditions.fixed(data)
+        if (conditions := loss.denoiser.conditions) is not None:
+            condition = conditions.fixed(data) if condition is None else condition
+            data = conditions.fields_in(data)
         law = loss.denoiser.law
         count, basis, n = len(data), law.basis, law.basis.resolution(data)
         order = generator(0, Stream.VALIDATION, count).permutation(count)

@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from fsdiff.data.labels import Class
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.diffusion.law import Law
@@ -21,7 +22,7 @@ from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.diffusion.time_sampling import Spectral, TimeSampling
 from fsdiff.errors import Error
 from fsdiff.interface.checks import check_kind, check_level, check_network, check_part, check_seed
-from fsdiff.interface.fields import real_numbers
+from fsdiff.interface.fields import Labelled, real_numbers
 from fsdiff.interface.model import Model
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.methods import models
@@ -100,6 +101,7 @@ class Diffusion(Model):
         condition: Tensor | None = None,
         observed: "tuple[Observation, Data] | None" = None,
         guidance: "Guidance | None" = None,
+        label: Class | None = None,
     ) -> Samples:
         """``fields`` (len(indices), channel, *grid) at level n, in the unit of the data.
 
@@ -108,7 +110,9 @@ class Diffusion(Model):
         ``observed=(observation, y)`` these are draws given data y (size,), in the unit of the data
         as well: of any model that ``guidance`` leads to them, or without it of a model with a
         condition, which knows them. Channels may be called by the names that fields have, and
-        places be those of their coordinates (``measured="data"``).
+        places be those of their coordinates (``measured="data"``). Those of a model that is told
+        classes are all of one, ``label``, or without it of those that (seed, i) decide, as often as
+        training fields; ``classes`` says which.
         """
         sampler = sampler or DPMSolver()
         check_part("sampler", sampler, Sampler, "fs.DPMSolver()")
@@ -120,10 +124,14 @@ class Diffusion(Model):
             from fsdiff.inverse.guidance.base import Guidance
 
             check_part("guidance", guidance, Guidance, "fs.WienerGuidance()")
-            if observed is None or condition is not None:
+            if observed is None or condition is not None or label is not None:
                 raise ValueError("guidance leads to data: give observed=(observation, data) alone")
             draw = self._guided(guidance, sampler, *self._observed(observed), n, seed)
             return self._drawn(draw, indices)
+        if label is not None or self.told_classes:
+            if observed is not None or condition is not None:
+                raise ValueError("a model that is told classes knows no other data: lead it")
+            return self._of_classes(label, sampler, n, indices, seed)
         if observed is not None:
             if self.condition is None:
                 raise ValueError(
@@ -132,6 +140,25 @@ class Diffusion(Model):
                 )
             condition = self.fitted.condition(*self._observed(observed), n)
         return self._sample(sampler, n, indices, seed, condition)
+
+    def _of_classes(
+        self, label: Class | None, sampler: Sampler, n: int, indices: Sequence[int], seed: int
+    ) -> Samples:
+        """Samples of one class, or of those that labels deal."""
+        from fsdiff.inverse.conditions.label import LabelConditioning
+
+        method = _diffusion(self.fitted)
+        if (labels := method.labels) is None:
+            raise ValueError(f"label = {label}: this model was trained without classes")
+        if label is None:
+            drawn = self._sample(sampler, n, indices, seed, None)
+            numbers = labels.dealt(drawn.indices, seed)
+        else:
+            assert isinstance(method.conditions, LabelConditioning)  # as it has labels
+            told = method.conditions.of_class(label, 1, n)[0]
+            drawn = self._sample(sampler, n, indices, seed, told)
+            numbers = np.repeat(labels.numbers([label]), len(drawn.fields))
+        return drawn._replace(classes=tuple(labels.classes[number] for number in numbers))
 
     def _observed(self, observed: "tuple[Observation, Data]") -> "tuple[Observation, Tensor]":
         """In numbers of channels and places of the box, and data in float64."""
@@ -177,7 +204,12 @@ class Diffusion(Model):
             self._led = (fitted, key, Guided.of(fitted, guidance, sampler, observation, finest))
         return self._led[2].given(data, n, seed)
 
-    def _method(self, statistics: Statistics, seed: int) -> Method:
+    @property
+    def told_classes(self) -> bool:
+        """Whether it has to be told the classes of fields."""
+        return self.condition is not None and self.condition.of_classes
+
+    def _method(self, statistics: Statistics, seed: int, classes: Labelled | None = None) -> Method:
         basis = self.basis
         law = Law(
             basis=basis,
@@ -186,7 +218,7 @@ class Diffusion(Model):
             data=statistics.measured(basis),
             mask=statistics.mask,
         )
-        conditioning = self._conditioning(statistics)
+        conditioning = self._conditioning(statistics, classes)
         if isinstance(self.network, Network):
             block = described(self.network)
             network = initialised(block, basis, law.channels, seed, conditioning)
@@ -195,10 +227,12 @@ class Diffusion(Model):
         denoiser = Denoiser(law, network, self.prediction, conditioning)
         return Method(denoiser, self.time_sampling)
 
-    def _conditioning(self, statistics: Statistics) -> "Conditioning | None":
+    def _conditioning(
+        self, statistics: Statistics, classes: Labelled | None
+    ) -> "Conditioning | None":
         if self.condition is None:
             return None
-        condition = self.condition
+        condition = self.condition if classes is None else self.condition.of(*classes)
         if statistics.mask is not None:
             condition = condition.where_present(statistics.mask, self.basis)
         condition.check_prediction(self.prediction)

@@ -1,7 +1,7 @@
 """Arrays of people's as fields on the grid of a basis, with names and coordinates."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ import xarray as xr
 from torch import Tensor
 
 from fsdiff.data.fitting import fit, transforms_in
+from fsdiff.data.labels import Class
 from fsdiff.data.masking import with_mask
 from fsdiff.data.sources.axes import LEADING, SPACE, Dimension, meaning
 from fsdiff.data.sources.coordinates import NUMBERS, UNEVEN
@@ -26,6 +27,44 @@ REAL = NUMBERS + "b"
 
 Fields = Tensor | np.ndarray | xr.DataArray
 """(samples, channel, *grid), or without the channel where there is but one."""
+
+Classes = Tensor | np.ndarray | xr.DataArray | Sequence[Class] | str
+"""Those of fields, (samples,), or the name of a coordinate that has them."""
+
+
+class Labelled(NamedTuple):
+    """Classes of fields, (samples,), and what they are called."""
+
+    name: str
+    values: np.ndarray
+
+    def first(self, count: int) -> "Labelled":
+        """Those of the first fields."""
+        return Labelled(self.name, self.values[:count])
+
+
+def classes_of(
+    labels: Classes | None, fields: Fields, count: int, *, told: bool
+) -> Labelled | None:
+    """The classes of ``count`` fields; ValueError unless there are some where models are told."""
+    if labels is None:
+        if told:
+            raise ValueError("labels: give the class of each field, which this model is told")
+        return None
+    if not told:
+        raise ValueError(
+            "labels: this model is told no classes; use fs.Diffusion(…, "
+            "condition=fs.LabelCondition())"
+        )
+    if not isinstance(labels, str):
+        name, values = "label", np.asarray(labels)
+    elif isinstance(fields, xr.DataArray) and labels in fields.coords:
+        name, values = labels, fields[labels].values
+    else:
+        raise ValueError(f"labels = {labels}: fields have no such coordinate")
+    if values.shape != (count,):
+        raise ValueError(f"labels: {values.shape} of {count} fields; give one for each")
+    return Labelled(name, values)
 
 
 def labelled(fields: Fields, basis: Basis) -> xr.Dataset:

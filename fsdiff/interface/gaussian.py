@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.samplers.samples import Samples
+from fsdiff.interface.fields import Labelled
 from fsdiff.interface.model import Model
 from fsdiff.methods import models
 from fsdiff.methods.gaussian import Gaussian as Method
@@ -19,7 +20,7 @@ class Gaussian(Model):
         """``fields`` (len(indices), channel, *grid) at level n, in the unit of the data."""
         return self._sample(None, n, indices, seed, None)
 
-    def _method(self, statistics: Statistics, seed: int) -> Method:
+    def _method(self, statistics: Statistics, seed: int, classes: Labelled | None = None) -> Method:
         return Method(statistics.measured(self.basis))
 
     def _blocks(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from fsdiff.data.labels import with_classes
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.transforms import Transform
 from fsdiff.diffusion.samplers.samples import Samples
@@ -24,7 +25,10 @@ from fsdiff.interface.checks import (
     device_of,
 )
 from fsdiff.interface.fields import (
+    Classes,
     Fields,
+    Labelled,
+    classes_of,
     labelled,
     labelled_like,
     mask_of,
@@ -63,9 +67,17 @@ class Model(ABC):
         self.history: list[xr.Dataset] = []
         self._fitted: models.Model | None = None
 
+    @property
+    def told_classes(self) -> bool:
+        """Whether it has to be told the classes of fields."""
+        return False
+
     @abstractmethod
-    def _method(self, statistics: Statistics, seed: int) -> Method:
-        """The method for data of these statistics, its first weights drawn from ``seed``."""
+    def _method(self, statistics: Statistics, seed: int, classes: Labelled | None = None) -> Method:
+        """The method for data of these statistics, its first weights drawn from ``seed``.
+
+        ``classes`` are those of the training samples where it is told them.
+        """
 
     @abstractmethod
     def _blocks(self) -> dict[str, Any]:
@@ -88,6 +100,7 @@ class Model(ABC):
         fields: Fields,
         levels: Sequence[Level] = (),
         *,
+        labels: Classes | None = None,
         seed: int = 0,
         validation: Fields | float = 0.1,
         options: TrainingOptions | None = None,
@@ -106,6 +119,9 @@ class Model(ABC):
         such as ``{"permeability": fs.Log()}``; they are fitted to the fields that are trained on,
         saved with the model and undone in samples. Nodes at which all samples are NaN are left out
         of the loss, and NaN in samples; values that are missing elsewhere are refused.
+
+        ``labels`` are the classes of the fields, (samples,), numbers or texts, or the name of a
+        coordinate of the fields that has them, for models that are told classes.
         """
         check_levels(levels)
         check_seed(seed)
@@ -116,10 +132,22 @@ class Model(ABC):
         check_transforms(transforms)
         data, basis = labelled(fields, self.basis), self.basis
         about = describe_fields(data, basis)
+        classes = classes_of(labels, fields, len(data["field"]), told=self.told_classes)
+        if classes and not isinstance(validation, int | float):
+            raise ValueError("validation: give the share of the labelled fields that is left out")
         train, held_out = self._divided(data, validation if levels else 0.0)
         seen, mask = transforms_for(data, transforms, basis, len(train)), mask_of(data, basis)
         statistics = Statistics.measure(train, basis, seen, mask)
-        method = self._method(statistics, seed)
+        method = self._method(statistics, seed, classes and classes.first(len(train)))
+
+        def at(n: int, part: Tensor, first: int) -> Tensor:
+            """A part of the data at level n, from a sample on, with their classes if told."""
+            found = self._normalised(part, n, downsampling, statistics)
+            if classes is None or method.labels is None:
+                return found
+            numbers = method.labels.numbers(classes.values[first : first + len(part)])
+            return with_classes(found, torch.from_numpy(numbers))
+
         downsampling.check_fields(data.sizes["channel"], transformed=seen is not None)
         check_augmentation(options.augmentation, basis.by_channel(data.sizes["channel"]))
         if mask is not None and options.augmentation != "none":
@@ -132,9 +160,9 @@ class Model(ABC):
                 method,
                 level,
                 options,
-                data=self._normalised(train, level.resolution, downsampling, statistics),
+                data=at(level.resolution, train, 0),
                 validation={
-                    n: self._normalised(held_out, n, downsampling, statistics)
+                    n: at(n, held_out, len(train))
                     for n in sorted({level.resolution, *options.validate_at})
                 },
                 seed=seed,
@@ -166,12 +194,17 @@ class Model(ABC):
     def label(self, samples: Samples | Tensor) -> xr.Dataset:
         """Samples with the names, units and coordinates of the data, in the variable ``field``.
 
+        Those of a model that is told classes have theirs as a coordinate.
         They are called by the indices that they were drawn for; those of a tensor count from 0.
         """
         about, mask = self.fitted.description["data"], self.fitted.statistics.mask
         if isinstance(samples, Tensor):
             return label(samples, self.basis, about, mask)
-        return label(samples.fields, self.basis, about, mask, samples.indices)
+        found = label(samples.fields, self.basis, about, mask, samples.indices)
+        labels = self.fitted.method.labels
+        if labels is None or not samples.classes:
+            return found
+        return found.assign_coords(labels.coordinate(labels.numbers(samples.classes)))
 
     def save(self, path: str | Path) -> None:
         """Write PATH.safetensors with weights and statistics, and PATH.json that describes them."""

@@ -14,9 +14,11 @@ from fsdiff.parts import build
 from fsdiff.spaces.bases import Basis
 
 if TYPE_CHECKING:
+    from fsdiff.data.labels import Labels
     from fsdiff.diffusion.denoiser import Conditions
     from fsdiff.diffusion.samplers.base import Sampler
     from fsdiff.diffusion.samplers.samples import Samples
+    from fsdiff.inverse.conditions.base import Condition
     from fsdiff.inverse.observations.base import Observation
 
 
@@ -66,6 +68,15 @@ class Method(ABC):
         return "levels" in cls.needs
 
     @classmethod
+    def check_condition(cls, condition: "Condition") -> None:
+        """Raise ValueError where the method cannot be told that; by default these are classes."""
+        if condition.of_classes:
+            raise ValueError(
+                f"kind = {condition.kind}: models of this method cannot be told classes; use "
+                "method: {kind: diffusion}, or {kind: imitating}"
+            )
+
+    @classmethod
     def shapes(cls, found: Shapes, config: Mapping[str, Any], statistics: Statistics) -> Shapes:
         """What a file has to hold beside the statistics, of a method without a block network.
 
@@ -79,6 +90,14 @@ class Method(ABC):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters in the groups of an optimiser; a group may scale the rate by ``factor``."""
         return [{"params": list(self.network.parameters())}]
+
+    @property
+    def labels(self) -> "Labels | None":
+        """The classes that data have to come with, None where it is told of none.
+
+        Data then are fields with the number of their class as a further channel.
+        """
+        return None if self.conditions is None else self.conditions.labels
 
     @property
     def prepared(self) -> bool:

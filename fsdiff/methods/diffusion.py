@@ -1,7 +1,7 @@
 """Denoising diffusion: a network that undoes noise, and a sampler that applies it step by step."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from fsdiff.diffusion.validation import ValidationSet
 from fsdiff.methods.base import Method
 from fsdiff.methods.weights import conditioning_of, initialised
 from fsdiff.parts import build
+
+if TYPE_CHECKING:
+    from fsdiff.inverse.conditions.base import Condition
 
 
 class Diffusion(Method):
@@ -56,6 +59,10 @@ class Diffusion(Method):
         prediction = build("prediction", config["prediction"])
         denoiser = Denoiser(law, network, prediction, conditioning)
         return cls(denoiser, build("time_sampling", config["time_sampling"]))
+
+    @classmethod
+    def check_condition(cls, condition: "Condition") -> None:
+        """Take any."""
 
     def loss(
         self,

@@ -32,6 +32,8 @@ class Gaussian(Measured):
         basis = build("basis", config["basis"])
         return cls(statistics.measured(basis))
 
-    def draw(self, n: int, indices: Sequence[int], seed: int) -> Tensor:
+    def draw(
+        self, n: int, indices: Sequence[int], seed: int, condition: Tensor | None = None
+    ) -> Tensor:
         """The same functions at every level."""
         return gaussian_fields(self.spectrum, n, indices, seed)

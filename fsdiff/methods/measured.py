@@ -20,8 +20,10 @@ class Measured(Method):
     called: ClassVar[str]
 
     @abstractmethod
-    def draw(self, n: int, indices: Sequence[int], seed: int) -> Tensor:
-        """Fields at level n, one per index; each depends on (seed, index) only."""
+    def draw(
+        self, n: int, indices: Sequence[int], seed: int, condition: Tensor | None = None
+    ) -> Tensor:
+        """Fields at level n, one per index; each depends on (seed, index) and condition only."""
 
     def loss(
         self,
@@ -50,6 +52,7 @@ class Measured(Method):
         device: torch.device | str = "cpu",
     ) -> Samples:
         """Independent fields; no network is evaluated."""
-        if sampler is not None or condition is not None:
+        if sampler is not None or (condition is not None and self.conditions is None):
             raise ValueError(f"{self.called} is drawn without a sampler and without a condition")
-        return Samples(self.draw(n, indices, seed).to(device), [{} for _ in indices])
+        drawn = self.draw(n, indices, seed, condition)
+        return Samples(drawn.to(device), [{} for _ in indices])

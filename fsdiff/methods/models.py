@@ -61,9 +61,12 @@ class Model:
     ) -> "Samples":
         """Physical fields (len(indices), channel, *grid), on the CPU, and what they cost.
 
-        ``condition`` is one for each, or one (condition channel, *grid) for all. NaN at nodes where
-        the data have no values.
+        ``condition`` is one for each, or one (condition channel, *grid) for all; without, those of
+        a model that is told classes have that which its labels deal to (seed, index). NaN at nodes
+        where the data have no values.
         """
+        if condition is None and self.method.conditions is not None:
+            condition = self.method.conditions.dealt(n, indices, seed)
         if condition is not None and condition.ndim == self.method.basis.dimension + 1:
             condition = condition.expand(len(indices), *condition.shape)
         samples = self.method.sample(
@@ -86,7 +89,10 @@ class Model:
         return self.method.condition(observation, data.to(self.device), n)
 
     def test_loss(self, fields: Tensor) -> float:
-        """The loss on normalised fields, with all that is random fixed by sample index."""
+        """The loss on normalised fields, with all that is random fixed by sample index.
+
+        They come with their classes where the method has ``labels``.
+        """
         return self.method.validation(fields.to(self.device)).mean_loss()
 
 

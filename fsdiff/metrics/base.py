@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, NoReturn, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple, NoReturn, Self
 
 from pydantic import Field
 from torch import Tensor
@@ -23,7 +23,8 @@ class Metric(ABC):
     marks measures of fields in physical units, ``joint`` those that are taken of all channels at
     once and not of each by itself as well, ``continued`` those of fields as they are continued over
     nodes without values, ``classified`` those that look at fields through classifiers of the data,
-    and ``results`` are the names of the numbers, which are unique among all measures. ``words`` say
+    ``labelled`` those of fields with their classes, which see all samples that there are, and
+    ``results`` are the names of the numbers, which are unique among all measures. ``words`` say
     what these are called in tables and figures, and which value of them is best; a result without
     words is called by its name, and is best where it is NAME_reference, or least if there is no
     such result.
@@ -35,6 +36,7 @@ class Metric(ABC):
     joint: ClassVar[bool] = False
     continued: ClassVar[bool] = False
     classified: ClassVar[bool] = False
+    labelled: ClassVar[bool] = False
     if TYPE_CHECKING:  # a class attribute, or a property where results follow from settings
 
         @property
@@ -83,6 +85,30 @@ class Metric(ABC):
     @abstractmethod
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The numbers by name; ValueError for fields that it cannot compare."""
+
+
+class Labelled(NamedTuple):
+    """Fields (N, channel, *grid), and the numbers of their classes (N,)."""
+
+    fields: Tensor
+    classes: Tensor
+
+
+class OfClasses(Metric):
+    """A measure of fields with their classes, beside training fields with theirs."""
+
+    joint: ClassVar[bool] = True
+    labelled: ClassVar[bool] = True
+
+    @abstractmethod
+    def of_classes(
+        self, training: Labelled, samples: Labelled, reference: Labelled, basis: Basis
+    ) -> dict[str, float]:
+        """The numbers by name of three sets of fields; ValueError for those it cannot compare."""
+
+    def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> NoReturn:
+        """There are no such numbers of fields without classes."""
+        raise ValueError("is about fields with classes, and these have none: leave it out")
 
 
 class OfTraining(Metric):

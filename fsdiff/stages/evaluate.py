@@ -7,7 +7,12 @@ from fsdiff.data import json_files, storage
 from fsdiff.data.storage import Provenance
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.methods import models
-from fsdiff.stages.files import fields_of, normalised_split, reference_halves
+from fsdiff.stages.files import (
+    frames_as_channels,
+    halves,
+    normalised_split,
+    reference_halves,
+)
 from fsdiff.stages.job import Job
 from fsdiff.stages.judge import Judge
 
@@ -35,11 +40,15 @@ def evaluate_samples(
     with storage.read(data, chunks="auto") as dataset:
         judge = Judge.of(config, dataset, device, classifiers)
         target, _ = reference_halves(dataset)
-    row = judge(judge.normalise(fields_of(samples)), judge.normalise(target))
+        shown = judge.shown(dataset)
+    with storage.read(samples) as file:
+        drawn, told = frames_as_channels(file["field"]), judge.told(file)
+    classes = told, None if shown is None else halves(shown)[0]
+    row = judge(judge.normalise(drawn), judge.normalise(target), classes)
     description, spent = model.description, json_files.read(cost)
     if model.method.trains():
         for name, part in (("loss", "test"), ("validation_loss", "validation")):
-            if len(fields := normalised_split(data, part)):
+            if len(fields := normalised_split(data, part, model.method.labels)):
                 row[name] = model.test_loss(fields)
         row |= training_of(histories, config["resolution"])
     row |= {

@@ -10,6 +10,7 @@ import xarray as xr
 from torch import Tensor
 
 from fsdiff.data import json_files, storage
+from fsdiff.data.labels import Labels, of_split, with_classes
 from fsdiff.data.masking import mask_in
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.stored_fields import StoredFields
@@ -71,17 +72,22 @@ class StoredSplit:
     """One split of a data set's file at zero mean and unit mean square, read as it is asked for.
 
     ``shape`` is (samples, channel, *grid); ``block`` samples are best read together. Any thread may
-    read.
+    read. With ``labels`` a further channel has the number of each sample's class, at all nodes.
     """
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, labels: Labels | None = None) -> None:
         with storage.read(path, chunks="auto") as dataset:
             chosen = np.flatnonzero(dataset["split"] == name)
             self._statistics = Statistics.of(dataset)
             field = dataset["field"]
             self.block = storage.samples_per_chunk(field)
             grid = [field.sizes[axis] for axis in storage.grid_axes(field)]
-            self.shape = (len(chosen), len(self._statistics.mean), *grid)
+            channels = len(self._statistics.mean) + (labels is not None)
+            self.shape = (len(chosen), channels, *grid)
+            self._classes: Tensor | None = None
+            if labels is not None:
+                numbers = labels.numbers(of_split(dataset, labels.name, name))
+                self._classes = torch.from_numpy(numbers)
             self._dimensions = field.dims
         self._fields = StoredFields.of(path)
         self._first = int(chosen[0])  # the samples of a split follow one another in the file
@@ -90,7 +96,10 @@ class StoredSplit:
         """Consecutive samples of the split, float32; StorageError where some are damaged."""
         held = range(self._first + samples.start, self._first + samples.stop)
         field = xr.DataArray(self._fields.read(held), dims=self._dimensions)
-        return self._statistics.normalise(frames_as_channels(field)).float()
+        fields = self._statistics.normalise(frames_as_channels(field)).float()
+        if self._classes is None:
+            return fields
+        return with_classes(fields, self._classes[samples.start : samples.stop])
 
     def whole(self, part: slice = slice(None)) -> Tensor:
         """All of it, or a part, with hardly more memory than it takes."""
@@ -102,6 +111,6 @@ class StoredSplit:
         return fields
 
 
-def normalised_split(path: Path, name: str) -> Tensor:
-    """Fields of one split of a data set's file at zero mean and unit mean square."""
-    return StoredSplit(path, name).whole()
+def normalised_split(path: Path, name: str, labels: Labels | None = None) -> Tensor:
+    """Fields of one split of a data set's file, as ``StoredSplit`` has them."""
+    return StoredSplit(path, name, labels).whole()

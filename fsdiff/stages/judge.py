@@ -1,5 +1,6 @@
 """Sets of fields compared as a study's metrics do: every channel counts, whatever its unit."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,10 +11,11 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from fsdiff.data.labels import Labels, of_split
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import frames
 from fsdiff.jobs.devices import CPU
-from fsdiff.metrics.base import Metric, OfTraining
+from fsdiff.metrics.base import Labelled, Metric, OfClasses, OfTraining
 from fsdiff.metrics.evaluate import evaluate
 from fsdiff.metrics.fields import blocks
 from fsdiff.metrics.results import channel_names, of_channel
@@ -21,6 +23,8 @@ from fsdiff.parts import build
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.filling import HarmonicFilling
 from fsdiff.stages.files import split
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,9 @@ class Judge:
     samples and data have there is of no account.
     ``channels`` has the numbers of each channel by its name, and none where there is but one; see
     ``fsdiff.metrics.results`` for what their results are called. Fields are compared on ``device``.
-    ``training`` are normalised training fields, where any of the metrics looks at them.
+    ``training`` are normalised training fields, where any of the metrics looks at them, and
+    ``labels`` the classes of data with the number of that of each training field, ``classes``,
+    where any looks at these.
     """
 
     metrics: Mapping[str, Metric]
@@ -44,6 +50,8 @@ class Judge:
     channels: Mapping[str, Sequence[int]]
     device: torch.device = CPU
     training: Tensor | None = None
+    labels: Labels | None = None
+    classes: Tensor | None = None
 
     @classmethod
     def of(
@@ -63,9 +71,25 @@ class Judge:
         basis = build("basis", config["basis"])
         measured = Statistics.physical(dataset), channels_of(dataset), device
         judge = cls(metrics, basis, *measured)
-        if not any(isinstance(metric, OfTraining) for metric in metrics.values()):
+        if any(isinstance(metric, OfTraining | OfClasses) for metric in metrics.values()):
+            judge = replace(judge, training=judge.normalise(split(dataset, "train")))
+        if not any(metric.labelled for metric in metrics.values()):
             return judge
-        return replace(judge, training=judge.normalise(split(dataset, "train")))
+        known = of_split(dataset, config["label"], "train")
+        labels = Labels.of(config["label"], known)
+        return replace(judge, labels=labels, classes=torch.from_numpy(labels.numbers(known)))
+
+    def shown(self, dataset: xr.Dataset) -> Tensor | None:
+        """The numbers of the classes of test fields, where any metric asks for them."""
+        if self.labels is None:
+            return None
+        return torch.from_numpy(self.labels.numbers(of_split(dataset, self.labels.name, "test")))
+
+    def told(self, samples: xr.Dataset) -> Tensor | None:
+        """Those of the classes that are a coordinate of samples, if they have any."""
+        if self.labels is None or self.labels.name not in samples.coords:
+            return None
+        return torch.from_numpy(self.labels.numbers(samples[self.labels.name].values))
 
     def normalise(self, fields: Tensor) -> Tensor:
         """Physical fields (N, channel, *grid) as metrics see them, rounded once, to float32."""
@@ -87,13 +111,22 @@ class Judge:
         """By level, each factorised once."""
         return {}
 
-    def __call__(self, samples: Tensor, reference: Tensor) -> dict[str, float]:
+    def __call__(
+        self,
+        samples: Tensor,
+        reference: Tensor,
+        classes: tuple[Tensor | None, Tensor | None] = (None, None),
+    ) -> dict[str, float]:
         """The numbers of all metrics for two sets of normalised fields (N, channel, *grid).
 
-        Those that are not defined for these samples are left out. Raises ValueError, naming the
-        metric and the channel, where some are infinite, or not defined for the reference.
+        Those of ``classes`` need the numbers of both; all others see no more samples than there are
+        reference fields. What is not defined for these samples is left out. Raises ValueError,
+        naming the metric and the channel, where some are infinite, or not defined for the
+        reference.
         """
         samples, reference = samples.to(self.device), reference.to(self.device)
+        of_classes = self._of_classes((samples, reference), classes)
+        samples = samples[: len(reference)]
         sets = {False: (samples, reference)}
         if any(metric.physical for metric in self.metrics.values()):
             sets[True] = self._physical(samples), self._physical(reference)
@@ -104,7 +137,28 @@ class Judge:
             except ValueError as error:
                 raise ValueError(f"channel {name}: {error}") from error
             apart |= {of_channel(key, name): value for key, value in row.items()}
-        return self._row(sets, slice(None)) | apart
+        return self._row(sets, slice(None)) | of_classes | apart
+
+    def _of_classes(
+        self, sets: tuple[Tensor, Tensor], classes: tuple[Tensor | None, Tensor | None]
+    ) -> dict[str, float]:
+        """The numbers of metrics of fields with classes; none where some have none."""
+        own = [metric for metric in self.metrics.values() if isinstance(metric, OfClasses)]
+        samples, reference = (
+            None if numbers is None else Labelled(fields, numbers.to(self.device))
+            for fields, numbers in zip(sets, classes, strict=True)
+        )
+        if not own or samples is None or reference is None:
+            for metric in own:
+                logger.info("no %s: it is about fields with classes", ", ".join(metric.results))
+            return {}
+        assert self.training is not None  # as metrics look at them
+        assert self.classes is not None
+        training = Labelled(self.training.to(self.device), self.classes.to(self.device))
+        row: dict[str, float] = {}
+        for metric in own:
+            row |= metric.of_classes(training, samples, reference, self.basis)
+        return row
 
     def _row(
         self, sets: Mapping[bool, tuple[Tensor, Tensor]], chosen: slice | list[int]
@@ -116,7 +170,9 @@ class Judge:
             own = {
                 k: metric
                 for k, metric in self.metrics.items()
-                if metric.physical == physical and (isinstance(chosen, slice) or not metric.joint)
+                if metric.physical == physical
+                and (isinstance(chosen, slice) or not metric.joint)
+                and not metric.labelled
             }
             present = self.present(samples)
             there = None if present is None else present[chosen]

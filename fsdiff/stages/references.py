@@ -27,18 +27,19 @@ def evaluate_references(
 ) -> None:
     """Real data, Gaussian surrogate and white noise against test data.
 
-    All are as many fields as samples are (``count``), because distances between fewer fields are
-    larger: other fields of the test split against one half of it, a row for each of several
-    divisions, because the floor is a mean of deviations; synthetic ones against its first half,
-    like samples.
+    All are as many fields as samples are (``count``), or half of the test fields if these are
+    fewer, because distances between fewer fields are larger: other fields of the test split against
+    one half of it, a row for each of several divisions, because the floor is a mean of deviations;
+    synthetic ones against its first half, like samples.
     """
     config = job["config"]
     with storage.read(data, chunks="auto") as dataset:
         judge = Judge.of(config, dataset, chosen_device("metrics"), classifiers)
         statistics = Statistics.of(dataset)
-        test = judge.normalise(split(dataset, "test"))
+        test, shown = judge.normalise(split(dataset, "test")), judge.shown(dataset)
     target, _ = halves(test)
-    count, n = config["count"], judge.basis.resolution(target)
+    count = min(config["count"], len(target))
+    n = judge.basis.resolution(target)
     surrogate = gaussian_fields(statistics.measured(judge.basis), n, range(count), seed=0)
     # It is Gaussian where models are trained, and has no values where the data have none.
     if statistics.transforms is not None or statistics.mask is not None:
@@ -47,18 +48,27 @@ def evaluate_references(
         "surrogate": surrogate,
         "white_noise": node_noise(count, target.shape[1:]),
     }
-    table: list[dict[str, Any]] = [{"row": "real", **row} for row in _floor(judge, test, count)]
+    table: list[dict[str, Any]] = [
+        {"row": "real", **row} for row in _floor(judge, test, count, shown)
+    ]
     for name, fields in synthetic.items():
         table.append({"row": name, **judge(fields, target)})
     json_files.write(output, {"rows": table, **Provenance.of_job(job).attributes()})
 
 
-def _floor(judge: Judge, test: Tensor, count: int) -> Iterator[dict[str, float]]:
-    """Distances of ``count`` test fields from half of the others, division by division."""
+def _floor(
+    judge: Judge, test: Tensor, count: int, classes: Tensor | None = None
+) -> Iterator[dict[str, float]]:
+    """Distances of ``count`` test fields from half of the others, division by division.
+
+    ``classes`` are the numbers of those of all test fields, where a metric asks for them.
+    """
     for division in range(DIVISIONS * (len(test) // 2) // count):
         order = torch.from_numpy(generator(0, Stream.FLOOR, division).permutation(len(test)))
         one, other = halves(test[order])
-        yield judge(other[:count], one)
+        known = None if classes is None else halves(classes[order])
+        pair = (None, None) if known is None else (known[1][:count], known[0])
+        yield judge(other[:count], one, pair)
 
 
 def node_noise(count: int, shape: tuple[int, ...]) -> Tensor:

@@ -56,6 +56,9 @@ def sample(
     fields, basis = drawn.samples.fields, model.method.basis
     title = f"samples of a model on {shape_text(fields.shape[2:])} nodes"
     dataset = label(fields, basis, model.description["data"], model.statistics.mask)
+    if (labels := model.method.labels) is not None:
+        dealt = labels.dealt(range(count), config["seed"])
+        dataset = dataset.assign_coords(labels.coordinate(dealt))
     dataset = dataset.assign_attrs(fsdiff_device=named_device().type)
     made = Provenance.of_job(job)
     storage.write(dataset, output, title=title, provenance=made)

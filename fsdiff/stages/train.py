@@ -62,7 +62,7 @@ def train(
     """
     config = job["config"]
     level, options = Level(**config["level"]), TrainingOptions(**config["training"])
-    method, statistics, meaning = prepared(config, data[level.resolution])
+    method, statistics, about = prepared(config, data[level.resolution])
     if "prior" in config:
         warn_of_smooth_noise(build("prior", config["prior"]), method.basis, statistics)
     spent, inputs = 0.0, list(data.values())
@@ -75,13 +75,15 @@ def train(
     kept = KeptWeights(state, keep[0]) if keep else None
     device = chosen_device()
     with joined(device) as processes:
-        stored = StoredSplit(data[level.resolution], "train")
+        stored = StoredSplit(data[level.resolution], "train", method.labels)
         trainer = Trainer(
             method,
             level,
             options,
             data=training_fields(stored, options.memory_mb, processes),
-            validation={n: normalised_split(path, "validation") for n, path in data.items()},
+            validation={
+                n: normalised_split(path, "validation", method.labels) for n, path in data.items()
+            },
             seed=config["seed"],
             state_file=state,
             kept=kept,
@@ -94,9 +96,8 @@ def train(
     made = Provenance.of_job(job)
     storage.write(curves, history, title="loss curves", provenance=made)
     description = {
-        "config": config,
+        **about,
         **made.attributes(),
-        "data": meaning,
         "parameters": curves.attrs["parameters"],
         "training_seconds": spent + float(curves["seconds"][-1]),
         "validation_loss": curves.attrs["best_loss"],

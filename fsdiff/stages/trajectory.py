@@ -1,7 +1,8 @@
 """Samples of a model on one grid, drawn and compared with test data again and again in training."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from fsdiff.jobs.devices import chosen_device
 from fsdiff.jobs.failures import DamagedError
 from fsdiff.jobs.states import saved
 from fsdiff.methods import models
-from fsdiff.stages.files import reference_halves, state_path
+from fsdiff.stages.files import halves, reference_halves, state_path
 from fsdiff.stages.job import Job
 from fsdiff.stages.judge import Judge
 from fsdiff.stages.sample import SamplingError, draw
@@ -51,7 +52,16 @@ def trajectory(
     with storage.read(data, chunks="auto") as dataset:
         judge = Judge.of(config, dataset, model.device, classifiers)
         target, _ = reference_halves(dataset)
-    target = judge.normalise(target)
+        shown = judge.shown(dataset)
+    told = None
+    if (labels := model.method.labels) is not None:
+        dealt = labels.dealt(range(config["samples"]["count"]), config["seed"])
+        told = judge.told(xr.Dataset(coords=labels.coordinate(dealt)))
+    compare = partial(
+        judge,
+        reference=judge.normalise(target),
+        classes=(told, None if shown is None else halves(shown)[0]),
+    )
     read = [weights, kept, data, *([classifiers] if classifiers else [])]
     state = state_path(job, read, states, f"trajectory-{config['resolution']}")
     finished = state.with_suffix(".json")
@@ -61,7 +71,7 @@ def trajectory(
             models.set_parameters(model.method.network, parameters, kept)
             # Samples of one epoch must not be taken for those of another.
             drawn = state.with_stem(f"{state.stem}-epoch{epoch}")
-            found = _evaluated(model, config, judge, target, drawn)
+            found = _evaluated(model, config, lambda u: compare(judge.normalise(u)), drawn)
             rows.append({"epoch": epoch, "seconds": seconds, **found})
             drawn.unlink(missing_ok=True)
             json_files.write(finished, {"rows": rows})
@@ -84,14 +94,14 @@ def _rows_of(path: Path) -> list[Row]:
 
 
 def _evaluated(
-    model: models.Model, config: Mapping[str, Any], judge: Judge, target: Tensor, state: Path
+    model: models.Model, config: Mapping[str, Any], judged: Callable[[Tensor], Row], state: Path
 ) -> Row:
     """The numbers of all metrics; none where samples are not finite, as they may be early on."""
     try:
         drawn = draw(range(config["samples"]["count"]), model, config, state)
     except SamplingError:
         return {}
-    return judge(judge.normalise(concatenate(drawn.parts).fields), target)
+    return judged(concatenate(drawn.parts).fields)
 
 
 def _seconds_before(histories: Sequence[Path]) -> float:

@@ -144,6 +144,10 @@ class Dataset(Block):
         placed = named.placed(list(source.node_positions.values()), source.basis)
         return placed if source.mask is None else placed.where_present(source.mask, self.basis)
 
+    def told(self, condition: "Condition") -> "Condition":
+        """A condition as these data have it, with their labels; ValueError if they have none."""
+        return self.own(condition.labelled(self.source.part.label))
+
     @property
     def samples(self) -> int:
         """Number of samples."""

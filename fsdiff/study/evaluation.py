@@ -29,7 +29,7 @@ OF_SEARCHES = ("kendall_tau", "kendall_p_value", "spearman_rho", "regret", "cand
 
 UNLABELLED = (
     "asks classifiers, and these samples have no labels to train them by; use labelled data, such "
-    "as digits with their labels, or another metric"
+    "as digits with their labels, or curves with a label, or another metric"
 )
 
 
@@ -89,10 +89,16 @@ def too_few(count: int, info: ValidationInfo) -> tuple[str, int] | None:
 
 def unlabelled(label: str | None, info: ValidationInfo) -> str | None:
     """Why samples without labels cannot be judged by some metric; or None."""
-    asking = [path for path, metric in metrics_of(info).items() if metric.classified]
+    metrics = metrics_of(info).items()
+    asking = [path for path, metric in metrics if metric.classified or metric.labelled]
     if label is not None or not asking:
         return None
     return f"{asking[0]} {UNLABELLED}"
+
+
+def takes_all(info: ValidationInfo) -> bool:
+    """Whether some metric looks at all samples, however few data they are compared with."""
+    return any(metric.labelled for metric in metrics_of(info).values())
 
 
 def unfit(basis: Basis, n: int, info: ValidationInfo) -> Iterator[str]:

@@ -19,9 +19,10 @@ from fsdiff.blocks.types import Block, BlockOf, PartBlock, PartOf
 from fsdiff.characters import Line
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.samplers.base import Sampler
+from fsdiff.inverse.conditions.observed import ObservedCondition
 from fsdiff.parts import find, kinds
 from fsdiff.study.datasets import Dataset
-from fsdiff.study.evaluation import too_few, unfit
+from fsdiff.study.evaluation import takes_all, too_few, unfit
 from fsdiff.study.fields import (
     Count,
     Name,
@@ -60,7 +61,10 @@ class Samples(Block):
     """The samples that are drawn from each trained model."""
 
     count: Count
-    """How many, at most half the test samples of the data set."""
+    """How many, at most half the test samples of the data set.
+
+    More if a metric trains on samples, such as train_on_synthetic; all others look at so many.
+    """
     resolutions: Resolutions
     """Nodes per axis."""
     batch_size: Count = 16
@@ -114,7 +118,7 @@ class Experiment(Block):
     network: Annotated[PartBlock, PartOf("network")] = ABSENT
     """The neural operator."""
     condition: Annotated[PartBlock, PartOf("condition")] = ABSENT
-    """Data that the network is told of the functions, none if absent."""
+    """What the network is told of functions, data or their class; none if absent."""
     time_sampling: Annotated[PartBlock, PartOf("time_sampling")] = Field(
         {"kind": "spectral"}, validate_default=True
     )
@@ -196,14 +200,17 @@ class Experiment(Block):
     @field_validator("condition")
     @classmethod
     def _check_condition(cls, condition: PartBlock, info: ValidationInfo) -> PartBlock:
-        dataset = _dataset_of(info)
+        dataset, method = _dataset_of(info), info.data.get("method")
+        if method:
+            method.described.check_condition(condition.part)
         if dataset:
-            refuse(_unobservable(condition, dataset))
+            if isinstance(condition.part, ObservedCondition):
+                refuse(_unobservable(condition, dataset))
             source = dataset.source.part
             if "prediction" in info.data:
                 prediction = info.data["prediction"]
                 condition.part.check_prediction(prediction and prediction.part)
-            dataset.own(condition.part).check(
+            dataset.told(condition.part).check(
                 dataset.basis,
                 source.values,
                 transformed=bool(dataset.transforms),
@@ -261,7 +268,7 @@ class Experiment(Block):
         problems: list[Problem] = [*_too_few(samples.count, info)]
         if problem := too_many_shards(samples.shards, samples.count, "samples"):
             problems.append((("shards",), problem))
-        if dataset and samples.count > dataset.split.test // 2:
+        if dataset and samples.count > dataset.split.test // 2 and not takes_all(info):
             split = f"datasets.{info.data['dataset']}.split.test"
             message = (
                 f"half of the {dataset.split.test} test samples are the reference; use count <= "

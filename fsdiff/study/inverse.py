@@ -446,7 +446,7 @@ def _unguided(item: PosteriorDraws, study: "Study", observed: ObservedCases) -> 
         return
     if experiment.condition is not None and (item.told or item.guidance is None):
         try:
-            condition = dataset.own(experiment.condition.part)
+            condition = dataset.told(experiment.condition.part)
             condition.check_observation(observation, basis, channels)
         except ValueError as error:
             yield ("observation",), str(error)

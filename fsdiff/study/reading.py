@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from fsdiff.blocks.explain import Explainer, Location
-from fsdiff.blocks.types import Block
+from fsdiff.blocks.types import Block, PartBlock
 from fsdiff.characters import lines
 from fsdiff.errors import Error
 from fsdiff.parts import kinds
@@ -173,7 +173,7 @@ def _check(raw: Any, source: str, variations: Sequence[Variation] = ()) -> Confi
     processes = shape.parallel.processes if isinstance(shape, Shape) else 1
     context = {"datasets": datasets, "names": names, "metrics": metrics, "processes": processes}
     experiments = reader.experiments(context)
-    reader.problems += _taken(reader)
+    reader.problems += [*_taken(reader), *_untold(metrics, experiments)]
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
     independent = ("evaluation", "analyses", "dask", "device", "device_of", "parallel")
@@ -202,6 +202,21 @@ def _taken(reader: "_Reader") -> Iterator[str]:
             yield f"{key}.{name}: a folder of other results has this name; choose another one"
     for name in reader.entries("searches").keys() & reader.entries("experiments").keys():
         yield f"searches.{name}: an experiment has this name; choose another one"
+
+
+def _untold(
+    metrics: Mapping[str, PartBlock], experiments: Mapping[str, Experiment]
+) -> Iterator[str]:
+    """Metrics of samples with classes, if no experiment has such."""
+    conditions = [item.condition for item in experiments.values() if item.condition is not None]
+    if not experiments or any(condition.part.of_classes for condition in conditions):
+        return
+    for name, metric in metrics.items():
+        if metric.part.labelled:
+            yield (
+                f"evaluation.metrics.{name}: it is about samples with classes, and no experiment "
+                "is told any; give one condition: {kind: label}, or leave the metric out"
+            )
 
 
 def _with_inverse_problems(study: Configuration, reader: "_Reader") -> Configuration:

@@ -125,7 +125,10 @@ class Configuration(Study):
         return {**sample, **evaluate, "every": trajectory.every}
 
     def evaluate_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
-        """{"basis": block, "metrics": {name: block}, "resolution": int}; the same for all seeds."""
+        """{"basis": block, "metrics": {name: block}, "resolution": int}; the same for all seeds.
+
+        With "label", the coordinate of classes, where a metric asks for these.
+        """
         return self._judged(self.runs[experiment].dataset, resolution)
 
     def reference_slice(self, dataset: str, resolution: int, number: int) -> dict[str, Any]:
@@ -165,7 +168,10 @@ class Configuration(Study):
 
     def _judged(self, dataset: str, resolution: int) -> dict[str, Any]:
         metrics = {name: block.plain() for name, block in self.evaluation.metrics.items()}
-        return {"basis": self._basis(dataset), "metrics": metrics, "resolution": resolution}
+        judged = {"basis": self._basis(dataset), "metrics": metrics, "resolution": resolution}
+        if any(block.part.labelled for block in self.evaluation.metrics.values()):
+            judged["label"] = self.datasets[dataset].source.part.label
+        return judged
 
     def observe_slice(self, observation: str) -> dict[str, Any]:
         """What decides the data of some functions: {"basis", "operator": blocks, "cases", "seed"}.
@@ -378,7 +384,7 @@ class Configuration(Study):
         item = self.runs[experiment]
         blocks = item.blocks("method", "prior", "process", "prediction", "network")
         if item.condition is not None:
-            blocks["condition"] = described(self.datasets[item.dataset].own(item.condition.part))
+            blocks["condition"] = described(self.datasets[item.dataset].told(item.condition.part))
         return {"basis": self._basis(item.dataset), **blocks}
 
     def _basis(self, dataset: str) -> dict[str, Any]:

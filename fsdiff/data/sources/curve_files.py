@@ -40,15 +40,19 @@ from fsdiff.spaces.basis import Basis
 
 Dimension = Literal["curve", "channel", "point"]
 
+RESERVED = ("field", "sample", "channel", "time", "split", "present", "checksum")
+"""Variables of files of fields, which no label can be called."""
+
 AXES: tuple[Dimension, ...] = ("curve", "channel", "point")
 
 
 class _Read(NamedTuple):
-    """What a file holds: values (curve, channel, point), positions and groups, if it has any."""
+    """What a file holds: values (curve, channel, point), and what else it says of the curves."""
 
     values: np.ndarray
     positions: np.ndarray | None
     groups: np.ndarray | None
+    classes: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class CurveFiles(CurveSource):
     rows are points; without them points are where ``basis`` has as many nodes, the centres of equal
     cells or, on a circle, their left ends. ``ends`` are the ends of the interval, by default the
     first and the last position, or those with which positions are the points of a ``gram`` basis.
-    ``groups`` names the column, or array, of what belongs together, such as a date or a subject.
+    ``groups`` names the column, or array, of what belongs together, such as a date or a subject,
+    and ``label`` that of the class of each curve; in ``.ts`` files it is called ``class``.
 
     A sample has the values of a curve at the nodes of ``basis``, as many as ``nodes``, by default
     as there are points: its own where these are the nodes, else linear between them. Points that
@@ -78,6 +83,7 @@ class CurveFiles(CurveSource):
     positions: str | tuple[FiniteFloat, ...] | None = None
     ends: tuple[FiniteFloat, FiniteFloat] | None = None
     groups: str | None = None
+    label: Annotated[Line, Field(min_length=1)] | None = None
     labels: tuple[str, ...] = ()
     missing: Literal["refuse", "drop", "interpolate"] = "refuse"
     channels: tuple[Line, ...] = ()
@@ -194,6 +200,11 @@ class CurveFiles(CurveSource):
 
     def check(self) -> None:
         """Raise ValueError where files, or names in them, are not there."""
+        if self.label in (taken := {*RESERVED, *(axis.name for axis in self.basis.axes)}):
+            raise StorageError(
+                f"label = {self.label}: files of fields have {', '.join(sorted(taken))} of their "
+                "own; call it otherwise"
+            )
         count = self.values
         if self.channels and len(self.channels) != count:
             raise StorageError(f"channels = {self.channels}: curves of {self.path} have {count}")
@@ -212,10 +223,12 @@ class CurveFiles(CurveSource):
             )
         positions = self._joined([part.positions for part in parts], longest)
         groups = [part.groups for part in parts if part.groups is not None]
+        classes = [part.classes for part in parts if part.classes is not None]
         return _Read(
             np.concatenate([_padded(part.values, longest) for part in parts]),
             positions,
             np.concatenate(groups) if groups else None,
+            np.concatenate(classes) if classes else None,
         )
 
     def _joined(self, each: Sequence[np.ndarray | None], longest: int) -> np.ndarray | None:
@@ -241,9 +254,9 @@ class CurveFiles(CurveSource):
         return [self._of_table(path)] if is_table(path) else self._of_arrays(path)
 
     def _of_table(self, path: Path) -> _Read:
-        asked = {"groups": self.groups, "positions": self.positions}
+        asked = {"groups": self.groups, "label": self.label, "positions": self.positions}
         named = {key: name for key, name in asked.items() if isinstance(name, str)}
-        texts = {*self.labels, *([self.groups] if self.groups else [])}
+        texts = {*self.labels, *(name for key, name in named.items() if key != "positions")}
         table = read_table(path, texts)
         for key, name in (*named.items(), *(("labels", name) for name in self.labels)):
             if name not in (*table.names, *table.labels):
@@ -256,8 +269,9 @@ class CurveFiles(CurveSource):
                 "such as t0, t1, …"
             )
         if self._upright:
-            if self.groups is not None:
-                raise StorageError(f"groups = {self.groups}: columns are curves; leave it out")
+            for key in ("groups", "label"):
+                if key in named:
+                    raise StorageError(f"{key} = {named[key]}: columns are curves; leave it out")
             if found := [] if "positions" in columns else counting(points):
                 raise StorageError(
                     f"{path}: column '{found[0]}' rises or falls throughout, as no other does: say "
@@ -279,7 +293,7 @@ class CurveFiles(CurveSource):
                     )
             elif positions is None:
                 _check_dates(path, points)
-            return _Read(points.values.transpose(2, 1, 0), positions, None)
+            return _Read(points.values.transpose(2, 1, 0), positions, None, None)
         if "positions" in columns:
             raise StorageError(f"positions = {self.positions}: columns are points; give numbers")
         if dates := _dated(points, known={*self.labels, self.groups}):
@@ -299,11 +313,14 @@ class CurveFiles(CurveSource):
                 f"labels: ['{found[0]}'] if it is no point, dimensions: [point, curve] if rows are "
                 "points, or give columns names of one kind, such as t0, t1, …, if it is one"
             )
-        return _Read(points.values, None, columns.get("groups"))
+        return _Read(points.values, None, columns.get("groups"), columns.get("label"))
 
     def _of_arrays(self, path: Path) -> list[_Read]:
         with arrays.opened(path) as held:
-            groups = None if self.groups is None else self._groups(held, self.groups, path)
+            groups, classes = (
+                None if name is None else self._of_curves(held, name, path)
+                for name in (self.groups, self.label)
+            )
             positions = (
                 self._array(held, self.positions, path) if isinstance(self.positions, str) else None
             )
@@ -316,7 +333,7 @@ class CurveFiles(CurveSource):
                 positions = positions.ravel()
             elif self._upright:
                 positions = positions.T
-        found = [_Read(values, positions, groups) for values in sets]
+        found = [_Read(values, positions, groups, classes) for values in sets]
         for read in found:
             self._check_lengths(read, path)
         return found
@@ -334,13 +351,16 @@ class CurveFiles(CurveSource):
                 f"positions = {self.positions}: {path} has {curves} curves of {points} points, and "
                 f"{' x '.join(map(str, read.positions.shape))} positions"
             )
-        if read.groups is not None and read.groups.shape != (curves,):
-            raise StorageError(
-                f"groups = {self.groups}: {path} has {curves} curves, and {len(read.groups)} groups"
-            )
+        of_curves = {"groups": (self.groups, read.groups), "label": (self.label, read.classes)}
+        for key, (name, values) in of_curves.items():
+            if values is not None and values.shape != (curves,):
+                what = "groups" if key == "groups" else "labels"
+                raise StorageError(
+                    f"{key} = {name}: {path} has {curves} curves, and {len(values)} {what}"
+                )
 
-    def _groups(self, held: arrays.Arrays, name: str, path: Path) -> np.ndarray:
-        """What curves belong to: numbers, or texts."""
+    def _of_curves(self, held: arrays.Arrays, name: str, path: Path) -> np.ndarray:
+        """What is said of each curve: numbers, or texts."""
         if name in held and np.dtype(held[name].values.dtype).kind not in NUMBERS:
             return texts(held[name]).ravel()
         return self._array(held, name, path).ravel()
@@ -356,7 +376,7 @@ class CurveFiles(CurveSource):
             name
             for name, array in held.items()
             if len(array.shape) == len(self.dimensions)
-            and name not in (self.positions, self.groups)
+            and name not in (self.positions, self.groups, self.label)
         ]
         if len(fitting) > 1:  # vectors say something of the others
             fitting = [name for name in fitting if min(held[name].shape) > 1] or fitting
@@ -379,14 +399,16 @@ class CurveFiles(CurveSource):
         """Curves with positions, in rising order, as shares of the interval."""
         count = read.values.shape[2]
         if read.positions is None:
-            return Curves(read.values, self._places_of_points(count), read.groups)
+            places = self._places_of_points(count)
+            return Curves(read.values, places, read.groups, read.classes)
         start, end = self.interval
         self._check_positions(read.positions)
         order = np.argsort(read.positions, axis=-1)  # points that are not there come last
         positions = np.take_along_axis(read.positions, order, axis=-1)
         places = np.broadcast_to(order, (len(read.values), count))[:, None]
         values = np.take_along_axis(read.values, places, axis=-1)
-        curves = Curves(values, (positions - start) / (end - start), read.groups)
+        places = (positions - start) / (end - start)
+        curves = Curves(values, places, read.groups, read.classes)
         if self.basis.axes[0].kind == "periodic" and not curves.closed:
             step = float(np.nanmin(np.diff(positions, axis=-1)))
             raise StorageError(

@@ -26,12 +26,13 @@ class Curves:
 
     Positions are shares of the interval, from 0 to 1, and increase; NaN in values, or positions,
     stands for points that a curve does not have. Curves of one of the ``groups`` (curve,), such as
-    a date or a subject, belong together.
+    a date or a subject, belong together; ``classes`` (curve,) say of what class each is.
     """
 
     values: np.ndarray
     positions: np.ndarray
     groups: np.ndarray | None = None
+    classes: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Refuse positions out of order."""
@@ -53,8 +54,8 @@ class Curves:
     def of(self, chosen: np.ndarray) -> "Curves":
         """Some of the curves."""
         positions = self.positions if self.positions.ndim == 1 else self.positions[chosen]
-        groups = None if self.groups is None else self.groups[chosen]
-        return Curves(self.values[chosen], positions, groups)
+        groups, classes = (None if of is None else of[chosen] for of in (self.groups, self.classes))
+        return Curves(self.values[chosen], positions, groups, classes)
 
     def at(self, nodes: np.ndarray, *, periodic: bool = False) -> np.ndarray:
         """Values (curve, channel, node) at nodes in [0, 1].
@@ -157,12 +158,13 @@ class CurveSource(Source):
         """Curves ``indices`` of the data set ``seed``, see ``Source.generate``."""
         chosen = self.curves.order(seed)[0][list(indices)]
         (axis,), (start, end) = self.basis.axes, self.interval
-        fields = self.curves.of(chosen).at(self.places, periodic=axis.kind == "periodic")
+        curves = self.curves.of(chosen)
+        fields = curves.at(self.places, periodic=axis.kind == "periodic")
         if progress is not None:
             progress(len(indices))
         every = self.curves.values[:, None, :, None, :]
         names = self.names or (self.meaning,)
-        return label(
+        found = label(
             fields.astype(stored_type(every, names)),
             indices,
             basis=self.basis,
@@ -172,6 +174,10 @@ class CurveSource(Source):
             meaning=self.meaning,
             units=self.units,
         )
+        if self.label is None or curves.classes is None:
+            return found
+        about = {"long_name": "what the curve is"}
+        return found.assign_coords({self.label: ("sample", curves.classes, about)})
 
 
 def places_of(basis: Basis, count: int) -> np.ndarray:

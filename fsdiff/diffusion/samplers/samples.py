@@ -16,20 +16,23 @@ class Samples(NamedTuple):
 
     ``fields`` are (samples, channel, *grid); ``evaluations`` has for each sample the number of
     network evaluations on each grid, by its level. ``diagnostics`` has for each what its sampler
-    tells of it by name, if this tells anything. ``indices`` are those that a model was asked for.
+    tells of it by name, if this tells anything. ``indices`` are those that a model was asked for,
+    and ``classes`` what it was told of each, if it knows any.
     """
 
     fields: Tensor
     evaluations: Sequence[Mapping[int, int]]
     diagnostics: Sequence[Mapping[str, float]] = ()
     indices: Sequence[int] = ()
+    classes: Sequence[int | str] = ()
 
     def at(self, places: Sequence[int]) -> "Samples":
         """Those at some places."""
         evaluations = [self.evaluations[place] for place in places]
         told = [self.diagnostics[place] for place in places] if self.diagnostics else ()
         indices = [self.indices[place] for place in places] if self.indices else ()
-        return Samples(self.fields[list(places)], evaluations, told, indices)
+        classes = [self.classes[place] for place in places] if self.classes else ()
+        return Samples(self.fields[list(places)], evaluations, told, indices, classes)
 
     def chosen(self, known: Iterable[int], wanted: Sequence[int]) -> "Samples":
         """Those of the ``wanted`` indices, in this order, of samples of the ``known`` ones."""

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from fsdiff.data.statistics import Statistics
-from fsdiff.inverse.conditions.base import Condition, Conditioning
 from fsdiff.inverse.conditions.moments import JointMoments
+from fsdiff.inverse.conditions.observed import ObservedCondition, ObservedConditioning
 from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike, node_weights
@@ -28,7 +28,7 @@ pad = partial(pad_sequence, batch_first=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kriging(Condition):
+class Kriging(ObservedCondition):
     """Mean and deviation given the data under a Gaussian law with the spectrum of the fields.
 
     Channels that share a basis tell of each other, as the training fields do. For linear
@@ -76,10 +76,10 @@ def refuse_nonlinear(kind: str, observation: Observation) -> None:
         )
 
 
-class KrigingConditioning(Conditioning):
+class KrigingConditioning(ObservedConditioning):
     """Kriging on the grid of ``level``."""
 
-    def __init__(self, condition: Condition, basis: Basis, statistics: Statistics) -> None:
+    def __init__(self, condition: ObservedCondition, basis: Basis, statistics: Statistics) -> None:
         super().__init__(condition, basis, statistics)
         self.spectrum = statistics.measured(basis)
         self._grid = lru_cache(maxsize=2)(self._make_grid)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from fsdiff.data.statistics import Statistics
-from fsdiff.inverse.conditions.base import Condition, Conditioning
 from fsdiff.inverse.conditions.moments import JointMoments
+from fsdiff.inverse.conditions.observed import ObservedCondition, ObservedConditioning
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
@@ -21,7 +21,7 @@ KEPT = 2**17
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regression(Condition):
+class Regression(ObservedCondition):
     """Mean and deviation given the data by linear regression, measured on training fields.
 
     For what solutions of equations tell, transformed fields, and channels that know of each other
@@ -55,7 +55,7 @@ class Regression(Condition):
             )
 
 
-class RegressionConditioning(Conditioning):
+class RegressionConditioning(ObservedConditioning):
     """Sample moments of fields and data, as buffers."""
 
     mean: Tensor
@@ -65,7 +65,7 @@ class RegressionConditioning(Conditioning):
     gains: Tensor
     count: Tensor
 
-    def __init__(self, condition: Condition, basis: Basis, statistics: Statistics) -> None:
+    def __init__(self, condition: ObservedCondition, basis: Basis, statistics: Statistics) -> None:
         super().__init__(condition, basis, statistics)
         size = len(condition.operator.deviations(basis, self.fields))
         shape = (self.fields, *basis.grid(self.level))

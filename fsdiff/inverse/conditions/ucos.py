@@ -14,13 +14,13 @@ from fsdiff.diffusion.denoiser import Seen
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.predictions import Prediction
-from fsdiff.inverse.conditions.base import Condition
 from fsdiff.inverse.conditions.kriging import (
     KrigingConditioning,
     refuse_nonlinear,
     refuse_transforms,
 )
 from fsdiff.inverse.conditions.moments import JointMoments
+from fsdiff.inverse.conditions.observed import ObservedCondition
 from fsdiff.inverse.guidance.problem import MOST_DATA, Gain, Problem, wiener_covariance
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.physical import Physical
@@ -32,7 +32,7 @@ from fsdiff.streams import Stream
 
 
 @dataclass(frozen=True, kw_only=True)
-class Combined(Condition):
+class Combined(ObservedCondition):
     """The network sees the best linear estimate of the field given X_t and all data y = H u + ε.
 
     It is a function of z = Σ(H*Γ⁻¹y + (m/r²)Q⁻¹x), Σ⁻¹ = H*Γ⁻¹H + (m²/r²)Q⁻¹, that can be undone,
@@ -144,7 +144,7 @@ class CombinedConditioning(KrigingConditioning):
     the deviation, which says whether there are any and is what the network is told besides.
     """
 
-    def __init__(self, condition: Condition, basis: Basis, statistics: Statistics) -> None:
+    def __init__(self, condition: ObservedCondition, basis: Basis, statistics: Statistics) -> None:
         # What is combined has to be of one Gaussian law; that of each channel by itself will do.
         # It is stationary, whether nodes have values or not: no datum is of those that have none.
         super().__init__(condition, basis, replace(statistics, coherence=None, mask=None))

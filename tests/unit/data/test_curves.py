@@ -570,3 +570,20 @@ def test_a_gram_basis_has_no_constants():
     basis = GramBasis(points=(0.0, 0.4, 1.0), covariance=RBF(length=0.3))
     with pytest.raises(ValueError, match="constants are no function of a gram basis"):
         Quadratic(basis=basis, resolution=3).law()
+
+
+def test_classes_of_curves_are_a_coordinate_of_samples(write, tmp_path):
+    """In the random order of the curves, also where those that lack values are left out."""
+    source = CurveFiles(path=write("a.ts", TS), label="class", missing="drop")
+    assert source.label == "class"
+    (order, _) = source.curves.order(0)
+    expected = np.array(["walking", "running"])[order]
+    assert source.generate(range(2), 0)["class"].values.tolist() == expected.tolist()
+    path = tmp_path / "b.npz"
+    np.savez(path, curves=VALUES, kind=np.array([5, 3, 5]))
+    source = CurveFiles(path=str(path), variables=("curves",), label="kind")
+    (order, _) = source.curves.order(1)
+    assert (source.generate(range(3), 1)["kind"].values == np.array([5, 3, 5])[order]).all()
+    np.savez(path, curves=VALUES, kind=np.array([5, 3]))
+    with pytest.raises(StorageError, match=r"label = kind: .* has 3 curves, and 2 labels"):
+        _ = CurveFiles(path=str(path), variables=("curves",), label="kind").curves

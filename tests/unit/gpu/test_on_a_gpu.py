@@ -255,7 +255,7 @@ def test_a_model_that_is_told_data():
     close(drawn[1], drawn[0], 5e-3)
 
 
-APART = {"parabolas", "increments", "memorisation", "frechet_principal"}
+APART = {"parabolas", "increments", "memorisation", "frechet_principal", "train_on_synthetic"}
 APART |= {"frechet_efficientnet", "frechet_inception"}
 """Measures of curves, of training fields, and of pictures."""
 ANYWHERE = [

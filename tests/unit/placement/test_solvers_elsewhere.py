@@ -11,10 +11,12 @@ from elsewhere import MisplacedError, Placed
 from fsdiff.inverse.forward.base import Differentiable
 from fsdiff.inverse.forward.darcy import DarcySensors
 from fsdiff.measures.initial import GaussianRandomField
+from fsdiff.metrics.base import Labelled
 from fsdiff.metrics.increments import Increments
 from fsdiff.metrics.memorisation import Memorisation
 from fsdiff.metrics.parabolas import Parabolas
 from fsdiff.metrics.posterior.base import Cases
+from fsdiff.metrics.train_on_synthetic import TrainOnSynthetic
 from fsdiff.parts import build, find, kinds
 from fsdiff.pde import multigrid
 from fsdiff.pde.adjoint import Equations
@@ -97,7 +99,7 @@ def test_maps_that_torch_differentiates():
     torch.testing.assert_close(found[1].cpu(), found[0])
 
 
-APART = {"parabolas", "increments", "memorisation", "frechet_principal"}
+APART = {"parabolas", "increments", "memorisation", "frechet_principal", "train_on_synthetic"}
 APART |= {"frechet_efficientnet", "frechet_inception"}
 """Measures of curves, of training fields, and of pictures."""
 ANYWHERE = [
@@ -133,6 +135,10 @@ def test_measures_of_curves_and_of_training_fields():
         samples, reference, training = curves.to(device).split(4)
         found = Memorisation().beside(training, training, reference, basis)
         assert found["training_over_test"] == 0
+        classes = torch.tensor([0, 1, 0, 1], device=device)
+        sets = (Labelled(one, classes) for one in (training, training, training))
+        taught = TrainOnSynthetic(kernels=20).of_classes(*sets, basis)
+        assert taught == {"synthetic_accuracy": 1, "real_accuracy": 1}
         for metric in (Parabolas(), Increments()):
             row = metric(samples, reference, basis)
             assert row == pytest.approx(metric(samples.cpu(), reference.cpu(), basis))

@@ -203,12 +203,12 @@ def test_models_with_conditions_are_trained_and_asked_at_sea(sea, tmp_path, kind
     study = told(sea, {"kind": kind, "operator": operator}, **operator)
     observe_data(study, tmp_path)
     block = study.train_slice("model", N, 0)
-    method, statistics, meaning = prepared(block, tmp_path / "12.nc")
+    method, statistics, about = prepared(block, tmp_path / "12.nc")
     with storage.read(tmp_path / "12.nc") as data:
         fields = statistics.normalise(torch.from_numpy(data["field"].values[:3])).float()
     method.prepare(fields)
     assert method.loss(fields, torch.Generator().manual_seed(0)).isfinite().all()
-    about = {"config": block, "data": meaning, "parameters": 0, "training_seconds": 0.0}
+    about |= {"parameters": 0, "training_seconds": 0.0}
     about |= storage.Provenance(block, "code", 0).attributes()
     paths = {"weights": tmp_path / "m.safetensors", "sidecar": tmp_path / "m.json"}
     models.save(method, statistics, about, **paths)

@@ -113,11 +113,11 @@ class Folder:
 
     def save_silent(self, experiment, made):
         block = self.study.train_slice(experiment, self.n, 0)
-        method, statistics, meaning = prepared(block, self.data)
+        method, statistics, about = prepared(block, self.data)
         with torch.no_grad():
             for weights in method.network.parameters():
                 weights.zero_()
-        about = {"config": block, "data": meaning, "parameters": 0, "training_seconds": 0.0}
+        about |= {"parameters": 0, "training_seconds": 0.0}
         about |= made.attributes() | {"validation_loss": 0.0}
         weights = self.path(f"{experiment}.safetensors")
         models.save(

@@ -1,0 +1,138 @@
+"""Conditions on classes: a network that draws functions of the class that it is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, NoReturn, Self
+
+import numpy as np
+import torch
+from pydantic import PositiveFloat
+from torch import Tensor
+
+from fsdiff.characters import Line
+from fsdiff.data.labels import Class, Labels
+from fsdiff.data.statistics import Statistics
+from fsdiff.diffusion.denoiser import Seen
+from fsdiff.diffusion.law import Law
+from fsdiff.diffusion.marginal import Marginal
+from fsdiff.inverse.conditions.base import Condition, Conditioning, Drop
+from fsdiff.inverse.observations.base import Observation
+from fsdiff.randomness import generator
+from fsdiff.spaces.basis import Basis
+from fsdiff.streams import Stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label(Condition):
+    """The class of each field, for data with labels: digits, or kinds of motion.
+
+    The network is told it by a constant function for each class, 1 for that of the field and 0 for
+    all others, and all are 0 with probability ``drop``: what is told nothing draws from the law of
+    all classes. ``label`` is the coordinate of the data that has the classes, by default the one
+    that there is; ``classes``, by default, those of training fields, and ``shares`` how often
+    samples are of each, by default as often as training fields. The class of sample i follows from
+    the seed and i alone, and is a coordinate of files of samples, called like that of the data.
+    """
+
+    label: Line | None = None
+    drop: Drop = 0.1
+    classes: tuple[int | Line, ...] = ()
+    shares: tuple[PositiveFloat, ...] = ()
+    of_classes: ClassVar[bool] = True
+    kind: Literal["label"] = "label"
+
+    def __post_init__(self) -> None:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes = {self.classes}: name each class once")
+        if self.classes and self.shares and len(self.classes) != len(self.shares):
+            raise ValueError(f"shares = {self.shares}: give one for each of the classes")
+
+    def of(self, label: str, values: Sequence[Any] | np.ndarray) -> Self:
+        """The same with the classes that are the ``values`` of training samples, and their shares.
+
+        Those that it has stay; ValueError where there are others.
+        """
+        labels = Labels.of(label, values, self.classes, self.shares)
+        return replace(self, label=label, classes=labels.classes, shares=labels.shares)
+
+    def labelled(self, label: str | None) -> Self:
+        """The same with the coordinate of the data that has labels; ValueError without any."""
+        if label is None:
+            raise ValueError(
+                "kind = label: these samples have no labels; use labelled data, such as digits, or "
+                "curves of files with a column of classes (label: its name)"
+            )
+        if self.label not in (None, label):
+            raise ValueError(f"label = {self.label}: the labels of these data are {label}")
+        return replace(self, label=label)
+
+    def conditioning(self, basis: Basis, statistics: Statistics) -> "LabelConditioning":
+        """Of fields of classes that are known by now."""
+        return LabelConditioning(self, basis, len(statistics.mean))
+
+    def check_observation(self, observation: Observation, basis: Basis, channels: int) -> NoReturn:
+        """There is none that says of which class a field is."""
+        raise ValueError("a model that is told classes knows no other data: lead it by guidance")
+
+
+class LabelConditioning(Conditioning):
+    """A field (batch, class, *grid) that is 1 in the channel of its class and 0 in all others."""
+
+    condition: Label
+    labels: Labels
+
+    def __init__(self, condition: Label, basis: Basis, fields: int) -> None:
+        super().__init__()
+        if condition.label is None or not condition.classes or not condition.shares:
+            raise ValueError("classes: fit the model to labelled fields first")
+        self.condition, self.basis, self.fields = condition, basis, fields
+        self.labels = Labels(condition.label, condition.classes, condition.shares)
+
+    @property
+    def channels(self) -> int:
+        """One for each class."""
+        return len(self.labels.classes)
+
+    def drawn(self, batch: Tensor, seeds: Sequence[int]) -> Tensor:
+        """Of the classes of a batch, but nothing where a seed decides so."""
+        numbers = batch[:, self.fields].flatten(1)[:, 0].round().long()
+        drop = self.condition.drop
+        told = [float(generator(seed, Stream.CONDITION).random() >= drop) for seed in seeds]
+        kept = torch.tensor(told, device=batch.device)
+        return self._fields(numbers, self.basis.resolution(batch), kept)
+
+    def of_class(self, which: Class, count: int, n: int) -> Tensor:
+        """What samples at level n are told that all are of one class; ValueError if it is none."""
+        (number,) = self.labels.numbers([which])
+        return self._fields(torch.full((count,), int(number)), n)
+
+    def dealt(self, n: int, indices: Sequence[int], seed: int) -> Tensor:
+        """The classes that samples have by their index."""
+        return self._fields(torch.from_numpy(self.labels.dealt(indices, seed)), n)
+
+    def at(self, condition: Tensor, n: int) -> Tensor:
+        """Constants have the same value on every grid."""
+        if self.basis.resolution(condition) == n:
+            return condition
+        return self._constant(condition.flatten(2)[:, :, 0], n)
+
+    def given(self, observation: Observation, data: Tensor, n: int) -> NoReturn:
+        """There is none that says of which class a field is."""
+        self.condition.check_observation(observation, self.basis, self.fields)
+
+    def nothing(self, n: int, device: torch.device) -> Tensor:
+        """Zero."""
+        return torch.zeros(self.channels, *self.basis.grid(n), device=device)
+
+    def seen(self, law: Law, x: Tensor, marginal: Marginal, condition: Tensor) -> Seen:
+        """Fields as they are, beside the classes."""
+        return Seen(x, marginal, condition)
+
+    def _fields(self, numbers: Tensor, n: int, kept: Tensor | None = None) -> Tensor:
+        one = torch.nn.functional.one_hot(numbers, self.channels).float()
+        return self._constant(one if kept is None else one * kept[:, None], n)
+
+    def _constant(self, values: Tensor, n: int) -> Tensor:
+        """Values (batch, class) at all nodes of level n."""
+        grid = self.basis.grid(n)
+        return values.view(*values.shape, *[1] * len(grid)).expand(*values.shape, *grid)
