@@ -66,7 +66,10 @@ class Labels:
         found = plain(values, self.name)
         if unknown := sorted({str(one) for one in found if one not in places}):
             known = ", ".join(map(str, self.classes[:20]))
-            raise ValueError(f"'{self.name}' = {unknown[0]} is no class of the model: {known}")
+            raise ValueError(
+                f"'{self.name}' = {unknown[0]} is no class of the training samples, which are of "
+                f"{known}: choose another split, or name all of them (classes)"
+            )
         return np.array([places[one] for one in found], np.int64)
 
     def dealt(self, indices: Sequence[int], seed: int) -> np.ndarray:

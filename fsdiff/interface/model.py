@@ -194,8 +194,8 @@ class Model(ABC):
     def label(self, samples: Samples | Tensor) -> xr.Dataset:
         """Samples with the names, units and coordinates of the data, in the variable ``field``.
 
-        Those of a model that is told classes have theirs as a coordinate.
-        They are called by the indices that they were drawn for; those of a tensor count from 0.
+        Those of a model that is told classes have these as a coordinate. They are called by the
+        indices that they were drawn for; those of a tensor count from 0.
         """
         about, mask = self.fitted.description["data"], self.fitted.statistics.mask
         if isinstance(samples, Tensor):

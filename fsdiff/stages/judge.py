@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from fsdiff.data.labels import Labels, of_split
+from fsdiff.data.labels import Labels, of_split, plain
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import frames
 from fsdiff.jobs.devices import CPU
@@ -76,7 +76,8 @@ class Judge:
         if not any(metric.labelled for metric in metrics.values()):
             return judge
         known = of_split(dataset, config["label"], "train")
-        labels = Labels.of(config["label"], known)
+        every = sorted(set(plain(dataset[config["label"]].values, config["label"])))
+        labels = Labels.of(config["label"], known, every)
         return replace(judge, labels=labels, classes=torch.from_numpy(labels.numbers(known)))
 
     def shown(self, dataset: xr.Dataset) -> Tensor | None:
@@ -119,14 +120,15 @@ class Judge:
     ) -> dict[str, float]:
         """The numbers of all metrics for two sets of normalised fields (N, channel, *grid).
 
-        Those of ``classes`` need the numbers of both; all others see no more samples than there are
-        reference fields. What is not defined for these samples is left out. Raises ValueError,
-        naming the metric and the channel, where some are infinite, or not defined for the
-        reference.
+        Those of fields with ``classes`` need the numbers of both; where there are such, all others
+        see no more samples than there are reference fields. What is not defined for these samples
+        is left out. Raises ValueError, naming the metric and the channel, where some are infinite,
+        or not defined for the reference.
         """
         samples, reference = samples.to(self.device), reference.to(self.device)
         of_classes = self._of_classes((samples, reference), classes)
-        samples = samples[: len(reference)]
+        if self.labels is not None:  # then there may be more
+            samples = samples[: len(reference)]
         sets = {False: (samples, reference)}
         if any(metric.physical for metric in self.metrics.values()):
             sets[True] = self._physical(samples), self._physical(reference)

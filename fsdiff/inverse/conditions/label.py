@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, NoReturn, Self
 
 import numpy as np
 import torch
-from pydantic import PositiveFloat
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from fsdiff.characters import Line
@@ -37,7 +37,7 @@ class Label(Condition):
     label: Line | None = None
     drop: Drop = 0.1
     classes: tuple[int | Line, ...] = ()
-    shares: tuple[PositiveFloat, ...] = ()
+    shares: tuple[NonNegativeFloat, ...] = ()
     of_classes: ClassVar[bool] = True
     kind: Literal["label"] = "label"
 
@@ -46,6 +46,8 @@ class Label(Condition):
             raise ValueError(f"classes = {self.classes}: name each class once")
         if self.classes and self.shares and len(self.classes) != len(self.shares):
             raise ValueError(f"shares = {self.shares}: give one for each of the classes")
+        if self.shares and not sum(self.shares) > 0:
+            raise ValueError(f"shares = {self.shares}: no samples would be of any class")
 
     def of(self, label: str, values: Sequence[Any] | np.ndarray) -> Self:
         """The same with the classes that are the ``values`` of training samples, and their shares.

@@ -58,7 +58,7 @@ def test_labels_are_those_of_the_data_or_those_given():
     assert labels == Labels("digit", (1, 3), (0.4, 0.6))
     assert labels.numbers([3, 1]).tolist() == [1, 0]
     assert Labels.of("digit", [1, 3], shares=(1, 3)).shares == (1, 3)
-    with pytest.raises(ValueError, match="'digit' = 5 is no class"):
+    with pytest.raises(ValueError, match="'digit' = 5 is no class of the training"):
         labels.numbers([5])
     with pytest.raises(ValueError, match="has 1 different values"):
         Labels.of("digit", [1, 1])
