@@ -38,8 +38,7 @@ def evaluate_references(
         statistics = Statistics.of(dataset)
         test, shown = judge.normalise(split(dataset, "test")), judge.shown(dataset)
     target, _ = halves(test)
-    count = min(config["count"], len(target))
-    n = judge.basis.resolution(target)
+    count, n = config["count"], judge.basis.resolution(target)
     surrogate = gaussian_fields(statistics.measured(judge.basis), n, range(count), seed=0)
     # It is Gaussian where models are trained, and has no values where the data have none.
     if statistics.transforms is not None or statistics.mask is not None:
@@ -48,9 +47,8 @@ def evaluate_references(
         "surrogate": surrogate,
         "white_noise": node_noise(count, target.shape[1:]),
     }
-    table: list[dict[str, Any]] = [
-        {"row": "real", **row} for row in _floor(judge, test, count, shown)
-    ]
+    floor = _floor(judge, test, min(count, len(target)), shown)
+    table: list[dict[str, Any]] = [{"row": "real", **row} for row in floor]
     for name, fields in synthetic.items():
         table.append({"row": name, **judge(fields, target)})
     json_files.write(output, {"rows": table, **Provenance.of_job(job).attributes()})
