@@ -19,7 +19,6 @@ from fsdiff.blocks.types import Block, BlockOf, PartBlock, PartOf
 from fsdiff.characters import Line
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.samplers.base import Sampler
-from fsdiff.inverse.conditions.observed import ObservedCondition
 from fsdiff.parts import find, kinds
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.evaluation import takes_all, too_few, unfit
@@ -204,7 +203,7 @@ class Experiment(Block):
         if method:
             method.described.check_condition(condition.part)
         if dataset:
-            if isinstance(condition.part, ObservedCondition):
+            if not condition.part.of_classes:
                 refuse(_unobservable(condition, dataset))
             source = dataset.source.part
             if "prediction" in info.data:
