@@ -12,6 +12,7 @@ from fsdiff.data.sources.axes import plain
 from fsdiff.data.sources.blocks import Block
 from fsdiff.data.sources.coordinates import ON_SPHERE, Positions
 from fsdiff.data.sources.doubts import Doubts
+from fsdiff.data.sources.headers import FEW_CHANNELS
 from fsdiff.data.sources.placement import has_ends, starts_on_wall
 from fsdiff.data.sources.reading import equal_ends
 from fsdiff.data.sources.units import in_degrees, same_units
@@ -39,6 +40,13 @@ def tell_doubts(fields: xr.DataArray, basis: Basis, placed: Collection[Hashable]
     ends of a period, by these, have one value.
     """
     values, axes = fields.values, fields.dims[2:]
+    channels, *grid = values.shape[1:]
+    if 1 < min(grid) <= FEW_CHANNELS < channels:
+        logger.warning(
+            "fields have %d channels on %s nodes: where channels come last, put them before the "
+            "axes, np.moveaxis(fields, -1, 1)",
+            *(channels, " x ".join(map(str, grid))),
+        )
     for number, (name, axis) in enumerate(zip(axes, basis.axes, strict=True), 2):
         if name in placed and not axis.held and len(fields[name]) > 1:
             _check_ends(fields[name], axis, values, number)

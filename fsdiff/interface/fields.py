@@ -193,12 +193,17 @@ def real_numbers(values: Any, what: str) -> np.ndarray:
     ValueError for others, such as complex ones, of which nothing may be left out in silence.
     """
     if isinstance(values, Tensor):
-        values = values.detach().cpu()
+        values = values.detach().cpu().to_dense()
         values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
     if isinstance(values, np.ma.MaskedArray):
         kind = np.promote_types(values.dtype, np.float32)
         values = np.ma.filled(values.astype(kind), np.nan)
-    found = np.asarray(values)
+    try:
+        found = np.asarray(values)
+    except ValueError as error:  # lists of arrays of different shapes
+        raise ValueError(f"{what} are not all of one shape: give one array of them") from error
+    if found.dtype.kind not in "c" + REAL and not hasattr(values, "dtype"):
+        raise ValueError(f"{what}: give an array of real numbers, not {_article(values)}")
     if found.dtype.kind == "c":
         raise ValueError(
             f"{what} hold complex numbers: give real ones, of fields real and imaginary parts as "
@@ -207,6 +212,13 @@ def real_numbers(values: Any, what: str) -> np.ndarray:
     if found.dtype.kind not in REAL:
         raise ValueError(f"{what} hold values of type {found.dtype}: give real numbers")
     return found.astype(np.float64) if found.dtype == np.longdouble else found
+
+
+def _article(value: Any) -> str:
+    """What something is, for a message."""
+    if isinstance(value, list | tuple):
+        return f"a {type(value).__name__} of {type(value[0]).__name__}" if value else "nothing"
+    return f"an object of type {type(value).__name__}"
 
 
 def _unnamed(count: int) -> list[str]:

@@ -26,14 +26,14 @@ USUAL: dict[Dimension, str] = {
     "realization realisation run runs trajectory trajectories simulation case index nsample "
     "nsamples n_samples num_samples n_traj init_time forecast_reference_time reftime",
     "time": "time times t frame frames step steps timestep valid_time t_coordinate time_counter "
-    "lead_time lead leadtime prediction_timedelta forecast_period nt",
+    "ocean_time lead_time lead leadtime prediction_timedelta forecast_period nt",
     "channel": "channel channels component components variable variables var feature features "
-    "field level levels pressure_level plev isobaricinhpa c nc",
-    "z": "z altitude height depth z_coordinate zc nz nlev bottom_top deptht model_level_number",
-    "y": "y lat latitude y_coordinate yc ny nlat nav_lat xlat rlat south_north grid_y row rows "
-    "j nj",
-    "x": "x lon long longitude x_coordinate xc nx nlon nav_lon xlong rlon west_east grid_x column "
-    "columns i ni",
+    "field band bands level levels pressure_level plev isobaricinhpa isobaric c nc",
+    "z": "z altitude height depth z_coordinate zc nz nlev bottom_top deptht model_level_number k",
+    "y": "y lat latitude y_coordinate yc ny nlat nav_lat xlat rlat south_north "
+    "south_north_stag eta_rho grid_y row rows j nj",
+    "x": "x lon long longitude x_coordinate xc nx nlon nav_lon xlong rlon west_east "
+    "west_east_stag xi_rho grid_x column columns i ni",
 }
 """Names that axes and arrays of positions usually have, the most usual first."""
 
@@ -71,6 +71,11 @@ MEMBERS = ("ensemble", "ens", "member", "member_id", "ensemble_member", "number"
 
 STACKED: Dimensions = ("sample", "channel")
 """What several axes of an array may be, which then count as one."""
+
+MESH = (
+    "is on the cells of a mesh, one after the other, and on no grid: interpolate it to one, to "
+    "latitudes and longitudes for instance"
+)
 
 STATIC = ("time", "channel")
 """What an array may lack that others beside it have: it is the same at all times, one channel."""
@@ -161,11 +166,39 @@ def axes_of(
         names = tuple(given.get(name, ()) if isinstance(given, Mapping) else given)
         known = [_sizes(arrays[other], axes) for other, axes in found.items()]
         if not names:
+            for axis, length in enumerate(stored.shape):
+                if own[axis] is None and length > 1 and on_mesh(arrays, name, axis):
+                    raise StorageError(f"{stored.where} {MESH}")
             found[name] = _named(stored, own, space)
         else:
             firm = (None,) * len(own) if chosen else _firm(stored, own)
             found[name] = _assigned(name, stored, names, firm, known, space)
+    for name, axes in found.items():
+        _check_mesh(arrays, name, axes)
     return {name: found[name] for name in variables}
+
+
+def _check_mesh(arrays: Arrays, variable: str, axes: Axes) -> None:
+    """Refuse to take the cells of a mesh, one after the other, for nodes along an axis."""
+    for axis, found in enumerate(axes):
+        if found in SPACE and on_mesh(arrays, variable, axis):
+            raise StorageError(f"{arrays[variable].where} {MESH}")
+
+
+def on_mesh(arrays: Arrays, variable: str, axis: int) -> bool:
+    """Whether an axis of an array counts the cells of a mesh, each with a place in the plane."""
+    stored = arrays[variable]
+    names = stored.dimensions
+    if names is None:
+        return False
+    if "mesh" in stored.attributes and "location" in stored.attributes:
+        return beside(arrays, variable, names[axis]) is None
+    along = set()
+    for name in stored.coordinates:
+        path = beside(arrays, variable, name)
+        if path and arrays[path].dimensions == (names[axis],):
+            along.add(meaning(path, arrays[path]))
+    return {"y", "x"} <= along
 
 
 def _own_names(arrays: Arrays, variable: str) -> Axes:

@@ -32,7 +32,7 @@ from fsdiff.data.sources.coordinates import (
 )
 from fsdiff.data.sources.domain import Domain, Line, axis_name
 from fsdiff.data.sources.labels import listed, one_line, printable
-from fsdiff.data.sources.other_conventions import not_applied
+from fsdiff.data.sources.other_conventions import no_quantities, not_applied
 from fsdiff.data.sources.placement import has_both_ends
 from fsdiff.data.sources.stacking import Stacking
 from fsdiff.data.sources.units import same_units, without_direction
@@ -41,6 +41,8 @@ from fsdiff.spaces.axes import AxisKind
 
 MOST_CHANNELS = 10_000
 MOST_FRAMES = 10_000_000
+FEW_CHANNELS = 4
+"""As many as pictures have, at most."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,13 @@ class _Contents:
     def header(self) -> Header:
         """All that is to be known before values are read."""
         sizes = self.sizes
-        remarks = [remark for name in self.axes for remark in not_applied(self.arrays[name])]
+        remarks = [
+            remark
+            for name in self.axes
+            for told in (not_applied, no_quantities)
+            for remark in told(self.arrays[name])
+        ]
+        remarks += self._channels_last()
         for axis in self.request.coordinates.keys() - sizes.keys():
             raise StorageError(f"coordinates.{axis}: fields have no dimension {axis}; leave it out")
         times = self._times(remarks) if "time" in sizes else None
@@ -248,6 +256,17 @@ class _Contents:
                 )
         if 0 in sizes.values():
             raise StorageError(f"{first.where} is empty; its shape is {first.shape}")
+
+    def _channels_last(self) -> Iterator[str]:
+        """That an axis of space may be that of channels, where it is as short as these are."""
+        grid = [self.sizes[axis] for axis in self._space]
+        if min(grid) <= FEW_CHANNELS < self.sizes.get("channel", 1) == max(grid):
+            order = ", ".join(axis for axis in ("sample", "time") if axis in self.sizes)
+            yield (
+                f"{self.path}: {self.sizes['channel']} channels on {' x '.join(map(str, grid))} "
+                f"nodes: if channels come last, say dimensions: [{order}, "
+                f"{', '.join(self._space)}, channel]"
+            )
 
     def _channels(self) -> list[str]:
         """Names of all channels: those of the file, or of variables, numbered along an axis."""

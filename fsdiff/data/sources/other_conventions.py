@@ -31,3 +31,18 @@ def not_applied(stored: Stored) -> list[str]:
                 f"values stand for others, write it as {standard}"
             )
     return remarks
+
+
+def no_quantities(stored: Stored) -> list[str]:
+    """That values are none that can be averaged, where attributes of the CF conventions say so."""
+    if {"flag_values", "flag_meanings"} & stored.attributes.keys():
+        return [
+            f"{stored.where} holds numbers of classes, as flag_meanings say: on coarser grids they "
+            "are averaged, and samples lie between them; write a channel of zeros and ones for each"
+        ]
+    if str(stored.attributes.get("standard_name")).endswith(("_from_direction", "_to_direction")):
+        return [
+            f"{stored.where} holds directions, and the mean of 359 and 1 degree would be 180: "
+            "write cosine and sine as two channels"
+        ]
+    return []

@@ -26,7 +26,7 @@ Wanted = Callable[[Path], bool]
 UNREAD = (
     ".pt .pth .ckpt .pkl .pickle .joblib .grib .grib2 .grb .grb2 .tif .tiff .fits .vtk .vtu .vti "
     ".vts .hdf .cgns .parquet .feather .arrow .tfrecord .bin .dat .raw .zip .tar .tgz .gz .bz2 .xz "
-    ".zst"
+    ".zst .nii .nrrd .mha .mhd .dcm .xlsx .xls .ods .rds .rdata .wav .flac .xdmf .vtp .msh .plt"
 )
 """Suffixes of what may well be fields but is not read here: to leave it out would be a guess."""
 

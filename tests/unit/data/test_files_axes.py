@@ -292,3 +292,57 @@ def test_a_single_height_is_left_out(tmp_path, name):
     source = FileData(str(tmp_path / "a.nc"), variables=("thetao", "zos"), frames="samples")
     data = source.generate(range(SAMPLES), 0)
     np.testing.assert_array_equal(data.field, np.stack([A, -A], 1).astype(np.float32))
+
+
+@pytest.mark.parametrize("order", [(), {"u": ("sample", "x")}])
+@pytest.mark.parametrize("attributes", [{"mesh": "m", "location": "face"}, {}])
+def test_cells_of_a_mesh_are_no_nodes_of_an_axis(tmp_path, order, attributes):
+    """As in UGRID and in ICON's files; profiles at places are no mesh."""
+    places = {
+        "clon": ("cell", draw(9), {"standard_name": "longitude", "units": "radian"}),
+        "clat": ("cell", draw(9), {"standard_name": "latitude", "units": "radian"}),
+    }
+    coordinates = {} if attributes else places
+    xr.Dataset({"u": (("time", "cell"), draw((5, 9)), attributes)}, coordinates).to_netcdf(
+        tmp_path / "a.nc"
+    )
+    source = FileData(str(tmp_path / "a.nc"), CosineBasis(1), dimensions=order)
+    with pytest.raises(ValueError, match=r"'u' is on the cells of a mesh, .*: interpolate it"):
+        source.check()
+    profiles = xr.Dataset({"u": (("cell", "depth"), draw((9, N)))}, places)
+    profiles.to_netcdf(tmp_path / "b.nc")
+    read_profiles = FileData(
+        str(tmp_path / "b.nc"), CosineBasis(1), dimensions={"u": ("sample", "x")}
+    )
+    assert read_profiles.available == 9
+
+
+def test_names_of_models_of_the_ocean_are_known(tmp_path):
+    named = {"u": (("ocean_time", "eta_rho", "xi_rho"), A)}
+    bands = {"u": (("time", "band", "y", "x"), U)}
+    for fields, expected in ((named, A[:, None]), (bands, U)):
+        xr.Dataset(fields).to_netcdf(tmp_path / "a.nc")
+        data = read(str(tmp_path / "a.nc"), (), frames="samples")
+        np.testing.assert_array_equal(data.field, expected.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "told"),
+    [
+        ({"flag_values": [0, 1], "flag_meanings": "sea land"}, "holds numbers of classes"),
+        ({"standard_name": "wind_from_direction"}, "holds directions, .*cosine and sine"),
+        ({"standard_name": "air_temperature"}, None),
+    ],
+)
+def test_values_that_cannot_be_averaged_are_told_of(tmp_path, attributes, told):
+    xr.Dataset({"u": (("sample", "y", "x"), A, attributes)}).to_netcdf(tmp_path / "a.nc")
+    remarks = FileData(str(tmp_path / "a.nc"), COSINE).remarks
+    assert len(remarks) == (told is not None)
+    assert all(re.search(told, remark) for remark in remarks)
+
+
+def test_channels_behind_pictures_are_told_of(tmp_path):
+    path = npz(tmp_path, u=draw((SAMPLES, 8, 8, 3)))
+    (remark,) = FileData(path, COSINE, dimensions=("sample", "channel", "y", "x")).remarks
+    assert "8 channels on 8 x 3 nodes: if channels come last, say dimensions: [sample, y" in remark
+    assert FileData(path, COSINE, dimensions=("sample", "y", "x", "channel")).remarks == ()

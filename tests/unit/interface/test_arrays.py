@@ -77,6 +77,32 @@ def test_real_numbers_of_all_types_are_read():
     assert drawn(whole > 0).equal(drawn((whole > 0).astype(float)))
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ([VALUES[0, 0], VALUES[0, 0, :4]], "fields are not all of one shape: give one array"),
+        ({"u": VALUES}, "give an array of real numbers, not an object of type dict"),
+        ("data.nc", "not an object of type str"),
+        (None, "not an object of type NoneType"),
+        ([None], "not a list of NoneType"),
+    ],
+)
+def test_what_is_no_array_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        drawn(fields)
+
+
+def test_sparse_tensors_are_read():
+    assert drawn(torch.from_numpy(VALUES).to_sparse()).equal(drawn(VALUES))
+
+
+def test_channels_behind_the_axis_are_told_of(caplog):
+    message = "fields have 8 channels on 2 nodes: where channels come last"
+    series = np.moveaxis(VALUES[:, :, 0], 1, 2)
+    assert message in told(caplog, series, CIRCLE)
+    assert told(caplog, VALUES[:, :, 0], CIRCLE) == ""
+
+
 def test_values_that_no_sample_could_have_are_refused():
     with pytest.raises(ValueError, match=r"values as large as .*e\+300: scale them"):
         drawn(1e300 * VALUES)

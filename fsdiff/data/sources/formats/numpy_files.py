@@ -26,6 +26,13 @@ LARGEST_HEADER = 2**16
 
 def array(path: Path, stack: ExitStack) -> Arrays:
     """The array of a file, called ``field``, mapped to memory."""
+    with path.open("rb") as file:
+        _, _, kind = _header(file)
+    if kind.hasobject:
+        raise StorageError(
+            f"{path} holds Python objects, such as arrays of different lengths, and these are not "
+            "read: write one array of numbers"
+        )
     return {"field": Stored(_readable(np.load(path, mmap_mode="r", allow_pickle=False)))}
 
 
