@@ -14,6 +14,7 @@ from fsdiff.data.sources.formats import (
     hdf5,
     interferogram,
     matlab,
+    matrices,
     motion,
     netcdf,
     numpy_files,
@@ -26,9 +27,10 @@ from fsdiff.data.sources.formats import (
 from fsdiff.data.sources.formats.failures import damage_named
 from fsdiff.data.sources.formats.pictures import is_picture
 from fsdiff.data.sources.formats.stored import Arrays, Stored
+from fsdiff.data.sources.formats.tables import may_be_table
 from fsdiff.jobs.failures import StorageError
 
-__all__ = ["FORMATS", "SUFFIXES", "Arrays", "Stored", "opened", "picture", "readable"]
+__all__ = ["FORMATS", "SUFFIXES", "Arrays", "Stored", "matrix", "opened", "picture", "readable"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ FORMATS = {
     "BVH": Format((".bvh",), motion.arrays),
     "interferogram": Format((interferogram.SUFFIX,), interferogram.arrays),
     "picture": Format((), pictures.arrays),
+    "text": Format((), matrices.arrays),
 }
 """Name → format; NetCDF-4 and MATLAB 7.3 files are HDF5."""
 
@@ -75,6 +78,11 @@ def picture(path: Path) -> bool:
     return path.is_file() and is_picture(path)
 
 
+def matrix(path: Path) -> bool:
+    """Whether a file seems to be a table of numbers as text."""
+    return path.is_file() and path.suffix.lower() not in SUFFIXES and may_be_table(path)
+
+
 @contextmanager
 def opened(path: Path, *, grouped: Sequence[str] = ()) -> Iterator[Arrays]:
     """The arrays of a file, by name; those ``grouped`` if it has a group for each sample.
@@ -84,7 +92,7 @@ def opened(path: Path, *, grouped: Sequence[str] = ()) -> Iterator[Arrays]:
     """
     with ExitStack() as stack:
         with damage_named(f"{path} cannot be opened"):
-            kind = signatures.format_of(path)
+            kind = signatures.format_of(path) or ("text" if matrix(path) else None)
         if kind not in FORMATS:
             raise StorageError(f"{path} {signatures.refusal(path, kind, tuple(FORMATS))}")
         if grouped and kind != "HDF5":

@@ -16,7 +16,7 @@ import torch
 import xarray as xr
 from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat
 
-from fsdiff.data.sources.arrays import Arrays, opened, picture, readable
+from fsdiff.data.sources.arrays import Arrays, matrix, opened, picture, readable
 from fsdiff.data.sources.axes import SPACE, Dimension, is_member
 from fsdiff.data.sources.blocks import Block, Places
 from fsdiff.data.sources.coordinates import Positions
@@ -103,7 +103,7 @@ class FileData(Source):
     Files count in the order of the list and of their names, samples in the order in which they
     stand there or, with ``shuffle``, in a random one that the data set's seed decides. Formats are
     told by the contents of files: NetCDF, HDF5, NumPy (``.npy``, ``.npz``), MATLAB, zarr,
-    safetensors, and pictures (PNG, JPEG) where there is nothing else.
+    safetensors, and where there is nothing else pictures (PNG, JPEG) or matrices as text.
 
     ``layout`` says how fields are arranged: in arrays with the given ``dimensions``, in order,
     which a file may name itself (``array``); in arrays ``u`` of (sample, y, x, time), as in the
@@ -171,7 +171,7 @@ class FileData(Source):
     def _found(self) -> tuple[tuple[Path, ...], dict[Path, str]]:
         """The files, and what is named besides with the reason why it is not read."""
         paths = (self.path,) if isinstance(self.path, str) else self.path
-        return find_files(paths, _may_be_read, picture)
+        return find_files(paths, _may_be_read, picture, matrix)
 
     @property
     def files(self) -> tuple[Path, ...]:

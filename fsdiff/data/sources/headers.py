@@ -219,9 +219,14 @@ class _Contents:
 
     def _agreed(self, expected: int, name: str, axis: Dimension, length: int) -> None:
         if length != expected:
+            other = next(
+                other
+                for other, axes in self.axes.items()
+                if axis in axes and self.arrays[other].shape[axes.index(axis)] == expected
+            )
             raise StorageError(
-                f"{self.arrays[name].where} has {length} entries along {axis}, and "
-                f"'{next(iter(self.axes))}' {expected}; read variables that agree"
+                f"{self.arrays[name].where} has {length} entries along {axis}, and '{other}' "
+                f"{expected}; read variables that agree"
             )
 
     def _check(self, sizes: Mapping[Dimension, int]) -> None:

@@ -39,14 +39,14 @@ UNFINISHED = (
 
 
 def find_files(
-    paths: Sequence[str], wanted: Wanted, otherwise: Wanted | None = None
+    paths: Sequence[str], wanted: Wanted, *otherwise: Wanted
 ) -> tuple[tuple[Path, ...], dict[Path, str]]:
     """The wanted files and, with the reason, all else that is named.
 
     Files are in the order of the paths and, for each of these, of their names; a path to a file
     means that file, wanted or not. Where a path names nothing that is wanted, files are meant that
-    are wanted ``otherwise``. Raises StorageError where a path names nothing that is wanted,
-    or what looks like fields and is not wanted.
+    are wanted ``otherwise``, by the first of these that any is. Raises StorageError where a path
+    names nothing that is wanted, or what looks like fields and is not wanted.
     """
     read: dict[Path, Path] = {}
     skipped: dict[Path, str] = {}
@@ -54,8 +54,8 @@ def find_files(
         place = _in_package(path) or os.path.expanduser(path)
         named = sorted(map(Path, _named(place, wanted)))
         meant = {f for f in named if os.path.isfile(place) or (wanted(f) and not _unfinished(f))}
-        if not meant and otherwise:
-            meant = {f for f in named if otherwise(f) and not _unfinished(f)}
+        for other in otherwise:
+            meant = meant or {f for f in named if other(f) and not _unfinished(f)}
         if not meant:
             _refuse_fields(named, wanted)
             what = "there is no such file"

@@ -623,3 +623,27 @@ def solved(initial, times, **tolerances):
 
     solution = solve_ivp(rate, (0, times[-1]), initial.ravel(), t_eval=times, **tolerances)
     return solution.y.T.reshape(len(times), *initial.shape)
+
+
+@pytest.mark.parametrize("name", ["{}.txt", "{}.csv", "{}.dat"])
+@pytest.mark.parametrize("separator", [" ", ",", "\t"])
+def test_matrices_as_text_are_fields(tmp_path, name, separator):
+    """One in each file, as numpy.savetxt writes them, beside what is none."""
+    values = np.random.default_rng(0).standard_normal((3, 8, 8))
+    for number, field in enumerate(values):
+        np.savetxt(tmp_path / name.format(number), field, delimiter=separator, header="one field")
+    (tmp_path / "readme.txt").write_text("what was measured, and when\nby whom\n")
+    source = FileData(str(tmp_path), COSINE, dimensions=("y", "x"))
+    source.check()
+    assert any("readme.txt is not read" in remark for remark in source.remarks)
+    np.testing.assert_allclose(source.generate(range(3), 0).field[:, 0], values, rtol=1e-6)
+    one = FileData(str(tmp_path / name.format(1)), COSINE, dimensions=("y", "x"))
+    np.testing.assert_allclose(one.generate([0], 0).field[0, 0], values[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("header", ["", "x,y,u\n"])
+def test_tables_that_are_no_matrices_are_refused(tmp_path, header):
+    rows = np.random.default_rng(0).standard_normal((9, 3))
+    (tmp_path / "a.csv").write_text(header + "\n".join(",".join(map(str, r)) for r in rows))
+    source = FileData(str(tmp_path / "a.csv"), COSINE, dimensions=("y", "x"))
+    refused(source, "fields in text .*curves in tables are read by kind: curves")
