@@ -69,6 +69,37 @@ def check_network(network: object, axes: Sequence[AxisKind]) -> None:
             raise ValueError(f"network: {type(network).__name__}: {name} = {value}: {problem}")
 
 
+def check_module(module: nn.Module, shape: Sequence[int], told: int) -> None:
+    """ValueError where a module of one's own makes no fields like them of fields of a shape.
+
+    ``shape`` is (channel, *grid), ``told`` the number of channels of a condition, if there is one.
+    """
+    name, device = type(module).__name__, next((p.device for p in module.parameters()), None)
+    x = torch.zeros(2, *shape, device=device)
+    inputs = [x, x.new_zeros(2)]
+    if told:
+        inputs.append(x.new_zeros(2, told, *shape[1:]))
+    given = ", ".join(str(tuple(part.shape)) for part in inputs)
+    training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            found = module(*inputs)
+    except Exception as error:
+        raise ValueError(
+            f"network: {name}, given tensors of shape {given}, fails: {error}; it has to take "
+            "fields (batch, channel, *grid), noise levels (batch,), and what a condition tells"
+        ) from error
+    finally:
+        module.train(training)
+    made = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+    if made != tuple(x.shape):
+        raise ValueError(
+            f"network: {name} makes {made} of tensors of shape {given}: it has to return fields of "
+            f"shape {tuple(x.shape)}"
+        )
+
+
 def check_levels(levels: object) -> None:
     """ValueError for what is no list of levels."""
     if not isinstance(levels, Sequence) or not all(isinstance(level, Level) for level in levels):

@@ -21,7 +21,14 @@ from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.diffusion.time_sampling import Spectral, TimeSampling
 from fsdiff.errors import Error
-from fsdiff.interface.checks import check_kind, check_level, check_network, check_part, check_seed
+from fsdiff.interface.checks import (
+    check_kind,
+    check_level,
+    check_module,
+    check_network,
+    check_part,
+    check_seed,
+)
 from fsdiff.interface.fields import Labelled, real_numbers
 from fsdiff.interface.model import Model
 from fsdiff.measures.priors.spectral import SpectralPrior
@@ -224,6 +231,8 @@ class Diffusion(Model):
             network = initialised(block, basis, law.channels, seed, conditioning)
         else:
             network = copy.deepcopy(self.network)
+            grid, told = basis.grid(statistics.resolution), conditioning and conditioning.channels
+            check_module(network, (law.channels, *grid), told or 0)
         denoiser = Denoiser(law, network, self.prediction, conditioning)
         return Method(denoiser, self.time_sampling)
 

@@ -32,6 +32,7 @@ from fsdiff.interface.fields import (
     labelled,
     labelled_like,
     mask_of,
+    real_numbers,
     tensor_of,
     transforms_for,
 )
@@ -191,20 +192,29 @@ class Model(ABC):
         check_indices(indices)
         return draw(indices)._replace(indices=tuple(indices))
 
-    def label(self, samples: Samples | Tensor) -> xr.Dataset:
+    def label(self, samples: Samples | Tensor | np.ndarray) -> xr.Dataset:
         """Samples with the names, units and coordinates of the data, in the variable ``field``.
 
         Those of a model that is told classes have these as a coordinate. They are called by the
-        indices that they were drawn for; those of a tensor count from 0.
+        indices that they were drawn for; those of an array count from 0.
         """
         about, mask = self.fitted.description["data"], self.fitted.statistics.mask
-        if isinstance(samples, Tensor):
-            return label(samples, self.basis, about, mask)
+        if not isinstance(samples, Samples):
+            return label(self._fields(samples), self.basis, about, mask)
         found = label(samples.fields, self.basis, about, mask, samples.indices)
         labels = self.fitted.method.labels
         if labels is None or not samples.classes:
             return found
         return found.assign_coords(labels.coordinate(labels.numbers(samples.classes)))
+
+    def _fields(self, samples: Tensor | np.ndarray) -> Tensor:
+        """An array of samples; ValueError where it has another shape."""
+        fields = torch.from_numpy(np.array(real_numbers(samples, "samples")))
+        channels, axes = len(self.fitted.statistics.mean), self.basis.axes
+        if fields.ndim != len(axes) + 2 or fields.shape[1] != channels:
+            expected = ", ".join(["samples", str(channels), *(axis.name for axis in axes)])
+            raise ValueError(f"samples of shape {tuple(fields.shape)}; expected ({expected})")
+        return fields
 
     def save(self, path: str | Path) -> None:
         """Write PATH.safetensors with weights and statistics, and PATH.json that describes them."""

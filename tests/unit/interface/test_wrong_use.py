@@ -123,6 +123,39 @@ def test_fields_that_a_network_is_not_for_are_refused():
             kind(2, dimension=1)(fields, levels[:1])
 
 
+class Own(torch.nn.Module):
+    """A module that makes something of fields."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.make, self.factor = make, torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, x, t):
+        return self.make(self.factor * x)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda x: x.expand(-1, 2, -1), r"Own makes \(2, 2, 8\) of tensors of shape \(2, 1, 8\), "),
+        (lambda x: (x,), "Own makes tuple of tensors"),
+        (lambda x: x @ torch.ones(3, 3), "fails: .*; it has to take fields .batch, channel, "),
+    ],
+)
+def test_modules_that_make_no_fields_are_refused(make, message):
+    """Two channels of one would be compared with it without a word."""
+    with pytest.raises(ValueError, match=message):
+        model(network=Own(make)).fit(FIELDS, [LEVEL])
+
+
+def test_what_are_no_samples_is_not_labelled(gaussian):
+    expected = gaussian.label(torch.from_numpy(FIELDS[:, None]))
+    assert gaussian.label(FIELDS[:, None]).equals(expected)
+    for wrong in (FIELDS, np.stack([FIELDS, FIELDS], 1)):
+        with pytest.raises(ValueError, match=r"samples of shape .*; expected \(samples, 1, x\)"):
+            gaussian.label(wrong)
+
+
 def test_values_of_numpy_are_values_of_a_configuration():
     level = fs.Level(resolution=np.int64(N), epochs=np.int32(1), learning_rate=np.float32(1e-3))
     model(noise=fs.Bessel(power=np.float64(2))).fit(FIELDS, [level])
@@ -218,7 +251,7 @@ def test_what_cannot_be_observed_is_refused():
         fitted.sample(**led, observed=({"kind": "points"}, [1.0]))
     with pytest.raises(ValueError, match="data hold complex numbers: give real ones"):
         fitted.sample(**led, observed=(sensors, [1j, 0]))
-    with pytest.raises(ValueError, match="data hold values of type"):
+    with pytest.raises(ValueError, match="data: give an array of real numbers, not a list of str"):
         fitted.sample(**led, observed=(sensors, ["a", "b"]))
     with pytest.raises(ValueError, match="guidance = wiener: no Guidance; give one, such as"):
         fitted.sample(**{**led, "guidance": "wiener"}, observed=(sensors, [1.0, 0.0]))
