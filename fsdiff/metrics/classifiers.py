@@ -38,12 +38,14 @@ class Seen(NamedTuple):
 class Classifiers:
     """Several networks that classify fields on one grid, and their mean ``accuracy`` on test data.
 
-    ``shape`` is that of a field, (channel, *grid).
+    ``shape`` is that of a field, (channel, *grid). With ``below``, a number for each channel, they
+    see masks of where fields are less than it.
     """
 
     networks: Sequence[Classifier]
     shape: tuple[int, ...]
     accuracy: float
+    below: tuple[float, ...] | None = None
 
     @single_thread()
     @torch.no_grad()
@@ -53,6 +55,7 @@ class Classifiers:
         level = basis.resolution(self)
         if level < basis.resolution(fields):
             fields = torch.cat([basis.restrict(block, level) for block in fields.split(BLOCK)])
+        fields = masks(fields, self.below)
         for network in self.networks:
             network.to(fields.device)
             found = [network.features(block.float()) for block in fields.split(BLOCK)]
@@ -69,7 +72,7 @@ class Classifiers:
         }
         count, classes = len(self.networks), self.networks[0].logits.out_features
         about = {"shape": self.shape, "classes": classes, "count": count, "accuracy": self.accuracy}
-        tensors.write(path, held, {**about, **made})
+        tensors.write(path, held, {**about, "below": self.below, **made})
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -85,11 +88,23 @@ class Classifiers:
                 found = {k.removeprefix(own): held[k] for k in held if k.startswith(own)}
                 network.load_state_dict(found, assign=True)
                 networks.append(network.eval())
-            return cls(networks, shape, float(about["accuracy"]))
+            below = None if about["below"] is None else tuple(map(float, about["below"]))
+            return cls(networks, shape, float(about["accuracy"]), below)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise DamagedError(
                 f"{path} holds no classifiers: delete it and run the workflow again"
             ) from error
+
+
+def masks(fields: Tensor, below: Sequence[float] | None) -> Tensor:
+    """1 where fields (N, channel, *grid) are less than their channel's number, and 0 elsewhere.
+
+    The fields themselves where there are no numbers.
+    """
+    if below is None:
+        return fields
+    numbers = torch.tensor(below).to(fields)
+    return (fields < numbers.view(-1, *[1] * (fields.ndim - 2))).to(fields)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,7 @@
 """Train classifiers of a data set, in whose features samples are compared with data."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +9,10 @@ import xarray as xr
 from torch import Tensor
 
 from fsdiff.data import storage
+from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
 from fsdiff.jobs.devices import chosen_device
-from fsdiff.metrics.classifiers import BLOCK, Classifiers
+from fsdiff.metrics.classifiers import BLOCK, Classifiers, masks
 from fsdiff.networks.classifier import Classifier
 from fsdiff.spaces.basis import Basis
 from fsdiff.stages.files import split
@@ -31,19 +30,30 @@ def classify(job: Job, *, data: Path, output: Path) -> None:
     ValueError where these are fewer than two.
     """
     config, device = job["config"], chosen_device("metrics")
+    options = ClassifierOptions(**config["classifier"])
     with storage.read(data, chunks="auto") as dataset:
         judge = Judge.of({**config, "metrics": {}}, dataset, device)
-        fields = judge.normalise(split(dataset, "train")).to(device)
-        tried = judge.normalise(split(dataset, "test")).to(device)
+        below = threshold(judge.statistics, options)
+        fields, tried = (
+            masks(judge.normalise(split(dataset, name)).to(device), below)
+            for name in ("train", "test")
+        )
         known, shown = (labels_of(dataset, config["label"], name) for name in ("train", "test"))
     classes, labels = np.unique(known, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"all training samples have {config['label']} {classes[0]}: no classes")
-    networks = _trained(fields, torch.from_numpy(labels), judge.basis, config["classifier"])
+    networks = _trained(fields, torch.from_numpy(labels), judge.basis, options)
     right = [network_accuracy(network, tried, classes, shown) for network in networks]
     logger.info("accuracy on test data: %s", ", ".join(f"{share:.2%}" for share in right))
-    classifiers = Classifiers(networks, tuple(fields.shape[1:]), float(np.mean(right)))
+    classifiers = Classifiers(networks, tuple(fields.shape[1:]), float(np.mean(right)), below)
     classifiers.write(output, Provenance.of_job(job).attributes())
+
+
+def threshold(statistics: Statistics, options: ClassifierOptions) -> tuple[float, ...] | None:
+    """The value below which masks are one, as normalised fields have it in each channel."""
+    if options.mask_below is None:
+        return None
+    return tuple(((options.mask_below - statistics.mean) / statistics.scale).tolist())
 
 
 def labels_of(dataset: xr.Dataset, label: str, name: str) -> np.ndarray:
@@ -52,9 +62,9 @@ def labels_of(dataset: xr.Dataset, label: str, name: str) -> np.ndarray:
 
 
 def _trained(
-    fields: Tensor, labels: Tensor, basis: Basis, block: Mapping[str, Any]
+    fields: Tensor, labels: Tensor, basis: Basis, options: ClassifierOptions
 ) -> list[Classifier]:
-    options, axes = ClassifierOptions(**block), [axis.kind for axis in basis.axes]
+    axes = [axis.kind for axis in basis.axes]
     return [
         train_classifier(fields, labels, axes, options, number) for number in range(options.count)
     ]

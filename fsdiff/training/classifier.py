@@ -28,6 +28,10 @@ class ClassifierOptions:
     Each grid has classifiers of its own, in whose features distances have another scale. With
     ``finest``, fields with more nodes per axis are restricted to the finest grid of the data that
     has no more than these, and seen by its classifiers.
+
+    With ``mask_below``, they see masks: one where a physical field, restricted if need be, is below
+    this value, and zero elsewhere. Below zero a signed distance is inside of its shape, so that 0
+    makes shapes of signed distances.
     """
 
     count: Annotated[int, Field(ge=1, le=20)] = 1
@@ -37,6 +41,7 @@ class ClassifierOptions:
     shift: Annotated[float, Field(ge=0, lt=0.5)] = 0.07
     seed: NonNegativeInt = 0
     finest: Nodes | None = None
+    mask_below: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
 
 @single_thread()

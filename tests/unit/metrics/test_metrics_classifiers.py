@@ -8,6 +8,7 @@ import torch
 
 from fsdiff import study
 from fsdiff.data import hierarchy, json_files, storage, tensors
+from fsdiff.data.statistics import Statistics
 from fsdiff.jobs.failures import DamagedError
 from fsdiff.metrics.class_proportions import ClassProportions, chi_squared
 from fsdiff.metrics.classifiers import Classifiers, Seen
@@ -257,6 +258,28 @@ def test_finer_fields_are_seen_as_restrictions(made):
     row = measure(*fine, basis)
     assert row == measure(*(basis.restrict(u, 16) for u in fine), basis)
     assert row["frechet_classifier"] > 0
+
+
+def test_of_masks_only_the_side_of_each_value_is_seen_in_physical_units(made, tmp_path):
+    loaded, folder = made
+    config = loaded.classify_slice("lines", 16)
+    config["classifier"] |= {"mask_below": 0.5, "epochs": 4, "count": 1}
+    file = tmp_path / "16.networks.safetensors"
+    classify({"config": config, "code": "code"}, data=folder / "16.nc", output=file)
+    found, basis = Classifiers.read(file), CosineBasis(1)
+    assert found.accuracy > 0.9
+    with storage.read(folder / "16.nc") as data:
+        statistics = Statistics.physical(data)
+    sign = torch.where(torch.arange(16) < 5, -1.0, 1.0).view(1, 1, 16)
+    near, far = (statistics.normalise(0.5 + sign * apart) for apart in (1e-3, 7.0))
+    seen = found(torch.cat([near, far, statistics.normalise(0.4 + sign * 0.01)]), basis)
+    (features,) = seen.features
+    torch.testing.assert_close(features[0], features[1])
+    assert not torch.allclose(features[0], features[2])  # all of it is below
+    # Of finer fields the restriction decides where they are below, and not the finer nodes.
+    fine = torch.randn(4, 1, 40, generator=torch.Generator().manual_seed(0))
+    pairs = (found(u, basis).features[0] for u in (fine, basis.restrict(fine, 16)))
+    torch.testing.assert_close(*pairs)
 
 
 def test_grids_up_to_the_finest_have_classifiers_of_their_own():
