@@ -18,6 +18,8 @@ class Stream(IntEnum):
     """Noise that samplers add."""
     PRIOR = 3
     """Fields that are drawn from a measure to be data."""
+    START = 4
+    """Which training field a sample starts from."""
 
     INITIAL_WEIGHTS = 10
     ORDER = 11

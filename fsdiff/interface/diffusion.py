@@ -29,7 +29,7 @@ from fsdiff.interface.checks import (
     check_part,
     check_seed,
 )
-from fsdiff.interface.fields import Labelled, real_numbers
+from fsdiff.interface.fields import Fields, Labelled, labelled, real_numbers, tensor_of
 from fsdiff.interface.model import Model
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.methods import models
@@ -109,6 +109,7 @@ class Diffusion(Model):
         observed: "tuple[Observation, Data] | None" = None,
         guidance: "Guidance | None" = None,
         label: Class | None = None,
+        training: Fields | None = None,
     ) -> Samples:
         """``fields`` (len(indices), channel, *grid) at level n, in the unit of the data.
 
@@ -120,6 +121,10 @@ class Diffusion(Model):
         places be those of their coordinates (``measured="data"``). Those of a model that is told
         classes are all of one, ``label``, or without it of those that (seed, i) decide, as often as
         training fields; ``classes`` says which.
+
+        A sampler that starts from training fields has those that ``fit`` was given, of all classes.
+        No file has them: a model that was loaded is told them again, ``training`` in the unit of
+        the data.
         """
         sampler = sampler or DPMSolver()
         check_part("sampler", sampler, Sampler, "fs.DPMSolver()")
@@ -127,6 +132,10 @@ class Diffusion(Model):
         check_seed(seed)
         sampler.check(self.process)
         sampler.check_grid(self.process, self.basis, n)
+        if sampler.of_training:
+            sampler = sampler.given(self._shown(training))
+        elif training is not None:
+            raise ValueError(f"training: {sampler.kind} does not start from fields; leave them out")
         if guidance is not None:
             from fsdiff.inverse.guidance.base import Guidance
 
@@ -167,6 +176,20 @@ class Diffusion(Model):
             numbers = np.repeat(labels.numbers([label]), len(drawn.fields))
         return drawn._replace(classes=tuple(labels.classes[number] for number in numbers))
 
+    def _shown(self, training: Fields | None) -> Tensor:
+        """Training fields at zero mean and unit mean square, those of ``fit`` unless given."""
+        fitted, known = self.fitted, self._training
+        if training is not None:
+            known = tensor_of(labelled(training, self.basis))
+        if known is None:
+            raise ValueError(
+                "the sampler starts from training fields, and a model that was loaded has none: "
+                "give them, model.sample(sampler, training=fields, …), or fit it again"
+            )
+        if (channels := len(fitted.statistics.mean)) != known.shape[1]:
+            raise ValueError(f"training: its fields have {known.shape[1]} channels, not {channels}")
+        return fitted.statistics.normalise(known).float()
+
     def _observed(self, observed: "tuple[Observation, Data]") -> "tuple[Observation, Tensor]":
         """In numbers of channels and places of the box, and data in float64."""
         if not isinstance(observed, tuple) or len(observed) != 2:
@@ -197,7 +220,8 @@ class Diffusion(Model):
         from fsdiff.methods.guided import Guided  # which only those load who ask for it
 
         fitted, key = self.fitted, (guidance, sampler, observation, n)
-        if self._led is None or self._led[0] is not fitted or self._led[1] != key:
+        known = self._led is not None and self._led[0] is fitted and self._led[1] == key
+        if self._led is None or not known or sampler.of_training:  # of which others may be given
             statistics = fitted.statistics
             mask, channels = statistics.mask, len(statistics.mean)
             if mask is not None:

@@ -67,6 +67,7 @@ class Model(ABC):
         self.basis = basis
         self.history: list[xr.Dataset] = []
         self._fitted: models.Model | None = None
+        self._training: Tensor | None = None  # physical fields that it was fitted to
 
     @property
     def told_classes(self) -> bool:
@@ -170,7 +171,10 @@ class Model(ABC):
                 device=device,
             )
             self.history.append(trainer.run())
-        self._fitted = models.Model(method, statistics, {"data": about}, device)
+        self._fitted, self._training = (
+            models.Model(method, statistics, {"data": about}, device),
+            train,
+        )
         return self
 
     def _sample(

@@ -22,7 +22,14 @@ from fsdiff.spaces.axes import shape_text
 from fsdiff.stages.files import state_path
 from fsdiff.stages.job import Job
 from fsdiff.stages.observed import Observed, labelled
-from fsdiff.stages.sample import Drawn, draw_batches, left_over, shards_of
+from fsdiff.stages.sample import (
+    Drawn,
+    draw_batches,
+    left_over,
+    present,
+    sampler_of,
+    shards_of,
+)
 
 MOST_DRAWS = 10**6
 """Indices of the draws of a case: those of other cases are different ones."""
@@ -37,6 +44,7 @@ def infer(
     weights: Path,
     observation: Path,
     shards: Sequence[Path] = (),
+    training: Path | None = None,
     output: Path,
     cost: Path,
     states: Path,
@@ -46,19 +54,21 @@ def infer(
     ``output`` has ``draws`` (case, draw, channel, *axes), their ``residuals`` (G(u) − y)/σ (case,
     draw, datum), and what the sampler tells of each, (case, draw); ``cost`` the network evaluations
     and seconds that they took. Where there are ``shards``, in order, they are put together instead,
-    for which no accelerator is needed. An interrupted run leaves finished draws in the folder
-    ``states`` and is continued from there.
+    for which no accelerator is needed. Samplers that start from training fields are given those of
+    the data set ``training``. An interrupted run leaves finished draws in the folder ``states`` and
+    is continued from there.
     """
     config = job["config"]
     model = models.load(weights, CPU if shards else chosen_device())
     basis = model.method.basis
     observed = Observed.read(observation, basis)
     n, draws, cases = config["resolution"], config["draws"], len(observed.samples)
-    state = state_path(job, [weights, observation], states, f"infer-{n}")
+    read = [weights, observation, *present(training)]
+    state = state_path(job, read, states, f"infer-{n}")
     if shards:
         drawn = joined_by_case(shards_of(shards, model, n, cases * draws), cases)
     else:
-        drawn = draw(range(draws), model, observed, config, state)
+        drawn = draw(range(draws), model, observed, config, state, training)
     fields = drawn.samples.fields.unflatten(0, (cases, draws))
     operator: Observation = build("operator", config["operator"])
     mask = model.statistics.mask
@@ -89,21 +99,33 @@ def _told(samples: Samples, cases: int) -> dict[str, Any]:
 
 
 def infer_shard(
-    job: Job, numbers: range, *, weights: Path, observation: Path, output: Path, states: Path
+    job: Job,
+    numbers: range,
+    *,
+    weights: Path,
+    observation: Path,
+    training: Path | None = None,
+    output: Path,
+    states: Path,
 ) -> None:
     """Draw those of the draws of each case that have these numbers, for ``infer`` to gather."""
     config = job["config"]
     model = models.load(weights, chosen_device())
     observed = Observed.read(observation, model.method.basis)
     name = f"infer-{config['resolution']}-{numbers.start}-{numbers[-1]}"
-    state = state_path(job, [weights, observation], states, name)
-    drawn = draw(numbers, model, observed, config, state)
+    state = state_path(job, [weights, observation, *present(training)], states, name)
+    drawn = draw(numbers, model, observed, config, state, training)
     drawn.save(output, Provenance.of_job(job))
     state.unlink(missing_ok=True)
 
 
 def draw(
-    numbers: range, model: models.Model, observed: Observed, config: Mapping[str, Any], state: Path
+    numbers: range,
+    model: models.Model,
+    observed: Observed,
+    config: Mapping[str, Any],
+    state: Path,
+    training: Path | None = None,
 ) -> Drawn:
     """The draws of these numbers of each case, case by case, saving what is finished to ``state``.
 
@@ -112,7 +134,7 @@ def draw(
     n, cases, draws = config["resolution"], len(observed.samples), len(numbers)
     drawn = left_over(state, model, n, cases * draws)
     batches = [*within_cases(drawn.count, cases, draws, config["batch_size"])]
-    conditional = lru_cache(maxsize=1)(drawing(model, observed, config))
+    conditional = lru_cache(maxsize=1)(drawing(model, observed, config, training))
 
     def sampled(batch: range) -> Samples:
         case, first = divmod(batch.start, draws)
@@ -145,11 +167,14 @@ def within_cases(start: int, cases: int, draws: int, size: int) -> Iterator[rang
 
 
 def drawing(
-    model: models.Model, observed: Observed, config: Mapping[str, Any]
+    model: models.Model,
+    observed: Observed,
+    config: Mapping[str, Any],
+    training: Path | None = None,
 ) -> Callable[[int], Draw]:
     """What draws fields given the data of a case, by its number: guided, or as it has learned."""
     operator = build("operator", config["operator"])
-    sampler = build("sampler", config["sampler"]) if "sampler" in config else None
+    sampler = sampler_of(config, training)
     if "guidance" not in config:
         return _learned(model, observed, operator, sampler, config)
     assert sampler is not None  # as the configuration was checked

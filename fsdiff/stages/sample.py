@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from fsdiff.data import json_files, storage, tensors
 from fsdiff.data.storage import Provenance
+from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.diffusion.samplers.samples import Samples, concatenate
 from fsdiff.errors import Error
 from fsdiff.jobs.devices import CPU, chosen_device, named_device
@@ -25,7 +26,7 @@ from fsdiff.parts import build
 from fsdiff.spaces.axes import shape_text
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.masks import Mask
-from fsdiff.stages.files import state_path
+from fsdiff.stages.files import normalised_split, state_path
 from fsdiff.stages.job import Job
 from fsdiff.stages.labels import label
 
@@ -37,22 +38,30 @@ class SamplingError(Error, RuntimeError):
 
 
 def sample(
-    job: Job, *, weights: Path, shards: Sequence[Path] = (), output: Path, cost: Path, states: Path
+    job: Job,
+    *,
+    weights: Path,
+    shards: Sequence[Path] = (),
+    training: Path | None = None,
+    output: Path,
+    cost: Path,
+    states: Path,
 ) -> None:
     """Draw samples of a model; ``cost`` gets the network evaluations and seconds they took.
 
     Where there are ``shards``, in order, they are put together instead, for which no accelerator
-    is needed. An interrupted run leaves finished samples in the folder ``states`` and is continued
-    from there.
+    is needed. Samplers that start from training fields are given those of the data set
+    ``training``. An interrupted run leaves finished samples in the folder ``states`` and is
+    continued from there.
     """
     config = job["config"]
     model = models.load(weights, CPU if shards else chosen_device())
     n, count = config["resolution"], config["samples"]["count"]
-    state = state_path(job, [weights], states, f"sample-{n}")
+    state = state_path(job, [weights, *present(training)], states, f"sample-{n}")
     if shards:
         drawn = joined(shards_of(shards, model, n, count))
     else:
-        drawn = draw(range(count), model, config, state)
+        drawn = draw(range(count), model, config, state, training)
     fields, basis = drawn.samples.fields, model.method.basis
     title = f"samples of a model on {shape_text(fields.shape[2:])} nodes"
     dataset = label(fields, basis, model.description["data"], model.statistics.mask)
@@ -66,13 +75,21 @@ def sample(
     state.unlink(missing_ok=True)
 
 
-def sample_shard(job: Job, indices: range, *, weights: Path, output: Path, states: Path) -> None:
+def sample_shard(
+    job: Job,
+    indices: range,
+    *,
+    weights: Path,
+    training: Path | None = None,
+    output: Path,
+    states: Path,
+) -> None:
     """Draw those of the samples of a job that have these indices, for ``sample`` to gather."""
     config = job["config"]
     model = models.load(weights, chosen_device())
     name = f"sample-{config['resolution']}-{indices.start}-{indices[-1]}"
-    state = state_path(job, [weights], states, name)
-    drawn = draw(indices, model, config, state)
+    state = state_path(job, [weights, *present(training)], states, name)
+    drawn = draw(indices, model, config, state, training)
     drawn.save(output, Provenance.of_job(job))
     state.unlink(missing_ok=True)
 
@@ -169,12 +186,33 @@ def _shape(model: models.Model, n: int) -> tuple[int, ...]:
     return (len(model.statistics.mean), *model.method.basis.grid(n))
 
 
-def draw(indices: range, model: models.Model, config: Mapping[str, Any], state: Path) -> Drawn:
+def present(path: Path | None) -> list[Path]:
+    """A file that a job reads, if it does."""
+    return [] if path is None else [path]
+
+
+def sampler_of(config: Mapping[str, Any], training: Path | None) -> Sampler | None:
+    """The sampler of a job, if its method has one; it knows training fields if it asks for any."""
+    if "sampler" not in config:
+        return None
+    sampler: Sampler = build("sampler", config["sampler"])
+    if training is None or not sampler.of_training:
+        return sampler
+    return sampler.given(normalised_split(training, "train"))
+
+
+def draw(
+    indices: range,
+    model: models.Model,
+    config: Mapping[str, Any],
+    state: Path,
+    training: Path | None = None,
+) -> Drawn:
     """The samples of these indices, batch by batch, saving what is finished to ``state``.
 
     What an interrupted attempt has left there is not drawn again.
     """
-    sampler = build("sampler", config["sampler"]) if "sampler" in config else None
+    sampler = sampler_of(config, training)
     n, size = config["resolution"], config["samples"]["batch_size"]
     drawn = left_over(state, model, n, len(indices))
 

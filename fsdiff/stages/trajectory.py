@@ -21,7 +21,7 @@ from fsdiff.methods import models
 from fsdiff.stages.files import halves, reference_halves, state_path
 from fsdiff.stages.job import Job
 from fsdiff.stages.judge import Judge
-from fsdiff.stages.sample import SamplingError, draw
+from fsdiff.stages.sample import SamplingError, draw, present
 from fsdiff.training.kept import kept_weights
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ def trajectory(
     output: Path,
     states: Path,
     classifiers: Path | None = None,
+    training: Path | None = None,
 ) -> None:
     """Evaluate samples drawn with weights kept during training, as at the end of it.
 
@@ -62,7 +63,7 @@ def trajectory(
         reference=judge.normalise(target),
         classes=(told, None if shown is None else halves(shown)[0]),
     )
-    read = [weights, kept, data, *([classifiers] if classifiers else [])]
+    read = [weights, kept, data, *present(classifiers), *present(training)]
     state = state_path(job, read, states, f"trajectory-{config['resolution']}")
     finished = state.with_suffix(".json")
     rows = saved(finished, _rows_of) or []
@@ -71,7 +72,9 @@ def trajectory(
             models.set_parameters(model.method.network, parameters, kept)
             # Samples of one epoch must not be taken for those of another.
             drawn = state.with_stem(f"{state.stem}-epoch{epoch}")
-            found = _evaluated(model, config, lambda u: compare(judge.normalise(u)), drawn)
+            found = _evaluated(
+                model, config, lambda u: compare(judge.normalise(u)), drawn, training
+            )
             rows.append({"epoch": epoch, "seconds": seconds, **found})
             drawn.unlink(missing_ok=True)
             json_files.write(finished, {"rows": rows})
@@ -94,11 +97,15 @@ def _rows_of(path: Path) -> list[Row]:
 
 
 def _evaluated(
-    model: models.Model, config: Mapping[str, Any], judged: Callable[[Tensor], Row], state: Path
+    model: models.Model,
+    config: Mapping[str, Any],
+    judged: Callable[[Tensor], Row],
+    state: Path,
+    training: Path | None,
 ) -> Row:
     """The numbers of all metrics; none where samples are not finite, as they may be early on."""
     try:
-        drawn = draw(range(config["samples"]["count"]), model, config, state)
+        drawn = draw(range(config["samples"]["count"]), model, config, state, training)
     except SamplingError:
         return {}
     return judged(concatenate(drawn.parts).fields)

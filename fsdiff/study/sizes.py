@@ -60,12 +60,17 @@ def memory_of_samples(study: "Configuration", experiment: str, n: int) -> int:
     """Bytes of drawing samples, or of putting shards of them together, beyond what any job takes.
 
     All are held twice while they are written; features of a batch are those of the network's width.
+    Training fields that samples start from are held as well.
     """
     run = study.runs[experiment]
     dataset, samples = study.datasets[run.dataset], run.samples
     width = max(1, getattr(getattr(run, "network", None), "width", 1))
     features = FEATURES * BYTES * width * samples.batch_size * dataset.source.part.basis.size(n)
-    return 2 * samples.count * field_bytes(dataset, n) + features
+    sampler = getattr(run, "sampler", None)
+    start = 0
+    if sampler is not None and sampler.part.of_training:
+        start = dataset.split.train * field_bytes(dataset, study.trained_at(experiment)[-1])
+    return 2 * samples.count * field_bytes(dataset, n) + features + start
 
 
 def memory_of_comparison(dataset: "Dataset", n: int, count: int) -> int:

@@ -96,10 +96,22 @@ def _figures_of_one_kind(analyses: dict[str, PartBlock]) -> dict[str, PartBlock]
     return analyses
 
 
+def _without_training_fields(analyses: dict[str, PartBlock]) -> dict[str, PartBlock]:
+    refuse(
+        ((name, key), "starts from training fields, which analyses have not; use another law")
+        for name, item in analyses.items()
+        for key, value in item.settings.items()
+        for block in (value if isinstance(value, tuple) else (value,))
+        if getattr(getattr(block, "part", None), "of_training", False)
+    )
+    return analyses
+
+
 Analyses = Annotated[
     dict[Name, Annotated[PartBlock, PartOf("analysis")]],
     Field(min_length=1),
     AfterValidator(_figures_of_one_kind),
+    AfterValidator(_without_training_fields),
 ]
 
 

@@ -81,6 +81,21 @@ def weights(suffix):
     return path
 
 
+def fields_to_start_from(experiment, sampler):
+    """The data that the finest model of an experiment was trained on, if a sampler asks for them."""
+    if sampler is None or not sampler.part.of_training:
+        return []
+    dataset = STUDY.runs[experiment].dataset
+    return [f"results/data/{dataset}/{levels_of(experiment)[-1]}.nc"]
+
+
+@with_signature
+def training_fields(wildcards):
+    """What the samples of an experiment start from, where these are training fields."""
+    experiment = wildcards.experiment
+    return fields_to_start_from(experiment, STUDY.runs[experiment].sampler)
+
+
 def sharded(folder, block):
     """The files of a job that is divided, by the first and last of what they have; or none."""
     ranges = block.shard_ranges() if block.shards > 1 else ()

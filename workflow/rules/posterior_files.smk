@@ -33,6 +33,13 @@ def weights_of_posterior(suffix):
     return path
 
 
+def training_fields_of_posterior(wildcards):
+    """What the draws of a posterior start from, where these are training fields."""
+    item = STUDY.posteriors[wildcards.posterior]
+    sampler = item.sampler or STUDY.experiments[item.experiment].sampler
+    return fields_to_start_from(item.experiment, sampler)
+
+
 def shards_of_draws(wildcards):
     """The shards of a posterior at one resolution; none where one job draws it all."""
     posterior, seed, n = wildcards.posterior, wildcards.seed, wildcards.resolution

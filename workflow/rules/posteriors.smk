@@ -27,6 +27,7 @@ rule infer:
     input:
         weights=weights_of_posterior(".safetensors"),
         sidecar=weights_of_posterior(".json"),
+        training=training_fields_of_posterior,
         observation=observation_read,
         shards=shards_of_draws,
     output:
@@ -54,6 +55,7 @@ use rule infer as infer_shard with:
     input:
         weights=weights_of_posterior(".safetensors"),
         sidecar=weights_of_posterior(".json"),
+        training=training_fields_of_posterior,
         observation=observation_read,
     output:
         shard=temp(

@@ -5,6 +5,7 @@ rule sample:
     input:
         weights=weights(".safetensors"),
         sidecar=weights(".json"),
+        training=training_fields,
         shards=shards_of_samples,
     output:
         samples="results/samples/{experiment}/seed{seed}/{resolution}.nc",
@@ -33,6 +34,7 @@ use rule sample as sample_shard with:
     input:
         weights=weights(".safetensors"),
         sidecar=weights(".json"),
+        training=training_fields,
     output:
         shard=temp(
             "results/samples/{experiment}/seed{seed}/{resolution}/{first}-{last}.shard.safetensors"

@@ -9,6 +9,7 @@ rule trajectory:
         histories=histories_of_one,
         data=data,
         classifiers=classifiers,
+        training=training_fields,
     output:
         trajectory="results/trajectories/{experiment}/seed{seed}/{resolution}.nc",
     log:

@@ -18,6 +18,7 @@ with job_of(snakemake, __file__) as job:
     read = {
         "weights": Path(snakemake.input.weights),
         "observation": Path(snakemake.input.observation),
+        "training": next(map(Path, snakemake.input.training), None),
     }
     output, *costs = map(Path, snakemake.output)
     states = states_beside(output)

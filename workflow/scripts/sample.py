@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 with job_of(snakemake, __file__) as job:
     torch.set_num_threads(snakemake.threads)
 
-    weights = Path(snakemake.input.weights)
+    read = {
+        "weights": Path(snakemake.input.weights),
+        "training": next(map(Path, snakemake.input.training), None),
+    }
     output, *costs = map(Path, snakemake.output)
     states = states_beside(output)
     if costs:
         shards = [Path(path) for path in snakemake.input.shards]
-        sample(job, weights=weights, shards=shards, output=output, cost=costs[0], states=states)
+        sample(job, **read, shards=shards, output=output, cost=costs[0], states=states)
     else:
         first, last = int(snakemake.wildcards.first), int(snakemake.wildcards.last)
-        sample_shard(job, range(first, last + 1), weights=weights, output=output, states=states)
+        sample_shard(job, range(first, last + 1), **read, output=output, states=states)

@@ -24,4 +24,5 @@ with job_of(snakemake, __file__) as job:
         output=Path(snakemake.output.trajectory),
         states=states_beside(Path(snakemake.output.trajectory)),
         classifiers=next(map(Path, snakemake.input.classifiers), None),
+        training=next(map(Path, snakemake.input.training), None),
     )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, pairwise
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -213,6 +213,18 @@ class Sampler(ABC):
     @abstractmethod
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
         """Finished samples of each group of indices."""
+
+    @property
+    def of_training(self) -> bool:
+        """Whether it asks for training fields, which ``given`` tells it."""
+        return False
+
+    def given(self, training: Tensor) -> Self:
+        """The same sampler, which knows training fields if it asks for any.
+
+        These are (N, channel, *grid) at any level, at zero mean and unit mean square.
+        """
+        return self
 
     def check(self, process: GaussianPath) -> None:  # noqa: B027 (most go with every process)
         """Raise ValueError where the sampler makes no sense with the process."""

@@ -1,9 +1,10 @@
 """A sampler that starts from another law than that of X_T, as published ones do."""
 
+import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import PositiveFloat
@@ -14,9 +15,12 @@ from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper
 from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
 from fsdiff.parts import check_defaults
+from fsdiff.randomness import generator
 from fsdiff.spaces.bases import Basis
+from fsdiff.streams import Stream
+from fsdiff.threads import single_thread
 
-StartLaw = Literal["noise", "unit_noise", "blurred"]
+StartLaw = Literal["noise", "unit_noise", "blurred", "empirical"]
 
 MOST_LEFT = 0.1
 """The largest m/r of the mode ω = 0 at the end of a process, for samples to start from noise."""
@@ -33,6 +37,11 @@ class StartingFrom(Sampler):
     Gaussian of width ``blur``, a fraction of the side, with noise of a small ``deviation`` δ:
     ``blurred`` is the Gaussian law with the moments of these, e^{−blur²|ω|²} C + δ² Q.
 
+    From ``empirical``, a sample starts as a training field x has become at the end of the process,
+    M_T x + R_T η: the very law of X_T of the training data, and of blurring processes the published
+    start. Which field it is depends on the seed and the index alone. Samples may then resemble it,
+    so that ``memorisation`` belongs beside other measures.
+
     A reverse process forgets where it started, mode by mode, as the Wiener gain m c/(m²c + r²λ)
     says, and its probability flow does not. Modes without any noise, of which nothing else would be
     known, start as they would without it.
@@ -43,30 +52,42 @@ class StartingFrom(Sampler):
     blur: PositiveFloat = 24 / 32
     deviation: PositiveFloat = 0.0125
     kind: Literal["starting_from"] = "starting_from"
+    _training: ClassVar[Tensor | None] = None
 
     def __post_init__(self) -> None:
         """Refuse settings that other laws do not have."""
         if self.law != "blurred":
             check_defaults(self, "blur", "deviation", where=f"law: {self.law}")
 
+    @property
+    def of_training(self) -> bool:
+        """Whether it starts from training fields."""
+        return self.law == "empirical"
+
+    def given(self, training: Tensor) -> Self:
+        """The same sampler, which knows training fields (N, channel, *grid) if it starts there."""
+        if not self.of_training:
+            return self
+        informed = copy.copy(self)
+        object.__setattr__(informed, "_training", training)
+        return informed
+
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
         """The sampler's own, from another start."""
-        started = _Started(
-            denoiser=run.denoiser,
-            n=run.n,
-            seed=run.seed,
-            dtype=run.dtype,
-            device=run.device,
-            conditions=run.conditions,
-            start=self,
-            own=run,
-        )
-        return self.sampler.draw(started, groups)
+        shared = {item.name: getattr(run, item.name) for item in fields(Run)}
+        if not self.of_training:
+            return self.sampler.draw(_Started(**shared, start=self, own=run), groups)
+        if self._training is None:
+            raise ValueError(
+                f"{self.kind}: law: empirical starts from training fields, and there are none "
+                "here: use given() first, or another law"
+            )
+        return self.sampler.draw(_FromTraining(**shared, training=self._training), groups)
 
     def check(self, process: GaussianPath) -> None:
         """As the sampler; and refuse processes that end with much of the data left."""
         self.sampler.check(process)
-        if self.law == "blurred":
+        if self.law in ("blurred", "empirical"):
             return
         end = torch.tensor([process.T], dtype=torch.float64)
         if float(process.log_ratio(end, torch.zeros_like(end))) > math.log(MOST_LEFT):
@@ -93,9 +114,9 @@ class _Started(Run):
 
     def gaussian(self, indices: Sequence[int], t: float, n: int) -> Tensor:
         """From N(0, v) to the other law."""
-        fields = self.own.gaussian(indices, t, n)
+        drawn = self.own.gaussian(indices, t, n)
         marginal = self.law.marginal(torch.tensor([t], dtype=torch.float64), n)
-        return self.law.basis.multiply(fields, self._ratio(marginal).to(fields))
+        return self.law.basis.multiply(drawn, self._ratio(marginal).to(drawn))
 
     def _ratio(self, marginal: Marginal) -> Tensor:
         """Of the deviations of the two laws, (1, channel, *modes); one where there is no noise."""
@@ -107,3 +128,23 @@ class _Started(Run):
             kept = torch.exp(-(start.blur**2) * marginal.omega_squared).to(wanted)
             wanted = kept * marginal.data_spectrum + start.deviation**2 * wanted
         return torch.where(wanted > 0, wanted / variance, 1.0).sqrt()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FromTraining(Run):
+    """A run whose first states are those that training fields (N, channel, *grid) have become."""
+
+    training: Tensor
+
+    def gaussian(self, indices: Sequence[int], t: float, n: int) -> Tensor:
+        """M_t x + R_t η: Gaussian given x, a training field that (seed, index) choose."""
+        marginal = self.law.marginal(torch.tensor([t], dtype=torch.float64), n)
+        noise = marginal.noise_scale * marginal.noise_spectrum.sqrt()
+        chosen = [self._chosen(index) for index in indices]
+        with single_thread():
+            data = self.law.basis.resample(self.training[chosen].cpu().double(), n)
+            kept = marginal.apply(marginal.mean_scale, data)
+        return kept.to(self.device, self.dtype) + self._coloured(indices, noise, n, Stream.NOISE)
+
+    def _chosen(self, index: int) -> int:
+        return int(generator(self.seed, index, Stream.START).integers(len(self.training)))

@@ -1,5 +1,6 @@
 """Analyses in a configuration: alone or beside experiments, checked, and cut into slices."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,7 @@ def problems(**analyses):
 
 
 STUDIES = ["gaussian", "truncation", "gaussian_mixture", "cem"]
-STUDIES += [
-    f"hdm/{name}"
-    for name in ("calibration", "dissipation", "point_sets", "start_laws", "time_reversal")
-]
+STUDIES += [f"hdm/{name}" for name in ("calibration", "dissipation", "point_sets", "time_reversal")]
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -31,6 +29,23 @@ def test_published_studies_are_valid(name):
     loaded = load(ROOT / "configs" / f"{name}.yaml")
     assert loaded.analyses
     assert not loaded.experiments
+
+
+def test_analyses_have_no_training_fields():
+    inner = {"kind": "ddim", "eta": 1.0}
+    sampler = {"kind": "starting_from", "law": "empirical", "sampler": inner}
+    block = {
+        "kind": "gaussian_sampling",
+        "covariance": {"kind": "bessel"},
+        "prior": {"kind": "standard", "allow_non_trace_class": True},
+        "process": {"kind": "vp"},
+        "basis": {"kind": "cosine", "dimension": 1},
+        "resolution": 8,
+        "sampler": sampler,
+        "values": [5],
+    }
+    wrong = r"analyses\.one\.sampler.*: starts from training fields, which analyses have not"
+    assert re.match(wrong, problems(one=block)[0])
 
 
 def test_a_smaller_study_is_merged_into_a_published_one():

@@ -40,6 +40,9 @@ SAMPLERS = {
     "corrected": PredictorCorrector(sampler=DPMSolver(steps=STEPS), corrections=2),
     "renoising": Renoising(steps=STEPS),
     "started": StartingFrom(sampler=DDIM(steps=STEPS, eta=0.7), law="unit_noise"),
+    "from-training": StartingFrom(sampler=DDIM(steps=STEPS), law="empirical").given(
+        torch.randn(5, 1, N, N, generator=torch.Generator().manual_seed(0))
+    ),
     "multilevel": Multilevel(sampler=DPMSolver(steps=STEPS), coarsest=4, tolerance=0.2),
     "multilevel-stochastic": Multilevel(sampler=DDIM(steps=STEPS, eta=1.0), coarsest=4),
 }

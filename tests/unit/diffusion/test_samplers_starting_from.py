@@ -24,10 +24,10 @@ def denoiser(process=HEAT):
     return ExactDenoiser(gaussian(LINE, DATA), noise=NOISE, process=process)
 
 
-def variances(process, law):
+def variances(process, law, n=N):
     """Of the law that a run starts from, of X_T, and of the data."""
-    t, omega = torch.tensor([process.T]).double(), LINE.omega_squared(N)
-    c, q = DATA.eigenvalues(LINE, N), NOISE.eigenvalues(LINE, N)
+    t, omega = torch.tensor([process.T]).double(), LINE.omega_squared(n)
+    c, q = DATA.eigenvalues(LINE, n), NOISE.eigenvalues(LINE, n)
     noise = process.noise_variance(t, omega) * q
     blurred = torch.exp(-0.5 * (24 / 32) ** 2 * omega) ** 2 * c + 0.0125**2 * q
     return (
@@ -80,6 +80,47 @@ def test_the_reverse_process_forgets_it(law, final):
     plain, _ = sample_variance(sampler, denoiser(process), N)
     found, _ = sample_variance(StartingFrom(sampler=sampler, law=law), denoiser(process), N)
     assert_close((found - plain) / c, owed**2 * (wanted - usual) / c, rtol=0.1, atol=1e-4)
+
+
+def first_states(law, indices=range(3), training=None, n=N, process=HEAT):
+    """What a sampler that stays there is started from."""
+    start = StartingFrom(sampler=Stopped(), law=law)
+    start = start if training is None else start.given(training)
+    run = Run(denoiser(process), n, 0, torch.float64, torch.device("cpu"))
+    return start.draw(run, [tuple(indices)])[0]
+
+
+@pytest.mark.parametrize("n", [N, 24])
+@pytest.mark.parametrize("process", [StochasticHeat(length=1 / N, beta_max=1.0), HeatDissipation()])
+def test_training_fields_start_as_the_process_leaves_them(process, n):
+    """M_T x of one training field for each index, and the same noise on top of it for all x."""
+    training = torch.randn(3, 1, N, generator=torch.Generator().manual_seed(0))
+    drawn = first_states("empirical", range(64), training, n, process)
+    noise = first_states("empirical", range(64), 0 * training, n, process)
+    t, omega = torch.tensor([process.T]).double(), LINE.omega_squared(n)
+    kept = process.mean_scale(t, omega) * LINE.forward(LINE.resample(training.double(), n))
+    found = LINE.forward(drawn - noise)
+    chosen = (found[:, None] - kept).abs().amax((2, 3)).argmin(1)
+    assert_close(found, kept[chosen], rtol=1e-9, atol=1e-12)
+    assert chosen.bincount().min() > 10  # of 64, where 21 are expected of each
+    # R_T η, of the numbers that other laws start from.
+    own = Run(denoiser(process), n, 0, torch.float64, torch.device("cpu")).gaussian(
+        range(64), process.T, n
+    )
+    _, usual, _ = variances(process, "noise", n)
+    variance = process.noise_variance(t, omega) * NOISE.eigenvalues(LINE, n)
+    assert_close(LINE.forward(noise), LINE.forward(own) * (variance / usual).sqrt())
+    torch.testing.assert_close(first_states("empirical", [5], training, n, process), drawn[5:6])
+
+
+def test_training_fields_are_asked_for():
+    StartingFrom(law="empirical").check(HeatDissipation())  # much of the mean is left there, too
+    with pytest.raises(ValueError, match="starts from training fields, and there are none here"):
+        first_states("empirical")
+    plain = StartingFrom(law="noise")
+    assert plain.given(torch.ones(1, 1, N)) is plain
+    with pytest.raises(ValueError, match=r"blur = 0\.5: law: empirical has no such setting"):
+        StartingFrom(law="empirical", blur=0.5)
 
 
 def test_settings_that_nothing_heeds_are_refused():

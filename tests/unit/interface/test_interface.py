@@ -12,6 +12,7 @@ from torch import nn
 import fsdiff as fs
 from fsdiff import parts, study
 from fsdiff.data import hierarchy, storage
+from fsdiff.diffusion.samplers import StartingFrom
 from fsdiff.methods import models
 from fsdiff.stages.files import fields_of
 from fsdiff.stages.sample import sample
@@ -124,6 +125,40 @@ def test_models_of_the_workflow_are_loaded(workflow):
     model = fs.load(folder / "16")
     drawn = model.sample(fs.DPMSolver(steps=3), n=32, indices=[1], seed=SEED).fields
     assert drawn.equal(fields_of(folder / "samples.nc")[1:])
+
+
+def test_samples_start_from_training_fields(workflow, fitted, tmp_path):
+    """Of the workflow those of the training split, at the level of training; of fit its own."""
+    folder, fields = workflow
+    start = {"kind": "starting_from", "law": "empirical", "sampler": {"kind": "ddim", "steps": 3}}
+    changed = {**STUDY["experiments"]["model"], "sampler": start}
+    loaded = study.load({**STUDY, "experiments": {"model": changed}})
+    sample(
+        {"config": loaded.sample_slice("model", 16, SEED), "code": "code"},
+        weights=folder / "16.safetensors",
+        training=folder / "16.nc",
+        output=tmp_path / "samples.nc",
+        cost=tmp_path / "cost.json",
+        states=tmp_path,
+    )
+    sampler = StartingFrom(law="empirical", sampler=fs.DDIM(steps=3))
+    asked = {"n": 16, "indices": range(2), "seed": SEED}
+    drawn = fitted.sample(sampler, **asked).fields
+    torch.testing.assert_close(drawn, fields_of(tmp_path / "samples.nc"), rtol=1e-3, atol=1e-4)
+    # Others start elsewhere, and a file has none.
+    other = fitted.sample(sampler, training=fields[12:], **asked).fields
+    assert not torch.allclose(other, drawn, rtol=1e-2, atol=1e-2)
+    model = fs.load(folder / "16")
+    with pytest.raises(
+        ValueError, match=r"a model that was loaded has none: give them, model\.sam"
+    ):
+        model.sample(sampler, **asked)
+    again = model.sample(sampler, training=fields[:12], **asked).fields
+    torch.testing.assert_close(again, drawn, rtol=1e-3, atol=1e-4)
+    with pytest.raises(ValueError, match="dpm_solver does not start from fields"):
+        model.sample(training=fields[:12], **asked)
+    with pytest.raises(ValueError, match="its fields have 1 channels, not 2"):
+        model.sample(sampler, training=fields[:12, :1], **asked)
 
 
 def test_samples_are_labelled_like_the_data(workflow, fitted):

@@ -251,8 +251,8 @@ def stopped_after_an_epoch(run, monkeypatch):
     """Kill a trajectory in its second epoch, with samples drawn; the two files that it leaves."""
     drawn = stage.draw
 
-    def killed(indices, model, config, state):
-        samples = drawn(indices, model, config, state)
+    def killed(indices, model, config, state, training):
+        samples = drawn(indices, model, config, state, training)
         if state.stem.endswith("epoch4"):
             samples.save(state)
             raise Killed
