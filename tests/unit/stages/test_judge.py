@@ -19,7 +19,8 @@ QUICK = {"sliced_wasserstein": {"projections": 100}}
 QUICK["patch_sliced_wasserstein"] = {"divisions": 4, "points": 4, "projections": 50}
 APART = ("two_sample_tests", "classifier_test", "enstrophy", "enstrophy_flux", "memorisation")
 """What the first two say is no distance: shares and areas; others are of flows, or of training."""
-APART += ("frechet_efficientnet", "frechet_inception", "frechet_principal", "train_on_synthetic")
+APART += ("frechet_efficientnet", "frechet_inception", "frechet_principal", "frechet_scattering")
+APART += ("train_on_synthetic",)
 MEASURES = {kind: find("metrics", kind) for kind in kinds("metrics") if kind not in APART}
 KINDS = [kind for kind, item in MEASURES.items() if not item.physical and not item.classified]
 MEAN, SCALE = (12.0, 0.05), (4.5, 0.004)
