@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import xarray as xr
 from torch import Tensor
 
 from fsdiff.data import storage
+from fsdiff.data.labels import of_split
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
 from fsdiff.jobs.devices import chosen_device
@@ -38,7 +38,7 @@ def classify(job: Job, *, data: Path, output: Path) -> None:
             masks(judge.normalise(split(dataset, name)).to(device), below)
             for name in ("train", "test")
         )
-        known, shown = (labels_of(dataset, config["label"], name) for name in ("train", "test"))
+        known, shown = (of_split(dataset, config["label"], name) for name in ("train", "test"))
     classes, labels = np.unique(known, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"all training samples have {config['label']} {classes[0]}: no classes")
@@ -54,11 +54,6 @@ def threshold(statistics: Statistics, options: ClassifierOptions) -> tuple[float
     if options.mask_below is None:
         return None
     return tuple(((options.mask_below - statistics.mean) / statistics.scale).tolist())
-
-
-def labels_of(dataset: xr.Dataset, label: str, name: str) -> np.ndarray:
-    """The labels of the samples of one split."""
-    return np.asarray(dataset[label].values[(dataset["split"] == name).values])
 
 
 def _trained(

@@ -14,6 +14,7 @@ from fsdiff.stages.measure import measure
 from fsdiff.stages.references import evaluate_references
 from fsdiff.stages.sample import sample, sample_shard
 from fsdiff.stages.train import train
+from fsdiff.stages.trajectory import trajectory
 from fsdiff.study import ConfigurationError
 
 N, COUNT = 16, 12
@@ -36,8 +37,10 @@ STUDY = {
             "process": {"kind": "vp"},
             "prediction": {"kind": "wiener"},
             "network": {"kind": "fno", "basis": "cosine", "width": 4, "modes": 2, "layers": 1},
-            "levels": [{"resolution": N, "epochs": 2, "batch_size": 8}],
+            "levels": [{"resolution": N, "epochs": 2, "batch_size": 8, "learning_rate": 0.02}],
             "sampler": {"kind": "ddim", "steps": 2},
+            "training": {"average_decay": 0.5, "validate_every": 2},
+            "trajectory": {"every": 2},
         },
         "copies": {"method": {"kind": "imitating", "imitation": {"kind": "resampled"}}},
         "surrogate": {"method": {"kind": "gaussian"}},
@@ -95,6 +98,7 @@ class Run:
             **self.model("told"),
             history=folder / "history.nc",
             states=folder,
+            keep=(2, folder / "kept.safetensors"),
         )
         for name in ("copies", "surrogate"):
             measure(self.job("measure", name), data=self.data, **self.model(name))
@@ -182,6 +186,22 @@ def test_samples_teach_what_they_know(run):
     assert len(floor) == 4  # more samples than half of the test fields: of as many as that half
     assert np.mean(floor) > 0.9
     assert not [row for row in rows if row["row"] != "real" and "synthetic_accuracy" in row]
+
+
+def test_samples_during_training_are_judged_by_class(run):
+    """Those of the last epoch, which is the best here, as those of the end are."""
+    trajectory(
+        run.job("trajectory", "told"),
+        weights=run.model("told")["weights"],
+        kept=run.folder / "kept.safetensors",
+        histories=[run.folder / "history.nc"],
+        data=run.data,
+        output=run.folder / "trajectory.nc",
+        states=run.folder,
+    )
+    found, row = xr.load_dataset(run.folder / "trajectory.nc"), run.judged("told")
+    for name in ("synthetic_accuracy", "real_accuracy", "one_point_w1"):
+        assert float(found[name][-1]) == pytest.approx(row[name], rel=1e-6)
 
 
 def problems(made):
