@@ -189,6 +189,7 @@ def check(rows: pd.DataFrame, names: Iterable[str], column: str, results: Iterab
 
 
 def beyond(names: Iterable[str]) -> set[str]:
-    """Octaves of which the grid resolves nothing."""
+    """Octaves of which the grid resolves nothing, and limits that so few fields do not tell."""
     octaves = [name for name in names if name.startswith("log_spectrum_error_")]
-    return {name for name in octaves if int(name.rpartition("_")[2]) >= N // 2}
+    limits = {name for name in names if name.endswith("_limit")}
+    return limits | {name for name in octaves if int(name.rpartition("_")[2]) >= N // 2}
