@@ -90,7 +90,8 @@ RULES = {
         {"weights": WEIGHTS, "sidecar": SIDECAR, "history": HISTORY},
     ),
     "sample": Rule(
-        {"weights": WEIGHTS, "sidecar": SIDECAR, "shards": []}, {"samples": SAMPLES, "cost": COST}
+        {"weights": WEIGHTS, "sidecar": SIDECAR, "training": [], "shards": []},
+        {"samples": SAMPLES, "cost": COST},
     ),
     "evaluate": Rule(
         {
