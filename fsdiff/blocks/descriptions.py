@@ -19,7 +19,7 @@ from pydantic import (
 
 from fsdiff import parts
 from fsdiff.blocks.explain import Explainer, shown
-from fsdiff.blocks.types import Block, PartBlock, PartOf, block_type
+from fsdiff.blocks.types import NAMES, Block, PartBlock, PartOf, block_type
 from fsdiff.jobs.failures import DamagedError
 
 PARTS = ("prior", "process", "prediction", "time_sampling", "network", "condition")
@@ -29,7 +29,7 @@ OPTIONAL = ("condition",)
 """Those that a model may lack."""
 
 LARGEST = 2**14
-"""The largest integer in blocks but the network's, which is compared with the weights; seeds aside.
+"""The largest integer in blocks but the network's, which is compared with the weights; names aside.
 
 Integers count nodes and modes: a larger one would not end.
 """
@@ -134,7 +134,7 @@ def _too_large(block: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"{key}.{line}" for line in _too_large(value))
             continue
         numbers = value if isinstance(value, list) else [value]
-        if key in ("seed", "classes"):
+        if key in NAMES:
             continue
         if any(isinstance(n, int) and n > LARGEST for n in numbers):
             yield f"{key} = {shown(value)}: expected no more than {LARGEST}"

@@ -42,6 +42,8 @@ LARGEST = 2**53 - 1
 """The largest integer up to which all are exact as floating-point numbers: that of seeds."""
 MOST = 10**8
 """The largest number of things that a part is given; more of them are out of reach."""
+NAMES = ("seed", "classes")
+"""Settings whose integers are names, and may be as large as is exact: all others count things."""
 SIZES = (1e-30, 1e15)
 """How small and how large a number may be, so that its square and its inverse are numbers too."""
 
@@ -113,7 +115,7 @@ def block_type(described: type) -> type[PartBlock]:
             annotation = annotation | None if default is None else annotation
         if dataclasses.is_dataclass(default) and not isinstance(default, type):
             default = dataclasses.asdict(default)
-        fields[name] = (exact(annotation, LARGEST if name == "seed" else MOST), default)
+        fields[name] = (exact(annotation, LARGEST if name in NAMES else MOST), default)
     if "kind" in fields:
         fields = {"kind": (fields.pop("kind")[0], ...)} | fields
     model = create_model(

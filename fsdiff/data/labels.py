@@ -16,6 +16,9 @@ from fsdiff.streams import Stream
 MOST_CLASSES = 1000
 """More than that are no classes, but numbers of samples or the like."""
 
+EXACT = 2**53
+"""Floating numbers below that are whole numbers exactly."""
+
 GOLDEN = (5**0.5 - 1) / 2
 """Its multiples, modulo 1, leave no large gaps, however many of them there are."""
 
@@ -64,8 +67,8 @@ class Labels:
         """The places of classes among all, (samples,); ValueError for others."""
         places = {one: place for place, one in enumerate(self.classes)}
         found = plain(values, self.name)
-        if unknown := sorted({str(one) for one in found if one not in places}):
-            known = ", ".join(map(str, self.classes[:20]))
+        if unknown := sorted({repr(one) for one in found if one not in places}):
+            known = ", ".join(map(repr, self.classes[:20]))  # '1' is not 1
             raise ValueError(
                 f"'{self.name}' = {unknown[0]} is no class of the training samples, which are of "
                 f"{known}: choose another split, or name all of them (classes)"
@@ -104,10 +107,15 @@ def with_classes(fields: Tensor, numbers: Tensor) -> Tensor:
 
 
 def plain(values: Iterable[Any], name: str) -> list[Class]:
-    """Labels as numbers and text; ValueError where they are none."""
+    """Labels as numbers and text; ValueError where they are none.
+
+    Whole numbers may be floating, as many files have them.
+    """
     array = np.asarray(values)
     if array.dtype.kind == "S":
         array = array.astype(str)
+    if array.dtype.kind == "f" and (abs(array) < EXACT).all() and (array % 1 == 0).all():
+        array = array.astype(np.int64)
     found: list[Any] = array.tolist() if array.ndim == 1 else [None]
     if not (all(isinstance(one, str) for one in found) or array.dtype.kind in "iub"):
         raise ValueError(f"'{name}' has no labels: give each sample a whole number or a text")

@@ -57,7 +57,8 @@ def classes_of(
             "condition=fs.LabelCondition())"
         )
     if not isinstance(labels, str):
-        name, values = "label", np.asarray(labels)
+        known = labels.cpu() if isinstance(labels, Tensor) else labels
+        name, values = "label", np.asarray(known)
     elif isinstance(fields, xr.DataArray) and labels in fields.coords:
         name, values = labels, fields[labels].values
     else:

@@ -93,7 +93,7 @@ class Imitating(Measured):
     def _law(self, n: int, number: int | None) -> Law:
         """That of all fields at level n, or of those of a class."""
         if (n, number) not in self._laws:
-            batch = self._fields
+            batch = self._fields.cpu()  # where random numbers are drawn
             fields = batch if self.conditions is None else self.conditions.fields_in(batch)
             if number is not None:
                 fields = fields[batch[:, -1].flatten(1)[:, 0] == number]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from fsdiff.data import storage
-from fsdiff.data.labels import of_split
+from fsdiff.data.labels import Labels, of_split
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
 from fsdiff.methods import models
@@ -46,6 +46,8 @@ def _with_classes(config: Mapping[str, Any], dataset: xr.Dataset) -> dict[str, A
     if condition is None or not condition.of_classes:
         return {**config}
     known = condition.of(condition.label, of_split(dataset, condition.label, "train"))
+    labels = Labels(known.label, known.classes, known.shares)
+    labels.numbers(dataset[known.label].values)  # now, and not when the loss of test data is wanted
     return {**config, "condition": described(known)}
 
 

@@ -460,6 +460,12 @@ def _unguided(item: PosteriorDraws, study: "Study", observed: ObservedCases) -> 
             "kind: wiener, or give the experiment a condition",
         )
         return
+    if experiment.condition is not None and not item.told:
+        try:
+            experiment.condition.part.check_guidance()
+        except ValueError as error:
+            yield ("guidance",), f"experiment {item.experiment}: {error}"
+            return
     if not observation.differentiable:
         yield ("observation",), "what is observed has no derivative, and guidance follows one"
         return

@@ -60,6 +60,9 @@ class Condition(ABC):
     def check_grid(self, basis: Basis, n: int) -> None:  # noqa: B027 (most suit all)
         """Raise ValueError where fields of level n cannot be told what the condition says."""
 
+    def check_guidance(self) -> None:  # noqa: B027 (most may be led)
+        """Raise ValueError where data cannot lead a model that is told nothing of it."""
+
     @abstractmethod
     def check_observation(self, observation: Observation, basis: Basis, channels: int) -> None:
         """Raise ValueError where a model with this condition can be told nothing of its data."""

@@ -9,6 +9,7 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
+from fsdiff.blocks.checks import first_problem
 from fsdiff.characters import Line
 from fsdiff.data.labels import Class, Labels
 from fsdiff.data.statistics import Statistics
@@ -17,6 +18,7 @@ from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.inverse.conditions.base import Condition, Conditioning, Drop
 from fsdiff.inverse.observations.base import Observation
+from fsdiff.parts import described
 from fsdiff.randomness import generator
 from fsdiff.spaces.basis import Basis
 from fsdiff.streams import Stream
@@ -28,10 +30,11 @@ class Label(Condition):
 
     The network is told it by a constant function for each class, 1 for that of the field and 0 for
     all others, and all are 0 with probability ``drop``: what is told nothing draws from the law of
-    all classes. ``label`` is the coordinate of the data that has the classes, by default the one
-    that there is; ``classes``, by default, those of training fields, and ``shares`` how often
-    samples are of each, by default as often as training fields. The class of sample i follows from
-    the seed and i alone, and is a coordinate of files of samples, called like that of the data.
+    all classes, as models do that data lead. ``label`` is the coordinate of the data that has the
+    classes, by default the one that there is; ``classes``, by default, those of training fields,
+    and ``shares`` how often samples are of each, by default as often as training fields. The class
+    of sample i follows from the seed and i alone, and is a coordinate of files of samples, called
+    like that of the data.
     """
 
     label: Line | None = None
@@ -52,10 +55,16 @@ class Label(Condition):
     def of(self, label: str, values: Sequence[Any] | np.ndarray) -> Self:
         """The same with the classes that are the ``values`` of training samples, and their shares.
 
-        Those that it has stay; ValueError where there are others.
+        Those that it has stay; ValueError where there are others, or such as no file of a model may
+        name.
         """
         labels = Labels.of(label, values, self.classes, self.shares)
-        return replace(self, label=label, classes=labels.classes, shares=labels.shares)
+        known = replace(self, label=label, classes=labels.classes, shares=labels.shares)
+        if problem := first_problem(type(self), described(known)):
+            raise ValueError(
+                f"'{label}' of the training samples: {problem}; call classes otherwise"
+            )
+        return known
 
     def labelled(self, label: str | None) -> Self:
         """The same with the coordinate of the data that has labels; ValueError without any."""
@@ -71,6 +80,14 @@ class Label(Condition):
     def conditioning(self, basis: Basis, statistics: Statistics) -> "LabelConditioning":
         """Of fields of classes that are known by now."""
         return LabelConditioning(self, basis, len(statistics.mean))
+
+    def check_guidance(self) -> None:
+        """Refuse to be led where a class is always told."""
+        if not self.drop:
+            raise ValueError(
+                "drop = 0: the model is always told a class, and data lead one that is told none; "
+                "train it with drop > 0, such as 0.1"
+            )
 
     def check_observation(self, observation: Observation, basis: Basis, channels: int) -> NoReturn:
         """There is none that says of which class a field is."""
@@ -123,7 +140,8 @@ class LabelConditioning(Conditioning):
         self.condition.check_observation(observation, self.basis, self.fields)
 
     def nothing(self, n: int, device: torch.device) -> Tensor:
-        """Zero."""
+        """Zero; ValueError where the network has not learned to be told nothing."""
+        self.condition.check_guidance()
         return torch.zeros(self.channels, *self.basis.grid(n), device=device)
 
     def seen(self, law: Law, x: Tensor, marginal: Marginal, condition: Tensor) -> Seen:

@@ -58,6 +58,9 @@ def test_labels_are_those_of_the_data_or_those_given():
     assert labels == Labels("digit", (1, 3), (0.4, 0.6))
     assert labels.numbers([3, 1]).tolist() == [1, 0]
     assert Labels.of("digit", [1, 3], shares=(1, 3)).shares == (1, 3)
+    assert Labels.of("digit", [1.0, 3.0, 1.0]).classes == (1, 3)
+    with pytest.raises(ValueError, match=r"'digit' = '1' is no class of the .* are of 1, 3"):
+        labels.numbers(["1"])
     with pytest.raises(ValueError, match="'digit' = 5 is no class of the training"):
         labels.numbers([5])
     with pytest.raises(ValueError, match="has 1 different values"):
@@ -121,6 +124,26 @@ def test_files_of_models_have_the_classes(trained, tmp_path):
     assert torch.equal(again.fields, before.fields)
 
 
+def test_classes_may_be_any_whole_numbers_and_texts_that_can_be_told(tmp_path):
+    """What a file of a model could not name is refused before training."""
+    model = fs.Diffusion(
+        fs.MLP(width=4), basis=BASIS, noise=fs.Bessel(), condition=fs.LabelCondition()
+    )
+    model.fit(waves(8), [], labels=[-1, 20240731000] * 4)
+    model.save(tmp_path / "model")
+    assert fs.load(tmp_path / "model").fitted.method.labels.classes == (-1, 20240731000)
+    for labels in (["up", "down\t"] * 4, np.array([1, 2**63] * 4, np.uint64)):
+        with pytest.raises(ValueError, match=r"'label' of the .* classes\[.\] = .*: expected"):
+            model.fit(waves(8), [], labels=labels)
+
+
+def test_data_do_not_lead_models_that_are_always_told_a_class():
+    always = Label(drop=0.0).of("way", ["up", "down"])
+    made = always.conditioning(BASIS, Statistics.measure(torch.randn(9, 1, 8), BASIS))
+    with pytest.raises(ValueError, match="drop = 0: the model is always told a class"):
+        made.nothing(8, torch.device("cpu"))
+
+
 def test_what_does_not_suit_is_refused(trained):
     plain = fs.Gaussian(BASIS)
     with pytest.raises(ValueError, match="this model is told no classes"):
@@ -132,7 +155,7 @@ def test_what_does_not_suit_is_refused(trained):
         again.fit(waves(10))
     with pytest.raises(ValueError, match="no such coordinate"):
         again.fit(waves(10), labels="direction")
-    with pytest.raises(ValueError, match="'way' = left is no class"):
+    with pytest.raises(ValueError, match="'way' = 'left' is no class"):
         trained.sample(n=N, indices=[0], label="left")
     sensors = fs.Points(points=((0.5,),), noise=0.1)
     with pytest.raises(ValueError, match="knows no other data"):

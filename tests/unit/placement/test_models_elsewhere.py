@@ -12,12 +12,15 @@ import torch
 from elsewhere import MisplacedError, Placed
 
 import fsdiff as fs
+from fsdiff.data.labels import with_classes
+from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion import samplers
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.diffusion.samplers.base import Run
 from fsdiff.diffusion.time_sampling import LogSignalToNoise, Spectral, Uniform
 from fsdiff.inverse.conditions.kriging import Kriging
+from fsdiff.inverse.conditions.label import Label
 from fsdiff.inverse.conditions.regression import Regression
 from fsdiff.inverse.guidance.daps import DecoupledAnnealing
 from fsdiff.inverse.guidance.dps import PosteriorSampling
@@ -38,8 +41,9 @@ from fsdiff.inverse.observations.modes import Modes
 from fsdiff.inverse.observations.points import GridOfPoints, Points, RandomPoints
 from fsdiff.inverse.observations.several import Several
 from fsdiff.inverse.observations.some import Some
+from fsdiff.methods import models
 from fsdiff.methods.diffusion import Diffusion
-from fsdiff.parts import build, kinds
+from fsdiff.parts import build, described, kinds
 from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
 from fsdiff.spaces.boxes import Box
@@ -83,6 +87,9 @@ SAMPLERS = {
     "renoising": samplers.Renoising(steps=2),
     "predictor_corrector": samplers.PredictorCorrector(sampler=samplers.DPMSolver(steps=2)),
     "starting_from": samplers.StartingFrom(sampler=samplers.DPMSolver(steps=2)),
+    "starting_from_training": samplers.StartingFrom(
+        sampler=samplers.DPMSolver(steps=2), law="empirical"
+    ).given(torch.linspace(-1, 1, 2 * N * N).view(2, 1, N, N)),
 }
 SENSORS = RandomPoints(number=3, noise=0.1)
 PLACES = Points(points=((0.2, 0.7), (0.5, 0.5), (0.9, 0.1)), noise=0.1)
@@ -361,3 +368,38 @@ def test_noise_that_stays_behind_is_found(model, monkeypatch):
 def test_data_that_stay_behind_are_found(model):
     with pytest.raises(MisplacedError):
         DenoisingLoss(model().to("elsewhere"), Uniform())(fields(), torch.Generator())
+
+
+def test_models_that_are_told_classes():
+    """Trained, and sampled by the classes that they are told."""
+    classes, drawn = torch.arange(8) % 2, []
+    for device in ("cpu", "elsewhere"):
+        model = fs.Diffusion(
+            fs.FNO(basis="cosine", **SMALL), basis=BASIS, noise=fs.Bessel(), condition=Label()
+        )
+        model.fit(
+            fields(count=8),
+            [Level(resolution=N, epochs=1, batch_size=4)],
+            labels=classes,
+            device=device,
+        )
+        drawn.append(model.sample(samplers.DPMSolver(steps=2), n=2 * N, indices=[0, 1]).fields)
+    torch.testing.assert_close(drawn[1], drawn[0], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", kinds("imitation"))
+def test_imitations(kind):
+    """By class as well; what they are made of is elsewhere with the rest of a model."""
+    data, classes = fields(count=12), torch.arange(12) % 2
+    statistics = Statistics.measure(data, BASIS)
+    config = {"basis": described(BASIS), "method": {"kind": "imitating"}}
+    config["method"]["imitation"] = {"kind": kind}
+    config["condition"] = described(Label().of("kind", classes))
+    method = models.make_method(config, statistics, 0)
+    method.prepare(with_classes(statistics.normalise(data), classes).to("elsewhere"))
+    there = models.Model(method, statistics, {}, torch.device("elsewhere"))
+    found = there.sample(None, N, [0, 1], 0).fields
+    method.network.to("cpu")
+    method._laws.clear()
+    expected = models.Model(method, statistics, {}).sample(None, N, [0, 1], 0).fields
+    torch.testing.assert_close(found, expected)

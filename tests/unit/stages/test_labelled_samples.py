@@ -204,6 +204,17 @@ def test_samples_during_training_are_judged_by_class(run):
         assert float(found[name][-1]) == pytest.approx(row[name], rel=1e-6)
 
 
+def test_classes_that_only_test_data_have_are_refused_before_training(run, tmp_path):
+    with storage.read(run.data) as found:
+        data = found.load()
+    data["kind"] = data["kind"].where(np.arange(data.sizes["sample"]) < 43, "still").astype(str)
+    storage.write(
+        data, tmp_path / "data.nc", title="data", provenance=storage.Provenance({}, "", 0)
+    )
+    with pytest.raises(ValueError, match="'still' is no class of the training samples"):
+        measure(run.job("measure", "copies"), data=tmp_path / "data.nc", **run.model("other"))
+
+
 def problems(made):
     with pytest.raises(ConfigurationError) as caught:
         config.load(made)
