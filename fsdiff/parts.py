@@ -14,6 +14,7 @@ import importlib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cache, partial
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,8 @@ def described(part: Any) -> Any:
     if hasattr(part, "settings"):
         settings = {name: described(value) for name, value in part.settings.items()}
         return {"kind": part.kind, **settings}
+    if isinstance(part, Real) and not isinstance(part, int | float):  # NumPy's, which no file takes
+        return int(part) if isinstance(part, Integral) else float(part)
     return part
 
 

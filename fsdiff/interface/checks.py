@@ -80,7 +80,7 @@ def check_module(module: nn.Module, shape: Sequence[int], told: int) -> None:
     if told:
         inputs.append(x.new_zeros(2, told, *shape[1:]))
     given = ", ".join(str(tuple(part.shape)) for part in inputs)
-    training = module.training
+    training = {part: part.training for part in module.modules()}  # some may be frozen
     module.eval()
     try:
         with torch.no_grad():
@@ -91,7 +91,8 @@ def check_module(module: nn.Module, shape: Sequence[int], told: int) -> None:
             "fields (batch, channel, *grid), noise levels (batch,), and what a condition tells"
         ) from error
     finally:
-        module.train(training)
+        for part, mode in training.items():
+            part.training = mode
     made = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
     if made != tuple(x.shape):
         raise ValueError(

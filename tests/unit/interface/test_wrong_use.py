@@ -148,6 +148,14 @@ def test_modules_that_make_no_fields_are_refused(make, message):
         model(network=Own(make)).fit(FIELDS, [LEVEL])
 
 
+def test_parts_of_a_module_that_are_frozen_stay_so():
+    module = Own(lambda x: x)
+    module.frozen = torch.nn.BatchNorm1d(1).eval()
+    network = model(network=module).fit(FIELDS).fitted.method.network
+    assert network.training
+    assert not network.frozen.training
+
+
 def test_what_are_no_samples_is_not_labelled(gaussian):
     expected = gaussian.label(torch.from_numpy(FIELDS[:, None]))
     assert gaussian.label(FIELDS[:, None]).equals(expected)
@@ -156,9 +164,13 @@ def test_what_are_no_samples_is_not_labelled(gaussian):
             gaussian.label(wrong)
 
 
-def test_values_of_numpy_are_values_of_a_configuration():
+def test_values_of_numpy_are_values_of_a_configuration(tmp_path):
+    """In files of models, too."""
     level = fs.Level(resolution=np.int64(N), epochs=np.int32(1), learning_rate=np.float32(1e-3))
-    model(noise=fs.Bessel(power=np.float64(2))).fit(FIELDS, [level])
+    network = fs.FNO(dimension=np.int64(1), width=np.int64(4), modes=(np.int32(2),), layers=1)
+    fitted = model(noise=fs.Bessel(power=np.float32(2)), network=network).fit(FIELDS, [level])
+    fitted.save(tmp_path / "model")
+    assert fs.load(tmp_path / "model").network.settings["modes"] in ((2,), [2])
 
 
 def test_parts_of_ones_own_check_themselves():
