@@ -266,11 +266,11 @@ class _Contents:
         """That an axis of space may be that of channels, where it is as short as these are."""
         grid = [self.sizes[axis] for axis in self._space]
         if min(grid) <= FEW_CHANNELS < self.sizes.get("channel", 1) == max(grid):
-            order = ", ".join(axis for axis in ("sample", "time") if axis in self.sizes)
+            leading = [axis for axis in ("sample", "time") if axis in self.sizes]
+            order = ", ".join([*leading, *self._space, "channel"])
             yield (
                 f"{self.path}: {self.sizes['channel']} channels on {' x '.join(map(str, grid))} "
-                f"nodes: if channels come last, say dimensions: [{order}, "
-                f"{', '.join(self._space)}, channel]"
+                f"nodes: if channels come last, say dimensions: [{order}]"
             )
 
     def _channels(self) -> list[str]:

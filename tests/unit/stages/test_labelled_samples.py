@@ -242,6 +242,11 @@ def test_what_cannot_be_told_classes_is_refused(table):
     assert "evaluation.metrics.transfer: it is about samples with classes" in problems(made)
     made = block(table)
     sensors = {"kind": "points", "points": [[0.5]], "noise": 0.1}
+    made["experiments"]["told"]["condition"] = {"kind": "label", "drop": 0}
+    made["observations"] = {"one": {"dataset": "motions", "operator": sensors, "cases": 1}}
+    led = {"experiment": "told", "observation": "one", "guidance": {"kind": "wiener"}}
+    made["posteriors"] = {"led": {**led, "draws": 20, "resolutions": [N]}}
+    assert "guidance: experiment told: drop = 0: the model is always told a class" in problems(made)
     made["experiments"]["copies"]["condition"] = {"kind": "kriging", "operator": sensors}
     assert "imitations can be told classes" in problems(made)
     made = block(table)
