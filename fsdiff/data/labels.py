@@ -47,8 +47,8 @@ class Labels:
     ) -> Self:
         """Those of the labels of training samples: all that occur, as often as they do.
 
-        ``classes``, or their ``shares``, may be given; ValueError where labels are of others, or
-        no labels at all.
+        ``classes``, or their ``shares``, may be given; ValueError where labels are of others or no
+        labels at all, and where a class has a share and no samples.
         """
         found = plain(values, name)
         known = tuple(classes) or tuple(sorted(set(found)))
@@ -61,6 +61,12 @@ class Labels:
             raise ValueError(f"{len(shares)} shares for {len(known)} classes of '{name}'")
         labels = cls(name, known, tuple(shares))
         counts = np.bincount(labels.numbers(values), minlength=len(known))
+        for one, share, count in zip(known, shares, counts, strict=False):
+            if share and not count:
+                raise ValueError(
+                    f"shares: samples would be of '{name}' = {one!r}, and no training sample is; "
+                    "give this class a share of 0"
+                )
         return cls(name, known, tuple(shares) or tuple((counts / counts.sum()).tolist()))
 
     def numbers(self, values: Iterable[Any]) -> np.ndarray:

@@ -61,6 +61,9 @@ def test_labels_are_those_of_the_data_or_those_given():
     assert Labels.of("digit", [1.0, 3.0, 1.0]).classes == (1, 3)
     with pytest.raises(ValueError, match=r"'digit' = '1' is no class of the .* are of 1, 3"):
         labels.numbers(["1"])
+    assert Labels.of("digit", [1, 3], (1, 2, 3), (1, 0, 1)).shares == (1, 0, 1)
+    with pytest.raises(ValueError, match="would be of 'digit' = 2, and no training sample is"):
+        Labels.of("digit", [1, 3], (1, 2, 3), (1, 1, 1))
     with pytest.raises(ValueError, match="'digit' = 5 is no class of the training"):
         labels.numbers([5])
     with pytest.raises(ValueError, match="has 1 different values"):
