@@ -30,7 +30,7 @@ _NAMES = {
     "diffusion.time_sampling": "LogSignalToNoise=LogSignalToNoiseTimes Spectral=SpectralTimes "
     "Uniform=UniformTimes",
     "diffusion.samplers": "AdaptiveHeun AnnealedLangevin DDIM DPMSolver EulerMaruyama Heun "
-    "Multilevel PredictorCorrector",
+    "Multilevel PredictorCorrector StartingFrom",
     "networks": "FNO MLP UNet UNO",
     "training.options": "Level TrainingOptions",
     "data.statistics": "Statistics",

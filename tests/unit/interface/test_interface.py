@@ -12,7 +12,6 @@ from torch import nn
 import fsdiff as fs
 from fsdiff import parts, study
 from fsdiff.data import hierarchy, storage
-from fsdiff.diffusion.samplers import StartingFrom
 from fsdiff.methods import models
 from fsdiff.stages.files import fields_of
 from fsdiff.stages.sample import sample
@@ -141,7 +140,7 @@ def test_samples_start_from_training_fields(workflow, fitted, tmp_path):
         cost=tmp_path / "cost.json",
         states=tmp_path,
     )
-    sampler = StartingFrom(law="empirical", sampler=fs.DDIM(steps=3))
+    sampler = fs.StartingFrom(law="empirical", sampler=fs.DDIM(steps=3))
     asked = {"n": 16, "indices": range(2), "seed": SEED}
     drawn = fitted.sample(sampler, **asked).fields
     torch.testing.assert_close(drawn, fields_of(tmp_path / "samples.nc"), rtol=1e-3, atol=1e-4)
