@@ -255,10 +255,15 @@ class Diffusion(Model):
             network = initialised(block, basis, law.channels, seed, conditioning)
         else:
             network = copy.deepcopy(self.network)
-            grid, told = basis.grid(statistics.resolution), conditioning and conditioning.channels
-            check_module(network, (law.channels, *grid), told or 0)
         denoiser = Denoiser(law, network, self.prediction, conditioning)
         return Method(denoiser, self.time_sampling)
+
+    def _check_at(self, method: Any, n: int) -> None:
+        """Refuse a module of one's own that makes no fields at level n."""
+        if not isinstance(self.network, Network):
+            told = 0 if method.conditions is None else method.conditions.channels
+            shape = (method.denoiser.law.channels, *self.basis.grid(n))
+            check_module(method.network, shape, told)
 
     def _conditioning(
         self, statistics: Statistics, classes: Labelled | None

@@ -81,6 +81,9 @@ class Model(ABC):
         ``classes`` are those of the training samples where it is told them.
         """
 
+    def _check_at(self, method: Any, n: int) -> None:  # noqa: B027 (most suit all levels)
+        """Raise ValueError where the method cannot be trained, or sampled, at level n."""
+
     @abstractmethod
     def _blocks(self) -> dict[str, Any]:
         """The blocks that describe it, but the basis and the method."""
@@ -141,6 +144,7 @@ class Model(ABC):
         seen, mask = transforms_for(data, transforms, basis, len(train)), mask_of(data, basis)
         statistics = Statistics.measure(train, basis, seen, mask)
         method = self._method(statistics, seed, classes and classes.first(len(train)))
+        self._check_at(method, levels[0].resolution if levels else statistics.resolution)
 
         def at(n: int, part: Tensor, first: int) -> Tensor:
             """A part of the data at level n, from a sample on, with their classes if told."""

@@ -148,6 +148,18 @@ def test_modules_that_make_no_fields_are_refused(make, message):
         model(network=Own(make)).fit(FIELDS, [LEVEL])
 
 
+def test_a_module_is_for_the_grid_that_it_is_trained_on():
+    """Of data on a finer one."""
+
+    def of_grid(n):
+        return model(network=Own(lambda x: x @ torch.ones(n, n)))
+
+    fields = np.repeat(FIELDS, 2, axis=1)
+    assert of_grid(N).fit(fields, [LEVEL]).history
+    with pytest.raises(ValueError, match=r"given tensors of shape \(2, 1, 8\).* fails"):
+        of_grid(2 * N).fit(fields, [LEVEL])
+
+
 def test_parts_of_a_module_that_are_frozen_stay_so():
     module = Own(lambda x: x)
     module.frozen = torch.nn.BatchNorm1d(1).eval()
