@@ -44,9 +44,12 @@ class Labelled(NamedTuple):
 
 
 def classes_of(
-    labels: Classes | None, fields: Fields, count: int, *, told: bool
+    labels: Classes | None, fields: Fields, found: xr.DataArray, *, told: bool
 ) -> Labelled | None:
-    """The classes of ``count`` fields; ValueError unless there are some where models are told."""
+    """The classes of fields, which were ``found`` to be (sample, channel, *axes).
+
+    ValueError unless there are some where models are told.
+    """
     if labels is None:
         if told:
             raise ValueError("labels: give the class of each field, which this model is told")
@@ -60,11 +63,13 @@ def classes_of(
         known = labels.cpu() if isinstance(labels, Tensor) else labels
         name, values = "label", np.asarray(known)
     elif isinstance(fields, xr.DataArray) and labels in fields.coords:
+        if along := {*fields[labels].dims} & {*found.dims[1:]}:
+            raise ValueError(f"labels = {labels}: it is along {along.pop()}, and not along samples")
         name, values = labels, fields[labels].values
     else:
         raise ValueError(f"labels = {labels}: fields have no such coordinate")
-    if values.shape != (count,):
-        raise ValueError(f"labels: {values.shape} of {count} fields; give one for each")
+    if values.shape != (len(found),):
+        raise ValueError(f"labels: {values.shape} of {len(found)} fields; give one for each")
     return Labelled(name, values)
 
 

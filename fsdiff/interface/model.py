@@ -137,7 +137,7 @@ class Model(ABC):
         check_transforms(transforms)
         data, basis = labelled(fields, self.basis), self.basis
         about = describe_fields(data, basis)
-        classes = classes_of(labels, fields, len(data["field"]), told=self.told_classes)
+        classes = classes_of(labels, fields, data["field"], told=self.told_classes)
         if classes and not isinstance(validation, int | float):
             raise ValueError("validation: give the share of the labelled fields that is left out")
         train, held_out = self._divided(data, validation if levels else 0.0)

@@ -158,6 +158,8 @@ def test_what_does_not_suit_is_refused(trained):
         again.fit(waves(10))
     with pytest.raises(ValueError, match="no such coordinate"):
         again.fit(waves(10), labels="direction")
+    with pytest.raises(ValueError, match="place: it is along x, and not along samples"):
+        again.fit(waves(N).assign_coords(place=("x", range(N))), labels="place")
     with pytest.raises(ValueError, match="'way' = 'left' is no class"):
         trained.sample(n=N, indices=[0], label="left")
     sensors = fs.Points(points=((0.5,),), noise=0.1)
