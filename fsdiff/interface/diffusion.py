@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from fsdiff.blocks.checks import is_own
 from fsdiff.data.labels import Class
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
@@ -240,6 +241,14 @@ class Diffusion(Model):
         """Whether it has to be told the classes of fields."""
         return self.condition is not None and self.condition.of_classes
 
+    @property
+    def _built(self) -> bool:
+        """Whether the network is built for the data: one's own is taken as it is.
+
+        So is one of a class that derives from a network of this package.
+        """
+        return isinstance(self.network, Network) and is_own(type(self.network))
+
     def _method(self, statistics: Statistics, seed: int, classes: Labelled | None = None) -> Method:
         basis = self.basis
         law = Law(
@@ -250,7 +259,7 @@ class Diffusion(Model):
             mask=statistics.mask,
         )
         conditioning = self._conditioning(statistics, classes)
-        if isinstance(self.network, Network):
+        if self._built:
             block = described(self.network)
             network = initialised(block, basis, law.channels, seed, conditioning)
         else:
@@ -260,7 +269,7 @@ class Diffusion(Model):
 
     def _check_at(self, method: Any, n: int) -> None:
         """Refuse a module of one's own that makes no fields at level n."""
-        if not isinstance(self.network, Network):
+        if not self._built:
             told = 0 if method.conditions is None else method.conditions.channels
             shape = (method.denoiser.law.channels, *self.basis.grid(n))
             check_module(method.network, shape, told)
@@ -279,7 +288,7 @@ class Diffusion(Model):
         return condition.conditioning(self.basis, statistics)
 
     def _blocks(self) -> dict[str, Any]:
-        if not isinstance(self.network, Network):
+        if not self._built:
             name = type(self.network).__name__
             raise Error(
                 f"a model with a {name} cannot be saved, as it does not know its settings: use a "

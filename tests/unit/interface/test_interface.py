@@ -256,6 +256,22 @@ def test_a_network_of_ones_own_is_trained_but_cannot_be_saved(tmp_path):
         model.save(tmp_path / "model")
 
 
+def test_a_network_that_derives_from_one_of_the_package_keeps_its_code():
+    class Halved(fs.FNO):
+        def forward(self, x, t):
+            return super().forward(x, t) / 2
+
+    basis = fs.CosineBasis(1)
+    model = fs.Diffusion(
+        Halved(width=4, modes=2, layers=1, dimension=1), basis=basis, noise=fs.Bessel(power=2.0)
+    )
+    model.fit(waves(basis, 8), [fs.Level(resolution=8, epochs=1, batch_size=4)])
+    assert type(model.fitted.method.network) is Halved
+    assert model.sample(n=8, indices=[0]).fields.isfinite().all()
+    with pytest.raises(fs.Error, match="a model with a Halved cannot be saved"):
+        model.save("nowhere")
+
+
 # Refusals
 
 
