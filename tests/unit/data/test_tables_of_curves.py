@@ -7,6 +7,7 @@ import pytest
 import scipy.io
 
 from fsdiff.data.sources.curve_files import CurveFiles
+from fsdiff.data.sources.formats.tables import may_be_table
 from fsdiff.jobs.failures import StorageError
 
 ROWS = np.round(np.random.default_rng(3).standard_normal((12, 5)), 3)
@@ -215,3 +216,10 @@ def test_vectors_of_matlab_are_positions(tmp_path, variables):
         source = CurveFiles(str(tmp_path / "a.mat"), variables=variables, positions="t")
         np.testing.assert_array_equal(source.curves.positions, places)
         np.testing.assert_array_equal(source.curves.values[:, 0], ROWS)
+
+
+@pytest.mark.parametrize("text", ["\ufeff", "\ufeff\n \n"])
+def test_a_file_without_lines_is_no_table(tmp_path, text):
+    path = tmp_path / "empty.txt"
+    path.write_text(text, encoding="utf-8")
+    assert not may_be_table(path)

@@ -35,6 +35,8 @@ def may_be_table(path: Path) -> bool:
         return False
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         lines = [line for line in file.read(BEGINNING).splitlines() if line.strip()]
+    if not lines:
+        return False
     cells = re.split(r"[\s,;]+", lines[-1 - (len(lines) > 2)].strip(" \t,;"))
     return len(cells) > 1 and sum(value_of(cell) is None for cell in cells) <= 1
 
