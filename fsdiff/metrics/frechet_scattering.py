@@ -79,8 +79,11 @@ class FrechetScattering(Metric):
         maps = [Scattering(own, self.scales, self.orientations) for own in bases]
         found, expected = (features(fields[:count], maps) for fields in (samples, reference))
         distances = with_limit(torch.cat(found, 1), torch.cat(expected, 1))
-        means = (torch.cat([own[:, 1:].mean(0) for own in each]) for each in (found, expected))
-        ratio = torch.log(next(means).clamp_min(NEGLIGIBLE) / next(means).clamp_min(NEGLIGIBLE))
+        mine, theirs = (
+            torch.cat([own[:, 1:].mean(0) for own in each]).clamp_min(NEGLIGIBLE)
+            for each in (found, expected)
+        )
+        ratio = torch.log(mine / theirs)
         error = float(ratio.square().mean().sqrt())
         numbers = zip(self.results, (*distances, error), strict=True)
         return {name: value for name, value in numbers if not math.isnan(value)}

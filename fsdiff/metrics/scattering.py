@@ -70,9 +70,10 @@ class Scattering:
 
     def _features(self, fields: Tensor) -> Tensor:
         fields = self._continued(self.basis.resample(fields.double(), self.level))
+        spectrum = self._transform(fields)
         first, second = [], []
         for scale in range(self.scales):
-            for modulus in self._moduli(self._transform(fields), self._whole, scale):
+            for modulus in self._moduli(spectrum, self._whole, scale):
                 first.append(self._mean(modulus))
                 again = self._transform(modulus) if scale else modulus
                 for larger in range(scale):
