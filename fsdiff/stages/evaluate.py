@@ -7,12 +7,7 @@ from fsdiff.data import json_files, storage
 from fsdiff.data.storage import Provenance
 from fsdiff.jobs.devices import chosen_device
 from fsdiff.methods import models
-from fsdiff.stages.files import (
-    frames_as_channels,
-    halves,
-    normalised_split,
-    reference_halves,
-)
+from fsdiff.stages.files import frames_as_channels, normalised_split
 from fsdiff.stages.job import Job
 from fsdiff.stages.judge import Judge
 
@@ -39,12 +34,10 @@ def evaluate_samples(
     model = models.load(weights, device)
     with storage.read(data, chunks="auto") as dataset:
         judge = Judge.of(config, dataset, device, classifiers)
-        target, _ = reference_halves(dataset)
-        shown = judge.shown(dataset)
+        target, shown = judge.target(dataset)
     with storage.read(samples) as file:
         drawn, told = frames_as_channels(file["field"]), judge.told(file)
-    classes = told, None if shown is None else halves(shown)[0]
-    row = judge(judge.normalise(drawn), judge.normalise(target), classes)
+    row = judge(judge.normalise(drawn), target, (told, shown))
     description, spent = model.description, json_files.read(cost)
     if model.method.trains():
         for name, part in (("loss", "test"), ("validation_loss", "validation")):

@@ -22,7 +22,7 @@ from fsdiff.metrics.results import channel_names, of_channel
 from fsdiff.parts import build
 from fsdiff.spaces.bases import Basis
 from fsdiff.spaces.filling import HarmonicFilling
-from fsdiff.stages.files import split
+from fsdiff.stages.files import halves, reference_halves, split
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,15 @@ class Judge:
         if self.labels is None:
             return None
         return torch.from_numpy(self.labels.numbers(of_split(dataset, self.labels.name, "test")))
+
+    def target(self, dataset: xr.Dataset) -> tuple[Tensor, Tensor | None]:
+        """What samples are compared with, normalised, and the numbers of its classes, if asked for.
+
+        It is the first half of the test fields.
+        """
+        target, _ = reference_halves(dataset)
+        shown = self.shown(dataset)
+        return self.normalise(target), None if shown is None else halves(shown)[0]
 
     def told(self, samples: xr.Dataset) -> Tensor | None:
         """Those of the classes that are a coordinate of samples, if they have any."""

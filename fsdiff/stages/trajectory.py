@@ -18,7 +18,7 @@ from fsdiff.jobs.devices import chosen_device
 from fsdiff.jobs.failures import DamagedError
 from fsdiff.jobs.states import saved
 from fsdiff.methods import models
-from fsdiff.stages.files import halves, reference_halves, state_path
+from fsdiff.stages.files import state_path
 from fsdiff.stages.job import Job
 from fsdiff.stages.judge import Judge
 from fsdiff.stages.sample import SamplingError, draw, present
@@ -52,17 +52,12 @@ def trajectory(
     model = models.load(weights, chosen_device())
     with storage.read(data, chunks="auto") as dataset:
         judge = Judge.of(config, dataset, model.device, classifiers)
-        target, _ = reference_halves(dataset)
-        shown = judge.shown(dataset)
+        target, shown = judge.target(dataset)
     told = None
     if (labels := model.method.labels) is not None:
         dealt = labels.dealt(range(config["samples"]["count"]), config["seed"])
         told = judge.told(xr.Dataset(coords=labels.coordinate(dealt)))
-    compare = partial(
-        judge,
-        reference=judge.normalise(target),
-        classes=(told, None if shown is None else halves(shown)[0]),
-    )
+    compare = partial(judge, reference=target, classes=(told, shown))
     read = [weights, kept, data, *present(classifiers), *present(training)]
     state = state_path(job, read, states, f"trajectory-{config['resolution']}")
     finished = state.with_suffix(".json")
