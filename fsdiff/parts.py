@@ -95,6 +95,11 @@ def find(family: str, kind: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+def is_own(described: type) -> bool:
+    """Whether a class is one of this package, and none that somebody has made."""
+    return described.__module__.startswith(f"{PACKAGE.name}.")
+
+
 def build(family: str, block: Mapping[str, Any], *context: Any) -> Any:
     """Construct the part that ``block`` describes; ``context`` are its positional arguments.
 

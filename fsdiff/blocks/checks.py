@@ -6,14 +6,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from fsdiff import parts
 from fsdiff.blocks.explain import Explainer
 from fsdiff.blocks.types import block_type
-
-
-def is_own(described: type) -> bool:
-    """Whether a class is one of this package: parts of one's own check themselves."""
-    return described.__module__.startswith(f"{parts.PACKAGE.name}.")
 
 
 def first_problem(described: type, block: Mapping[str, Any]) -> str | None:

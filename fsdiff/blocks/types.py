@@ -259,7 +259,7 @@ def _keyword_parameters(described: Any) -> Iterator[tuple[str, Any, Any]]:
 def _mentions_parts(annotation: Any) -> bool:
     """Whether a type is made of classes of this package rather than of plain values."""
     if isinstance(annotation, type) and not get_args(annotation):
-        return annotation.__module__.startswith(f"{parts.PACKAGE.name}.")
+        return parts.is_own(annotation)
     return any(_mentions_parts(argument) for argument in get_args(annotation))
 
 

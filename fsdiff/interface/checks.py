@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from fsdiff.blocks.checks import first_problem, is_own
+from fsdiff.blocks.checks import first_problem
 from fsdiff.data.transforms import Transform
 from fsdiff.jobs.devices import check_gpu
 from fsdiff.networks.base import Network
-from fsdiff.parts import described
+from fsdiff.parts import described, is_own
 from fsdiff.spaces.axes import AxisKind
 from fsdiff.training.options import Level
 

@@ -9,7 +9,6 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from fsdiff.blocks.checks import is_own
 from fsdiff.data.labels import Class
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
@@ -37,7 +36,7 @@ from fsdiff.methods import models
 from fsdiff.methods.diffusion import Diffusion as Method
 from fsdiff.methods.weights import initialised
 from fsdiff.networks.base import Network
-from fsdiff.parts import described
+from fsdiff.parts import described, is_own
 from fsdiff.spaces.basis import Basis
 from fsdiff.stages.labels import coordinates_along
 

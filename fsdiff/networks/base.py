@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Self, get_args
 
 from torch import Tensor, nn
 
-from fsdiff.blocks.checks import first_problem, is_own
+from fsdiff.blocks.checks import first_problem
 from fsdiff.networks.axes import wrong_length
+from fsdiff.parts import is_own
 from fsdiff.spaces.axes import AxisKind
 
 
