@@ -57,7 +57,7 @@ def job_of(
         return
     outputs = [Path(path) for path in snakemake.output]
     with Lock(outputs[0], planned["own"]) as lock:
-        if lock.waited and _made(outputs, planned["own"]):
+        if lock.waited and lineage.made(outputs, planned["own"]):
             logger.info("another job has made %s meanwhile", outputs[0])
             raise SystemExit(0)
         lineage.check(planned["inputs"])
@@ -101,13 +101,3 @@ def _load(name: str) -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "fsdiff":
             raise
-
-
-def _made(outputs: Iterable[Path], expected: str) -> bool:
-    """Whether all results are there and record that they are what is wanted."""
-    return all(
-        lineage.records(path)
-        and (lineage.recorded(path) or {}).get("fsdiff_lineage") == expected
-        and path.exists()
-        for path in outputs
-    )

@@ -57,6 +57,14 @@ def recorded(path: str | Path) -> dict[str, Any] | None:
     return {name: value for name, value in found.items() if name.startswith("fsdiff_")}
 
 
+def made(paths: Iterable[Path], expected: str) -> bool:
+    """Whether all these files are there and record this lineage."""
+    return all(
+        records(path) and (recorded(path) or {}).get("fsdiff_lineage") == expected and path.exists()
+        for path in paths
+    )
+
+
 def check(expected: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse files that were made from something else than expected; StorageError names them.
 

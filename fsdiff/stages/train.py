@@ -1,13 +1,17 @@
 """Train one level of a model, warm-started from the level below."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from fsdiff.data import storage
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
+from fsdiff.jobs import reuse
 from fsdiff.jobs.devices import chosen_device
+from fsdiff.jobs.failures import StorageError
+from fsdiff.jobs.launching import first
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.measures.roughness import compare_prior
 from fsdiff.methods import models
@@ -57,9 +61,15 @@ def train(
     """Train on the files of a hierarchy, {resolution: path}; ``warm_start`` is a coarser model.
 
     ``keep`` says after every how many epochs to keep the weights, and in which file. An interrupted
-    run leaves its state in the folder ``states`` and is continued from there. Where torchrun has
-    started several processes, they train together, and the first of them writes all files.
+    run leaves its state in the folder ``states`` and is continued from there, and a model that is
+    there under another name is copied. Where torchrun has started several processes, they train
+    together, and the first of them writes all files.
     """
+    outputs = [weights, sidecar, history, *([keep[1]] if keep else [])]
+    if found := _trained_elsewhere(job, outputs):
+        if first():
+            reuse.copy(found, outputs)
+        return
     config = job["config"]
     level, options = Level(**config["level"]), TrainingOptions(**config["training"])
     method, statistics, about = prepared(config, data[level.resolution])
@@ -107,3 +117,12 @@ def train(
         kept.gather(int(curves["epoch"][-1]), keep[1], made.attributes())
         kept.remove()
     state.unlink(missing_ok=True)
+
+
+def _trained_elsewhere(job: Job, outputs: Sequence[Path]) -> list[Path] | None:
+    """The files of a model that is whole and was trained by the same job under another name."""
+    for found in reuse.under_other_names(outputs, job.get("lineage", "")):
+        with suppress(StorageError):
+            models.load(found[0])
+            return found
+    return None

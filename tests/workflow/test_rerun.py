@@ -6,10 +6,11 @@ job that runs counts as running, too.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from checkout import Change, Checkout
+from checkout import Change, Checkout, flip_a_bit
 
 pytestmark = pytest.mark.workflow
 
@@ -91,6 +92,12 @@ def add_claim(configuration: dict[str, Any]) -> None:
 def remove_experiment(configuration: dict[str, Any]) -> None:
     """Without the single-level model."""
     del configuration["experiments"]["single_level"]
+
+
+def rename_experiment(configuration: dict[str, Any]) -> None:
+    """The multilevel model under another name."""
+    experiments = configuration["experiments"]
+    experiments["renamed"] = experiments.pop("multilevel")
 
 
 def reverse_keys(configuration: dict[str, Any]) -> None:
@@ -281,3 +288,21 @@ def test_exactly_these_jobs_run_again(
 
 def test_every_edit_is_undone(finished: Checkout) -> None:
     assert finished.planned() == NOTHING
+
+
+def test_what_has_another_name_is_trained_again_only_where_it_is_damaged(
+    finished: Checkout, tmp_path: Path
+) -> None:
+    checkout = finished.copy(tmp_path / "checkout")
+    models, logs = checkout.root / "results" / "models", checkout.root / "logs" / "train"
+    former = models / "multilevel" / "seed0"
+    weights = (former / "32.safetensors").read_bytes()
+    flip_a_bit(former / "32.safetensors")
+    with checkout.configured(rename_experiment):
+        checkout.snakemake("--cores", "1", "results/models/renamed/seed0/32.safetensors")
+    copied = [
+        "copied" in (logs / "renamed" / "seed0" / f"{n}.log").read_text(encoding="utf-8")
+        for n in (16, 32)
+    ]
+    assert copied == [True, False]
+    assert (models / "renamed" / "seed0" / "32.safetensors").read_bytes() == weights
