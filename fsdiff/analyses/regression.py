@@ -158,7 +158,8 @@ class _Perceptron:
     def __init__(self, network: MLP) -> None:
         self.layers = [layer for layer in network.layers if isinstance(layer, nn.Linear)]
         self.buffers: dict[int, _Buffers] = {}
-        self.first = torch.empty(self.layers[0].in_features + 1, self.layers[0].out_features)
+        # The gradient of the first layer, with that of its bias as the last row.
+        self.entered = torch.empty(self.layers[0].in_features + 1, self.layers[0].out_features)
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
 
@@ -166,7 +167,7 @@ class _Perceptron:
     def __call__(self, batch: Examples) -> float:
         first, *others = self.layers
         gradients = [(_gradient(layer.weight), _gradient(layer.bias)) for layer in others]
-        for found in [self.first, *(part for pair in gradients for part in pair)]:
+        for found in [self.entered, *(part for pair in gradients for part in pair)]:
             found.zero_()
         entry = torch.cat([first.weight.t(), first.bias[None]])
         loss = torch.zeros(())
@@ -179,8 +180,8 @@ class _Perceptron:
             loss += torch.dot(weighted.view(-1), error.view(-1))
             weighted.mul_(2 / len(batch.inputs))
             self._backward(gradients, buffers)
-        _gradient(first.weight).copy_(self.first[:-1].t())
-        _gradient(first.bias).copy_(self.first[-1])
+        _gradient(first.weight).copy_(self.entered[:-1].t())
+        _gradient(first.bias).copy_(self.entered[-1])
         return float(loss) / len(batch.inputs)
 
     def _buffers(self, points: int) -> "_Buffers":
@@ -206,7 +207,7 @@ class _Perceptron:
             bias.addmv_(error.t(), buffers.ones)
             error = torch.mm(error, layer.weight, out=before)
             torch.ops.aten.tanh_backward.grad_input(error, seen, grad_input=error)
-        self.first.addmm_(buffers.inputs.t(), error)
+        self.entered.addmm_(buffers.inputs.t(), error)
 
 
 class _Buffers:
