@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from fsdiff.diffusion.marginal import noise_grows
 from fsdiff.diffusion.processes.path import GaussianPath
@@ -43,6 +45,10 @@ class AnnealedLangevin(Method):
             correct(state)
 
         return update
+
+    def renewed(self, step: Step) -> Tensor:
+        """a/2, what each of the corrections takes of an estimate."""
+        return torch.full_like(step.length, 0.5 * self.step_size)
 
     def check(self, process: GaussianPath) -> None:
         """Refuse processes whose noise does not fall towards the data."""

@@ -10,7 +10,7 @@ decide, whole blocks always, so that each sample has its place in products of on
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, pairwise
@@ -157,12 +157,20 @@ class Step:
 Update = Callable[[State], None]
 """Takes a state from the start of a step to its end."""
 
+Lead = Callable[["Stepper"], "Stepper"]
+"""Makes of a sampler one that takes its steps led by data."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampler(ABC):
-    """Draws samples of a model; ``together`` where samples of a group share their steps."""
+    """Draws samples of a model.
+
+    ``together`` tells whether samples of a group share their steps, and ``several_grids`` whether
+    these are on several grids.
+    """
 
     together: ClassVar[bool] = True
+    several_grids: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -215,6 +223,15 @@ class Sampler(ABC):
         """Finished samples of each group of indices."""
 
     @property
+    def stepper(self) -> "Stepper | None":
+        """Whose steps it takes, its own or another's; None if no times are known beforehand."""
+        return None
+
+    def led(self, lead: Lead) -> "Sampler":
+        """The same sampler with what ``lead`` makes of its steps; ValueError if it has none."""
+        raise ValueError(f"{self.kind} has no steps at times that are known beforehand")
+
+    @property
     def of_training(self) -> bool:
         """Whether it asks for training fields, which ``given`` tells it."""
         return False
@@ -252,9 +269,30 @@ class Stepper(Sampler):
     def renewed(self, step: Step) -> Tensor:
         """κ, where a step takes κ m_s x̂_0(x) into x_s: 1 − e^{−h} by mode, float64.
 
-        It is 1 − e^{−2h} where noise is added as the reverse SDE does.
+        It is 1 − e^{−2h} where noise is added as the reverse SDE does. Of steps that ask for
+        several estimates it is the largest that one of them has.
         """
         return -torch.expm1(-step.length)
+
+    def look_ahead(self, run: Run, times: Sequence[float], grids: Sequence[int]) -> None:
+        """See what steps there will be, before the first; most have no need to."""
+
+    def last(self, run: Run, now: Marginal) -> Update:
+        """What is done once the smallest time is reached: the estimate of the data."""
+
+        def update(state: State) -> None:
+            state.fields = run.denoise(state, state.fields, now).data
+
+        return update
+
+    @property
+    def stepper(self) -> "Stepper":
+        """Itself."""
+        return self
+
+    def led(self, lead: Lead) -> "Stepper":
+        """What is made of it."""
+        return lead(self)
 
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
         """All steps on the grid of the samples."""
@@ -294,23 +332,32 @@ def take_steps(
     grids: Sequence[int],
 ) -> list[State]:
     """Walk down ``times``, at each on the grid whose level ``grids`` gives."""
+    stepper.look_ahead(run, times, grids)
     states = [State(group, run.gaussian(group, times[0], grids[0])) for group in groups]
+    for step in steps_down(run, times, grids):
+        update, t, s = stepper.update(step), times[step.number], times[step.number + 1]
+        finer = grids[step.number + 1]
+        for state in states:
+            update(state)
+            if finer > step.n:
+                _refine(run, state, t, s, finer)
+    finish = stepper.last(run, run.marginal(times[-1], grids[-1]))
+    for state in states:
+        finish(state)
+    return states
+
+
+def steps_down(run: Run, times: Sequence[float], grids: Sequence[int]) -> Iterator[Step]:
+    """The steps from each of ``times`` to the next, each on the grid of the time that it leaves."""
     before, now = None, run.marginal(times[0], grids[0])
     for number, ((t, s), (n, finer)) in enumerate(
         zip(pairwise(times), pairwise(grids), strict=True)
     ):
         step = Step(run, number, n, before, now, run.marginal(s, n))
-        update = stepper.update(step)
-        for state in states:
-            update(state)
-            if finer > n:
-                _refine(run, state, t, s, finer)
+        yield step
         before, now = step.now, step.then
         if finer > n:
             before, now = run.marginal(t, finer), run.marginal(s, finer)
-    for state in states:
-        state.fields = run.denoise(state, state.fields, now).data
-    return states
 
 
 def _refine(run: Run, state: State, t: float, s: float, n: int) -> None:

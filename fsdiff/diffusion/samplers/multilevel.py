@@ -1,21 +1,20 @@
 """Coarse grids while the noise hides all that finer ones could show."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 
 from fsdiff.diffusion.law import Law
-from fsdiff.diffusion.processes.path import GaussianPath
-from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper, take_steps
-from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
-from fsdiff.spaces.bases import Basis, Nodes
+from fsdiff.diffusion.samplers.base import Run, State, take_steps
+from fsdiff.diffusion.samplers.wrapper import Wrapper
+from fsdiff.spaces.bases import Nodes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Multilevel(Sampler):
+class Multilevel(Wrapper):
     """The steps of ``sampler``, early ones on coarse grids of ``coarsest`` · 2^j nodes per axis.
 
     A grid is left for the next when of the energy of the modes that only the finer one resolves, a
@@ -27,10 +26,10 @@ class Multilevel(Sampler):
     and all steps are on the fine grid.
     """
 
-    sampler: Stepper = field(default_factory=DPMSolver)
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.05
     coarsest: Annotated[Nodes, Field(ge=4)] = 32
     kind: Literal["multilevel"] = "multilevel"
+    several_grids: ClassVar[bool] = True
 
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
         """All steps, each on its grid."""
@@ -57,11 +56,3 @@ class Multilevel(Sampler):
         energy = torch.stack([marginal.data_variance for marginal in marginals]).diff(dim=0)
         told = torch.stack([marginal.wiener_output for marginal in marginals]).diff(dim=0)
         return bool((told > self.tolerance * energy).any())
-
-    def check(self, process: GaussianPath) -> None:
-        """As the sampler of its steps."""
-        self.sampler.check(process)
-
-    def check_grid(self, process: GaussianPath, basis: Basis, n: int) -> None:
-        """As the sampler of its steps."""
-        self.sampler.check_grid(process, basis, n)

@@ -44,8 +44,8 @@ class PredictorCorrector(Stepper):
         return update
 
     def renewed(self, step: Step) -> Tensor:
-        """That of the predictor."""
-        return self.sampler.renewed(step)
+        """That of the predictor, or of a correction if that is more."""
+        return self.sampler.renewed(step).clamp_min(0.5 * self.step_size)
 
     def check(self, process: GaussianPath) -> None:
         """As the predictor."""

@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -12,11 +12,10 @@ from torch import Tensor
 
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
-from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper
-from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
+from fsdiff.diffusion.samplers.base import Run, State
+from fsdiff.diffusion.samplers.wrapper import Wrapper
 from fsdiff.parts import check_defaults
 from fsdiff.randomness import generator
-from fsdiff.spaces.bases import Basis
 from fsdiff.streams import Stream
 from fsdiff.threads import single_thread
 
@@ -27,7 +26,7 @@ MOST_LEFT = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartingFrom(Sampler):
+class StartingFrom(Wrapper):
     """``sampler``, from the ``law`` N(0, R_T Q R_T) (``noise``), N(0, Q) (``unit_noise``) or data.
 
     Without it samplers start from N(0, M_T C M_T + R_T Q R_T), the second moments of X_T, which
@@ -47,7 +46,6 @@ class StartingFrom(Sampler):
     known, start as they would without it.
     """
 
-    sampler: Stepper = field(default_factory=DPMSolver)
     law: StartLaw = "noise"
     blur: PositiveFloat = 24 / 32
     deviation: PositiveFloat = 0.0125
@@ -86,7 +84,7 @@ class StartingFrom(Sampler):
 
     def check(self, process: GaussianPath) -> None:
         """As the sampler; and refuse processes that end with much of the data left."""
-        self.sampler.check(process)
+        super().check(process)
         if self.law in ("blurred", "empirical"):
             return
         end = torch.tensor([process.T], dtype=torch.float64)
@@ -95,10 +93,6 @@ class StartingFrom(Sampler):
                 f"{self.kind}: much of the mean of the data is left at the end of {process.kind}, "
                 "which noise alone has not; use the sampler inside by itself"
             )
-
-    def check_grid(self, process: GaussianPath, basis: Basis, n: int) -> None:
-        """As the sampler."""
-        self.sampler.check_grid(process, basis, n)
 
 
 @dataclass(frozen=True, kw_only=True)

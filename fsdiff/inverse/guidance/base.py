@@ -84,6 +84,12 @@ class Question:
             return torch.cat([self.residual_if_any(own) for own in field.split(1)])
 
 
+def _by_itself(sampler: Sampler) -> str:
+    """What to use instead of a sampler that wraps another."""
+    assert sampler.stepper is not None
+    return f"use the sampler inside it by itself, kind: {sampler.stepper.kind}"
+
+
 class ConditionalSampler(Protocol):
     """Draws fields given data; called like a sampler that has its denoiser."""
 
@@ -159,13 +165,33 @@ class Guidance(ABC):
         noisy = bool((observation.deviations(basis, channels) > 0).all())
         self.check(sampler, affine=affine, noisy=noisy)
 
-    def times_of(self, sampler: Sampler) -> Stepper:
-        """The sampler, whose times are followed; ValueError if it has none."""
-        if not isinstance(sampler, Stepper):
+    def check_steps(self, sampler: Sampler) -> None:
+        """ValueError where a sampler has no steps that could be led."""
+        if sampler.stepper is None:
             raise ValueError(
                 f"{self.kind} follows the times of a sampler, and {sampler.kind} has none"
             )
+
+    def times_of(self, sampler: Sampler) -> Stepper:
+        """The sampler, whose times are followed by steps of one's own; ValueError if it has none.
+
+        What others make of a sampler, other grids or another start, has no meaning for such steps.
+        """
+        self.check_steps(sampler)
+        if not isinstance(sampler, Stepper):
+            raise ValueError(
+                f"{self.kind} takes steps of its own, of which {sampler.kind} changes nothing: "
+                f"{_by_itself(sampler)}"
+            )
         return sampler
+
+    def check_one_grid(self, sampler: Sampler) -> None:
+        """ValueError where a sampler takes steps on several grids, which are led differently."""
+        if sampler.several_grids:
+            raise ValueError(
+                f"{self.kind} changes the nodes of a grid, which say less the finer it is, and "
+                f"{sampler.kind} takes steps on several: {_by_itself(sampler)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

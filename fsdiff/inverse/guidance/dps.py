@@ -9,7 +9,7 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from fsdiff.diffusion.denoiser import DenoiserLike
-from fsdiff.diffusion.samplers.base import Sampler, Stepper
+from fsdiff.diffusion.samplers.base import Lead, Sampler
 from fsdiff.inverse.guidance.base import (
     ConditionalSampler,
     DenoiserGuidance,
@@ -55,7 +55,7 @@ class PosteriorSampling(DenoiserGuidance):
         if self.weight == "noise" and not noisy:
             raise ValueError(WITHOUT_NOISE)
         if self.steps == "implicit":
-            self.times_of(sampler)
+            self.check_steps(sampler)
 
     def conditioned(self, question: Question) -> Tensor:
         """One gradient."""
@@ -65,13 +65,17 @@ class PosteriorSampling(DenoiserGuidance):
         self, denoiser: DenoiserLike, problem: Problem, data: Tensor, sampler: Sampler
     ) -> ConditionalSampler:
         """The sampler with the guided denoiser; with steps whose length is known, watched."""
-        guided = GuidedDenoiser(self, denoiser, problem, data)
         if self.steps == "implicit":
-            stepper = self.times_of(sampler)
-            return partial(Implicit(sampler=stepper, scale=self.scale), guided)
-        if self.weight == "noise" and isinstance(sampler, Stepper):
-            return partial(Watched(sampler=sampler, scale=self.scale), guided)
-        return partial(sampler, guided)
+            self.check_steps(sampler)
+        if self.weight == "noise" and sampler.stepper is not None:
+            sampler = sampler.led(self._lead)
+        return partial(sampler, GuidedDenoiser(self, denoiser, problem, data))
+
+    @property
+    def _lead(self) -> Lead:
+        """What is made of a sampler's steps."""
+        led = Implicit if self.steps == "implicit" else Watched
+        return lambda stepper: led(sampler=stepper, scale=self.scale)
 
     def _weights(self, question: Question, estimate: Tensor) -> Tensor:
         """w, (batch, size)."""

@@ -9,7 +9,7 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from fsdiff.diffusion.denoiser import DenoiserLike
-from fsdiff.diffusion.samplers.base import Sampler, State, Step, Update
+from fsdiff.diffusion.samplers.base import Sampler, State, Step, Stepper, Update
 from fsdiff.inverse.guidance.base import (
     ConditionalSampler,
     DenoiserGuidance,
@@ -37,15 +37,20 @@ class PublishedFunDPS(Guidance):
     kind: Literal["fundps_published"] = "fundps_published"
 
     def check(self, sampler: Sampler, *, affine: bool, noisy: bool) -> None:
-        """Refuse samplers without steps."""
-        self.times_of(sampler)
+        """Refuse samplers without steps, or with some on other grids."""
+        self.check_steps(sampler)
+        self.check_one_grid(sampler)
 
     def conditional(
         self, denoiser: DenoiserLike, problem: Problem, data: Tensor, sampler: Sampler
     ) -> ConditionalSampler:
         """The sampler, whose states are moved after each step."""
         last = GuidedDenoiser(_Moved(scale=self.scale), denoiser, problem, data)
-        return partial(_Descending(sampler=self.times_of(sampler), scale=self.scale), last)
+        self.check(sampler, affine=True, noisy=True)
+        return partial(sampler.led(self._lead), last)
+
+    def _lead(self, stepper: Stepper) -> Stepper:
+        return _Descending(sampler=stepper, scale=self.scale)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
-from fsdiff.diffusion.samplers.base import Step, Stepper
+from fsdiff.diffusion.samplers.base import Run, Step, Stepper, Update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,10 @@ class Led(Stepper):
     def times(self, process: GaussianPath) -> Tensor:
         """Those of the sampler."""
         return self.sampler.times(process)
+
+    def last(self, run: Run, now: Marginal) -> Update:
+        """As the sampler."""
+        return self.sampler.last(run, now)
 
     def renewed(self, step: Step) -> Tensor:
         """As the sampler."""

@@ -27,9 +27,11 @@ class Replacement(DenoiserGuidance):
     kind: Literal["replacement"] = "replacement"
 
     def check(self, sampler: Sampler, *, affine: bool, noisy: bool) -> None:
-        """Refuse observations that are not linear."""
+        """Refuse observations that are not linear, and for nearest: field several grids."""
         if not affine:
             raise ValueError("replacement needs an observation that is linear: use wiener")
+        if self.nearest == "field":
+            self.check_one_grid(sampler)
 
     def conditioned(self, question: Question) -> Tensor:
         """Overwrite what is observed."""

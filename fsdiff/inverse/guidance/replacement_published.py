@@ -1,6 +1,5 @@
 """Guidance that writes noised data into the states, as it was published."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, Protocol
@@ -10,6 +9,7 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from fsdiff.diffusion.denoiser import DenoiserLike
+from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, Sampler, State, Step, Update
 from fsdiff.inverse.guidance.base import ConditionalSampler, Guidance
 from fsdiff.inverse.guidance.led import Led
@@ -41,8 +41,9 @@ class PublishedReplacement(Guidance):
     kind: Literal["replacement_published"] = "replacement_published"
 
     def check(self, sampler: Sampler, *, affine: bool, noisy: bool) -> None:
-        """Refuse samplers without steps, and observations that are not linear."""
-        self.times_of(sampler)
+        """Refuse samplers without steps on one grid, and observations that are not linear."""
+        self.check_steps(sampler)
+        self.check_one_grid(sampler)
         if not affine:
             raise ValueError(
                 "replacement_published needs an observation that is linear: use wiener"
@@ -52,10 +53,11 @@ class PublishedReplacement(Guidance):
         self, denoiser: DenoiserLike, problem: Problem, data: Tensor, sampler: Sampler
     ) -> ConditionalSampler:
         """The sampler, whose states are changed after each step."""
-        stepper, data = self.times_of(sampler), problem.checked(data, denoiser)
+        data = problem.checked(data, denoiser)
         self.check(sampler, affine=problem.observation.affine, noisy=True)
         known = known_of(problem, data, self.highest)
-        return partial(_Replacing(sampler=stepper, known=known), denoiser)
+        led = sampler.led(lambda stepper: _Replacing(sampler=stepper, known=known))
+        return partial(led, denoiser)
 
 
 class Known(Protocol):
@@ -159,12 +161,15 @@ class _Replacing(Led):
 
         return update
 
-    def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
-        """All steps, the last of which is the one to the data themselves."""
-        states = super().draw(run, groups)
-        for state in states:
+    def last(self, run: Run, now: Marginal) -> Update:
+        """The step to the data themselves."""
+        estimate = super().last(run, now)
+
+        def update(state: State) -> None:
+            estimate(state)
             state.fields = self._put(state.fields, self.known.function(state.fields))
-        return states
+
+        return update
 
     def _put(self, fields: Tensor, known: Tensor) -> Tensor:
         return fields + self.known.keep(known - fields)

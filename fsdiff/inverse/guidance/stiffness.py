@@ -11,10 +11,9 @@ Gaussian data, J = m V/(r²λ).
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import pairwise
 from threading import Lock
 from typing import Literal
 from weakref import WeakKeyDictionary
@@ -23,7 +22,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.diffusion.marginal import Marginal
-from fsdiff.diffusion.samplers.base import Run, State, Step, Stepper, Update
+from fsdiff.diffusion.samplers.base import Run, Step, Stepper, Update, steps_down
 from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.base import DenoiserGuidance, GuidedDenoiser, Question
 from fsdiff.inverse.guidance.covariance import along_covariance
@@ -66,10 +65,9 @@ class Implicit(Led):
         weight = step.then.mean_scale.double() * self.renewed(step)
         return self.sampler.update(replace(step, run=self._run(step.run, step.now, weight, step.n)))
 
-    def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
-        """All steps, and the estimate at the end."""
-        last = run.marginal(float(self.times(run.law.process)[-1]), run.n)
-        return super().draw(self._run(run, last, torch.ones_like(last.log_ratio), run.n), groups)
+    def last(self, run: Run, now: Marginal) -> Update:
+        """The estimate of a step to the data themselves."""
+        return self.sampler.last(self._run(run, now, torch.ones_like(now.log_ratio), run.n), now)
 
     def _run(self, run: Run, now: Marginal, weight: Tensor, n: int) -> Run:
         guided = _guided(run)
@@ -115,15 +113,15 @@ class Watched(Led):
         """As the sampler."""
         return self.sampler.update(step)
 
-    def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
-        """As the sampler."""
+    def look_ahead(self, run: Run, times: Sequence[float], grids: Sequence[int]) -> None:
+        """Tell of steps that are too long."""
         problem = _guided(run).problem
         with _LOCK:
             told = _TOLD.setdefault(problem, set())
-            if (key := (self, run.n)) not in told:
+            if (key := (self, tuple(grids))) not in told:
                 told.add(key)
-                self._tell(lengths(problem, self.sampler, run, self.scale))
-        return self.sampler.draw(run, groups)
+                steps = steps_down(run, times, grids)
+                self._tell(lengths(problem, self.sampler, steps, self.scale))
 
     def _tell(self, found: Sequence[float]) -> None:
         longest, beyond = max(found, default=0.0), sum(z > STABLE for z in found)
@@ -137,21 +135,20 @@ class Watched(Led):
             )
 
 
-def lengths(problem: Problem, sampler: Stepper, run: Run, scale: float) -> list[float]:
-    """The largest eigenvalue of Z in each step of a sampler, by power iteration.
+def lengths(problem: Problem, sampler: Stepper, steps: Iterable[Step], scale: float) -> list[float]:
+    """The largest eigenvalue of Z in each of the steps of a sampler, by power iteration.
 
     Observations that are not linear are taken as they are at the field zero, the mean of the data.
     """
     found: list[float] = []
-    n, vector = run.n, problem.white(run.device)
-    marginals = [run.marginal(t, n) for t in sampler.times(run.law.process).tolist()]
-    for number, (now, then) in enumerate(pairwise(marginals)):
-        step = Step(run, number, n, None, now, then)
-        weight = then.mean_scale.double() * sampler.renewed(step)
-        symbol = scale * taken(problem, now, weight, n)
+    vector: Tensor | None = None
+    for step in steps:
+        vector = problem.white(step.run.device) if vector is None else vector
+        weight = step.then.mean_scale.double() * sampler.renewed(step)
+        symbol = scale * taken(problem, step.now, weight, step.n)
         # From one step to the next directions hardly change.
         for _ in range(FIRST if not found else NEXT):
-            vector = problem.whitened(symbol, vector / vector.norm().clamp_min(1e-300), n)
+            vector = problem.whitened(symbol, vector / vector.norm().clamp_min(1e-300), step.n)
         found.append(float(vector.norm()))
     return found
 
@@ -160,7 +157,7 @@ FIRST, NEXT = 16, 4
 """Power iterations for the first step, and for the following ones."""
 
 
-_TOLD: WeakKeyDictionary[Problem, set[tuple[Led, int]]] = WeakKeyDictionary()
+_TOLD: WeakKeyDictionary[Problem, set[tuple[Led, tuple[int, ...]]]] = WeakKeyDictionary()
 """What has been looked at: a problem has many cases, and they many batches."""
 
 _LOCK = Lock()

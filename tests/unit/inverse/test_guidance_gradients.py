@@ -13,7 +13,7 @@ from fsdiff.diffusion.exact import POINTS, STANDARD_NORMAL, ExactDenoiser, gauss
 from fsdiff.diffusion.processes.variance_exploding import VarianceExploding
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.samplers import DDIM, AdaptiveHeun, DPMSolver, Heun
-from fsdiff.diffusion.samplers.base import Run
+from fsdiff.diffusion.samplers.base import Run, steps_down
 from fsdiff.inverse.guidance.dps import PosteriorSampling
 from fsdiff.inverse.guidance.fundps_published import PublishedFunDPS
 from fsdiff.inverse.guidance.moment import MomentGuidance
@@ -268,9 +268,9 @@ def test_lengths_of_steps_are_those_of_matrices(problem):
     matrix, c = gaussian.matrix(SENSORS, n), gaussian.data.covariance(n)[0]
     q, units = Bessel().eigenvalues(CosineBasis(1), n), torch.eye(n, dtype=torch.float64)
     for sampler, factor in ((DPMSolver(steps=12), 1), (DDIM(steps=12, eta=1.0), 2)):
-        times = [run.marginal(t, n) for t in sampler.times(VariancePreserving()).tolist()]
-        expected = []
-        for now, then in pairwise(times):
+        times = sampler.times(VariancePreserving()).tolist()
+        steps, expected = [*steps_down(run, times, [n] * len(times))], []
+        for now, then in ((step.now, step.then) for step in steps):
             m, r, m_next, r_next = (
                 float(s)
                 for s in (now.mean_scale, now.noise_scale, then.mean_scale, then.noise_scale)
@@ -280,7 +280,7 @@ def test_lengths_of_steps_are_those_of_matrices(problem):
             symbol = m_next * (1 - kept) * gain * r**2 * q / m * gain
             seen = matrix @ (n * gaussian.basis.multiply(units, symbol)) @ matrix.T
             expected.append(float(torch.linalg.eigvalsh(seen).max()) / SENSORS.noise**2)
-        assert lengths(own, sampler, run, 1.0) == pytest.approx(expected, rel=1e-2)
+        assert lengths(own, sampler, steps, 1.0) == pytest.approx(expected, rel=1e-2)
 
 
 @pytest.mark.parametrize("sampler", [DDIM(), DPMSolver(), Heun(), DDIM(eta=1.0)])

@@ -273,6 +273,13 @@ def test_what_cannot_be_is_refused_by_name(path, value, problem):
 GUIDANCES = [
     ({"kind": "smc"}, "sensors", {"kind": "adaptive_heun"}, "smc follows the times of a sampler"),
     ({"kind": "daps"}, "sensors", {"kind": "adaptive_heun"}, "daps follows the times of a sampler"),
+    (
+        {"kind": "daps"},
+        "sensors",
+        {"kind": "multilevel", "coarsest": 8},
+        "daps takes steps of its own, of which multilevel changes nothing: use the sampler inside "
+        "it by itself, kind: dpm_solver",
+    ),
     ({"kind": "dps"}, "exactly", None, "dps weighs data by their noise, and some have none"),
     (
         {"kind": "smc"},
