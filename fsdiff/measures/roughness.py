@@ -46,7 +46,7 @@ class Comparison:
         """Wavenumbers k ≥ 1 at which the noise is smoother than the data.
 
         There the ratio data/noise exceeds ``GROWTH`` times that of the shells 1 … k − 1 together,
-        or there is no noise.
+        of which those with negligible data do not count, or there is no noise.
         """
         return np.union1d(self.scarcer, 1 + np.flatnonzero(np.isposinf(self.ratio[1:])))
 
@@ -58,7 +58,12 @@ class Comparison:
     @property
     def rough_enough(self) -> bool:
         """Whether no mode of the data is left to noise that is too smooth, or to none."""
-        return len(self.smoother) == 0 and self.uncovered <= NEGLIGIBLE
+        return len(self.scarcer) == 0 and not self.incomplete
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether data are in modes without any noise."""
+        return self.uncovered > NEGLIGIBLE or len(self.scarcer) < len(self.smoother)
 
     @cached_property
     def fitted(self) -> tuple[int, int]:
@@ -82,8 +87,8 @@ class Comparison:
 
         NaN where ``fitted`` holds fewer than two shells.
         """
-        k = np.arange(self.fitted[0], self.fitted[1] + 1)
-        k = k[np.isfinite(self.ratio[k])]
+        k = np.flatnonzero(np.isfinite(self.ratio))
+        k = k[(k >= self.fitted[0]) & (k <= self.fitted[1])]
         if len(k) < 2:
             return np.nan, np.nan
         # On shells evenly spaced in k, the weight 1/k makes it a fit over ln k.
@@ -95,7 +100,8 @@ class Comparison:
     @cached_property
     def _growth(self) -> np.ndarray:
         """Ratio of each shell k ≥ 1 over that of the shells 1 … k − 1 together, 0 if undefined."""
-        data, noise = np.cumsum(self.data[1:]), np.cumsum(self.noise[1:])
+        counted = ~np.isnan(self.ratio[1:])
+        data, noise = (np.cumsum(energy[1:] * counted) for energy in (self.data, self.noise))
         with np.errstate(divide="ignore", invalid="ignore"):
             growth = self.ratio[2:] * noise[:-1] / data[:-1]
         return np.concatenate([[0.0], np.where(np.isfinite(growth), growth, 0.0)])
@@ -110,7 +116,8 @@ def compare(spectrum: Tensor, eigenvalues: Tensor, basis: Basis, n: int) -> Comp
     energy = basis.multiplicity(n) * spectrum
     shells = whole_shells(n, basis) + 1
     data, noise = (shell_energy(x, basis, n)[:shells].numpy() for x in (spectrum, eigenvalues))
-    uncovered = float(energy[eigenvalues == 0].sum() / energy.sum())
+    total = float(energy.sum())
+    uncovered = float(energy[eigenvalues == 0].sum()) / total if total else 0.0
     return Comparison(data, noise, uncovered)
 
 

@@ -2,33 +2,40 @@
 
 import numpy as np
 
-from fsdiff.measures.roughness import NEGLIGIBLE, Comparison
+from fsdiff.measures.roughness import Comparison
 
 
 def of_noise(comparison: Comparison) -> str:
     """Whether noise is rough enough for data; if not, where, and which prior to choose."""
-    data, noise = comparison.exponents
-    first, last = comparison.fitted
-    decay = (
-        f"from wavenumber {first} to {last} the energy of the noise goes like "
-        f"k^{-noise:.1f} and that of the data like k^{-data:.1f}"
-    )
+    decay = _decay(comparison)
     if comparison.rough_enough:
-        return f"the noise is rough enough for these data: {decay}"
+        return f"the noise is rough enough for these data{decay}"
     reasons, remedies = [], []
     if len(comparison.scarcer):
         reasons.append(
             f"the noise is smoother than the data at wavenumbers {_ranges(comparison.scarcer)}, "
-            f"whose score grows without bound as t → 0: {decay}"
+            f"whose score grows without bound as t → 0{decay}"
         )
         remedies.append("rougher (a smaller power, smoothness or length)")
-    if comparison.uncovered > NEGLIGIBLE or len(comparison.scarcer) < len(comparison.smoother):
+    if comparison.incomplete:
         reasons.append(
             f"{100 * comparison.uncovered:.2g}\u00a0% of the data's energy is in modes without any "
             "noise, which cannot be generated"
         )
         remedies.append("positive in every mode, like bessel")
     return f"{'; '.join(reasons)}; choose a prior that is {' and '.join(remedies)}"
+
+
+def _decay(comparison: Comparison) -> str:
+    """How both fall with the wavenumber, where there are enough shells to say so."""
+    data, noise = comparison.exponents
+    if np.isnan(data):
+        return ""
+    first, last = comparison.fitted
+    return (
+        f": from wavenumber {first} to {last} the energy of the noise goes like k^{-noise:z.1f} "
+        f"and that of the data like k^{-data:z.1f}"
+    )
 
 
 def _ranges(wavenumbers: np.ndarray) -> str:

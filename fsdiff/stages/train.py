@@ -30,19 +30,25 @@ logger = logging.getLogger(__name__)
 
 
 def warn_of_smooth_noise(noise: SpectralPrior, basis: Basis, statistics: Statistics) -> None:
-    """Log a warning where the noise is smoother than the data that are to be trained on."""
+    """Log a warning where noise is smoother than the data to be trained on, or has not all modes.
+
+    The page about noise and data says more; no wording counts in fingerprints here.
+    """
     comparison = compare_prior(statistics.spectrum, noise, basis, statistics.resolution)
-    if not comparison.rough_enough:
-        # The page about noise and data says more; no wording counts in fingerprints here.
+    if len(comparison.scarcer):
         logger.warning(
-            "%s prior: the noise is too smooth for these data or lacks modes of theirs: from "
-            "wavenumber %d to %d the energy of the noise goes like k^-%.1f and that of the data "
-            "like k^-%.1f, and %.2g %% of the data's energy is in modes without any noise; choose "
-            "a prior that is rougher (a smaller power, smoothness or length) and positive in every "
-            "mode, like bessel",
+            "%s prior: the noise is too smooth for these data: from wavenumber %d to %d the energy "
+            "of the noise goes like k^%.1f and that of the data like k^%.1f; choose a prior that "
+            "is rougher (a smaller power, smoothness or length)",
             noise.kind,
             *comparison.fitted,
-            *reversed(comparison.exponents),
+            *(-exponent for exponent in reversed(comparison.exponents)),
+        )
+    if comparison.incomplete:
+        logger.warning(
+            "%s prior: %.2g %% of the data's energy is in modes without any noise, which cannot be "
+            "generated; choose a prior that is positive in every mode, like bessel",
+            noise.kind,
             100 * comparison.uncovered,
         )
 

@@ -1,6 +1,7 @@
 """Whether noise is rough enough for data: spectra with known exponents, and both verdicts."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from fsdiff.data.statistics import Statistics
 from fsdiff.measures.priors.convolution import FNO, Bessel, Combined, Laplacian, Standard
 from fsdiff.measures.priors.kernel import RBF, Exponential, Matern
-from fsdiff.measures.roughness import GROWTH, NEGLIGIBLE, Comparison, compare
+from fsdiff.measures.roughness import GROWTH, NEGLIGIBLE, Comparison, compare, compare_prior
 from fsdiff.reports.roughness import of_noise
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
 from fsdiff.stages.train import warn_of_smooth_noise
@@ -99,10 +100,22 @@ def test_shells_without_noise_are_smoother_and_empty_ones_do_not_count():
     assert Comparison(data, shells(lambda k: np.where(k < 30, k**-2.0, 0)), 0).rough_enough
 
 
-def test_one_shell_has_no_exponent():
-    comparison = Comparison(np.array([1.0, 1.0]), np.array([1.0, 1.0]), 0)
+@pytest.mark.parametrize("shells", [1, 2])
+def test_one_shell_has_no_exponent(shells):
+    comparison = Comparison(np.ones(shells), np.ones(shells), 0)
     assert np.isnan(comparison.exponents).all()
     assert comparison.rough_enough
+    assert of_noise(comparison) == "the noise is rough enough for these data"
+
+
+def test_where_data_have_nothing_they_are_no_smoother_than_noise():
+    """White noise is as rough at 2 and 3, where all the data are, as at 1, where there are none."""
+    data = np.array([0.0, 0.0, 1.0, 1.0])
+    assert Comparison(data, np.ones(4), 0).rough_enough
+    assert Comparison(data, np.array([1, 1, 1, 1e-3]), 0).scarcer.tolist() == [3]
+    nothing = compare(torch.zeros(8), torch.ones(8), CosineBasis(1), 8)
+    assert nothing.rough_enough
+    assert nothing.uncovered == 0
 
 
 # Priors beside data
@@ -177,3 +190,33 @@ def test_training_warns_of_noise_that_is_too_smooth(prior, warned, basis, caplog
         message = caplog.records[0].getMessage()
         for part in ("laplacian prior", "noise goes like k^-", "choose a prior that is rougher"):
             assert part in message
+
+
+def test_of_noise_without_the_mean_of_one_wavenumber_no_slope_is_told(caplog):
+    """Data on three nodes whose only wavenumber is 2, and a mean, which has no noise."""
+    basis = CosineBasis(1)
+    spectrum = torch.tensor([[0.5, 0.0, 0.5]], dtype=torch.float64)
+    statistics = Statistics(torch.zeros(1), torch.ones(1), spectrum, 3)
+    with caplog.at_level(logging.WARNING):
+        warn_of_smooth_noise(Laplacian(), basis, statistics)
+    (record,) = caplog.records
+    assert "50 % of the data's energy is in modes without any noise" in record.getMessage()
+    told = of_noise(compare_prior(spectrum, Laplacian(), basis, 3))
+    assert "nan" not in record.getMessage() + told
+
+
+def test_what_rises_with_the_wavenumber_has_a_positive_exponent(caplog):
+    """Coefficients like k of the noise, which are energies on a line: not k^--1.0."""
+    basis = CosineBasis(1)
+    spectrum = basis.wavenumber(N)[None].double().exp()
+
+    class Rising(Laplacian):
+        def eigenvalues(self, basis, n):
+            return basis.wavenumber(n).double()
+
+    with caplog.at_level(logging.WARNING):
+        warn_of_smooth_noise(
+            Rising(), basis, Statistics(torch.zeros(1), torch.ones(1), spectrum, N)
+        )
+    message = caplog.records[0].getMessage()
+    assert re.search(r"the noise goes like k\^1\.0 and that of the data like k\^\d", message)
