@@ -171,7 +171,8 @@ class GaussianCopula(Imitation):
     Values become normal by their ranks, of these the principal components are taken, and values
     drawn go back by the quantiles of the given ones, linear between them: never beyond the range.
     Values that are the same have ranks in random order, at each node another: any rule by the
-    order of the fields would be the same at all nodes, and correlate them.
+    order of the fields would be the same at all nodes, and correlate them. Of a single field there
+    is nothing but that field.
     """
 
     kind: Literal["gaussian_copula"] = "gaussian_copula"
@@ -184,7 +185,8 @@ class GaussianCopula(Imitation):
         ties = generator(0, Stream.TIES).random(values.shape)
         ranks = np.lexsort((ties, values.numpy()), axis=0).argsort(0)
         normal = torch.from_numpy(ndtri(levels)[ranks])
-        law = PrincipalComponents().fit(normal / normal[:, :1].std(correction=0), basis)
+        size = normal[:, :1].std(correction=0) if len(normal) > 1 else 1.0
+        law = PrincipalComponents().fit(normal / size, basis)
 
         def draw(count: int, random: np.random.Generator) -> Tensor:
             shares = ndtr(law(count, random).numpy())

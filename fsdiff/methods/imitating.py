@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor, nn
 
+from fsdiff.data.labels import Class
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.tensors import Shapes
 from fsdiff.measures.imitations import Imitation, Law
@@ -97,9 +98,19 @@ class Imitating(Measured):
             fields = batch if self.conditions is None else self.conditions.fields_in(batch)
             if number is not None:
                 fields = fields[batch[:, -1].flatten(1)[:, 0] == number]
+                if not len(fields):
+                    raise ValueError(
+                        f"no training field is of class {self._called(number)!r}, and there is "
+                        "nothing to imitate: give it a share of 0, and ask for no samples of it"
+                    )
             at_level = self.basis.resample(fields.double(), n)
             self._laws[n, number] = self.imitation.fit(at_level, self.basis)
         return self._laws[n, number]
+
+    def _called(self, number: int) -> Class:
+        """The name of a class in the data."""
+        assert self.labels is not None  # as a condition has told classes
+        return self.labels.classes[number]
 
     @property
     def _fields(self) -> Tensor:

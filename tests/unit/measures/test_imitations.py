@@ -44,6 +44,15 @@ def test_means_and_covariances_are_those_of_the_fields(imitation):
     torch.testing.assert_close(covariance(found), covariance(FIELDS), rtol=0, atol=0.05 * scale)
 
 
+@pytest.mark.parametrize(
+    "imitation", [Resampled(), PrincipalComponents(), PrincipalDensity(), GaussianCopula()]
+)
+def test_the_law_of_a_single_field_is_that_field(imitation):
+    """As that of a class with one training field; there is no deviation to draw from."""
+    found = imitation.draw(FIELDS[:1], LINE, 3, np.random.default_rng(0))
+    torch.testing.assert_close(found, FIELDS[:1].expand(3, -1, -1))
+
+
 def test_what_is_resampled_is_among_the_fields():
     assert (drawn(Resampled(), 50)[:, None] == FIELDS).flatten(2).all(2).any(1).all()
 

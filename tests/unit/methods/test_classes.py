@@ -192,6 +192,9 @@ def test_imitations_have_a_law_for_each_class():
     told = torch.from_numpy(method.labels.dealt(range(30), 0))
     assert torch.equal(ways(drawn).long(), told)
     assert 14 <= told.sum() <= 16
+    method.prepare(with_classes(statistics.normalise(fields), torch.zeros(40)))
+    with pytest.raises(ValueError, match="no training field is of class 'up'"):
+        method.sample(N, range(2), 0, condition=method.conditions.of_class("up", 2, N))
 
 
 def test_a_data_set_without_labels_is_told():
