@@ -1,6 +1,7 @@
 """What every measure has in common: how it is called, and what it refuses before any job starts."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple, NoReturn, Self
 
@@ -94,6 +95,10 @@ class Labelled(NamedTuple):
     classes: Tensor
 
 
+Comparison = Callable[[Labelled, Labelled], dict[str, float]]
+"""The numbers by name of samples and reference fields; ValueError for those it cannot compare."""
+
+
 class OfClasses(Metric):
     """A measure of fields with their classes, beside training fields with theirs."""
 
@@ -101,10 +106,11 @@ class OfClasses(Metric):
     labelled: ClassVar[bool] = True
 
     @abstractmethod
-    def of_classes(
-        self, training: Labelled, samples: Labelled, reference: Labelled, basis: Basis
-    ) -> dict[str, float]:
-        """The numbers by name of three sets of fields; ValueError for those it cannot compare."""
+    def taught(self, training: Labelled, basis: Basis) -> Comparison:
+        """What compares samples with reference fields, once it has seen training fields.
+
+        One set of training fields is for many sets of samples, and it is looked at once.
+        """
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> NoReturn:
         """There are no such numbers of fields without classes."""

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt
-from torch import Tensor
 
-from fsdiff.metrics.base import Labelled, OfClasses
+from fsdiff.metrics.base import Comparison, Labelled, OfClasses
 from fsdiff.metrics.convolutions import RandomConvolutions, RidgeClassifier
 from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
@@ -46,26 +45,23 @@ class TrainOnSynthetic(OfClasses):
         """Two accuracies."""
         return "synthetic_accuracy", "real_accuracy"
 
-    def of_classes(
-        self, training: Labelled, samples: Labelled, reference: Labelled, basis: Basis
-    ) -> dict[str, float]:
-        """The accuracies on the reference."""
-        for one in (training, samples):
-            self.check(one.fields, reference.fields, basis)
-        channels, *grid = reference.fields.shape[1:]
+    def taught(self, training: Labelled, basis: Basis) -> Comparison:
+        """The accuracies on reference fields, with a classifier of the training fields."""
+        channels, *grid = training.fields.shape[1:]
         features = RandomConvolutions.drawn(self.kernels, channels, grid, self.seed)
-        count = 1 + max(int(one.classes.max()) for one in (training, samples, reference))
-        shown = features(reference.fields)
-        found = [
-            _accuracy(features(one.fields[:MOST]), one.classes[:MOST], count, shown, reference)
-            for one in (samples, training)
-        ]
-        return dict(zip(self.results, found, strict=True))
 
+        def fitted(one: Labelled) -> RidgeClassifier:
+            count = 1 + int(one.classes.max())
+            return RidgeClassifier.fitted(features(one.fields[:MOST]), one.classes[:MOST], count)
 
-def _accuracy(
-    features: Tensor, classes: Tensor, count: int, shown: Tensor, reference: Labelled
-) -> float:
-    """That of the classifier trained on some fields."""
-    classifier = RidgeClassifier.fitted(features, classes, count)
-    return float((classifier(shown) == reference.classes).double().mean())
+        real = fitted(training)
+
+        def compare(samples: Labelled, reference: Labelled) -> dict[str, float]:
+            for one in (training, samples):
+                self.check(one.fields, reference.fields, basis)
+            shown = features(reference.fields)
+            right = (each(shown) == reference.classes for each in (fitted(samples), real))
+            accuracies = (float(one.double().mean()) for one in right)
+            return dict(zip(self.results, accuracies, strict=True))
+
+        return compare

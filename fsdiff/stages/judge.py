@@ -15,7 +15,7 @@ from fsdiff.data.labels import Labels, of_split, plain
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import frames
 from fsdiff.jobs.devices import CPU
-from fsdiff.metrics.base import Labelled, Metric, OfClasses, OfTraining
+from fsdiff.metrics.base import Comparison, Labelled, Metric, OfClasses, OfTraining
 from fsdiff.metrics.evaluate import evaluate
 from fsdiff.metrics.fields import blocks
 from fsdiff.metrics.results import channel_names, of_channel
@@ -163,13 +163,19 @@ class Judge:
             for metric in own:
                 logger.info("no %s: it is about fields with classes", ", ".join(metric.results))
             return {}
+        row: dict[str, float] = {}
+        for compare in self._taught:
+            row |= compare(samples, reference)
+        return row
+
+    @cached_property
+    def _taught(self) -> list[Comparison]:
+        """What the metrics of fields with classes have learned of training fields."""
         assert self.training is not None  # as metrics look at them
         assert self.classes is not None
         training = Labelled(self.training.to(self.device), self.classes.to(self.device))
-        row: dict[str, float] = {}
-        for metric in own:
-            row |= metric.of_classes(training, samples, reference, self.basis)
-        return row
+        own = (metric for metric in self.metrics.values() if isinstance(metric, OfClasses))
+        return [metric.taught(training, self.basis) for metric in own]
 
     def _row(
         self, sets: Mapping[bool, tuple[Tensor, Tensor]], chosen: slice | list[int]

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from fsdiff.data.labels import Labels
+from fsdiff.data.statistics import Statistics
 from fsdiff.metrics.base import Labelled
 from fsdiff.metrics.convolutions import PENALTIES, RandomConvolutions, RidgeClassifier
 from fsdiff.metrics.train_on_synthetic import TrainOnSynthetic
 from fsdiff.spaces.bases import CosineBasis
+from fsdiff.stages.judge import Judge
 
 BASIS, N = CosineBasis(1), 64
 RANDOM = np.random.default_rng(0)
@@ -25,7 +28,7 @@ def waves(count, frequencies=(4, 7), seed=0):
 
 def accuracy(samples, **options):
     metric = TrainOnSynthetic(kernels=150, **options)
-    return metric.of_classes(waves(80, seed=1), samples, waves(200, seed=2), BASIS)
+    return metric.taught(waves(80, seed=1), BASIS)(samples, waves(200, seed=2))
 
 
 @pytest.mark.parametrize("grid", [(20,), (7, 9), (3, 4, 5)])
@@ -101,3 +104,33 @@ def test_what_samples_do_not_tell_is_not_known():
     alike = accuracy(waves(60, frequencies=(7, 7), seed=3))
     assert abs(alike["synthetic_accuracy"] - 0.5) < 0.2
     assert alike["real_accuracy"] == good["real_accuracy"]
+
+
+def test_training_fields_are_looked_at_once_for_all_samples(monkeypatch):
+    """As divisions of test data, and epochs of training, are compared with the same of them."""
+    training, reference, fitted = waves(80, seed=1), waves(200, seed=2), []
+    found = RidgeClassifier.fitted
+
+    def counted(features, classes, count):
+        fitted.append(len(features))
+        return found(features, classes, count)
+
+    monkeypatch.setattr(RidgeClassifier, "fitted", counted)
+    metrics = {"transfer": TrainOnSynthetic(kernels=150)}
+    statistics = Statistics(torch.zeros(2), torch.ones(2), torch.zeros(2, N), N)
+    labels = Labels("way", (0, 1), (0.5, 0.5))
+    judge = Judge(
+        metrics,
+        BASIS,
+        statistics,
+        {},
+        training=training.fields,
+        labels=labels,
+        classes=training.classes,
+    )
+    rows = [
+        judge(own.fields, reference.fields, (own.classes, reference.classes))
+        for own in (waves(60, seed=3), waves(60, frequencies=(7, 7), seed=3))
+    ]
+    assert fitted == [80, 60, 60]
+    assert rows == [accuracy(waves(60, seed=3)), accuracy(waves(60, frequencies=(7, 7), seed=3))]

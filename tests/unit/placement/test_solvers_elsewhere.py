@@ -136,8 +136,8 @@ def test_measures_of_curves_and_of_training_fields():
         found = Memorisation().beside(training, training, reference, basis)
         assert found["training_over_test"] == 0
         classes = torch.tensor([0, 1, 0, 1], device=device)
-        sets = (Labelled(one, classes) for one in (training, training, training))
-        taught = TrainOnSynthetic(kernels=20).of_classes(*sets, basis)
+        shown = Labelled(training, classes)
+        taught = TrainOnSynthetic(kernels=20).taught(shown, basis)(shown, shown)
         assert taught == {"synthetic_accuracy": 1, "real_accuracy": 1}
         for metric in (Parabolas(), Increments()):
             row = metric(samples, reference, basis)
