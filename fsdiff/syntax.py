@@ -129,14 +129,14 @@ def _executed(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 class _WithoutProse(ast.NodeTransformer):
-    """Drops docstrings, the wording of errors, warnings and log messages, and ``words`` of classes.
+    """Drops docstrings, wording of errors, warnings and logs, ``words`` and ``shares`` of classes.
 
     A string that stands alone as a statement is a docstring. Values in a message stay: what
     calculates them is code.
     """
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        """A class without the attribute that says what its results are called."""
+        """A class without what says how its results are told."""
         node.body = [item for item in node.body if not _is_wording(item)]
         return self.generic_visit(node)
 
@@ -165,9 +165,13 @@ class _WithoutWording(ast.NodeTransformer):
 
 
 def _is_wording(statement: ast.stmt) -> bool:
-    """Whether a statement of a class gives ``words``, see ``fsdiff.metrics.words``."""
+    """Whether a statement says how to tell results: ``words`` of metrics, ``shares`` of analyses.
+
+    See ``fsdiff.metrics.words`` and ``fsdiff.analyses.base``.
+    """
     return isinstance(statement, ast.Assign) and any(
-        isinstance(target, ast.Name) and target.id == "words" for target in statement.targets
+        isinstance(target, ast.Name) and target.id in ("words", "shares")
+        for target in statement.targets
     )
 
 

@@ -40,6 +40,7 @@ class Absorption(Analysis):
     """
 
     numbers: ClassVar[tuple[str, ...]] = ("frequency", "chi_squared", "distance", "relative")
+    shares = ("frequency",)
 
     law: ManifoldLaw
     sampler: Sampler = field(default_factory=lambda: EulerMaruyama(spacing="exponential"))

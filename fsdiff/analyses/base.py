@@ -33,6 +33,8 @@ class Analysis(ABC):
 
     numbers: ClassVar[tuple[str, ...]] = ()
     """Results that claims and tables may be about."""
+    shares = tuple[str, ...]()
+    """Those of them that are from 0 to 1, as frequencies are; no part of fingerprints."""
 
     title: Line = ""
     figure: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]*)?$", max_length=100)] = ""

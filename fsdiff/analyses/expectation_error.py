@@ -52,6 +52,7 @@ class ExpectationError(Analysis):
         "amplitude",
         "residual",
     )
+    shares = ("positive",)
 
     network: NetworkFactory
     source: Source = field(default_factory=Quadratic)

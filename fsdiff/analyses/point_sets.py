@@ -59,6 +59,7 @@ class PointSets(Analysis):
         "amplitude",
         "residual",
     )
+    shares = ("positive",)
 
     source: Source = field(default_factory=Quadratic)
     prior: SpectralPrior = field(default_factory=lambda: RBF(length=0.1))

@@ -41,6 +41,7 @@ class TwoSampleCalibration(Analysis):
     """
 
     numbers: ClassVar[tuple[str, ...]] = ("rejected", "rejected_low", "rejected_high")
+    shares = numbers
 
     source: Source
     against: Source | None = None

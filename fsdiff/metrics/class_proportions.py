@@ -29,7 +29,7 @@ class ClassProportions(ClassifierMetric):
         Words("class_chi_squared", "χ² of class proportions", "features of a classifier"),
         Words("class_p_value", "p-value of the χ²", "features of a classifier", target=None),
         Words("confidence_w1", "W₁ of confidence", "features of a classifier"),
-        Words("classifier_accuracy", "accuracy on data", "features of a classifier", target=None),
+        Words("classifier_accuracy", "accuracy on data", "features of a classifier", None, True),
     )
 
     @property

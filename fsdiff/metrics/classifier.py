@@ -42,9 +42,9 @@ class ClassifierTest(Metric):
     at_least: ClassVar[int] = 4
     kind: Literal["classifier_test"] = "classifier_test"
     words = (
-        Words("c2st_auc", "classifier's AUC", "whole field", target=0.5),
-        Words("c2st_auc_low", "classifier's AUC, at least", "whole field", target=None),
-        Words("c2st_auc_high", "classifier's AUC, at most", "whole field", target=None),
+        Words("c2st_auc", "classifier's AUC", "whole field", target=0.5, share=True),
+        Words("c2st_auc_low", "classifier's AUC, at least", "whole field", None, True),
+        Words("c2st_auc_high", "classifier's AUC, at most", "whole field", None, True),
     )
 
     @property

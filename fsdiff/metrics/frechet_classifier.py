@@ -47,9 +47,9 @@ class FrechetClassifier(ClassifierMetric):
             "features of a classifier",
         ),
         Words("kernel_classifier", "kernel distance of features", "features of a classifier"),
-        Words("precision_classifier", "precision", "features of a classifier", target=1.0),
-        Words("recall_classifier", "recall", "features of a classifier", target=1.0),
-        Words("coverage_classifier", "coverage", "features of a classifier", target=1.0),
+        Words("precision_classifier", "precision", "features of a classifier", 1.0, True),
+        Words("recall_classifier", "recall", "features of a classifier", 1.0, True),
+        Words("coverage_classifier", "coverage", "features of a classifier", 1.0, True),
     )
 
     @property

@@ -27,7 +27,7 @@ class Increments(Metric):
     continued: ClassVar[bool] = True
     kind: Literal["increments"] = "increments"
     words = (
-        Words("decreasing", "share of curves that decrease anywhere", FAMILY, "reference"),
+        Words("decreasing", "share of curves that decrease anywhere", FAMILY, "reference", True),
         Words("steepest_w1", "place of the steepest rise, W₁", FAMILY),
     )
 

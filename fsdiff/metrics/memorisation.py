@@ -42,7 +42,7 @@ class Memorisation(OfTraining):
     kind: Literal["memorisation"] = "memorisation"
     words = (
         Words("training_over_test", "nearest training over nearest test field", FAMILY, 1.0),
-        Words("memorised", "nearer to training data than 95 % of test data", FAMILY, RARE),
+        Words("memorised", "nearer to training data than 95 % of test data", FAMILY, RARE, True),
         Words("nearest_training", "distance to training data", FAMILY, "reference"),
     )
 

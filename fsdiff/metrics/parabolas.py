@@ -35,10 +35,10 @@ class Parabolas(Metric):
     at_least: ClassVar[int] = 2
     kind: Literal["parabolas"] = "parabolas"
     words = (
-        Words("parabola_positive", "share of a > 0", FAMILY, "reference"),
+        Words("parabola_positive", "share of a > 0", FAMILY, "reference", True),
         Words("parabola_amplitude", "deviation of |a|", FAMILY),
         Words("parabola_shift", "deviation of ε", FAMILY, "reference"),
-        Words("parabola_shift_kolmogorov", "ε from normal, Kolmogorov–Smirnov", FAMILY),
+        Words("parabola_shift_kolmogorov", "ε from normal, Kolmogorov–Smirnov", FAMILY, share=True),
         Words("parabola_residual", "no parabola, rms", FAMILY),
     )
 

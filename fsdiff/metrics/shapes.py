@@ -68,7 +68,7 @@ class Topology(Metric):
     words = (
         Words("components_w1", "components, W₁", "shape"),
         Words("holes_w1", "holes, W₁", "shape"),
-        Words("few_components", "one or two components", "shape", target="reference"),
+        Words("few_components", "one or two components", "shape", "reference", True),
     )
 
     @property

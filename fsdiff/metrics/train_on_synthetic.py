@@ -36,8 +36,8 @@ class TrainOnSynthetic(OfClasses):
     seed: NonNegativeInt = 0
     kind: Literal["train_on_synthetic"] = "train_on_synthetic"
     words = (
-        Words("synthetic_accuracy", "accuracy, trained on samples", FAMILY, 1.0),
-        Words("real_accuracy", "accuracy, trained on data", FAMILY, None),
+        Words("synthetic_accuracy", "accuracy, trained on samples", FAMILY, 1.0, True),
+        Words("real_accuracy", "accuracy, trained on data", FAMILY, None, True),
     )
 
     @property

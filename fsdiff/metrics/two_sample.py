@@ -80,7 +80,13 @@ class TwoSampleTests(Metric):
     def words(self) -> tuple[Words, ...]:
         """A share that is best where it is the level, and an interval that is neither."""
         return tuple(
-            Words(name, title, "tests", self.level if name == _names(kernel, size)[0] else None)
+            Words(
+                name,
+                title,
+                "tests",
+                self.level if name == _names(kernel, size)[0] else None,
+                share=not name.endswith("_tests"),
+            )
             for kernel in self.kernels
             for size in self.sizes
             for name, title in zip(_names(kernel, size), _titles(kernel, size), strict=True)

@@ -24,9 +24,14 @@ result is neither good nor bad, such as a p-value.
 
 
 class Words(NamedTuple):
-    """What the result ``name`` is called in tables and figures, and which value of it is best."""
+    """What the result ``name`` is called in tables and figures, and which value of it is best.
+
+    A ``share``, such as an accuracy, a coverage or a probability, is from 0 to 1, and so are
+    intervals for it.
+    """
 
     name: str
     title: str
     family: Family = FURTHER
     target: Target = 0.0
+    share: bool = False

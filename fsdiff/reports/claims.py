@@ -6,7 +6,7 @@ to a 95 % confidence interval (``intervals``), and a claim is decided only if th
 one side of a bound.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -122,22 +122,30 @@ class Finding:
 Results = Mapping[str, "xr.Dataset"]
 """Results of analyses by name."""
 
+Shares = Mapping[str | None, Collection[str]]
+"""Results that are from 0 to 1, by the name of an analysis, None for those of experiments."""
+
+CORRELATIONS = ("kendall_tau", "spearman_rho")
+"""Results of searches that are from −1 to 1."""
+
 
 def judge(
     claim: Claim,
     summary: pd.DataFrame,
     trajectories: pd.DataFrame | None = None,
     analyses: Results | None = None,
+    shares: Shares | None = None,
 ) -> Finding:
     """The finding about a claim.
 
     ``summary`` has a row per experiment or search, seed and resolution, ``trajectories`` one per
-    epoch, too.
+    epoch, too. Intervals of ``shares`` are from 0 to 1.
     """
+    limits = _limits(claim, shares or {})
     if claim.metric is None:
         return Finding("not checkable", reason=claim.not_checkable or "")
     if claim.analysis is not None:
-        return _judge_analysis(claim, claim.metric, claim.analysis, analyses or {})
+        return _judge_analysis(claim, claim.metric, claim.analysis, analyses or {}, limits)
     metrics = [claim.metric, *[claim.against_metric or claim.metric] * len(claim.against)]
     try:
         table = summary if claim.epoch is None else _after(trajectories, claim.epoch, metrics)
@@ -150,7 +158,7 @@ def judge(
                 ratio(name, own, values) for name, values in zip(claim.against, others, strict=True)
             )
             if others
-            else (_alone(claim.metric, own),)
+            else (_alone(claim.metric, own, limits),)
         )
     except LookupError as error:
         return Finding("not checkable", reason=str(error.args[0]))
@@ -162,12 +170,24 @@ def judge_all(
     summary: pd.DataFrame,
     trajectories: pd.DataFrame | None = None,
     analyses: Results | None = None,
+    shares: Shares | None = None,
 ) -> dict[str, Finding]:
     """The findings about all claims."""
-    return {name: judge(claim, summary, trajectories, analyses) for name, claim in claims.items()}
+    known = summary, trajectories, analyses, shares
+    return {name: judge(claim, *known) for name, claim in claims.items()}
 
 
-def _judge_analysis(claim: Claim, metric: str, analysis: str, results: Results) -> Finding:
+def _limits(claim: Claim, shares: Shares) -> tuple[float, float]:
+    """Between which numbers the result that a claim is about always is."""
+    key = parsed(claim.metric or "")[0]
+    if key in shares.get(claim.analysis, ()):
+        return 0.0, 1.0
+    return (-1.0, 1.0) if key in CORRELATIONS else (-np.inf, np.inf)
+
+
+def _judge_analysis(
+    claim: Claim, metric: str, analysis: str, results: Results, limits: tuple[float, float]
+) -> Finding:
     """The finding about a claim on analyses."""
     at = claim.at if claim.against_at is None else claim.against_at
     try:
@@ -179,12 +199,14 @@ def _judge_analysis(claim: Claim, metric: str, analysis: str, results: Results) 
             estimates = (_of_tests(results[analysis], metric, claim.at),)
     except LookupError as error:
         return Finding("not checkable", reason=str(error.args[0]))
-    return _combined(estimates or (_alone(metric, own),), claim.bounds)
+    return _combined(estimates or (_alone(metric, own, limits),), claim.bounds)
 
 
-def _alone(metric: str, own: Values) -> Estimate:
+def _alone(metric: str, own: Values, limits: tuple[float, float]) -> Estimate:
     """The mean of numbers; p-values combine otherwise."""
-    return (p_value if parsed(metric)[0].endswith("p_value") else mean)(metric, own)
+    if parsed(metric)[0].endswith("p_value"):
+        return p_value(metric, own)
+    return mean(metric, own, limits)
 
 
 def _of_analysis(result: "xr.Dataset", metric: str, at: Mapping[str, str | int | float]) -> Values:

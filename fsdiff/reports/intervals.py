@@ -30,7 +30,8 @@ class Estimate(NamedTuple):
 
     ``seeds`` are those of the least number of them that went into it, 0 where the interval is no
     matter of seeds. The interval of a ratio of positive numbers is symmetric in its logarithm.
-    ``of_tests`` is half of the interval that numbers leave which are known by tests of their own.
+    ``of_tests`` is half of the interval that numbers leave which are known by tests of their own,
+    ``of_seeds`` half of that of their scatter over seeds, before it is cut to what they can be.
     """
 
     label: str
@@ -40,6 +41,7 @@ class Estimate(NamedTuple):
     seeds: int
     logarithmic: bool = False
     of_tests: float = 0.0
+    of_seeds: float = 0.0
 
     def verdict(self, bounds: tuple[float, float]) -> Verdict:
         """Whether the number is certainly between the bounds, or certainly not."""
@@ -68,7 +70,7 @@ class Estimate(NamedTuple):
         value, low, high, *ends = numbers
         distance = min(abs(value - end) for end in ends)
         counts = np.unique(np.geomspace(self.seeds, MOST_SEEDS, 400).astype(int))
-        scatter = 0.0 if self.limited_by_tests else max(high - value, value - low)
+        scatter = 0.0 if self.limited_by_tests else max(high - value, value - low, self.of_seeds)
         # Intervals of shares that are none or all fall like 1/N.
         power = 1.0 if self.value in (0.0, 1.0) else 0.5
         halves = np.maximum(
@@ -114,22 +116,20 @@ class Values:
         return Values(numbers, self.seeds, single=self.single)
 
 
-def mean(label: str, values: Values) -> Estimate:
-    """The mean over seeds with Student's interval.
+def mean(label: str, values: Values, limits: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
+    """The mean over seeds with Student's interval, as far as it is within ``limits``.
 
-    Where numbers have intervals of their own, theirs for the mean is the least that it can be, and
-    it does not leave [0, 1] where they do not.
+    These are what all such numbers are between, so that nothing is lost by it; shares of tests are
+    between 0 and 1. Where numbers have intervals of their own, theirs for the mean is the least
+    that it can be.
     """
     value, half, seeds = float(values.numbers.mean()), _half_width([values]), len(values.seeds)
-    reach = values.reach() if seeds else None
-    if reach is None:
-        return Estimate(label, value, value - half, value + half, seeds)
-    low, high = (
-        value + sign * np.maximum(half, own) for sign, own in zip((-1, 1), reach, strict=True)
-    )
-    if values.ends is None or (values.ends.min() >= 0 and values.ends.max() <= 1):
-        low, high = np.maximum(low, 0.0), np.minimum(high, 1.0)
-    return Estimate(label, value, float(low), float(high), seeds, of_tests=max(reach))
+    reach = (values.reach() if seeds else None) or (0.0, 0.0)
+    least, most = limits if values.tests is None else (0.0, 1.0)
+    low = np.maximum(value - np.maximum(half, reach[0]), least)
+    high = np.minimum(value + np.maximum(half, reach[1]), most)
+    ends = float(low), float(high)
+    return Estimate(label, value, *ends, seeds, of_tests=max(reach), of_seeds=half)
 
 
 def p_value(label: str, values: Values) -> Estimate:

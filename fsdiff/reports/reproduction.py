@@ -16,12 +16,12 @@ VERDICTS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "not checkable"
 _GUIDE = f"""\
 Numbers are means over seeds, ratios those of geometric means (of means where not all are positive);
 in brackets the {100 * CONFIDENCE:.0f} % confidence interval, from the scatter of the seeds:
-Student's t, for ratios that of pairs of equal seeds, or Welch's or Fieller's; *exact* is what no
-chance is in. Shares of independent tests are known no better than Clopper and Pearson's intervals
-let them be, and p-values of several seeds are told as twice their mean, which is one of all
-together. A claim is *reproduced* if the whole interval lies within the bounds that it sets, *not
-reproduced* if none of it does, and *not checkable* where the interval holds both, where there is
-only one seed, or for the reason that is given. Fields are compared with
+Student's t, which for shares ends at 0 and 1, for ratios that of pairs of equal seeds, or Welch's
+or Fieller's; *exact* is what no chance is in. Shares of independent tests are known no better than
+Clopper and Pearson's intervals let them be, and p-values of several seeds are told as twice their
+mean, which is one of all together. A claim is *reproduced* if the whole interval lies within the
+bounds that it sets, *not reproduced* if none of it does, and *not checkable* where the interval
+holds both, where there is only one seed, or for the reason that is given. Fields are compared with
 test data; `real` are other test data in their place, `surrogate` a Gaussian law with their
 spectrum."""
 

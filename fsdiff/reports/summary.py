@@ -224,7 +224,7 @@ def _named(key: str, words: Mapping[str, Words]) -> Words:
 
 def _column(name: str, numeric: Collection[str], words: Mapping[str, Words]) -> Column:
     key, channel = parsed(name)
-    _, title, family, target = _named(key, words)
+    _, title, family, target, _ = _named(key, words)
     compares = not channel and family not in {item.family for item in OTHERS}
     family = f"channel {channel}" if channel else FAMILIES.get(family, family)
     reference = f"{key}_reference{name.removeprefix(key)}"

@@ -10,7 +10,7 @@ from fsdiff.data import json_files
 from fsdiff.jobs.atomic import write_text
 from fsdiff.metrics.words import Words
 from fsdiff.reports import tables
-from fsdiff.reports.claims import Claim, judge_all
+from fsdiff.reports.claims import Claim, Shares, judge_all
 from fsdiff.reports.reproduction import page
 from fsdiff.stages.job import Job
 
@@ -36,13 +36,15 @@ def reproduction(
     config = job["config"]
     claims = {item["name"]: _claim(item) for item in config["claims"]}
     rows = pd.DataFrame(_rows_of_searches(config["searches"], searches))
+    known = [Words(**item) for item in config["words"]]
+    shares: Shares = {item["name"]: item["shares"] for item in config["analyses"]}
     findings = judge_all(
         claims,
         rows if summary is None else pd.concat([tables.read(summary), rows]),
         None if trajectories is None else tables.read(trajectories),
         results_of_analyses(config["analyses"], analyses),
+        {**shares, None: [words.name for words in known if words.share]},
     )
-    known = [Words(**item) for item in config["words"]]
     text = page(claims, findings, config["experiments"], known, config["analyses"])
     write_text(output, text)
 

@@ -283,7 +283,7 @@ class Configuration(Study):
         """{"claims": [block with "name"], "experiments": [what the page says of each], "searches"}.
 
         Of a search: {"experiment": its name, "resolution": int}. With ``words``, and ``analyses``,
-        those that claims are about: {"name", "title", "block"}.
+        those that claims are about: {"name", "title", "block", "shares"}.
         """
         claims = [{"name": name, **claim.plain()} for name, claim in self.claims.items()]
         experiments = [
@@ -304,7 +304,10 @@ class Configuration(Study):
             for name, item in self.searches.items()
         ]
         found = {"claims": claims, "experiments": experiments, "searches": searches}
-        analyses = self._about_analyses(self.claimed_analyses)
+        analyses = [
+            {**about, "shares": list(self.analyses[about["name"]].part.shares)}
+            for about in self._about_analyses(self.claimed_analyses)
+        ]
         return {**found, "words": self.words(), "analyses": analyses}
 
     def _about_analyses(self, names: Sequence[str]) -> list[dict[str, Any]]:

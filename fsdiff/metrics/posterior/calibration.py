@@ -82,8 +82,8 @@ class Coverage(PosteriorMetric):
     needs: ClassVar[tuple[Needed, ...]] = ("truth",)
     at_least: ClassVar[int] = 19
     words = (
-        Words("coverage_50", "coverage of 50 % intervals", CALIBRATION, target=0.5),
-        Words("coverage_90", "coverage of 90 % intervals", CALIBRATION, target=0.9),
+        Words("coverage_50", "coverage of 50 % intervals", CALIBRATION, 0.5, True),
+        Words("coverage_90", "coverage of 90 % intervals", CALIBRATION, 0.9, True),
     )
 
     def measure(self, cases: Cases) -> dict[str, float]:

@@ -66,7 +66,7 @@ class ClassifierTwoSample(PosteriorMetric):
     needs: ClassVar[tuple[Needed, ...]] = ("reference",)
     at_least: ClassVar[int] = 10
     words = (
-        Words("c2st", "classifier's accuracy against the reference", AGAINST_REFERENCE, target=0.5),
+        Words("c2st", "classifier's accuracy against the reference", AGAINST_REFERENCE, 0.5, True),
     )
 
     @single_thread()

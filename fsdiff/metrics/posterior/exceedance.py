@@ -29,7 +29,14 @@ class Exceedance(PosteriorMetric):
     kind: Literal["exceedance"] = "exceedance"
     continued: ClassVar[bool] = True
     needs: ClassVar[tuple[Needed, ...]] = ("reference",)
-    words = (Words("exceedance", "error of the probability to exceed a level", AGAINST_REFERENCE),)
+    words = (
+        Words(
+            "exceedance",
+            "error of the probability to exceed a level",
+            AGAINST_REFERENCE,
+            share=True,
+        ),
+    )
 
     def measure(self, cases: Cases) -> dict[str, float]:
         """The mean over cases, channels and nodes."""

@@ -25,7 +25,7 @@ class SameClass(PosteriorMetric):
     joint: ClassVar[bool] = True
     classified: ClassVar[bool] = True
     continued: ClassVar[bool] = True
-    words = (Words("same_class", "draws of the truth's class", AGAINST_TRUTH, target=1.0),)
+    words = (Words("same_class", "draws of the truth's class", AGAINST_TRUTH, 1.0, True),)
     of_estimates: ClassVar[tuple[str, ...]] = ("same_class",)
     _classifiers: ClassVar[Classifiers | None] = None
 

@@ -308,6 +308,27 @@ def test_shares_of_few_tests_are_known_no_better_than_these_tests_let_them_be():
     assert judge(few, many).verdict == "reproduced"
 
 
+def test_intervals_of_shares_end_where_shares_do():
+    """And the verdict is that of the interval that is shown; seeds count by all their scatter."""
+    values = [0.86, 0.99, 0.99]
+    summary = pd.DataFrame(rows("a", values, metric="accuracy"))
+    near = claim(metric="accuracy", at_least=0.7, at_most=1.0)
+    assert judge(near, summary).verdict == "not checkable"
+    found = judge(near, summary, shares={None: ["accuracy"]})
+    interval = ttest_1samp(values, 0).confidence_interval()
+    assert interval.high > 1.1
+    assert (found.estimates[0].low, found.estimates[0].high) == pytest.approx((interval.low, 1.0))
+    assert found.verdict == "reproduced"
+    wide = pd.DataFrame(rows("a", [0.45, 0.65], metric="accuracy"))
+    above = claim(metric="accuracy", at_least=0.5)
+    cut, whole = (judge(above, wide, shares={None: names}) for names in (["accuracy"], []))
+    assert (cut.estimates[0].low, cut.estimates[0].high) == (0, 1)
+    assert cut.reason == whole.reason
+    orders = pd.DataFrame(rows("a", [0.9, 1.0, 1.0], metric="kendall_tau"))
+    (tau,) = judge(claim(metric="kendall_tau", at_least=0.5), orders).estimates
+    assert tau.high == 1
+
+
 def test_intervals_are_those_of_the_t_tests():
     a, b = np.exp(np.random.default_rng(0).standard_normal((2, 5)) * [[0.2], [0.7]])
     summary = pd.DataFrame([*rows("a", a), *rows("b", b[:4])])

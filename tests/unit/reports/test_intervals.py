@@ -58,7 +58,7 @@ def test_seeds_that_scatter_more_than_their_intervals_have_students():
     assert (found.low, found.high) == pytest.approx(ttest_1samp(values, 0).confidence_interval())
     wide = np.array([0.0, 1.0, 0.0])
     ends = np.array([[0.0, 0.2, 0.0], [0.8, 1.0, 0.8]])
-    found = mean("share", of_seeds(wide, seeds=(0, 1, 2), ends=ends))
+    found = mean("share", of_seeds(wide, seeds=(0, 1, 2), ends=ends), (0.0, 1.0))
     assert (found.low, found.high) == (0.0, 1.0)
 
 
