@@ -47,7 +47,9 @@ class Absorption(Analysis):
     process: GaussianPath = field(default_factory=OrnsteinUhlenbeck)
     samples: PositiveInt = 10000
     smallest_times: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1e-4,)
-    snapshots: tuple[PositiveFloat, ...] = (10.0, 2.0, 1.0, 0.3, 0.1, 1e-4)
+    snapshots: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (
+        *(10.0, 2.0, 1.0, 0.3, 0.1, 1e-4),
+    )
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     kind: Literal["absorption"] = "absorption"
 

@@ -35,6 +35,8 @@ def bases_of_axes(
         dimension = len(basis)
     if dimension is None:
         dimension = 2 if axes is None else len(axes)
+    if not dimension:
+        raise ValueError("basis: there is none; give one for each axis, or leave it out")
     if axes is not None and len(axes) != dimension:
         raise ValueError(
             f"a network of dimension {dimension} for data of dimension {len(axes)}; use "

@@ -91,7 +91,7 @@ def _check_data(
                 f"{network.__name__}: {name} = {count!r}: expected an integer >= {least}"
             )
     kinds = get_args(AxisKind)
-    if axes is not None and (isinstance(axes, str) or not {*axes} <= {*kinds}):
+    if axes is not None and (isinstance(axes, str) or not axes or not {*axes} <= {*kinds}):
         raise ValueError(
             f"{network.__name__}: axes = {axes!r}: give the kind of each axis, {', '.join(kinds)}"
         )

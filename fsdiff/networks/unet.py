@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, avg_pool2d, avg_pool3d, interpolate, pad, silu
 
@@ -40,7 +40,7 @@ class UNet(Network):
         axes: Sequence[AxisKind] | None = None,
         *,
         width: PositiveInt = 32,
-        multipliers: tuple[PositiveInt, ...] = (1, 2, 2),
+        multipliers: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 2, 2),
         blocks: PositiveInt = 2,
         dimension: Literal[1, 2, 3] | None = None,
         padding: Literal["zeros", "boundary"] = "zeros",

@@ -32,7 +32,7 @@ from fsdiff.data.sources.formats.table import (
     uneven,
 )
 from fsdiff.data.sources.formats.tables import SUFFIXES, is_table, may_be_table, read_table
-from fsdiff.data.sources.paths import find_files
+from fsdiff.data.sources.paths import Paths, find_files
 from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.axes import Nodes
 from fsdiff.spaces.bases import CosineBasis
@@ -77,7 +77,7 @@ class CurveFiles(CurveSource):
     curves that lack values.
     """
 
-    path: str | tuple[str, ...]
+    path: Paths
     variables: tuple[str, ...] = ()
     dimensions: Annotated[tuple[Dimension, ...], Field(min_length=2)] = ("curve", "point")
     positions: str | tuple[FiniteFloat, ...] | None = None

@@ -9,12 +9,12 @@ from itertools import groupby
 from math import prod
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 import torch
 import xarray as xr
-from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat
+from pydantic import FiniteFloat, NonNegativeInt, PositiveFloat
 
 from fsdiff.data.sources.arrays import Arrays, matrix, opened, picture, readable
 from fsdiff.data.sources.axes import SPACE, Dimension, is_member
@@ -26,7 +26,7 @@ from fsdiff.data.sources.doubts import Doubts
 from fsdiff.data.sources.gaps import Gaps
 from fsdiff.data.sources.headers import Header, Request, read_header
 from fsdiff.data.sources.labels import label, listed, printable
-from fsdiff.data.sources.paths import find_files
+from fsdiff.data.sources.paths import Paths, find_files
 from fsdiff.data.sources.reading import read_fields
 from fsdiff.data.sources.rounding import stored_type, warn_of_noise
 from fsdiff.data.sources.source import Source, check_times
@@ -52,8 +52,6 @@ At least and, where samples are small, at most.
 
 MOST_REMARKS = 20
 """Entries that are named when they are not read."""
-
-PathText = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ class FileData(Source):
     256 MB together, when a size or a time of modification does.
     """
 
-    path: PathText | Annotated[tuple[PathText, ...], Field(min_length=1)]
+    path: Paths
     basis: BasisOfFields = _BasisOfFields()
     axes: dict[str, AxisKind] = field(default_factory=dict)
     layout: Literal["array", "fno", "pdebench"] = "array"

@@ -12,7 +12,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
+
+from pydantic import Field
 
 from fsdiff.jobs.failures import StorageError
 
@@ -20,6 +22,11 @@ ANY_DEPTH = "**"
 
 PACKAGE = "package:"
 """What paths begin with that lead into an installed package, such as one of sample data."""
+
+PathText = Annotated[str, Field(min_length=1)]
+
+Paths = PathText | Annotated[tuple[PathText, ...], Field(min_length=1)]
+"""What a source of files names: one path or several."""
 
 Wanted = Callable[[Path], bool]
 

@@ -93,6 +93,9 @@ def test_values_that_no_configuration_may_have_are_refused(name, part, message):
         (fs.UNO, (), {"layers": 2.5}, "UNO: layers = 2.5: expected an integer"),
         (fs.UNet, (), {"dimension": 4}, "UNet: dimension = 4: expected one of 1, 2, 3"),
         (fs.UNet, (), {"multipliers": 2}, "UNet: multipliers = 2: expected a list"),
+        (fs.UNet, (), {"multipliers": ()}, "UNet: multipliers = []: expected a list with at least"),
+        (fs.FNO, (), {"basis": ()}, "basis: there is none; give one for each axis"),
+        (fs.FNO, (1, 0, ()), {}, "FNO: axes = (): give the kind of each axis"),
         (
             fs.MLP,
             (),
