@@ -77,6 +77,9 @@ MESH = (
     "latitudes and longitudes for instance"
 )
 
+CELLS = ("cell", "cells", "ncell", "ncells", "n_cells", "ncol", "face", "nface", "healpix", "hpx")
+"""Names that the cells of meshes usually have, also where no file says where they are."""
+
 STATIC = ("time", "channel")
 """What an array may lack that others beside it have: it is the same at all times, one channel."""
 
@@ -193,12 +196,21 @@ def on_mesh(arrays: Arrays, variable: str, axis: int) -> bool:
         return False
     if "mesh" in stored.attributes and "location" in stored.attributes:
         return beside(arrays, variable, names[axis]) is None
+    if _on_healpix(arrays, variable):
+        return meaning(names[axis]) is None
     along = set()
     for name in stored.coordinates:
         path = beside(arrays, variable, name)
         if path and arrays[path].dimensions == (names[axis],):
             along.add(meaning(path, arrays[path]))
     return {"y", "x"} <= along
+
+
+def _on_healpix(arrays: Arrays, variable: str) -> bool:
+    """Whether an array has the grid mapping HEALPix, whose cells need no coordinates."""
+    mapping = str(arrays[variable].attributes.get("grid_mapping", "")).partition(":")[0].strip()
+    path = beside(arrays, variable, mapping) if mapping else None
+    return path is not None and arrays[path].attributes.get("grid_mapping_name") == "healpix"
 
 
 def _own_names(arrays: Arrays, variable: str) -> Axes:
@@ -282,6 +294,12 @@ def _named(stored: Stored, own: Axes, space: Dimensions | None) -> Axes:
         for name, length, found in zip(stored.dimensions, shape, own, strict=True)
         if found is None and length > 1
     ]
+    if any(plain(name) in CELLS for name in unknown):
+        raise StorageError(
+            f"{shown}: cells of a mesh, such as HEALPix, are no axis, and have to be interpolated "
+            f"to a grid, to latitudes and longitudes for instance; where they follow each other "
+            f"along a line, {remedy}"
+        )
     if unknown or _repeated(own):
         raise StorageError(f"{shown}, which are not all among {_all()}; {remedy}")
     if not _has_space(own, space):

@@ -317,6 +317,30 @@ def test_cells_of_a_mesh_are_no_nodes_of_an_axis(tmp_path, order, attributes):
     assert read_profiles.available == 9
 
 
+@pytest.mark.parametrize("order", [(), ("time", "x"), {"u": ("sample", "x")}])
+@pytest.mark.parametrize("mapped", [True, False])
+def test_healpix_has_to_be_interpolated(tmp_path, order, mapped):
+    """Its cells need no coordinates; where nothing but their name is told, they may be a line."""
+    attributes = {"grid_mapping": "crs"} if mapped else {}
+    held = xr.Dataset({"u": (("time", "cell"), draw((5, 48)), attributes)})
+    held["crs"] = ((), 0, {"grid_mapping_name": "healpix", "healpix_nside": 2})
+    held.to_netcdf(tmp_path / "a.nc")
+    source = FileData(str(tmp_path / "a.nc"), CosineBasis(1), dimensions=order)
+    if order and not mapped:
+        assert source.available == (5 if isinstance(order, dict) else 1)
+        return
+    with pytest.raises(ValueError, match=r"cells of a mesh, .*interpolate.* to latitudes and"):
+        source.check()
+    if mapped:  # profiles at cells are functions of depth
+        xr.Dataset(
+            {"u": (("cell", "depth"), draw((48, N)), attributes), "crs": held["crs"]}
+        ).to_netcdf(tmp_path / "b.nc")
+        profiles = FileData(
+            str(tmp_path / "b.nc"), CosineBasis(1), dimensions={"u": ("sample", "x")}
+        )
+        assert profiles.available == 48
+
+
 def test_names_of_models_of_the_ocean_are_known(tmp_path):
     named = {"u": (("ocean_time", "eta_rho", "xi_rho"), A)}
     bands = {"u": (("time", "band", "y", "x"), U)}
