@@ -47,11 +47,15 @@ class Labels:
     ) -> Self:
         """Those of the labels of training samples: all that occur, as often as they do.
 
-        ``classes``, or their ``shares``, may be given; ValueError where labels are of others or no
-        labels at all, and where a class has a share and no samples.
+        ``classes``, or their ``shares``, may be given, numbers also for labels that are text, as
+        those of tables are; ValueError where labels are of others or no labels at all, and where a
+        class has a share and no samples.
         """
         found = plain(values, name)
-        known = tuple(classes) or tuple(sorted(set(found)))
+        occurring = tuple(sorted(set(found)))
+        known = tuple(meant(one, occurring) for one in classes) or occurring
+        if len(set(known)) < len(known):
+            raise ValueError(f"classes = {tuple(classes)}: name each class once")
         if not 2 <= len(known) <= MOST_CLASSES:
             raise ValueError(
                 f"'{name}' of the training samples has {len(known)} different values: classes are "
@@ -97,6 +101,30 @@ class Labels:
         """The classes at some places, by the name of the coordinate of data that has them."""
         about = {"long_name": "class that the model was told"}
         return {self.name: xr.Variable("sample", np.array(self.classes)[numbers], about)}
+
+
+def meant(given: Class, labels: Sequence[Class]) -> Class:
+    """A class as data write it that have some ``labels``: 1 for '1' or '01', and '1' for 1.
+
+    One that does not occur is written like all others.
+    """
+    if given in labels:
+        return given
+    number = _number(given)
+    same = [one for one in labels if number is not None and _number(one) == number]
+    if len(same) == 1:
+        return same[0]
+    if all(isinstance(one, str) for one in labels):
+        return str(given)
+    return int(number) if number is not None and number.is_integer() else given
+
+
+def _number(label: Class) -> float | None:
+    """The number that a label is, or writes."""
+    try:
+        return float(label)
+    except (TypeError, ValueError):
+        return None
 
 
 def of_split(dataset: xr.Dataset, name: str, split: str) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from fsdiff.data.labels import Class
+from fsdiff.data.labels import Class, meant
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.diffusion.law import Law
@@ -171,6 +171,7 @@ class Diffusion(Model):
             numbers = labels.dealt(drawn.indices, seed)
         else:
             assert isinstance(method.conditions, LabelConditioning)  # as it has labels
+            label = meant(label, labels.classes)
             told = method.conditions.of_class(label, 1, n)[0]
             drawn = self._sample(sampler, n, indices, seed, told)
             numbers = np.repeat(labels.numbers([label]), len(drawn.fields))

@@ -32,9 +32,9 @@ class Label(Condition):
     all others, and all are 0 with probability ``drop``: what is told nothing draws from the law of
     all classes, as models do that data lead. ``label`` is the coordinate of the data that has the
     classes, by default the one that there is; ``classes``, by default, those of training fields,
-    and ``shares`` how often samples are of each, by default as often as training fields. The class
-    of sample i follows from the seed and i alone, and is a coordinate of files of samples, called
-    like that of the data.
+    numbers also for text that writes them, and ``shares`` how often samples are of each, by default
+    as often as training fields. The class of sample i follows from the seed and i alone, and is a
+    coordinate of files of samples, called like that of the data.
     """
 
     label: Line | None = None

@@ -64,6 +64,11 @@ def test_labels_are_those_of_the_data_or_those_given():
     assert Labels.of("digit", [1, 3], (1, 2, 3), (1, 0, 1)).shares == (1, 0, 1)
     with pytest.raises(ValueError, match="would be of 'digit' = 2, and no training sample is"):
         Labels.of("digit", [1, 3], (1, 2, 3), (1, 1, 1))
+    texts = ["0", "01", "b", "0"]  # as a table has them
+    assert Labels.of("kind", texts, (1, "b", 0, 7), (1, 1, 1, 0)).classes == ("01", "b", "0", "7")
+    assert Labels.of("digit", [1, 3], ("3", "1", "5"), (1, 1, 0)).classes == (3, 1, 5)
+    with pytest.raises(ValueError, match="name each class once"):
+        Labels.of("kind", texts, (1, "b", 0, "1"))
     with pytest.raises(ValueError, match="'digit' = 5 is no class of the training"):
         labels.numbers([5])
     with pytest.raises(ValueError, match="has 1 different values"):
@@ -134,7 +139,9 @@ def test_classes_may_be_any_whole_numbers_and_texts_that_can_be_told(tmp_path):
     )
     model.fit(waves(8), [], labels=[-1, 20240731000] * 4)
     model.save(tmp_path / "model")
-    assert fs.load(tmp_path / "model").fitted.method.labels.classes == (-1, 20240731000)
+    loaded = fs.load(tmp_path / "model")
+    assert loaded.fitted.method.labels.classes == (-1, 20240731000)
+    assert loaded.sample(n=N, indices=[0], label="-1").classes == (-1,)
     for labels in (["up", "down\t"] * 4, np.array([1, 2**63] * 4, np.uint64)):
         with pytest.raises(ValueError, match=r"'label' of the .* classes\[.\] = .*: expected"):
             model.fit(waves(8), [], labels=labels)
