@@ -56,32 +56,69 @@ def unaffordable_data(dataset: "Dataset") -> Iterator[Problem]:
         yield ("split", "test"), f"they take {_beyond(judged, MEMORY, 'memory')}; use fewer"
 
 
-def memory_of_samples(study: "Configuration", experiment: str, n: int) -> int:
+def memory_of_samples(
+    study: "Configuration", experiment: str, n: int, count: int | None = None
+) -> int:
     """Bytes of drawing samples, or of putting shards of them together, beyond what any job takes.
 
-    All are held twice while they are written; features of a batch are those of the network's width.
-    Training fields that samples start from are held as well.
+    All are held twice while they are written, as many as the study has if ``count`` is absent;
+    features of a batch are those of the network's width. Training fields that samples start from
+    are held as well.
     """
     run = study.runs[experiment]
-    dataset, samples = study.datasets[run.dataset], run.samples
+    sampler, batch = getattr(run, "sampler", None), run.samples.batch_size
+    drawn = 2 * (run.samples.count if count is None else count)
+    fields = drawn * field_bytes(study.datasets[run.dataset], n)
+    return fields + _memory_of_a_batch(study, experiment, n, batch, sampler)
+
+
+def memory_of_draws(study: "Configuration", posterior: str, n: int) -> int:
+    """The same of draws given data, of all cases."""
+    item = study.posteriors[posterior]
+    run = study.runs[item.experiment]
+    dataset = study.datasets[run.dataset]
+    fields = 2 * study.observations[item.observation].count(dataset) * item.draws
+    sampler = item.sampler or getattr(run, "sampler", None)
+    batch = _memory_of_a_batch(study, item.experiment, n, item.batch_size, sampler)
+    return fields * field_bytes(dataset, n) + batch
+
+
+def _memory_of_a_batch(
+    study: "Configuration", experiment: str, n: int, size: int, sampler: PartBlock | None
+) -> int:
+    """Bytes of features of a batch, and of the training fields that its samples start from."""
+    run = study.runs[experiment]
+    dataset = study.datasets[run.dataset]
     width = max(1, getattr(getattr(run, "network", None), "width", 1))
-    features = FEATURES * BYTES * width * samples.batch_size * dataset.source.part.basis.size(n)
-    sampler = getattr(run, "sampler", None)
-    start = 0
-    if sampler is not None and sampler.part.of_training:
-        start = dataset.split.train * field_bytes(dataset, study.trained_at(experiment)[-1])
-    return 2 * samples.count * field_bytes(dataset, n) + features + start
+    features = FEATURES * BYTES * width * size * dataset.source.part.basis.size(n)
+    if sampler is None or not sampler.part.of_training:
+        return features
+    start = dataset.split.train * field_bytes(dataset, study.trained_at(experiment)[-1])
+    return features + start
 
 
-def memory_of_comparison(dataset: "Dataset", n: int, count: int) -> int:
+def memory_of_comparison(study: "Configuration", dataset: str, n: int, count: int) -> int:
     """Bytes of comparing so many fields with half of the test data, beyond what any job takes.
 
     Fields are held as they are read, normalised, together and as a measure works on them; measures
-    of pairs hold three numbers in double precision for each.
+    of pairs hold three numbers in double precision for each. Training fields are held like those of
+    the test data where a measure looks at them.
     """
-    fields = count + dataset.split.test // 2
-    test = dataset.split.test * field_bytes(dataset, n)
-    return 2 * test + 5 * fields * field_bytes(dataset, n) + 3 * 2 * BYTES * fields**2
+    from fsdiff.metrics.base import OfClasses, OfTraining
+
+    data = study.datasets[dataset]
+    metrics = (block.part for block in study.evaluation.metrics.values())
+    shown = any(isinstance(metric, OfTraining | OfClasses) for metric in metrics)
+    one, fields = field_bytes(data, n), count + data.split.test // 2
+    read = data.split.test + (data.split.train if shown else 0)
+    return (2 * read + 5 * fields) * one + 3 * 2 * BYTES * fields**2
+
+
+def memory_of_trajectory(study: "Configuration", experiment: str, n: int) -> int:
+    """Bytes of drawing samples during training and of comparing them with data."""
+    count = study.drawn_during_training(experiment)
+    comparison = memory_of_comparison(study, study.runs[experiment].dataset, n, count)
+    return memory_of_samples(study, experiment, n, count) + comparison
 
 
 def disk_of_data(dataset: "Dataset") -> int:

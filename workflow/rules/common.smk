@@ -17,7 +17,9 @@ from fsdiff.jobs.atomic import machine, sweep
 from fsdiff.study import ConfigurationError, load
 from fsdiff.study.sizes import (
     memory_of_comparison,
+    memory_of_draws,
     memory_of_samples,
+    memory_of_trajectory,
     remarks_on_data,
     remarks_on_size,
 )
@@ -175,17 +177,30 @@ def sampling_memory(wildcards):
     )
 
 
+def drawing_memory(wildcards):
+    """Megabytes of drawing from posteriors."""
+    return megabytes(
+        memory_of_draws(STUDY, wildcards.posterior, int(wildcards.resolution))
+    )
+
+
+def trajectory_memory(wildcards):
+    """Megabytes of drawing samples during training, and of comparing them with data."""
+    return megabytes(
+        memory_of_trajectory(STUDY, wildcards.experiment, int(wildcards.resolution))
+    )
+
+
 def judging_memory(wildcards):
     """Megabytes of comparing the samples of a model with data."""
-    run = STUDY.runs[wildcards.experiment]
-    dataset, n = STUDY.datasets[run.dataset], int(wildcards.resolution)
-    return megabytes(memory_of_comparison(dataset, n, run.samples.count))
+    run, n = STUDY.runs[wildcards.experiment], int(wildcards.resolution)
+    return megabytes(memory_of_comparison(STUDY, run.dataset, n, run.samples.count))
 
 
 def reference_memory(wildcards):
     """Megabytes of comparing data with data, a surrogate and noise, one after the other."""
-    dataset, count = STUDY.datasets[wildcards.dataset], int(wildcards.number)
-    return megabytes(memory_of_comparison(dataset, int(wildcards.resolution), count))
+    n, count = int(wildcards.resolution), int(wildcards.number)
+    return megabytes(memory_of_comparison(STUDY, wildcards.dataset, n, count))
 
 
 def megabytes(size):

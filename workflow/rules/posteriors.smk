@@ -42,7 +42,7 @@ rule infer:
     threads: 1
     resources:
         **unless_gathered(shards_of_draws),
-        mem_mb=growing(3000),
+        mem_mb=growing(drawing_memory),
         runtime=240,
     params:
         job=job("infer", "posterior", "resolution", "seed"),

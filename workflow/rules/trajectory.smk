@@ -21,7 +21,7 @@ rule trajectory:
     threads: 1
     resources:
         **GPUS,
-        mem_mb=growing(3000),
+        mem_mb=growing(trajectory_memory),
         runtime=240,
     params:
         job=job("trajectory", "experiment", "resolution", "seed"),

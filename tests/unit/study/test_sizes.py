@@ -224,6 +224,36 @@ def test_memory_of_samples_is_that_of_their_fields_twice_and_of_features():
 
 def test_memory_of_a_comparison_holds_what_measures_of_pairs_take():
     """As measured: 2.8 numbers in double precision for each pair, fields beside it."""
-    dataset = load(study()).datasets["patterns"]
-    pairs = 8 * (10_000 + dataset.split.test // 2) ** 2
-    assert 2.8 * pairs < sizes.memory_of_comparison(dataset, 32, 10_000) < 4 * pairs
+    made = load(study())
+    pairs = 8 * (10_000 + made.datasets["patterns"].split.test // 2) ** 2
+    assert 2.8 * pairs < sizes.memory_of_comparison(made, "patterns", 32, 10_000) < 4 * pairs
+
+
+@pytest.mark.parametrize("looked_at", [False, True])
+def test_training_fields_are_held_where_metrics_look_at_them_or_samples_start_from_them(looked_at):
+    """Once as what samples start from, twice as what a metric looks at."""
+    memory = []
+    sensors = {"kind": "random_points", "number": 5, "noise": 0.1}
+    draws = {"experiment": "bessel", "observation": "sensors", "draws": 4, "resolutions": [64]}
+    start = {"kind": "starting_from", "law": "empirical", "sampler": {"kind": "ddim", "steps": 2}}
+    changes = [
+        (f"{EXPERIMENT}/trajectory", {"every": 1}),
+        ("posteriors", {"seen": {**draws, "guidance": {"kind": "wiener"}}}),
+    ]
+    observed = {"dataset": "patterns", "operator": sensors, "cases": 2}
+    changes += [("observations", {"sensors": observed})]
+    if looked_at:
+        changes += [("evaluation/metrics/memory", {"kind": "memorisation"})]
+        changes += [(f"{EXPERIMENT}/sampler", start)]
+    for train in (1000, 9000):
+        made = load(study(*changes, (f"{PATTERNS}/split/train", train)))
+        memory.append(
+            (
+                sizes.memory_of_comparison(made, "patterns", 64, 10),
+                sizes.memory_of_trajectory(made, "bessel", 64),
+                sizes.memory_of_draws(made, "seen", 64),
+            )
+        )
+    one = sizes.field_bytes(made.datasets["patterns"], 64)
+    expected = [2, 3, 1] if looked_at else [0, 0, 0]
+    assert np.subtract(*memory[::-1]).tolist() == [8000 * one * times for times in expected]
