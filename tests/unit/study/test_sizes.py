@@ -234,7 +234,7 @@ def test_training_fields_are_held_where_metrics_look_at_them_or_samples_start_fr
     """Once as what samples start from, twice as what a metric looks at."""
     memory = []
     sensors = {"kind": "random_points", "number": 5, "noise": 0.1}
-    draws = {"experiment": "bessel", "observation": "sensors", "draws": 4, "resolutions": [64]}
+    draws = {"experiment": "bessel", "observation": "sensors", "draws": 20, "resolutions": [64]}
     start = {"kind": "starting_from", "law": "empirical", "sampler": {"kind": "ddim", "steps": 2}}
     changes = [
         (f"{EXPERIMENT}/trajectory", {"every": 1}),
