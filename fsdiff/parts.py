@@ -56,6 +56,7 @@ FAMILIES = {
     "reference": "inverse.references.exact inverse.references.markov",
     "kernel": "inverse.references.kernels",
     "likelihood": "inverse.references.likelihoods",
+    "localisation": "inverse.references.localisation",
     "annealing": "inverse.references.annealing",
     "adaptation": "inverse.references.adaptation",
     "tempering": "inverse.references.exchange",

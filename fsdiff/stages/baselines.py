@@ -4,8 +4,8 @@ The prior, kriging, an ensemble and Laplace's approximation have a spread; inter
 inpainting have one answer.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from fsdiff.inverse.observations.physical import Physical
 from fsdiff.inverse.references.ensemble import EnsembleSmoother
 from fsdiff.inverse.references.gaussian import laplace
 from fsdiff.inverse.references.kriging import JointGaussian, Spectral, Target, Unrelated
+from fsdiff.inverse.references.localisation import Localisation, Located
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.inverse.restorations import bicubic, harmonic
 from fsdiff.parts import build
@@ -43,7 +44,7 @@ class Setting:
     """What was observed, and what there is to draw from: physical fields of two splits.
 
     ``statistics`` are those that models are given of them; ``source`` is None where its law is not
-    known.
+    known, and ``localisation`` where ensembles have none.
     """
 
     observed: Observed
@@ -55,6 +56,7 @@ class Setting:
     count: int
     seed: int
     source: Source | None
+    localisation: Localisation | None = None
 
     @classmethod
     def of(cls, config: Mapping[str, Any], observed: Observed, data: Path) -> "Setting":
@@ -72,6 +74,7 @@ class Setting:
             config["draws"],
             config["seed"],
             build("source", config["source"]) if "latent" in config else None,
+            build("localisation", block) if (block := config.get("localisation")) else None,
         )
 
     @property
@@ -83,6 +86,15 @@ class Setting:
         """What is observed of normalised fields at level n."""
         physical = Physical(observation=self.operator, statistics=self.statistics)
         return physical.on(self.basis, self.train.shape[1], n)
+
+    @property
+    def smoother(self) -> EnsembleSmoother:
+        """That of all studies, with the localisation of this one."""
+        return replace(SMOOTHER, localisation=self.localisation)
+
+    def located(self, members: Sequence[int], n: int) -> Located | None:
+        """Where data and members of this shape lie, if these are on the grid of level n."""
+        return Located.of(self.operator, self.basis, self.train.shape[1], n, members)
 
     @property
     def noise(self) -> Tensor:
@@ -180,29 +192,35 @@ def assimilated(setting: Setting) -> Tensor:
     fields, transformed if data are, where it is not: then it has as many members as there are of
     these at most.
     """
+    smoother = setting.smoother
     if setting.source:
-        return _of_law(setting, lambda law, seed: SMOOTHER.draw(law, setting.count, seed))
-    members = min(max(SMOOTHER.members, setting.count), _most(setting))
+
+        def draw(law: Posterior, seed: int, n: int) -> Tensor:
+            return smoother.draw(law, setting.count, seed, setting.located(law.prior.shape, n))
+
+        return _of_law(setting, draw)
+    members = min(max(smoother.members, setting.count), _most(setting))
     start = setting.statistics.normalise(setting.train[:members].double())
     map, drawn = setting.map(setting.n), []
+    located = setting.located(start.shape[1:], setting.n)
 
     def observe(fields: Tensor) -> Tensor:
         return torch.cat([map.forward(part) for part in fields.split(64)])
 
     for case, data in enumerate(setting.observed.data):
         given = data, setting.noise, setting.seed_of(case)
-        moved = SMOOTHER.assimilated(start, observe, *given)[: setting.count]
+        moved = smoother.assimilated(start, observe, *given, located)[: setting.count]
         drawn.append(setting.statistics.denormalise(moved))
     return torch.stack(drawn)
 
 
 def approximated(setting: Setting) -> Tensor:
     """Laplace's approximation for the latent field, and the fields that it makes."""
-    return _of_law(setting, lambda law, seed: laplace(law).sample(range(setting.count), seed))
+    return _of_law(setting, lambda law, seed, n: laplace(law).sample(range(setting.count), seed))
 
 
-def _of_law(setting: Setting, draw: Callable[[Posterior, int], Tensor]) -> Tensor:
-    """Fields of the latent ones that ``draw`` makes of each case's posterior and its seed.
+def _of_law(setting: Setting, draw: Callable[[Posterior, int, int], Tensor]) -> Tensor:
+    """Fields of the latent ones that ``draw`` makes of each case's posterior, its seed and level.
 
     Of linear maps on the grid on which the data were observed, from where fields are restricted:
     that is the posterior, of which other grids know a part.
@@ -215,7 +233,7 @@ def _of_law(setting: Setting, draw: Callable[[Posterior, int], Tensor]) -> Tenso
     posterior = posteriors_of(source, operator, level)
     fields, drawn = law_of(source).fields(source, level), []
     for case, data in enumerate(setting.observed.data):
-        latent = draw(posterior(data), setting.seed_of(case))
+        latent = draw(posterior(data), setting.seed_of(case), level)
         made = torch.cat([fields.evaluate(part) for part in latent.split(64)])
         drawn.append(setting.basis.restrict(made, n) if level > n else made)
     return torch.stack(drawn)

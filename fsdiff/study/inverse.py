@@ -13,11 +13,13 @@ from fsdiff.blocks.explain import Problem, refuse, suggest
 from fsdiff.blocks.types import Block, Flag, PartBlock, PartOf
 from fsdiff.characters import Line
 from fsdiff.inverse.guidance.base import DenoiserGuidance
-from fsdiff.inverse.latent.posterior import posterior_of
+from fsdiff.inverse.latent.posterior import law_of, posterior_of
 from fsdiff.inverse.observations.base import Elementary, Observation
 from fsdiff.inverse.observations.channel import Channel
 from fsdiff.inverse.observations.points import Points
+from fsdiff.inverse.references.localisation import Located
 from fsdiff.jobs.failures import StorageError
+from fsdiff.parts import kinds
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.evaluation import UNLABELLED
 from fsdiff.study.experiments import (
@@ -63,6 +65,12 @@ class ObservedCases(Block):
     """
     seed: Seed = 0
     """The noise of a case depends on this seed and its number only."""
+    localisation: Annotated[PartBlock, PartOf("localisation")] = ABSENT
+    """How the ensemble smoother beside posteriors tells covariances from chance.
+
+    Without it none of them is taken for chance, and with few training fields for the data its
+    members become too narrow.
+    """
 
     def observation(self, dataset: Dataset) -> Observation:
         """What the operator stands for, in numbers of channels and places of the box."""
@@ -227,6 +235,22 @@ def _unobservable(item: ObservedCases, datasets: Mapping[str, Dataset]) -> Itera
         yield ("operator",), str(error)
         return
     yield from _too_fine(item, dataset)
+    yield from _unlocalised(item, dataset)
+
+
+def _unlocalised(item: ObservedCases, dataset: Dataset) -> Iterator[Problem]:
+    """Localisation by places that data, or members of ensembles, have not."""
+    if item.localisation is None:
+        return
+    source, n, channels = dataset.source.part, max(dataset.resolutions), dataset.source.part.values
+    members: Sequence[int] = (channels, *dataset.basis.grid(n))
+    if source.kind in kinds("latent"):
+        members = law_of(source).prior(source, n).shape
+    located = Located.of(item.observation(dataset), dataset.basis, channels, n, members)
+    try:
+        item.localisation.part.check(located)
+    except ValueError as error:
+        yield ("localisation",), str(error)
 
 
 def _checked_size(item: ObservedCases, dataset: Dataset) -> int:
@@ -255,6 +279,7 @@ def _unusable_measurements(item: ObservedCases, dataset: Dataset) -> Iterator[Pr
         kind = item.operator.kind
         yield ("data",), f"{item.data} has {found} data a case, and {kind} observes {size}"
     yield from _too_fine(item, dataset)
+    yield from _unlocalised(item, dataset)
 
 
 def _too_fine(item: ObservedCases, dataset: Dataset) -> Iterator[Problem]:

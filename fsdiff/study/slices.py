@@ -235,7 +235,8 @@ class Configuration(Study):
     def judge_baselines_slice(self, observation: str, resolution: int) -> dict[str, Any]:
         """What judge_posterior_slice has, and how many draws of the baselines there are.
 
-        {"draws", "seed": int}, and {"source", "latent": blocks} where the law of the data is known.
+        {"draws", "seed": int}, {"source", "latent": blocks} where the law of the data is known, and
+        {"localisation": block} where ensembles have one.
         """
         item = self.observations[observation]
         source = self.datasets[item.dataset].source
@@ -246,6 +247,7 @@ class Configuration(Study):
             "draws": max(counts),
             "seed": item.seed,
             **(law if source.kind in kinds("latent") else {}),
+            **({"localisation": item.localisation.plain()} if item.localisation else {}),
         }
 
     def _judged_draws(self, observation: str, resolution: int) -> dict[str, Any]:

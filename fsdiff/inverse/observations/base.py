@@ -90,6 +90,13 @@ class Observation(ABC):
         """Where each datum of a channel lies, (places, axes), physical; None if it has no place."""
         return None
 
+    def places_of_data(self, basis: Basis, channels: int) -> np.ndarray | None:
+        """Where each of all data lies, (size, axes), physical; None if one of them has no place."""
+        own = self.coordinates(basis)
+        if own is None:
+            return None
+        return np.resize(own, (len(self.deviations(basis, channels)), basis.dimension))
+
     def draw(self, u: Tensor, basis: Basis, seed: int, indices: Sequence[int]) -> Tensor:
         """Data (cases, size) of fields (cases, channel, *grid), one index for each; float64.
 

@@ -54,6 +54,10 @@ class Physical(Observation):
         """Those of the observation."""
         return self.observation.coordinates(basis)
 
+    def places_of_data(self, basis: Basis, channels: int) -> np.ndarray | None:
+        """Those of the observation."""
+        return self.observation.places_of_data(basis, channels)
+
 
 @dataclass(frozen=True, eq=False)
 class PhysicalMap:

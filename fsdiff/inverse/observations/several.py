@@ -73,6 +73,12 @@ class Several(Observation):
         parts = tuple(part.placed(nodes, basis) for part in self.observation)
         return replace(self, observation=parts)
 
+    def places_of_data(self, basis: Basis, channels: int) -> np.ndarray | None:
+        """Theirs, one after the other."""
+        parts = [part.places_of_data(basis, channels) for part in self.observation]
+        known = [part for part in parts if part is not None]
+        return np.concatenate(known) if len(known) == len(parts) else None
+
     def where_present(self, mask: Mask, basis: Basis) -> "Several":
         """All of them where there are values."""
         parts = tuple(part.where_present(mask, basis) for part in self.observation)

@@ -85,6 +85,11 @@ class Some(Component):
             return None
         return places[list(self.data)]
 
+    def places_of_data(self, basis: Basis, channels: int) -> np.ndarray | None:
+        """Those of the chosen data, of all channels."""
+        places = self.observation.places_of_data(basis, channels)
+        return None if places is None else places[list(self.data)]
+
 
 @dataclass(frozen=True, eq=False)
 class SomeOfMap:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from fsdiff.inverse.references.kriging import JointGaussian
 from fsdiff.inverse.references.likelihoods import GaussianNoise
+from fsdiff.inverse.references.localisation import Localisation, Located
 from fsdiff.inverse.references.posterior import Posterior
 from fsdiff.randomness import normals
 from fsdiff.streams import Stream
@@ -37,8 +38,8 @@ class EnsembleSmoother:
     Where G is linear and the prior Gaussian, members tend to draws of the posterior as they become
     many, with errors ∝ ``members``^−½. Where G is not linear they tend to another law, the nearer
     the less this differs from a Gaussian one. They move in the directions only in which members
-    differ, and no correlation is taken for chance, so that few members for the data become too
-    narrow. It is a baseline, and no reference.
+    differ, and without ``localisation`` no correlation is taken for chance, so that few members for
+    the data become too narrow. It is a baseline, and no reference.
 
     Good values: factors that fall, as in the paper, so that the first step, which is made where G
     may be least like a linear map, does not go too far; several times as many members as data.
@@ -46,6 +47,7 @@ class EnsembleSmoother:
 
     members: Annotated[int, Field(ge=2, le=100_000)] = 512
     inflation: tuple[PositiveFloat, ...] = (28 / 3, 7.0, 4.0, 2.0)
+    localisation: Localisation | None = None
 
     def __post_init__(self) -> None:
         """Refuse factors with which data count more, or less, than once."""
@@ -56,12 +58,15 @@ class EnsembleSmoother:
                 f"and data would count as often; multiply all by {total:.6g}"
             )
 
-    def draw(self, posterior: Posterior, count: int, seed: int) -> Tensor:
+    def draw(
+        self, posterior: Posterior, count: int, seed: int, located: Located | None = None
+    ) -> Tensor:
         """``count`` fields (count, *shape) of a posterior's own field; all have the same ensemble.
 
         It has as many members as are asked for at least, of which member i starts from numbers that
-        depend on (seed, i) only. ValueError for other noise than Gaussian, ArithmeticError where
-        the map has no value.
+        depend on (seed, i) only. ``located`` says where nodes and data lie, for a localisation by
+        distance. ValueError for other noise than Gaussian and where there are no such places,
+        ArithmeticError where the map has no value.
         """
         prior, likelihood = posterior.prior, posterior.likelihood
         if not isinstance(likelihood, GaussianNoise):
@@ -70,7 +75,8 @@ class EnsembleSmoother:
         numbers = normals(seed, indices, (prior.normals,), Stream.ASSIMILATION, _FIELDS)
         ensemble = prior.draw(torch.from_numpy(numbers))
         noise = likelihood.deviations(ensemble).square()
-        moved = self.assimilated(ensemble, posterior.observed, posterior.data, noise, seed)
+        told = posterior.observed, posterior.data, noise
+        moved = self.assimilated(ensemble, *told, seed, located)
         return prior.mean + moved[:count]
 
     @single_thread()
@@ -82,6 +88,7 @@ class EnsembleSmoother:
         data: Tensor,
         noise: Tensor,
         seed: int,
+        located: Located | None = None,
     ) -> Tensor:
         """The members that an ensemble (members, *shape) becomes by data (size,).
 
@@ -90,6 +97,8 @@ class EnsembleSmoother:
         """
         if not (noise > 0).all():
             raise ValueError("errors have deviation 0: give the observation some noise")
+        if self.localisation is not None:
+            self.localisation.check(located)
         ensemble, deviations = ensemble.double(), noise.double().sqrt().expand_as(data)
         shape = (len(self.inflation), len(data))
         drawn = normals(seed, range(len(ensemble)), shape, Stream.ASSIMILATION, _ERRORS)
@@ -100,7 +109,10 @@ class EnsembleSmoother:
                 raise ArithmeticError(
                     "members of the ensemble have come to where nothing can be observed of them"
                 )
-            law = JointGaussian(ensemble, seen, factor * deviations.square())
             said = data.double() + factor**0.5 * deviations * error
-            ensemble = ensemble + law.explained(said - seen)
+            pairs = JointGaussian(ensemble, seen, factor * deviations.square())
+            if self.localisation is None:
+                ensemble = ensemble + pairs.explained(said - seen)
+            else:
+                ensemble = ensemble + self.localisation.explained(pairs, said - seen, located)
         return ensemble

@@ -48,6 +48,20 @@ class Target(ABC):
         """The covariance of fields and data applied to weights (batch, count), (batch, *shape)."""
 
 
+def factored(covariance: Tensor, noise: Tensor) -> Tensor:
+    """The Cholesky factor of a covariance of data (count, count) with noise, (count,) or one.
+
+    ArithmeticError where it is singular.
+    """
+    errors = torch.diag(noise.double().expand(len(covariance)))
+    factor, failed = torch.linalg.cholesky_ex(covariance + errors)
+    if failed:
+        raise ArithmeticError(
+            "the covariance of the data is singular: give the observation some noise"
+        )
+    return factor
+
+
 @dataclass(frozen=True, eq=False)
 class JointGaussian:
     """Fields and data taken as jointly Gaussian with their sample covariance.
@@ -85,7 +99,7 @@ class JointGaussian:
         Errors of a channel are in units of its deviation.
         """
         sample = cls(fields, observations, noise, target)
-        spread = sample._anomalies[0].square().sum(0).flatten(1).mean(1)
+        spread = sample.anomalies[0].square().sum(0).flatten(1).mean(1)
         units = spread.view(-1, *[1] * (fields.ndim - 2))
         errors = {}
         for share in SHARES:
@@ -107,7 +121,7 @@ class JointGaussian:
 
     def _conditioned(self, data: Tensor, numbers: Tensor) -> Tensor:
         """The draw that N(0, 1) numbers make."""
-        (field, observation), (fields, observations) = self._means, self._anomalies
+        (field, observation), (fields, observations) = self._means, self.anomalies
         sizes = [observations.shape[1], len(fields)]
         error, weights, rest = numbers.split([*sizes, len(numbers) - sum(sizes)])
         root = (1 - self.share) ** 0.5
@@ -133,7 +147,7 @@ class JointGaussian:
         return self.fields.double().mean(0), self.observations.double().mean(0)
 
     @cached_property
-    def _anomalies(self) -> tuple[Tensor, Tensor]:
+    def anomalies(self) -> tuple[Tensor, Tensor]:
         """Deviations from the means over √(samples − 1): their products are covariances."""
         root = (len(self.fields) - 1) ** 0.5
         field_mean, observation_mean = self._means
@@ -150,20 +164,14 @@ class JointGaussian:
         return self._gained(residuals, self._factor, self.share)
 
     def _factorised(self, share: float) -> Tensor:
-        observations = self._anomalies[1]
-        noise = self.noise.double().expand(observations.shape[1])
-        covariance = (1 - share) * observations.T @ observations + torch.diag(noise)
+        observations = self.anomalies[1]
+        covariance = (1 - share) * observations.T @ observations
         if self.target is not None:
             covariance = covariance + share * self.target.of_data
-        factor, failed = torch.linalg.cholesky_ex(covariance)
-        if failed:
-            raise ArithmeticError(
-                "the covariance of the data is singular: give the observation some noise"
-            )
-        return factor
+        return factored(covariance, self.noise)
 
     def _gained(self, residuals: Tensor, factor: Tensor, share: float) -> Tensor:
-        fields, observations = self._anomalies
+        fields, observations = self.anomalies
         weights = torch.cholesky_solve(residuals.T, factor).T
         of_pairs = (weights @ observations.T @ fields.flatten(1)).view(-1, *fields.shape[1:])
         if self.target is None:

@@ -97,7 +97,9 @@ class Study:
         )
         return output
 
-    def judged(self, stage, *, count=40, n=None, metrics=USUAL, law=True, **files):
+    def judged(
+        self, stage, *, count=40, n=None, metrics=USUAL, law=True, localisation=None, **files
+    ):
         known = {"source": self.source, "latent": {"kind": self.source["kind"]}}
         config = self.blocks | {
             **(known if law else {}),
@@ -105,6 +107,7 @@ class Study:
             "resolution": n or self.level,
             "draws": count,
             "seed": 2,
+            **({"localisation": localisation} if localisation else {}),
         }
         output = self.folder / "rows.json"
         files = {"reference": None, "data": self.data(n or self.level)} | files
@@ -202,6 +205,22 @@ def test_baselines_stand_in_order(gaussian):
         for key in ("crps", "posterior_mean", "posterior_sd"):
             mean = sum(case[key] for case in cases) / len(cases)
             assert mean == pytest.approx(rows[name][key])
+
+
+@pytest.mark.parametrize("law", [True, False], ids=["latent", "training"])
+def test_ensembles_are_localised_if_they_are_told(gaussian, law):
+    """Members from draws of the law, and from training fields; of the rest nothing changes."""
+    metrics, rows = {"crps": {"kind": "crps"}}, []
+    for radius in (None, [None, None], 0.5):
+        told = {"kind": "gaspari_cohn", "radius": radius} if radius else None
+        judged = gaussian.judged(
+            judge_baselines, count=10, metrics=metrics, law=law, localisation=told
+        )
+        rows.append({row["row"]: row["crps"] for row in judged["rows"]})
+    assert rows[1] == pytest.approx(rows[0], rel=1e-6)
+    # These fields reach further than that, so that it costs something.
+    assert rows[0]["ensemble"] < rows[2].pop("ensemble") < 0.8 * rows[0]["prior"]
+    assert rows[2] == {name: crps for name, crps in rows[0].items() if name != "ensemble"}
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,16 @@ PROBLEMS = [
         {"dataset": "fields", "data": "none.csv", "operator": {"kind": "points"}},
         'data = "none.csv": none.csv does not exist: say where the measurements are',
     ),
+    (
+        "observations.of_v.localisation",
+        {"kind": "gaspari_cohn", "radius": [0.1, 0.2, 0.3]},
+        "observations.of_v.localisation: radius: 3 for 2 axes",
+    ),
+    (
+        "observations.pressure.localisation",
+        {"kind": "gaspari_cohn", "radius": 0.1},
+        "what is observed, or a member, has no place: use kind: correlation",
+    ),
     ("posteriors.guided.shards", 21, "there are only 20 draws; use shards <= 20"),
     ("posteriors.told.experiment", "alone", "experiment alone knows nothing of data"),
     ("posteriors.guided.guidance", {"kind": "winer"}, "(did you mean 'wiener'?)"),
