@@ -32,6 +32,7 @@ from fsdiff.data.sources.formats.table import (
     uneven,
 )
 from fsdiff.data.sources.formats.tables import SUFFIXES, is_table, may_be_table, read_table
+from fsdiff.data.sources.instances import instances
 from fsdiff.data.sources.paths import Paths, find_files
 from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.axes import Nodes
@@ -44,6 +45,9 @@ RESERVED = ("field", "sample", "channel", "time", "split", "present", "checksum"
 """Variables of files of fields, which no label can be called."""
 
 AXES: tuple[Dimension, ...] = ("curve", "channel", "point")
+
+USUAL: tuple[Dimension, ...] = ("curve", "point")
+"""The axes of what nobody says anything of."""
 
 
 class _Read(NamedTuple):
@@ -62,7 +66,9 @@ class CurveFiles(CurveSource):
     Of tables a row is a curve and a column a point, or the other way round with ``dimensions:
     [point, curve]``; columns of text are none of them, nor are those that ``labels`` names, and
     columns without a name number the rows. Of arrays, in all formats that ``files`` reads,
-    ``variables`` are those that hold curves, one set after the other, with axes ``dimensions``.
+    ``variables`` are those that hold curves, one set after the other, with axes ``dimensions``, by
+    default (curve, point) unless the file says which one counts curves: by ``cf_role``, or by
+    places along it.
 
     ``positions`` are where the points are: numbers, or the name of an array, or of a column where
     rows are points; without them points are where ``basis`` has as many nodes, the centres of equal
@@ -79,7 +85,7 @@ class CurveFiles(CurveSource):
 
     path: Paths
     variables: tuple[str, ...] = ()
-    dimensions: Annotated[tuple[Dimension, ...], Field(min_length=2)] = ("curve", "point")
+    dimensions: Annotated[tuple[Dimension, ...], Field(min_length=2)] | None = None
     positions: str | tuple[FiniteFloat, ...] | None = None
     ends: tuple[FiniteFloat, FiniteFloat] | None = None
     groups: str | None = None
@@ -95,9 +101,8 @@ class CurveFiles(CurveSource):
 
     def __post_init__(self) -> None:
         check_interval(self.basis)
-        if len(set(self.dimensions)) < len(self.dimensions) or not {"curve", "point"} <= set(
-            self.dimensions
-        ):
+        order = self.dimensions or USUAL
+        if len(set(order)) < len(order) or not {"curve", "point"} <= set(order):
             raise ValueError(f"dimensions = {self.dimensions}: name curve and point, each once")
         if self.ends and self.ends[0] >= self.ends[1]:
             raise ValueError(f"ends = {self.ends}: the second has to be larger")
@@ -192,10 +197,11 @@ class CurveFiles(CurveSource):
         if is_table(path):
             return ""
         with arrays.opened(path) as held:
-            names = held[(self.variables or self._only(held, path))[0]].dimensions
+            first = (self.variables or self._only(held, path))[0]
+            names, order = held[first].dimensions, self._order(held, first)
         if names is None:
             return ""
-        called = dict(zip(self.dimensions, names, strict=True))
+        called = dict(zip(order, names, strict=True))
         return f", which {path} calls '{called['curve']}' and '{called['point']}'"
 
     def check(self) -> None:
@@ -268,7 +274,7 @@ class CurveFiles(CurveSource):
                 f"{path}: its first row are the positions, and no curve: write names in its place, "
                 "such as t0, t1, …"
             )
-        if self._upright:
+        if _upright(self.dimensions or USUAL):
             for key in ("groups", "label"):
                 if key in named:
                     raise StorageError(f"{key} = {named[key]}: columns are curves; leave it out")
@@ -324,24 +330,28 @@ class CurveFiles(CurveSource):
             positions = (
                 self._array(held, self.positions, path) if isinstance(self.positions, str) else None
             )
+            names = self.variables or self._only(held, path)
+            orders = [self._order(held, name) for name in names]
             sets = [
-                self._ordered(self._array(held, name, path), name, path)
-                for name in self.variables or self._only(held, path)
+                _ordered(self._array(held, name, path), order, f"{path}: '{name}'")
+                for name, order in zip(names, orders, strict=True)
             ]
         if positions is not None and positions.ndim == 2:
             if 1 in positions.shape and len(sets[0]) > 1:  # MATLAB's vectors are matrices
                 positions = positions.ravel()
-            elif self._upright:
+            elif _upright(orders[0]):
                 positions = positions.T
         found = [_Read(values, positions, groups, classes) for values in sets]
         for read in found:
             self._check_lengths(read, path)
         return found
 
-    @property
-    def _upright(self) -> bool:
-        """Whether points come before curves."""
-        return self.dimensions.index("point") < self.dimensions.index("curve")
+    def _order(self, held: arrays.Arrays, name: str) -> tuple[Dimension, ...]:
+        """The axes of an array: those that are said, else as the file tells which are which."""
+        if self.dimensions is not None:
+            return self.dimensions
+        told = name in held and len(held[name].shape) == 2 and instances(held, name) == 1
+        return ("point", "curve") if told else USUAL
 
     def _check_lengths(self, read: _Read, path: Path) -> None:
         """Refuse positions and groups of other points and curves than those of an array."""
@@ -375,7 +385,7 @@ class CurveFiles(CurveSource):
         fitting = [
             name
             for name, array in held.items()
-            if len(array.shape) == len(self.dimensions)
+            if len(array.shape) == len(self.dimensions or USUAL)
             and name not in (self.positions, self.groups, self.label)
         ]
         if len(fitting) > 1:  # vectors say something of the others
@@ -383,17 +393,6 @@ class CurveFiles(CurveSource):
         if len(fitting) != 1:
             raise StorageError(f"{path} has the arrays {', '.join(held)}: say which as variables")
         return tuple(fitting)
-
-    def _ordered(self, values: np.ndarray, name: str, path: Path) -> np.ndarray:
-        """Values as (curve, channel, point)."""
-        if values.ndim != len(self.dimensions):
-            raise StorageError(
-                f"{path}: '{name}' has {values.ndim} axes; say which as dimensions, of "
-                f"{', '.join(AXES)}"
-            )
-        axes = [self.dimensions.index(axis) for axis in AXES if axis in self.dimensions]
-        values = values.transpose(axes)
-        return values if values.ndim == 3 else values[:, None]
 
     def _scaled(self, read: _Read) -> Curves:
         """Curves with positions, in rising order, as shares of the interval."""
@@ -445,6 +444,21 @@ class CurveFiles(CurveSource):
                 f"ends = [{start:g}, {end:g}]: points of {self.path} lie from {first:g} to "
                 f"{last:g}, and beyond them, further than from one to the next, curves are unknown"
             )
+
+
+def _upright(order: Sequence[Dimension]) -> bool:
+    """Whether points come before curves."""
+    return order.index("point") < order.index("curve")
+
+
+def _ordered(values: np.ndarray, order: Sequence[Dimension], where: str) -> np.ndarray:
+    """Values with axes in some order as (curve, channel, point)."""
+    if values.ndim != len(order):
+        raise StorageError(
+            f"{where} has {values.ndim} axes; say which as dimensions, of {', '.join(AXES)}"
+        )
+    values = values.transpose([order.index(axis) for axis in AXES if axis in order])
+    return values if values.ndim == 3 else values[:, None]
 
 
 def _seconds(written: np.ndarray) -> np.ndarray | None:

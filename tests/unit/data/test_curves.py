@@ -388,6 +388,29 @@ def test_what_a_file_calls_curves_and_points_is_told(tmp_path):
     assert re.fullmatch("4 curves of 3 points, which .* calls 'station' and 'time'", turned)
 
 
+@pytest.mark.parametrize(
+    ("name", "about"),
+    [
+        ("station", {"id": ("station", [*"abcd"], {"cf_role": "timeseries_id"})}),
+        ("place", {"lat": ("place", np.arange(4.0)), "lon": ("place", np.arange(4.0))}),
+        ("member", {}),
+    ],
+)
+def test_series_at_stations_are_curves_in_time_where_the_file_says_which_are_which(
+    tmp_path, name, about
+):
+    """Whichever axis comes first; what a configuration says counts all the same."""
+    path = str(tmp_path / "a.nc")
+    made = xr.Dataset({"u": (("time", name), VALUES)}, about)
+    for dataset in (made, made.transpose(name, "time", ...)):
+        dataset.to_netcdf(path)
+        read = CurveFiles(path, variables=("u",))
+        np.testing.assert_array_equal(read.curves.values[:, 0], VALUES.T)
+        assert f"4 curves of 3 points, which {path} calls '{name}' and 'time'" in read.remarks
+    said = CurveFiles(path, variables=("u",), dimensions=("point", "curve"))
+    np.testing.assert_array_equal(said.curves.values[:, 0], VALUES)
+
+
 CLASSES = [i % 3 for i in range(20)]
 
 
