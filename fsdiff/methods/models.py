@@ -190,14 +190,17 @@ def _warn_of_large(fields: Tensor) -> None:
     size = lengths.amax(1) / math.sqrt(fields[0, 0].numel())
     large = (size > LARGE) | ~size.isfinite()
     if float(large.double().mean()) > LARGE_SHARE:
+        largest = (
+            f"up to {float(size.max()):.2g} times" if size.isfinite().all() else "or no numbers"
+        )
         logger.warning(
-            "%d of %d samples are more than %g times as large as the data, up to %.2g times: the "
+            "%d of %d samples are more than %g times as large as the data, %s: the "
             "sampler has left what the network knows; train it further or at more times "
             "(time_sampling), or take more steps, another sampler, or less guidance",
             int(large.sum()),
             len(size),
             LARGE,
-            float(size.max()),
+            largest,
         )
 
 

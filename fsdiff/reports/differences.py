@@ -124,7 +124,10 @@ def chance(ends: pd.DataFrame) -> float:
 
 
 def _range(ends: pd.Series) -> str:
-    return f"{number(ends.min())} to {number(ends.max())}" if ends.notna().any() else "–"
+    """The least and the largest, one number where they are as good as the same."""
+    if ends.isna().all():
+        return "–"
+    return " to ".join(dict.fromkeys([number(ends.min()), number(ends.max())]))
 
 
 def _nearest(ends: pd.Series, found: pd.DataFrame) -> str:

@@ -112,10 +112,10 @@ def _number(estimate: Estimate) -> str:
     interval = f"{estimate.low:.3g} to {estimate.high:.3g}"
     if np.isnan(estimate.low):
         interval = "one seed" if estimate.seeds < 2 else "in all seeds"
-    elif estimate.low == estimate.high and not estimate.seeds:
-        interval = "exact"
-    elif estimate.label.endswith("p_value"):
+    elif estimate.seeds and estimate.label.endswith("p_value"):
         return f"{markdown(estimate.label)}: {estimate.value:.3g}"
+    elif estimate.low == estimate.high:
+        interval = "in all seeds" if estimate.seeds else "exact"
     return f"{markdown(estimate.label)}: {estimate.value:.3g} ({interval})"
 
 

@@ -52,6 +52,9 @@ def sooner(
         chances = [chance(of_seeds(found, column, "last")) for column in shown]
         shown = [column for column, p in zip(shown, chances, strict=True) if p < limit]
     goals = found["experiment"].isin(settings.against)
+    if not goals.any():
+        yield f"There is none: none of {', '.join(map(markdown, settings.against))} has samples."
+        return
     yield _legend(settings, found[goals])
     yield ""
     if not shown:

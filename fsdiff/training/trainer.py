@@ -282,7 +282,8 @@ class Trainer:
                 "seconds": progress.seconds,
             }
         )
-        shown = ", ".join(f"{n}: {loss:.5f}" for n, loss in losses.items())
+        known = {n: loss for n, loss in losses.items() if len(self.validation[n])}
+        shown = ", ".join(f"{n}: {loss:.5f}" for n, loss in known.items()) or "of no fields"
         logger.info("epoch %d: training %.5f, validation %s", epoch, training_loss, shown)
 
     def _history(self) -> xr.Dataset:

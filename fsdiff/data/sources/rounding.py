@@ -20,7 +20,10 @@ def stored_type(fields: np.ndarray, channels: Sequence[str]) -> np.dtype:
         name: max(_lost(frame) for frame in fields[:, :, i].swapaxes(0, 1))
         for i, name in enumerate(channels)
     }
-    shares = ", ".join(f"{share:.1g} of {name}" for name, share in lost.items())
+    # All of what is the same wherever it was looked at, and no number of single precision.
+    shares = ", ".join(
+        f"{format(share, '.1g') if share < 1 else 'all'} of {name}" for name, share in lost.items()
+    )
     double = max(lost.values()) > LOSS
     done = "fields stay in float64: float32 would take" if double else "float32 takes"
     logger.info("%s these shares of the channels' deviations: %s", done, shares)

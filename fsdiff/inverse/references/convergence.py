@@ -58,6 +58,11 @@ class Convergence:
             )
         for part, sizes in (("bulk", self.bulk), ("tail", self.tail)):
             name, value = _worst(sizes, largest=False)
+            if math.isnan(value):
+                raise NotConvergedError(
+                    f"effective sample size ({part}) of {name} is not defined: no reference. Take "
+                    "more steps"
+                )
             if not value >= effective:
                 factor = math.ceil(10 * effective / max(value, 1e-9)) / 10
                 raise NotConvergedError(

@@ -76,7 +76,10 @@ class Target:
         if self.against in BASELINES:
             there = table["observation"].isin(own["observation"])
             other = table[there & (table["row"] == self.against)]
-        return value / self._number(other, self.against_resolution or self.resolution)
+        unit = self._number(other, self.against_resolution or self.resolution)
+        if not unit:
+            raise LookupError("what it is to be a ratio to is zero")
+        return value / unit
 
     def by_chance(self, draws: int, reference: int) -> float:
         """The number of as many draws of the true posterior, if it is known; 0 if it is not."""

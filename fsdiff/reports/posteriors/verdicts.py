@@ -73,6 +73,8 @@ def _beside(standing: Standing, best: Place) -> str:
 
 def _alike(kind: str, value: float, apart: Difference) -> str:
     """That chance may be all that is between the best and what needs no model."""
+    if apart.low == apart.high:
+        return f"{kind}, at {value:.2g}, is as near in each of these {apart.cases} cases"
     return (
         f"between it and {kind}, at {value:.2g}, is no difference that these {apart.cases} cases "
         f"could show ({apart.low:.2g} to {apart.high:.2g})"

@@ -12,6 +12,7 @@ import xarray as xr
 from fsdiff.data import hierarchy, storage
 from fsdiff.data.precision import rounding, sufficient_type
 from fsdiff.data.sources.files import FileData
+from fsdiff.data.sources.rounding import stored_type
 from fsdiff.data.statistics import Statistics
 from fsdiff.data.storage import Provenance
 from fsdiff.methods import models
@@ -244,3 +245,13 @@ def test_the_share_that_rounding_takes():
     assert sufficient_type([0, 5], [1, 0.1]) == np.float32
     assert sufficient_type([0, 300], [1, 0.1]) == np.float64
     assert sufficient_type(0, 1e-44) == np.float64  # among the subnormal numbers
+
+
+def test_what_rounding_takes_of_a_constant_is_all_and_not_infinite(caplog):
+    fields = np.full((2, 1, 1, 4, 4), 0.1)
+    with caplog.at_level(logging.INFO):
+        assert stored_type(fields, ["u"]) == np.float64
+    assert caplog.messages == [
+        "fields stay in float64: float32 would take these shares of the channels' deviations: all "
+        "of u"
+    ]

@@ -313,6 +313,12 @@ def test_chains_that_have_not_converged_are_no_reference(values, message):
         convergence({"good": autoregressive(0.0, 1500, seed=9), "x": values}).check()
 
 
+def test_undefined_effective_sizes_are_told():
+    found = Convergence({"x": 1.0}, {"x": math.nan}, {"x": 2000.0})
+    with pytest.raises(NotConvergedError, match=r"size \(bulk\) of x is not defined"):
+        found.check()
+
+
 def test_without_the_package_that_judges_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "arviz", None)
     with pytest.raises(

@@ -4,6 +4,7 @@ import copy
 import functools
 import hashlib
 import json
+import math
 
 import numpy as np
 import pytest
@@ -391,7 +392,7 @@ def test_samples_are_in_physical_units_and_leave_training_mode(saved):
     assert not model.method.network.training
 
 
-@pytest.mark.parametrize(("size", "warned"), [(1.0, 0), (9.0, 0), (30.0, 1)])
+@pytest.mark.parametrize(("size", "warned"), [(1.0, 0), (9.0, 0), (30.0, 1), (math.inf, 1)])
 def test_samples_that_are_larger_than_chance_allows_are_told(saved, caplog, size, warned):
     _, path = saved
     model = models.load(path)
@@ -401,7 +402,8 @@ def test_samples_that_are_larger_than_chance_allows_are_told(saved, caplog, size
     assert len(caplog.messages) == warned
     if warned:
         assert caplog.messages[0].startswith("3 of 40 samples are more than 10 times as large as")
-        assert "up to 30 times" in caplog.messages[0]
+        largest = "up to 30 times" if math.isfinite(size) else "or no numbers"
+        assert f"as the data, {largest}: the sampler" in caplog.messages[0]
 
 
 def test_one_large_sample_among_many_is_chance(saved, caplog):

@@ -308,6 +308,12 @@ def test_shares_of_few_tests_are_known_no_better_than_these_tests_let_them_be():
     assert judge(few, many).verdict == "reproduced"
 
 
+def test_what_all_seeds_agree_in_has_no_interval_from_a_number_to_itself():
+    summary = pd.DataFrame(rows("a", [0.0, 0.0]))
+    asked = {"a": claim(at_most=1.0)}
+    assert "0 (in all seeds)" in page(asked, judge_all(asked, summary), [])
+
+
 def test_intervals_of_shares_end_where_shares_do():
     """And the verdict is that of the interval that is shown; seeds count by all their scatter."""
     values = [0.86, 0.99, 0.99]

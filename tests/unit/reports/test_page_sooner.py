@@ -123,3 +123,9 @@ def test_one_seed_does_not_tell_whether_anything_differs():
     chosen = Sooner(columns=("one_point_w1",), resolution=32, against=("slow",))
     (told,) = list(sooner(chosen, *alone))[2:]
     assert told.startswith("There is none: whether anything differs by more than chance is not kno")
+
+
+def test_against_nobody_there_is_no_table():
+    chosen = Sooner(columns=("one_point_w1",), resolution=32, against=("slow_er",))
+    told = list(sooner(chosen, summary(), trajectories()))
+    assert told == ["There is none: none of slow_er has samples."]

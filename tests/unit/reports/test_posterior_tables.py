@@ -282,6 +282,9 @@ def test_what_the_cases_could_not_show_is_not_said():
         "Behind it is prior at 2.2; between it and kriging, at 0.18, is no difference that these "
         "4 cases could show (-0.38 to 0.31)." in said
     )
+    same = known | {("sensors", 32, "kriging", ""): both}
+    (standing,) = posterior_standings(table, CALIBRATED, by_case=same)
+    assert "kriging, at 0.18, is as near in each of these 4 cases." in of_posteriors(standing)
     steady = known | {("sensors", 32, "kriging", ""): [numbers_of([0.27, 0.08, 0.17, 0.22])]}
     (standing,) = posterior_standings(table, CALIBRATED, by_case=steady)
     assert "No posterior is nearer than kriging, at 0.18; behind it is prior" in of_posteriors(

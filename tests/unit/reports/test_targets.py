@@ -87,6 +87,12 @@ def test_a_table_says_what_was_measured_and_whether_targets_are_met():
     ]
 
 
+def test_nothing_is_measured_in_units_of_zero():
+    none = TABLE.assign(**{target(posterior="told", at_most=1).metric: 0.0})
+    asked = target(posterior="told", against="kriging", at_most=1)
+    assert "not measured: what it is to be a ratio to is zero" in targets([asked], none, WORDS)[2]
+
+
 def test_what_chance_leaves_is_taken_off_in_squares():
     item = target(posterior="told", at_most=0.08)
     chance = item.by_chance(200, 200)

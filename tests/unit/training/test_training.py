@@ -1,6 +1,7 @@
 """Training: it learns, resumes bit for bit, keeps the best weights, and says what went wrong."""
 
 import itertools
+import logging
 import math
 
 import numpy as np
@@ -105,6 +106,15 @@ def test_it_learns(tools):
     assert list(curves["epoch"].values) == list(range(13))
     assert curves.attrs["steps"] == 12 * 3
     assert math.isnan(curves["training_loss"][0])
+
+
+def test_no_loss_is_told_of_no_validation_fields(tools, caplog):
+    trainer = make_trainer(tools, epochs=1)
+    trainer.validation = {N: trainer.method.validation(two_states()[:0])}
+    trainer.validated = False
+    with caplog.at_level(logging.INFO):
+        trainer.run()
+    assert any(line.endswith(", validation of no fields") for line in caplog.messages)
 
 
 def test_the_network_ends_with_the_best_validated_weights(tools):
