@@ -33,6 +33,7 @@ from fsdiff.data.sources.formats.table import (
 )
 from fsdiff.data.sources.formats.tables import SUFFIXES, is_table, may_be_table, read_table
 from fsdiff.data.sources.instances import instances
+from fsdiff.data.sources.labels import listed
 from fsdiff.data.sources.paths import Paths, find_files
 from fsdiff.jobs.failures import StorageError
 from fsdiff.spaces.axes import Nodes
@@ -377,7 +378,7 @@ class CurveFiles(CurveSource):
 
     def _array(self, held: arrays.Arrays, name: str, path: Path) -> np.ndarray:
         if name not in held:
-            raise StorageError(f"{path} has no array '{name}'; it has {', '.join(held)}")
+            raise StorageError(f"{path} has no array '{name}'; it has {listed(held) or 'none'}")
         return held[name].read()
 
     def _only(self, held: arrays.Arrays, path: Path) -> tuple[str, ...]:
@@ -390,8 +391,13 @@ class CurveFiles(CurveSource):
         ]
         if len(fitting) > 1:  # vectors say something of the others
             fitting = [name for name in fitting if min(held[name].shape) > 1] or fitting
-        if len(fitting) != 1:
-            raise StorageError(f"{path} has the arrays {', '.join(held)}: say which as variables")
+        if not fitting:
+            raise StorageError(
+                f"{path} has no array of axes {', '.join(self.dimensions or USUAL)}, but "
+                f"{listed(held) or 'none'}: write curves as one, or say its axes as dimensions"
+            )
+        if len(fitting) > 1:
+            raise StorageError(f"{path} has the arrays {listed(held)}: say which as variables")
         return tuple(fitting)
 
     def _scaled(self, read: _Read) -> Curves:

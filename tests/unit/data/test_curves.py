@@ -411,6 +411,17 @@ def test_series_at_stations_are_curves_in_time_where_the_file_says_which_are_whi
     np.testing.assert_array_equal(said.curves.values[:, 0], VALUES)
 
 
+def test_files_without_curves_say_what_they_have(tmp_path):
+    path = tmp_path / "a.nc"
+    for held, found in (({}, "none"), ({"a": ("x", VALUES[0])}, "a")):
+        xr.Dataset(held).to_netcdf(path)
+        with pytest.raises(StorageError, match=f"no array of axes curve, point, but {found}: wri"):
+            _ = CurveFiles(str(path)).curves
+    xr.Dataset().to_netcdf(path)
+    with pytest.raises(StorageError, match="no array 'u'; it has none"):
+        _ = CurveFiles(str(path), variables=("u",)).curves
+
+
 CLASSES = [i % 3 for i in range(20)]
 
 
