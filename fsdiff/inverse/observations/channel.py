@@ -99,9 +99,8 @@ class Channel(Whole):
         """The channel's number; ValueError if fields have fewer ``channels``."""
         number = self._numbered()
         if number >= channels:
-            raise ValueError(
-                f"channel = {number}: fields have {channels}, counted from 0 to {channels - 1}"
-            )
+            known = f"{channels}, counted from 0 to {channels - 1}" if channels > 1 else "one, 0"
+            raise ValueError(f"channel = {number}: fields have {known}")
         return number
 
 

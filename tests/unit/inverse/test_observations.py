@@ -214,6 +214,11 @@ def test_points_on_an_interval_of_points():
         Averages(resolution=5).on(basis, 1, 5)
 
 
+def test_of_one_channel_there_is_no_range():
+    with pytest.raises(ValueError, match="channel = 1: fields have one, 0"):
+        Channel(channel=1, observation=RandomPoints()).on(CosineBasis(2), 1, 8)
+
+
 @pytest.mark.parametrize(
     ("observation", "message"),
     [

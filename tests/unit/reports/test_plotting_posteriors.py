@@ -16,7 +16,7 @@ from fsdiff.reports.labels import NO_NUMBERS
 from fsdiff.reports.plotting.posteriors.calibration import Calibrated, calibration
 from fsdiff.reports.plotting.posteriors.errors import errors_by_resolution
 from fsdiff.reports.plotting.posteriors.fields import posterior_fields
-from fsdiff.reports.plotting.posteriors.planes import UNSEEN, beyond
+from fsdiff.reports.plotting.posteriors.planes import UNSEEN, _told, beyond
 from fsdiff.reports.plotting.posteriors.resolutions import across_resolutions
 from fsdiff.reports.plotting.posteriors.scene import Scene, ensembles
 from fsdiff.reports.plotting.posteriors.spread import Spread, spread_over_time
@@ -133,6 +133,11 @@ def test_data_that_have_no_place_are_told_where_there_is_room(shape):
     if len(shape) == 2:
         told = "2 data of another quantity,\n3 to 7, noise 0.5"
         assert any(told in text for text in texts(figure))
+
+
+def test_a_single_datum_has_no_range():
+    assert _told(Elsewhere(np.array([3.0]))) == "1 datum of another quantity,\n3"
+    assert _told(Dots(np.ones((1, 2)), np.array([4.0]))) == "1 sensor"
 
 
 def test_what_is_not_seen_is_grey():

@@ -161,9 +161,11 @@ def _legend(scene: Scene, seen: Sequence[Shown]) -> str:
 def _told(item: Shown) -> str:
     """How much is seen, and how well."""
     values = item.values[~np.isnan(item.values)]
-    said = f"{len(values)} {'sensors' if isinstance(item, Dots) else 'data'}"
+    one, several = ("sensor", "sensors") if isinstance(item, Dots) else ("datum", "data")
+    said = f"{len(values)} {one if len(values) == 1 else several}"
     if isinstance(item, Elsewhere) or (isinstance(item, Dots) and item.foreign):
-        said += f" of another quantity,\n{values.min():.2g} to {values.max():.2g}"
+        ends = dict.fromkeys(f"{end:.2g}" for end in (values.min(), values.max()))
+        said += f" of another quantity,\n{' to '.join(ends)}"
     noise = [] if item.deviation is None else sorted({f"{d:.2g}" for d in item.deviation})
     return said + (f", noise {' to '.join(noise[:: max(1, len(noise) - 1)])}" if noise else "")
 
