@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt
 from fsdiff.reports.combinations import Combinations, Variations, legend, ranking
 from fsdiff.reports.differences import Differences, differences
 from fsdiff.reports.findings import Findings
-from fsdiff.reports.labels import REFERENCES
+from fsdiff.reports.labels import NO_NUMBERS, REFERENCES
 from fsdiff.reports.moments import by_moment, judged
 from fsdiff.reports.plain_text import markdown, number, table_row
 from fsdiff.reports.posteriors.targets import Target, targets
@@ -162,6 +162,9 @@ def _table(
 ) -> Iterator[str]:
     selected = table.chosen(summary)
     shown = list(table.shown(selected, known))
+    if not shown:
+        yield NO_NUMBERS
+        return
     of_moments = table.rows == "moments"
     header = ["", *(TIMES.values() if of_moments else ())]
     header += [markdown(column_title(column.name, known)) for column in shown]
@@ -182,7 +185,8 @@ def _table(
         for _, epoch, seeds in by_moment(found):
             after = "" if pd.isna(epoch) else f" after {epoch:.0f} epoch{'s' * (epoch != 1)}"
             name = f"{markdown(seeds['title'].iloc[0])}{after}"
-            times = [f"{seeds[key].mean():,.0f}" for key in TIMES]
+            means = (seeds[key].mean() for key in TIMES)
+            times = ["" if pd.isna(mean) else f"{mean:,.0f}" for mean in means]
             yield table_row([name, *times, *_cells(table, shown, seeds, selected)])
         return
     called = titles(selected)

@@ -67,6 +67,16 @@ def test_a_row_for_each_experiment_with_means_ranges_and_multiples():
     ]
 
 
+def test_of_results_that_nobody_has_there_is_no_table_and_of_unknown_times_no_number():
+    nothing = Table(columns=("gradient_w1",), resolution=32)
+    untimed = Table(columns=("one_point_w1",), resolution=32, rows="moments")
+    contents = Contents(title="T", text="", tables=[nothing, untimed])
+    text = page(contents, summary().assign(training_seconds=nan))
+    assert f"\n{NO_NUMBERS}\n" in text
+    assert "nan" not in text
+    assert r"| b \| title |  |  | 0.100 |" in text
+
+
 def test_a_row_for_each_moment_that_all_seeds_came_to():
     assert lines(rows="moments", samples=100)[4:] == [
         r"| a \| title after 1 epoch | 11 | 21 | 0.700 ± 0.100 |",
