@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from fsdiff.data.labels import Class, meant
+from fsdiff.data.labels import Class, meant, with_classes
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.diffusion.law import Law
@@ -18,6 +18,7 @@ from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
+from fsdiff.diffusion.samplers.ends import check_start_of_classes
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.diffusion.time_sampling import Spectral, TimeSampling
 from fsdiff.errors import Error
@@ -29,7 +30,15 @@ from fsdiff.interface.checks import (
     check_part,
     check_seed,
 )
-from fsdiff.interface.fields import Fields, Labelled, labelled, real_numbers, tensor_of
+from fsdiff.interface.fields import (
+    Classes,
+    Fields,
+    Labelled,
+    classes_of,
+    labelled,
+    real_numbers,
+    tensor_of,
+)
 from fsdiff.interface.model import Model
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.methods import models
@@ -110,6 +119,7 @@ class Diffusion(Model):
         guidance: "Guidance | None" = None,
         label: Class | None = None,
         training: Fields | None = None,
+        labels: Classes | None = None,
     ) -> Samples:
         """``fields`` (len(indices), channel, *grid) at level n, in the unit of the data.
 
@@ -122,9 +132,9 @@ class Diffusion(Model):
         classes are all of one, ``label``, or without it of those that (seed, i) decide, as often as
         training fields; ``classes`` says which.
 
-        A sampler that starts from training fields has those that ``fit`` was given, of all classes.
-        No file has them: a model that was loaded is told them again, ``training`` in the unit of
-        the data.
+        A sampler that starts from training fields has those that ``fit`` was given. No file has
+        them: a model that was loaded is told them again, ``training`` in the unit of the data, with
+        their classes, ``labels`` as for ``fit``, if it is told these.
         """
         sampler = sampler or DPMSolver()
         check_part("sampler", sampler, Sampler, "fs.DPMSolver()")
@@ -133,9 +143,10 @@ class Diffusion(Model):
         sampler.check(self.process)
         sampler.check_grid(self.process, self.basis, n)
         if sampler.of_training:
-            sampler = sampler.given(self._shown(training))
-        elif training is not None:
-            raise ValueError(f"training: {sampler.kind} does not start from fields; leave them out")
+            sampler = sampler.given(self._shown(training, labels))
+        elif training is not None or labels is not None:
+            given = "labels" if training is None else "training"
+            raise ValueError(f"{given}: {sampler.kind} does not start from fields; leave them out")
         if guidance is not None:
             from fsdiff.inverse.guidance.base import Guidance
 
@@ -166,6 +177,7 @@ class Diffusion(Model):
         method = _diffusion(self.fitted)
         if (labels := method.labels) is None:
             raise ValueError(f"label = {label}: this model was trained without classes")
+        check_start_of_classes(sampler, self.process)
         if label is None:
             drawn = self._sample(sampler, n, indices, seed, None)
             numbers = labels.dealt(drawn.indices, seed)
@@ -177,11 +189,18 @@ class Diffusion(Model):
             numbers = np.repeat(labels.numbers([label]), len(drawn.fields))
         return drawn._replace(classes=tuple(labels.classes[number] for number in numbers))
 
-    def _shown(self, training: Fields | None) -> Tensor:
-        """Training fields at zero mean and unit mean square, those of ``fit`` unless given."""
-        fitted, known = self.fitted, self._training
+    def _shown(self, training: Fields | None, labels: Classes | None) -> Tensor:
+        """Training fields at zero mean and unit mean square, those of ``fit`` unless given.
+
+        The number of their class is a further channel where the model is told it.
+        """
+        fitted, known, classes = self.fitted, self._training, self._classes
         if training is not None:
-            known = tensor_of(labelled(training, self.basis))
+            data = labelled(training, self.basis)
+            known = tensor_of(data)
+            classes = classes_of(labels, training, data["field"], told=self.told_classes)
+        elif labels is not None:
+            raise ValueError("labels: give the training fields that are of these classes, too")
         if known is None:
             raise ValueError(
                 "the sampler starts from training fields, and a model that was loaded has none: "
@@ -189,7 +208,11 @@ class Diffusion(Model):
             )
         if (channels := len(fitted.statistics.mean)) != known.shape[1]:
             raise ValueError(f"training: its fields have {known.shape[1]} channels, not {channels}")
-        return fitted.statistics.normalise(known).float()
+        fields = fitted.statistics.normalise(known).float()
+        if classes is None or fitted.method.labels is None:
+            return fields
+        numbers = fitted.method.labels.numbers(classes.values)
+        return with_classes(fields, torch.from_numpy(numbers))
 
     def _observed(self, observed: "tuple[Observation, Data]") -> "tuple[Observation, Tensor]":
         """In numbers of channels and places of the box, and data in float64."""

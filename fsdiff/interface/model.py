@@ -68,6 +68,7 @@ class Model(ABC):
         self.history: list[xr.Dataset] = []
         self._fitted: models.Model | None = None
         self._training: Tensor | None = None  # physical fields that it was fitted to
+        self._classes: Labelled | None = None  # of these
 
     @property
     def told_classes(self) -> bool:
@@ -175,10 +176,8 @@ class Model(ABC):
                 device=device,
             )
             self.history.append(trainer.run())
-        self._fitted, self._training = (
-            models.Model(method, statistics, {"data": about}, device),
-            train,
-        )
+        self._fitted = models.Model(method, statistics, {"data": about}, device)
+        self._training, self._classes = train, classes and classes.first(len(train))
         return self
 
     def _sample(

@@ -174,7 +174,7 @@ def drawing(
 ) -> Callable[[int], Draw]:
     """What draws fields given the data of a case, by its number: guided, or as it has learned."""
     operator = build("operator", config["operator"])
-    sampler = sampler_of(config, training)
+    sampler = sampler_of(config, training, model)
     if "guidance" not in config:
         return _learned(model, observed, operator, sampler, config)
     assert sampler is not None  # as the configuration was checked

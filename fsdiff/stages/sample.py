@@ -191,14 +191,16 @@ def present(path: Path | None) -> list[Path]:
     return [] if path is None else [path]
 
 
-def sampler_of(config: Mapping[str, Any], training: Path | None) -> Sampler | None:
+def sampler_of(
+    config: Mapping[str, Any], training: Path | None, model: models.Model
+) -> Sampler | None:
     """The sampler of a job, if its method has one; it knows training fields if it asks for any."""
     if "sampler" not in config:
         return None
     sampler: Sampler = build("sampler", config["sampler"])
     if training is None or not sampler.of_training:
         return sampler
-    return sampler.given(normalised_split(training, "train"))
+    return sampler.given(normalised_split(training, "train", model.method.labels))
 
 
 def draw(
@@ -212,7 +214,7 @@ def draw(
 
     What an interrupted attempt has left there is not drawn again.
     """
-    sampler = sampler_of(config, training)
+    sampler = sampler_of(config, training, model)
     n, size = config["resolution"], config["samples"]["batch_size"]
     drawn = left_over(state, model, n, len(indices))
 

@@ -173,7 +173,9 @@ def _check(raw: Any, source: str, variations: Sequence[Variation] = ()) -> Confi
     processes = shape.parallel.processes if isinstance(shape, Shape) else 1
     context = {"datasets": datasets, "names": names, "metrics": metrics, "processes": processes}
     experiments = reader.experiments(context)
-    reader.problems += [*_taken(reader), *_untold(metrics, experiments)]
+    reader.problems += _taken(reader)
+    if len(experiments) == len(reader.entries("experiments")):  # what is faulty might be told
+        reader.problems += _untold(metrics, experiments)
     if reader.problems:
         raise ConfigurationError(reader.problems, source)
     independent = ("evaluation", "analyses", "dask", "device", "device_of", "parallel")

@@ -239,7 +239,8 @@ class Sampler(ABC):
     def given(self, training: Tensor) -> Self:
         """The same sampler, which knows training fields if it asks for any.
 
-        These are (N, channel, *grid) at any level, at zero mean and unit mean square.
+        These are (N, channel, *grid) at any level, at zero mean and unit mean square, with the
+        number of their class as a further channel where the model is told classes.
         """
         return self
 

@@ -1,7 +1,6 @@
 """A sampler that starts from another law than that of X_T, as published ones do."""
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, Self
@@ -13,6 +12,7 @@ from torch import Tensor
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.samplers.base import Run, State
+from fsdiff.diffusion.samplers.ends import MOST_LEFT, left_at_end
 from fsdiff.diffusion.samplers.wrapper import Wrapper
 from fsdiff.parts import check_defaults
 from fsdiff.randomness import generator
@@ -20,9 +20,6 @@ from fsdiff.streams import Stream
 from fsdiff.threads import single_thread
 
 StartLaw = Literal["noise", "unit_noise", "blurred", "empirical"]
-
-MOST_LEFT = 0.1
-"""The largest m/r of the mode ω = 0 at the end of a process, for samples to start from noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +35,9 @@ class StartingFrom(Wrapper):
 
     From ``empirical``, a sample starts as a training field x has become at the end of the process,
     M_T x + R_T η: the very law of X_T of the training data, and of blurring processes the published
-    start. Which field it is depends on the seed and the index alone. Samples may then resemble it,
-    so that ``memorisation`` belongs beside other measures.
+    start. Which field it is depends on the seed and the index alone, among those of the class that
+    the sample is told, if it is told one. Samples may then resemble it, so that ``memorisation``
+    belongs beside other measures.
 
     A reverse process forgets where it started, mode by mode, as the Wiener gain m c/(m²c + r²λ)
     says, and its probability flow does not. Modes without any noise, of which nothing else would be
@@ -63,7 +61,10 @@ class StartingFrom(Wrapper):
         return self.law == "empirical"
 
     def given(self, training: Tensor) -> Self:
-        """The same sampler, which knows training fields (N, channel, *grid) if it starts there."""
+        """The same sampler, which knows training fields (N, channel, *grid) if it starts there.
+
+        Those of models that are told classes have their number as a further channel.
+        """
         if not self.of_training:
             return self
         informed = copy.copy(self)
@@ -87,8 +88,7 @@ class StartingFrom(Wrapper):
         super().check(process)
         if self.law in ("blurred", "empirical"):
             return
-        end = torch.tensor([process.T], dtype=torch.float64)
-        if float(process.log_ratio(end, torch.zeros_like(end))) > math.log(MOST_LEFT):
+        if left_at_end(process) > MOST_LEFT:
             raise ValueError(
                 f"{self.kind}: much of the mean of the data is left at the end of {process.kind}, "
                 "which noise alone has not; use the sampler inside by itself"
@@ -126,7 +126,10 @@ class _Started(Run):
 
 @dataclass(frozen=True, kw_only=True)
 class _FromTraining(Run):
-    """A run whose first states are those that training fields (N, channel, *grid) have become."""
+    """A run whose first states are those that training fields (N, channel, *grid) have become.
+
+    They may have the number of their class as a further channel.
+    """
 
     training: Tensor
 
@@ -136,9 +139,33 @@ class _FromTraining(Run):
         noise = marginal.noise_scale * marginal.noise_spectrum.sqrt()
         chosen = [self._chosen(index) for index in indices]
         with single_thread():
-            data = self.law.basis.resample(self.training[chosen].cpu().double(), n)
+            fields = self.training[chosen, : self.law.channels].cpu().double()
+            data = self.law.basis.resample(fields, n)
             kept = marginal.apply(marginal.mean_scale, data)
         return kept.to(self.device, self.dtype) + self._coloured(indices, noise, n, Stream.NOISE)
 
     def _chosen(self, index: int) -> int:
-        return int(generator(self.seed, index, Stream.START).integers(len(self.training)))
+        """Of all training fields, or of those of the class that the sample is told."""
+        places = self._places(self._told(index))
+        return int(places[generator(self.seed, index, Stream.START).integers(len(places))])
+
+    def _told(self, index: int) -> int | None:
+        """The number of the class that a sample is told, None if it is told none."""
+        conditions = getattr(self.denoiser, "conditions", None)
+        if conditions is None or index not in self.conditions:
+            return None
+        return conditions.class_told(self.conditions[index])
+
+    def _places(self, told: int | None) -> Tensor:
+        """Those of the training fields of a class, or of all."""
+        if told is None:
+            return torch.arange(len(self.training))
+        if self.training.shape[1] == self.law.channels:
+            raise ValueError(f"{StartingFrom.kind}: give the classes of the training fields, too")
+        classes = self.training[:, self.law.channels].flatten(1)[:, 0].round()
+        if not len(places := (classes == told).nonzero()[:, 0]):
+            raise ValueError(
+                f"{StartingFrom.kind}: no training field is of the class that samples are told, "
+                f"number {told}; draw others, or start from another law"
+            )
+        return places

@@ -136,6 +136,10 @@ class Conditioning(nn.Module, ABC):
         """What samples are told of which nothing is said, by seed and index; None if nothing."""
         return None
 
+    def class_told(self, condition: Tensor) -> int | None:
+        """The number of the class that one condition (channel, *grid) is about; None if of none."""
+        return None
+
     @abstractmethod
     def nothing(self, n: int, device: torch.device) -> Tensor:
         """The condition (channel, *grid at level n) of fields of which nothing is said."""

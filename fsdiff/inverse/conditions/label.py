@@ -47,6 +47,9 @@ class Label(Condition):
     def __post_init__(self) -> None:
         if len(set(self.classes)) < len(self.classes):
             raise ValueError(f"classes = {self.classes}: name each class once")
+        for name in ("classes", "shares"):
+            if len(getattr(self, name)) == 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: there are two classes or more")
         if self.classes and self.shares and len(self.classes) != len(self.shares):
             raise ValueError(f"shares = {self.shares}: give one for each of the classes")
         if self.shares and not sum(self.shares) > 0:
@@ -128,6 +131,11 @@ class LabelConditioning(Conditioning):
     def dealt(self, n: int, indices: Sequence[int], seed: int) -> Tensor:
         """The classes that samples have by their index."""
         return self._fields(torch.from_numpy(self.labels.dealt(indices, seed)), n)
+
+    def class_told(self, condition: Tensor) -> int | None:
+        """The number of the class that a condition (class, *grid) is about; None if of none."""
+        told = condition.flatten(1)[:, 0]
+        return int(told.argmax()) if bool(told.any()) else None
 
     def at(self, condition: Tensor, n: int) -> Tensor:
         """Constants have the same value on every grid."""

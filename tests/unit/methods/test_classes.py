@@ -122,6 +122,38 @@ def test_samples_are_of_the_class_that_they_are_told(trained):
     assert trained.label(dealt)["way"].values.tolist() == list(dealt.classes)
 
 
+def test_samples_start_from_training_fields_of_the_class_that_they_are_told(tmp_path):
+    """The heat equation leaves means alone, which are those of the class: no step mends others."""
+    fields = waves(40) + np.where(waves(40)["way"] == "up", 4.0, -4.0)[:, None]
+    network = fs.FNO(dimension=1, basis="cosine", width=4, modes=2, layers=1)
+    process, told = fs.HeatDissipation(), fs.LabelCondition()
+    model = fs.Diffusion(
+        network, basis=BASIS, noise=fs.Bessel(power=0.6), process=process, condition=told
+    ).fit(fields, [fs.Level(resolution=N, epochs=1)], labels="way")
+    start, asked = fs.StartingFrom(law="empirical", sampler=fs.DDIM(steps=3)), {"n": N, "seed": 1}
+    drawn = model.sample(start, indices=range(20), **asked)
+    assert {*drawn.classes} == {"up", "down"}
+    expected = torch.tensor([4.0 if one == "up" else -4.0 for one in drawn.classes])
+    torch.testing.assert_close(drawn.fields.mean((1, 2)), expected, atol=0.5, rtol=0)
+    (seventh,) = model.sample(start, indices=[7], **asked).fields
+    assert torch.equal(seventh, drawn.fields[7])
+    down = model.sample(start, indices=range(3), label="down", **asked)
+    assert (down.fields.mean((1, 2)) < -3).all()
+    model.save(tmp_path / "model")
+    loaded, first = fs.load(tmp_path / "model"), fields[:36]  # those that it was trained on
+    again = loaded.sample(start, indices=[7], training=first, labels="way", **asked)
+    assert torch.equal(again.fields[0], drawn.fields[7])
+    with pytest.raises(ValueError, match="labels: give the class of each field"):
+        loaded.sample(start, indices=[7], training=first, **asked)
+    with pytest.raises(ValueError, match="labels: give the training fields"):
+        loaded.sample(start, indices=[7], labels="way", **asked)
+    ups = first[first["way"] == "up"]
+    with pytest.raises(ValueError, match="no training field is of the class that samples are"):
+        loaded.sample(start, indices=[7], label="down", training=ups, labels="way", **asked)
+    with pytest.raises(ValueError, match="of all classes, would not be of those that they are"):
+        model.sample(fs.DDIM(steps=3), indices=[0], **asked)
+
+
 def test_files_of_models_have_the_classes(trained, tmp_path):
     trained.save(tmp_path / "model")
     loaded = fs.load(tmp_path / "model")

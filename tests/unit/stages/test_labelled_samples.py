@@ -231,6 +231,15 @@ def test_what_cannot_be_told_classes_is_refused(table):
     made = block(table)
     made["defaults"]["condition"] = {"kind": "label", "label": "sort"}
     assert "label = sort: the labels of these data are kind" in problems(made)
+    assert "no experiment is told any" not in problems(made)  # which only follows from the other
+    made["defaults"]["condition"] = {"kind": "label", "classes": ["slow"]}
+    assert "classes = ('slow',): there are two classes or more" in problems(made)
+    made = block(table)
+    made["experiments"]["told"]["process"] = {"kind": "heat_dissipation"}
+    assert "sampler: ddim: much of the mean of the data is left at the end" in problems(made)
+    start = {"kind": "starting_from", "law": "empirical", "sampler": {"kind": "ddim"}}
+    made["experiments"]["told"]["sampler"] = start
+    config.load(made)
     made = block(table)
     made["experiments"]["adversary"] = {
         **{key: made["experiments"]["told"][key] for key in ("prior", "network", "levels")},
