@@ -10,6 +10,7 @@ from torch import nn
 
 from fsdiff.blocks.checks import first_problem
 from fsdiff.data.transforms import Transform
+from fsdiff.errors import Error
 from fsdiff.jobs.devices import check_gpu
 from fsdiff.networks.base import Network
 from fsdiff.parts import described, is_own
@@ -49,6 +50,32 @@ def _innermost(name: str, part: Any) -> Iterator[tuple[str, Any]]:
         yield from _innermost(place, inner)
     if not several:
         yield name, part
+
+
+def check_saved(name: str, part: Any) -> None:
+    """Refuse to save what has a class of one's own: files have names of parts of fsdiff alone.
+
+    A class that derives from one of these has its name, and would be read as it.
+    """
+    if not is_own(type(part)):
+        raise Error(
+            f"{name}: a model with a {type(part).__name__} cannot be saved, as its file would not "
+            "say what that does: use parts of fsdiff, or make it one (CONTRIBUTING.md)"
+        )
+    for item in fields(part) if is_dataclass(part) else ():
+        value = getattr(part, item.name)
+        for inner in value if isinstance(value, tuple | list) else (value,):
+            if is_dataclass(inner):
+                check_saved(f"{name}.{item.name}", inner)
+
+
+def check_trainable(network: nn.Module) -> None:
+    """ValueError for a network without parameters, or with frozen ones alone."""
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise ValueError(
+            f"network: {type(network).__name__} has no parameters that can be trained: give one "
+            "that has, or leave the levels out"
+        )
 
 
 def check_kind(name: str, part: object, kind: type, example: str = "") -> None:

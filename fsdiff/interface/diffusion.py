@@ -310,6 +310,12 @@ class Diffusion(Model):
         condition.check(self.basis, len(statistics.mean), transformed=transformed)
         return condition.conditioning(self.basis, statistics)
 
+    def _saved(self) -> dict[str, Any]:
+        names = ("noise", "process", "prediction", "time_sampling", "condition")
+        parts = {name: getattr(self, name) for name in names}
+        known = {name: part for name, part in parts.items() if part is not None}
+        return {**super()._saved(), **known}
+
     def _blocks(self) -> dict[str, Any]:
         if not self._built:
             name = type(self.network).__name__

@@ -20,7 +20,9 @@ from fsdiff.interface.checks import (
     check_level,
     check_levels,
     check_part,
+    check_saved,
     check_seed,
+    check_trainable,
     check_transforms,
     device_of,
 )
@@ -89,6 +91,12 @@ class Model(ABC):
     def _blocks(self) -> dict[str, Any]:
         """The blocks that describe it, but the basis and the method."""
 
+    def _saved(self) -> dict[str, Any]:
+        """The parts that a file names, as they are called here."""
+        transforms = self.fitted.statistics.transforms
+        channels = transforms.channels if transforms else ()
+        return {"basis": self.basis, **{f"transforms[{i}]": t for i, t in enumerate(channels)}}
+
     @classmethod
     @abstractmethod
     def of(cls, fitted: models.Model) -> Self:
@@ -146,6 +154,8 @@ class Model(ABC):
         statistics = Statistics.measure(train, basis, seen, mask)
         method = self._method(statistics, seed, classes and classes.first(len(train)))
         self._check_at(method, levels[0].resolution if levels else statistics.resolution)
+        if levels:
+            check_trainable(method.network)
 
         def at(n: int, part: Tensor, first: int) -> Tensor:
             """A part of the data at level n, from a sample on, with their classes if told."""
@@ -226,6 +236,8 @@ class Model(ABC):
     def save(self, path: str | Path) -> None:
         """Write PATH.safetensors with weights and statistics, and PATH.json that describes them."""
         fitted = self.fitted
+        for name, part in self._saved().items():
+            check_saved(name, part)
         seconds = sum(float(curves["seconds"][-1]) for curves in self.history)
         parameters = sum(p.numel() for p in fitted.method.network.parameters())
         method = {"kind": self.kind}

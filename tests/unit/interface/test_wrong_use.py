@@ -198,6 +198,40 @@ def test_parts_of_ones_own_check_themselves():
     )
 
 
+def test_parts_of_ones_own_are_in_no_file_under_the_name_of_others(tmp_path):
+    """A class that derives from another has its kind, and was read as it."""
+
+    class Quiet(fs.VariancePreserving):
+        """Half the noise."""
+
+        def noise_variance(self, t, omega_squared):
+            return 0.5 * super().noise_variance(t, omega_squared)
+
+    class Lower(fs.Log):
+        """Another logarithm."""
+
+    class Line(fs.FourierBasis):
+        """Another basis."""
+
+    positive = {"transforms": {"all": Lower()}}
+    for parts, fitted_to, place in (
+        ({"process": Quiet()}, {}, "process: a model with a Quiet cannot be saved"),
+        ({"basis": Line(1)}, {}, "basis: a model with a Line"),
+        ({}, positive, r"transforms\[0\]: a model with a Lower"),
+    ):
+        fitted = model(**parts).fit(np.exp(FIELDS), **fitted_to)
+        with pytest.raises(fs.Error, match=place):
+            fitted.save(tmp_path / "model")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_module_without_parameters_is_not_trained():
+    frozen = Own(lambda x: x).requires_grad_(False)
+    with pytest.raises(ValueError, match="network: Own has no parameters that can be trained"):
+        model(network=frozen).fit(FIELDS, [LEVEL])
+    assert model(network=frozen).fit(FIELDS).sample(n=N, indices=[0]).fields.isfinite().all()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
