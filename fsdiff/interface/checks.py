@@ -142,6 +142,12 @@ def check_transforms(transforms: object) -> None:
         raise ValueError('transforms: give one for each channel, such as {"all": fs.Log()}')
     for name, transform in transforms.items():
         check_part(f"transforms.{name}", transform, Transform, "fs.Log()")
+        if not is_own(type(transform)):  # it is fitted by its block
+            raise ValueError(
+                f"transforms.{name}: {type(transform).__name__} would be taken for another one of "
+                f"kind {transform.kind}: apply it to the fields, or make it a part of fsdiff "
+                "(CONTRIBUTING.md)"
+            )
 
 
 def check_seed(seed: object) -> None:

@@ -93,9 +93,7 @@ class Model(ABC):
 
     def _saved(self) -> dict[str, Any]:
         """The parts that a file names, as they are called here."""
-        transforms = self.fitted.statistics.transforms
-        channels = transforms.channels if transforms else ()
-        return {"basis": self.basis, **{f"transforms[{i}]": t for i, t in enumerate(channels)}}
+        return {"basis": self.basis}
 
     @classmethod
     @abstractmethod

@@ -213,16 +213,16 @@ def test_parts_of_ones_own_are_in_no_file_under_the_name_of_others(tmp_path):
     class Line(fs.FourierBasis):
         """Another basis."""
 
-    positive = {"transforms": {"all": Lower()}}
-    for parts, fitted_to, place in (
-        ({"process": Quiet()}, {}, "process: a model with a Quiet cannot be saved"),
-        ({"basis": Line(1)}, {}, "basis: a model with a Line"),
-        ({}, positive, r"transforms\[0\]: a model with a Lower"),
+    for parts, place in (
+        ({"process": Quiet()}, "process: a model with a Quiet cannot be saved"),
+        ({"basis": Line(1)}, "basis: a model with a Line"),
     ):
-        fitted = model(**parts).fit(np.exp(FIELDS), **fitted_to)
+        fitted = model(**parts).fit(FIELDS)
         with pytest.raises(fs.Error, match=place):
             fitted.save(tmp_path / "model")
     assert not [*tmp_path.iterdir()]
+    with pytest.raises(ValueError, match=r"transforms\.all: Lower would be taken for another one"):
+        model().fit(np.exp(FIELDS), transforms={"all": Lower()})
 
 
 def test_a_module_without_parameters_is_not_trained():
