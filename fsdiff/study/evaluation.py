@@ -148,6 +148,11 @@ def without_best(name: str, metrics: Mapping[str, PartBlock]) -> str | None:
     return None
 
 
+def of_classes(metrics: Mapping[str, PartBlock]) -> list[str]:
+    """The results that only samples with classes have."""
+    return _results({name: block for name, block in metrics.items() if block.part.labelled})
+
+
 def _results(metrics: Mapping[str, PartBlock]) -> list[str]:
     return [result for block in metrics.values() for result in block.part.results]
 

@@ -23,6 +23,7 @@ from fsdiff.study.evaluation import (
     RESULTS_DURING_TRAINING,
     VALIDATION,
     Evaluation,
+    of_classes,
     other_results,
     unknown,
     unknown_result,
@@ -322,6 +323,10 @@ class Study(Block):
         channels = channel_names(dataset.source.part.names)
         if problem := unknown_result(result, metrics, channels, others):
             return problem
+        condition = self.experiments[name].condition
+        told = condition is not None and condition.part.of_classes
+        if not told and parsed(result)[0] in of_classes(metrics):
+            return f"a number of samples with classes, and {name} is told none"
         asked = {"validation_loss_initial": levels[0]}.get(result, levels[-1])
         if result in VALIDATION and resolution not in (None, *self.validated(name, asked)):
             return f"training is not validated at {resolution}; add it to training.validate_at"

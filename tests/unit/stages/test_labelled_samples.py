@@ -235,6 +235,14 @@ def test_what_cannot_be_told_classes_is_refused(table):
     made["defaults"]["condition"] = {"kind": "label", "classes": ["slow"]}
     assert "classes = ('slow',): there are two classes or more" in problems(made)
     made = block(table)
+    made["claims"] = {
+        "near": {"where": "here", "statement": "Near.", "experiment": "surrogate", "resolution": N}
+        | {"metric": "synthetic_accuracy", "at_least": 0.5}
+    }
+    assert "a number of samples with classes, and surrogate is told none" in problems(made)
+    made["claims"]["near"]["experiment"] = "copies"
+    config.load(made)
+    made = block(table)
     made["experiments"]["told"]["process"] = {"kind": "heat_dissipation"}
     assert "sampler: ddim: much of the mean of the data is left at the end" in problems(made)
     start = {"kind": "starting_from", "law": "empirical", "sampler": {"kind": "ddim"}}
