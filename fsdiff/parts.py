@@ -18,6 +18,8 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+from fsdiff.errors import Error
+
 PACKAGE = Path(__file__).parent
 
 FAMILIES = {
@@ -66,6 +68,10 @@ FAMILIES = {
 """Key in the configuration → modules or packages below ``fsdiff`` that hold its parts."""
 
 
+class PartError(Error, ValueError):
+    """A source file declares a part that cannot be one."""
+
+
 @cache
 def kinds(family: str) -> dict[str, tuple[str, str]]:
     """All parts of a family: kind → (module, class name), sorted by kind."""
@@ -82,7 +88,10 @@ def classes(locations: str, what: str) -> dict[str, tuple[str, str]]:
         module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
         for kind, name in _declared(path):
             if kind in found:
-                raise ValueError(f"{what} '{kind}' is declared in {found[kind][0]} and {module}")
+                raise PartError(
+                    f"{what} '{kind}' is declared in {found[kind][0]} and {module}: give one of "
+                    "them another kind"
+                )
             found[kind] = (module, name)
     return dict(sorted(found.items()))
 
@@ -191,7 +200,11 @@ def _sources(locations: str) -> Iterator[Path]:
 
 def _declared(path: Path) -> Iterator[tuple[str, str]]:
     """(kind, class name) of each part that a source file declares."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise PartError(f"{path}, line {error.lineno}: no Python: {error.msg}") from error
+    for node in tree.body:
         if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
             continue
         for item in node.body:

@@ -33,10 +33,12 @@ from pydantic import (
     create_model,
     model_validator,
 )
+from pydantic.errors import PydanticUserError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from fsdiff import parts
+from fsdiff.characters import lines
 
 LARGEST = 2**53 - 1
 """The largest integer up to which all are exact as floating-point numbers: that of seeds."""
@@ -44,6 +46,8 @@ MOST = 10**8
 """The largest number of things that a part is given; more of them are out of reach."""
 NAMES = ("seed", "classes")
 """Settings whose integers are names, and may be as large as is exact: all others count things."""
+CONFIGURED_BY_KEYWORDS = ("network", "method", "latent")
+"""Families whose parts are no dataclasses: data come first when they are made."""
 SIZES = (1e-30, 1e15)
 """How small and how large a number may be, so that its square and its inverse are numbers too."""
 
@@ -108,6 +112,33 @@ class PartBlock(Block):
 @cache
 def block_type(described: type) -> type[PartBlock]:
     """The type of a class's block; ``kind`` comes first and must be given."""
+    try:
+        return _made(described)
+    except (PydanticUserError, NameError) as error:  # of types that no YAML has
+        first, *_ = lines(str(error))
+        raise parts.PartError(
+            f"{_called(described)}: no configuration can have such settings: {first}"
+        ) from error
+
+
+def _check_declared(family: str, described: type) -> None:
+    """Raise PartError for a class that lacks what makes its annotations settings."""
+    if family not in CONFIGURED_BY_KEYWORDS and "__dataclass_fields__" not in vars(described):
+        raise parts.PartError(
+            f"{_called(described)} is no dataclass of its own: write @dataclass(frozen=True), or "
+            "what the class that it derives from has, above it"
+        )
+    hint = vars(described).get("__annotations__", {}).get("kind")
+    if hint is not None and get_origin(hint) is not Literal and not isinstance(hint, str):
+        kind = getattr(described, "kind", None)
+        raise parts.PartError(f'{_called(described)}: write kind: Literal["{kind}"] = "{kind}"')
+
+
+def _called(described: type) -> str:
+    return f"{described.__module__}.{described.__name__}"
+
+
+def _made(described: type) -> type[PartBlock]:
     fields: dict[str, Any] = {}
     for name, annotation, default in _parameters(described):
         if name in parts.FAMILIES and _mentions_parts(annotation):
@@ -191,7 +222,9 @@ def _kinds(family: str, base: Any) -> Iterator[str]:
 
 
 def _block_of(family: str, kind: str) -> type[PartBlock]:
-    return block_type(parts.find(family, kind))
+    described = parts.find(family, kind)
+    _check_declared(family, described)
+    return block_type(described)
 
 
 def _constructed(value: Any) -> Any:
@@ -253,6 +286,8 @@ def _keyword_parameters(described: Any) -> Iterator[tuple[str, Any, Any]]:
     for name, argument in inspect.signature(described.__init__).parameters.items():
         if argument.kind is argument.KEYWORD_ONLY:
             default = argument.default
+            if name not in hints:
+                raise NameError(f"{name} has no type; annotate it")
             yield name, hints[name], ... if default is argument.empty else default
 
 

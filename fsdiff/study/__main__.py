@@ -5,10 +5,10 @@ import json
 import sys
 from collections.abc import Sequence
 
+from fsdiff.errors import Error
 from fsdiff.jobs.atomic import atomic
-from fsdiff.jobs.failures import StorageError
 from fsdiff.study import results
-from fsdiff.study.reading import ConfigurationError, load
+from fsdiff.study.reading import load
 from fsdiff.study.reference import reference
 from fsdiff.study.schema import json_schema
 from fsdiff.study.sizes import remarks_on_data, remarks_on_size
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results.keep(options.files)
         elif options.files:
             _check(options.files)
-    except (ConfigurationError, StorageError) as error:
+    except Error as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -33,13 +33,15 @@ UNLABELLED = (
 )
 
 
-def _of_different_kinds(metrics: dict[str, PartBlock]) -> dict[str, PartBlock]:
+def _of_different_results(metrics: dict[str, PartBlock]) -> dict[str, PartBlock]:
     first: dict[str, str] = {}
-    refuse(
-        ((name,), f"gives the same results as '{first[item.kind]}', which is of kind {item.kind}")
-        for name, item in metrics.items()
-        if first.setdefault(item.kind, name) != name
-    )
+    for name, item in metrics.items():
+        for result in item.part.results:
+            if (other := first.setdefault(result, name)) == name:
+                continue
+            same = metrics[other].kind == item.kind
+            what = "gives the same results as" if same else f"gives {result}, and so does"
+            refuse([((name,), f"{what} '{other}', which is of kind {metrics[other].kind}")])
     return metrics
 
 
@@ -61,7 +63,7 @@ class Evaluation(Block):
     metrics: Annotated[
         dict[Name, Annotated[PartBlock, PartOf("metrics")]],
         Field(min_length=1),
-        AfterValidator(_of_different_kinds),
+        AfterValidator(_of_different_results),
     ]
     """Each metric under a name of one's choice."""
     classifier: Annotated[PartBlock, BlockOf(ClassifierOptions)] = Field({}, validate_default=True)
@@ -69,7 +71,7 @@ class Evaluation(Block):
     posterior_metrics: Annotated[
         dict[Name, Annotated[PartBlock, PartOf("posterior_metrics")]],
         Field(min_length=1),
-        AfterValidator(_of_different_kinds),
+        AfterValidator(_of_different_results),
     ] = Field(POSTERIOR_METRICS, validate_default=True)
     """Those that compare draws given data with a reference and with the truth."""
 

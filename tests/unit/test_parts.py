@@ -2,13 +2,21 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
+from typing import Literal
 
 import pytest
+import torch
+from pydantic_core import PydanticCustomError
 
 from fsdiff import parts
+from fsdiff.blocks import types
 from fsdiff.measures.initial import WhiteNoise
 from fsdiff.measures.priors.convolution import Bessel, Combined
+from fsdiff.metrics.base import Metric
+from fsdiff.metrics.densities import OnePointDensity
 from fsdiff.spaces.bases import CosineBasis, FourierBasis
+from fsdiff.study.evaluation import _of_different_results
 
 
 @pytest.mark.parametrize("family", parts.FAMILIES)
@@ -110,6 +118,71 @@ def test_two_parts_of_one_kind_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(parts, "_sources", lambda location: sorted(tmp_path.glob("*.py")))
     with pytest.raises(ValueError, match=r"toy 'same' is declared in .*first and .*second"):
         parts.kinds("toy")
+
+
+def test_a_file_that_is_no_python_is_named(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text('"""A part."""\n\nclass Mine(:\n')
+    monkeypatch.setattr(parts, "PACKAGE", tmp_path)
+    with pytest.raises(parts.PartError, match=r"mine\.py, line 3: no Python: invalid syntax"):
+        parts.classes("mine", "metrics")
+
+
+class Mine(Metric):
+    """A measure without settings, and without a decorator."""
+
+    kind: Literal["mine"] = "mine"
+
+    def __call__(self, samples, reference, basis):
+        return {"one_point_w1": 0.0}
+
+    @property
+    def results(self):
+        return ("one_point_w1",)
+
+
+@dataclass(frozen=True)
+class Declared(Mine):
+    """The same with one."""
+
+    kind: Literal["mine"] = "mine"
+
+
+@dataclass(frozen=True)
+class Untold(Mine):
+    """Of a kind that may be anything."""
+
+    kind: str = "mine"
+
+
+@dataclass(frozen=True)
+class Unwritten(Mine):
+    """With a setting that no YAML has."""
+
+    weights: torch.Tensor | None = None
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (Mine, r"test_parts\.Mine is no dataclass of its own: write @dataclass"),
+        (Untold, r'test_parts\.Untold: write kind: Literal\["mine"\] = "mine"'),
+        (Unwritten, r"test_parts\.Unwritten: no configuration can have such settings: .*Tensor"),
+    ],
+)
+def test_classes_that_cannot_be_configured_are_named(part, message, monkeypatch):
+    monkeypatch.setattr(parts, "find", lambda *_: part)
+    with pytest.raises(parts.PartError, match=message):
+        types._block_of("metrics", "mine")
+
+
+def test_two_metrics_of_one_result_are_refused():
+    """One of the two numbers would be lost."""
+    declared = types.block_type(Declared)(kind="mine")
+    one_point = types.block_type(OnePointDensity)(kind="one_point")
+    with pytest.raises(PydanticCustomError) as caught:
+        _of_different_results({"mine": declared, "other": one_point})
+    message = "gives one_point_w1, and so does 'mine', which is of kind mine"
+    assert caught.value.context == {"problems": [(("other",), message)]}
 
 
 def test_bases_are_equal_by_value():

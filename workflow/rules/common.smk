@@ -10,11 +10,12 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from fsdiff.errors import Error
 from fsdiff.jobs import environment
 
 from fsdiff.study import strict_yaml
 from fsdiff.jobs.atomic import machine, sweep
-from fsdiff.study import ConfigurationError, load
+from fsdiff.study import load
 from fsdiff.study.sizes import (
     memory_of_comparison,
     memory_of_draws,
@@ -42,7 +43,7 @@ def given():
 try:
     FILES = [os.path.relpath(path) for path in workflow.configfiles] if MAIN else []
     STUDY = load(config, *given(), called=" with ".join(FILES) or None)
-except ConfigurationError as error:
+except Error as error:
     raise WorkflowError(str(error)) from None
 
 # Every job reads this file, wherever it runs, and so finds the scheduler.
