@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 STABLE = 2.0
 """The largest eigenvalue of Z with which what is wrong does not grow."""
 
+FEASIBLE = 10_000
+"""Steps that somebody may take."""
+
 
 def taken(problem: Problem, now: Marginal, weight: Tensor, n: int) -> Tensor:
     """B, (channel, *coefficients) or joint for all channels, float64, for κ m_s = ``weight``."""
@@ -126,12 +129,13 @@ class Watched(Led):
     def _tell(self, found: Sequence[float]) -> None:
         longest, beyond = max(found, default=0.0), sum(z > STABLE for z in found)
         if beyond:
+            needed = (len(found) + 1) * longest / STABLE
             logger.warning(
                 "dps is stiff: %d of %d steps of %s overshoot what the data say, by a factor of up "
                 "to %.3g where 2 is stable, and draws may grow without bound: use steps: implicit, "
-                "at least %d steps, or more noise of the data",
+                "%sor more noise of the data",
                 *(beyond, len(found), self.sampler.kind, longest),
-                math.ceil((len(found) + 1) * longest / STABLE),
+                f"at least {math.ceil(needed)} steps, " if needed <= FEASIBLE else "",
             )
 
 

@@ -255,6 +255,9 @@ def test_steps_that_are_too_long_for_exact_data_are_told(caplog):
     assert "use steps: implicit, at least " in caplog.text
     needed = int(re.search(r"at least (\d+) steps", caplog.text)[1])
     caplog.clear()
+    on_the_line(1e-12, sampler)
+    assert "use steps: implicit, or more noise of the data" in caplog.text  # nobody takes 10¹³
+    caplog.clear()
     found = on_the_line(0.01, replace(sampler, steps=int(1.5 * needed)))
     assert caplog.text == ""
     assert found == pytest.approx(limit(0.01), abs=0.1)
