@@ -43,6 +43,13 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
 
 
+def two_digits(value: float) -> str:
+    """Two digits, or all before the point of what is not huge: 120, and not 1.2e+02."""
+    if abs(value) >= HUGE:
+        return f"{value:.1e}"
+    return f"{value:,.0f}" if abs(value) >= 99.5 else f"{value:.2g}"
+
+
 def table_row(cells: Iterable[str]) -> str:
     """A line of a table in Markdown, from cells in Markdown."""
     return f"| {' | '.join(cells)} |"

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fsdiff.measures.roughness import Comparison
+from fsdiff.reports.plain_text import two_digits
 
 
 def of_noise(comparison: Comparison) -> str:
@@ -13,14 +14,14 @@ def of_noise(comparison: Comparison) -> str:
     reasons, remedies = [], []
     if len(comparison.scarcer):
         reasons.append(
-            f"the noise is smoother than the data at wavenumbers {_ranges(comparison.scarcer)}, "
+            f"the noise is smoother than the data at {_wavenumbers(comparison.scarcer)}, "
             f"whose score grows without bound as t → 0{decay}"
         )
         remedies.append("rougher (a smaller power, smoothness or length)")
     if comparison.incomplete:
         reasons.append(
-            f"{100 * comparison.uncovered:.2g}\u00a0% of the data's energy is in modes without any "
-            "noise, which cannot be generated"
+            f"{two_digits(100 * comparison.uncovered)}\u00a0% of the data's energy is in modes "
+            "without any noise, which cannot be generated"
         )
         remedies.append("positive in every mode, like bessel")
     return f"{'; '.join(reasons)}; choose a prior that is {' and '.join(remedies)}"
@@ -38,7 +39,8 @@ def _decay(comparison: Comparison) -> str:
     )
 
 
-def _ranges(wavenumbers: np.ndarray) -> str:
-    """Runs of consecutive numbers as "3–17, 20"."""
+def _wavenumbers(wavenumbers: np.ndarray) -> str:
+    """Runs of consecutive numbers as "wavenumbers 3–17, 20"."""
     runs = np.split(wavenumbers, 1 + np.flatnonzero(np.diff(wavenumbers) > 1))
-    return ", ".join(f"{r[0]}–{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in runs)
+    told = ", ".join(f"{r[0]}–{r[-1]}" if len(r) > 1 else f"{r[0]}" for r in runs)
+    return f"wavenumber{'s' if len(wavenumbers) > 1 else ''} {told}"

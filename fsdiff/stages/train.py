@@ -46,7 +46,7 @@ def warn_of_smooth_noise(noise: SpectralPrior, basis: Basis, statistics: Statist
         )
     if comparison.incomplete:
         logger.warning(
-            "%s prior: %.2g %% of the data's energy is in modes without any noise, which cannot be "
+            "%s prior: %.3g %% of the data's energy is in modes without any noise, which cannot be "
             "generated; choose a prior that is positive in every mode, like bessel",
             noise.kind,
             100 * comparison.uncovered,

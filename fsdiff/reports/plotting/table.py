@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fsdiff.reports.labels import REFERENCES
-from fsdiff.reports.plain_text import html
+from fsdiff.reports.plain_text import html, two_digits
 from fsdiff.reports.summary import (
     Column,
     Known,
@@ -185,7 +185,7 @@ class Yardsticks:
         if not np.isnan(self.baseline) and not self.blind:
             classes.append("better" if deviation < self.baseline else "worse")
         if multiples and self.floor > 0:
-            text += f" <small>×{deviation / self.floor:.2g}</small>"
+            text += f" <small>×{two_digits(deviation / self.floor)}</small>"
         return " ".join(classes), text
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from fsdiff.reports.plain_text import two_digits
 from fsdiff.reports.posteriors.standings import Difference, Place, Standing
 
 FAR = 1.3
@@ -35,13 +36,13 @@ def _best(standing: Standing, best: Place) -> str:
     if not standing.against_reference:
         return f"The lowest CRPS is that of {_quoted(best)}, {best.score:.3g}"
     text = (
-        f"Nearest to the true posterior is {_quoted(best)}, {best.distance:.2g} of its standard "
-        "deviations away"
+        f"Nearest to the true posterior is {_quoted(best)}, {two_digits(best.distance)} of its "
+        "standard deviations away"
     )
     chance = standing.by_chance(best)
     if math.isnan(chance):
         return text
-    return f"{text}, where as many draws of the true one would be {chance:.2g} away"
+    return f"{text}, where as many draws of the true one would be {two_digits(chance)} away"
 
 
 def _beside(standing: Standing, best: Place) -> str:
@@ -61,12 +62,12 @@ def _beside(standing: Standing, best: Place) -> str:
     }
     decided = {kind: value for kind, value in known.items() if kind not in alike}
     nearer = {kind: value for kind, value in decided.items() if value <= standing.value(best)}
-    behind = " and ".join(f"{k} at {v:.2g}" for k, v in decided.items() if k not in nearer)
+    behind = " and ".join(f"{k} at {two_digits(v)}" for k, v in decided.items() if k not in nearer)
     said = [f"behind it {'are' if ' and ' in behind else 'is'} {behind}"] if behind else []
     said += [_alike(kind, known[kind], apart) for kind, apart in alike.items()]
     if nearer:
         better = "nearer" if standing.against_reference else "better"
-        first = " and ".join(f"{kind}, at {value:.2g}," for kind, value in nearer.items())
+        first = " and ".join(f"{kind}, at {two_digits(value)}," for kind, value in nearer.items())
         said = [f"no posterior is {better} than {first[:-1]}", *said]
     return _capital("; ".join(said))
 
@@ -74,10 +75,10 @@ def _beside(standing: Standing, best: Place) -> str:
 def _alike(kind: str, value: float, apart: Difference) -> str:
     """That chance may be all that is between the best and what needs no model."""
     if apart.low == apart.high:
-        return f"{kind}, at {value:.2g}, is as near in each of these {apart.cases} cases"
+        return f"{kind}, at {two_digits(value)}, is as near in each of these {apart.cases} cases"
     return (
-        f"between it and {kind}, at {value:.2g}, is no difference that these {apart.cases} cases "
-        f"could show ({apart.low:.2g} to {apart.high:.2g})"
+        f"between it and {kind}, at {two_digits(value)}, is no difference that these "
+        f"{apart.cases} cases could show ({two_digits(apart.low)} to {two_digits(apart.high)})"
     )
 
 
@@ -113,7 +114,7 @@ def _lost(standing: Standing, best: Place, other: Place) -> str:
         return f"{_quoted(other)} has no such numbers"
     lost = []
     if standing.against_reference and value > FAR * _as_near(standing, best, other):
-        lost.append(f"is {value:.2g} away, {_component(other)}")
+        lost.append(f"is {two_digits(value)} away, {_component(other)}")
     elif not standing.against_reference and value > first:
         lost.append(f"has a CRPS of {value:.3g}")
     if fault := _fault(other):
@@ -144,7 +145,7 @@ def of_particles(title: str, told: Sequence[Sequence[Mapping[str, float]]]) -> s
     worst = 100 * min(case["effective_share"] for case in every)
     seeds = f" with {len(told)} seeds" if len(told) > 1 else ""
     text = f"By the particles of “{title}”{seeds}, ln p(y) is {span}; "
-    text += f"at worst {worst:.2g}\u00a0% of them"
+    text += f"at worst {two_digits(worst)}\u00a0% of them"
     by_case = enumerate(zip(*told, strict=True), 1)
     collapsed = [f"{number}" for number, own in by_case if any(one["collapsed"] for one in own)]
     if not collapsed:
@@ -160,7 +161,7 @@ def _quoted(place: Place) -> str:
 
 def _component(place: Place) -> str:
     """In what a posterior is off."""
-    mean, deviation = f"{place.mean:.2g}", f"{100 * place.deviation:.0f}\u00a0%"
+    mean, deviation = two_digits(place.mean), f"{100 * place.deviation:.0f}\u00a0%"
     if place.mean > 2 * place.deviation:
         return f"nearly all of it in the mean ({mean})"
     if place.deviation > 2 * place.mean:

@@ -205,6 +205,14 @@ def test_of_noise_without_the_mean_of_one_wavenumber_no_slope_is_told(caplog):
     assert "nan" not in record.getMessage() + told
 
 
+def test_all_of_the_energy_is_a_hundred_per_cent_and_one_wavenumber_is_one():
+    lost = of_noise(compare(torch.ones(4), torch.zeros(4), CosineBasis(1), 4))
+    assert lost.startswith("100\u00a0% of the data's energy")
+    assert "at wavenumber 3, whose" in of_noise(
+        Comparison(np.ones(4), np.array([1, 1, 1, 1e-3]), 0)
+    )
+
+
 def test_what_rises_with_the_wavenumber_has_a_positive_exponent(caplog):
     """Coefficients like k of the noise, which are energies on a line: not k^--1.0."""
     basis = CosineBasis(1)

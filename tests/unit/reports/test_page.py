@@ -12,7 +12,7 @@ from fsdiff.reports.differences import Differences, differences
 from fsdiff.reports.labels import NO_NUMBERS
 from fsdiff.reports.moments import by_moment, judged
 from fsdiff.reports.page import Contents, Picture, Table, page
-from fsdiff.reports.plain_text import number
+from fsdiff.reports.plain_text import number, two_digits
 from fsdiff.reports.plotting.quality_by_time import quality_by_time
 from fsdiff.reports.plotting.style import experiment_styles
 from fsdiff.reports.sooner import Sooner, sooner
@@ -184,6 +184,14 @@ def test_the_figure_has_means_over_seeds_against_time():
 )
 def test_numbers_have_three_digits(value, text):
     assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1234.5, "1,234"), (99.7, "100"), (12.345, "12"), (0.01234, "0.012"), (-2e8, "-2.0e+08")],
+)
+def test_two_digits_have_no_exponent_where_numbers_are_read_without(value, text):
+    assert two_digits(value) == text
 
 
 @pytest.mark.parametrize(
