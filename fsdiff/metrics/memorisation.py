@@ -1,7 +1,7 @@
 """Whether samples are training fields, or nearer to them than data that nobody was shown."""
 
+import math
 from dataclasses import dataclass
-from math import inf
 from typing import ClassVar, Literal
 
 import torch
@@ -25,11 +25,11 @@ class Memorisation(OfTraining):
     """Whether samples are nearer to training fields than to held-out ones, by more than chance.
 
     The median, over samples, of the distance to the nearest training field over that to the nearest
-    reference field is ``training_over_test``, in units of the same number of each reference field
-    beside the others: where there are more training than reference fields, the nearest of them is
-    nearer by chance. It is 1 for samples of the law of the data, 0 for copies, and not far above 1
-    for samples that are like neither, which distances to training fields alone hold for new.
-    Distances are L² distances, in units of each channel's own deviation.
+    of as many reference fields is ``training_over_test``. It is 1 for samples of the law of the
+    data, and for samples that are like neither, which distances to training fields alone hold for
+    new, and 0 for copies. Of fewer reference than training fields the nearest is further by chance:
+    by how much is told by how distances fall from a fourth of them to all. Distances are L²
+    distances, in units of each channel's own deviation.
 
     Beside it are the share of samples that are nearer to a training field than 95 % of the
     reference are, ``memorised``, which is 0.05 where nothing is memorised and 1 where everything
@@ -58,33 +58,51 @@ class Memorisation(OfTraining):
         self.check(samples, reference, basis)
         self.check(training, reference, basis)
         own, held_out = nearest(samples, training), nearest(reference, training)
-        ratio = middle(own, nearest(samples, reference))
-        chance = middle(held_out, nearest(reference, reference, others=True))
+        ratio = over_test(own, samples, reference, len(training))
         share = float((own <= held_out.quantile(RARE)).double().mean())
         medians = float(own.median()), float(held_out.median())
-        # There is none where most fields are among the reference, or among its copies in training.
-        ratio = ratio / chance if 0 < chance < inf and ratio < inf else float("nan")
         return dict(zip(self.results, (ratio, share, *medians), strict=True))
 
 
-def middle(training: Tensor, test: Tensor) -> float:
-    """The median of ratios of distances (N,); a field that is in both sets is as near to either."""
-    return float(torch.where(training == test, 1.0, training / test).median())
+def over_test(own: Tensor, samples: Tensor, reference: Tensor, count: int) -> float:
+    """The median of distances (N,) to ``count`` training fields over those to as many others.
 
-
-def nearest(fields: Tensor, given: Tensor, *, others: bool = False) -> Tensor:
-    """The distance of each field (N, …) to the nearest given one (M, …), (N,), float64.
-
-    With ``others``, both are the same fields, and each is compared with all but itself.
+    NaN where most samples are among the others.
     """
+    size = min(count, len(reference))
+    parts = reference[: len(reference) // size * size].split(size)
+    ratio = torch.cat([_ratios(own, nearest(samples, part)) for part in parts]).median()
+    if size < count:
+        ratio *= (count / size) ** _power(samples, reference)
+    return float(ratio) if ratio.isfinite() else math.nan
+
+
+def _power(samples: Tensor, reference: Tensor) -> float:
+    """Of which power of 1/n the distance to the nearest of n reference fields is.
+
+    It is 1/d near a manifold of dimension d, and 0 far away from it.
+    """
+    few = max(1, len(reference) // 4)
+    whole, parts = nearest(samples, reference), reference.split(few)[:4]
+    logs = torch.cat([_ratios(nearest(samples, part), whole).log() for part in parts])
+    known = logs[logs.isfinite()]
+    return float(known.mean()) / math.log(len(reference) / few) if len(known) else 0.0
+
+
+def _ratios(one: Tensor, other: Tensor) -> Tensor:
+    """Ratios of distances (N,); a field that is in both sets is as near to either."""
+    return torch.where(one == other, 1.0, one / other)
+
+
+def nearest(fields: Tensor, given: Tensor) -> Tensor:
+    """The distance of each field (N, …) to the nearest given one (M, …), (N,), float64."""
     flat = given.double().flatten(1)
     found = []
-    for start in range(0, len(fields), PART):
-        part = fields[start : start + PART].double().flatten(1)
+    for part in fields.split(PART):
         # Not by products, which would leave copies at a distance of rounding errors' square root.
-        distances = torch.cdist(part, flat, compute_mode="donot_use_mm_for_euclid_dist")
-        if others:
-            distances.diagonal(start).fill_(torch.inf)
+        distances = torch.cdist(
+            part.double().flatten(1), flat, compute_mode="donot_use_mm_for_euclid_dist"
+        )
         found.append(distances.amin(1))
     nodes = fields.shape[2:].numel()
     return torch.cat(found) / nodes**0.5

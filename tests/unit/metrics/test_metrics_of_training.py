@@ -55,18 +55,22 @@ def circle(count, seed, *, noise=0.0):
     return plane + noise * torch.randn((count, 2, N), generator=random)
 
 
-@pytest.mark.parametrize("training", [1000, 8000])
-def test_the_law_of_the_data_has_one_whatever_the_numbers_on_a_thin_manifold(training):
-    """Eight times as many training fields are eight times as near on a curve."""
-    found = Memorisation().beside(circle(training, 0), circle(1000, 1), circle(1000, 2), BASIS)
-    assert found["training_over_test"] == pytest.approx(1.0, abs=0.15)
+NUMBERS = pytest.mark.parametrize(("training", "test"), [(1000, 1000), (8000, 1000), (1000, 8000)])
 
 
-def test_samples_off_a_thin_manifold_are_not_told_for_new():
+@NUMBERS
+def test_the_law_of_the_data_has_one_whatever_the_numbers_on_a_thin_manifold(training, test):
+    """Eight times as many fields are eight times as near on a curve."""
+    found = Memorisation().beside(circle(training, 0), circle(1000, 1), circle(test, 2), BASIS)
+    assert found["training_over_test"] == pytest.approx(1.0, abs=0.2)
+
+
+@NUMBERS
+def test_samples_off_a_thin_manifold_have_one_whatever_the_numbers(training, test):
     """They are as far from training as from test fields; a ratio of medians has hundreds."""
     far = circle(400, 1, noise=0.3)
-    found = Memorisation().beside(circle(400, 0), far, circle(400, 2), BASIS)
-    assert found["training_over_test"] == pytest.approx(1.0, abs=0.15)
+    found = Memorisation().beside(circle(training, 0), far, circle(test, 2), BASIS)
+    assert found["training_over_test"] == pytest.approx(1.0, abs=0.05)
     assert found["nearest_training"] > 50 * found["nearest_training_reference"]
 
 
@@ -79,13 +83,11 @@ def test_each_sample_is_compared_with_what_is_near_it():
     assert found["training_over_test"] < 0.3 < 1 / 3 < found["nearest_training"]
 
 
-def test_a_field_of_both_sets_is_as_near_to_either_and_none_is_its_own_neighbour():
+def test_a_field_of_both_sets_is_as_near_to_either():
     both = normal(50, 6)
-    assert Memorisation().beside(both, both, both, BASIS)["training_over_test"] != 0
-    alone = nearest(both, both, others=True)
-    assert float(alone.min()) > 0
-    first = (both[0] - both[1:]).double().flatten(1).square().sum(1).min() / N
-    assert float(alone[0]) == pytest.approx(float(first) ** 0.5)
+    assert Memorisation().beside(both, both, both, BASIS)["training_over_test"] == 1
+    more = torch.cat([both, both])
+    assert Memorisation().beside(more, both, both, BASIS)["training_over_test"] == 1
 
 
 def test_two_sets_of_fields_alone_are_refused():
