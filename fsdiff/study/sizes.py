@@ -83,6 +83,19 @@ def memory_of_draws(study: "Configuration", posterior: str, n: int) -> int:
     return fields * field_bytes(dataset, n) + batch
 
 
+def memory_of_baselines(study: "Configuration", observation: str, n: int) -> int:
+    """Bytes of what needs no model, given the data of all cases, beyond what any job takes.
+
+    Training and validation fields are held as they are read, draws of one kind in double precision,
+    twice while they are judged.
+    """
+    item = study.observations[observation]
+    dataset = study.datasets[item.dataset]
+    most = max(one.draws for one in study.posteriors.values() if one.observation == observation)
+    read = dataset.split.train + dataset.split.validation
+    return (read + 4 * item.count(dataset) * most) * field_bytes(dataset, n)
+
+
 def _memory_of_a_batch(
     study: "Configuration", experiment: str, n: int, size: int, sampler: PartBlock | None
 ) -> int:

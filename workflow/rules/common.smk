@@ -17,6 +17,7 @@ from fsdiff.study import strict_yaml
 from fsdiff.jobs.atomic import machine, sweep
 from fsdiff.study import load
 from fsdiff.study.sizes import (
+    memory_of_baselines,
     memory_of_comparison,
     memory_of_draws,
     memory_of_samples,
@@ -183,6 +184,12 @@ def drawing_memory(wildcards):
     return megabytes(
         memory_of_draws(STUDY, wildcards.posterior, int(wildcards.resolution))
     )
+
+
+def baselines_memory(wildcards):
+    """Megabytes of judging what needs no model."""
+    n = int(wildcards.resolution)
+    return megabytes(memory_of_baselines(STUDY, wildcards.observation, n))
 
 
 def trajectory_memory(wildcards):

@@ -133,7 +133,7 @@ rule judge_baselines:
     threads: 1
     resources:
         **METRICS_GPUS,
-        mem_mb=growing(3000),
+        mem_mb=growing(baselines_memory),
         runtime=growing(60),
     params:
         job=job("judge_baselines", "observation", "resolution"),

@@ -231,7 +231,7 @@ def test_memory_of_a_comparison_holds_what_measures_of_pairs_take():
 
 @pytest.mark.parametrize("looked_at", [False, True])
 def test_training_fields_are_held_where_metrics_look_at_them_or_samples_start_from_them(looked_at):
-    """Once as what samples start from, twice as what a metric looks at."""
+    """Once as what samples start from, twice as what a metric looks at; baselines read them all."""
     memory = []
     sensors = {"kind": "random_points", "number": 5, "noise": 0.1}
     draws = {"experiment": "bessel", "observation": "sensors", "draws": 20, "resolutions": [64]}
@@ -252,8 +252,9 @@ def test_training_fields_are_held_where_metrics_look_at_them_or_samples_start_fr
                 sizes.memory_of_comparison(made, "patterns", 64, 10),
                 sizes.memory_of_trajectory(made, "bessel", 64),
                 sizes.memory_of_draws(made, "seen", 64),
+                sizes.memory_of_baselines(made, "sensors", 64),
             )
         )
     one = sizes.field_bytes(made.datasets["patterns"], 64)
-    expected = [2, 3, 1] if looked_at else [0, 0, 0]
+    expected = [2, 3, 1, 1] if looked_at else [0, 0, 0, 1]
     assert np.subtract(*memory[::-1]).tolist() == [8000 * one * times for times in expected]
