@@ -56,5 +56,5 @@ def multiple(value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """A distance with three digits; nothing where it is unknown."""
-    return "" if math.isnan(value) else f"{value:.3g}"
+    """A distance with three digits, or all before the point; nothing where it is unknown."""
+    return "" if math.isnan(value) else f"{value:,.0f}" if value >= 999.5 else f"{value:.3g}"

@@ -131,7 +131,14 @@ def _curves(
 
 
 def format_axes(energy: Axes, ratio: Axes, reference: np.ndarray, quantity: str) -> None:
-    """Logarithmic axes whose ranges follow the data's spectrum, ``reference``."""
+    """Logarithmic axes whose ranges follow the data's spectrum, ``reference``.
+
+    There are none where the data have no wavenumber, as on two nodes of a circle.
+    """
+    if np.isnan(reference).all():
+        for axes in (energy, ratio):
+            axes.set_axis_off()
+        return
     for axes in (energy, ratio):
         axes.set(xscale="log", yscale="log", xlim=(0.9, len(reference) * 1.05))
     energy.set_ylabel(f"energy per shell of {quantity}")

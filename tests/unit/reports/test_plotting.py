@@ -150,6 +150,13 @@ def test_prior_spectrum_warns_in_words_and_joins_equal_priors():
     assert "⚠" not in texts(prior_spectrum({"rough": rough}))
 
 
+def test_data_without_a_wavenumber_have_no_axes():
+    figure = prior_spectrum({"rough": Comparison(np.ones(1), np.ones(1), 0.0)})
+    figure.draw_without_rendering()
+    assert not any(axes.axison for axes in figure.axes)
+    assert "the noise is rough enough for these data." in texts(figure)
+
+
 def test_labels_of_coincident_lines_do_not_overlap():
     figure = Figure(figsize=(5, 4))
     axes = figure.subplots()

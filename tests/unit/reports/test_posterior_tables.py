@@ -269,6 +269,12 @@ def test_differences_of_cases_have_the_interval_of_student():
     assert Difference.of([1.0, 2.0], ()) is None
 
 
+def test_large_distances_have_no_exponent():
+    (standing,) = posterior_standings(results(posterior_mean=1234.0, posterior_sd=250.0), {})
+    assert "1,259 of its standard deviations away" in of_posteriors(standing)
+    assert "| a good one | 1,259 | 1,234 | 250 |" in in_markdown([standing])
+
+
 def test_what_the_cases_could_not_show_is_not_said():
     table = results()
     table.loc[table["row"] == "kriging", ["posterior_mean", "posterior_sd"]] = 0.15, 0.1
