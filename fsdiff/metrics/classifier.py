@@ -65,7 +65,8 @@ class ClassifierTest(Metric):
         area = float(np.mean([each[0] for each in found]))
         deviation = float(np.sqrt(np.sum([each[1] for each in found]))) / len(found)
         half = float(ndtri(0.975)) * deviation
-        return dict(zip(self.results, (area, area - half, area + half), strict=True))
+        ends = max(area - half, 0.0), min(area + half, 1.0)
+        return dict(zip(self.results, (area, *ends), strict=True))
 
     def _judged(
         self, fields: Tensor, labels: Tensor, fold: np.ndarray, random: np.random.Generator

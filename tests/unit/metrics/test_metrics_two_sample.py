@@ -180,3 +180,10 @@ def test_a_classifier_tells_a_shift_and_no_copy():
     told = metric(bent, base[60:], LINE)
     assert told["c2st_auc_low"] > 0.7
     assert metric(bent, base[60:], LINE) == told
+
+
+def test_the_interval_of_an_area_ends_where_areas_do():
+    random = torch.Generator().manual_seed(0)
+    first, second = torch.randn(2, 12, 1, 8, generator=random)
+    told = ClassifierTest(epochs=4)(first, second + 0.8, LINE)
+    assert told["c2st_auc_low"] < told["c2st_auc"] < 1 == told["c2st_auc_high"]
