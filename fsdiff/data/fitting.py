@@ -63,7 +63,7 @@ def transforms_in(dataset: xr.Dataset) -> Transforms | None:
 
 def transformed(field: xr.DataArray, transforms: Transforms) -> xr.DataArray:
     """T(u) of fields, lazily, float64; their unit no longer holds."""
-    return _mapped(field, transforms.forward).drop_attrs()
+    return _mapped(field, transforms.forward).drop_attrs(deep=False)
 
 
 def untransformed(field: xr.DataArray, transforms: Transforms) -> xr.DataArray:

@@ -246,6 +246,19 @@ def test_coarse_permeabilities_are_exponentials_of_restricted_logarithms():
     assert (coarse > 0).all()
 
 
+def test_coarse_fields_keep_what_is_said_of_their_coordinates():
+    """Units of time, and names, are the same whatever models see."""
+    made = dataset(np.stack([smooth(12).exp(), smooth(12, seed=1).exp()], 1))
+    about = {"time": {"units": "h"}, "channel": {"long_name": "tracer"}, "sample": {"note": "run"}}
+    for name, attributes in about.items():
+        made[name].attrs.update(attributes)
+    made["y"].attrs["units"] = made["x"].attrs["units"] = "km"
+    coarse = restrict(with_transforms(made, {"all": LOG}, COSINE), 8, Spectral(), COSINE)
+    assert {name: coarse[name].attrs for name in about} == about
+    assert (coarse["y"].attrs["units"], coarse["x"].attrs["units"]) == ("km", "km")
+    assert coarse["field"].attrs["units"] == "K"
+
+
 def test_anomalies_change_nothing_in_linear_hierarchies():
     plain = dataset(3 + smooth(12, modes=12).numpy())
     fitted = with_transforms(plain, {"all": ANOMALY}, COSINE)
