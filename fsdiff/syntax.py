@@ -42,8 +42,11 @@ class Source(NamedTuple):
 
 
 def source(path: Path) -> Source:
-    """What is in a file."""
-    return _known().of(path.read_bytes())
+    """What is in a file; StorageError where it is no Python, which names it and the line."""
+    try:
+        return _known().of(path.read_bytes())
+    except SyntaxError as error:
+        raise StorageError(f"{path}, line {error.lineno}: no Python: {error.msg}") from error
 
 
 def keep() -> None:

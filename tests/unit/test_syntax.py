@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from fsdiff import syntax
+from fsdiff.jobs.failures import StorageError
 from fsdiff.syntax import Known
 
 TEXT = b"from a.b import c as d\nimport e\n\n\ndef f():\n    from . import g\n"
@@ -78,3 +79,9 @@ def test_of_too_many_sources_those_in_use_are_kept(kept, monkeypatch):
         known.of(text)
     known.save()
     assert Known(kept).found.keys() == {*map(syntax._hash, texts)}
+
+
+def test_a_file_that_is_no_python_is_named(tmp_path):
+    (tmp_path / "mine.py").write_text("x = 1\ndef f(:\n")
+    with pytest.raises(StorageError, match=r"mine\.py, line 2: no Python: invalid syntax"):
+        syntax.source(tmp_path / "mine.py")
