@@ -123,20 +123,25 @@ class Watched(Led):
             told = _TOLD.setdefault(problem, set())
             if (key := (self, tuple(grids))) not in told:
                 told.add(key)
-                steps = steps_down(run, times, grids)
-                self._tell(lengths(problem, self.sampler, steps, self.scale))
+                self._tell(problem, [*steps_down(run, times, grids)])
 
-    def _tell(self, found: Sequence[float]) -> None:
+    def _tell(self, problem: Problem, steps: Sequence[Step]) -> None:
+        found = lengths(problem, self.sampler, steps, self.scale)
         longest, beyond = max(found, default=0.0), sum(z > STABLE for z in found)
-        if beyond:
-            needed = (len(found) + 1) * longest / STABLE
-            logger.warning(
-                "dps is stiff: %d of %d steps of %s overshoot what the data say, by a factor of up "
-                "to %.3g where 2 is stable, and draws may grow without bound: use steps: implicit, "
-                "%sor more noise of the data",
-                *(beyond, len(found), self.sampler.kind, longest),
-                f"at least {math.ceil(needed)} steps, " if needed <= FEASIBLE else "",
-            )
+        if not beyond:
+            return
+        # Some take as much of an estimate however short they are, such as Langevin dynamics.
+        none = [replace(step, then=step.now) for step in steps]
+        least = max(lengths(problem, self.sampler, none, self.scale))
+        needed = (len(found) + 1) * longest / STABLE
+        enough = least <= STABLE and needed <= FEASIBLE
+        logger.warning(
+            "dps is stiff: %d of %d steps of %s overshoot what the data say, by a factor of up to "
+            "%.3g where 2 is stable, and draws may grow without bound: use steps: implicit, %sor "
+            "more noise of the data",
+            *(beyond, len(found), self.sampler.kind, longest),
+            f"at least {math.ceil(needed)} steps, " if enough else "",
+        )
 
 
 def lengths(problem: Problem, sampler: Stepper, steps: Iterable[Step], scale: float) -> list[float]:
