@@ -81,6 +81,18 @@ class Run:
         state.evaluations[n] += 1
         return self.denoiser.estimate(fields, marginal, self._condition(state, n))
 
+    def known_beyond(self, state: State, marginal: Marginal, n: int) -> Tensor | None:
+        """E of the modes of X_0 at level n that a state's grid has not, if any is known.
+
+        By data that lead the denoiser; one network evaluation, on the grid of the state.
+        """
+        known = getattr(self.denoiser, "known_beyond", None)
+        coarse = self.law.basis.resolution(state.fields)
+        found = known and known(state.fields, marginal, n, self._condition(state, coarse))
+        if found is not None:
+            state.evaluations[coarse] += 1
+        return found
+
     def noise(self, state: State, n: int, *stream: int) -> Tensor:
         """ζ ~ N(0, Q), a function of (seed, index, stream), the same on every grid."""
         symbol = self.law.noise_spectrum(n).sqrt()
@@ -364,17 +376,22 @@ def steps_down(run: Run, times: Sequence[float], grids: Sequence[int]) -> Iterat
 def _refine(run: Run, state: State, t: float, s: float, n: int) -> None:
     """Go on at level n and time s; the new modes are those of ``Run.gaussian``.
 
-    The last estimate of the data, at time t, is for these what it is for Gaussian data.
+    About what is known of them, if anything is. The last estimate of the data, at time t, is for
+    these what it is for Gaussian data.
     """
     basis = run.law.basis
-    coarse = basis.resolution(state.fields)
+    coarse, then = basis.resolution(state.fields), run.marginal(s, n)
+    known = run.known_beyond(state, run.marginal(s, coarse), n)
 
     def with_detail(fields: Tensor, fine: Tensor) -> Tensor:
         """The fields, with the modes of ``fine`` that their grid does not resolve."""
         return fine + basis.prolong(fields - basis.restrict(fine, coarse), n)
 
-    state.fields = with_detail(state.fields, run.gaussian(state.indices, s, n))
+    fine = run.gaussian(state.indices, s, n)
+    if known is not None:
+        fine = fine + then.apply(then.mean_scale, known)
+    state.fields = with_detail(state.fields, fine)
     if state.data is not None:
         marginal = run.marginal(t, n)
         data = marginal.apply(marginal.wiener_gain, run.gaussian(state.indices, t, n))
-        state.data = with_detail(state.data, data)
+        state.data = with_detail(state.data, data if known is None else data + known)

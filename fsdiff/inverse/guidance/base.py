@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, final
+from typing import Any, ClassVar, Protocol, final
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Sampler, Stepper
 from fsdiff.diffusion.samplers.samples import Samples
-from fsdiff.inverse.guidance.problem import Covariance, Problem
+from fsdiff.inverse.guidance.problem import Covariance, Problem, wiener_covariance
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
@@ -196,7 +196,12 @@ class Guidance(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class DenoiserGuidance(Guidance):
-    """Guidance that makes a denoiser of a denoiser, for every sampler to use."""
+    """Guidance that makes a denoiser of a denoiser, for every sampler to use.
+
+    ``conditional_mean`` tells whether that is to estimate E[X_0 | X_t, y], as far as it can.
+    """
+
+    conditional_mean: ClassVar[bool] = False
 
     def __call__(
         self,
@@ -270,6 +275,25 @@ class GuidedDenoiser:
                 [self._conditioned(u, self.law.marginal(t, n), c) for u, t, c in parts]
             )
         return Estimate(data, marginal.noise_from_data(x, data), marginal)
+
+    def known_beyond(
+        self, x: Tensor, marginal: Marginal, n: int, condition: Tensor | None = None
+    ) -> Tensor | None:
+        """What data say of the modes of X_0 that level n has and the grid of fields x has not.
+
+        C H*(Γ + H V H*)⁻¹(y − H x̂_0), fields at level n whose other modes are of no account: E of
+        these modes of Gaussian data, of which x shows nothing. None where the guidance does not
+        estimate such means, or the observation is not linear.
+        """
+        question = Question(self.problem, self.data, self.denoiser, x, marginal, condition)
+        finest = self.problem.finest
+        if finest is None or finest < n:
+            return None
+        if not (self.guidance.conditional_mean and question.map.affine):
+            return None
+        gain = self.problem.gain(marginal, question.n, wiener_covariance)
+        weights = gain.solve(question.residual(question.estimate()))
+        return self.problem.expected(weights, n).to(x)
 
     def _conditioned(self, x: Tensor, marginal: Marginal, condition: Tensor | None) -> Tensor:
         question = Question(self.problem, self.data, self.denoiser, x, marginal, condition)

@@ -1,7 +1,7 @@
 """Guidance by the covariance that the denoiser's derivative tells."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat
 from torch import Tensor
@@ -24,6 +24,7 @@ class MomentGuidance(DenoiserGuidance):
     iterations: Annotated[int, Field(ge=1, le=10_000)] = 10
     tolerance: PositiveFloat = 1e-4
     kind: Literal["moment"] = "moment"
+    conditional_mean: ClassVar[bool] = True
 
     def conditioned(self, question: Question) -> Tensor:
         """x̂_0 + V H*(Γ + H V H*)⁻¹(y − H x̂_0)."""

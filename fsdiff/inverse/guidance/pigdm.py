@@ -1,7 +1,7 @@
 """Guidance by the denoiser's derivative, as if the data of the model were noise."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ class PseudoinverseGuidance(DenoiserGuidance):
     """
 
     kind: Literal["pigdm"] = "pigdm"
+    conditional_mean: ClassVar[bool] = True
 
     def conditioned(self, question: Question) -> Tensor:
         """One solution with the noise's covariance, then one gradient."""

@@ -208,6 +208,11 @@ class Problem:
         spread = symbols.multiply(self.law.basis, fields, symbol)
         return self.map(n).jvp(zero, spread).double() / deviation
 
+    def expected(self, weights: Tensor, n: int) -> Tensor:
+        """C H* w of weights (batch, size) of an affine observation, fields at level n."""
+        fields = self.map(n).vjp(self.zero(n, weights, len(weights)), weights)
+        return symbols.multiply(self.law.basis, fields, self._data_covariance(n, weights.device))
+
     def zero(self, n: int, like: Tensor, count: int = 1) -> Tensor:
         """Fields that are zero, where affine maps have the derivative that they have everywhere."""
         shape = (count, self.law.channels, *self.law.basis.grid(n))

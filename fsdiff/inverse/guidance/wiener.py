@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -28,6 +28,7 @@ class WienerGuidance(DenoiserGuidance):
 
     iterations: Annotated[int, Field(ge=1, le=100)] = 1
     kind: Literal["wiener"] = "wiener"
+    conditional_mean: ClassVar[bool] = True
 
     def conditioned(self, question: Question) -> Tensor:
         """x̂_0 + V H*(Γ + H V H*)⁻¹(y − H x̂_0)."""

@@ -70,6 +70,46 @@ def test_coarse_grids_change_little_and_without_tolerance_nothing(problem, guida
     assert 1e-7 < found.distance(expected) / expected.size < most
 
 
+@pytest.mark.parametrize("kind", ["wiener", "moment", "pigdm"])
+def test_modes_of_a_finer_grid_begin_where_data_expect_them(problem, kind, monkeypatch):
+    """Of a rough function: else the mean of these modes would be some per cent off in the end."""
+    gaussian, n = problem(CosineBasis(1), power=0.6, noise=ROUGH), 32
+    sensors, plain = RandomPoints(number=12, noise=0.1), DPMSolver(steps=12)
+    guidance, coarse = GUIDANCE[kind][0], Multilevel(sampler=plain, coarsest=8)
+
+    def fine(sampler):
+        return gaussian.basis.forward(law(gaussian, guidance, sampler, n, sensors).mean)[8:]
+
+    expected = fine(plain)
+    error = float((fine(coarse) - expected).norm() / expected.norm())
+    monkeypatch.setattr(type(guidance), "conditional_mean", False)
+    unknown = float((fine(coarse) - expected).norm() / expected.norm())
+    assert unknown > 0.02
+    assert error < (0.2 if kind != "pigdm" else 0.5) * unknown
+
+
+@pytest.mark.parametrize("finest", [128, None], ids=["", "fine"])
+def test_guided_draws_from_coarse_grids_do_not_depend_on_the_last_one(problem, finest):
+    """Means and deviations on 64 and 128 nodes, of steps that begin on 16."""
+    gaussian = problem(CosineBasis(1), power=1.0, noise=ROUGH)
+    sampler = Multilevel(sampler=DPMSolver(steps=12), coarsest=16)
+    y, moments = gaussian.data_of_a_draw(SENSORS, 128), []
+    for n in (64, 128):
+        guided = WienerGuidance()(gaussian.denoiser, SENSORS, y, finest=finest or n)
+        found = law_of_samples(sampler, guided, n)
+        mean = gaussian.basis.resample(found.mean.view(1, 1, n), 64).flatten()
+        moments.append(torch.cat([mean, found.covariance.diagonal().mean()[None].sqrt()]))
+    assert float((moments[0] - moments[1]).norm() / moments[1].norm()) < 0.01
+
+
+def test_what_is_known_of_finer_modes_costs_an_evaluation_of_the_grid_before(problem):
+    gaussian, n = problem(CosineBasis(1), noise=ROUGH), 32
+    y, sampler = gaussian.data_of_a_draw(SENSORS, n), Multilevel(coarsest=8)
+    guided = WienerGuidance()(gaussian.denoiser, SENSORS, y, finest=n)
+    alone, led = (sampler(one, n, [0], 0).evaluations[0] for one in (gaussian.denoiser, guided))
+    assert led - alone == {8: 1, 16: 1}
+
+
 WRAPPERS = {
     "multilevel": lambda stepper: Multilevel(sampler=stepper, coarsest=8),
     "starting_from": lambda stepper: StartingFrom(sampler=stepper),
