@@ -21,7 +21,7 @@ from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.references.kriging import JointGaussian, factored
 from fsdiff.spaces.basis import Basis
 
-MOST_ENTRIES = 2**24
+MOST_ENTRIES = 2**21
 """Covariances of data and nodes that are made at once."""
 
 Length = Annotated[float, Field(gt=0)]
