@@ -126,7 +126,10 @@ def adopt(plans: Iterable[Plan]) -> None:
         found = {path: difference_of(recorded(path), plan) or _damage(Path(path)) for path in there}
         fitting = [path for path, problem in found.items() if not problem]
         problems += [f"{path} {problem}" for path, problem in found.items() if problem]
-        for path in [*fitting, *filter(os.path.exists, plan["beside"] if fitting else ())]:
+        # Also beside shards, which are gone once they are put together: what these were made from
+        # would be younger than the measurements of their jobs.
+        beside = plan["beside"] if fitting or not found else ()
+        for path in [*fitting, *filter(os.path.exists, beside)]:
             os.utime(path, (now, now))
         kept += len(fitting)
     for problem in problems:
