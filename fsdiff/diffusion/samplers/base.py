@@ -169,9 +169,6 @@ class Step:
 Update = Callable[[State], None]
 """Takes a state from the start of a step to its end."""
 
-Lead = Callable[["Stepper"], "Stepper"]
-"""Makes of a sampler one that takes its steps led by data."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Sampler(ABC):
@@ -239,7 +236,7 @@ class Sampler(ABC):
         """Whose steps it takes, its own or another's; None if no times are known beforehand."""
         return None
 
-    def led(self, lead: Lead) -> "Sampler":
+    def led(self, lead: "Lead") -> "Sampler":
         """The same sampler with what ``lead`` makes of its steps; ValueError if it has none."""
         raise ValueError(f"{self.kind} has no steps at times that are known beforehand")
 
@@ -303,7 +300,7 @@ class Stepper(Sampler):
         """Itself."""
         return self
 
-    def led(self, lead: Lead) -> "Stepper":
+    def led(self, lead: "Lead") -> "Stepper":
         """What is made of it."""
         return lead(self)
 
@@ -335,6 +332,10 @@ def _completed(
         for known in [next(index for index in group if index in conditions)]
         for index in group
     }
+
+
+Lead = Callable[[Stepper], Stepper]
+"""Makes of a sampler one that takes its steps led by data."""
 
 
 def take_steps(
