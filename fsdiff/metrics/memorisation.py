@@ -71,19 +71,21 @@ def over_test(own: Tensor, samples: Tensor, reference: Tensor, count: int) -> fl
     """
     size = min(count, len(reference))
     parts = reference[: len(reference) // size * size].split(size)
-    ratio = torch.cat([_ratios(own, nearest(samples, part)) for part in parts]).median()
-    if size < count:
-        ratio *= (count / size) ** _power(samples, reference)
+    test = [nearest(samples, part) for part in parts]
+    ratio = torch.cat([_ratios(own, distances) for distances in test]).median()
+    if size < count:  # and so there is one part, which is all of the others
+        ratio *= (count / size) ** _power(samples, reference, test[0])
     return float(ratio) if ratio.isfinite() else math.nan
 
 
-def _power(samples: Tensor, reference: Tensor) -> float:
+def _power(samples: Tensor, reference: Tensor, whole: Tensor) -> float:
     """Of which power of 1/n the distance to the nearest of n reference fields is.
 
-    It is 1/d near a manifold of dimension d, and 0 far away from it.
+    It is 1/d near a manifold of dimension d, and 0 far away from it; ``whole`` are the distances
+    (N,) to the nearest of all of them.
     """
     few = max(1, len(reference) // 4)
-    whole, parts = nearest(samples, reference), reference.split(few)[:4]
+    parts = reference.split(few)[:4]
     logs = torch.cat([_ratios(nearest(samples, part), whole).log() for part in parts])
     known = logs[logs.isfinite()]
     return float(known.mean()) / math.log(len(reference) / few) if len(known) else 0.0
