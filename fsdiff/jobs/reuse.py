@@ -22,8 +22,7 @@ def under_other_names(outputs: Sequence[Path], expected: str) -> Iterator[list[P
     kind = next((place for place in folder.parents if place.parent.name == RESULTS), None)
     if kind is None:
         return
-    where = folder.name
-    for other in sorted(kind.glob(f"**/{where}/{outputs[0].name}")):
+    for other in sorted(kind.glob(f"**/{folder.name}/{outputs[0].name}")):
         found = [other.with_name(path.name) for path in outputs]
         if other != outputs[0] and lineage.made(found, expected):
             yield found

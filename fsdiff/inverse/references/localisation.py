@@ -138,8 +138,7 @@ class GaspariCohn(Localisation):
     def among_data(self, located: Located) -> Tensor:
         """The factors between data, (size, size)."""
         assert located.data is not None
-        pairs = enumerate(located.data.T)
-        return self._taper(located, [(one[:, None], one) for _, one in pairs])
+        return self._taper(located, [(one[:, None], one) for one in located.data.T])
 
     def with_nodes(self, located: Located, rows: slice) -> Tensor:
         """The factors between some of the data and all nodes, (data, nodes)."""
@@ -157,10 +156,7 @@ class GaspariCohn(Localisation):
             (located.apart(axis, *pair) / radius).square()
             for axis, (pair, radius) in enumerate(zip(pairs, self._radii(located), strict=True))
         ]
-        total = squares[0]
-        for square in squares[1:]:
-            total = total + square
-        return gaspari_cohn(2 * total.sqrt())
+        return gaspari_cohn(2 * sum(squares[1:], squares[0]).sqrt())
 
     def _radii(self, located: Located) -> Sequence[float]:
         """One for each axis, infinite where distances along it count for nothing."""
