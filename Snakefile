@@ -66,6 +66,9 @@ onerror:
 save_plans()
 after_preparation(workflow, make_outdated_again)
 
+if MAIN:
+    after_preparation(workflow, check_profile)
+
 
 rule all:
     default_target: MAIN

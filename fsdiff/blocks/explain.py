@@ -54,8 +54,13 @@ def refuse(problems: Iterable[Problem]) -> None:
 def suggest(known: Iterable[str], given: Any) -> str:
     """The known names, and the one that was probably meant."""
     known = [str(name) for name in known]
+    return ", ".join(known) + did_you_mean(known, given)
+
+
+def did_you_mean(known: Iterable[str], given: Any) -> str:
+    """The known name that was probably meant, after a sentence; nothing if none is near."""
     near = difflib.get_close_matches(str(given), known, n=1)
-    return ", ".join(known) + (f" (did you mean '{near[0]}'?)" if near else "")
+    return f" (did you mean '{near[0]}'?)" if near else ""
 
 
 def shown(value: Any) -> str:

@@ -7,7 +7,7 @@ report, which is in reStructuredText, escapes by itself (``workflow/report/workf
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from fsdiff.characters import visible
@@ -48,6 +48,12 @@ def two_digits(value: float) -> str:
     if abs(value) >= HUGE:
         return f"{value:.1e}"
     return f"{value:,.0f}" if abs(value) >= 99.5 else f"{value:.2g}"
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """Names in a sentence: "a, b and c"."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def table_row(cells: Iterable[str]) -> str:

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check(files: Sequence[str]) -> None:
     """Say how large a study is and what is remarkable about its data."""
-    study = load(*files)
+    study = load(*(part for file in files for part in results.files_of(file)))
     for line in remarks_on_size(study):
         print(line)
     for line in remarks_on_data(study):

@@ -57,12 +57,17 @@ def _refuse_during_a_run() -> None:
         raise StorageError(f"a run is active here: {run}")
 
 
+def files_of(study: str) -> list[str]:
+    """The files of a study that is written with + between them, unless a file is called so."""
+    return [study] if Path(study).exists() else study.split("+")
+
+
 def plans_of(study: str) -> list[Plan]:
     """The plans of all jobs of a study, as the workflow tells them; StorageError if it cannot."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "plans.json"
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--list-rules", "--configfile", *study.split("+")],
+            [sys.executable, "-m", "snakemake", "--list-rules", "--configfile", *files_of(study)],
             env={**os.environ, "FSDIFF_PLANS": str(file)},
             capture_output=True,
             text=True,

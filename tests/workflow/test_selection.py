@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from checkout import Checkout
+from dry_runs import dry_run
 
 from fsdiff.reports import tables
 
@@ -28,6 +29,16 @@ def test_one_experiment_needs_no_other(untouched: Checkout) -> None:
         "evaluate": 2,
         "reference": 2,
     }
+
+
+def test_what_is_given_to_rules_that_no_study_has_is_told(untouched: Checkout) -> None:
+    """Rules that only some studies have are known."""
+    given = ("trian:runtime=9", "draw_absorption:runtime=9", "posterior_forecast:runtime=9")
+    options = ["--set-resources", *given, "--set-threads", "train_keeping_weights_2=2"]
+    code, output = dry_run(untouched.root, "--quiet", "all", *options)
+    assert code == 0, output
+    assert "set-resources: no rule is called 'trian' (did you mean 'train'?)" in output
+    assert output.count("no rule is called") == 1
 
 
 def test_a_batch_is_a_part_of_the_models(untouched: Checkout) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake_interface_executor_plugins.settings import ExecMode
 
+from fsdiff.blocks.explain import did_you_mean
 from fsdiff.errors import Error
 from fsdiff.jobs import environment
 
@@ -92,6 +94,26 @@ def check_devices(workflow):
             check_gpu("device" if "networks" in wanted else f"device_of.{wanted[0]}")
         except DeviceError as error:
             raise WorkflowError(str(error)) from None
+
+
+def check_profile(workflow):
+    """Warn of what a profile gives to rules that no study has: Snakemake ignores it in silence."""
+    if workflow.exec_mode != ExecMode.DEFAULT:
+        return
+    known = {f"draw_{kind}" for kind in kinds("analysis")}
+    known |= {rule.name for rule in workflow.rules}
+    varying = re.compile(r"train_keeping_weights_\d+")
+    for file in SCRIPTS.with_name("rules").glob("*.smk"):
+        known |= set(re.findall(r"^ *rule (\w+):", file.read_text(), re.MULTILINE))
+    for option, named in (
+        ("set-resources", workflow.resource_settings.overwrite_resources),
+        ("set-threads", workflow.resource_settings.overwrite_threads),
+        ("groups", workflow.group_settings.overwrite_groups),
+    ):
+        for name in sorted(named.keys() - known):
+            if not varying.fullmatch(name):
+                meant = did_you_mean(known, name)
+                logger.warning(f"{option}: no rule is called '{name}'{meant}")
 
 
 wildcard_constraints:

@@ -7,7 +7,6 @@ there from elsewhere, it only asks whether they are there and which are younger.
 from contextlib import suppress
 
 from snakemake.logging import logger
-from snakemake_interface_executor_plugins.settings import ExecMode
 
 from fsdiff.jobs.lineage import difference_of, recorded, records
 

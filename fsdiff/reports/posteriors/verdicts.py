@@ -3,15 +3,22 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from fsdiff.reports.plain_text import two_digits
+from fsdiff.reports.plain_text import enumerated, two_digits
 from fsdiff.reports.posteriors.standings import Difference, Place, Standing
+from fsdiff.reports.posteriors.summary import BASELINES
 
 FAR = 1.3
 """How many times farther than as many draws of the nearest one is said to lose something."""
 
+YARDSTICKS = "kriging", "ensemble", "prior"
+"""Baselines that are named also where the best posterior is nearer."""
+
+CALLED = BASELINES | {"prior": "prior", "laplace": "Laplace\u2019s approximation"}
+"""Baselines in sentences."""
+
 
 def of_posteriors(standing: Standing) -> str:
-    """Which posterior is best, beside kriging and prior, and what the others lose: sentences."""
+    """Which is best, beside what needs no model, and what the others lose: sentences."""
     best = standing.places[0]
     if math.isnan(standing.value(best)):
         unranked = "Posteriors are not ranked, because none has numbers to be ranked by"
@@ -48,36 +55,43 @@ def _best(standing: Standing, best: Place) -> str:
 def _beside(standing: Standing, best: Place) -> str:
     """How the best stands to what needs no model."""
     known = {
-        kind: standing.value(standing.baselines[kind])
-        for kind in ("kriging", "prior")
-        if kind in standing.baselines
+        kind: standing.value(place)
+        for kind, place in standing.baselines.items()
+        if kind != "reference" and not math.isnan(standing.value(place))
     }
-    known = {kind: value for kind, value in known.items() if not math.isnan(value)}
-    if not known:
-        return ""
     alike = {
         kind: apart
         for kind in known
         if (apart := standing.difference(standing.baselines[kind], best)) and apart.by_chance
     }
-    decided = {kind: value for kind, value in known.items() if kind not in alike}
-    nearer = {kind: value for kind, value in decided.items() if value <= standing.value(best)}
-    behind = " and ".join(f"{k} at {two_digits(v)}" for k, v in decided.items() if k not in nearer)
-    said = [f"behind it {'are' if ' and ' in behind else 'is'} {behind}"] if behind else []
-    said += [_alike(kind, known[kind], apart) for kind, apart in alike.items()]
+    nearer = {
+        kind: value
+        for kind, value in known.items()
+        if kind not in alike and value <= standing.value(best)
+    }
+    behind = [kind for kind in YARDSTICKS if kind in known.keys() - alike.keys() - nearer.keys()]
+    said = []
     if nearer:
         better = "nearer" if standing.against_reference else "better"
-        first = " and ".join(f"{kind}, at {two_digits(value)}," for kind, value in nearer.items())
-        said = [f"no posterior is {better} than {first[:-1]}", *said]
+        said = [f"no posterior is {better} than {_at(nearer)}"]
+    if behind:
+        are = "are" if len(behind) > 1 else "is"
+        said += [f"behind it {are} {_at({kind: known[kind] for kind in behind})}"]
+    said += [_alike(CALLED[kind], known[kind], apart) for kind, apart in alike.items()]
     return _capital("; ".join(said))
 
 
-def _alike(kind: str, value: float, apart: Difference) -> str:
+def _at(values: Mapping[str, float]) -> str:
+    """Baselines and where they are."""
+    return enumerated([f"{CALLED[kind]} at {two_digits(value)}" for kind, value in values.items()])
+
+
+def _alike(called: str, value: float, apart: Difference) -> str:
     """That chance may be all that is between the best and what needs no model."""
     if apart.low == apart.high:
-        return f"{kind}, at {two_digits(value)}, is as near in each of these {apart.cases} cases"
+        return f"{called}, at {two_digits(value)}, is as near in each of these {apart.cases} cases"
     return (
-        f"between it and {kind}, at {two_digits(value)}, is no difference that these "
+        f"between it and {called}, at {two_digits(value)}, is no difference that these "
         f"{apart.cases} cases could show ({two_digits(apart.low)} to {two_digits(apart.high)})"
     )
 

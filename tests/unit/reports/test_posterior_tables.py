@@ -213,12 +213,28 @@ def test_kriging_that_is_nearer_is_said_so():
     table.loc[table["row"] == "kriging", ["posterior_mean", "posterior_sd"]] = 0.05
     (standing,) = posterior_standings(table, CALIBRATED)
     said = of_posteriors(standing)
-    assert "No posterior is nearer than kriging, at 0.071; behind it is prior at 2.2." in said
+    assert "No posterior is nearer than kriging at 0.071; behind it is prior at 2.2." in said
     scores = table.drop(columns=["posterior_mean", "posterior_sd"])
     scores.loc[scores["row"] == "kriging", "crps"] = 0.1
     (standing,) = posterior_standings(scores, CALIBRATED)
     said = of_posteriors(standing)
-    assert "No posterior is better than kriging, at 0.1; behind it is prior at 0.6." in said
+    assert "No posterior is better than kriging at 0.1; behind it is prior at 0.6." in said
+
+
+def test_whatever_needs_no_model_and_is_nearer_is_named():
+    """An ensemble always; what has one answer where no posterior does better."""
+    table = results()
+    kriging = table[table["row"] == "kriging"].drop(columns=["posterior_mean", "posterior_sd"])
+    others = [
+        kriging.assign(row=kind, crps=crps)
+        for kind, crps in {"ensemble": 0.23, "bicubic": 0.3, "harmonic": 0.1}.items()
+    ]
+    scores = table.drop(columns=["posterior_mean", "posterior_sd"])
+    (standing,) = posterior_standings(pd.concat([scores, *others]), {})
+    assert (
+        "No posterior is better than harmonic inpainting at 0.1; behind it are kriging at 0.25, "
+        "ensemble smoother at 0.23 and prior at 0.6."
+    ) in of_posteriors(standing)
 
 
 def test_the_standing_is_at_the_finest_resolution_that_has_a_reference():
@@ -293,6 +309,6 @@ def test_what_the_cases_could_not_show_is_not_said():
     assert "kriging, at 0.18, is as near in each of these 4 cases." in of_posteriors(standing)
     steady = known | {("sensors", 32, "kriging", ""): [numbers_of([0.27, 0.08, 0.17, 0.22])]}
     (standing,) = posterior_standings(table, CALIBRATED, by_case=steady)
-    assert "No posterior is nearer than kriging, at 0.18; behind it is prior" in of_posteriors(
+    assert "No posterior is nearer than kriging at 0.18; behind it is prior" in of_posteriors(
         standing
     )

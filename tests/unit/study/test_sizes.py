@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -170,6 +171,16 @@ def test_the_check_tells_of_a_large_study_and_of_a_disk_that_is_too_small(
         "a large study: about 4.34 TB of disk, 40,020 jobs",
         "about 4.34 TB of disk are needed; 1 TB are free",
     ]
+
+
+def test_a_study_of_several_files_is_written_with_a_plus(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text(yaml.safe_dump(study()))
+    Path("b.yaml").write_text("datasets: {patterns: {split: {train: a few}}}")
+    assert main(["check", "a.yaml+b.yaml"]) == 1
+    assert 'datasets.patterns.split.train = "a few": expected' in capsys.readouterr().err
+    Path("a.yaml+b.yaml").write_text(yaml.safe_dump(study()))  # a name like any other
+    assert main(["check", "a.yaml+b.yaml"]) == 0
 
 
 @pytest.mark.parametrize(
