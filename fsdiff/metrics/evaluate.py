@@ -26,8 +26,9 @@ def evaluate(
     that look at ``training`` fields take all nodes, of which some are then continued.
 
     What is not defined (NaN), such as the kurtosis of samples that are constant, is left out with a
-    warning. Raises ValueError, naming the measure, where two give the same key, where a number is
-    infinite, and where it is the reference that leaves one undefined.
+    warning. Raises ValueError, naming the measure, where two give the same key or one a key that is
+    none of its results, where a number is infinite, and where it is the reference that leaves one
+    undefined.
     """
     row: dict[str, float] = {}
     owner: dict[str, str] = {}
@@ -41,6 +42,11 @@ def evaluate(
                 raise ValueError(
                     f"metrics '{owner[key]}' and '{name}' both give '{key}': "
                     "evaluate them separately or remove one"
+                )
+            if key not in metric.results:
+                raise ValueError(
+                    f"metric '{name}' gives '{key}', which is none of its results, "
+                    f"{', '.join(metric.results)}: tables and claims know these"
                 )
             owner[key] = name
             if math.isnan(value) and not key.endswith("_reference"):

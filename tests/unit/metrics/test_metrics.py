@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.metrics.base import Metric
+from fsdiff.metrics.diversity import VendiScore
 from fsdiff.metrics.evaluate import evaluate
 from fsdiff.parts import build, find, kinds
 from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis, SineBasis
@@ -173,6 +174,20 @@ def test_keys_are_unique_among_all_measures():
     row = evaluate(metrics, x, y, basis)
     assert len(row) == sum(len(measure(x, y, basis)) for measure in metrics.values())
     assert all(math.isfinite(value) for value in row.values())
+
+
+class Unannounced(VendiScore):
+    """A measure that gives a number more than it says."""
+
+    def __call__(self, samples, reference, basis):
+        return super().__call__(samples, reference, basis) | {"richness": 1.0}
+
+
+def test_results_that_a_measure_does_not_name_are_refused():
+    basis = CosineBasis()
+    x = smooth(basis, 4, 8, 0)
+    with pytest.raises(ValueError, match=r"'mine' gives 'richness', which is none of .*vendi"):
+        evaluate({"mine": Unannounced()}, x, x, basis)
 
 
 def test_evaluate_names_the_measures_whose_keys_collide():
