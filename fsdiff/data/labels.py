@@ -1,7 +1,7 @@
 """Classes of labelled fields: how many there are, and which of them each field and sample has."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -61,17 +61,22 @@ class Labels:
                 f"'{name}' of the training samples has {len(known)} different values: classes are "
                 f"2 to {MOST_CLASSES}"
             )
-        if shares and len(shares) != len(known):
-            raise ValueError(f"{len(shares)} shares for {len(known)} classes of '{name}'")
-        labels = cls(name, known, tuple(shares))
-        counts = np.bincount(labels.numbers(values), minlength=len(known))
-        for one, share, count in zip(known, shares, counts, strict=False):
-            if share and not count:
+        counts = np.bincount(cls(name, known, ()).numbers(values), minlength=len(known))
+        labels = cls(name, known, tuple((counts / counts.sum()).tolist()))
+        return labels.with_shares(shares) if shares else labels
+
+    def with_shares(self, shares: Sequence[float]) -> Self:
+        """The same, of which samples are so often; ValueError for shares of classes without any."""
+        if len(shares) != len(self.classes):
+            count = len(self.classes)
+            raise ValueError(f"{len(shares)} shares for {count} classes of '{self.name}'")
+        for one, share, before in zip(self.classes, shares, self.shares, strict=True):
+            if share and not before:
                 raise ValueError(
-                    f"shares: samples would be of '{name}' = {one!r}, and no training sample is; "
-                    "give this class a share of 0"
+                    f"shares: samples would be of '{self.name}' = {one!r}, and no training sample "
+                    "is; give this class a share of 0"
                 )
-        return cls(name, known, tuple(shares) or tuple((counts / counts.sum()).tolist()))
+        return replace(self, shares=tuple(shares))
 
     def numbers(self, values: Iterable[Any]) -> np.ndarray:
         """The places of classes among all, (samples,); ValueError for others."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, TypeAdapter
 from torch import Tensor
 from tqdm import tqdm
@@ -55,7 +56,7 @@ def sample(
     continued from there.
     """
     config = job["config"]
-    model = models.load(weights, CPU if shards else chosen_device())
+    model = model_of(config, weights, CPU if shards else chosen_device())
     n, count = config["resolution"], config["samples"]["count"]
     state = state_path(job, [weights, *present(training)], states, f"sample-{n}")
     if shards:
@@ -86,12 +87,23 @@ def sample_shard(
 ) -> None:
     """Draw those of the samples of a job that have these indices, for ``sample`` to gather."""
     config = job["config"]
-    model = models.load(weights, chosen_device())
+    model = model_of(config, weights, chosen_device())
     name = f"sample-{config['resolution']}-{indices.start}-{indices[-1]}"
     state = state_path(job, [weights, *present(training)], states, name)
     drawn = draw(indices, model, config, state, training)
     drawn.save(output, Provenance.of_job(job))
     state.unlink(missing_ok=True)
+
+
+def model_of(config: Mapping[str, Any], weights: Path, device: torch.device) -> models.Model:
+    """The model of a job that draws samples, which are of classes as often as the job says."""
+    model = models.load(weights, device)
+    if model.method.conditions is not None:
+        try:
+            model.method.conditions.draw_as(build("condition", config["condition"]))
+        except ValueError as error:
+            raise SamplingError(f"condition: {error}") from error
+    return model
 
 
 @dataclass

@@ -21,7 +21,7 @@ from fsdiff.methods import models
 from fsdiff.stages.files import state_path
 from fsdiff.stages.job import Job
 from fsdiff.stages.judge import Judge
-from fsdiff.stages.sample import SamplingError, draw, present
+from fsdiff.stages.sample import SamplingError, draw, model_of, present
 from fsdiff.training.kept import kept_weights
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def trajectory(
     An interrupted run leaves its state in the folder ``states`` and is continued from there.
     """
     config = job["config"]
-    model = models.load(weights, chosen_device())
+    model = model_of(config, weights, chosen_device())
     with storage.read(data, chunks="auto") as dataset:
         judge = Judge.of(config, dataset, model.device, classifiers)
         target, shown = judge.target(dataset)

@@ -69,7 +69,7 @@ class Configuration(Study):
         item = self.runs[experiment]
         level = next(level for level in item.levels if level.resolution == resolution)
         return {
-            **self._model(experiment),
+            **self._model(experiment, drawn=False),
             **item.blocks("time_sampling", "training"),
             "level": level.plain(),
             "seed": seed,
@@ -77,7 +77,7 @@ class Configuration(Study):
 
     def measure_slice(self, experiment: str, resolution: int, seed: int) -> dict[str, Any]:
         """What decides a model that is not trained, given its data: {"basis", "method", "seed"}."""
-        return {**self._model(experiment), "seed": seed}
+        return {**self._model(experiment, drawn=False), "seed": seed}
 
     def trained_as(self, experiment: str, resolution: int) -> str:
         """The first experiment whose training up to this level is the same, often this one.
@@ -384,12 +384,13 @@ class Configuration(Study):
         levels = [n for n in self.trained_at(experiment) if n <= finest]
         return [item.dataset, *(self.train_slice(experiment, n, seed=0) for n in levels)]
 
-    def _model(self, experiment: str) -> dict[str, Any]:
-        """The parts that a trained model consists of."""
+    def _model(self, experiment: str, *, drawn: bool = True) -> dict[str, Any]:
+        """The parts of a model that samples are ``drawn`` of, or what of them decides weights."""
         item = self.runs[experiment]
         blocks = item.blocks("method", "prior", "process", "prediction", "network")
         if item.condition is not None:
-            blocks["condition"] = described(self.datasets[item.dataset].told(item.condition.part))
+            told = self.datasets[item.dataset].told(item.condition.part)
+            blocks["condition"] = described(told if drawn else told.of_weights())
         return {"basis": self._basis(item.dataset), **blocks}
 
     def _basis(self, dataset: str) -> dict[str, Any]:

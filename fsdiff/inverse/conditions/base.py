@@ -75,6 +75,10 @@ class Condition(ABC):
         """The same with the classes that are the ``values`` of training samples."""
         return self
 
+    def of_weights(self) -> Self:
+        """The same without what it says of samples alone, which decides no weights."""
+        return self
+
     def named(self, names: Sequence[str]) -> Self:
         """The same with numbers for names of channels; ``names`` are those of the fields."""
         return self
@@ -131,6 +135,9 @@ class Conditioning(nn.Module, ABC):
     @abstractmethod
     def given(self, observation: Observation, data: Tensor, n: int) -> Tensor:
         """The condition at level n that stands for data (..., size)."""
+
+    def draw_as(self, condition: Condition) -> None:
+        """Tell samples what a condition says of them; ValueError where weights do not know it."""
 
     def dealt(self, n: int, indices: Sequence[int], seed: int) -> Tensor | None:
         """What samples are told of which nothing is said, by seed and index; None if nothing."""

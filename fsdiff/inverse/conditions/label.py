@@ -69,6 +69,10 @@ class Label(Condition):
             )
         return known
 
+    def of_weights(self) -> Self:
+        """Of classes, and not of how often samples are of each."""
+        return replace(self, shares=())
+
     def labelled(self, label: str | None) -> Self:
         """The same with the coordinate of the data that has labels; ValueError without any."""
         if label is None:
@@ -122,6 +126,12 @@ class LabelConditioning(Conditioning):
         told = [float(generator(seed, Stream.CONDITION).random() >= drop) for seed in seeds]
         kept = torch.tensor(told, device=batch.device)
         return self._fields(numbers, self.basis.resolution(batch), kept)
+
+    def draw_as(self, condition: Condition) -> None:
+        """Let samples have the shares of a condition, if it has any."""
+        assert isinstance(condition, Label)
+        if condition.shares:
+            self.labels = self.labels.with_shares(condition.shares)
 
     def of_class(self, which: Class, count: int, n: int) -> Tensor:
         """What samples at level n are told that all are of one class; ValueError if it is none."""

@@ -67,6 +67,8 @@ def test_labels_are_those_of_the_data_or_those_given():
     texts = ["0", "01", "b", "0"]  # as a table has them
     assert Labels.of("kind", texts, (1, "b", 0, 7), (1, 1, 1, 0)).classes == ("01", "b", "0", "7")
     assert Labels.of("digit", [1, 3], ("3", "1", "5"), (1, 1, 0)).classes == (3, 1, 5)
+    with pytest.raises(ValueError, match="3 shares for 2 classes of 'digit'"):
+        labels.with_shares((1, 1, 1))
     with pytest.raises(ValueError, match="name each class once"):
         Labels.of("kind", texts, (1, "b", 0, "1"))
     with pytest.raises(ValueError, match="'digit' = 5 is no class of the training"):

@@ -12,7 +12,7 @@ from fsdiff.data import hierarchy, json_files, storage
 from fsdiff.stages.evaluate import evaluate_samples
 from fsdiff.stages.measure import measure
 from fsdiff.stages.references import evaluate_references
-from fsdiff.stages.sample import sample, sample_shard
+from fsdiff.stages.sample import SamplingError, sample, sample_shard
 from fsdiff.stages.train import train
 from fsdiff.stages.trajectory import trajectory
 from fsdiff.study import ConfigurationError
@@ -168,6 +168,21 @@ def test_files_of_samples_say_of_which_class_each_is(run):
     for changes in ({"batch_size": 5}, {"shards": [(0, 6), (7, 11)]}):
         again = run.sample("told", **changes)
         xr.testing.assert_identical(again["field"].drop_attrs(), found["field"].drop_attrs())
+
+
+def test_how_often_samples_are_of_each_class_trains_nothing_again(run, table, monkeypatch):
+    def sampled(*shares):
+        made = block(table)
+        made["defaults"]["condition"] = {"kind": "label", "shares": [*shares]}
+        monkeypatch.setattr(run, "study", config.load(made))
+        return [run.sample(name)["kind"].values for name in ("told", "copies")]
+
+    weights = {kind: run.job(kind, "told") for kind in ("train", "measure", "sample")}
+    for kinds in sampled(1, 3):  # of "fast" and "slow"
+        assert abs(int((kinds == "slow").sum()) - 3 * COUNT // 4) <= 1
+    assert [kind for kind in weights if run.job(kind, "told") != weights[kind]] == ["sample"]
+    with pytest.raises(SamplingError, match="condition: 3 shares for 2 classes of 'kind'"):
+        sampled(1, 1, 1)
 
 
 def test_samples_teach_what_they_know(run):
