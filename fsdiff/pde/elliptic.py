@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import sparse
-from scipy.sparse.linalg import splu
 from torch import Tensor
 
 from fsdiff.pde.multigrid import Multigrid, Stencil, total
@@ -91,6 +89,9 @@ def _judge(
 
 def _factorise(operator: Stencil, f: Tensor, position: int) -> Tensor:
     """The solution of one sample by sparse LU factorisation; NaN where the matrix is singular."""
+    from scipy import sparse  # a quarter of a second that only those pay who need it
+    from scipy.sparse.linalg import splu
+
     width = operator.n + 2
     cells = np.arange(width * width)
     matrix = sparse.dia_array((width**2, width**2))

@@ -21,7 +21,6 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
-from scipy.optimize import isotonic_regression
 
 from fsdiff.characters import printable, visible
 from fsdiff.jobs.atomic import atomic
@@ -277,6 +276,8 @@ def label_ends(axes: Axes, lines: Sequence[Line2D]) -> None:
 
 def _apart(heights: Sequence[float], extents: np.ndarray) -> np.ndarray:
     """Centres of labels of these ``extents``, near ``heights``, without overlaps, within 0 to 1."""
+    from scipy.optimize import isotonic_regression  # as long as Matplotlib takes to be loaded
+
     offsets = np.concatenate([[0.0], np.cumsum((extents[1:] + extents[:-1]) / 2)])
     nearest = isotonic_regression(np.asarray(heights) - offsets).x
     low, high = extents[0] / 2, 1 - offsets[-1] - extents[-1] / 2
