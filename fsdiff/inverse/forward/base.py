@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,12 +40,14 @@ class ForwardMap(ABC):
     """A map G from fields to data.
 
     ``rank`` is how many trailing axes a field has, its channels included. ``affine`` tells whether
-    the derivative is the same at all fields, ``differentiable`` whether there is one.
+    the derivative is the same at all fields, ``differentiable`` whether there is one. ``places``
+    (size, axes) says where each datum lies in the box of the fields, None if data have no place.
     """
 
     affine: bool = False
     differentiable: bool = True
     rank: int = 3
+    places: np.ndarray | None = None
 
     @property
     @abstractmethod

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 from pydantic import Field, FiniteFloat, PositiveFloat
 from torch import Tensor
@@ -60,6 +61,11 @@ class DarcySensors(ForwardMap):
     def size(self) -> int:
         """The number of sensors."""
         return self.sensors.count(_SQUARE)
+
+    @property
+    def places(self) -> np.ndarray:  # type: ignore[override]
+        """Where the sensors are, (y, x)."""
+        return self.sensors.coordinates(_SQUARE)
 
     def evaluate(self, u: Tensor) -> Tensor:
         """Pressures at the sensors, (batch, sensors)."""

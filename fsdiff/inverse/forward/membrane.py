@@ -51,6 +51,12 @@ class Membrane(ForwardMap):
         """169."""
         return POINTS**2
 
+    @property
+    def places(self) -> np.ndarray:  # type: ignore[override]
+        """The measured points, (y, x) like the blocks; as published, y runs fastest."""
+        x, y = np.divmod(np.arange(POINTS**2), POINTS)
+        return (np.stack([y, x], -1) + 1) / (POINTS + 1)
+
     def evaluate(self, u: Tensor) -> Tensor:
         """The deflections, in the precision of the field."""
         measured = _measurement()

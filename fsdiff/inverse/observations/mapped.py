@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,6 +40,10 @@ class Mapped(Elementary):
     def on(self, basis: Basis, channels: int, n: int) -> ForwardMapLike:
         """The map, which solves its equation on the grid of the field."""
         return self.map
+
+    def places_of_data(self, basis: Basis, channels: int) -> np.ndarray | None:
+        """Where the map says that its data lie, which are no values of the fields there."""
+        return getattr(self.map, "places", None)
 
     def deviations(self, basis: Basis, channels: int) -> Tensor:
         """The same for all data."""

@@ -7,11 +7,14 @@ import pytest
 import torch
 
 from fsdiff.inverse.forward.base import Linear
+from fsdiff.inverse.forward.darcy import DarcySensors
+from fsdiff.inverse.forward.membrane import Membrane
 from fsdiff.inverse.observations.averages import Averages
 from fsdiff.inverse.observations.channel import Channel
+from fsdiff.inverse.observations.mapped import Mapped
 from fsdiff.inverse.observations.mask import Mask
 from fsdiff.inverse.observations.modes import Modes
-from fsdiff.inverse.observations.points import Points, RandomPoints
+from fsdiff.inverse.observations.points import GridOfPoints, Points, RandomPoints
 from fsdiff.inverse.observations.several import Several
 from fsdiff.inverse.observations.some import Some
 from fsdiff.inverse.references.ensemble import EnsembleSmoother
@@ -229,6 +232,24 @@ def test_all_data_have_places_or_none(observation, channels, places):
     else:
         assert found.shape == (len(observation.deviations(CosineBasis(1), channels)), 1)
         assert found[:, 0].tolist() == places
+
+
+@pytest.mark.parametrize(
+    ("map", "n"),
+    [(Membrane(), 8), (DarcySensors(sensors=GridOfPoints(shape=(3, 5))), 16)],
+    ids=["membrane", "darcy"],
+)
+def test_data_of_equations_lie_where_they_are_measured(map, n):
+    """Coefficients near a datum tell it most, on whichever side of the diagonal it is."""
+    places = Mapped(map=map, noise=0.1).places_of_data(CosineBasis(2), 1)
+    assert places.shape == (map.size, 2)
+    told = map.jacobian(torch.zeros(1, 1, n, n, dtype=torch.float64))[0, :, 0].abs()
+    told = told / told.sum((1, 2), keepdim=True)
+    along = (torch.arange(n) + 0.5) / n
+    centres = torch.stack([told.sum(2) @ along.double(), told.sum(1) @ along.double()], 1).numpy()
+    for axis in range(2):
+        assert np.corrcoef(centres[:, axis], places[:, axis])[0, 1] > 0.9
+        assert abs(np.corrcoef(centres[:, axis], places[:, 1 - axis])[0, 1]) < 0.1
 
 
 def test_members_on_other_nodes_have_no_place():
