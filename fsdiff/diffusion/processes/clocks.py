@@ -2,12 +2,25 @@
 
 import math
 
+import torch
 from torch import Tensor
 
 
 def linear_rate_integral(t: Tensor, beta_min: float, beta_max: float) -> Tensor:
     """B(t) = ∫₀ᵗ β with β growing linearly from ``beta_min`` at 0 to ``beta_max`` at 1."""
     return beta_min * t + 0.5 * (beta_max - beta_min) * t.square()
+
+
+def linear_rate_time(integral: Tensor, beta_min: float, beta_max: float) -> Tensor:
+    """The time t ≥ 0 with this ``linear_rate_integral``."""
+    growth = beta_max - beta_min
+    return 2 * integral / (beta_min + (beta_min**2 + 2 * growth * integral).clamp_min(0).sqrt())
+
+
+def elapsed_at(half_log_ratio: Tensor) -> Tensor:
+    """B with ½ ln(m²/r²) like this, where m² = exp(−B) and r² = 1 − m²: ln(1 + r²/m²)."""
+    log_ratio = -2 * half_log_ratio
+    return log_ratio.clamp_min(0) + torch.log1p((-log_ratio.abs()).exp())
 
 
 def geometric(t: Tensor, start: float, end: float) -> Tensor:

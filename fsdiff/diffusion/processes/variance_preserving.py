@@ -8,7 +8,11 @@ import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from fsdiff.diffusion.processes.clocks import linear_rate_integral
+from fsdiff.diffusion.processes.clocks import (
+    elapsed_at,
+    linear_rate_integral,
+    linear_rate_time,
+)
 from fsdiff.diffusion.processes.path import GaussianPath
 
 
@@ -30,6 +34,11 @@ class VariancePreserving(GaussianPath):
     def noise_variance(self, t: Tensor, omega_squared: Tensor) -> Tensor:
         """1 − exp(−B(t)), the same for all modes."""
         return -torch.expm1(-linear_rate_integral(t, self.beta_min, self.beta_max))
+
+    def time_of(self, coordinate: Tensor) -> Tensor:
+        """In closed form, as networks are trained at such times in every step."""
+        time = linear_rate_time(elapsed_at(coordinate), self.beta_min, self.beta_max)
+        return time.clamp(self.smallest_time, self.T)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,3 +95,7 @@ class OrnsteinUhlenbeck(GaussianPath):
     def noise_variance(self, t: Tensor, omega_squared: Tensor) -> Tensor:
         """1 − exp(−t), the same for all modes."""
         return -torch.expm1(-t)
+
+    def time_of(self, coordinate: Tensor) -> Tensor:
+        """In closed form."""
+        return elapsed_at(coordinate).clamp(self.smallest_time, self.T)

@@ -10,6 +10,7 @@ from fsdiff.diffusion.processes.blurring import Blurring
 from fsdiff.diffusion.processes.blurring_variance_preserving import BlurringVariancePreserving
 from fsdiff.diffusion.processes.heat import HeatDissipation, StochasticHeat
 from fsdiff.diffusion.processes.linear_interpolant import LinearInterpolant
+from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_exploding import VarianceExploding
 from fsdiff.diffusion.processes.variance_preserving import (
     CosineVariancePreserving,
@@ -363,6 +364,22 @@ def test_the_coordinate_of_noise_falls_and_its_inverse_is_found(kind, part, othe
     ends = process.time_of(torch.tensor([100.0, -100.0], dtype=torch.float64))
     expected = torch.tensor([process.smallest_time, process.T], dtype=torch.float64)
     torch.testing.assert_close(ends, expected)
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        VariancePreserving(smallest_time=1e-5),
+        VariancePreserving(beta_min=20.0, beta_max=20.0),
+        OrnsteinUhlenbeck(),
+    ],
+)
+def test_closed_forms_of_times_are_what_bisection_finds(process):
+    t = process.T * torch.logspace(-6, 0.1, 300, dtype=torch.float64)
+    level = process.half_log_signal_to_noise(t)
+    found = process.time_of(level)
+    torch.testing.assert_close(found, GaussianPath.time_of(process, level), rtol=1e-13, atol=0.0)
+    torch.testing.assert_close(found, t.clamp(process.smallest_time, process.T), rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize("kind", FORGETFUL)
