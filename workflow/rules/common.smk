@@ -104,7 +104,7 @@ def check_profile(workflow):
     known |= {rule.name for rule in workflow.rules}
     varying = re.compile(r"train_keeping_weights_\d+")
     for file in SCRIPTS.with_name("rules").glob("*.smk"):
-        known |= set(re.findall(r"^ *rule (\w+):", file.read_text(), re.MULTILINE))
+        known |= set(re.findall(r"^ *rule\s+(\w+):", file.read_text(), re.MULTILINE))
     for option, named in (
         ("set-resources", workflow.resource_settings.overwrite_resources),
         ("set-threads", workflow.resource_settings.overwrite_threads),
