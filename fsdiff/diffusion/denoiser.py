@@ -83,7 +83,7 @@ class Conditions(Protocol):
         """Conditions of the fields of a batch, random by their index."""
 
     def draw_as(self, condition: "Condition") -> None:
-        """Tell samples what a condition says of them, where this one says else."""
+        """Draw samples as a condition says; ValueError where the weights know none such."""
 
     def dealt(self, n: int, indices: Sequence[int], seed: int) -> Tensor | None:
         """Conditions of samples at level n of which nothing is said; None if they have none."""

@@ -137,7 +137,7 @@ class Conditioning(nn.Module, ABC):
         """The condition at level n that stands for data (..., size)."""
 
     def draw_as(self, condition: Condition) -> None:
-        """Tell samples what a condition says of them; ValueError where weights do not know it."""
+        """Draw samples as a condition says; ValueError where the weights know none such."""
 
     def dealt(self, n: int, indices: Sequence[int], seed: int) -> Tensor | None:
         """What samples are told of which nothing is said, by seed and index; None if nothing."""

@@ -128,7 +128,7 @@ class LabelConditioning(Conditioning):
         return self._fields(numbers, self.basis.resolution(batch), kept)
 
     def draw_as(self, condition: Condition) -> None:
-        """Let samples have the shares of a condition, if it has any."""
+        """Samples have the shares of a condition, if it says any."""
         assert isinstance(condition, Label)
         if condition.shares:
             self.labels = self.labels.with_shares(condition.shares)

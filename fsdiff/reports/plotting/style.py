@@ -276,7 +276,7 @@ def label_ends(axes: Axes, lines: Sequence[Line2D]) -> None:
 
 def _apart(heights: Sequence[float], extents: np.ndarray) -> np.ndarray:
     """Centres of labels of these ``extents``, near ``heights``, without overlaps, within 0 to 1."""
-    from scipy.optimize import isotonic_regression  # as long as Matplotlib takes to be loaded
+    from scipy.optimize import isotonic_regression  # takes as long to load as Matplotlib
 
     offsets = np.concatenate([[0.0], np.cumsum((extents[1:] + extents[:-1]) / 2)])
     nearest = isotonic_regression(np.asarray(heights) - offsets).x
