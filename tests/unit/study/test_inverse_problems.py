@@ -263,8 +263,12 @@ PROBLEMS = [
         "observations.of_v.localisation: radius: 3 for 2 axes",
     ),
     (
-        "observations.pressure.localisation",
-        {"kind": "gaspari_cohn", "radius": 0.1},
+        "observations.of_v",
+        {
+            "dataset": "fields",
+            "operator": {"kind": "modes", "highest": 2.0, "noise": 0.1},
+            "localisation": {"kind": "gaspari_cohn", "radius": 0.1},
+        },
         "what is observed, or a member, has no place: use kind: correlation",
     ),
     ("posteriors.guided.shards", 21, "there are only 20 draws; use shards <= 20"),
@@ -313,6 +317,12 @@ def test_guidance_that_does_not_suit_is_refused(guidance, observation, sampler, 
         guided["sampler"] = sampler
     with pytest.raises(ConfigurationError, match=re.escape(problem)):
         load(study)
+
+
+def test_sensors_of_an_equation_have_places_to_localise_by():
+    localisation = {"kind": "gaspari_cohn", "radius": 0.1}
+    study = load(STUDY, {"observations": {"pressure": {"localisation": localisation}}})
+    assert study.observations["pressure"].localisation.part.radius == 0.1
 
 
 def test_null_takes_a_posterior_away():
