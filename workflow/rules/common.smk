@@ -110,7 +110,7 @@ def check_profile(workflow):
         ("set-threads", workflow.resource_settings.overwrite_threads),
         ("groups", workflow.group_settings.overwrite_groups),
     ):
-        for name in sorted(named.keys() - known):
+        for name in sorted(set(named) - known):
             if not varying.fullmatch(name):
                 meant = did_you_mean(known, name)
                 logger.warning(f"{option}: no rule is called '{name}'{meant}")
