@@ -100,20 +100,30 @@ def check_profile(workflow):
     """Warn of what a profile gives to rules that no study has: Snakemake ignores it in silence."""
     if workflow.exec_mode != ExecMode.DEFAULT:
         return
-    known = {f"draw_{kind}" for kind in kinds("analysis")}
-    known |= {rule.name for rule in workflow.rules}
+    there = {rule.name for rule in workflow.rules}
+    named = [
+        (option, name)
+        for option, names in (
+            ("set-resources", workflow.resource_settings.overwrite_resources),
+            ("set-threads", workflow.resource_settings.overwrite_threads),
+            ("groups", workflow.group_settings.overwrite_groups),
+        )
+        for name in sorted(set(names) - there)
+    ]
+    known = there | rules_of_other_studies() if named else there
     varying = re.compile(r"train_keeping_weights_\d+")
+    for option, name in named:
+        if name not in known and not varying.fullmatch(name):
+            meant = did_you_mean(known, name)
+            logger.warning(f"{option}: no rule is called '{name}'{meant}")
+
+
+def rules_of_other_studies():
+    """Names of all rules that some studies have, as the files of this workflow have them."""
+    found = {f"draw_{kind}" for kind in kinds("analysis")}
     for file in SCRIPTS.with_name("rules").glob("*.smk"):
-        known |= set(re.findall(r"^ *rule\s+(\w+):", file.read_text(), re.MULTILINE))
-    for option, named in (
-        ("set-resources", workflow.resource_settings.overwrite_resources),
-        ("set-threads", workflow.resource_settings.overwrite_threads),
-        ("groups", workflow.group_settings.overwrite_groups),
-    ):
-        for name in sorted(set(named) - known):
-            if not varying.fullmatch(name):
-                meant = did_you_mean(known, name)
-                logger.warning(f"{option}: no rule is called '{name}'{meant}")
+        found |= set(re.findall(r"^ *rule\s+(\w+):", file.read_text(), re.MULTILINE))
+    return found
 
 
 wildcard_constraints:
