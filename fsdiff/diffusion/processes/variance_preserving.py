@@ -8,11 +8,7 @@ import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from fsdiff.diffusion.processes.clocks import (
-    elapsed_at,
-    linear_rate_integral,
-    linear_rate_time,
-)
+from fsdiff.diffusion.processes.clocks import elapsed_at, linear_rate_integral, linear_rate_time
 from fsdiff.diffusion.processes.path import GaussianPath
 
 

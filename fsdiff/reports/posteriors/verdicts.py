@@ -69,14 +69,14 @@ def _beside(standing: Standing, best: Place) -> str:
         for kind, value in known.items()
         if kind not in alike and value <= standing.value(best)
     }
-    behind = [kind for kind in YARDSTICKS if kind in known.keys() - alike.keys() - nearer.keys()]
+    decided = known.keys() - alike.keys() - nearer.keys()
+    behind = {kind: known[kind] for kind in YARDSTICKS if kind in decided}
     said = []
     if nearer:
         better = "nearer" if standing.against_reference else "better"
         said = [f"no posterior is {better} than {_at(nearer)}"]
     if behind:
-        are = "are" if len(behind) > 1 else "is"
-        said += [f"behind it {are} {_at({kind: known[kind] for kind in behind})}"]
+        said += [f"behind it {'are' if len(behind) > 1 else 'is'} {_at(behind)}"]
     said += [_alike(CALLED[kind], known[kind], apart) for kind, apart in alike.items()]
     return _capital("; ".join(said))
 
