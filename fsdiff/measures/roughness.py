@@ -46,7 +46,7 @@ class Comparison:
         """Wavenumbers k ≥ 1 at which the noise is smoother than the data.
 
         There the ratio data/noise exceeds ``GROWTH`` times that of the shells 1 … k − 1 together,
-        of which those with negligible data do not count, or there is no noise.
+        of which those with negligible data do not count, because of the noise, or there is none.
         """
         return np.union1d(self.scarcer, 1 + np.flatnonzero(np.isposinf(self.ratio[1:])))
 
@@ -99,11 +99,18 @@ class Comparison:
 
     @cached_property
     def _growth(self) -> np.ndarray:
-        """Ratio of each shell k ≥ 1 over that of the shells 1 … k − 1 together, 0 if undefined."""
+        """Ratio of each shell k ≥ 1 over that of the shells 1 … k − 1 together, 0 if undefined.
+
+        Data that have more there than below count as if they had as much: their rise is not the
+        doing of the noise, and none is rough enough for it.
+        """
         counted = ~np.isnan(self.ratio[1:])
-        data, noise = (np.cumsum(energy[1:] * counted) for energy in (self.data, self.noise))
         with np.errstate(divide="ignore", invalid="ignore"):
-            growth = self.ratio[2:] * noise[:-1] / data[:-1]
+            data, noise = (
+                energy[2:] / (np.cumsum(energy[1:] * counted) / np.cumsum(counted))[:-1]
+                for energy in (self.data, self.noise)
+            )
+            growth = data.clip(max=1) / noise * counted[1:]
         return np.concatenate([[0.0], np.where(np.isfinite(growth), growth, 0.0)])
 
 

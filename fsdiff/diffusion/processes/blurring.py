@@ -8,6 +8,7 @@ import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 
+from fsdiff.diffusion.processes.clocks import turning_angle, turning_time
 from fsdiff.diffusion.processes.path import GaussianPath
 
 
@@ -38,7 +39,8 @@ class Blurring(GaussianPath):
         """sin²(a), the same for all modes."""
         return self._angle(t).sin().square()
 
+    def _time_of(self, coordinate: Tensor) -> Tensor:
+        return turning_time(coordinate, self.largest_log_snr, self.largest_log_snr)
+
     def _angle(self, t: Tensor) -> Tensor:
-        """From where ln(cos²/sin²) is ``largest_log_snr`` to where it is minus that."""
-        start = math.atan(math.exp(-0.5 * self.largest_log_snr))
-        return start + (0.5 * math.pi - 2 * start) * t
+        return turning_angle(t, self.largest_log_snr, self.largest_log_snr)

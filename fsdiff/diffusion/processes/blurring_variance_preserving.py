@@ -8,6 +8,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
+from fsdiff.diffusion.processes.clocks import turning_angle, turning_time
 from fsdiff.diffusion.processes.path import GaussianPath
 
 LogRatio = Annotated[float, Field(gt=0, le=100)]
@@ -52,9 +53,11 @@ class BlurringVariancePreserving(GaussianPath):
         """sin²(a), the same for all modes."""
         return self._angle(t).sin().square()
 
+    def _time_of(self, coordinate: Tensor) -> Tensor:
+        return turning_time(coordinate, self.highest, self.lowest)
+
     def _angle(self, t: Tensor) -> Tensor:
-        start, end = math.atan(math.exp(-self.highest / 2)), math.atan(math.exp(self.lowest / 2))
-        return start + (end - start) * t
+        return turning_angle(t, self.highest, self.lowest)
 
     def _blur(self, t: Tensor) -> Tensor:
         grown = torch.sin(0.5 * math.pi * t).square()

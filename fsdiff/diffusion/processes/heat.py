@@ -1,5 +1,6 @@
 """Processes that smooth: the heat equation with much noise, or hardly any."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,7 +8,15 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from fsdiff.diffusion.processes.clocks import check_growth, geometric, linear_rate_integral
+from fsdiff.diffusion.processes.clocks import (
+    check_growth,
+    elapsed_at,
+    geometric,
+    geometric_time,
+    half_log_ratio_after,
+    linear_rate_integral,
+    linear_rate_time,
+)
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import CosineVariancePreserving
 from fsdiff.parts import check_defaults
@@ -74,6 +83,14 @@ class StochasticHeat(GaussianPath):
         early = -0.5 * torch.log1p(-torch.where(late, 0.0, lost))
         return torch.where(late, -COSINE.log_mean_scale(t, nothing), early)
 
+    def _time_of(self, coordinate: Tensor) -> Tensor:
+        # The mode ω = 0 has m² and r²·shift/ε² that add up to one.
+        of_unit_noise = coordinate + 0.5 * math.log(self.noise**2 / self.shift)
+        if self.clock == "linear":
+            twice_tau = elapsed_at(of_unit_noise) / self.shift
+            return linear_rate_time(twice_tau, self.beta_min, self.beta_max)
+        return COSINE.time_of(half_log_ratio_after(elapsed_at(of_unit_noise) / self.shift))
+
 
 @dataclass(frozen=True, kw_only=True)
 class HeatDissipation(GaussianPath):
@@ -108,3 +125,6 @@ class HeatDissipation(GaussianPath):
     def half_log_signal_to_noise(self, t: Tensor) -> Tensor:
         """−ln σ(t), which is −ln blur_max at T = 1."""
         return -geometric(t, self.blur_min, self.blur_max).log()
+
+    def _time_of(self, coordinate: Tensor) -> Tensor:
+        return geometric_time(-coordinate, self.blur_min, self.blur_max)

@@ -35,3 +35,7 @@ class LinearInterpolant(GaussianPath):
     def noise_variance(self, t: Tensor, omega_squared: Tensor) -> Tensor:
         """(sigma_min + (1 − sigma_min) t)², the same for all modes."""
         return (self.sigma_min + (1 - self.sigma_min) * t).square()
+
+    def _time_of(self, coordinate: Tensor) -> Tensor:
+        ratio = (-coordinate).exp()  # r/m = sigma_min + t/(1 − t)
+        return 1 - 1 / (1 + ratio - self.sigma_min)

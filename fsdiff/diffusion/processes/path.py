@@ -92,11 +92,18 @@ class GaussianPath(ABC):
 
     def time_of(self, coordinate: Tensor) -> Tensor:
         """The time with this ``half_log_signal_to_noise``, within [smallest_time, T]."""
-        return self._solve(self.half_log_signal_to_noise, coordinate)
+        return self._time_of(coordinate).clamp(self.smallest_time, self.T)
 
     def time_of_ratio(self, log_ratio: Tensor, omega_squared: Tensor) -> Tensor:
         """The time when ln(m/r) of modes is ``log_ratio``, within [smallest_time, T]."""
         return self._solve(lambda t: self.log_ratio(t, omega_squared), log_ratio)
+
+    def _time_of(self, coordinate: Tensor) -> Tensor:
+        """The same, which may lie beyond the ends: each step of training wants it in closed form.
+
+        A process for which there is none has it by bisection.
+        """
+        return self._solve(self.half_log_signal_to_noise, coordinate)
 
     def _solve(self, decreasing: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
         """Where a function of time has a value, by bisection."""

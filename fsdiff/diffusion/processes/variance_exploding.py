@@ -7,7 +7,7 @@ import torch
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from fsdiff.diffusion.processes.clocks import check_growth, geometric
+from fsdiff.diffusion.processes.clocks import check_growth, geometric, geometric_time
 from fsdiff.diffusion.processes.path import GaussianPath
 
 
@@ -32,6 +32,9 @@ class VarianceExploding(GaussianPath):
     def log_mean_scale(self, t: Tensor, omega_squared: Tensor) -> Tensor:
         """0: nothing is lost."""
         return torch.zeros_like(t)
+
+    def _time_of(self, coordinate: Tensor) -> Tensor:
+        return geometric_time(-coordinate, self.sigma_min, self.sigma_max)
 
     def noise_variance(self, t: Tensor, omega_squared: Tensor) -> Tensor:
         """σ(t)², the same for all modes."""

@@ -31,10 +31,8 @@ class VariancePreserving(GaussianPath):
         """1 − exp(−B(t)), the same for all modes."""
         return -torch.expm1(-linear_rate_integral(t, self.beta_min, self.beta_max))
 
-    def time_of(self, coordinate: Tensor) -> Tensor:
-        """In closed form, as networks are trained at such times in every step."""
-        time = linear_rate_time(elapsed_at(coordinate), self.beta_min, self.beta_max)
-        return time.clamp(self.smallest_time, self.T)
+    def _time_of(self, coordinate: Tensor) -> Tensor:
+        return linear_rate_time(elapsed_at(coordinate), self.beta_min, self.beta_max)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +65,13 @@ class CosineVariancePreserving(GaussianPath):
     def _angle(self, t: Tensor) -> Tensor:
         return 0.5 * pi * (t + self.offset) / (1 + self.offset)
 
+    def _time_of(self, coordinate: Tensor) -> Tensor:
+        start = self._angle(torch.zeros_like(coordinate))
+        kept, lost = (torch.sigmoid(2 * sign * coordinate) for sign in (1, -1))  # m² and r²
+        turned = (start.sin().square() + start.cos().square() * lost).sqrt()
+        angle = torch.atan2(turned, start.cos() * kept.sqrt())
+        return (angle - start) * 2 * (1 + self.offset) / pi
+
 
 @dataclass(frozen=True, kw_only=True)
 class OrnsteinUhlenbeck(GaussianPath):
@@ -92,6 +97,5 @@ class OrnsteinUhlenbeck(GaussianPath):
         """1 − exp(−t), the same for all modes."""
         return -torch.expm1(-t)
 
-    def time_of(self, coordinate: Tensor) -> Tensor:
-        """In closed form."""
-        return elapsed_at(coordinate).clamp(self.smallest_time, self.T)
+    def _time_of(self, coordinate: Tensor) -> Tensor:
+        return elapsed_at(coordinate)

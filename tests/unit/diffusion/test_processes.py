@@ -372,14 +372,26 @@ def test_the_coordinate_of_noise_falls_and_its_inverse_is_found(kind, part, othe
         VariancePreserving(smallest_time=1e-5),
         VariancePreserving(beta_min=20.0, beta_max=20.0),
         OrnsteinUhlenbeck(),
+        CosineVariancePreserving(offset=0.02, final_time=0.9),
+        VarianceExploding(sigma_min=0.002, sigma_max=80.0),
+        LinearInterpolant(sigma_min=0.01),
+        Blurring(largest_log_snr=7.0),
+        BlurringVariancePreserving(highest=12.0, lowest=5.0),
+        HeatDissipation(blur_min=0.01),
+        StochasticHeat(shift=0.3, noise=0.1),
+        StochasticHeat(shift=2.0, noise=3.0, clock="cosine"),
     ],
+    ids=lambda process: process.kind,
 )
 def test_closed_forms_of_times_are_what_bisection_finds(process):
-    t = process.T * torch.logspace(-6, 0.1, 300, dtype=torch.float64)
+    first, last = process.smallest_time, process.T
+    t = first * (last / first) ** torch.linspace(0, 1, 300, dtype=torch.float64)
     level = process.half_log_signal_to_noise(t)
-    found = process.time_of(level)
-    torch.testing.assert_close(found, GaussianPath.time_of(process, level), rtol=1e-13, atol=0.0)
-    torch.testing.assert_close(found, t.clamp(process.smallest_time, process.T), rtol=1e-14, atol=0)
+    found, bisected = process.time_of(level), GaussianPath._time_of(process, level)
+    torch.testing.assert_close(found, t, rtol=1e-10, atol=0.0)
+    torch.testing.assert_close(bisected, t, rtol=1e-10, atol=0.0)
+    level = torch.tensor([300.0, -300.0], dtype=torch.float64)
+    assert process.time_of(level).tolist() == [first, last]
 
 
 @pytest.mark.parametrize("kind", FORGETFUL)
