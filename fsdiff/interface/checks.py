@@ -15,7 +15,7 @@ from fsdiff.jobs.devices import check_gpu
 from fsdiff.networks.base import Network
 from fsdiff.parts import described, is_own
 from fsdiff.spaces.axes import AxisKind
-from fsdiff.training.options import Level
+from fsdiff.training.options import Level, out_of_order
 
 
 def check_part(name: str, part: object, kind: type, example: str = "") -> None:
@@ -134,6 +134,9 @@ def check_levels(levels: object) -> None:
         raise ValueError("levels: give a list, such as [fs.Level(resolution=32, epochs=10)]")
     for number, level in enumerate(levels):
         check_part(f"levels[{number}]", level, Level)
+    resolutions = [level.resolution for level in levels]
+    for number, problem in out_of_order(resolutions):
+        raise ValueError(f"levels[{number}]: resolution = {resolutions[number]}: {problem}")
 
 
 def check_transforms(transforms: object) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import (
@@ -41,16 +40,12 @@ from fsdiff.study.sizes import (
     unaffordable_network,
 )
 from fsdiff.training.augmentation import check_augmentation
-from fsdiff.training.options import Level, TrainingOptions
+from fsdiff.training.options import Level, TrainingOptions, out_of_order
 
 
 def _levels_increase(levels: tuple[PartBlock, ...]) -> tuple[PartBlock, ...]:
-    resolutions = [level.resolution for level in levels]
-    refuse(
-        ((i, "resolution"), f"levels go coarse to fine, but the one before has {before}")
-        for i, (before, after) in enumerate(pairwise(resolutions), 1)
-        if before >= after
-    )
+    found = out_of_order([level.resolution for level in levels])
+    refuse(((number, "resolution"), problem) for number, problem in found)
     return levels
 
 

@@ -1,7 +1,9 @@
 """What training is configured by: the levels, and what they share."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -21,6 +23,13 @@ class Level:
     batch_size: PositiveInt = 32
     learning_rate: PositiveFloat = 1e-3
     patience: PositiveInt | None = None
+
+
+def out_of_order(resolutions: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """The numbers of levels that are no finer than the one before, and what to say of each."""
+    for number, (before, after) in enumerate(pairwise(resolutions), 1):
+        if before >= after:
+            yield number, f"levels go coarse to fine, but the one before has {before}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -264,6 +264,7 @@ def test_samplers_are_checked_as_a_configuration_is():
     [
         ({"levels": LEVEL}, r"levels: give a list, such as \[fs.Level"),
         ({"levels": [N]}, r"levels: give a list, such as \[fs.Level"),
+        ({"levels": [LEVEL, LEVEL]}, r"levels\[1\]: resolution = \d+: levels go coarse to fine"),
         ({"validation": -0.1}, "validation = -0.1: give fields, or the share"),
         ({"validation": 1}, "validation = 1: give fields, or the share"),
         ({"validation": float("nan")}, "validation = nan: give fields, or the share"),
