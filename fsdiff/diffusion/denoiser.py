@@ -79,8 +79,8 @@ class Conditions(Protocol):
     def drawn(self, batch: Tensor, seeds: Sequence[int]) -> Tensor:
         """Conditions of the fields of a batch, what is random of them by a seed for each."""
 
-    def fixed(self, batch: Tensor) -> Tensor:
-        """Conditions of the fields of a batch, random by their index."""
+    def fixed(self, batch: Tensor, first: int = 0) -> Tensor:
+        """Conditions of the fields of a batch, random by their index, from ``first`` on."""
 
     def draw_as(self, condition: "Condition") -> None:
         """Draw samples as a condition says; ValueError where the weights know none such."""

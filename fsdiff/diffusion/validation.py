@@ -26,27 +26,36 @@ class ValidationSet:
 
     @classmethod
     def of(
-        cls, loss: DenoisingLoss, data: Tensor, condition: Tensor | None = None
+        cls,
+        loss: DenoisingLoss,
+        data: Tensor,
+        condition: Tensor | None = None,
+        *,
+        first: int = 0,
+        count: int | None = None,
     ) -> "ValidationSet":
         """Times, noise and, if the network is conditional, data, by the sample's index only.
 
         They are the same functions at every resolution, so losses compare across resolutions too.
+        The fields are numbers ``first`` and on of ``count``, by default all.
         """
         if (conditions := loss.denoiser.conditions) is not None:
-            condition = conditions.fixed(data) if condition is None else condition
+            condition = conditions.fixed(data, first) if condition is None else condition
             data = conditions.fields_in(data)
         law = loss.denoiser.law
-        count, basis, n = len(data), law.basis, law.basis.resolution(data)
+        basis, n = law.basis, law.basis.resolution(data)
+        indices = range(first, first + len(data))
+        count = indices.stop if count is None else count
         order = generator(0, Stream.VALIDATION, count).permutation(count)
-        t = loss.times(torch.from_numpy((order + 0.5) / count)).to(data)
+        t = loss.times(torch.from_numpy((order[first : indices.stop] + 0.5) / count)).to(data)
         scale = law.noise_spectrum(n).sqrt()
         noise = torch.empty_like(data)
         # Coefficients are of double precision: those of a few fields at a time take little memory.
         size = max(1, 2**22 // data.shape[1:].numel())
-        for first in range(0, count, size):
-            indices = range(first, min(first + size, count))
-            white = white_noise(basis, n, indices, 0, Stream.VALIDATION, channels=data.shape[1])
-            noise[indices.start : indices.stop] = basis.inverse(white * scale, n)
+        for start in range(0, len(data), size):
+            some = indices[start : start + size]
+            white = white_noise(basis, n, some, 0, Stream.VALIDATION, channels=data.shape[1])
+            noise[start : start + len(some)] = basis.inverse(white * scale, n)
         return cls(loss, data, t, noise, condition)
 
     def __len__(self) -> int:

@@ -28,9 +28,6 @@ class Validation(Protocol):
     def __len__(self) -> int:
         """How many fields there are."""
 
-    def part(self, samples: slice) -> "Validation":
-        """Some of the fields."""
-
     def mean_loss(self) -> float:
         """The mean loss, 0 of no fields."""
 
@@ -137,8 +134,18 @@ class Method(ABC):
         """
 
     @abstractmethod
-    def validation(self, data: Tensor, condition: Tensor | None = None) -> Validation:
-        """Fields to measure the loss on, with all that is random fixed by their index."""
+    def validation(
+        self,
+        data: Tensor,
+        condition: Tensor | None = None,
+        *,
+        first: int = 0,
+        count: int | None = None,
+    ) -> Validation:
+        """Fields to measure the loss on, with all that is random fixed by their index.
+
+        These are numbers ``first`` and on of ``count``, by default all.
+        """
 
     @abstractmethod
     def sample(

@@ -83,9 +83,16 @@ class Diffusion(Method):
         finally:
             self.denoiser.precision = torch.float32
 
-    def validation(self, data: Tensor, condition: Tensor | None = None) -> ValidationSet:
+    def validation(
+        self,
+        data: Tensor,
+        condition: Tensor | None = None,
+        *,
+        first: int = 0,
+        count: int | None = None,
+    ) -> ValidationSet:
         """Fields with a time and a noise field for each."""
-        return ValidationSet.of(self.denoising_loss, data, condition)
+        return ValidationSet.of(self.denoising_loss, data, condition, first=first, count=count)
 
     def sample(
         self,

@@ -4,7 +4,7 @@ Rahman et al. (arXiv 2205.03017); a baseline of Lim et al. (arXiv 2302.07400).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
@@ -226,17 +226,22 @@ class GANO(Method):
         return self.basis.inverse(white * scale, n).float()
 
     def validation(
-        self, data: Tensor, condition: Tensor | None = None
+        self,
+        data: Tensor,
+        condition: Tensor | None = None,
+        *,
+        first: int = 0,
+        count: int | None = None,
     ) -> "EnergyDistance | EnergyScore":
         """Fields that samples are compared with: as many, or some given the data of each."""
-        n, count = self.basis.resolution(data), len(data)
+        n, last = self.basis.resolution(data), first + len(data)
         if condition is None and self.conditions is not None:
-            condition = self.conditions.fixed(data)
+            condition = self.conditions.fixed(data, first)
         if condition is None:
-            noise = self.noise(n, range(count), 0, Stream.VALIDATION)
+            noise = self.noise(n, range(first, last), 0, Stream.VALIDATION)
             return EnergyDistance(self, data, noise.to(data))
-        noise = self.noise(n, range(DRAWN * count), 0, Stream.VALIDATION).to(data)
-        return EnergyScore(self, data, noise.unflatten(0, (count, DRAWN)), condition)
+        noise = self.noise(n, range(DRAWN * first, DRAWN * last), 0, Stream.VALIDATION).to(data)
+        return EnergyScore(self, data, noise.unflatten(0, (len(data), DRAWN)), condition)
 
     def sample(
         self,
@@ -290,10 +295,6 @@ class EnergyDistance:
     def __len__(self) -> int:
         return len(self.data)
 
-    def part(self, samples: slice) -> "EnergyDistance":
-        """Some of the fields, and as many samples."""
-        return replace(self, data=self.data[samples], noise=self.noise[samples])
-
     @torch.no_grad()
     def mean_loss(self) -> float:
         """The distance, its mean over sets of some hundred fields; 0 of no fields."""
@@ -323,11 +324,6 @@ class EnergyScore:
 
     def __len__(self) -> int:
         return len(self.data)
-
-    def part(self, samples: slice) -> "EnergyScore":
-        """Some of the fields, with their data and samples."""
-        fields = {name: getattr(self, name)[samples] for name in ("data", "noise", "condition")}
-        return replace(self, **fields)
 
     @torch.no_grad()
     def mean_loss(self) -> float:

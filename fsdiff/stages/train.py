@@ -17,7 +17,7 @@ from fsdiff.measures.roughness import compare_prior
 from fsdiff.methods import models
 from fsdiff.parts import build
 from fsdiff.spaces.basis import Basis
-from fsdiff.stages.files import StoredSplit, normalised_split, state_path
+from fsdiff.stages.files import StoredSplit, state_path
 from fsdiff.stages.job import Job
 from fsdiff.stages.measure import prepared
 from fsdiff.training.fields import training_fields
@@ -98,7 +98,7 @@ def train(
             options,
             data=training_fields(stored, options.memory_mb, processes),
             validation={
-                n: normalised_split(path, "validation", method.labels) for n, path in data.items()
+                n: StoredSplit(path, "validation", method.labels) for n, path in data.items()
             },
             seed=config["seed"],
             state_file=state,

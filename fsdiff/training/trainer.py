@@ -21,11 +21,11 @@ from fsdiff.errors import Error
 from fsdiff.jobs.failures import DamagedError
 from fsdiff.jobs.interruption import interruptible
 from fsdiff.jobs.states import saved
-from fsdiff.methods.base import Method
+from fsdiff.methods.base import Method, Validation
 from fsdiff.randomness import generator
 from fsdiff.streams import Stream
 from fsdiff.training.augmentation import random_symmetry
-from fsdiff.training.fields import InMemory, TrainingFields
+from fsdiff.training.fields import InMemory, StoredFields, TrainingFields
 from fsdiff.training.kept import KeptWeights
 from fsdiff.training.options import Level, TrainingOptions
 from fsdiff.training.processes import ALONE, Processes
@@ -46,11 +46,12 @@ class Trainer:
 
     ``data`` are normalised training fields (samples, channel, *grid) at the level's resolution, or
     a source of batches of these; ``validation`` maps the level's resolution, and others, to
-    validation fields; where there are none, the last averaged weights are the best. With
-    ``state_file``, a path in an existing folder, progress is saved there every ``save_every``
-    seconds and when the process is asked to stop, and an interrupted run continues. ``kept`` gets
-    the averaged weights after some epochs. All ``processes`` that train together are given the
-    same, but for a source of batches, of which each has a part; the first of them writes files.
+    validation fields, in memory or stored; where there are none, the last averaged weights are the
+    best. With ``state_file``, a path in an existing folder, progress is saved there every
+    ``save_every`` seconds and when the process is asked to stop, and an interrupted run continues.
+    ``kept`` gets the averaged weights after some epochs. All ``processes`` that train together are
+    given the same, but for a source of batches, of which each has a part, and hold their parts of
+    it; the first of them writes files.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Trainer:
         options: TrainingOptions,
         *,
         data: Tensor | TrainingFields,
-        validation: Mapping[int, Tensor],
+        validation: Mapping[int, Tensor | StoredFields],
         seed: int,
         state_file: Path | None = None,
         kept: KeptWeights | None = None,
@@ -78,7 +79,7 @@ class Trainer:
         self.state_file, self.save_every, self.kept = state_file, save_every, kept
         self.batch_size = min(level.batch_size, len(data))
         self.steps_per_epoch = len(data) // self.batch_size
-        self.validated = len(validation[level.resolution]) > 0
+        self.validated = validation[level.resolution].shape[0] > 0
         self._check_batches()
         self._check_patience()
         if options.compile:
@@ -93,10 +94,7 @@ class Trainer:
         self.state = TrainingState(method.network, self.optimizer)
         if not method.prepared:
             method.prepare(self._some_fields().to(device))
-        self.validation = {
-            n: method.validation(fields.to(device)).part(processes.part(len(fields)))
-            for n, fields in validation.items()
-        }
+        self.validation = {n: self._validation(fields) for n, fields in validation.items()}
 
     @property
     def progress(self) -> Progress:
@@ -201,6 +199,13 @@ class Trainer:
         epoch, position = divmod(self.progress.step, self.steps_per_epoch)
         due = epoch % self.options.validate_every == 0 or epoch == self.level.epochs
         return position == 0 and due
+
+    def _validation(self, fields: Tensor | StoredFields) -> Validation:
+        """What this process measures the loss on, its part of the fields."""
+        count = fields.shape[0]
+        part = self.processes.part(count)
+        held = fields[part] if isinstance(fields, Tensor) else fields.whole(part)
+        return self.method.validation(held.to(self.device), first=part.start, count=count)
 
     def _some_fields(self) -> Tensor:
         """Training fields to measure, ``MEASURED`` of them or all, in a random order."""

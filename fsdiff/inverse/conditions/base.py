@@ -128,9 +128,9 @@ class Conditioning(nn.Module, ABC):
     def drawn(self, batch: Tensor, seeds: Sequence[int]) -> Tensor:
         """Conditions (batch, channel, *grid) of a batch, as each seed decides."""
 
-    def fixed(self, batch: Tensor) -> Tensor:
+    def fixed(self, batch: Tensor, first: int = 0) -> Tensor:
         """Conditions of a batch that depend on their index only, at every level."""
-        return self.drawn(batch, [_seed(index) for index in range(len(batch))])
+        return self.drawn(batch, [_seed(first + place) for place in range(len(batch))])
 
     @abstractmethod
     def given(self, observation: Observation, data: Tensor, n: int) -> Tensor:

@@ -193,7 +193,7 @@ def test_parts_of_a_batch_have_their_share_of_the_loss():
     whole = losses(slice(None))
     assert torch.allclose(torch.cat([losses(slice(0, 4)), losses(slice(4, 9))]), whole, rtol=1e-5)
     validation = method.validation(data)
-    parts = validation.part(slice(0, 4)), validation.part(slice(4, 9))
+    parts = method.validation(data[:4], count=9), method.validation(data[4:], first=4)
     mean = sum(len(part) * part.mean_loss() for part in parts) / 9
     assert mean == pytest.approx(validation.mean_loss(), rel=1e-6)
     assert validation.mean_loss() == method.validation(data).mean_loss()

@@ -203,7 +203,9 @@ def test_the_energy_distance_is_that_of_the_definition():
     expected = 2 * mean(data, made) - mean(data, data, distinct=True)
     expected -= mean(made, made, distinct=True)
     assert validation.mean_loss() == pytest.approx(expected, rel=1e-4)
-    assert len(validation.part(slice(1, 3))) == 2
+    assert len(validation) == 5
+    part = method.validation(data[1:3], first=1, count=5)
+    torch.testing.assert_close(part.noise, validation.noise[1:3])
 
 
 def test_samples_depend_on_seed_and_index_and_cost_one_evaluation():
@@ -355,7 +357,7 @@ def test_conditional_parts_of_a_batch_have_the_losses_of_the_whole():
     part = method.loss(data, torch.Generator().manual_seed(2), slice(2, 5))
     torch.testing.assert_close(part, whole[2:5])
     validation = method.validation(data)
-    parts = validation.part(slice(0, 2)), validation.part(slice(2, 6))
+    parts = method.validation(data[:2], count=6), method.validation(data[2:], first=2)
     mean = sum(len(part) * part.mean_loss() for part in parts) / 6
     assert mean == pytest.approx(validation.mean_loss(), rel=1e-6)
 

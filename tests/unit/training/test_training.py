@@ -44,7 +44,17 @@ def make_denoiser(tools, seed=0):
     return tools.make_denoiser(BASIS, N, network, spectrum=spectrum, prediction=Noise())
 
 
-def make_trainer(tools, state=None, *, options=None, seed=0, weights=0, processes=ALONE, **level):
+def make_trainer(
+    tools,
+    state=None,
+    *,
+    options=None,
+    seed=0,
+    weights=0,
+    processes=ALONE,
+    validation=None,
+    **level,
+):
     level = Level(**{"resolution": N, "epochs": 4, "batch_size": 16, "learning_rate": 1e-2} | level)
     options = TrainingOptions(**{"average_decay": 0.9} | (options or {}))
     return Trainer(
@@ -52,7 +62,7 @@ def make_trainer(tools, state=None, *, options=None, seed=0, weights=0, processe
         level,
         options,
         data=two_states(),
-        validation={N: two_states(first=1), 24: two_states(24, first=1)},
+        validation=validation or {N: two_states(first=1), 24: two_states(24, first=1)},
         seed=seed,
         state_file=state,
         save_every=0.0,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from test_training import make_trainer, weights_of
+from test_training import N, make_trainer, two_states, weights_of
 
 from fsdiff.jobs.devices import VARIABLE, chosen_device
 from fsdiff.jobs.launching import LAUNCHER, PROCESSES, first, processes, run_in_processes
@@ -242,6 +242,36 @@ with joined(torch.device("cpu")) as group:
 def test_processes_hold_a_part_of_the_fields_each_and_get_what_one_would(tmp_path):
     ended = run_together(tmp_path, SHARED, 3)
     assert ended.returncode == 0, ended.stderr
+
+
+class Stored:
+    """Validation fields in a file, of which it is known what was read."""
+
+    def __init__(self, fields):
+        self.fields, self.shape, self.block, self.parts = fields, tuple(fields.shape), 4, []
+
+    def read(self, samples):
+        raise NotImplementedError
+
+    def whole(self, part=slice(None)):
+        self.parts.append(part)
+        return self.fields[part].clone()
+
+
+def test_processes_read_and_hold_their_part_of_the_validation_fields(tools):
+    fields, group = two_states(first=1), [Processes(rank, 3) for rank in range(3)]
+    stored = [Stored(fields) for _ in group]
+    parts = [
+        make_trainer(tools, processes=one, validation={N: file}).validation[N]
+        for one, file in zip(group, stored, strict=True)
+    ]
+    assert [file.parts for file in stored] == [[one.part(len(fields))] for one in group]
+    whole = make_trainer(tools).validation[N]
+    for name in ("data", "t", "noise"):
+        held = [getattr(part, name) for part in parts]
+        torch.testing.assert_close(torch.cat(held), getattr(whole, name), rtol=0, atol=1e-6)
+        size = max(tensor.untyped_storage().nbytes() for tensor in held)
+        assert size <= getattr(whole, name)[:17].nbytes
 
 
 @pytest.mark.parametrize(("size", "count"), [(15, 2), (16, 3), (7, 7), (100, 8)])
