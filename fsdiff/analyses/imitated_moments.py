@@ -50,11 +50,6 @@ class ImitatedMoments(Analysis):
         if available is None or available < 4:
             raise ValueError(f"source: give curves in files, at least four, not {available}")
 
-    @property
-    def content(self) -> str | None:
-        """A digest of the files that fields are read from."""
-        return self.source.content
-
     def run(self) -> xr.Dataset:
         """The four errors (seed)."""
         available = self.source.available

@@ -66,11 +66,6 @@ class TwoSampleCalibration(Analysis):
         if available is not None and available < largest:
             raise ValueError(f"a test takes {largest} fields, and the source has {available}")
 
-    @property
-    def content(self) -> str | None:
-        """A digest of the files that the real fields are read from, if any."""
-        return self.source.content
-
     def run(self) -> xr.Dataset:
         """``rejected`` (size), and its exact interval, ``rejected_low`` and ``rejected_high``."""
         random = generator(self.seed, Stream.CALIBRATION)

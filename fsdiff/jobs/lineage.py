@@ -27,11 +27,27 @@ def lineage(job: Mapping[str, Any], inputs: Iterable[str] = ()) -> str:
     """The lineage of the files of a job that reads files of these lineages, 16 hex digits.
 
     In how many files something comes, and in which order, is of no account: how samples are divided
-    into shards says nothing of them.
+    into shards says nothing of them. Nor is where files of the user's are.
     """
-    made = {"job": job, "inputs": sorted(set(inputs))}
+    made = {"job": wherever(job), "inputs": sorted(set(inputs))}
     text = json.dumps(made, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def wherever(config: Any) -> Any:
+    """A configuration without where files are that a digest of their contents stands for.
+
+    Keys that lead to these settings are its ``locations``.
+    """
+    if not isinstance(config, Mapping):
+        return config
+    kept = {name: wherever(value) for name, value in config.items()}
+    for *outer, last in config.get("locations", ()):
+        inside = kept
+        for name in outer:
+            inside = inside[name]
+        inside.pop(last, None)
+    return kept
 
 
 def records(path: str | Path) -> bool:

@@ -1,13 +1,14 @@
 """What each job of a study reads of its configuration."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from fsdiff.data import json_files
 from fsdiff.data.sources.digest import digest
+from fsdiff.data.sources.source import Source
 from fsdiff.parts import described, kinds
 from fsdiff.study.study import Study
 
@@ -23,12 +24,16 @@ class Configuration(Study):
     def simulate_slice(self, dataset: str) -> dict[str, Any]:
         """{"source": block, "seed": int}: what decides sample i.
 
-        With "content", a digest of the files, where samples are read from files.
+        With "content", a digest of the files, where samples are read from files, and "locations",
+        the keys of settings that say where these are: what they say decides nothing.
         """
         item = self.datasets[dataset]
-        content = item.source.part.content
-        read = {} if content is None else {"content": content}
-        return {"source": item.source.plain(), "seed": item.seed, **read}
+        source = item.source.part
+        return {
+            "source": item.source.plain(),
+            "seed": item.seed,
+            **_read(source.content, (["source", name] for name in source.locations)),
+        }
 
     def dataset_slice(self, dataset: str) -> dict[str, Any]:
         """{"simulate": simulate_slice, "split": {"train", "validation", "test"}}.
@@ -176,13 +181,14 @@ class Configuration(Study):
     def observe_slice(self, observation: str) -> dict[str, Any]:
         """What decides the data of some functions: {"basis", "operator": blocks, "cases", "seed"}.
 
-        Of measurements {"measurements": path, "content": a digest of the file} in place of the
-        last. Channels have numbers in the operator's block, whatever names they have.
+        Of measurements {"measurements": path, "content", "locations"} in place of the last, as in
+        simulate_slice. Channels have numbers in the operator's block, whatever names they have.
         """
         item = self.observations[observation]
         about = {"basis": self._basis(item.dataset), "operator": self._operator(observation)}
         if item.data is not None:
-            return {**about, "measurements": item.data, "content": digest([Path(item.data)])}
+            read = _read(digest([Path(item.data)]), [["measurements"]])
+            return {**about, "measurements": item.data, **read}
         return {**about, "cases": item.cases, "seed": item.seed}
 
     def infer_slice(self, posterior: str, resolution: int, seed: int) -> dict[str, Any]:
@@ -358,13 +364,20 @@ class Configuration(Study):
     def analyse_slice(self, analysis: str) -> dict[str, Any]:
         """{"analysis": block}, without what figures call it.
 
-        With "content", a digest of files, where it is about data that are read from files.
+        With "content", a digest of files, and "locations", as in simulate_slice, where it is about
+        data that are read from files.
         """
         item = self.analyses[analysis]
-        block, content = item.plain(), getattr(item.part, "content", None)
-        read = {} if content is None else {"content": content}
+        block, settings = item.plain(), vars(item.part).items()
+        sources = {name: part for name, part in settings if isinstance(part, Source)}
+        found = [source.content for source in sources.values() if source.content]
+        locations = (
+            ["analysis", name, place]
+            for name, source in sources.items()
+            for place in source.locations
+        )
         kept = {key: block[key] for key in block.keys() - {"title", "figure"}}
-        return {"analysis": kept, **read}
+        return {"analysis": kept, **_read(" ".join(found) or None, locations)}
 
     @cached_property
     def _owners(self) -> dict[tuple[str, int], str]:
@@ -396,3 +409,8 @@ class Configuration(Study):
     def _basis(self, dataset: str) -> dict[str, Any]:
         """The block of the basis of a data set."""
         return described(self.datasets[dataset].basis)
+
+
+def _read(content: str | None, locations: Iterable[list[str]]) -> dict[str, Any]:
+    """What a slice says of files: a digest of them, and the keys of settings that say where."""
+    return {} if content is None else {"content": content, "locations": list(locations)}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from checkout import Checkout
+from checkout import Change, Checkout
 
 pytestmark = pytest.mark.workflow
 
@@ -56,6 +56,30 @@ def test_files_are_read_and_read_again_when_their_contents_change(checkout: Chec
             "datasets.waves.source.path = 'mine {experiment}/**': none of 1 entries is data"
             in output
         )
+
+
+def test_files_that_are_moved_are_not_read_again(checkout: Checkout) -> None:
+    """Not as Snakemake sees it, nor by what files record; the next job reads what was made."""
+    path = checkout.root / "here" / "a.npy"
+    path.parent.mkdir()
+    np.save(path, np.random.default_rng(0).standard_normal((60, 32, 32)).astype(np.float32))
+
+    def reading(folder: str) -> Change:
+        source = {"kind": "files", "dimensions": ["sample", "y", "x"], "basis": {"kind": "fourier"}}
+
+        def change(configuration: dict[str, Any]) -> None:
+            configuration["datasets"]["waves"]["source"] = {**source, "path": f"{folder}/*.npy"}
+
+        return change
+
+    with checkout.configured(reading("here")):
+        checkout.snakemake("--cores", "2", DATASET)
+    path.parent.rename(checkout.root / "there")
+    with checkout.configured(reading("there")):
+        assert checkout.planned("--", DATASET) == {}
+        coarse = "results/data/waves/16.nc"
+        assert checkout.planned("--", coarse) == {"hierarchy": 1}
+        checkout.snakemake("--cores", "2", coarse)
 
 
 def test_killed_simulation_starts_again_and_ends_with_the_same_data(

@@ -13,6 +13,8 @@ import time
 
 from snakemake.io import IOFile
 
+from fsdiff.jobs.lineage import wherever
+
 # What is imported, and the plan of a study, are millions of objects that stay until the end. To
 # look through them for garbage again and again is a sixth of the time to plan. Garbage is collected
 # again from the start of the first job on, see `collect_garbage`.
@@ -37,10 +39,13 @@ def with_signature(function):
 
 
 class Parameter(dict):
-    """A rule's parameter. The report has its text in a script, which ``</script>`` must not end."""
+    """A rule's parameter, which Snakemake compares as text: where files are has no part in it.
+
+    The report has the text in a script, which ``</script>`` must not end.
+    """
 
     def __repr__(self):
-        return super().__repr__().replace("<", r"\x3c")
+        return repr(wherever(self)).replace("<", r"\x3c")
 
     def __reduce__(self):
         return dict, (dict(self),)  # jobs do not know this class

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, FiniteFloat
@@ -99,6 +99,7 @@ class CurveFiles(CurveSource):
     nodes: Nodes | None = None
     basis: Basis = field(default_factory=lambda: CosineBasis(1))
     kind: Literal["curves"] = "curves"
+    locations: ClassVar[tuple[str, ...]] = ("path",)
 
     def __post_init__(self) -> None:
         check_interval(self.basis)

@@ -46,6 +46,7 @@ class DigitImages(Source):
     """
 
     channels: ClassVar[tuple[str, ...]]
+    locations: ClassVar[tuple[str, ...]] = ("images", "labels")
 
     if TYPE_CHECKING:  # fields of dataclasses
         resolution: int

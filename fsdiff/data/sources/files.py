@@ -9,7 +9,7 @@ from itertools import groupby
 from math import prod
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 import numpy as np
 import torch
@@ -135,7 +135,7 @@ class FileData(Source):
     metrics, and no values in samples.
 
     Data are read again when their files change: when their contents do or, if they are larger than
-    256 MB together, when a size or a time of modification does.
+    256 MB together, when a size or a time of modification does. Where they are is of no account.
     """
 
     path: Paths
@@ -154,6 +154,7 @@ class FileData(Source):
     units: str | None = None
     gaps: Literal["refuse", "mask"] = "refuse"
     kind: Literal["files"] = "files"
+    locations: ClassVar[tuple[str, ...]] = ("path",)
 
     def __post_init__(self) -> None:
         self._domain.check()

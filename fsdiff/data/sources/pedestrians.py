@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, PositiveInt
@@ -39,6 +39,7 @@ class Pedestrians(CurveSource):
     basis: Basis = field(default_factory=lambda: CosineBasis(1))
     channels: tuple[str, ...] = ("count",)
     kind: Literal["pedestrians"] = "pedestrians"
+    locations: ClassVar[tuple[str, ...]] = ("path",)
 
     def __post_init__(self) -> None:
         check_interval(self.basis)

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import numpy as np
 import torch
@@ -29,6 +29,8 @@ class Source(ABC):
 
     device = torch.device("cpu")
     """Where equations are solved; no part of what describes a data set."""
+    locations: ClassVar[tuple[str, ...]] = ()
+    """Settings that say where files are: samples depend on what is in these."""
 
     if TYPE_CHECKING:  # where these are fields a property would be in the way
 

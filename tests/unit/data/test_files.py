@@ -1,6 +1,7 @@
 """Data from files: every layout gives the same fields, and what is wrong is said with its place."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -171,21 +172,17 @@ def test_nodes_are_those_of_the_basis_where_the_file_has_none(tmp_path):
 
 def test_one_time_gives_fields_with_the_time_as_a_coordinate(source):
     time = 1.0 if source.path.endswith("npy") else 0.5
-    single = FileData(**{**vars_of(source), "time": time}).generate(range(6), 0)
+    single = replace(source, time=time).generate(range(6), 0)
     assert single.field.dims == ("sample", "channel", "y", "x")
     assert float(single.time) == time
     np.testing.assert_array_equal(single.field, SERIES[:, 1])
 
 
-def vars_of(source):
-    return {name: getattr(source, name) for name in type(source).__dataclass_fields__}
-
-
 def test_channels_are_chosen_by_position_and_named(source):
-    chosen = FileData(**{**vars_of(source), "channels": {"speed": 1}}).generate([2], 0)
+    chosen = replace(source, channels={"speed": 1}).generate([2], 0)
     assert chosen.channel.values.tolist() == ["speed"]
     np.testing.assert_array_equal(chosen.field[:, :, 0], SERIES[[2], :, 1])
-    both = FileData(**{**vars_of(source), "channels": {"b": 1, "a": 0}}).generate([2], 0)
+    both = replace(source, channels={"b": 1, "a": 0}).generate([2], 0)
     # The order of the keys says nothing: a canonical configuration does not keep it.
     assert both.channel.values.tolist() == ["a", "b"]
     np.testing.assert_array_equal(both.field, SERIES[[2]])

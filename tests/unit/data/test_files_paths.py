@@ -216,6 +216,19 @@ def test_an_edit_within_the_same_instant_is_noticed(tmp_path):
     assert digest(files) != before
 
 
+def test_files_that_are_moved_together_are_the_same(tmp_path, monkeypatch):
+    names = ["a/1.npy", "b/1.npy"]
+    before = digest([fill(tmp_path / "here" / name, 1) for name in names])
+    (tmp_path / "here").rename(tmp_path / "there")
+    there = [tmp_path / "there" / name for name in names]
+    assert digest(there) == before
+    monkeypatch.chdir(tmp_path)
+    assert digest([Path("there", name) for name in names]) == before
+    assert digest(there[::-1]) != before
+    (tmp_path / "there" / "b").rename(tmp_path / "there" / "c")
+    assert digest([there[0], tmp_path / "there" / "c" / "1.npy"]) != before
+
+
 def test_a_folder_stands_for_all_that_is_in_it(tmp_path):
     fill(tmp_path / "store" / "0" / "0.npy", 0)
     fill(tmp_path / "store" / ".meta", 0)

@@ -49,6 +49,18 @@ def test_lineages_tell_jobs_and_inputs_apart(job, inputs):
     assert lineage(job, inputs) != OWN
 
 
+def test_where_files_are_is_no_part_of_lineages_if_their_contents_are():
+    def job(path, *, content="c", locations=(["source", "path"],)):
+        read = {"content": content, "locations": [*locations]}
+        return {"config": {"simulate": {"source": {"path": path, "time": 1}, **read}}, "code": ""}
+
+    here = job("here")
+    assert lineage(here) == lineage(job("there"))
+    assert here == job("here"), "the job itself still says where"
+    assert lineage(here) != lineage(job("here", content="d"))
+    assert lineage(job("here", locations=())) != lineage(job("there", locations=()))
+
+
 def test_lineages_do_not_depend_on_order_or_number_of_files():
     assert lineage(dict(reversed(JOB.items())), ["b", "a", "b"]) == OWN
 
