@@ -31,23 +31,21 @@ Histories = Mapping[str, Sequence[xr.Dataset]]
 def comparison(
     job: Job,
     *,
-    dataset: str,
     data: Path,
     summary: Path,
     histories: Sequence[Path],
     figures: Mapping[str, Path],
 ) -> None:
-    """Draw priors beside ``data``, the finest fields of ``dataset``, losses, metrics and costs.
+    """Draw priors beside ``data``, the finest fields of a data set, losses, metrics and costs.
 
-    ``histories`` are those of all levels of all experiments that are trained, in their order, and
-    ``figures`` the paths of ``priors``, ``losses``, ``metrics``, ``transfer``, ``cost`` and
-    ``pareto``.
+    ``summary`` is the table of the experiments on these data, ``histories`` those of all levels of
+    all that are trained, in their order, and ``figures`` the paths of ``priors``, ``losses``,
+    ``metrics``, ``transfer``, ``cost`` and ``pareto``.
     """
     config = job["config"]
     trained = histories_by_name(config["experiments"], histories)
     drawn = dict(_of_training(config, data, trained))
-    table = tables.read(summary)
-    drawn |= _of_results(config, table[table["dataset"] == dataset], trained)
+    drawn |= _of_results(config, tables.read(summary), trained)
     for name, path in figures.items():
         save(drawn[name], path)
 

@@ -106,7 +106,13 @@ def test_copied_results_that_fit_are_kept_when_asked_and_tables_are_made_again(
     assert "train" in copied.planned()
     assert "files are kept, 0 do not fit" in results(copied, "adopt", "config.yaml")
     assert copied.planned("--", METRICS) == {}
-    assert copied.planned() == {**DRAWN_AGAIN, "summary": 1, "comparison": 1, "all": 1}
+    assert copied.planned() == {
+        **DRAWN_AGAIN,
+        "summary": 1,
+        "data_summary": 1,
+        "comparison": 1,
+        "all": 1,
+    }
 
 
 def test_of_copied_results_those_that_do_not_fit_are_named(copied: Checkout) -> None:

@@ -17,11 +17,14 @@ pytestmark = pytest.mark.workflow
 Edit = Callable[[Checkout], AbstractContextManager[None]]
 
 NOTHING: dict[str, int] = {}
-ENDS = {"summary": 1, "comparison": 1, "table": 1, "verdict": 1, "all": 1}
-EVERYTHING = {
-    **{"simulate": 2, "dataset": 1, "hierarchy": 2, "train": 3, "sample": 4, "evaluate": 4},
-    **{"reference": 2, "fields": 2, "resolutions": 2},
+ENDS = {"summary": 1, "data_summary": 1, "comparison": 1, "table": 1, "verdict": 1, "all": 1}
+DATA = {
+    **{"simulate": 2, "dataset": 1, "hierarchy": 2, "reference": 2},
     **{"data_pages": 1, "balances": 1},
+}
+EVERYTHING = {
+    **DATA,
+    **{"train": 3, "sample": 4, "evaluate": 4, "fields": 2, "resolutions": 2},
     **ENDS,
 }
 METRICS = {"evaluate": 4, "reference": 2, **ENDS}
@@ -68,6 +71,13 @@ def add_sampler(configuration: dict[str, Any]) -> None:
 def add_surrogate(configuration: dict[str, Any]) -> None:
     """The Gaussian surrogate, which has nothing to train."""
     surrogate = {"title": "Surrogate", "method": {"kind": "gaussian"}}
+    configuration["experiments"]["surrogate"] = surrogate
+
+
+def add_data(configuration: dict[str, Any]) -> None:
+    """Other waves, with a Gaussian surrogate."""
+    configuration["datasets"]["ripples"] = {**configuration["datasets"]["waves"], "seed": 7}
+    surrogate = {"title": "Surrogate", "dataset": "ripples", "method": {"kind": "gaussian"}}
     configuration["experiments"]["surrogate"] = surrogate
 
 
@@ -247,6 +257,10 @@ TABLE: dict[str, tuple[Edit, dict[str, int]]] = {
     "experiment: added, with nothing to train": (
         configured(add_surrogate),
         {"measure": 1, **ONE_MODEL},
+    ),
+    "data: others, with an experiment": (
+        configured(add_data),
+        {"measure": 1, **DATA, **ONE_MODEL},  # and no comparison of those that there were
     ),
     "experiment: added, trained as another": (
         configured(add_sampler),

@@ -183,6 +183,12 @@ def merging(wildcards):
     return Parameter(job("dataset", "dataset")(wildcards), shard=shard)
 
 
+# Of the jobs that can start, those come first for which others wait longest: data, and then what
+# takes long, levels of training one after another and Markov chains. Samples, metrics and figures
+# fill what cores are left; otherwise the last data set would be trained on when all else is done.
+SOUGHT, LONG = 20, 10
+
+
 def growing(amount):
     """An amount of a resource that is doubled and tripled for the next attempts at a job.
 

@@ -13,6 +13,7 @@ rule simulate:
         "logs/simulate/{dataset}/{first}-{last}.log",
     benchmark:
         "results/benchmarks/simulate/{dataset}/{first}-{last}.tsv"
+    priority: SOUGHT
     conda:
         "../../envs/fsdiff.yaml"
     threads: 1
@@ -36,9 +37,11 @@ rule dataset:
         "logs/dataset/{dataset}.log",
     benchmark:
         "results/benchmarks/dataset/{dataset}.tsv"
+    priority: SOUGHT
     conda:
         "../../envs/fsdiff.yaml"
-    threads: 2
+    # Two would wait until two cores are free together, while others take each that is.
+    threads: 1
     resources:
         mem_mb=growing(1500),
         runtime=growing(30),
@@ -58,6 +61,7 @@ rule hierarchy:
         "logs/hierarchy/{dataset}/{resolution}.log",
     benchmark:
         "results/benchmarks/hierarchy/{dataset}/{resolution}.tsv"
+    priority: SOUGHT
     conda:
         "../../envs/fsdiff.yaml"
     threads: 1

@@ -101,6 +101,27 @@ rule summary:
         "../scripts/summary.py"
 
 
+# The experiments on one data set, whose figures are those of no other.
+use rule summary as data_summary with:
+    input:
+        metrics=lambda wildcards: metrics_of(on_data(EVALUATED, wildcards.dataset)),
+        references=lambda wildcards: references_of(
+            reference_rows(on_data(JUDGED, wildcards.dataset))
+        ),
+    output:
+        summary="results/summaries/data/{dataset}.csv",
+    log:
+        "logs/summaries/data/{dataset}.log",
+    benchmark:
+        "results/benchmarks/summaries/data/{dataset}.tsv"
+    params:
+        job=lambda wildcards: summarising(
+            on_data(EVALUATED, wildcards.dataset),
+            reference_rows(on_data(JUDGED, wildcards.dataset)),
+        ),
+        lineage=lineage_of_job,
+
+
 # One experiment by itself: snakemake results/summaries/NAME.csv
 use rule summary as experiment with:
     input:

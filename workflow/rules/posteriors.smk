@@ -10,6 +10,7 @@ rule observe:
         "logs/observe/{observation}.log",
     benchmark:
         "results/benchmarks/observe/{observation}.tsv"
+    priority: SOUGHT
     conda:
         "../../envs/fsdiff.yaml"
     threads: 1
@@ -76,6 +77,7 @@ rule refer:
         "logs/refer/{reference}/{resolution}.log",
     benchmark:
         "results/benchmarks/refer/{reference}/{resolution}.tsv"
+    priority: LONG
     conda:
         "../../envs/fsdiff.yaml"
     threads: 1

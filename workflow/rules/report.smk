@@ -156,7 +156,7 @@ rule resolutions:
 
 rule comparison:
     input:
-        summary="results/summary.csv",
+        summary="results/summaries/data/{dataset}.csv",
         histories=histories,
         data=finest_data,
     output:

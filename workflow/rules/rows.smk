@@ -48,6 +48,11 @@ EVALUATED_DURING_TRAINING = model_rows(
 JUDGED = EVALUATED + EVALUATED_DURING_TRAINING
 
 
+def on_data(rows, dataset):
+    """The rows that are about one data set."""
+    return [row for row in rows if row["dataset"] == dataset]
+
+
 def reference_rows(models):
     """The rows about references beside models: of the same data, grids and numbers of fields."""
     found = {(row["dataset"], row["resolution"], row["count"]) for row in models}

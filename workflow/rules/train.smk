@@ -20,8 +20,7 @@ for name, every, experiments in ways_to_train():
             "results/benchmarks/train/{experiment}/seed{seed}/{resolution}.tsv"
         wildcard_constraints:
             experiment="|".join(map(re.escape, experiments)),
-        # The longest chains of jobs are those of training: start them first, sample meanwhile.
-        priority: 10
+        priority: LONG
         conda:
             "../../envs/fsdiff.yaml"
         threads: STUDY.parallel.processes

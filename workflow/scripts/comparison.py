@@ -16,7 +16,6 @@ with job_of(snakemake, __file__) as job:
 
     comparison(
         job,
-        dataset=snakemake.wildcards.dataset,
         data=Path(snakemake.input.data),
         summary=Path(snakemake.input.summary),
         histories=[Path(path) for path in snakemake.input.histories],

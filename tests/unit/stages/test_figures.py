@@ -214,12 +214,11 @@ def history(folder: Path, name: str, level: int, losses: list[float]) -> Path:
 
 
 def summary(folder: Path) -> Path:
-    """Two experiments on waves and one on other data, all at 16."""
+    """Two experiments on waves, at 16."""
     rows = [
         {"row": "real", "dataset": "waves", "w1": 0.1},
         {"row": "model", "dataset": "waves", "experiment": "one", "title": "One", "w1": 0.2},
         {"row": "model", "dataset": "waves", "experiment": "two", "title": "Two", "w1": 0.4},
-        {"row": "model", "dataset": "other", "experiment": "three", "title": "Three", "w1": 0.8},
     ]
     cost = {"seconds_per_sample": 0.1, "training_seconds": 3.0, "fine_evaluations": 4.0}
     common = {"seed": 0, "resolution": 16, "trained_at": 16, **cost}
@@ -238,7 +237,6 @@ def compared(folder: Path, drawn: dict, experiments: list[dict], histories: list
     job = {"config": {"basis": BLOCK, "experiments": experiments, "words": WORDS}}
     comparison.comparison(
         job,
-        dataset="waves",
         data=data(folder, 16),
         summary=summary(folder),
         histories=histories,
