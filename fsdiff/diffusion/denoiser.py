@@ -62,6 +62,7 @@ class Conditions(Protocol):
 
     condition: "Condition"
     labels: "Labels | None"
+    guidance_scale: float
 
     @property
     def prepared(self) -> bool:

@@ -1,7 +1,9 @@
 """Diffusion models as objects."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -118,6 +120,7 @@ class Diffusion(Model):
         observed: "tuple[Observation, Data] | None" = None,
         guidance: "Guidance | None" = None,
         label: Class | None = None,
+        guidance_scale: float | None = None,
         training: Fields | None = None,
         labels: Classes | None = None,
     ) -> Samples:
@@ -130,7 +133,8 @@ class Diffusion(Model):
         condition, which knows them. Channels may be called by the names that fields have, and
         places be those of their coordinates (``measured="data"``). Those of a model that is told
         classes are all of one, ``label``, or without it of those that (seed, i) decide, as often as
-        training fields; ``classes`` says which.
+        training fields; ``classes`` says which. With a ``guidance_scale`` above that of the
+        condition, 1 by default, they are more typical of their class and less diverse.
 
         A sampler that starts from training fields has those that ``fit`` was given. No file has
         them: a model that was loaded is told them again, ``training`` in the unit of the data, with
@@ -151,14 +155,21 @@ class Diffusion(Model):
             from fsdiff.inverse.guidance.base import Guidance
 
             check_part("guidance", guidance, Guidance, "fs.WienerGuidance()")
-            if observed is None or condition is not None or label is not None:
+            others = (condition, label, guidance_scale)
+            if observed is None or any(other is not None for other in others):
                 raise ValueError("guidance leads to data: give observed=(observation, data) alone")
             draw = self._guided(guidance, sampler, *self._observed(observed), n, seed)
             return self._drawn(draw, indices)
         if label is not None or self.told_classes:
             if observed is not None or condition is not None:
                 raise ValueError("a model that is told classes knows no other data: lead it")
-            return self._of_classes(label, sampler, n, indices, seed)
+            with self._told_at(guidance_scale):
+                return self._of_classes(label, sampler, n, indices, seed)
+        if guidance_scale is not None:
+            raise ValueError(
+                f"guidance_scale = {guidance_scale}: this model is told no classes; guidance by "
+                "data has settings of its own"
+            )
         if observed is not None:
             if self.condition is None:
                 raise ValueError(
@@ -167,6 +178,23 @@ class Diffusion(Model):
                 )
             condition = self.fitted.condition(*self._observed(observed), n)
         return self._sample(sampler, n, indices, seed, condition)
+
+    @contextmanager
+    def _told_at(self, scale: float | None) -> Iterator[None]:
+        """Samples go by their classes at another guidance scale."""
+        from fsdiff.inverse.conditions.label import Label
+
+        conditions = self.fitted.method.conditions
+        if scale is None or conditions is None or not isinstance(conditions.condition, Label):
+            yield
+            return
+        asked = replace(conditions.condition, guidance_scale=scale)
+        check_part("guidance_scale", asked, Label)
+        own, conditions.guidance_scale = conditions.guidance_scale, scale
+        try:
+            yield
+        finally:
+            conditions.guidance_scale = own
 
     def _of_classes(
         self, label: Class | None, sampler: Sampler, n: int, indices: Sequence[int], seed: int

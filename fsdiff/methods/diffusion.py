@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from fsdiff.data.statistics import Statistics
-from fsdiff.diffusion.denoiser import Denoiser
+from fsdiff.diffusion.classifier_free import ClassifierFree
+from fsdiff.diffusion.denoiser import Denoiser, DenoiserLike
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.loss import DenoisingLoss
 from fsdiff.diffusion.samplers.base import Sampler
@@ -111,4 +112,7 @@ class Diffusion(Method):
         if sampler is None:
             raise ValueError("a diffusion is sampled by a sampler: give one, such as dpm_solver")
         self.denoiser.eval()
-        return sampler(self.denoiser, n, indices, seed, condition=condition, device=device)
+        denoiser: DenoiserLike = self.denoiser
+        if condition is not None and self.conditions and self.conditions.guidance_scale != 1:
+            denoiser = ClassifierFree(self.denoiser, self.conditions.guidance_scale)
+        return sampler(denoiser, n, indices, seed, condition=condition, device=device)

@@ -56,6 +56,11 @@ class Imitating(Measured):
                 f"kind = {condition.kind}: imitations can be told classes, kind: label, and no "
                 "observations; leave it out"
             )
+        if (scale := getattr(condition, "guidance_scale", 1.0)) != 1:
+            raise ValueError(
+                f"guidance_scale = {scale:g}: imitations are of their class and no more; leave it "
+                "out"
+            )
 
     @classmethod
     def shapes(cls, found: Shapes, config: Mapping[str, Any], statistics: Statistics) -> Shapes:

@@ -76,9 +76,9 @@ class Run:
         return self.law.marginal(torch.tensor([t], dtype=self.dtype, device=self.device), n)
 
     def denoise(self, state: State, fields: Tensor, marginal: Marginal) -> Estimate:
-        """One network evaluation, for fields of the law ``marginal``."""
+        """One network evaluation, or what the denoiser makes of several, for fields of a law."""
         n = self.law.basis.resolution(fields)
-        state.evaluations[n] += 1
+        state.evaluations[n] += getattr(self.denoiser, "evaluations", 1)
         return self.denoiser.estimate(fields, marginal, self._condition(state, n))
 
     def known_beyond(self, state: State, marginal: Marginal, n: int) -> Tensor | None:

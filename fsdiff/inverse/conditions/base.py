@@ -102,6 +102,7 @@ class Conditioning(nn.Module, ABC):
     condition: Condition
     fields: int
     labels: Labels | None = None
+    guidance_scale: float = 1.0
 
     @property
     @abstractmethod

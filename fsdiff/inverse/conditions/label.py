@@ -35,12 +35,19 @@ class Label(Condition):
     numbers also for text that writes them, and ``shares`` how often samples are of each, by default
     as often as training fields. The class of sample i follows from the seed and i alone, and is a
     coordinate of files of samples, called like that of the data.
+
+    With a ``guidance_scale`` w other than one, samples are drawn with x̂_0(x, ∅) + w (x̂_0(x, c) −
+    x̂_0(x, ∅)) in place of what the network estimates when it is told the class c, at twice the
+    cost: classifier-free guidance (Ho and Salimans, arXiv 2207.12598, whose w is less by one). For
+    w > 1 they are more typical of their class and less diverse than it. Shares and scale decide
+    samples alone: nothing is trained again for them.
     """
 
     label: Line | None = None
     drop: Drop = 0.1
     classes: tuple[int | Line, ...] = ()
     shares: tuple[NonNegativeFloat, ...] = ()
+    guidance_scale: NonNegativeFloat = 1.0
     of_classes: ClassVar[bool] = True
     kind: Literal["label"] = "label"
 
@@ -54,6 +61,11 @@ class Label(Condition):
             raise ValueError(f"shares = {self.shares}: give one for each of the classes")
         if self.shares and not sum(self.shares) > 0:
             raise ValueError(f"shares = {self.shares}: no samples would be of any class")
+        if self.guidance_scale != 1 and not self.drop:
+            raise ValueError(
+                f"guidance_scale = {self.guidance_scale:g}: a model that is always told a class, "
+                "drop = 0, knows no estimate without one; train it with drop > 0, such as 0.1"
+            )
 
     def of(self, label: str, values: Sequence[Any] | np.ndarray) -> Self:
         """The same with the classes that are the ``values`` of training samples, and their shares.
@@ -70,8 +82,8 @@ class Label(Condition):
         return known
 
     def of_weights(self) -> Self:
-        """Of classes, and not of how often samples are of each."""
-        return replace(self, shares=())
+        """Of classes, and not of how often samples are of each, or how much that counts."""
+        return replace(self, shares=(), guidance_scale=1.0)
 
     def labelled(self, label: str | None) -> Self:
         """The same with the coordinate of the data that has labels; ValueError without any."""
@@ -113,6 +125,7 @@ class LabelConditioning(Conditioning):
             raise ValueError("classes: fit the model to labelled fields first")
         self.condition, self.basis, self.fields = condition, basis, fields
         self.labels = Labels(condition.label, condition.classes, condition.shares)
+        self.guidance_scale = condition.guidance_scale
 
     @property
     def channels(self) -> int:
@@ -128,8 +141,9 @@ class LabelConditioning(Conditioning):
         return self._fields(numbers, self.basis.resolution(batch), kept)
 
     def draw_as(self, condition: Condition) -> None:
-        """Samples have the shares of a condition, if it says any."""
+        """Samples have the shares of a condition, if it says any, and its guidance scale."""
         assert isinstance(condition, Label)
+        self.guidance_scale = condition.guidance_scale
         if condition.shares:
             self.labels = self.labels.with_shares(condition.shares)
 

@@ -10,6 +10,7 @@ from fsdiff.data.labels import Labels, of_split, with_classes
 from fsdiff.data.statistics import Statistics
 from fsdiff.inverse.conditions.label import Label
 from fsdiff.methods import models
+from fsdiff.methods.imitating import Imitating
 from fsdiff.parts import described
 
 BASIS, N = fs.CosineBasis(1), 16
@@ -122,6 +123,35 @@ def test_samples_are_of_the_class_that_they_are_told(trained):
     assert torch.equal(alone.fields, dealt.fields[17:18])
     assert alone.classes == dealt.classes[17:18]
     assert trained.label(dealt)["way"].values.tolist() == list(dealt.classes)
+
+
+def test_samples_go_by_their_class_as_much_as_asked(trained):
+    asked = {"n": N, "indices": range(6), "label": "up"}
+    plain, more = trained.sample(**asked), trained.sample(**asked, guidance_scale=3.0)
+    assert more.evaluations[0][N] == 2 * plain.evaluations[0][N]
+    assert not torch.equal(more.fields, plain.fields)
+    assert torch.equal(trained.sample(**asked).fields, plain.fields)
+    for scale, same in ((1.0, True), (0.0, False)):
+        drawn = trained.sample(**asked, guidance_scale=scale)
+        assert torch.equal(drawn.fields, plain.fields) is same
+    method = trained.fitted.method
+    told = Label(label="way", classes=("down", "up"), guidance_scale=3.0)
+    assert told.of_weights() == Label(label="way", classes=("down", "up"))
+    method.conditions.draw_as(told)
+    assert torch.equal(trained.sample(**asked).fields, more.fields)
+    method.conditions.draw_as(trained.condition)
+    with pytest.raises(ValueError, match=r"guidance_scale: Label: guidance_scale = -1"):
+        trained.sample(**asked, guidance_scale=-1.0)
+    with pytest.raises(ValueError, match=r"guidance_scale = 2: a model that is always told a"):
+        Label(drop=0.0, guidance_scale=2.0)
+    led = {"observed": (fs.Points(points=((0.5,),), noise=0.1), [0.1])}
+    with pytest.raises(ValueError, match="guidance leads to data"):
+        trained.sample(n=N, indices=[0], guidance=fs.WienerGuidance(), guidance_scale=2.0, **led)
+    untold = fs.Diffusion(trained.network, basis=BASIS, noise=trained.noise)
+    with pytest.raises(ValueError, match=r"guidance_scale = 2\.0: this model is told no classes"):
+        untold.sample(n=N, indices=[0], guidance_scale=2.0)
+    with pytest.raises(ValueError, match="imitations are of their class and no more"):
+        Imitating.check_condition(told)
 
 
 def test_samples_start_from_training_fields_of_the_class_that_they_are_told(tmp_path):

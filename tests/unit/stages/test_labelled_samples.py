@@ -185,6 +185,17 @@ def test_how_often_samples_are_of_each_class_trains_nothing_again(run, table, mo
         sampled(1, 1, 1)
 
 
+def test_so_does_how_much_samples_go_by_their_class(run, table, monkeypatch):
+    weights = {kind: run.job(kind, "told") for kind in ("train", "sample")}
+    plain, made = run.sample("told"), block(table)
+    made["experiments"]["told"]["condition"] = {"kind": "label", "guidance_scale": 2.0}
+    monkeypatch.setattr(run, "study", config.load(made))
+    assert [kind for kind in weights if run.job(kind, "told") != weights[kind]] == ["sample"]
+    found = run.sample("told")
+    assert found["kind"].equals(plain["kind"])
+    assert not np.array_equal(found["field"], plain["field"])
+
+
 def test_samples_teach_what_they_know(run):
     """Copies by class all, and what has no classes nothing."""
     copies, told, surrogate = map(run.judged, ("copies", "told", "surrogate"))
