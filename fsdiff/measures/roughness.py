@@ -45,8 +45,9 @@ class Comparison:
     def smoother(self) -> np.ndarray:
         """Wavenumbers k ≥ 1 at which the noise is smoother than the data.
 
-        There the ratio data/noise exceeds ``GROWTH`` times that of the shells 1 … k − 1 together,
-        of which those with negligible data do not count, because of the noise, or there is none.
+        There the ratio data/noise, data that rise counting as level, exceeds ``GROWTH`` times that
+        of the shells 1 … k − 1 together, or there is no noise. Shells with negligible data do not
+        count.
         """
         return np.union1d(self.scarcer, 1 + np.flatnonzero(np.isposinf(self.ratio[1:])))
 

@@ -113,6 +113,7 @@ class Diffusion(Method):
             raise ValueError("a diffusion is sampled by a sampler: give one, such as dpm_solver")
         self.denoiser.eval()
         denoiser: DenoiserLike = self.denoiser
-        if condition is not None and self.conditions and self.conditions.guidance_scale != 1:
-            denoiser = ClassifierFree(self.denoiser, self.conditions.guidance_scale)
+        scale = 1.0 if self.conditions is None else self.conditions.guidance_scale
+        if condition is not None and scale != 1:
+            denoiser = ClassifierFree(self.denoiser, scale)
         return sampler(denoiser, n, indices, seed, condition=condition, device=device)

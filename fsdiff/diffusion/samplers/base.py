@@ -76,7 +76,7 @@ class Run:
         return self.law.marginal(torch.tensor([t], dtype=self.dtype, device=self.device), n)
 
     def denoise(self, state: State, fields: Tensor, marginal: Marginal) -> Estimate:
-        """One network evaluation, or what the denoiser makes of several, for fields of a law."""
+        """The estimate for fields of the law ``marginal``, by one network evaluation or several."""
         n = self.law.basis.resolution(fields)
         state.evaluations[n] += getattr(self.denoiser, "evaluations", 1)
         return self.denoiser.estimate(fields, marginal, self._condition(state, n))
