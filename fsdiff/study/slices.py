@@ -31,7 +31,7 @@ class Configuration(Study):
         source = item.source.part
         return {
             "source": item.source.plain(),
-            "seed": item.seed,
+            "seed": item.seed if source.seeded else 0,
             **_read(source.content, (["source", name] for name in source.locations)),
         }
 

@@ -183,6 +183,11 @@ class FileData(Source):
         return digest(self.files)
 
     @property
+    def seeded(self) -> bool:
+        """Whether the seed decides their order."""
+        return self.shuffle
+
+    @property
     def resolution(self) -> int:
         """Number of nodes along the longest axis that is refined."""
         return self.basis.resolution(torch.empty(self._grid, device="meta"))

@@ -97,6 +97,11 @@ class Source(ABC):
         return None
 
     @property
+    def seeded(self) -> bool:
+        """Whether samples depend on the data set's seed."""
+        return True
+
+    @property
     def label(self) -> str | None:
         """The coordinate that says what class each sample is of; None where there are none."""
         return None

@@ -525,6 +525,21 @@ def test_a_study_reads_files(tmp_path):
     assert "fsdiff.data.sources.files" in parts.modules({"source": block})
 
 
+def test_of_files_as_they_stand_the_seed_decides_nothing(tmp_path):
+    path = netcdf(tmp_path / "a.nc")
+
+    def seeds(*, shuffle):
+        for seed in (0, 1):
+            raw = study(path, time=0.5, shuffle=shuffle)
+            raw["datasets"]["mine"]["seed"] = seed
+            yield config.load(raw).simulate_slice("mine")
+
+    one, other = seeds(shuffle=False)
+    assert one == other
+    one, other = seeds(shuffle=True)
+    assert (one["seed"], other["seed"]) == (0, 1)
+
+
 def test_mistakes_are_found_before_any_job_starts(tmp_path):
     path = netcdf(tmp_path / "a.nc")
     raw = study(path)
