@@ -59,6 +59,10 @@ class Metric(ABC):
     def check_grid(self, basis: Basis, n: int) -> None:  # noqa: B027 (most take any grid)
         """Raise ValueError where fields at level n have no such number."""
 
+    def fewest(self, result: str, basis: Basis, n: int, channels: int) -> int:
+        """How many fields at level n both sets must have, so that there is a result."""
+        return self.at_least
+
     def check(self, samples: Tensor, reference: Tensor, basis: Basis) -> None:
         """Raise ValueError for sets of fields that cannot be compared."""
         check_fields(samples, reference, basis, at_least=self.at_least)

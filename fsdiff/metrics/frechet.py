@@ -26,12 +26,17 @@ def _root(covariance: Tensor) -> Tensor:
     return (vectors * values.clamp_min(0).sqrt()) @ vectors.T
 
 
-def has_limit(features: Tensor) -> bool:
-    """Whether a fourth of the features (N, feature) has a covariance that is not singular.
+def fewest_for_limit(features: int) -> int:
+    """How many fields there must be: a fourth of them has a covariance that is not singular.
 
     The excess of a Fréchet distance of fewer falls more slowly than 1/N.
     """
-    return len(features) > PARTS[-1] * features.shape[1]
+    return PARTS[-1] * features + 1
+
+
+def has_limit(features: Tensor) -> bool:
+    """Whether there are fields enough, of features (N, feature)."""
+    return len(features) >= fewest_for_limit(features.shape[1])
 
 
 def with_limit(x: Tensor, y: Tensor) -> tuple[float, float]:

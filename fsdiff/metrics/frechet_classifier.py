@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from fsdiff.metrics.classifiers import ClassifierMetric, Seen
-from fsdiff.metrics.frechet import PARTS, with_limit
+from fsdiff.metrics.frechet import PARTS, fewest_for_limit, with_limit
 from fsdiff.metrics.words import Words
+from fsdiff.networks.classifier import FEATURES
+from fsdiff.spaces.basis import Basis
 
 NEIGHBOURS = 5
 """Which nearest neighbour a ball around a field reaches to."""
@@ -63,6 +65,11 @@ class FrechetClassifier(ClassifierMetric):
             "recall_classifier",
             "coverage_classifier",
         )
+
+    def fewest(self, result: str, basis: Basis, n: int, channels: int) -> int:
+        """Many for the limit."""
+        of_limit = result == "frechet_classifier_limit"
+        return fewest_for_limit(FEATURES) if of_limit else self.at_least
 
     def compare_seen(self, samples: Seen, reference: Seen) -> dict[str, float]:
         """The means over classifiers."""

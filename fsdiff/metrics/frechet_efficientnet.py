@@ -1,11 +1,11 @@
 """Distances of pictures in features that a small network of ImageNet has learnt."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
-from fsdiff.metrics.efficientnet import EfficientNet, packaged_weights
+from fsdiff.metrics.efficientnet import FEATURES, EfficientNet, packaged_weights
 from fsdiff.metrics.pretrained import PictureMetric, with_weights
 from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
@@ -24,6 +24,7 @@ class FrechetEfficientNet(PictureMetric):
     """
 
     side: Literal[112, 224] = 112
+    features: ClassVar[int] = FEATURES
     kind: Literal["frechet_efficientnet"] = "frechet_efficientnet"
     words = (
         Words("kernel_efficientnet", "kernel distance of features", FAMILY),

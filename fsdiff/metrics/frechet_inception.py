@@ -4,11 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
-from fsdiff.metrics.inception import Inception
+from fsdiff.metrics.inception import FEATURES, Inception
 from fsdiff.metrics.pretrained import PictureMetric, with_weights
 from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
@@ -30,6 +30,7 @@ class FrechetInception(PictureMetric):
 
     weights: str = ""
     sha256: str = ""
+    features: ClassVar[int] = FEATURES
     kind: Literal["frechet_inception"] = "frechet_inception"
     words = (
         Words("kid", "KID", FAMILY),

@@ -9,7 +9,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from fsdiff.metrics.base import OfTraining
-from fsdiff.metrics.frechet import PARTS, with_limit
+from fsdiff.metrics.frechet import PARTS, fewest_for_limit, with_limit
 from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
 
@@ -46,6 +46,12 @@ class FrechetPrincipal(OfTraining):
     def results(self) -> tuple[str, ...]:
         """A distance, and what it tends to."""
         return "frechet_principal", "frechet_principal_limit"
+
+    def fewest(self, result: str, basis: Basis, n: int, channels: int) -> int:
+        """Many for the limit; fields on few nodes have fewer components."""
+        if result != "frechet_principal_limit":
+            return self.at_least
+        return fewest_for_limit(min(self.components, channels * math.prod(basis.grid(n))))
 
     def beside(
         self, training: Tensor, samples: Tensor, reference: Tensor, basis: Basis

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from fsdiff.metrics.base import Metric
-from fsdiff.metrics.frechet import with_limit
+from fsdiff.metrics.frechet import fewest_for_limit, with_limit
 from fsdiff.metrics.scattering import Scattering
 from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
@@ -62,6 +62,12 @@ class FrechetScattering(Metric):
         """A distance, what it tends to, and an error of means."""
         return "frechet_scattering", "frechet_scattering_limit", "scattering_error"
 
+    def fewest(self, result: str, basis: Basis, n: int, channels: int) -> int:
+        """Many for the limit."""
+        if result != "frechet_scattering_limit":
+            return self.at_least
+        return fewest_for_limit(sum(sum(map.orders) for map in self._maps(basis, channels)))
+
     def check_grid(self, basis: Basis, n: int) -> None:
         """Refuse volumes, functions of time and irregular points."""
         if basis.dimension > 2 or any(axis.held for axis in basis.axes):
@@ -75,8 +81,7 @@ class FrechetScattering(Metric):
         """The numbers of two sets of fields (N, channels, *grid), cut to one number of fields."""
         self.check(samples, reference, basis)
         count = min(len(samples), len(reference))
-        bases = basis.by_channel(samples.shape[1])
-        maps = [Scattering(own, self.scales, self.orientations) for own in bases]
+        maps = self._maps(basis, samples.shape[1])
         found, expected = (features(fields[:count], maps) for fields in (samples, reference))
         distances = with_limit(torch.cat(found, 1), torch.cat(expected, 1))
         mine, theirs = (
@@ -87,6 +92,11 @@ class FrechetScattering(Metric):
         error = float(ratio.square().mean().sqrt())
         numbers = zip(self.results, (*distances, error), strict=True)
         return {name: value for name, value in numbers if not math.isnan(value)}
+
+    def _maps(self, basis: Basis, channels: int) -> list[Scattering]:
+        """One for each channel."""
+        bases = basis.by_channel(channels)
+        return [Scattering(own, self.scales, self.orientations) for own in bases]
 
 
 def features(fields: Tensor, maps: list[Scattering]) -> list[Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fsdiff.jobs.failures import StorageError
 from fsdiff.metrics.base import Metric
-from fsdiff.metrics.frechet import frechet_distance, has_limit, in_the_limit
+from fsdiff.metrics.frechet import fewest_for_limit, frechet_distance, has_limit, in_the_limit
 from fsdiff.metrics.frechet_classifier import kernel_distance
 from fsdiff.spaces.bases import Basis
 from fsdiff.threads import single_thread
@@ -41,6 +41,7 @@ class PictureMetric(Metric):
     continued: ClassVar[bool] = True
     at_least: ClassVar[int] = 2
     enough: ClassVar[int] = 2000
+    features: ClassVar[int]
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -50,6 +51,12 @@ class PictureMetric(Metric):
     @abstractmethod
     def network(self) -> nn.Module:
         """What makes features (N, feature) of pictures (N, 3, y, x) from 0 to 1."""
+
+    def fewest(self, result: str, basis: Basis, n: int, channels: int) -> int:
+        """Some thousand for a Fréchet distance, and more for its limit."""
+        _kernel, distance, limit = self.results
+        many = {distance: self.enough, limit: max(self.enough, fewest_for_limit(self.features))}
+        return many.get(result, self.at_least)
 
     def check_grid(self, basis: Basis, n: int) -> None:
         """Refuse what is no picture."""

@@ -150,6 +150,20 @@ def without_best(name: str, metrics: Mapping[str, PartBlock]) -> str | None:
     return None
 
 
+def too_many_wanted(
+    name: str, metrics: Mapping[str, PartBlock], count: int, basis: Basis, n: int, channels: int
+) -> str | None:
+    """Why ``count`` fields of these channels at level n do not have a result; or None."""
+    key, _ = parsed(name)
+    wanted = (
+        block.part.fewest(key, basis, n, channels)
+        for block in metrics.values()
+        if key in block.part.results
+    )
+    fewest = next(wanted, 0)
+    return f"takes {fewest} samples or more" if count < fewest else None
+
+
 def of_classes(metrics: Mapping[str, PartBlock]) -> list[str]:
     """The results that only samples with classes have."""
     return _results({name: block for name, block in metrics.items() if block.part.labelled})

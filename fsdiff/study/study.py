@@ -25,6 +25,7 @@ from fsdiff.study.evaluation import (
     Evaluation,
     of_classes,
     other_results,
+    too_many_wanted,
     unknown,
     unknown_result,
     without_best,
@@ -327,6 +328,11 @@ class Study(Block):
         told = condition is not None and condition.part.of_classes
         if not told and parsed(result)[0] in of_classes(metrics):
             return f"a number of samples with classes, and {name} is told none"
+        count = self.drawn(name) if epoch is None else self.drawn_during_training(name)
+        at = levels[-1] if resolution is None else resolution
+        about = dataset.basis, at, dataset.source.part.values
+        if problem := too_many_wanted(result, metrics, count, *about):
+            return f"{problem}, and {count} are drawn of {name}"
         asked = {"validation_loss_initial": levels[0]}.get(result, levels[-1])
         if result in VALIDATION and resolution not in (None, *self.validated(name, asked)):
             return f"training is not validated at {resolution}; add it to training.validate_at"

@@ -129,8 +129,12 @@ def test_frechet_distance_of_principal_components_has_its_closed_form(n):
     unseen = BASIS.inverse(torch.eye(n, dtype=torch.float64)[6], n)
     found = metric.beside(training, reference + unseen, reference, BASIS)
     assert found["frechet_principal"] == pytest.approx(0.0, abs=1e-7)
-    assert "frechet_principal_limit" in metric.beside(training, moved, reference, BASIS)
-    assert "frechet_principal_limit" not in metric.beside(training, moved[:32], reference, BASIS)
+    fewest = metric.fewest("frechet_principal_limit", BASIS, n, channels=1)
+    assert fewest == 33
+    for count in (fewest - 1, fewest):
+        row = metric.beside(training, moved[:count], reference, BASIS)
+        assert ("frechet_principal_limit" in row) is (count == fewest)
+    assert FrechetPrincipal().fewest("frechet_principal_limit", BASIS, 5, channels=2) == 41
 
 
 def test_the_limit_of_many_fields_is_below_the_distance_of_few():

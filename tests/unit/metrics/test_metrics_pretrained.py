@@ -76,7 +76,7 @@ class Linear(nn.Module):
 
 class OfLinear(PictureMetric):
     kind = "linear"
-    enough = 30
+    enough, features = 30, 5
     words = (Words("k", "k", "k"), Words("f", "f", "f"), Words("l", "l", "l"))
 
     def network(self):
@@ -110,6 +110,8 @@ def test_a_limit_wants_four_times_as_many_pictures_as_features(monkeypatch):
     monkeypatch.setattr(OfLinear, "enough", 6)
     for count, expected in ((20, ["k", "f"]), (21, ["k", "f", "l"])):
         assert list(OfLinear()(pictures(count, 0), pictures(count, 1), BASIS)) == expected
+    fewest = [OfLinear().fewest(result, BASIS, 2, channels=1) for result in OfLinear().results]
+    assert fewest == [2, 6, 21]
 
 
 def test_samples_are_rounded_as_pictures_in_files_are():

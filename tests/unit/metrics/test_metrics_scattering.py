@@ -122,7 +122,10 @@ def test_it_sees_what_a_spectrum_does_not_tell():
     assert far["scattering_error"] > 4 * near["scattering_error"]
     assert far["frechet_scattering"] > 4 * near["frechet_scattering"]
     assert "frechet_scattering_limit" not in near  # of 25 features
-    assert set(measure(bumps(104, 2), bumps(104, 3), PLANE)) == set(measure.results)
+    fewest = measure.fewest("frechet_scattering_limit", PLANE, 16, channels=1)
+    assert fewest == 101
+    assert len(measure(bumps(100, 2), bumps(104, 3), PLANE)) == 2
+    assert set(measure(bumps(fewest, 2), bumps(104, 3), PLANE)) == set(measure.results)
 
 
 def test_the_error_of_means_is_the_logarithm_of_a_factor():

@@ -136,6 +136,15 @@ def study(*edits):
             'claims.first.against_metric = "vendi": no such result; known: one_point_w1, ',
         ),
         (
+            [
+                ("evaluation/metrics/scattering", {"kind": "frechet_scattering", "scales": 2}),
+                ("claims/first/metric", "frechet_scattering_limit"),
+            ],
+            # Of each channel 1, 8 and 16 features of orders zero, one and two.
+            'claims.first.metric = "frechet_scattering_limit": takes 201 samples or more, and 4 '
+            "are drawn of one",
+        ),
+        (
             [("claims/first/metric", "validation_loss_final"), ("claims/first/resolution", 16)],
             'claims.first.metric = "validation_loss_final": training is not validated at 16; add '
             "it to training.validate_at",
