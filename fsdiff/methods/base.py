@@ -134,14 +134,7 @@ class Method(ABC):
         """
 
     @abstractmethod
-    def validation(
-        self,
-        data: Tensor,
-        condition: Tensor | None = None,
-        *,
-        first: int = 0,
-        count: int | None = None,
-    ) -> Validation:
+    def validation(self, data: Tensor, *, first: int = 0, count: int | None = None) -> Validation:
         """Fields to measure the loss on, with all that is random fixed by their index.
 
         These are numbers ``first`` and on of ``count``, by default all.

@@ -85,15 +85,10 @@ class Diffusion(Method):
             self.denoiser.precision = torch.float32
 
     def validation(
-        self,
-        data: Tensor,
-        condition: Tensor | None = None,
-        *,
-        first: int = 0,
-        count: int | None = None,
+        self, data: Tensor, *, first: int = 0, count: int | None = None
     ) -> ValidationSet:
         """Fields with a time and a noise field for each."""
-        return ValidationSet.of(self.denoising_loss, data, condition, first=first, count=count)
+        return ValidationSet.of(self.denoising_loss, data, first=first, count=count)
 
     def sample(
         self,

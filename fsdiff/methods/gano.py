@@ -226,21 +226,15 @@ class GANO(Method):
         return self.basis.inverse(white * scale, n).float()
 
     def validation(
-        self,
-        data: Tensor,
-        condition: Tensor | None = None,
-        *,
-        first: int = 0,
-        count: int | None = None,
+        self, data: Tensor, *, first: int = 0, count: int | None = None
     ) -> "EnergyDistance | EnergyScore":
         """Fields that samples are compared with: as many, or some given the data of each."""
         n, last = self.basis.resolution(data), first + len(data)
-        if condition is None and self.conditions is not None:
-            condition = self.conditions.fixed(data, first)
-        if condition is None:
+        if self.conditions is None:
             noise = self.noise(n, range(first, last), 0, Stream.VALIDATION)
             return EnergyDistance(self, data, noise.to(data))
         noise = self.noise(n, range(DRAWN * first, DRAWN * last), 0, Stream.VALIDATION).to(data)
+        condition = self.conditions.fixed(data, first)
         return EnergyScore(self, data, noise.unflatten(0, (len(data), DRAWN)), condition)
 
     def sample(

@@ -37,14 +37,7 @@ class Measured(Method):
         """There is none."""
         raise NotImplementedError(f"{self.called} is measured, not trained: it has no loss")
 
-    def validation(
-        self,
-        data: Tensor,
-        condition: Tensor | None = None,
-        *,
-        first: int = 0,
-        count: int | None = None,
-    ) -> NoReturn:
+    def validation(self, data: Tensor, *, first: int = 0, count: int | None = None) -> NoReturn:
         """There is none, as there is no loss."""
         raise NotImplementedError(f"{self.called} is measured, not trained: it has no loss")
 
