@@ -164,9 +164,12 @@ def factored(matrix: Tensor) -> Tensor:
 
     Where data without noise repeat each other, or are more than there is to know, what they must
     have in common is known only once: combinations of them that have no variance get as much as
-    any, so that they tell nothing, whether they contradict each other or not.
+    any, so that they tell nothing, whether they contradict each other or not. A factor may exist
+    by rounding alone; then what is left of a datum, all before it given, is next to nothing.
     """
-    factor, failed = torch.linalg.cholesky_ex(matrix)
+    factor, info = torch.linalg.cholesky_ex(matrix)
+    left = factor.diagonal(dim1=-2, dim2=-1).square()
+    failed = (info > 0) | ~(left > ROUNDING * matrix.diagonal(dim1=-2, dim2=-1)).all(-1)
     if not failed.any():
         return factor
     if not matrix.isfinite().all():
@@ -182,8 +185,14 @@ def factored(matrix: Tensor) -> Tensor:
         )
     told = torch.where(values > KNOWN_ONCE * largest, values, largest.clamp_min(1e-300))
     mended = units * torch.linalg.cholesky((vectors * told[..., None, :]) @ vectors.mT)
-    return torch.where((failed > 0)[..., None, None], mended, factor)
+    return torch.where(failed[..., None, None], mended, factor)
 
+
+ROUNDING = 1e-11
+"""Share of the variance of a datum below which what is left of it counts as rounding.
+
+What is known of fields in single precision is magnified by one over this, and its sum by rounding.
+"""
 
 KNOWN_ONCE = 1e-8
 """Share of the largest variance of combinations of data below which one counts as none."""

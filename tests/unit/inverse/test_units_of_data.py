@@ -13,9 +13,10 @@ from fsdiff.inverse.guidance.moment import MomentGuidance
 from fsdiff.inverse.guidance.problem import Problem
 from fsdiff.inverse.guidance.systems import Iterative, _warn, factored
 from fsdiff.inverse.guidance.wiener import WienerGuidance
+from fsdiff.inverse.observations.averages import Averages
 from fsdiff.inverse.observations.channel import Channel
 from fsdiff.inverse.observations.physical import Physical
-from fsdiff.inverse.observations.points import Points
+from fsdiff.inverse.observations.points import Points, RandomPoints
 from fsdiff.inverse.observations.several import Several
 from fsdiff.measures.priors.convolution import Bessel
 from fsdiff.spaces.bases import CosineBasis
@@ -111,6 +112,43 @@ def test_more_exact_data_than_nodes_give_the_function():
     guided = two.guided(WienerGuidance(), sensors, data)
     drawn = DPMSolver(steps=16)(guided, N, range(3), 0).fields[:, 0].double()
     torch.testing.assert_close(drawn, two.truth[:, 0].expand_as(drawn), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        Several(observation=(Averages(resolution=2), Averages(resolution=1))),
+        RandomPoints(number=100),
+    ],
+    ids=["means of means", "sensors of smooth functions"],
+)
+def test_covariances_with_a_factor_by_rounding_alone_magnify_none(problem, operator):
+    """Before, draws in single precision were ten to a hundred times the data."""
+    known = problem(CosineBasis(2), power=4.0)
+    data = known.data_of_a_draw(operator, 32)
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        sampler, exact = DPMSolver(steps=16), known.denoiser
+        drawn = WienerGuidance().draw(exact, operator, data, sampler, 32, range(2), 0, dtype=dtype)
+        found.append(drawn.fields.double())
+        told = operator.on(known.basis, 1, 32).forward(found[-1])
+        torch.testing.assert_close(told, data.expand_as(told), rtol=0, atol=2e-5)
+    torch.testing.assert_close(*found, rtol=0, atol=2e-4)
+
+
+def test_sensors_at_one_place_that_contradict_each_other_are_met_half_way(problem):
+    """Whether their covariance has a factor is a matter of rounding."""
+    known = problem(CosineBasis(2), power=2.0)
+    for seed in range(4):
+        places = np.random.default_rng(seed).random((3, 2))
+        twice = Points(points=(*map(tuple, places), tuple(places[0])))
+        data = torch.tensor([0.5, 0.2, -0.3, 0.6], dtype=torch.float64)
+        drawn = WienerGuidance().draw(
+            known.denoiser, twice, data, DPMSolver(steps=8), 16, range(2), 0
+        )
+        told = twice.on(known.basis, 1, 16).forward(drawn.fields.double())
+        middle = torch.tensor([0.55, 0.2, -0.3, 0.55], dtype=torch.float64)
+        torch.testing.assert_close(told, middle.expand_as(told), rtol=0, atol=1e-4)
 
 
 def test_covariances_that_are_none_are_refused():
