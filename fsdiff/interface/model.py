@@ -46,7 +46,7 @@ from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.downsampling import Downsampling, Spectral
 from fsdiff.spaces.masks import Mask
 from fsdiff.stages.labels import describe_fields, label
-from fsdiff.training.augmentation import check_augmentation
+from fsdiff.training.augmentation import check_augmentation, check_signs
 from fsdiff.training.options import Level, TrainingOptions
 from fsdiff.training.trainer import Trainer
 
@@ -164,7 +164,9 @@ class Model(ABC):
             return with_classes(found, torch.from_numpy(numbers))
 
         downsampling.check_fields(data.sizes["channel"], transformed=seen is not None)
-        check_augmentation(options.augmentation, basis.by_channel(data.sizes["channel"]))
+        bases, transformed = basis.by_channel(data.sizes["channel"]), seen is not None
+        check_augmentation(options.augmentation, bases, transformed=transformed)
+        check_signs(options.augmentation, statistics)
         if mask is not None and options.augmentation != "none":
             raise ValueError(
                 f"augmentation: {options.augmentation} moves the nodes without values: use none"

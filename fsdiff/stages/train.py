@@ -20,6 +20,7 @@ from fsdiff.spaces.basis import Basis
 from fsdiff.stages.files import StoredSplit, state_path
 from fsdiff.stages.job import Job
 from fsdiff.stages.measure import prepared
+from fsdiff.training.augmentation import check_signs
 from fsdiff.training.fields import training_fields
 from fsdiff.training.kept import KeptWeights
 from fsdiff.training.options import Level, TrainingOptions
@@ -79,6 +80,7 @@ def train(
     config = job["config"]
     level, options = Level(**config["level"]), TrainingOptions(**config["training"])
     method, statistics, about = prepared(config, data[level.resolution])
+    check_signs(options.augmentation, statistics)
     if "prior" in config:
         warn_of_smooth_noise(build("prior", config["prior"]), method.basis, statistics)
     spent, inputs = 0.0, list(data.values())

@@ -222,7 +222,8 @@ class Experiment(Block):
         dataset = _dataset_of(info)
         if dataset:
             bases = dataset.basis.by_channel(dataset.source.part.values)
-            check_augmentation(training.augmentation, bases)
+            transformed = bool(dataset.transforms)
+            check_augmentation(training.augmentation, bases, transformed=transformed)
             refuse(_without_data(training.validate_at, info, ("validate_at",)))
         masked = dataset and getattr(dataset.source.part, "gaps", "refuse") == "mask"
         if masked and training.augmentation != "none":

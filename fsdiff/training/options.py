@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from fsdiff.training.augmentation import Augmentation
+
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
@@ -40,11 +42,13 @@ class TrainingOptions:
     to zero along a cosine (or stays, ``schedule: constant``). ``average_decay`` is that of the
     exponential moving average of the weights, which is what is validated, saved and sampled.
     ``augmentation: square`` applies a random symmetry of the square to each sample: sound for
-    scalar fields of equations with these symmetries; ``flips`` turns each of the last two axes
-    around or not. The loss is recorded, and the best weights are kept, every ``validate_every``
-    epochs, on validation fields at the level's resolution, which is what decides, and at those of
-    ``validate_at``, which cost time on finer grids. Training fields of more than ``memory_mb``
-    megabytes stay in their file: they are streamed through so much memory, and shuffled within it.
+    scalar fields of equations with these symmetries. ``pseudoscalar`` changes the sign with each
+    reflection besides, as the vorticity of a flow in the plane does. ``flips`` turns each of the
+    last two axes around or not. Of a periodic axis the first node stays where it is. The loss is
+    recorded, and the best weights are kept, every ``validate_every`` epochs, on validation fields
+    at the level's resolution, which is what decides, and at those of ``validate_at``, which cost
+    time on finer grids. Training fields of more than ``memory_mb`` megabytes stay in their file:
+    they are streamed through so much memory, and shuffled within it.
     ``precision`` is that of the network in training steps; in bfloat16 its spectral layers, its
     weights and the loss stay in float32. ``compile`` lets PyTorch compile the network.
     """
@@ -54,7 +58,7 @@ class TrainingOptions:
     average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
     weight_decay: NonNegativeFloat = 0.0
     gradient_clip: PositiveFloat = 1.0
-    augmentation: Literal["none", "flips", "square"] = "none"
+    augmentation: Augmentation = "none"
     validate_every: PositiveInt = 1
     validate_at: tuple[PositiveInt, ...] = ()
     memory_mb: PositiveInt = 2000

@@ -228,7 +228,10 @@ class Trainer:
         random = torch.Generator().manual_seed(number)
         data = next(batches)
         if self.options.augmentation != "none":
-            data = random_symmetry(self.options.augmentation, data, random)
+            channels = data.shape[1] - (self.method.labels is not None)
+            data = random_symmetry(
+                self.options.augmentation, data, random, self.method.basis.axes, channels=channels
+            )
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate() * group.get("factor", 1.0)
         parameters = self.state.parameters.values()

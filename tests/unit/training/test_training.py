@@ -345,6 +345,8 @@ def test_a_loss_that_is_not_finite_says_what_to_change(tools):
 
 # Augmentation
 
+WALLS = CosineBasis(2).axes
+
 
 def test_all_symmetries_of_the_square_occur_equally_often():
     field = torch.arange(2 * 5 * 5, dtype=torch.float32).view(1, 2, 5, 5)
@@ -356,7 +358,7 @@ def test_all_symmetries_of_the_square_occur_equally_often():
     assert len(images) == 8
     count = 4000
     random = torch.Generator().manual_seed(0)
-    found = random_symmetry("square", field.expand(count, -1, -1, -1), random)
+    found = random_symmetry("square", field.expand(count, -1, -1, -1), random, WALLS)
     number = dict.fromkeys(images, 0)
     for image in found:
         number[tuple(image.flatten().tolist())] += 1  # KeyError: not a symmetry
@@ -368,7 +370,8 @@ def test_symmetries_draw_from_their_generator_and_keep_the_argument():
     fields = torch.randn(6, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     before = fields.clone()
     images = [
-        random_symmetry("square", fields, torch.Generator().manual_seed(s)) for s in (0, 0, 1)
+        random_symmetry("square", fields, torch.Generator().manual_seed(s), WALLS)
+        for s in (0, 0, 1)
     ]
     assert images[0].equal(images[1])
     assert not images[0].equal(images[2])
@@ -378,13 +381,80 @@ def test_symmetries_draw_from_their_generator_and_keep_the_argument():
 def test_flips_turn_axes_around_and_not_into_each_other():
     field = torch.arange(6.0).view(1, 1, 2, 3)
     random = torch.Generator().manual_seed(0)
-    found = random_symmetry("flips", field.expand(64, -1, -1, -1), random)
+    found = random_symmetry("flips", field.expand(64, -1, -1, -1), random, WALLS)
     expected = [field, field.flip(-1), field.flip(-2), field.flip(-1, -2)]
     images = {tuple(image.flatten().tolist()) for image in found}
     assert images == {tuple(image.flatten().tolist()) for image in expected}
-    check_augmentation("flips", [box(nodes=12)])
+    check_augmentation("flips", [box(nodes=12)], transformed=False)
     with pytest.raises(ValueError, match="the box of the data, x, has one: use none"):
-        check_augmentation("flips", [FourierBasis(1)])
+        check_augmentation("flips", [FourierBasis(1)], transformed=False)
+
+
+def test_reflections_of_periodic_axes_are_those_of_functions_on_every_grid():
+    """x ↦ −x takes sin to −sin and cos to cos; the nodes of a grid turned around are others."""
+    for n in (4, 8):
+        phase = 2 * torch.pi * torch.arange(n) / n
+        field = (phase.sin()[:, None] + 2 * phase.cos()).view(1, 1, n, n)
+        random = torch.Generator().manual_seed(0)
+        found = random_symmetry("flips", field.expand(64, -1, -1, -1), random, FourierBasis(2).axes)
+        sines = (found - 2 * phase.cos())[:, 0, :, 0]
+        for sine in sines:
+            sign = sine[1].sign()
+            torch.testing.assert_close(sine, sign * phase.sin())
+        assert set(sines[:, 1].sign().tolist()) == {-1.0, 1.0}
+
+
+def test_vorticity_changes_its_sign_with_reflections():
+    """A reflected velocity has the pseudoscalar image of its vorticity as its own."""
+    n, waves = 8, 2j * torch.pi * torch.fft.fftfreq(8, 1 / 8)
+    generator = torch.Generator().manual_seed(0)
+    u, v = torch.randn(2, n, n, generator=generator, dtype=torch.float64)
+
+    def vorticity(u, v):
+        """∂v/∂x − ∂u/∂y, fields on (y, x), without the mode that has no derivative on the grid."""
+        rates = waves.clone()
+        rates[n // 2] = 0
+        found = rates * torch.fft.fft2(v) - rates[:, None] * torch.fft.fft2(u)
+        return torch.fft.ifft2(found).real
+
+    def reflected(field):
+        return field.flip(1).roll(1, 1)
+
+    expected = {
+        "x": vorticity(-reflected(u), reflected(v)),
+        "diagonal": vorticity(v.T, u.T),
+    }
+    field = torch.cat([vorticity(u, v)[None], torch.ones(1, n, n)])
+    random = torch.Generator().manual_seed(0)
+    found = random_symmetry(
+        "pseudoscalar",
+        field.expand(64, -1, -1, -1),
+        random,
+        FourierBasis(2).axes,
+        channels=1,
+    )
+    assert (found[:, 1] == 1).all()  # classes, which have no sign
+    for image in expected.values():
+        assert any(torch.allclose(own, image) for own in found[:, 0])
+        assert not any(torch.allclose(own, -image) for own in found[:, 0])
+
+
+def test_fields_that_are_no_pseudoscalars_keep_their_sign():
+    bases = [FourierBasis(2)]
+    check_augmentation("pseudoscalar", bases, transformed=False)
+    with pytest.raises(ValueError, match="transforms do not keep them: use square"):
+        check_augmentation("pseudoscalar", bases, transformed=True)
+    fields = torch.randn(8, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    model = fs.Diffusion(
+        fs.FNO(basis="fourier", width=4, modes=2, layers=1),
+        basis=FourierBasis(2),
+        noise=fs.Bessel(),
+    )
+    turning = fs.TrainingOptions(augmentation="pseudoscalar")
+    with pytest.raises(ValueError, match=r"the mean of channel 0 is .* instead of zero"):
+        model.fit(fields + 3, options=turning)
+    centred = fields - fields.mean()
+    model.fit(centred, levels=[fs.Level(resolution=4, epochs=1)], options=turning)
 
 
 def box(**second):
@@ -407,9 +477,9 @@ def box(**second):
 def test_symmetries_that_boxes_do_not_have_are_refused(basis):
     """As many nodes along both axes would let time and space be exchanged without an error."""
     with pytest.raises(ValueError, match="augmentation: square turns the last two axes"):
-        check_augmentation("square", [CosineBasis(2), basis])
-    check_augmentation("none", [basis])
-    check_augmentation("square", [CosineBasis(2), FourierBasis(3), box()])
+        check_augmentation("square", [CosineBasis(2), basis], transformed=False)
+    check_augmentation("none", [basis], transformed=False)
+    check_augmentation("square", [CosineBasis(2), FourierBasis(3), box()], transformed=False)
 
 
 def test_models_of_lines_are_not_turned():
