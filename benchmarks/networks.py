@@ -75,9 +75,9 @@ time on two. A step of training is forward, backward and AdamW, fused where all 
 *Times faster* is the network's time by that of the first. Memory is the peak of two steps of
 training in a fresh process, beyond what it uses before the network is made.
 
-* *fsdiff*: `fsdiff.networks.fno.FNO`, with its defaults but for the modes. *Compiled* is what
-  `training: {{compile: true}}` does; what compiling takes is not in it (see
-  [compiling.md](compiling.md)), nor is its memory measured.
+* *fsdiff*: `fsdiff.networks.fno.FNO`, with its defaults but for the modes; [layers.md](layers.md)
+  says what its steps spend time on. *Compiled* is what `training: {{compile: true}}` does; what
+  compiling takes is not in it (see [compiling.md](compiling.md)), nor is its memory measured.
 * *U-NO*: `fsdiff.networks.uno.UNO` with its defaults, a U-shaped operator: 12, 6 and 3 Fourier
   modes down and up again, and two blocks at the nodes of the fields.
 * *plain*: the published network as one who knows PyTorch writes it in forty lines: features last,

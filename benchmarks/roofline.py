@@ -28,12 +28,17 @@ class Ceilings:
 
 @dataclass
 class Work:
-    """What operations, by name, take: how often, arithmetic by precision, bytes, least seconds."""
+    """What operations take, by name or by the part of a calculation that they are of.
+
+    How often they run, their arithmetic and bytes, the least seconds that the ceilings leave, and
+    the processor seconds that are taken, of which a GPU's are no part.
+    """
 
     calls: Counter[str] = field(default_factory=Counter)
     arithmetic: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
+    taken: Counter[str] = field(default_factory=Counter)
 
     @property
     def attainable(self) -> float:
@@ -46,17 +51,19 @@ class Work:
 
 
 class _Counting(TorchDispatchMode):
-    def __init__(self, work: Work, ceilings: Ceilings) -> None:
+    def __init__(self, work: Work, ceilings: Ceilings, part: Callable[[str], str]) -> None:
         super().__init__()
-        self.work, self.ceilings = work, ceilings
+        self.work, self.ceilings, self.part = work, ceilings, part
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        start = time.process_time()
         result = function(*args, **(kwargs or {}))
+        taken = time.process_time() - start
         if not function.is_view:
-            self._count(function, args, kwargs or {}, result)
+            self._count(function, args, kwargs or {}, result, taken)
         return result
 
-    def _count(self, function: Any, args: Any, kwargs: Any, result: Any) -> None:
+    def _count(self, function: Any, args: Any, kwargs: Any, result: Any, taken: float) -> None:
         tensors = list(_tensors([*args, *kwargs.values(), result]))
         if not tensors:
             return
@@ -64,18 +71,25 @@ class _Counting(TorchDispatchMode):
         moved = sum(map(_extent, tensors))
         done = _arithmetic(name, args, kwargs, result)
         kind = str(tensors[0].dtype.to_real()).removeprefix("torch.")
-        work = self.work
-        work.calls[name] += 1
-        work.bytes[name] += moved
-        work.arithmetic[kind] += done
         fastest = self.ceilings.arithmetic.get(kind, self.ceilings.arithmetic["float32"])
-        work.seconds[name] += max(done / fastest, moved / self.ceilings.bandwidth)
+        work, part = self.work, self.part(name)
+        work.calls[part] += 1
+        work.bytes[part] += moved
+        work.arithmetic[part] += done
+        work.seconds[part] += max(done / fastest, moved / self.ceilings.bandwidth)
+        work.taken[part] += taken
 
 
-def counted(run: Callable[[], Any], ceilings: Ceilings) -> Work:
-    """What a calculation takes."""
+def counted(
+    run: Callable[[], Any], ceilings: Ceilings, part: Callable[[str], str] = lambda name: name
+) -> Work:
+    """What a calculation takes.
+
+    ``part`` says what an operation of some name counts to, and is asked where the operation runs,
+    so that it may look at what has called it.
+    """
     work = Work()
-    with _Counting(work, ceilings):
+    with _Counting(work, ceilings, part):
         run()
     return work
 
@@ -85,18 +99,35 @@ def ceilings(device: torch.device, *, quick: bool = False) -> Ceilings:
     numbers, n, rounds = (2**20, 128, 2) if quick else (2**28, 8192, 10)
     if device.type == "cpu" and not quick:
         numbers, n = 2**25, 1024
+    rates = {}
+    for dtype in (torch.float64, torch.float32, torch.bfloat16):
+        size = n // 2 if dtype == torch.float64 else n
+        name = str(dtype).removeprefix("torch.")
+        rates[name] = rate_of_products((size, size, size), device, dtype, rounds)
+    return Ceilings(rate_of_copies(numbers, device, rounds), rates)
+
+
+def rate_of_copies(numbers: int, device: torch.device, rounds: int = 10) -> float:
+    """Bytes per second, read and written, of copying an array of numbers in single precision."""
     source = torch.ones(numbers, device=device)
     target = torch.empty_like(source)
-    copying = _fastest(lambda: target.copy_(source), device, rounds)
-    rates = {}
-    for name in ("float64", "float32", "bfloat16"):
-        size = n // 2 if name == "float64" else n
-        a = torch.randn(size, size, device=device).to(getattr(torch, name))
-        out = torch.empty_like(a)
-        rates[name] = (
-            2 * size**3 / _fastest(lambda a=a, out=out: torch.mm(a, a, out=out), device, rounds)
-        )
-    return Ceilings(2 * source.nbytes / copying, rates)
+    return 2 * source.nbytes / _fastest(lambda: target.copy_(source), device, rounds)
+
+
+def rate_of_products(
+    sizes: tuple[int, int, int],
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    rounds: int = 10,
+) -> float:
+    """Operations per second of a matrix (rows, inner) times another (inner, columns)."""
+    rows, inner, columns = sizes
+    a, b = (
+        torch.randn(*shape, device=device).to(dtype) for shape in ((rows, inner), (inner, columns))
+    )
+    out = a.new_empty(rows, columns)
+    taken = _fastest(lambda: torch.mm(a, b, out=out), device, rounds)
+    return 2 * rows * inner * columns / taken
 
 
 def synchronise(device: torch.device) -> None:

@@ -22,6 +22,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SMALLEST = {
     "compiling": ("--steps", "1", "--backend", "eager"),
     "convergence": ("--quick",),
+    "layers": ("--quick",),
     "guidance": ("--nodes", "16", "--sensors", "5", "--rounds", "1", "--steps", "2", "3"),
     "mcmc": ("--quick", "--only", "linear", "darcy"),
     "memory": ("--samples", "20", "--channels", "1"),
@@ -100,15 +101,36 @@ def test_arithmetic_and_bytes_are_those_of_a_product(monkeypatch):
     limits = roofline.Ceilings(bandwidth=1e3, arithmetic={"float32": 1e3, "float64": 1.0})
     a, b = torch.ones(4, 8), torch.ones(8, 16)
     work = roofline.counted(lambda: a @ b, limits)
-    assert work.arithmetic == {"float32": 2 * 4 * 8 * 16}
+    assert work.arithmetic == {"mm": 2 * 4 * 8 * 16}
     assert work.bytes == {"mm": 4 * (4 * 8 + 8 * 16 + 4 * 16)}
     assert work.attainable == pytest.approx(1.024)  # by arithmetic; memory would take 0.896 s
     numbers = torch.ones(2, 2, dtype=torch.complex64)
     complex_product = roofline.counted(lambda: numbers @ numbers, limits)
-    assert complex_product.arithmetic["float32"] == 4 * 2 * 2 * 2 * 2
+    assert complex_product.arithmetic["mm"] == 4 * 2 * 2 * 2 * 2
     repeated = torch.ones(8).expand(4, 8)
     assert roofline.counted(lambda: repeated + 1, limits).bytes == {"add": 4 * (8 + 4 * 8)}
     assert not roofline.counted(lambda: a.T, limits).bytes
+
+
+def test_arithmetic_of_a_step_counts_to_the_part_that_does_it(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import layers
+    import roofline
+    from contenders import Contender
+
+    limits = roofline.Ceilings(bandwidth=1.0, arithmetic={"float32": 1.0})
+    n, width, depth, modes, batch = 32, 32, 4, 12, 16
+    step = roofline.counted(
+        Contender(layers.NETWORKS[layers.OURS], n).train, limits, layers.part_of
+    ).arithmetic
+    # Forward once, backward twice: real and imaginary parts by matrices of both.
+    product = 2 * batch * width**2
+    assert step["matrices of modes"] == 3 * depth * product * 4 * modes * (2 * modes - 1)
+    # V and W, each forward once and backward twice.
+    assert step["matrices at nodes"] == 3 * depth * product * 2 * n**2
+    # Through 128 features to one, whose arguments are computed once more.
+    assert step["projection"] == 2 * batch * n**2 * 128 * (4 * width + 3)
+    assert not step[layers.ACTIVATION]
 
 
 def test_planning_counts_the_jobs_of_a_study():
