@@ -18,6 +18,7 @@ from fsdiff.metrics.two_sample import (
     Level,
     Permutations,
     Protocol,
+    check_permutations,
     rejected,
     rejection_rate,
 )
@@ -61,6 +62,8 @@ class TwoSampleCalibration(Analysis):
         """Refuse two laws to compare with, and tests that there are not enough fields for."""
         if self.against is not None and self.imitation is not None:
             raise ValueError("give against or imitation, not both")
+        if self.protocol == "calibrated":
+            check_permutations(self.permutations, self.level)
         available = self.source.available
         largest = max(size + (self.real or size) for size in self.sizes)
         if available is not None and available < largest:

@@ -20,12 +20,11 @@ from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.diffusion.samplers.dpm_solver import DPMSolver
-from fsdiff.diffusion.samplers.ends import check_start_of_classes
+from fsdiff.diffusion.samplers.ends import check_start_of_classes, check_start_of_observed
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.diffusion.time_sampling import Spectral, TimeSampling
 from fsdiff.errors import Error
 from fsdiff.interface.checks import (
-    check_kind,
     check_level,
     check_module,
     check_network,
@@ -176,6 +175,7 @@ class Diffusion(Model):
                     "this model knows no data: lead it, guidance=fs.WienerGuidance(), or train one "
                     "with a condition"
                 )
+            check_start_of_observed(self.process)
             condition = self.fitted.condition(*self._observed(observed), n)
         return self._sample(sampler, n, indices, seed, condition)
 
@@ -249,7 +249,7 @@ class Diffusion(Model):
         from fsdiff.inverse.observations.base import Observation
 
         observation, data = observed
-        check_kind("observed", observation, Observation, "fs.Points(...)")
+        check_part("observed", observation, Observation, "fs.Points(...)")
         about, basis = self.fitted.description["data"], self.basis
         own = basis.axis_nodes(self.fitted.statistics.resolution)
         nodes = [
@@ -281,7 +281,9 @@ class Diffusion(Model):
             observation.check(self.basis, channels)
             transformed = statistics.transforms is not None
             guidance.check_observation(
-                sampler, observation, self.basis, channels, n, transformed=transformed
+                *(sampler, observation, self.basis, channels, n),
+                process=self.process,
+                transformed=transformed,
             )
             finest = max(n, statistics.resolution)
             self._led = (fitted, key, Guided.of(fitted, guidance, sampler, observation, finest))

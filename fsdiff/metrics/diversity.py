@@ -16,6 +16,9 @@ from fsdiff.metrics.fields import gram
 from fsdiff.metrics.words import Words
 from fsdiff.spaces.bases import Basis
 
+NEARLY_ONE = 1e-8
+"""Orders that differ from one by less have its score, but for rounding errors."""
+
 
 @dataclass(frozen=True)
 class _Vendi(Metric):
@@ -45,9 +48,11 @@ class _Vendi(Metric):
         weights = torch.linalg.eigvalsh(products / norms[:, None] / norms / len(fields))
         # Zero eigenvalues come out as ± roundoff; they carry no entropy.
         weights = weights[weights > len(fields) * torch.finfo(weights.dtype).eps]
-        if self.order == 1:
+        if abs(self.order - 1) < NEARLY_ONE:
             return float(torch.exp(-(weights * weights.log()).sum()))
-        return float(weights.pow(self.order).sum() ** (1 / (1 - self.order)))
+        # By logarithms, as powers of a large order are zero in floating point.
+        entropy = torch.logsumexp(self.order * weights.log(), 0) / (1 - self.order)
+        return float(entropy.exp())
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,11 @@ class Memorisation(OfTraining):
         """The numbers of fields (N, channels, *grid) and training fields (M, channels, *grid)."""
         self.check(samples, reference, basis)
         self.check(training, reference, basis)
+        # Nodes that are not equally spaced weigh as much as the parts of the domain around them.
+        shares = basis.shares(basis.resolution(samples)).to(samples.device).sqrt()
+        training, samples, reference = (
+            fields.double() * shares for fields in (training, samples, reference)
+        )
         own, held_out = nearest(samples, training), nearest(reference, training)
         ratio = over_test(own, samples, reference, len(training))
         share = float((own <= held_out.quantile(RARE)).double().mean())

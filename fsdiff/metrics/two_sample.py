@@ -5,9 +5,10 @@ worked on at once: sets are (test, field, number), distances L² distances, and 
 permutations of each test's own fields.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -67,7 +68,18 @@ class TwoSampleTests(Metric):
     level: Level = 0.05
     seed: NonNegativeInt = 0
     kind: Literal["two_sample_tests"] = "two_sample_tests"
-    at_least: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        """Refuse tests that cannot reject, and the same tests twice."""
+        check_permutations(self.permutations, self.level)
+        for name, values in (("sizes", self.sizes), ("kernels", self.kernels)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} = {values}: name each once")
+
+    @property
+    def at_least(self) -> int:  # type: ignore[override]  # of the class in most
+        """As many as one test of the largest size takes."""
+        return max(self.sizes)
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -92,12 +104,6 @@ class TwoSampleTests(Metric):
             for name, title in zip(_names(kernel, size), _titles(kernel, size), strict=True)
         )
 
-    def check(self, samples: Tensor, reference: Tensor, basis: Basis) -> None:
-        """Refuse sets that are too small for one test of the largest size."""
-        super().check(samples, reference, basis)
-        if (few := min(len(samples), len(reference))) < max(self.sizes):
-            raise ValueError(f"sizes = {self.sizes}: there are {few} fields; use no larger ones")
-
     def compare(
         self, samples: Tensor, reference: Tensor, basis: Basis, present: Tensor | None = None
     ) -> dict[str, float]:
@@ -121,6 +127,16 @@ class TwoSampleTests(Metric):
                 found = rejected(first, second, basis, random, *decided)
                 row |= dict(zip(_names(kernel, size), rejection_rate(found), strict=True))
         return row
+
+
+def check_permutations(permutations: int, level: float) -> None:
+    """ValueError where no p-value, which is at least 1/(1 + permutations), is at most ``level``."""
+    if level * (1 + permutations) * (1 + 1e-12) < 1:
+        least = math.ceil(1 / level - 1e-9) - 1
+        raise ValueError(
+            f"permutations = {permutations}: tests of level {level:g} reject nothing with fewer "
+            f"than {least}"
+        )
 
 
 def _names(kernel: Kernel, size: int) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from fsdiff.blocks.types import Block, BlockOf, PartBlock, PartOf
 from fsdiff.characters import Line
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.samplers.base import Sampler
-from fsdiff.diffusion.samplers.ends import check_start_of_classes
+from fsdiff.diffusion.samplers.ends import check_start_of_classes, check_start_of_observed
 from fsdiff.parts import find, kinds
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.evaluation import takes_all, too_few, unfit
@@ -258,6 +258,8 @@ class Experiment(Block):
         condition, process = info.data.get("condition"), info.data.get("process")
         if process and condition and condition.part.of_classes:
             check_start_of_classes(sampler.part, process.part)
+        elif process and condition:
+            check_start_of_observed(process.part)
         return sampler
 
     @field_validator("samples")

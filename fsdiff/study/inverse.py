@@ -498,7 +498,9 @@ def _unguided(item: PosteriorDraws, study: "Study", observed: ObservedCases) -> 
     transformed = bool(dataset.transforms)
     try:
         item.guidance.part.check_observation(
-            sampler, observation, basis, channels, n, transformed=transformed
+            *(sampler, observation, basis, channels, n),
+            process=experiment.process.part,
+            transformed=transformed,
         )
     except ValueError as error:
         yield ("guidance",), str(error)

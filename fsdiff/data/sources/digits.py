@@ -120,7 +120,7 @@ class DigitImages(Source):
         if digits is None:
             return labelled
         about = {"long_name": "what the image shows"}
-        return labelled.assign_coords(digit=("sample", digits[chosen].astype(np.int8), about))
+        return labelled.assign_coords(digit=("sample", digits[chosen].astype(np.int16), about))
 
     @cached_property
     def _shapes(self) -> tuple[tuple[int, ...], ...]:

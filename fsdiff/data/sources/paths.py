@@ -9,7 +9,7 @@ of its names.
 import glob
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -55,7 +55,7 @@ def find_files(
     are wanted ``otherwise``, by the first of these that any is. Raises StorageError where a path
     names nothing that is wanted, or what looks like fields and is not wanted.
     """
-    read: dict[Path, Path] = {}
+    read: dict[Hashable, Path] = {}
     skipped: dict[Path, str] = {}
     for path in paths:
         place = _in_package(path) or os.path.expanduser(path)
@@ -76,12 +76,20 @@ def find_files(
         for found in named:
             if found not in meant:
                 skipped[found] = _reason(found)
-            elif (first := read.setdefault(found.resolve(), found)) != found:
+            elif (first := read.setdefault(_identity(found), found)) != found:
                 skipped[found] = f"it is the same file as {first}"
     files = tuple(read.values())
     left = {found: skipped[found] for found in sorted(skipped.keys() - set(files))}
     _refuse_fields(left, wanted)
     return files, left
+
+
+def _identity(path: Path) -> Hashable:
+    """What names of one file have in common, be they links of either kind; for folders the path."""
+    if path.is_dir():
+        return path.resolve()
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _in_package(path: str) -> str | None:

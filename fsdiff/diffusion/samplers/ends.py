@@ -33,3 +33,16 @@ def check_start_of_classes(sampler: "Sampler", process: GaussianPath) -> None:
             "they are told; start from training fields of the class, {kind: starting_from, law: "
             "empirical}, or use another process"
         )
+
+
+def check_start_of_observed(process: GaussianPath) -> None:
+    """Raise ValueError where draws given data would start from a law that knows nothing of these.
+
+    That of all fields, of training fields, or what is left of them.
+    """
+    if left_at_end(process) > MOST_LEFT:
+        raise ValueError(
+            f"much of the mean of the data is left at the end of {process.kind}, where draws would "
+            "start whatever is observed; use another process, or for linear observations guidance "
+            "of kind daps, which starts from what is observed"
+        )

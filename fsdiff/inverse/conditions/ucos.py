@@ -298,8 +298,11 @@ class CombinedAnywhere(CombinedConditioning):
         count, dimension = int(values[0]), self.basis.dimension
         if count == 0:
             return None
-        places = values[1 : 1 + count * dimension].view(count, dimension).tolist()
-        return Points(points=tuple(map(tuple, places)), noise=self.condition.operator.noise)
+        places = values[1 : 1 + count * dimension].view(count, dimension)
+        # In single precision a wall may come out beyond itself.
+        sides = torch.tensor([axis.side for axis in self.basis.axes], dtype=places.dtype)
+        inside = torch.minimum(places, sides).tolist()
+        return Points(points=tuple(map(tuple, inside)), noise=self.condition.operator.noise)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from fsdiff.inverse.observations.maps import ForwardMapLike
+from fsdiff.spaces.basis import Basis
 
 
 class ImpossibleFieldError(ValueError, ArithmeticError):
@@ -53,6 +54,9 @@ class ForwardMap(ABC):
     @abstractmethod
     def size(self) -> int:
         """How many numbers the data are."""
+
+    def check(self, basis: Basis, channels: int) -> None:  # noqa: B027 (most suit every basis)
+        """Raise ValueError where fields are none that the map is of."""
 
     @abstractmethod
     def evaluate(self, u: Tensor) -> Tensor:
@@ -180,6 +184,23 @@ class Adapted(ForwardMap):
     def linearise(self, u: Tensor) -> Linearisation:
         """The map's own derivatives."""
         return Linearisation(self.evaluate(u), partial(self.map.jvp, u), partial(self.map.vjp, u))
+
+
+def check_unit_square(kind: str, basis: Basis, channels: int) -> None:
+    """Refuse fields that are not of one channel on the cells of the unit square."""
+    if channels != 1:
+        raise ValueError(
+            f"map of kind {kind} is of one channel, and fields have {channels}: use kind: channel "
+            "with it as the observation of one of them"
+        )
+    axes = basis.axes
+    alike = {(axis.side, axis.nodes, axis.periodic, axis.held) for axis in axes}
+    if len(axes) != 2 or len(alike) > 1 or axes[0].side != 1 or axes[0].periodic or axes[0].held:
+        sides = ", ".join(f"{axis.name} from 0 to {axis.side:g}, {axis.kind}" for axis in axes)
+        raise ValueError(
+            f"map of kind {kind} is of fields on cells of the unit square, with walls and as many "
+            f"nodes along each axis, and these have {sides}"
+        )
 
 
 def nodes(u: Tensor) -> int:

@@ -9,12 +9,19 @@ import torch
 from pydantic import Field, FiniteFloat, PositiveFloat
 from torch import Tensor
 
-from fsdiff.inverse.forward.base import ForwardMap, ImpossibleFieldError, Linearisation, nodes
+from fsdiff.inverse.forward.base import (
+    ForwardMap,
+    ImpossibleFieldError,
+    Linearisation,
+    check_unit_square,
+    nodes,
+)
 from fsdiff.inverse.forward.interpolation import Interpolation
 from fsdiff.inverse.forward.links import Exponential, Link
 from fsdiff.inverse.observations.points import GridOfPoints, Sensors
 from fsdiff.pde.adjoint import Equations, Solver
 from fsdiff.spaces.bases import CosineBasis
+from fsdiff.spaces.basis import Basis
 
 _SQUARE = CosineBasis(2)
 """Where sensors are; their coordinates do not depend on the walls."""
@@ -66,6 +73,10 @@ class DarcySensors(ForwardMap):
     def places(self) -> np.ndarray:  # type: ignore[override]
         """Where the sensors are, (y, x)."""
         return self.sensors.coordinates(_SQUARE)
+
+    def check(self, basis: Basis, channels: int) -> None:
+        """Refuse fields that are not of one channel on the unit square."""
+        check_unit_square(self.kind, basis, channels)
 
     def evaluate(self, u: Tensor) -> Tensor:
         """Pressures at the sensors, (batch, sensors)."""

@@ -14,8 +14,15 @@ from scipy import sparse
 from scipy.linalg import lapack
 from torch import Tensor
 
-from fsdiff.inverse.forward.base import ForwardMap, ImpossibleFieldError, Linearisation, nodes
+from fsdiff.inverse.forward.base import (
+    ForwardMap,
+    ImpossibleFieldError,
+    Linearisation,
+    check_unit_square,
+    nodes,
+)
 from fsdiff.inverse.forward.membrane_data import MEASUREMENTS
+from fsdiff.spaces.basis import Basis
 
 BLOCKS, CELLS = 8, 32
 """Per side: blocks of one stiffness, and cells of the model."""
@@ -56,6 +63,10 @@ class Membrane(ForwardMap):
         """The measured points, (y, x) like the blocks; as published, y runs fastest."""
         x, y = np.divmod(np.arange(POINTS**2), POINTS)
         return (np.stack([y, x], -1) + 1) / (POINTS + 1)
+
+    def check(self, basis: Basis, channels: int) -> None:
+        """Refuse fields that are not of one channel on the unit square."""
+        check_unit_square(self.kind, basis, channels)
 
     def evaluate(self, u: Tensor) -> Tensor:
         """The deflections, in the precision of the field."""

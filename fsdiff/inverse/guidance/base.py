@@ -12,7 +12,9 @@ from torch import Tensor
 from fsdiff.diffusion.denoiser import Conditions, DenoiserLike, Estimate
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
+from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.samplers.base import Sampler, Stepper
+from fsdiff.diffusion.samplers.ends import check_start_of_observed
 from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.inverse.guidance.problem import Covariance, Problem, wiener_covariance
 from fsdiff.inverse.observations.base import Observation
@@ -101,6 +103,12 @@ class ConditionalSampler(Protocol):
 class Guidance(ABC):
     """A way to condition a denoiser on data."""
 
+    starts_given_data: ClassVar[bool] = False
+    """Whether its first states are those at the end of the process of fields that fit the data.
+
+    Of data that depend on fields like an affine map.
+    """
+
     @property
     @abstractmethod
     def kind(self) -> str:
@@ -153,15 +161,19 @@ class Guidance(ABC):
         channels: int,
         n: int,
         *,
+        process: GaussianPath,
         transformed: bool = False,
     ) -> None:
         """Raise ValueError where data of an observation cannot be followed with a sampler.
 
-        ``transformed`` tells whether the model knows transformed channels.
+        ``process`` is that of the model, and ``transformed`` tells whether it knows transformed
+        channels.
         """
         if not observation.differentiable:
             raise ValueError("what is observed has no derivative, and guidance follows one")
         affine = observation.on(basis, channels, n).affine and not transformed
+        if not (affine and self.starts_given_data):
+            check_start_of_observed(process)
         noisy = bool((observation.deviations(basis, channels) > 0).all())
         self.check(sampler, affine=affine, noisy=noisy)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -33,6 +33,7 @@ class DecoupledAnnealing(Guidance):
     N(x̂_0, V) given y as it is, from one Gauss–Newton step.
     """
 
+    starts_given_data: ClassVar[bool] = True
     corrections: Annotated[int, Field(ge=1, le=100_000)] = 50
     step_size: Annotated[float, Field(gt=0, le=1)] = 0.2
     kind: Literal["daps"] = "daps"

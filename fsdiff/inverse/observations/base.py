@@ -102,6 +102,8 @@ class Observation(ABC):
 
         The noise of a case depends on (seed, index) only, whatever the grid.
         """
+        if len(indices) != len(u):
+            raise ValueError(f"{len(indices)} indices for {len(u)} cases: give one for each")
         channels = u.shape[-1 - basis.dimension]
         exact = self.on(basis, channels, basis.resolution(u)).forward(u.double())
         white = normals(seed, indices, (exact.shape[-1],), Stream.OBSERVATION)

@@ -27,6 +27,11 @@ class Mapped(Elementary):
         """Refuse what is no deviation."""
         object.__setattr__(self, "noise", standard_deviations(self.noise))
 
+    def check(self, basis: Basis, channels: int) -> None:
+        """As the map, if that says anything."""
+        if (check := getattr(self.map, "check", None)) is not None:
+            check(basis, channels)
+
     @property
     def differentiable(self) -> bool:
         """Whether the map has one."""

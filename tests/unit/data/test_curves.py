@@ -281,6 +281,7 @@ def test_splits_that_divide_a_group_are_refused_with_counts_that_do_not(write):
         ("a.arff", ARFF.replace("25", "x"), "line 11: 'x' is no number"),
         ("a.arff", "@relation a\n", "it is no ARFF file"),
         ("a.arff", "@attribute a relational\n@data\n1\n", "line 1: relational attribute"),
+        ("a.arff", "@attribute a numbers\n@data\n1\n", "line 1: attribute of type numbers; use"),
         ("a.ts", TS.replace("@data", "@timestamps true\n@data"), "points with time stamps"),
         ("a.ts", TS.replace("25", "x"), "line 8: 'x' is no number"),
         ("a.ts", TS.replace("1,1,1,1:", ""), "line 8: 3 entries instead of 2"),
@@ -480,6 +481,9 @@ def test_tags_are_read_in_any_case_and_comments_left_out(write):
     assert stored(CurveFiles(write("a.ts", text), missing="drop")).shape == (2, 2, 4)
     ranges = ARFF.replace("numeric", "numeric [-100,100]")
     assert stored(CurveFiles(write("a.arff", ranges), missing="drop")).shape == (2, 1, 4)
+    for kind in ("integer[0,100]", "float", "Double"):
+        found = CurveFiles(write("a.arff", ARFF.replace("numeric", kind)), missing="drop")
+        assert stored(found).shape == (2, 1, 4)
     texts = ARFF.replace("numeric", "string").replace("REAL", "string")
     with pytest.raises(StorageError, match=r"a.arff has no numeric attributes"):
         _ = CurveFiles(write("a.arff", texts)).curves

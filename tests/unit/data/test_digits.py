@@ -110,6 +110,13 @@ def test_coordinates_and_units(source):
     assert all("long_name" in variable.attrs for variable in data.variables.values())
 
 
+def test_labels_of_a_byte_keep_their_sign(source, tmp_path):
+    labels = np.array([1, 200, 3, 150, 5], np.uint8)
+    write(tmp_path / "high", idx(labels))
+    data = DigitData(images=(source().images[0],), labels=(str(tmp_path / "high"),), resolution=16)
+    assert set(data.generate(range(5), 0).digit.values.tolist()) == set(labels.tolist())
+
+
 def test_data_are_read_again_when_a_file_changes(source, tmp_path):
     before = source().content
     assert source().content == before

@@ -100,6 +100,8 @@ def test_links_are_followed_and_each_file_counts_once(tree, tmp_path):
     found = source(f"{tree}/**/*.npy")
     assert len(found.files) == 5
     assert f"{tree}/y.npy is not read: it is the same file as {tree}/a.npy" in found.remarks
+    (tree / "w.npy").hardlink_to(tree / "a.npy")
+    assert f"{tree}/w.npy is not read: it is the same file as {tree}/a.npy" in source(tree).remarks
     (tree / "x.npy").symlink_to(tree / "nowhere")
     assert f"{tree}/x.npy is not read: it is a link that leads nowhere" in source(tree).remarks
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fsdiff.diffusion.exact import ExactDenoiser, mixture
+from fsdiff.diffusion.processes.heat import HeatDissipation
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.diffusion.samplers import AdaptiveHeun, DPMSolver
 from fsdiff.inverse.guidance import daps
@@ -42,6 +43,28 @@ def test_decoupled_annealing_is_exact_for_any_number_of_levels(problem, basis, s
     exact = gaussian.posterior(SENSORS, y, n)
     torch.testing.assert_close(law.mean, exact.mean, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(law.covariance, exact.covariance, rtol=1e-10, atol=1e-10)
+
+
+def test_only_what_starts_given_the_data_leads_processes_that_keep_the_mean(problem):
+    """Beside annealing from X_T given y, others would draw another mean than what is observed."""
+    process, n = HeatDissipation(), 15
+    gaussian = problem(CosineBasis(1), process=process)
+    y = gaussian.data_of_a_draw(SENSORS, n)
+    annealing = daps._Annealing(
+        guidance=DecoupledAnnealing(),
+        sampler=DPMSolver(steps=5),
+        problem=Problem(gaussian.denoiser.law, SENSORS),
+        data=y,
+    )
+    law, exact = law_of_samples(annealing, gaussian.denoiser, n), gaussian.posterior(SENSORS, y, n)
+    torch.testing.assert_close(law.mean, exact.mean, rtol=0, atol=2e-2)
+    where = (DPMSolver(), SENSORS, CosineBasis(1), 1, n)
+    DecoupledAnnealing().check_observation(*where, process=process)
+    WienerGuidance().check_observation(*where, process=VariancePreserving())
+    with pytest.raises(ValueError, match="much of the mean of the data is left at the end of heat"):
+        WienerGuidance().check_observation(*where, process=process)
+    with pytest.raises(ValueError, match="for linear observations guidance of kind daps"):
+        DecoupledAnnealing().check_observation(*where, process=process, transformed=True)
 
 
 def test_draws_depend_on_seed_and_index_only(problem):

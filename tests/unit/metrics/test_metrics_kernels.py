@@ -41,7 +41,7 @@ def test_inner_products_and_distances_pair_by_pair():
             assert squared[i, j] == pytest.approx(norm(u[i] - u[j]) ** 2, rel=1e-12)
 
 
-@pytest.mark.parametrize("order", [0.5, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("order", [0.5, 1.0, 1 + 1e-15, 2.0, 5.0, 1000.0])
 def test_vendi_of_orthogonal_and_of_parallel_fields(order):
     basis = FourierBasis()
     x = torch.linspace(0, 1, 17, dtype=torch.float64)[:-1]

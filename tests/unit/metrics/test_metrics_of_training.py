@@ -5,9 +5,11 @@ import pytest
 import torch
 import xarray as xr
 
+from fsdiff.measures.priors.kernel import RBF
 from fsdiff.metrics.frechet_principal import FrechetPrincipal, principal_directions
 from fsdiff.metrics.memorisation import Memorisation, nearest
 from fsdiff.spaces.bases import CosineBasis
+from fsdiff.spaces.gram import GramBasis
 from fsdiff.stages.judge import Judge
 
 BASIS, N = CosineBasis(1), 12
@@ -25,6 +27,21 @@ def test_distances_are_those_of_functions_and_exactly_zero_for_copies():
     assert float(nearest(TRAINING[7:9], TRAINING).max()) == 0
     moved = TRAINING[:1] + torch.tensor([[3.0], [4.0]])
     assert float(nearest(moved, TRAINING[:1])[0]) == pytest.approx(5.0)
+
+
+def test_distances_on_points_that_cluster_are_those_of_functions():
+    """Twelve points of seventeen are on a tenth of the interval."""
+    points = np.concatenate([np.linspace(0.01, 0.1, 12), np.linspace(0.3, 0.95, 5)])
+    basis = GramBasis(points=tuple(points), covariance=RBF(length=0.3))
+    random = torch.Generator().manual_seed(0)
+    training, samples, reference = torch.randn(3, 8, 1, len(points), generator=random)
+    found = Memorisation().beside(training, samples, reference, basis)
+    apart = (samples[:, None] - training).double().square().squeeze(2)
+    nearest_by_mean = basis.mean(apart).sqrt().amin(1)
+    assert found["nearest_training"] == pytest.approx(float(nearest_by_mean.median()))
+    assert found["nearest_training"] != pytest.approx(
+        float(apart.mean(-1).sqrt().amin(1).median()), rel=0.05
+    )
 
 
 def test_copies_are_remembered_and_new_fields_of_the_law_are_not():

@@ -152,8 +152,27 @@ def test_the_metric_takes_groups_in_order_and_no_field_twice():
 
 
 def test_sizes_beyond_the_sets_are_refused():
-    with pytest.raises(ValueError, match=r"sizes = \(50,\): there are 40 fields"):
-        TwoSampleTests(sizes=(50,))(curves(40), curves(60), LINE)
+    metric = TwoSampleTests(sizes=(50, 20))
+    assert metric.at_least == 50  # which studies compare with the number of samples
+    with pytest.raises(ValueError, match=r"samples hold 40 fields; .* needs at least 50"):
+        metric(curves(40), curves(60), LINE)
+
+
+@pytest.mark.parametrize(("permutations", "level", "least"), [(19, 0.049, 20), (199, 0.001, 999)])
+def test_tests_that_can_reject_nothing_are_refused(permutations, level, least):
+    """Whatever the data: no p-value is below 1/(1 + permutations)."""
+    with pytest.raises(ValueError, match=f"reject nothing with fewer than {least}$"):
+        TwoSampleTests(permutations=permutations, level=level)
+    TwoSampleTests(permutations=least, level=level)
+    first, second = curves(10), curves(10, seed=3) + 1000
+    row = TwoSampleTests(permutations=least, level=level)(first, second, LINE)
+    assert row["rejection_identity_10"] == 1
+
+
+@pytest.mark.parametrize("twice", [{"sizes": (10, 10)}, {"kernels": ("squares", "squares")}])
+def test_tests_are_named_once(twice):
+    with pytest.raises(ValueError, match="name each once"):
+        TwoSampleTests(**twice)
 
 
 def test_equal_fields_have_no_kernel():

@@ -112,7 +112,7 @@ def test_experiments_without_a_condition_have_none_in_their_slices():
         ),
         (
             {"operator": {"kind": "mapped", "map": {"kind": "darcy"}, "noise": 0.1}},
-            ".kind = kriging: observations of kind mapped are not linear; use kind: regression",
+            ".operator: map of kind darcy is of one channel, and fields have 2: use kind: channel",
         ),
         (
             {"operator": {"kind": "channel", "channel": "w", "observation": SENSORS}},
@@ -132,7 +132,7 @@ def test_experiments_without_a_condition_have_none_in_their_slices():
                 "fewest": ...,
                 "operator": {"kind": "mapped", "map": {"kind": "darcy"}, "noise": 0.1},
             },
-            ".kind = ucos: observations of kind mapped are not linear; use kind: regression",
+            ".operator: map of kind darcy is of one channel, and fields have 2: use kind: channel",
         ),
     ],
     ids=[

@@ -319,6 +319,22 @@ def test_guidance_that_does_not_suit_is_refused(guidance, observation, sampler, 
         load(study)
 
 
+def test_draws_do_not_start_from_what_a_process_has_left_of_other_fields():
+    """Heat dissipation keeps the mean: draws given data had it a maximum of the data away."""
+    process = {"kind": "heat_dissipation"}
+    led = copy.deepcopy(STUDY)
+    led["experiments"]["alone"]["process"] = process
+    left = "much of the mean of the data is left at the end of heat_dissipation"
+    with pytest.raises(ConfigurationError, match=f"posteriors.guided.guidance: {left}"):
+        load(led)
+    led["posteriors"]["guided"]["guidance"] = {"kind": "daps"}
+    load(led)
+    told = copy.deepcopy(STUDY)
+    told["experiments"]["told"]["process"] = process
+    with pytest.raises(ConfigurationError, match=f"sampler: {left}"):
+        load(told)
+
+
 def test_sensors_of_an_equation_have_places_to_localise_by():
     localisation = {"kind": "gaspari_cohn", "radius": 0.1}
     study = load(STUDY, {"observations": {"pressure": {"localisation": localisation}}})

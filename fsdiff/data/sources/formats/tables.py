@@ -41,6 +41,11 @@ def may_be_table(path: Path) -> bool:
     return len(cells) > 1 and sum(value_of(cell) is None for cell in cells) <= 1
 
 
+NUMERIC, TEXTUAL = {"numeric", "real", "integer", "float", "double"}, {"string", "date"}
+"""Types of attributes of ARFF files; the last two of the first are in use, if not in its manual."""
+
+WORD = re.compile(r"[a-z]+")
+
 ATTRIBUTE = re.compile(
     r"""@attribute\s+(?:(['"])(?P<quoted>.+?)\1|(?P<name>\S+))\s+(?P<type>.+)""", re.IGNORECASE
 )
@@ -63,6 +68,20 @@ def read_table(path: Path, texts: Collection[str] = ()) -> Table:
     return _arff(path, stripped) if path.suffix.lower() == ".arff" else _ts(path, stripped)
 
 
+def _is_numeric(path: Path, number: int, kind: str) -> bool:
+    """Whether an attribute of an ARFF file holds numbers; StorageError for a type that is none."""
+    if kind.startswith("{"):
+        return False
+    words = WORD.findall(kind.lower())  # a range may follow without a space, integer[0,10]
+    word = words[0] if words else ""
+    if word not in NUMERIC and word not in TEXTUAL:
+        raise StorageError(
+            f"{path}, line {number}: attribute of type {kind}; use one of "
+            f"{', '.join(sorted(NUMERIC | TEXTUAL))}, or {{the values that there are}}"
+        )
+    return word in NUMERIC
+
+
 def _arff(path: Path, lines: Lines) -> Table:
     """Numeric attributes are columns of numbers, all others are labels."""
     attributes, body = [], 0
@@ -70,8 +89,8 @@ def _arff(path: Path, lines: Lines) -> Table:
         if found := ATTRIBUTE.fullmatch(line):
             if found["type"].lower().startswith("relational"):
                 raise StorageError(f"{path}, line {number}: relational attribute; use the .ts file")
-            numeric = found["type"].lower().split()[0] in {"numeric", "real", "integer"}
-            attributes.append((found["quoted"] or found["name"], numeric))
+            name = found["quoted"] or found["name"]
+            attributes.append((name, _is_numeric(path, number, found["type"])))
         elif line.lower() == "@data":
             body = place + 1
             break
