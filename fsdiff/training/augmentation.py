@@ -94,8 +94,7 @@ def random_symmetry(
         if code & 4:
             image = image.transpose(-1, -2)
         if augmentation == "pseudoscalar" and code.bit_count() % 2:
-            image = image.clone()
-            image[:, :channels] *= -1
+            image[:, :channels] *= -1  # a copy, as chosen ones are
         result[chosen] = image
     return result
 

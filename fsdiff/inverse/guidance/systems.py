@@ -191,7 +191,7 @@ def factored(matrix: Tensor) -> Tensor:
 ROUNDING = 1e-11
 """Share of the variance of a datum below which what is left of it counts as rounding.
 
-What is known of fields in single precision is magnified by one over this, and its sum by rounding.
+Residuals of fields in single precision are divided by it: draws would be made of their rounding.
 """
 
 KNOWN_ONCE = 1e-8
