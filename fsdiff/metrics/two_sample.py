@@ -131,12 +131,17 @@ class TwoSampleTests(Metric):
 
 def check_permutations(permutations: int, level: float) -> None:
     """ValueError where no p-value, which is at least 1/(1 + permutations), is at most ``level``."""
-    if level * (1 + permutations) * (1 + 1e-12) < 1:
+    if _most_as_large(permutations, level) < 1:
         least = math.ceil(1 / level - 1e-9) - 1
         raise ValueError(
             f"permutations = {permutations}: tests of level {level:g} reject nothing with fewer "
             f"than {least}"
         )
+
+
+def _most_as_large(permutations: int, level: float) -> float:
+    """How many labellings, the observed one among them, are as large where a test still rejects."""
+    return level * (1 + permutations) * (1 + 1e-12)
 
 
 def _names(kernel: Kernel, size: int) -> tuple[str, ...]:
@@ -179,7 +184,7 @@ def rejected(
         if protocol == "calibrated":
             # The observed labelling, met again among the permutations, has to count as equal.
             as_large = (null >= observed - 1e-12).sum(1)
-            results.append((1 + as_large) <= level * (1 + permutations) * (1 + 1e-12))
+            results.append((1 + as_large) <= _most_as_large(permutations, level))
         else:
             results.append(observed[:, 0] > torch.quantile(null, 1 - level, dim=1))
     return torch.cat(results)

@@ -22,8 +22,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SMALLEST = {
     "compiling": ("--steps", "1", "--backend", "eager"),
     "convergence": ("--quick",),
-    "layers": ("--quick",),
     "guidance": ("--nodes", "16", "--sensors", "5", "--rounds", "1", "--steps", "2", "3"),
+    "layers": ("--quick",),
     "mcmc": ("--quick", "--only", "linear", "darcy"),
     "memory": ("--samples", "20", "--channels", "1"),
     "metrics": ("--fields", "40", "--nodes", "16", "--repeats", "1"),

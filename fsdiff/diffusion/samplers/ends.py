@@ -14,10 +14,10 @@ MOST_LEFT = 0.1
 """The largest m/r of the mode ω = 0 at the end of a process, for samples to start from noise."""
 
 
-def left_at_end(process: GaussianPath) -> float:
-    """m/r of the mode ω = 0 at the final time: how much of the mean of the data is not hidden."""
+def keeps_the_mean(process: GaussianPath) -> bool:
+    """Whether much of the mean of the data, the mode ω = 0, is not hidden at the final time."""
     end = torch.tensor(process.T, dtype=torch.float64)
-    return math.exp(min(float(process.log_ratio(end, torch.zeros_like(end))), 700.0))
+    return float(process.log_ratio(end, torch.zeros_like(end))) > math.log(MOST_LEFT)
 
 
 def check_start_of_classes(sampler: "Sampler", process: GaussianPath) -> None:
@@ -26,7 +26,7 @@ def check_start_of_classes(sampler: "Sampler", process: GaussianPath) -> None:
     The probability flow keeps what is left of the data in their first state, whatever they are
     told.
     """
-    if left_at_end(process) > MOST_LEFT and not sampler.of_training:
+    if keeps_the_mean(process) and not sampler.of_training:
         raise ValueError(
             f"{sampler.kind}: much of the mean of the data is left at the end of {process.kind}, "
             "so that samples, which start from the law of all classes, would not be of those that "
@@ -40,7 +40,7 @@ def check_start_of_observed(process: GaussianPath) -> None:
 
     That of all fields, of training fields, or what is left of them.
     """
-    if left_at_end(process) > MOST_LEFT:
+    if keeps_the_mean(process):
         raise ValueError(
             f"much of the mean of the data is left at the end of {process.kind}, where draws would "
             "start whatever is observed; use another process, or for linear observations guidance "

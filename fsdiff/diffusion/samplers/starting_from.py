@@ -12,7 +12,7 @@ from torch import Tensor
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.samplers.base import Run, State
-from fsdiff.diffusion.samplers.ends import MOST_LEFT, left_at_end
+from fsdiff.diffusion.samplers.ends import keeps_the_mean
 from fsdiff.diffusion.samplers.wrapper import Wrapper
 from fsdiff.parts import check_defaults
 from fsdiff.randomness import generator
@@ -88,7 +88,7 @@ class StartingFrom(Wrapper):
         super().check(process)
         if self.law in ("blurred", "empirical"):
             return
-        if left_at_end(process) > MOST_LEFT:
+        if keeps_the_mean(process):
             raise ValueError(
                 f"{self.kind}: much of the mean of the data is left at the end of {process.kind}, "
                 "which noise alone has not; use the sampler inside by itself"

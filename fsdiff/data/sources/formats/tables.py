@@ -74,6 +74,8 @@ def _is_numeric(path: Path, number: int, kind: str) -> bool:
         return False
     words = WORD.findall(kind.lower())  # a range may follow without a space, integer[0,10]
     word = words[0] if words else ""
+    if word == "relational":
+        raise StorageError(f"{path}, line {number}: relational attribute; use the .ts file")
     if word not in NUMERIC and word not in TEXTUAL:
         raise StorageError(
             f"{path}, line {number}: attribute of type {kind}; use one of "
@@ -87,8 +89,6 @@ def _arff(path: Path, lines: Lines) -> Table:
     attributes, body = [], 0
     for place, (number, line) in enumerate(lines):
         if found := ATTRIBUTE.fullmatch(line):
-            if found["type"].lower().startswith("relational"):
-                raise StorageError(f"{path}, line {number}: relational attribute; use the .ts file")
             name = found["quoted"] or found["name"]
             attributes.append((name, _is_numeric(path, number, found["type"])))
         elif line.lower() == "@data":
