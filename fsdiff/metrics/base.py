@@ -80,16 +80,23 @@ class Metric(ABC):
         """
         if self.continued:
             return self(samples, reference, basis)
-        shares = basis.shares(basis.resolution(samples))
-        if present is None and bool((shares == 1).all()):
+        weights = _weights(samples, basis, present)
+        if weights is None:
             return self(samples, reference, basis)
-        there = shares.to(samples.device) * (1 if present is None else present)
-        weights = (there / there.mean(basis.grid_axes(), keepdim=True)).sqrt().to(samples)
         return self(samples * weights, reference * weights, basis)
 
     @abstractmethod
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The numbers by name; ValueError for fields that it cannot compare."""
+
+
+def _weights(fields: Tensor, basis: Basis, present: Tensor | None) -> Tensor | None:
+    """Roots of weights of nodes, whose mean is 1, for inner products; None where all are 1."""
+    shares = basis.shares(basis.resolution(fields))
+    if present is None and bool((shares == 1).all()):
+        return None
+    there = shares.to(fields.device) * (1 if present is None else present)
+    return (there / there.mean(basis.grid_axes(), keepdim=True)).sqrt().to(fields)
 
 
 class Labelled(NamedTuple):
@@ -124,11 +131,34 @@ class OfClasses(Metric):
 class OfTraining(Metric):
     """A measure that looks at training fields beside samples and reference fields."""
 
-    @abstractmethod
     def beside(
-        self, training: Tensor, samples: Tensor, reference: Tensor, basis: Basis
+        self,
+        training: Tensor,
+        samples: Tensor,
+        reference: Tensor,
+        basis: Basis,
+        present: Tensor | None = None,
     ) -> dict[str, float]:
-        """The numbers by name of three sets of fields; ValueError for those it cannot compare."""
+        """The numbers of fields (N, channels, *grid) and training fields (M, channels, *grid).
+
+        Nodes have the weights that they have in ``compare``. Raises ValueError for sets that cannot
+        be compared.
+        """
+        self.check(samples, reference, basis)
+        self.check(training, reference, basis)
+        training, samples, reference = (
+            fields.double() for fields in (training, samples, reference)
+        )
+        weights = _weights(samples, basis, present)
+        if weights is not None:
+            training, samples, reference = (
+                fields * weights for fields in (training, samples, reference)
+            )
+        return self.found(training, samples, reference)
+
+    @abstractmethod
+    def found(self, training: Tensor, samples: Tensor, reference: Tensor) -> dict[str, float]:
+        """The numbers by name of three sets of fields whose inner products are means over nodes."""
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> NoReturn:
         """There are no such numbers of two sets of fields."""

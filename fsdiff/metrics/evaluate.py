@@ -22,8 +22,8 @@ def evaluate(
 ) -> dict[str, float]:
     """The numbers of all measures in one row, in the order of ``metrics``.
 
-    Only nodes that are ``present`` (channel, *grid) have values, see ``Metric.compare``. Measures
-    that look at ``training`` fields take all nodes, of which some are then continued.
+    Only nodes that are ``present`` (channel, *grid) have values, see ``Metric.compare``. Some
+    measures look at ``training`` fields (M, channel, *grid), too.
 
     What is not defined (NaN), such as the kurtosis of samples that are constant, is left out with a
     warning. Raises ValueError, naming the measure, where two give the same key or one a key that is
@@ -34,7 +34,7 @@ def evaluate(
     owner: dict[str, str] = {}
     for name, metric in metrics.items():
         if isinstance(metric, OfTraining) and training is not None:
-            found = metric.beside(training, samples, reference, basis)
+            found = metric.beside(training, samples, reference, basis, present)
         else:
             found = metric.compare(samples, reference, basis, present)
         for key, value in found.items():

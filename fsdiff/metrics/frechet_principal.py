@@ -53,17 +53,12 @@ class FrechetPrincipal(OfTraining):
             return self.at_least
         return fewest_for_limit(min(self.components, channels * math.prod(basis.grid(n))))
 
-    def beside(
-        self, training: Tensor, samples: Tensor, reference: Tensor, basis: Basis
-    ) -> dict[str, float]:
+    def found(self, training: Tensor, samples: Tensor, reference: Tensor) -> dict[str, float]:
         """The numbers of fields (N, channels, *grid) and training fields (M, channels, *grid)."""
-        self.check(samples, reference, basis)
-        self.check(training, reference, basis)
         count = min(len(samples), len(reference))
-        shares = basis.shares(basis.resolution(samples))
         nodes = reference.shape[2:].numel()
         seen, x, y = (
-            (fields.double() * (shares.to(fields.device) / nodes).sqrt()).flatten(1)
+            fields.flatten(1) / nodes**0.5
             for fields in (training, samples[:count], reference[:count])
         )
         functions = principal_directions(seen, self.components)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from fsdiff.metrics.base import OfTraining
 from fsdiff.metrics.words import Words
-from fsdiff.spaces.bases import Basis
 
 FAMILY = "memory"
 
@@ -51,17 +50,8 @@ class Memorisation(OfTraining):
         """A ratio, a share, and two medians."""
         return "training_over_test", "memorised", "nearest_training", "nearest_training_reference"
 
-    def beside(
-        self, training: Tensor, samples: Tensor, reference: Tensor, basis: Basis
-    ) -> dict[str, float]:
+    def found(self, training: Tensor, samples: Tensor, reference: Tensor) -> dict[str, float]:
         """The numbers of fields (N, channels, *grid) and training fields (M, channels, *grid)."""
-        self.check(samples, reference, basis)
-        self.check(training, reference, basis)
-        # Nodes that are not equally spaced weigh as much as the parts of the domain around them.
-        shares = basis.shares(basis.resolution(samples)).to(samples.device).sqrt()
-        training, samples, reference = (
-            fields.double() * shares for fields in (training, samples, reference)
-        )
         own, held_out = nearest(samples, training), nearest(reference, training)
         ratio = over_test(own, samples, reference, len(training))
         share = float((own <= held_out.quantile(RARE)).double().mean())

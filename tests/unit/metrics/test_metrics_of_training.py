@@ -44,6 +44,20 @@ def test_distances_on_points_that_cluster_are_those_of_functions():
     )
 
 
+@pytest.mark.parametrize("metric", [Memorisation(), FrechetPrincipal(components=8)])
+def test_nodes_without_values_count_for_nothing(metric):
+    """Whatever stands there; others have weights whose mean is one, as on a smaller domain."""
+    present = torch.ones((1, N), dtype=torch.bool)
+    present[:, 3:6] = False
+    sets = low(200, N, 0), low(100, N, 1), low(100, N, 2)
+    noisy = [torch.where(present, fields, normal(len(fields), 7)) for fields in sets]
+    found = metric.beside(*sets, BASIS, present)
+    assert metric.beside(*noisy, BASIS, present) == found
+    assert metric.beside(*noisy, BASIS) != found
+    fewer = [fields[..., present[0]] for fields in sets]
+    assert found == pytest.approx(metric.found(*(fields.double() for fields in fewer)), rel=1e-6)
+
+
 def test_copies_are_remembered_and_new_fields_of_the_law_are_not():
     def found(samples):
         return Memorisation().beside(TRAINING, samples, HELD_OUT, BASIS)
