@@ -71,6 +71,8 @@ class Cases:
                 raise ValueError(f"{name} has shape {tuple(given.shape)}; expected ({text})")
             if given is not None and not given.isfinite().all():
                 raise ValueError(f"{name} contains NaN or infinity")
+        if self.reference is not None and self.reference.shape[1] < 2:
+            raise ValueError("reference has one draw of each case, which tells of no spread")
         if not self.draws.isfinite().all():
             case = int((~self.draws.isfinite()).flatten(1).any(1).nonzero()[0])
             raise ValueError(f"draws contain NaN or infinity, first in case {case}")

@@ -402,6 +402,8 @@ def test_sets_that_do_not_fit_are_refused_by_name():
         Cases(draws, LINE, truth=normal(3, 1, 4))
     with pytest.raises(ValueError, match=r"reference has shape .* expected \(2, any, 1, 4\)"):
         Cases(draws, LINE, reference=normal(2, 5, 2, 4))
+    with pytest.raises(ValueError, match=r"reference has one draw of each case"):
+        Cases(draws, LINE, reference=normal(2, 1, 1, 4))
     with pytest.raises(ValueError, match=r"draws contain NaN or infinity, first in case 1"):
         Cases(torch.cat([draws[:1], draws[1:] / 0]), LINE)
     with pytest.raises(ValueError, match=r"'coverage' needs 19 draws or more .* there are 5"):
