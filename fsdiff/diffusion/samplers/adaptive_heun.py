@@ -33,7 +33,7 @@ class AdaptiveHeun(Sampler):
     def draw(self, run: Run, groups: Sequence[tuple[int, ...]]) -> list[State]:
         """One sample after the other, also on an accelerator."""
         start = run.law.process.T
-        states = [State(group, run.gaussian(group, start, run.n)) for group in groups]
+        states = [State(group, run.first_fields(group, start, run.n)) for group in groups]
         for state in states:
             self._follow(run, state)
         return states

@@ -112,6 +112,12 @@ class Run:
         marginal = self.law.marginal(torch.tensor([t], dtype=torch.float64), n)
         return self._coloured(indices, marginal.variance.sqrt(), n, Stream.NOISE)
 
+    def first_fields(self, indices: Sequence[int], t: float, n: int) -> Tensor:
+        """X_t to start from: ``gaussian``, or what data that lead the denoiser make of it."""
+        given = getattr(self.denoiser, "first_fields", None)
+        known = given and given(self, indices, t, n)
+        return self.gaussian(indices, t, n) if known is None else known
+
     def _coloured(self, indices: Sequence[int], symbol: Tensor, n: int, *stream: int) -> Tensor:
         basis, channels = self.law.basis, self.law.channels
         white = white_noise(basis, n, indices, self.seed, *stream, channels=channels)
@@ -174,12 +180,14 @@ Update = Callable[[State], None]
 class Sampler(ABC):
     """Draws samples of a model.
 
-    ``together`` tells whether samples of a group share their steps, and ``several_grids`` whether
-    these are on several grids.
+    ``together`` tells whether samples of a group share their steps, ``several_grids`` whether these
+    are on several grids, and ``starts_elsewhere`` whether the first states are of another law than
+    that of X_T, whatever is observed.
     """
 
     together: ClassVar[bool] = True
     several_grids: ClassVar[bool] = False
+    starts_elsewhere: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -347,7 +355,7 @@ def take_steps(
 ) -> list[State]:
     """Walk down ``times``, at each on the grid whose level ``grids`` gives."""
     stepper.look_ahead(run, times, grids)
-    states = [State(group, run.gaussian(group, times[0], grids[0])) for group in groups]
+    states = [State(group, run.first_fields(group, times[0], grids[0])) for group in groups]
     for step in steps_down(run, times, grids):
         update, t, s = stepper.update(step), times[step.number], times[step.number + 1]
         finer = grids[step.number + 1]

@@ -44,5 +44,5 @@ def check_start_of_observed(process: GaussianPath) -> None:
         raise ValueError(
             f"much of the mean of the data is left at the end of {process.kind}, where draws would "
             "start whatever is observed; use another process, or for linear observations guidance "
-            "of kind daps, which starts from what is observed"
+            "such as wiener or daps, which starts from what is observed"
         )

@@ -55,6 +55,8 @@ class StartingFrom(Wrapper):
         if self.law != "blurred":
             check_defaults(self, "blur", "deviation", where=f"law: {self.law}")
 
+    starts_elsewhere: ClassVar[bool] = True
+
     @property
     def of_training(self) -> bool:
         """Whether it starts from training fields."""

@@ -1,7 +1,7 @@
-"""What kinds of guidance share: the guided denoiser, and what is known when it is asked."""
+"""What kinds of guidance share, and the guided denoiser."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Protocol, final
@@ -13,77 +13,15 @@ from fsdiff.diffusion.denoiser import Conditions, DenoiserLike, Estimate
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
-from fsdiff.diffusion.samplers.base import Sampler, Stepper
-from fsdiff.diffusion.samplers.ends import check_start_of_observed
+from fsdiff.diffusion.samplers.base import Run, Sampler, Stepper
+from fsdiff.diffusion.samplers.ends import check_start_of_observed, keeps_the_mean
 from fsdiff.diffusion.samplers.samples import Samples
-from fsdiff.inverse.guidance.problem import Covariance, Problem, wiener_covariance
+from fsdiff.inverse.guidance.draws import start_given_data
+from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
+from fsdiff.inverse.guidance.question import Question
 from fsdiff.inverse.observations.base import Observation
-from fsdiff.inverse.observations.maps import ForwardMapLike
 from fsdiff.spaces.basis import Basis
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a guided denoiser is asked: the data of fields, all of one law of X_t and with data y.
-
-    ``fields`` are (batch, channel, *grid); ``data`` y are (size,).
-    """
-
-    problem: Problem
-    data: Tensor
-    denoiser: DenoiserLike
-    fields: Tensor
-    marginal: Marginal
-    condition: Tensor | None = None
-
-    @property
-    def n(self) -> int:
-        """The level of the fields."""
-        return self.problem.law.basis.resolution(self.fields)
-
-    @property
-    def map(self) -> ForwardMapLike:
-        """What is observed of them."""
-        return self.problem.map(self.n)
-
-    def estimate(self) -> Tensor:
-        """x̂_0, without the data."""
-        return self.denoiser.estimate(self.fields, self.marginal, self.condition).data
-
-    def differentiable(self) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """x̂_0, and J* of the denoiser there, from fields to fields; J = ∂x̂_0/∂x."""
-        with torch.enable_grad():
-            x = self.fields.detach().requires_grad_()
-            data = self.denoiser.estimate(x, self.marginal, self.condition).data
-        weights = self.problem.weights(self.n, self.fields)
-
-        def pull(field: Tensor) -> Tensor:
-            weighted = (weights * field).to(data)
-            return torch.autograd.grad(data, x, weighted, retain_graph=True)[0] / weights
-
-        return data.detach(), pull
-
-    def symbol(self, covariance: Covariance) -> Tensor:
-        """V at the time of the fields, (channel, *coefficients) or joint for all channels."""
-        time = self.marginal.time.flatten().to(self.fields.device)
-        return self.problem.symbol(covariance, time, self.n)
-
-    def observed(self, direction: Tensor) -> Tensor:
-        """H u of an affine observation, without its constant, (batch, size), float64."""
-        return self.map.jvp(torch.zeros_like(direction), direction).double()
-
-    def residual(self, field: Tensor) -> Tensor:
-        """y − G(u), (batch, size), float64."""
-        return self.data.to(field.device) - self.map.forward(field).double()
-
-    def residual_if_any(self, field: Tensor) -> Tensor:
-        """The same, infinite for fields that G has no value for."""
-        try:
-            return self.residual(field)
-        except ArithmeticError:
-            if len(field) == 1:
-                return torch.full_like(self.data, torch.inf, device=field.device)[None]
-            return torch.cat([self.residual_if_any(own) for own in field.split(1)])
+from fsdiff.streams import Stream
 
 
 def _by_itself(sampler: Sampler) -> str:
@@ -104,7 +42,7 @@ class Guidance(ABC):
     """A way to condition a denoiser on data."""
 
     starts_given_data: ClassVar[bool] = False
-    """Whether its first states are those at the end of the process of fields that fit the data.
+    """Whether states start as fields that fit the data do, where the process keeps their mean.
 
     Of data that depend on fields like an affine map.
     """
@@ -172,7 +110,7 @@ class Guidance(ABC):
         if not observation.differentiable:
             raise ValueError("what is observed has no derivative, and guidance follows one")
         affine = observation.on(basis, channels, n).affine and not transformed
-        if not (affine and self.starts_given_data):
+        if not (affine and self.starts_given_data) or sampler.starts_elsewhere:
             check_start_of_observed(process)
         noisy = bool((observation.deviations(basis, channels) > 0).all())
         self.check(sampler, affine=affine, noisy=noisy)
@@ -213,6 +151,7 @@ class DenoiserGuidance(Guidance):
     ``conditional_mean`` tells whether that is to estimate E[X_0 | X_t, y], as far as it can.
     """
 
+    starts_given_data: ClassVar[bool] = True
     conditional_mean: ClassVar[bool] = False
 
     def __call__(
@@ -287,6 +226,17 @@ class GuidedDenoiser:
                 [self._conditioned(u, self.law.marginal(t, n), c) for u, t, c in parts]
             )
         return Estimate(data, marginal.noise_from_data(x, data), marginal)
+
+    def first_fields(self, run: Run, indices: Sequence[int], t: float, n: int) -> Tensor | None:
+        """X_t given y to start from, fields at level n; None where it is as good as without y.
+
+        That is where little is left of the data. What is not linear in fields is refused elsewhere.
+        """
+        affine = self.problem.map(n).affine
+        if not (affine and keeps_the_mean(self.law.process)):
+            return None
+        step = (Stream.START, 0, 0)  # one number more than those of steps
+        return start_given_data(run, indices, t, n, self.problem, self.data, *step)
 
     def known_beyond(
         self, x: Tensor, marginal: Marginal, n: int, condition: Tensor | None = None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from fsdiff.inverse.guidance.base import Question
+from fsdiff.inverse.guidance.question import Question
 
 Operator = Callable[[Tensor], Tensor]
 """A linear map of fields (batch, channel, *grid)."""

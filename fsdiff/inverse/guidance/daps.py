@@ -14,9 +14,10 @@ from fsdiff.diffusion.denoiser import DenoiserLike
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper
 from fsdiff.inverse.guidance import symbols
-from fsdiff.inverse.guidance.base import ConditionalSampler, Guidance, Question
-from fsdiff.inverse.guidance.draws import gaussian_draw, gaussian_spread, noise_of
-from fsdiff.inverse.guidance.problem import Problem, data_covariance, wiener_covariance
+from fsdiff.inverse.guidance.base import ConditionalSampler, Guidance
+from fsdiff.inverse.guidance.draws import gaussian_draw, gaussian_spread, noise_of, start_given_data
+from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
+from fsdiff.inverse.guidance.question import Question
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.randomness import generator
 from fsdiff.streams import Stream
@@ -79,15 +80,10 @@ class _Annealing(Sampler):
 
     def _start(self, run: Run, group: tuple[int, ...], end: Marginal, number: int) -> Tensor:
         """X_T given y, were the data Gaussian; without y where it says nothing linear of them."""
-        fields = run.gaussian(group, float(end.time), run.n)
-        question = Question(self.problem, self.data, run.denoiser, fields, end)
-        if not question.map.affine:
-            return fields
-        state = State(group, fields)
-        nothing = torch.zeros_like(fields)
-        data = gaussian_draw(nothing, run, state, question, number, covariance=data_covariance)
-        fresh = end.apply(end.noise_scale, run.noise(state, run.n, number))
-        return end.apply(end.mean_scale, data) + fresh
+        t = float(end.time)
+        if not self.problem.map(run.n).affine:
+            return run.gaussian(group, t, run.n)
+        return start_given_data(run, group, t, run.n, self.problem, self.data, number)
 
     def _draw(self, run: Run, state: State, now: Marginal, number: int) -> Tensor:
         """X_0 given the fields and the data."""
@@ -102,7 +98,7 @@ class _Annealing(Sampler):
     ) -> Tensor:
         """The end of a preconditioned Crank–Nicolson chain, one for each sample."""
         beta, symbol = self.guidance.step_size, question.symbol(wiener_covariance)
-        spread = symbols.from_noise(symbol, noise_of(run, symbol.device), run.law.basis)
+        spread = symbols.from_noise(symbol, noise_of(run, run.n, symbol.device), run.law.basis)
         u = WienerGuidance().linearised(question, centre).to(centre)
         misfit = self._misfit(question, u)
         for step in range(self.guidance.corrections):

@@ -14,10 +14,10 @@ from fsdiff.inverse.guidance.base import (
     ConditionalSampler,
     DenoiserGuidance,
     GuidedDenoiser,
-    Question,
 )
 from fsdiff.inverse.guidance.covariance import along_covariance
 from fsdiff.inverse.guidance.problem import Problem
+from fsdiff.inverse.guidance.question import Question
 from fsdiff.inverse.guidance.stiffness import Implicit, Watched
 
 

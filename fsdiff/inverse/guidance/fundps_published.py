@@ -15,10 +15,10 @@ from fsdiff.inverse.guidance.base import (
     DenoiserGuidance,
     Guidance,
     GuidedDenoiser,
-    Question,
 )
 from fsdiff.inverse.guidance.led import Led
 from fsdiff.inverse.guidance.problem import Problem
+from fsdiff.inverse.guidance.question import Question
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.inverse.guidance import symbols
-from fsdiff.inverse.guidance.base import Question
 from fsdiff.inverse.guidance.particles import System
 from fsdiff.inverse.guidance.problem import wiener_covariance
+from fsdiff.inverse.guidance.question import Question
 from fsdiff.inverse.guidance.systems import factored
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.observations.maps import functionals

@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from fsdiff.inverse.guidance.base import DenoiserGuidance, Question
+from fsdiff.inverse.guidance.base import DenoiserGuidance
 from fsdiff.inverse.guidance.covariance import estimate_and_covariance
+from fsdiff.inverse.guidance.question import Question
 from fsdiff.inverse.guidance.systems import Iterative
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, State, Step, Stepper
 from fsdiff.inverse.guidance import symbols
-from fsdiff.inverse.guidance.base import Question
 from fsdiff.inverse.guidance.draws import data_noise, gaussian_draw, gaussian_spread, noise_of
 from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
+from fsdiff.inverse.guidance.question import Question
 from fsdiff.inverse.guidance.systems import Dense
 from fsdiff.randomness import generator
 from fsdiff.streams import Stream
@@ -174,7 +174,7 @@ class System:
 
     def _spread(self, symbol: Tensor, *step: int) -> Tensor:
         """N(0, V) fields, (particles, channel, *grid)."""
-        noise = noise_of(self.run, symbol.device)
+        noise = noise_of(self.run, self.run.n, symbol.device)
         factor = symbols.from_noise(symbol, noise, self.run.law.basis)
         return gaussian_spread(self.run, self.state, factor, *step)
 

@@ -6,9 +6,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from fsdiff.inverse.guidance.base import DenoiserGuidance, Question
+from fsdiff.inverse.guidance.base import DenoiserGuidance
 from fsdiff.inverse.guidance.covariance import estimate_and_covariance
 from fsdiff.inverse.guidance.problem import noise_covariance
+from fsdiff.inverse.guidance.question import Question
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,9 @@ from typing import Literal
 from torch import Tensor
 
 from fsdiff.diffusion.samplers.base import Sampler
-from fsdiff.inverse.guidance.base import DenoiserGuidance, Question
+from fsdiff.inverse.guidance.base import DenoiserGuidance
 from fsdiff.inverse.guidance.problem import noise_spectrum, unit_spectrum
+from fsdiff.inverse.guidance.question import Question
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from fsdiff.inverse.guidance import symbols
-from fsdiff.inverse.guidance.base import DenoiserGuidance, Question
+from fsdiff.inverse.guidance.base import DenoiserGuidance
 from fsdiff.inverse.guidance.problem import wiener_covariance
+from fsdiff.inverse.guidance.question import Question
 
 
 @dataclass(frozen=True, kw_only=True)

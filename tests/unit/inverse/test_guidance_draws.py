@@ -9,9 +9,11 @@ import torch
 from fsdiff.diffusion.exact import ExactDenoiser, mixture
 from fsdiff.diffusion.processes.heat import HeatDissipation
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
-from fsdiff.diffusion.samplers import AdaptiveHeun, DPMSolver
+from fsdiff.diffusion.samplers import AdaptiveHeun, DPMSolver, Multilevel
+from fsdiff.diffusion.samplers.starting_from import StartingFrom
 from fsdiff.inverse.guidance import daps
 from fsdiff.inverse.guidance.daps import DecoupledAnnealing
+from fsdiff.inverse.guidance.moment import MomentGuidance
 from fsdiff.inverse.guidance.particles import Particles, System
 from fsdiff.inverse.guidance.problem import Problem
 from fsdiff.inverse.guidance.smc import ParticleSystems, TwistedSMC
@@ -45,26 +47,50 @@ def test_decoupled_annealing_is_exact_for_any_number_of_levels(problem, basis, s
     torch.testing.assert_close(law.covariance, exact.covariance, rtol=1e-10, atol=1e-10)
 
 
-def test_only_what_starts_given_the_data_leads_processes_that_keep_the_mean(problem):
-    """Beside annealing from X_T given y, others would draw another mean than what is observed."""
-    process, n = HeatDissipation(), 15
-    gaussian = problem(CosineBasis(1), process=process)
+STEPS = DPMSolver(steps=128)
+
+LED = [
+    (WienerGuidance(), 1e-9, 5e-3),
+    (MomentGuidance(), 1e-5, 5e-3),
+]
+"""Guidance, and bounds of the errors of its mean, in deviations, and of its covariance."""
+
+
+@pytest.mark.parametrize("sampler", [STEPS, Multilevel(sampler=STEPS, coarsest=4)], ids=kind)
+@pytest.mark.parametrize(("guidance", "mean", "covariance"), LED)
+@pytest.mark.parametrize("basis", [CosineBasis(1), FourierBasis(1)], ids=["cosine", "fourier"])
+def test_draws_start_from_what_is_observed_of_a_mean_that_is_kept(
+    problem, basis, guidance, mean, covariance, sampler
+):
+    """Heat dissipation leaves the mean of the data as it is, and so does its probability flow."""
+    n, gaussian = 16, problem(basis, process=HeatDissipation())
     y = gaussian.data_of_a_draw(SENSORS, n)
-    annealing = daps._Annealing(
-        guidance=DecoupledAnnealing(),
-        sampler=DPMSolver(steps=5),
-        problem=Problem(gaussian.denoiser.law, SENSORS),
-        data=y,
-    )
-    law, exact = law_of_samples(annealing, gaussian.denoiser, n), gaussian.posterior(SENSORS, y, n)
-    torch.testing.assert_close(law.mean, exact.mean, rtol=0, atol=2e-2)
-    where = (DPMSolver(), SENSORS, CosineBasis(1), 1, n)
-    DecoupledAnnealing().check_observation(*where, process=process)
-    WienerGuidance().check_observation(*where, process=VariancePreserving())
-    with pytest.raises(ValueError, match="much of the mean of the data is left at the end of heat"):
-        WienerGuidance().check_observation(*where, process=process)
-    with pytest.raises(ValueError, match="for linear observations guidance of kind daps"):
-        DecoupledAnnealing().check_observation(*where, process=process, transformed=True)
+    led = guidance(gaussian.denoiser, SENSORS, y, finest=n)
+    law, exact = law_of_samples(sampler, led, n), gaussian.posterior(SENSORS, y, n)
+    error = (law.mean - exact.mean).norm() / exact.covariance.trace().sqrt()
+    assert float(error) < mean
+    error = (law.covariance - exact.covariance).norm() / exact.covariance.norm()
+    assert float(error) < covariance
+
+
+def test_what_starts_regardless_of_data_cannot_lead_processes_that_keep_the_mean(problem):
+    """Draws would have the mean of other fields than that which is observed."""
+    process, left = HeatDissipation(), "much of the mean of the data is left at the end of heat"
+
+    def check(guidance, sampler=STEPS, process=process, **options):
+        guidance.check_observation(
+            sampler, SENSORS, CosineBasis(1), 1, 15, process=process, **options
+        )
+
+    check(TwistedSMC(), process=VariancePreserving())
+    for guidance in (WienerGuidance(), DecoupledAnnealing()):
+        check(guidance)
+        with pytest.raises(ValueError, match=f"{left}.* linear observations guidance such as"):
+            check(guidance, transformed=True)
+    with pytest.raises(ValueError, match=left):
+        check(TwistedSMC())
+    with pytest.raises(ValueError, match=left):
+        check(WienerGuidance(), StartingFrom(law="empirical"))
 
 
 def test_draws_depend_on_seed_and_index_only(problem):

@@ -12,12 +12,12 @@ from fsdiff.data.transforms import Log, Transforms
 from fsdiff.diffusion.samplers import DPMSolver
 from fsdiff.diffusion.samplers.base import Run
 from fsdiff.inverse.forward.darcy import DarcySensors
-from fsdiff.inverse.guidance.base import Question
 from fsdiff.inverse.guidance.daps import DecoupledAnnealing, _Annealing
 from fsdiff.inverse.guidance.dps import PosteriorSampling
 from fsdiff.inverse.guidance.moment import MomentGuidance
 from fsdiff.inverse.guidance.pigdm import PseudoinverseGuidance
 from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
+from fsdiff.inverse.guidance.question import Question
 from fsdiff.inverse.guidance.replacement import Replacement
 from fsdiff.inverse.guidance.smc import TwistedSMC
 from fsdiff.inverse.guidance.wiener import WienerGuidance
