@@ -1,11 +1,12 @@
 """What is known of X_t before any training: of the noise all, of the data their second moments."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from fsdiff.diffusion.joint import JointModes
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.measures.priors.spectral import SpectralPrior, coloured
@@ -52,6 +53,7 @@ class Law:
         self.basis, self.noise, self.process, self.data = basis, noise, process, data
         self.mask = mask
         self._on = lru_cache(maxsize=32)(self._make_spectra)
+        self._joint_on = lru_cache(maxsize=32)(self._make_joint)
         self._fillings: dict[int, HarmonicFilling | None] = {}
 
     @property
@@ -66,7 +68,8 @@ class Law:
         """
         spectra = self._on(n, t.dtype, t.device)
         time = t.double().view(-1, *[1] * (self.basis.dimension + 1))
-        return Marginal(self.basis, self.process, time, *spectra)
+        joint = partial(self._joint_on, n, t.dtype, t.device)
+        return Marginal(self.basis, self.process, time, *spectra, joint_modes=joint)
 
     def noise_spectrum(self, n: int) -> Tensor:
         """λ_k at level n, float64: (*coefficients), or (channel, *coefficients)."""
@@ -102,6 +105,13 @@ class Law:
             data=self.data.spectrum(n).to(device, dtype),
             multiplicity=self.basis.multiplicity(n).to(device, dtype),
         )
+
+    def _make_joint(self, n: int, dtype: torch.dtype, device: torch.device) -> JointModes | None:
+        covariance = self.data.joint(n)
+        if covariance is None:
+            return None
+        noise = self.noise.eigenvalues(self.basis, n).expand(covariance.shape[1:])
+        return JointModes.of(covariance, noise, self.basis).to(device, dtype)
 
 
 class _Spectra(NamedTuple):

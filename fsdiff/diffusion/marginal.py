@@ -1,12 +1,14 @@
 """The law of X_t on one grid: what the estimates, the losses and the samplers are made of."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from fsdiff.diffusion.joint import JointFilter, JointModes
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.spaces.bases import Basis
 
@@ -21,7 +23,8 @@ class Marginal:
     (batch, 1, *modes) and axes of length one stand for all modes. ``noise_spectrum`` λ_k has shape
     (*coefficients) and ``data_spectrum`` E|û_k|² shape (channel, *coefficients); their dtype is
     that of the scales. Where channels differ in basis or noise, ω² or λ have an axis of channels
-    first, and the scales have it in place of their second axis.
+    first, and the scales have it in place of their second axis. ``joint_modes`` tells what channels
+    know of each other, if anything is known of that.
     """
 
     basis: Basis
@@ -31,6 +34,7 @@ class Marginal:
     noise_spectrum: Tensor
     data_spectrum: Tensor
     multiplicity: Tensor = field(repr=False)
+    joint_modes: Callable[[], JointModes | None] = field(default=lambda: None, repr=False)
 
     @cached_property
     def mean_scale(self) -> Tensor:
@@ -97,6 +101,19 @@ class Marginal:
     def wiener_gain(self) -> Tensor:
         """G_k = m c_k/v_k, the best linear denoiser, (batch, channel, *modes)."""
         return self.mean_scale * self.data_spectrum * self._precision
+
+    def filtered(self, x: Tensor) -> Tensor:
+        """G x of fields (batch, channel, *grid)."""
+        return self.apply(self.wiener_gain, x)
+
+    @cached_property
+    def joint(self) -> "Marginal | JointFilter":
+        """The filter of all channels together; this one where nothing is known of that."""
+        modes = self.joint_modes()
+        if modes is None:
+            return self
+        scales = self.mean_scale, self.noise_scale
+        return JointFilter(self.basis, modes, self.multiplicity, *scales)
 
     @cached_property
     def wiener_residual(self) -> Tensor:

@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 from pydantic import PositiveFloat
 from torch import Tensor
 
+from fsdiff.diffusion.joint import JointFilter
 from fsdiff.diffusion.marginal import Marginal, noise_grows
 from fsdiff.diffusion.processes.path import GaussianPath
 
@@ -139,28 +140,37 @@ class Wiener(Prediction):
     error, so the target has unit variance at every time and resolution, Gaussian data leave nothing
     to learn, and modes beyond a network's reach are handled exactly. The network sees G x at unit
     mean square, which, unlike x, has a limit under refinement even for noise that has none.
+
+    Channels that share a basis may be filtered together (``channels: joint``), by the covariances
+    that they have mode by mode: data that are jointly Gaussian, such as the source and the solution
+    of a linear equation, leave nothing to learn then. Others are filtered each by itself.
     """
 
+    channels: Literal["apart", "joint"] = "apart"
     kind: Literal["wiener"] = "wiener"
 
     def network_input(self, x: Tensor, marginal: Marginal) -> Tensor:
         """G x at unit mean square."""
-        return marginal.apply(marginal.wiener_gain / marginal.wiener_output.sqrt(), x)
+        wiener = self._filter(marginal)
+        return wiener.filtered(x) / wiener.wiener_output.sqrt()
 
     def data_and_noise(
         self, output: Tensor, x: Tensor, marginal: Marginal
     ) -> tuple[Tensor, Tensor]:
         """X_0 = G x + s F."""
-        linear = marginal.apply(marginal.wiener_gain, x)
-        data = linear + marginal.wiener_residual.sqrt() * output
+        wiener = self._filter(marginal)
+        data = wiener.filtered(x) + wiener.wiener_residual.sqrt() * output
         return data, marginal.noise_from_data(x, data)
 
     def residual(
         self, output: Tensor, x: Tensor, data: Tensor, noise: Tensor, marginal: Marginal
     ) -> Tensor:
         """F − (X_0 − G x)/s."""
-        linear = marginal.apply(marginal.wiener_gain, x)
-        return output - (data - linear) / marginal.wiener_residual.sqrt()
+        wiener = self._filter(marginal)
+        return output - (data - wiener.filtered(x)) / wiener.wiener_residual.sqrt()
+
+    def _filter(self, marginal: Marginal) -> Marginal | JointFilter:
+        return marginal.joint if self.channels == "joint" else marginal
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,10 +13,10 @@ from torch.nn.utils.rnn import pad_sequence
 from fsdiff.data.statistics import Statistics
 from fsdiff.inverse.conditions.moments import JointMoments
 from fsdiff.inverse.conditions.observed import ObservedCondition, ObservedConditioning
-from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike, node_weights
 from fsdiff.randomness import normals
+from fsdiff.spaces import symbols
 from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.filling import HarmonicFilling
 from fsdiff.streams import Stream

@@ -1,7 +1,7 @@
 """Conditions that combine the state with the data, so that the network sees one field of both."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from typing import Literal, Self
 
@@ -178,15 +178,15 @@ class CombinedConditioning(KrigingConditioning):
         times = marginal.time.flatten().expand(len(x)).tolist()
         n, found, left = self.basis.resolution(x), [], []
         pairs = zip(both.split(1), estimate.split(1), strict=True)
-        for (field, mean), t, observation in zip(pairs, times, observed, strict=True):
+        for (u, mean), t, observation in zip(pairs, times, observed, strict=True):
             problem = self._problem(law, observation or self.condition.operator)
             gain, before, after = self._known(problem, t, n, x.device)
-            missing = gain.map.jvp(field, mean - field).double() if observation else None
-            found.append(field if missing is None else field + gain(missing, field))
+            missing = gain.map.jvp(u, mean - u).double() if observation else None
+            found.append(u if missing is None else u + gain(missing, u))
             left.append(before if missing is None else after)
-        u = torch.cat(found)
-        own = CombinedMarginal.of(marginal, x, torch.stack(left).to(u))
-        return Seen(u, own, deviation)
+        known = torch.cat(found)
+        own = CombinedMarginal.of(marginal, x, torch.stack(left).to(known))
+        return Seen(known, own, deviation)
 
     def moments_of(
         self, observations: Sequence[Observation], device: torch.device
@@ -312,8 +312,8 @@ class CombinedMarginal(Marginal):
     ``left`` is E‖X_0 − u‖², (batch, channel, 1, …).
     """
 
-    state: Tensor
-    left: Tensor
+    state: Tensor = field(kw_only=True)
+    left: Tensor = field(kw_only=True)
 
     @classmethod
     def of(cls, marginal: Marginal, state: Tensor, left: Tensor) -> "CombinedMarginal":

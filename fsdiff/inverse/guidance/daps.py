@@ -13,13 +13,13 @@ from torch import Tensor
 from fsdiff.diffusion.denoiser import DenoiserLike
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, Sampler, State, Stepper
-from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.base import ConditionalSampler, Guidance
 from fsdiff.inverse.guidance.draws import gaussian_draw, gaussian_spread, noise_of, start_given_data
 from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
 from fsdiff.inverse.guidance.question import Question
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.randomness import generator
+from fsdiff.spaces import symbols
 from fsdiff.streams import Stream
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from fsdiff.diffusion.samplers.base import Run, State
-from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.problem import Covariance, Problem, data_covariance, wiener_covariance
 from fsdiff.inverse.guidance.question import Question
+from fsdiff.spaces import symbols
 from fsdiff.streams import Stream
 
 

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from fsdiff.diffusion.marginal import Marginal
-from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.particles import System
 from fsdiff.inverse.guidance.problem import wiener_covariance
 from fsdiff.inverse.guidance.question import Question
@@ -12,6 +11,7 @@ from fsdiff.inverse.guidance.systems import factored
 from fsdiff.inverse.guidance.wiener import WienerGuidance
 from fsdiff.inverse.observations.maps import functionals
 from fsdiff.randomness import normals
+from fsdiff.spaces import symbols
 from fsdiff.streams import Stream
 
 FIRST = 8

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, State, Step, Stepper
-from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.draws import data_noise, gaussian_draw, gaussian_spread, noise_of
 from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
 from fsdiff.inverse.guidance.question import Question
 from fsdiff.inverse.guidance.systems import Dense
 from fsdiff.randomness import generator
+from fsdiff.spaces import symbols
 from fsdiff.streams import Stream
 
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from fsdiff.diffusion.denoiser import DenoiserLike
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.marginal import Marginal
-from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.systems import Dense, Iterative, Rows, System
 from fsdiff.inverse.observations.base import Observation
 from fsdiff.inverse.observations.maps import ForwardMapLike, node_weights
 from fsdiff.randomness import normals
+from fsdiff.spaces import symbols
 from fsdiff.spaces.basis import Basis
 from fsdiff.streams import Stream
 

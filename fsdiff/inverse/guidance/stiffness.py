@@ -23,13 +23,13 @@ from torch import Tensor
 
 from fsdiff.diffusion.marginal import Marginal
 from fsdiff.diffusion.samplers.base import Run, Step, Stepper, Update, steps_down
-from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.base import DenoiserGuidance, GuidedDenoiser
 from fsdiff.inverse.guidance.covariance import along_covariance
 from fsdiff.inverse.guidance.led import Led
 from fsdiff.inverse.guidance.problem import Problem, wiener_covariance
 from fsdiff.inverse.guidance.question import Question
 from fsdiff.inverse.guidance.systems import System
+from fsdiff.spaces import symbols
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fsdiff.inverse.guidance.symbols import on_coefficients
 from fsdiff.inverse.observations.maps import ForwardMapLike, functionals
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.symbols import on_coefficients
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from fsdiff.inverse.guidance import symbols
 from fsdiff.inverse.guidance.base import DenoiserGuidance
 from fsdiff.inverse.guidance.problem import wiener_covariance
 from fsdiff.inverse.guidance.question import Question
+from fsdiff.spaces import symbols
 
 
 @dataclass(frozen=True, kw_only=True)
