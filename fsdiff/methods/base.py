@@ -1,7 +1,7 @@
 """What training, storage and sampling ask of a method, be it a diffusion or not."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import torch
@@ -11,6 +11,7 @@ from fsdiff.data.statistics import Statistics
 from fsdiff.data.tensors import Shapes
 from fsdiff.methods.weights import conditioning_of, network_of
 from fsdiff.parts import build
+from fsdiff.spaces.axes import AxisKind
 from fsdiff.spaces.bases import Basis
 
 if TYPE_CHECKING:
@@ -36,12 +37,15 @@ class Method(ABC):
     """A model of fields (batch, channel, *grid) at zero mean and unit mean square.
 
     ``needs`` are the blocks that an experiment must have for it, ``takes`` those that it may have
-    besides; all others are refused. All that is trained are the parameters of ``network``; where
-    there are none, the model is made of the statistics of the data alone.
+    besides; all others are refused. ``autocast`` tells whether it may be trained in bfloat16, and
+    ``everywhere`` whether it needs values at all nodes. All that is trained are the parameters of
+    ``network``; where there are none, the model is made of the statistics of the data alone.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[tuple[str, ...]] = ()
+    autocast: ClassVar[bool] = True
+    everywhere: ClassVar[bool] = False
 
     basis: Basis
     network: nn.Module
@@ -72,6 +76,13 @@ class Method(ABC):
                 f"kind = {condition.kind}: models of this method cannot be told classes; use "
                 "method: {kind: diffusion}, or {kind: imitating}"
             )
+
+    @classmethod
+    def check_grid(
+        cls, axes: Sequence[AxisKind], grid: Sequence[int], **settings: Any
+    ) -> Iterator[str]:
+        """What the method has against training on fields on a grid; nothing by default."""
+        yield from ()
 
     @classmethod
     def shapes(cls, found: Shapes, config: Mapping[str, Any], statistics: Statistics) -> Shapes:

@@ -3,7 +3,7 @@
 Rahman et al. (arXiv 2205.03017); a baseline of Lim et al. (arXiv 2302.07400).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -17,8 +17,10 @@ from fsdiff.diffusion.samplers.samples import Samples
 from fsdiff.measures.priors.spectral import SpectralPrior, coloured, white_noise
 from fsdiff.methods.base import Method
 from fsdiff.methods.weights import seeded
+from fsdiff.networks.axes import bases_of_axes, unresolved_modes
 from fsdiff.networks.functional import Functional
 from fsdiff.parts import build
+from fsdiff.spaces.axes import AxisKind
 from fsdiff.spaces.bases import Basis
 from fsdiff.streams import Stream
 from fsdiff.threads import side_by_side
@@ -67,6 +69,8 @@ class GANO(Method):
 
     needs: ClassVar[tuple[str, ...]] = ("prior", "network", "levels")
     takes: ClassVar[tuple[str, ...]] = ("training", "trajectory", "condition")
+    autocast: ClassVar[bool] = False
+    everywhere: ClassVar[bool] = True
 
     kind: Literal["gano"] = "gano"
 
@@ -102,6 +106,15 @@ class GANO(Method):
             networks = cls.untrained(config, statistics)
         prior = build("prior", config["prior"])
         return cls(basis, prior, len(statistics.mean), networks, **settings)
+
+    @classmethod
+    def check_grid(
+        cls, axes: Sequence[AxisKind], grid: Sequence[int], **settings: Any
+    ) -> Iterator[str]:
+        """Grids that do not resolve the modes of the judge."""
+        bases = bases_of_axes(None, None, axes)
+        for problem in unresolved_modes(bases, (settings["modes"],) * len(bases), grid):
+            yield f"the judge of gano, method.modes = {settings['modes']}: {problem}"
 
     @classmethod
     def untrained(cls, config: Mapping[str, Any], statistics: Statistics) -> nn.ModuleDict:

@@ -59,6 +59,12 @@ class Metric(ABC):
     def check_grid(self, basis: Basis, n: int) -> None:  # noqa: B027 (most take any grid)
         """Raise ValueError where fields at level n have no such number."""
 
+    def check_channels(self, channels: int, *, masked: bool) -> None:  # noqa: B027 (the same)
+        """Raise ValueError where there is no such number of fields with as many channels.
+
+        ``masked`` tells whether some of their nodes have no values.
+        """
+
     def fewest(self, result: str, basis: Basis, n: int, channels: int) -> int:
         """How many fields at level n both sets must have, so that there is a result."""
         return self.at_least

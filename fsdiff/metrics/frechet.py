@@ -14,7 +14,7 @@ PARTS = (1, 2, 4)
 def frechet_distance(x: Tensor, y: Tensor) -> float:
     """The squared Wasserstein-2 distance of Gaussians with the moments of x and y (N, feature)."""
     shift = (x.mean(0) - y.mean(0)).square().sum()
-    covariances = [u.T.cov() for u in (x, y)]
+    covariances = [torch.atleast_2d(u.T.cov()) for u in (x, y)]
     first, second = map(_root, covariances)
     # The trace of (C^½ D C^½)^½; singular values need no root of what is zero but for rounding.
     common = torch.linalg.svdvals(first @ second).sum()

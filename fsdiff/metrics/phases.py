@@ -26,24 +26,29 @@ class _OfPhases(Metric):
         self, samples: Tensor, reference: Tensor, basis: Basis, present: Tensor | None = None
     ) -> dict[str, float]:
         """The numbers of fields that have values at all nodes."""
-        if present is not None and not present.all():
-            raise ValueError("phases are compared where all nodes have values; leave it out")
+        self.check_channels(samples.shape[1], masked=present is not None and not present.all())
         return self(samples, reference, basis)
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The comparison of two sets of fields (N, 2, n, m)."""
         self.check(samples, reference, basis)
-        if samples.shape[1] != 2:
-            raise ValueError(
-                f"fields with {samples.shape[1]} channels are no cosine and sine of a phase; leave "
-                f"{self.kind} out"
-            )
+        self.check_channels(samples.shape[1], masked=False)
         return dict(zip(self.results, self.numbers(samples, reference, basis), strict=True))
 
     def check_grid(self, basis: Basis, n: int) -> None:
         """Refuse grids without loops of four nodes, and what is not in the plane."""
         if basis.dimension != 2 or min(basis.grid(n)) < 2:
             raise ValueError("goes around nodes of a plane; use 2 nodes or more along two axes")
+
+    def check_channels(self, channels: int, *, masked: bool) -> None:
+        """Refuse other numbers of channels than two, and gaps, around which phases may turn."""
+        if channels != 2:
+            raise ValueError(
+                f"is about two channels, the cosine and the sine of a phase; there are {channels}: "
+                "leave it out"
+            )
+        if masked:
+            raise ValueError("compares phases where all nodes have values; leave it out")
 
     @abstractmethod
     def numbers(self, samples: Tensor, reference: Tensor, basis: Basis) -> Iterable[float]:

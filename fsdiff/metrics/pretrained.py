@@ -63,6 +63,14 @@ class PictureMetric(Metric):
         if basis.dimension != 2:
             raise ValueError(f"{self.kind} looks at pictures: functions of two variables")
 
+    def check_channels(self, channels: int, *, masked: bool) -> None:
+        """Refuse what is neither grey nor has three colours."""
+        if channels not in (1, 3):
+            raise ValueError(
+                f"{self.kind} looks at pictures of one channel or three; there are {channels}: "
+                "leave it out"
+            )
+
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The numbers of two sets of fields (N, channels, y, x)."""
         self.check(samples, reference, basis)
@@ -77,11 +85,7 @@ class PictureMetric(Metric):
         return dict(zip(self.results, found, strict=False))
 
     def _check_values(self, fields: Tensor) -> None:
-        if fields.shape[1] not in (1, 3):
-            raise ValueError(
-                f"{self.kind} looks at pictures of one channel or three; there are "
-                f"{fields.shape[1]}: leave it out"
-            )
+        self.check_channels(fields.shape[1], masked=False)
         far = ((fields < -BEYOND) | (fields > 1 + BEYOND)).double().mean()
         if far > SHARE:
             raise ValueError(

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from fsdiff.blocks.explain import refuse, suggest
 from fsdiff.blocks.types import Block, BlockOf, PartBlock, PartOf
+from fsdiff.data.sources.source import Source
 from fsdiff.metrics.base import Metric
 from fsdiff.metrics.results import of_channel, parsed
 from fsdiff.reports.summary import LEVEL_SECONDS, OTHERS
@@ -103,11 +104,12 @@ def takes_all(info: ValidationInfo) -> bool:
     return any(metric.labelled for metric in metrics_of(info).values())
 
 
-def unfit(basis: Basis, n: int, info: ValidationInfo) -> Iterator[str]:
-    """What metrics have against fields on n nodes per axis."""
+def unfit(source: Source, n: int, info: ValidationInfo) -> Iterator[str]:
+    """What metrics have against fields like those of a source on n nodes per axis."""
     for path, metric in metrics_of(info).items():
         try:
-            metric.check_grid(basis, n)
+            metric.check_grid(source.basis, n)
+            metric.check_channels(source.values, masked=source.mask is not None)
         except ValueError as error:
             yield f"{path} {error}"
 

@@ -31,7 +31,7 @@ from fsdiff.study.fields import (
     distinct,
     too_many_shards,
 )
-from fsdiff.study.ranges import unusable_prior, unusable_process
+from fsdiff.study.ranges import too_many_priors, unusable_prior, unusable_process
 from fsdiff.study.sizes import (
     MEMORY,
     field_bytes,
@@ -152,6 +152,15 @@ class Experiment(Block):
             raise ValueError(f"no such data set; known: {suggest(known, name)}")
         return name
 
+    @field_validator("method")
+    @classmethod
+    def _check_method(cls, method: PartBlock, info: ValidationInfo) -> PartBlock:
+        dataset = _dataset_of(info)
+        if dataset and dataset.source.part.mask is not None and method.described.everywhere:
+            message = f"{method.kind} is for fields that have values at all nodes; use diffusion"
+            refuse([(("kind",), message)])
+        return method
+
     @field_validator("prior")
     @classmethod
     def _check_prior(cls, prior: PartBlock, info: ValidationInfo) -> PartBlock:
@@ -159,6 +168,7 @@ class Experiment(Block):
         if dataset:
             prior.part.check(len(dataset.source.part.basis.refined_axes))
             basis, coarsest = dataset.source.part.basis, dataset.resolutions[0]
+            refuse(too_many_priors(prior.part, dataset.source.part.values))
             refuse(unusable_prior(prior.part, basis, coarsest))
         return prior
 
@@ -215,10 +225,11 @@ class Experiment(Block):
     @field_validator("training")
     @classmethod
     def _check_training(cls, training: PartBlock, info: ValidationInfo) -> PartBlock:
-        network = info.data.get("network")
-        if network and not network.described.autocast and training.precision != "float32":
-            message = f"networks of kind {network.kind} need precision: float32"
-            refuse([(("precision",), message)])
+        for what, name in (("networks", "network"), ("methods", "method")):
+            block = info.data.get(name)
+            if block and not block.described.autocast and training.precision != "float32":
+                message = f"{what} of kind {block.kind} need precision: float32"
+                refuse([(("precision",), message)])
         dataset = _dataset_of(info)
         if dataset:
             bases = dataset.basis.by_channel(dataset.source.part.values)
@@ -243,6 +254,7 @@ class Experiment(Block):
             for i, level in enumerate(levels):
                 at, condition = (i, "resolution"), info.data.get("condition")
                 refuse(unfit_for_condition(condition, dataset, level.resolution, at))
+                refuse(_unfit_for_method(info.data.get("method"), dataset, level.resolution, at))
             refuse(_unaffordable_levels(levels, info.data.get("network"), dataset))
             refuse(_idle_processes(levels, dataset, info))
         return levels
@@ -385,7 +397,7 @@ def _unfit_grids(info: ValidationInfo, samples: Samples, dataset: Dataset) -> It
     """Resolutions on which metrics cannot compare samples with the data that there are."""
     for i, n in enumerate(samples.resolutions):
         if n in dataset.resolutions:
-            for problem in unfit(dataset.source.part.basis, n, info):
+            for problem in unfit(dataset.source.part, n, info):
                 yield ("resolutions", i), problem
 
 
@@ -455,6 +467,18 @@ def unfit_for_condition(
             condition.part.check_grid(dataset.basis, n)
     except ValueError as error:
         yield at, str(error)
+
+
+def _unfit_for_method(
+    method: PartBlock | None, dataset: Dataset, n: int, at: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    """What a method has against training on n nodes."""
+    basis = dataset.source.part.basis
+    if method:
+        for problem in method.described.check_grid(
+            basis.axis_kinds, basis.grid(n), **method.settings
+        ):
+            yield at, problem
 
 
 def unfit_for_network(

@@ -17,6 +17,13 @@ LOG_RATIO = 1e6
 """The largest logarithm of signal to noise that networks are told."""
 
 
+def too_many_priors(prior: SpectralPrior, channels: int) -> Iterator[Problem]:
+    """Priors of channels that there are not, or channels without a prior."""
+    if isinstance(prior, ChannelPrior) and len(prior.priors) != channels:
+        count = len(prior.priors)
+        yield ("priors",), f"{count} for fields of {channels} channels; name one for each, in order"
+
+
 def unusable_prior(prior: SpectralPrior, basis: Basis, n: int) -> Iterator[Problem]:
     """Eigenvalues on n nodes per axis that are none, or all zero."""
     if isinstance(prior, ChannelPrior):

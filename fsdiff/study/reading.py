@@ -302,7 +302,9 @@ class _Reader:
         defaults = self.entries("defaults")
         found: dict[str, Experiment] = {}
         for name, search in searches.items():
-            base = {**defaults, **self.entries("experiments")[search.experiment]}
+            own = self.entries("experiments")[search.experiment]
+            unused = blocks_without(_method_of({**defaults, **own})) - own.keys()
+            base = {key: value for key, value in {**defaults, **own}.items() if key not in unused}
             for candidate, block in search.candidates(name, base):
                 reader = _Reader({"experiments": {candidate: block}})
                 place = _below("experiments", candidate)

@@ -168,6 +168,15 @@ def test_frechet_distance_of_principal_components_has_its_closed_form(n):
     assert FrechetPrincipal().fewest("frechet_principal_limit", BASIS, 5, channels=2) == 41
 
 
+def test_one_component_has_the_distance_of_two_normal_laws():
+    training, reference = low(200, N, 0), low(100, N, 1)
+    found = FrechetPrincipal(components=1).beside(training, 2 * reference, reference, BASIS)
+    direction = principal_directions(training.flatten(1) / N**0.5, 1)[0]
+    along = (reference.flatten(1) / N**0.5) @ direction
+    expected = float(along.mean().square() + along.std().square())
+    assert found["frechet_principal"] == pytest.approx(expected, rel=1e-6)
+
+
 def test_the_limit_of_many_fields_is_below_the_distance_of_few():
     """Laws that agree: what is left of the excess is a fraction of it."""
     metric, rows = FrechetPrincipal(components=8), []

@@ -117,6 +117,18 @@ def observe_data(study, folder):
     observe(job, data=folder / "12.nc", output=folder / "seen.nc")
 
 
+def test_methods_that_need_values_everywhere_are_refused(sea):
+    study = document(sea, kind="points", points=[[41.0, 4.0]])
+    study["experiments"]["surrogate"] |= {
+        "method": {"kind": "gano", "modes": 2},
+        "prior": {"kind": "bessel"},
+        "network": {"kind": "fno", "modes": 2},
+        "levels": [{"resolution": N, "epochs": 1}],
+    }
+    with pytest.raises(ConfigurationError, match="gano is for fields that have values at all node"):
+        config.load(study)
+
+
 def test_points_are_places_in_degrees(sea):
     points = [[41.0, 4.0], [50.5, 20.0]]
     study = loaded(sea, kind="points", measured="data", points=points)

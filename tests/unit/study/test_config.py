@@ -377,6 +377,16 @@ WRONG = {
         ),
         "experiments.bessel.prior: normalize: give it with each of the priors, where it counts",
     ),
+    "priors of channels that there are not": (
+        (f"{EXPERIMENT}/prior", {"kind": "by_channel", "priors": [{"kind": "bessel"}] * 2}),
+        'experiments.bessel.prior.priors = [{"kind": "bessel"}, {"kind": "bessel"}]: 2 for fields '
+        "of 1 channels; name one for each, in order",
+    ),
+    "a judge with modes that the coarsest level has not": (
+        (f"{EXPERIMENT}/method", {"kind": "gano", "modes": 40}),
+        "experiments.bessel.levels[0].resolution = 32: the judge of gano, method.modes = 40: 32 "
+        "nodes, resolves 32 cosine modes and the network has 40; use modes <= 32",
+    ),
     "a process with nothing but noise": (
         (f"{EXPERIMENT}/process", {"kind": "vp", "beta_max": 1e14}),
         "experiments.bessel.process: its scales on 128 nodes are zero or infinite: use less",
@@ -457,6 +467,34 @@ def test_one_mistake_is_one_line(mistake):
     consequences = {"experiments", "datasets", f"{PATTERNS}/resolutions"}
     if edit[0] not in consequences and mistake not in ("bad name", "name that is a number"):
         assert len(problems(edit)) == 1
+
+
+def test_methods_that_round_in_single_precision_are_trained_in_it():
+    edits = (
+        (f"{EXPERIMENT}/method", {"kind": "gano"}),
+        (
+            f"{EXPERIMENT}/training",
+            {"precision": "bfloat16"},
+        ),
+    )
+    (problem,) = problems(*edits)
+    assert problem == (
+        'experiments.bessel.training.precision = "bfloat16": methods of kind gano need precision: '
+        "float32"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("modulus_error", "is about two channels, the cosine and the sine of a phase; there are 1"),
+        ("residues", "is about two channels, the cosine and the sine of a phase; there are 1"),
+    ],
+)
+def test_measures_of_other_channels_are_refused(kind, told):
+    found = problems(("evaluation/metrics/sliced", {"kind": kind}))
+    assert found
+    assert all(f"evaluation.metrics.sliced {told}" in line for line in found)
 
 
 def test_all_mistakes_are_reported_together():

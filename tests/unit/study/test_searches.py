@@ -67,6 +67,15 @@ def test_a_search_consists_of_all_combinations_on_both_grids():
     assert study.evaluated(names[0]) == [8]
 
 
+def test_a_search_takes_of_the_defaults_what_its_method_has():
+    raw = changed(parameters={"network.modes": [2, 4]})
+    raw["experiments"]["one"] |= {"method": {"kind": "gano", "modes": 4}}
+    raw["experiments"]["one"].pop("trajectory")
+    study = config.load(raw)
+    assert {study.runs[name].method.kind for name in study.candidates("table")} == {"gano"}
+    assert {study.runs[name].sampler for name in study.candidates("table")} == {None}
+
+
 def test_searches_share_weights_with_experiments_and_each_other():
     values = {"network.modes": [2, 4]}
     raw = changed(parameters=values, coarse={"resolution": 8, "epochs": 1})
