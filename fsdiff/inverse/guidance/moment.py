@@ -8,8 +8,9 @@ from torch import Tensor
 
 from fsdiff.inverse.guidance.base import DenoiserGuidance
 from fsdiff.inverse.guidance.covariance import estimate_and_covariance
+from fsdiff.inverse.guidance.problem import wiener_covariance
 from fsdiff.inverse.guidance.question import Question
-from fsdiff.inverse.guidance.systems import Iterative
+from fsdiff.inverse.guidance.systems import MinimalResidual
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,9 +18,10 @@ class MomentGuidance(DenoiserGuidance):
     """V = (r²/m) J Q, the covariance of X_0 given X_t, exact for every law of data.
 
     Rozet et al. (MMPS, 2024), with Q for their white noise. (Γ + H V H*) w = y − H x̂_0 is solved by
-    conjugate gradients, each of whose ``iterations`` costs one vector–Jacobian product of the
-    network, until the residual is below ``tolerance`` of what it was, each datum in units of its
-    own deviation. Observations that are not linear are linearised at x̂_0.
+    minimal residuals, as what a network tells is a covariance but for its errors; each of the
+    ``iterations`` costs one vector–Jacobian product, until the residual is below ``tolerance`` of
+    what it was, each datum in units of its own deviation. For linear observations it starts from
+    the solution for Gaussian data, which a few iterations mend. Others are linearised at x̂_0.
     """
 
     iterations: Annotated[int, Field(ge=1, le=10_000)] = 10
@@ -38,10 +40,11 @@ class MomentGuidance(DenoiserGuidance):
         def bracket(data: Tensor) -> Tensor:
             return problem.noised(data, n) + observed.jvp(estimate, spread(data)).double()
 
-        units = problem.units(n, estimate.device)
-        system = Iterative(
+        near = observed.affine and problem.is_dense(n)
+        system = MinimalResidual(
             bracket,
-            units=units,
+            units=problem.units(n, estimate.device),
+            known=problem.gain(question.marginal, n, wiener_covariance).system if near else None,
             iterations=self.iterations,
             tolerance=self.tolerance,
             remedy="raise iterations of moment, or its tolerance",

@@ -241,16 +241,102 @@ class Iterative:
             ratio = torch.where(going & (last > 0), square / torch.where(last > 0, last, 1.0), 0.0)
             direction = left + ratio * direction
         if bool((square > enough).any()):
-            _warn(self.iterations, self.tolerance, self.remedy)
+            _warn("conjugate gradients", self.iterations, self.tolerance, self.remedy)
         return solution / self.units
 
 
+class MinimalResidual:
+    """An operator on data that need be neither symmetric nor positive, as networks tell it.
+
+    Inverted by generalised minimal residuals (Saad and Schultz, 1986), whose residual never grows,
+    from the right of a system that is ``known`` and like it, or of the ``units`` (size,) of data.
+    """
+
+    def __init__(
+        self,
+        apply: Callable[[Tensor], Tensor],
+        *,
+        units: Tensor,
+        known: System | None,
+        iterations: int,
+        tolerance: float,
+        remedy: str,
+    ) -> None:
+        self.apply, self.units, self.known, self.remedy = apply, units, known, remedy
+        self.iterations, self.tolerance = iterations, tolerance
+
+    def solve(self, residual: Tensor) -> Tensor:
+        """Until what is left of d, in its units, is below the tolerance, or iterations end."""
+        size = _inner(scaled := residual / self.units, scaled).sqrt()
+        basis, triangle = [scaled / size.clamp_min(1e-300)], _Triangle(size)
+        going = size > 0
+        for _ in range(self.iterations):
+            if not bool(going.any()):
+                break
+            # A sample that has arrived stays, whatever is drawn with it.
+            new = torch.where(going, self.apply(self._from(basis[-1])) / self.units, 0.0)
+            column = []
+            for direction in basis:
+                column.append(_inner(direction, new))
+                new = new - column[-1] * direction
+            length = _inner(new, new).sqrt()
+            basis.append(new / length.clamp_min(1e-300))
+            left = triangle.extended(column, length)
+            going = going & (left > self.tolerance * size)
+        if bool(going.any()):
+            _warn("minimal residuals", self.iterations, self.tolerance, self.remedy)
+        pairs = zip(triangle.solved(), basis, strict=False)
+        return self._from(sum((y * v for y, v in pairs), torch.zeros_like(scaled)))
+
+    def _from(self, data: Tensor) -> Tensor:
+        """What data in their units stand for."""
+        return data / self.units if self.known is None else self.known.solve(data * self.units)
+
+
+class _Triangle:
+    """Least squares with an upper Hessenberg matrix, column by column, by plane rotations.
+
+    The first entry of the right-hand side is ``size`` (batch, 1), and all others are zero.
+    """
+
+    def __init__(self, size: Tensor) -> None:
+        self.columns: list[list[Tensor]] = []
+        self.rotations: list[tuple[Tensor, Tensor]] = []
+        self.right = [size]
+
+    def extended(self, column: list[Tensor], below: Tensor) -> Tensor:
+        """With a column more and what is below its diagonal; the size of what is left."""
+        for i, (c, s) in enumerate(self.rotations):
+            column[i : i + 2] = [
+                c * column[i] + s * column[i + 1],
+                c * column[i + 1] - s * column[i],
+            ]
+        length = torch.hypot(column[-1], below)
+        some, divisor = length > 0, length.clamp_min(1e-300)
+        c, s = torch.where(some, column[-1] / divisor, 1.0), below / divisor
+        self.rotations.append((c, s))
+        self.columns.append([*column[:-1], length])
+        self.right[-1:] = [c * self.right[-1], -s * self.right[-1]]
+        return self.right[-1].abs()
+
+    def solved(self) -> list[Tensor]:
+        """The solution, zero where a column says nothing."""
+        found: list[Tensor] = []
+        for i in reversed(range(len(self.columns))):
+            beyond = zip(self.columns[i + 1 :], found, strict=True)
+            left = self.right[i] - sum(column[i] * y for column, y in beyond)
+            pivot = self.columns[i][i]
+            found.insert(0, torch.where(pivot > 0, left / pivot.clamp_min(1e-300), 0.0))
+        return found
+
+
 @lru_cache
-def _warn(iterations: int, tolerance: float, remedy: str) -> None:
+def _warn(method: str, iterations: int, tolerance: float, remedy: str) -> None:
     """Say it once, as the next steps of a sampler have the same system."""
     logger.warning(
-        "conjugate gradients have not come to %g of the data in %d iterations, so draws are led "
+        "%s have not come to %g of the data in %d iterations, so draws are led "
         "less than they should be: %s",
+        method,
         tolerance,
         iterations,
         remedy,

@@ -135,5 +135,5 @@ def test_residues_that_are_the_same_on_average_are_told_apart_by_their_scatter()
 
 def test_fields_of_one_channel_are_refused():
     one = torch.zeros(2, 1, N, N)
-    with pytest.raises(ValueError, match="is about two channels, .* phase; there are 1"):
+    with pytest.raises(ValueError, match=r"is about two channels, .* phase; there are 1"):
         Residues()(one, one, BASIS)
