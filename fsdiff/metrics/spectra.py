@@ -73,11 +73,15 @@ class SpectrumError(Metric):
         # A reference that is identically zero leaves the smallest positive number as the floor.
         smallest = torch.finfo(expected.dtype).tiny
         floor = (self.negligible * expected.sum(1, keepdim=True)).clamp(min=smallest)
-        ratio = torch.log(energy.maximum(floor) / expected.maximum(floor))
-        whole = ratio[:, k <= whole_shells(basis.resolution(samples), basis)]
-        shells = [("log_spectrum_error", whole)]
-        shells += [(name, whole[:, k : 2 * k]) for name, k in self._octaves]
-        return {name: float(part.square().mean().sqrt()) for name, part in shells if part.shape[1]}
+        squares = torch.log(energy.maximum(floor) / expected.maximum(floor)).square()
+        n = basis.resolution(samples)
+        some = held(basis, n, samples.shape[1]).to(samples.device) & (k <= whole_shells(n, basis))
+        shells = {"log_spectrum_error": some} | {
+            name: some & (first <= k) & (k < 2 * first) for name, first in self._octaves
+        }
+        return {
+            name: float(squares[part].mean().sqrt()) for name, part in shells.items() if part.any()
+        }
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,12 @@ class AutocovarianceError(Metric):
         found, expected = autocovariance(samples, basis), autocovariance(reference, basis)
         error = (found - expected).flatten(1).norm(dim=1) / expected.flatten(1).norm(dim=1)
         return {"autocovariance_error": float(error.mean())}
+
+
+def held(basis: Basis, n: int, channels: int) -> Tensor:
+    """Which shells have any modes at level n, (channels, S)."""
+    modes = torch.ones(channels, *basis.coefficient_shape(n))
+    return shell_energy(modes, basis, n) > 0
 
 
 def radial_spectrum(fields: Tensor, basis: Basis) -> tuple[Tensor, Tensor]:

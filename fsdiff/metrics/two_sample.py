@@ -183,7 +183,8 @@ def rejected(
         observed, null = statistics[:, :1], statistics[:, 1:]
         if protocol == "calibrated":
             # The observed labelling, met again among the permutations, has to count as equal.
-            as_large = (null >= observed - 1e-12).sum(1)
+            rounding = 1e-12 * matrix.abs().mean((1, 2))[:, None]
+            as_large = (null >= observed - rounding).sum(1)
             results.append((1 + as_large) <= _most_as_large(permutations, level))
         else:
             results.append(observed[:, 0] > torch.quantile(null, 1 - level, dim=1))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fsdiff.pde.exponential import IMAGINARY_STABILITY, Weights
 from fsdiff.pde.integrators import IntegrationError, Tolerance, attainable
-from fsdiff.pde.stepping import ExponentialStepper, norm
+from fsdiff.pde.stepping import SURVEY_INTERVAL, ExponentialStepper, norm
 from fsdiff.pde.times import check_times
 from fsdiff.threads import single_thread
 
@@ -92,8 +92,8 @@ class _Grid:
 
     def __init__(self, n: int, length: float, dtype: torch.dtype, device: torch.device) -> None:
         self.n, self.cutoff = n, (n - 1) // 3
-        omega = 2 * math.pi / length * torch.arange(self.cutoff + 1, dtype=torch.float64)
-        self.squared, self.highest = omega.square(), float(omega[-1])
+        omega = 2 * math.pi / length * torch.arange(n // 2 + 1, dtype=torch.float64)
+        self.squared, self.highest = omega[: self.cutoff + 1].square(), float(omega[self.cutoff])
         complex_dtype = torch.complex128 if dtype == torch.float64 else torch.complex64
         self.symbol = (-0.5j * omega).to(device, complex_dtype)
         self.dtype, self.device = dtype, device
@@ -102,10 +102,11 @@ class _Grid:
         """u on the nodes, (n,)."""
         return torch.fft.irfft(torch.view_as_complex(state), self.n, norm="forward")
 
-    def advection(self, state: Tensor) -> Tensor:
-        """The coefficients of −(u²/2)_x."""
+    def advection(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """The coefficients of −(u²/2)_x, and those beyond the cutoff, folded on each other."""
         square = torch.fft.rfft(self.values(state).square_(), norm="forward")
-        return torch.view_as_real(square[: self.cutoff + 1] * self.symbol)
+        slope = torch.view_as_real(square * self.symbol)
+        return slope[: self.cutoff + 1], slope[self.cutoff + 1 :]
 
     def edge(self, state: Tensor) -> float:
         """Norm of what a state on this or a finer grid has beyond 0.7 of this grid's cutoff."""
@@ -139,6 +140,8 @@ class _Wave(ExponentialStepper):
         rate = self.viscosity * self.grid.highest**2
         super().__init__(end, system.tolerance, initial.dtype, rate)
         self.restart(_resized(state, self.grid.cutoff + 1))
+        while self._lost(self.accurate_step) > allowed:
+            self._move(1)
 
     @property
     def grid(self) -> _Grid:
@@ -152,15 +155,20 @@ class _Wave(ExponentialStepper):
 
     def derivative(self, state: Tensor) -> Tensor:
         """−u u_x."""
-        return self.grid.advection(state)
+        slope, self.beyond = self.grid.advection(state)
+        return slope
 
     def weigh(self, step: float) -> Weights:
         """Coefficients of a step on the present grid."""
         return self.grid.weights(self.viscosity, step)
 
     def carries(self, state: Tensor) -> bool:
-        """Whether the highest modes have little of a new state; if not, the grid is made finer."""
-        if self.grid.edge(state) <= self.tolerance * norm(state):
+        """Whether the highest modes have little of a new state; if not, the grid is made finer.
+
+        So has to be what its products make beyond them, where a few modes alone are filled.
+        """
+        allowed = self.tolerance * norm(state)
+        if self.grid.edge(state) <= allowed and self._lost(self.step) <= allowed:
             return True
         self._move(1)
         self.refined = self.accepted
@@ -171,11 +179,24 @@ class _Wave(ExponentialStepper):
         coarser = _grid(_SIZES[max(self.position - 1, 0)], *self.about)
         allowed = _COARSER_SHARE * self.tolerance * norm(self.state)
         settled = self.accepted >= self.refined + _PATIENCE
-        if self.position and settled and coarser.edge(self.state) <= allowed:
+        if self.position and settled and self._expected(coarser) <= allowed:
             self._move(-1)
         frequency = self.grid.highest * self.grid.values(self.state).abs().max().item()
         limit = IMAGINARY_STABILITY / frequency if frequency > 0 else self.end
         self.stable_step = min(limit, self.end)
+
+    def _lost(self, step: float) -> float:
+        """Norm of what a step leaves out beyond the modes of the grid, by the last derivative."""
+        return self._lasting(self.grid, step) * norm(self.beyond)
+
+    def _expected(self, coarser: _Grid) -> float:
+        """Norm of what the highest modes of a coarser grid have, or will before the next survey."""
+        ahead = self._lasting(coarser, SURVEY_INTERVAL * self.step)
+        return max(coarser.edge(self.state), ahead * coarser.edge(self.slope))
+
+    def _lasting(self, grid: _Grid, time: float) -> float:
+        """How long what is made of the highest modes in a time stays before it decays."""
+        return min(time, 1 / (self.viscosity * grid.highest**2))
 
     def _move(self, by: int) -> None:
         """Go on, on the next finer or coarser grid."""

@@ -13,7 +13,7 @@ from fsdiff.pde.exponential import IMAGINARY_STABILITY, Weights
 from fsdiff.pde.integrators import IntegrationError, Tolerance
 from fsdiff.pde.rectangle import Length, check_spacing, sides
 from fsdiff.pde.spectral_grid import SpectralGrid, grids, transfer
-from fsdiff.pde.stepping import ExponentialStepper, norm
+from fsdiff.pde.stepping import SURVEY_INTERVAL, ExponentialStepper, norm
 from fsdiff.pde.times import check_times
 from fsdiff.threads import single_thread
 
@@ -28,6 +28,9 @@ whose velocity peaks at a few points; where it is not, the error estimate shorte
 
 _COARSER_SHARE = 0.25
 """A coarser grid is taken once its highest modes are so far below what they are allowed."""
+
+_PATIENCE = 8
+"""Steps made on a finer grid before a coarser one is taken again."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,7 @@ class _Flow(ExponentialStepper):
         self.viscosity = system.viscosity
         self.grids = system._grids(initial)
         self.grid = self.grids[0]
+        self.settled = 0
         # Nothing is known about the error yet: start at the decay time of the highest modes.
         rate = self.viscosity * self.grid.highest_squared
         super().__init__(end, system.tolerance, initial.dtype, rate)
@@ -186,18 +190,38 @@ class _Flow(ExponentialStepper):
         """Coefficients of a step on the present grid."""
         return self.grid.weights(self.viscosity, step)
 
-    def survey(self) -> None:
-        """Choose the grid by the spectrum, and the longest stable step by the velocity."""
+    def carries(self, state: Tensor) -> bool:
+        """Whether the highest modes have little of a new state; if not, the grid is made finer."""
         position = self.grids.index(self.grid)
-        allowed = _EDGE_SHARE * self.tolerance * norm(self.state)
-        if position > 0 and self.grid.edge(self.state) > allowed:
-            self._move_to(self.grids[position - 1])
-        elif position + 1 < len(self.grids):
-            coarser = self.grids[position + 1]
-            if coarser.edge(self.state) <= _COARSER_SHARE * allowed:
+        if position == 0 or self.grid.edge(state) <= self._allowed(state):
+            return True
+        self._move_to(self.grids[position - 1])
+        self.settled = self.accepted + _PATIENCE
+        return False
+
+    def survey(self) -> None:
+        """Go to a coarser grid where that suffices; choose the longest stable step by u."""
+        beyond = self.grids.index(self.grid) + 1
+        if beyond < len(self.grids) and self.accepted >= self.settled:
+            coarser = self.grids[beyond]
+            if self._expected(coarser) <= _COARSER_SHARE * self._allowed(self.state):
                 self._move_to(coarser)
         frequency = self.grid.highest * self.grid.speed(self.state)
         self.stable_step = min(_COURANT / frequency, self.end) if frequency > 0 else self.end
+
+    def _allowed(self, state: Tensor) -> float:
+        """Norm of the highest modes of a coarser grid at most."""
+        return _EDGE_SHARE * self.tolerance * norm(state)
+
+    def _expected(self, coarser: SpectralGrid) -> float:
+        """Norm of what the highest modes of a coarser grid have, or will before the next survey.
+
+        A state that has none of them yet, such as one of a few modes, may be about to fill them.
+        """
+        decay = self.viscosity * coarser.highest**2
+        ahead = SURVEY_INTERVAL * min(self.accurate_step, self.stable_step)
+        lasting = min(ahead, 1 / decay) if decay > 0 else ahead
+        return max(coarser.edge(self.state), lasting * coarser.edge(self.slope))
 
     def _move_to(self, grid: SpectralGrid) -> None:
         state = transfer(self.state, self.grid, grid)

@@ -12,7 +12,7 @@ from fsdiff.pde.integrators import IntegrationError, attainable
 MOST_STEPS = 10**6
 """A solution that needs more is given up: they take from minutes to hours."""
 
-_SURVEY_INTERVAL = 4
+SURVEY_INTERVAL = 4
 """Accepted steps between choices of the grid and of the longest stable step."""
 
 _SHRINKAGE, _GROWTH, _SAFETY = 0.1, 2.0, 0.85
@@ -76,7 +76,7 @@ class ExponentialStepper(ABC):
         """
         steps = 0
         while self.time < time:
-            if self.accepted % _SURVEY_INTERVAL == 0:
+            if self.accepted % SURVEY_INTERVAL == 0:
                 self.survey()
             longest = min(self.accurate_step, self.stable_step)
             if steps == 0 or not self.step <= longest <= _SLACK * self.step:

@@ -41,6 +41,11 @@ def check_augmentation(
                 f"augmentation: flips turns the last two axes around, and the box of the data, "
                 f"{names}, has one: use none"
             )
+        if augmentation == "flips" and any(axis.held for axis in basis.axes[-2:]):
+            raise ValueError(
+                f"augmentation: flips turns the last two axes around, and in the box of the data, "
+                f"{names}, one of them is held, as time is: use none"
+            )
         if augmentation != "flips" and not _ends_in_square(basis.axes):
             raise ValueError(
                 f"augmentation: {augmentation} turns the last two axes into each other, which are "

@@ -13,7 +13,9 @@ from fsdiff.metrics.spectra import (
     autocovariance,
     radial_spectrum,
 )
-from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis
+from fsdiff.spaces.axes import Axis
+from fsdiff.spaces.bases import Basis, CosineBasis, FourierBasis, SineBasis
+from fsdiff.spaces.boxes import Box
 from fsdiff.spaces.shells import whole_shells
 
 BASES = [CosineBasis(), FourierBasis()]
@@ -52,6 +54,24 @@ def test_a_mode_sits_in_its_shell_with_its_mean_square(basis, mode, shell):
     expected[0, shell] = 9 / 2 ** sum(component > 0 for component in mode)
     torch.testing.assert_close(energy, expected)
     assert k[shell] == shell
+
+
+SINES = Axis(kind="dirichlet", name="y", nodes=4, side=0.25)
+NARROW = Box(axes=(SINES, Axis(kind="neumann", name="x", nodes=16, side=2.0)))
+
+
+@pytest.mark.parametrize(
+    ("basis", "n"),
+    [(SineBasis(1), 5), (SineBasis(3), 6), (NARROW, 16)],
+    ids=["line", "cube", "rectangle"],
+)
+def test_shells_without_modes_are_no_agreement(basis, n):
+    """Walls leave low ones empty: samples that are twice the reference have ln 4 in all others."""
+    grid = basis.grid(n)
+    reference = torch.randn((20, 1, *grid), generator=torch.Generator().manual_seed(0)).double()
+    found = SpectrumError(octaves=4)(2 * reference, reference, basis)
+    assert "log_spectrum_error" in found
+    assert all(value == pytest.approx(math.log(4), rel=1e-6) for value in found.values())
 
 
 @pytest.mark.parametrize("basis", BASES, ids=str)

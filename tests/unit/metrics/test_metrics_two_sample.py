@@ -59,6 +59,17 @@ def test_laws_far_from_each_other_are_always_told_apart(kernel):
     assert rejected(first, 10 + 3 * second, LINE, random(), kernel).all()
 
 
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_units_are_of_no_account(kernel, unit):
+    first, second = curves(200).view(2, 10, 10, 1, 8)
+    tests = [
+        rejected(scale * first, 3 * scale * second, LINE, random(), kernel) for scale in (1, unit)
+    ]
+    assert torch.equal(*tests)
+    assert kernel == "identity" or tests[0].any()
+
+
 def test_the_smallest_p_value_is_all_that_few_permutations_can_give():
     first, second = curves(20).view(2, 1, 10, 1, 8)
     far = first, second + 1000

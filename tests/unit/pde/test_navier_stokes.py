@@ -168,6 +168,26 @@ def test_solutions_agree_with_scipy_on_the_same_modes(viscosity):
     assert relative(solution[1], torch.from_numpy(exact[1])) < 1e-5
 
 
+@pytest.mark.parametrize(("n", "band", "viscosity"), [(24, 3, 5e-3), (24, 3, 1e-3), (32, 5, 1e-3)])
+def test_states_of_a_few_modes_fill_others_without_loss(n, band, viscosity):
+    """What products make at once lies beyond the modes of grids on which the state would do."""
+    random, wave = np.random.default_rng(0), TAU * np.arange(n) / n
+    initial = sum(
+        random.standard_normal() * np.cos(i * wave[:, None] + j * wave + random.uniform(0, 6))
+        for i in range(-band, band + 1)
+        for j in range(1, band + 1)
+    )
+    initial *= 3.7 / np.sqrt(np.square(initial).mean())
+
+    def slope(_, y):
+        return convective_slope(y.reshape(n, n), viscosity, np.zeros((n, n))).ravel()
+
+    exact = solve_ivp(slope, (0, 0.1), initial.ravel(), "DOP853", rtol=1e-10, atol=1e-10)
+    system = NavierStokes(viscosity=viscosity, forcing="none")
+    solution = system.solve(torch.from_numpy(initial)[None, None], [0.1])[0, 0, 0]
+    assert relative(solution, torch.from_numpy(exact.y[:, -1].reshape(n, n))) < 1e-6
+
+
 def test_the_published_scheme_converges_to_the_solution_at_first_order():
     """Crank–Nicolson for viscosity, explicit Euler for the rest."""
     n, end, viscosity = 24, 0.2, 1e-2

@@ -388,6 +388,10 @@ def test_flips_turn_axes_around_and_not_into_each_other():
     check_augmentation("flips", [box(nodes=12)], transformed=False)
     with pytest.raises(ValueError, match="the box of the data, x, has one: use none"):
         check_augmentation("flips", [FourierBasis(1)], transformed=False)
+    time = Axis(kind="neumann", name="t", nodes=6, held=True)
+    series = Box(axes=(time, Axis(kind="periodic", name="x", nodes=8)))
+    with pytest.raises(ValueError, match="t × x, one of them is held, as time is: use none"):
+        check_augmentation("flips", [series], transformed=False)
 
 
 def test_reflections_of_periodic_axes_are_those_of_functions_on_every_grid():
