@@ -263,11 +263,9 @@ class Experiment(Block):
     @classmethod
     def _check_sampler(cls, sampler: PartBlock, info: ValidationInfo) -> PartBlock:
         dataset, network = _dataset_of(info), info.data.get("network")
-        coarsest = getattr(sampler, "coarsest", None)
-        if dataset and network and coarsest:
-            what, at = "the coarsest grid of the sampler", ("coarsest",)
-            refuse(unfit_for_network(network, dataset, coarsest, what, at))
         condition, process = info.data.get("condition"), info.data.get("process")
+        if dataset:
+            refuse(unfit_for_sampler(sampler, network, condition, dataset))
         if process and condition and condition.part.of_classes:
             check_start_of_classes(sampler.part, process.part)
         elif process and condition:
@@ -456,6 +454,19 @@ def _impossible(trajectory: Trajectory, samples: Samples, dataset: Dataset) -> I
         if n not in known:
             at = ", ".join(map(str, known))
             yield ("resolutions", i), f"samples are compared with data at {at} only"
+
+
+def unfit_for_sampler(
+    sampler: PartBlock, network: PartBlock | None, condition: PartBlock | None, dataset: Dataset
+) -> Iterator[Problem]:
+    """What a model has against the coarsest grid of a sampler that begins on one."""
+    coarsest, at = getattr(sampler, "coarsest", None), ("coarsest",)
+    if coarsest is None:
+        return
+    if network is not None:
+        what = "the coarsest grid of the sampler"
+        yield from unfit_for_network(network, dataset, coarsest, what, at)
+    yield from unfit_for_condition(condition, dataset, coarsest, at)
 
 
 def unfit_for_condition(

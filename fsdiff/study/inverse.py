@@ -28,6 +28,7 @@ from fsdiff.study.experiments import (
     Resolutions,
     unfit_for_condition,
     unfit_for_network,
+    unfit_for_sampler,
     useless_steps,
 )
 from fsdiff.study.fields import Count, Name, Seed, consecutive, too_many_shards
@@ -422,6 +423,7 @@ def _unfit_posterior(
         at = ("resolutions", i)
         yield from unfit_for_network(experiment.network, dataset, n, "this resolution", at)
         yield from unfit_for_condition(experiment.condition, dataset, n, at)
+    yield from _unfit_sampler(item, experiment, dataset)
     if block := item.sampler or experiment.sampler:
         process = experiment.process.part
         yield from useless_steps(process, block.part, dataset, item.resolutions)
@@ -454,6 +456,16 @@ def _undrawable(item: PosteriorDraws, experiment: Experiment) -> Iterator[Proble
             item.sampler.part.check(experiment.process.part)
         except ValueError as error:
             yield ("sampler",), str(error)
+
+
+def _unfit_sampler(
+    item: PosteriorDraws, experiment: Experiment, dataset: Dataset
+) -> Iterator[Problem]:
+    """What a model has against the coarsest grid of a sampler of the posterior's own."""
+    if item.sampler is not None:
+        model = experiment.network, experiment.condition
+        for at, problem in unfit_for_sampler(item.sampler, *model, dataset):
+            yield ("sampler", *at), problem
 
 
 def _unguided(item: PosteriorDraws, study: "Study", observed: ObservedCases) -> Iterator[Problem]:

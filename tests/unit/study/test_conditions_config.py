@@ -221,3 +221,18 @@ def test_places_of_sensors_must_fit_into_every_grid():
     assert load(raw)
     raw["posteriors"]["draws"]["resolutions"] = [8]
     assert problem(raw).startswith("posteriors.draws.resolutions[0] = 8: kind = ucos: 127 sensors")
+
+
+def test_places_of_sensors_must_fit_into_the_coarsest_grid_of_a_sampler():
+    """Of 4 × 4 nodes: the number of sensors and 7 places."""
+    sensors = {"kind": "random_points", "number": 8, "noise": 0.1}
+    raw = study(kind="ucos", operator=sensors, fewest=2)
+    raw["observations"]["pressures"]["operator"] = sensors
+    load(raw)
+    sampler = {"kind": "multilevel", "coarsest": 4}
+    raw["posteriors"]["draws"]["sampler"] = sampler
+    expected = "sampler.coarsest = 4: kind = ucos: 8 sensors, whose places do not fit into a grid"
+    assert problem(raw).startswith(f"posteriors.draws.{expected}")
+    del raw["posteriors"]
+    raw["experiments"]["amortised"]["sampler"] = sampler
+    assert problem(raw).startswith(f"experiments.amortised.{expected}")

@@ -271,6 +271,12 @@ PROBLEMS = [
         },
         "what is observed, or a member, has no place: use kind: correlation",
     ),
+    (
+        "posteriors.guided.sampler",
+        {"kind": "multilevel", "coarsest": 4},
+        "posteriors.guided.sampler.coarsest = 4: the coarsest grid of the sampler, 4 nodes, "
+        "resolves 2 fourier modes and the network has 4; use modes <= 2 or higher resolutions",
+    ),
     ("posteriors.guided.shards", 21, "there are only 20 draws; use shards <= 20"),
     ("posteriors.told.experiment", "alone", "experiment alone knows nothing of data"),
     ("posteriors.guided.guidance", {"kind": "winer"}, "(did you mean 'wiener'?)"),
