@@ -204,7 +204,8 @@ class GramBasis(Basis):
 
     def _check_count(self, n: int) -> None:
         if n != len(self.points):
-            raise ValueError(f"these functions live on {len(self.points)} points, not on {n}")
+            count = len(self.points)
+            raise ValueError(f"these functions live on {count} points, not on {n}: use {count}")
 
 
 def _apply(matrix: Tensor, rows: Tensor) -> Tensor:

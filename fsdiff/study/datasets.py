@@ -210,6 +210,7 @@ def _unreachable(
             yield (i,), f"finer than the data; {remedy}"
         elif downsampling:
             try:
+                source.basis.grid(resolution)
                 downsampling.part.check(finest, resolution, source.basis)
             except ValueError as error:
                 yield (i,), str(error)

@@ -286,11 +286,8 @@ class Experiment(Block):
                 f"{dataset.split.test // 2} or {split} >= {2 * samples.count}"
             )
             problems.append((("count",), message))
-        if dataset and network:
-            for i, n in enumerate(samples.resolutions):
-                at = ("resolutions", i)
-                problems += unfit_for_network(network, dataset, n, "this resolution", at)
-            problems += _unaffordable_samples(samples, network, dataset)
+        if dataset:
+            problems += _undrawable(samples, network, dataset)
         refuse(problems)
         if dataset and info.data.get("process") and info.data.get("sampler"):
             process, sampler = info.data["process"].part, info.data["sampler"].part
@@ -410,6 +407,29 @@ def _unaffordable_levels(
             yield (i, "batch_size"), problem
 
 
+def _undrawable(samples: Samples, network: PartBlock | None, dataset: Dataset) -> Iterator[Problem]:
+    """Resolutions at which a model has no samples, and samples that no memory would hold."""
+    missing = False
+    for i, n in enumerate(samples.resolutions):
+        at = ("resolutions", i)
+        if problem := without_grid(dataset, n):
+            missing = True
+            yield at, problem
+        elif network:
+            yield from unfit_for_network(network, dataset, n, "this resolution", at)
+    if network and not missing:
+        yield from _unaffordable_samples(samples, network, dataset)
+
+
+def without_grid(dataset: Dataset, n: int) -> str | None:
+    """Why functions of the data have no level n, such as curves at other points; or None."""
+    try:
+        dataset.basis.grid(n)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def _unaffordable_samples(
     samples: Samples, network: PartBlock, dataset: Dataset
 ) -> Iterator[Problem]:
@@ -462,6 +482,9 @@ def unfit_for_sampler(
     """What a model has against the coarsest grid of a sampler that begins on one."""
     coarsest, at = getattr(sampler, "coarsest", None), ("coarsest",)
     if coarsest is None:
+        return
+    if problem := without_grid(dataset, coarsest):
+        yield at, problem
         return
     if network is not None:
         what = "the coarsest grid of the sampler"

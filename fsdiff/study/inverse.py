@@ -311,7 +311,9 @@ def _unfit_reference(
         return
     observed = observations[item.observation]
     dataset, reference = study.datasets[observed.dataset], item.reference.part
-    yield from _unknown_resolutions(item.resolutions, observed.dataset, dataset)
+    if unknown := [*_unknown_resolutions(item.resolutions, observed.dataset, dataset)]:
+        yield from unknown
+        return
     try:
         reference.check(item.draws)
     except ValueError as error:
@@ -415,8 +417,8 @@ def _unfit_posterior(
         )
         return
     dataset = study.datasets[experiment.dataset]
-    yield from _unknown_resolutions(item.resolutions, experiment.dataset, dataset)
-    if problems := [*_undrawable(item, experiment)]:
+    unknown = _unknown_resolutions(item.resolutions, experiment.dataset, dataset)
+    if problems := [*unknown, *_undrawable(item, experiment)]:
         yield from problems
         return
     for i, n in enumerate(item.resolutions):
