@@ -45,10 +45,12 @@ class ImitatedMoments(Analysis):
     kind: Literal["imitated_moments"] = "imitated_moments"
 
     def __post_init__(self) -> None:
-        """Refuse laws that have as many fields as one likes, and fewer than four."""
+        """Refuse laws of as many fields as one likes, fewer than four, and grids too fine."""
         available = self.source.available
         if available is None or available < 4:
             raise ValueError(f"source: give curves in files, at least four, not {available}")
+        if self.imitation is not None:
+            self.imitation.check_grid(self.source.basis, self.source.resolution)
 
     def run(self) -> xr.Dataset:
         """The four errors (seed)."""

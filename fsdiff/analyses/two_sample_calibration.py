@@ -59,7 +59,7 @@ class TwoSampleCalibration(Analysis):
     kind: Literal["two_sample_calibration"] = "two_sample_calibration"
 
     def __post_init__(self) -> None:
-        """Refuse two laws to compare with, and tests that there are not enough fields for."""
+        """Refuse two laws to compare with, tests of too few fields, and grids too fine."""
         if self.against is not None and self.imitation is not None:
             raise ValueError("give against or imitation, not both")
         if self.protocol == "calibrated":
@@ -68,6 +68,8 @@ class TwoSampleCalibration(Analysis):
         largest = max(size + (self.real or size) for size in self.sizes)
         if available is not None and available < largest:
             raise ValueError(f"a test takes {largest} fields, and the source has {available}")
+        if self.imitation is not None:
+            self.imitation.check_grid(self.source.basis, self.source.resolution)
 
     def run(self) -> xr.Dataset:
         """``rejected`` (size), and its exact interval, ``rejected_low`` and ``rejected_high``."""

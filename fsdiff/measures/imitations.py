@@ -39,6 +39,9 @@ class Imitation(ABC):
     def fit(self, fields: Tensor, basis: Basis) -> Law:
         """The law made of ``fields`` (N, channel, *grid), functions of the space of ``basis``."""
 
+    def check_grid(self, basis: Basis, n: int) -> None:  # noqa: B027 (most take any grid)
+        """Raise ValueError where no law can be made of fields of level n."""
+
     def draw(self, fields: Tensor, basis: Basis, count: int, random: np.random.Generator) -> Tensor:
         """Fields (count, channel, *grid) of the law made of ``fields`` (N, channel, *grid)."""
         return self.fit(fields, basis)(count, random)
@@ -115,14 +118,19 @@ class Stationary(Imitation):
 
     kind: Literal["stationary"] = "stationary"
 
+    def check_grid(self, basis: Basis, n: int) -> None:
+        """Refuse more nodes than a covariance can be factorised of."""
+        if (nodes := basis.size(n)) > MOST_NODES:
+            raise ValueError(
+                f"fields have {nodes} nodes: the most that is feasible for the covariance of "
+                f"{self.kind} is {MOST_NODES}; use a coarser grid, or principal_components"
+            )
+
     def fit(self, fields: Tensor, basis: Basis) -> Law:
         """Independent channels, each of a factor of its covariance."""
-        grid = fields.shape[2:]
-        if (nodes := grid.numel()) > MOST_NODES:
-            raise ValueError(
-                f"fields have {nodes} nodes: the most that is feasible is {MOST_NODES}"
-            )
-        distance = _distances(basis, basis.resolution(fields))
+        grid, n = fields.shape[2:], basis.resolution(fields)
+        self.check_grid(basis, n)
+        nodes, distance = grid.numel(), _distances(basis, n)
         side = max(axis.side for axis in basis.axes)
         means = fields.double().flatten(2).mean((0, 2))
         factors = [

@@ -77,6 +77,10 @@ class Method(ABC):
                 "method: {kind: diffusion}, or {kind: imitating}"
             )
 
+    @classmethod  # noqa: B027 (most draw any)
+    def check_samples(cls, basis: Basis, n: int, **settings: Any) -> None:
+        """Raise ValueError where it draws no fields of level n; ``settings`` are of its block."""
+
     @classmethod
     def check_grid(
         cls, axes: Sequence[AxisKind], grid: Sequence[int], **settings: Any

@@ -63,6 +63,11 @@ class Imitating(Measured):
             )
 
     @classmethod
+    def check_samples(cls, basis: Basis, n: int, **settings: Any) -> None:
+        """As the imitation."""
+        settings["imitation"].part.check_grid(basis, n)
+
+    @classmethod
     def shapes(cls, found: Shapes, config: Mapping[str, Any], statistics: Statistics) -> Shapes:
         """Normalised fields on the grid of the statistics, however many, with their classes."""
         count = found[cls.held][1][0] if cls.held in found and found[cls.held][1] else 0

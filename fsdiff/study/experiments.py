@@ -287,7 +287,7 @@ class Experiment(Block):
             )
             problems.append((("count",), message))
         if dataset:
-            problems += _undrawable(samples, network, dataset)
+            problems += _undrawable(samples, network, info.data.get("method"), dataset)
         refuse(problems)
         if dataset and info.data.get("process") and info.data.get("sampler"):
             process, sampler = info.data["process"].part, info.data["sampler"].part
@@ -407,7 +407,9 @@ def _unaffordable_levels(
             yield (i, "batch_size"), problem
 
 
-def _undrawable(samples: Samples, network: PartBlock | None, dataset: Dataset) -> Iterator[Problem]:
+def _undrawable(
+    samples: Samples, network: PartBlock | None, method: PartBlock | None, dataset: Dataset
+) -> Iterator[Problem]:
     """Resolutions at which a model has no samples, and samples that no memory would hold."""
     missing = False
     for i, n in enumerate(samples.resolutions):
@@ -415,10 +417,23 @@ def _undrawable(samples: Samples, network: PartBlock | None, dataset: Dataset) -
         if problem := without_grid(dataset, n):
             missing = True
             yield at, problem
-        elif network:
+            continue
+        if network:
             yield from unfit_for_network(network, dataset, n, "this resolution", at)
+        if method:
+            yield from _undrawn_by_method(method, dataset, n, at)
     if network and not missing:
         yield from _unaffordable_samples(samples, network, dataset)
+
+
+def _undrawn_by_method(
+    method: PartBlock, dataset: Dataset, n: int, at: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    """What a method has against samples of level n."""
+    try:
+        method.described.check_samples(dataset.basis, n, **method.settings)
+    except ValueError as error:
+        yield at, str(error)
 
 
 def without_grid(dataset: Dataset, n: int) -> str | None:

@@ -48,6 +48,16 @@ def test_analyses_have_no_training_fields():
     assert re.match(wrong, problems(one=block)[0])
 
 
+def test_stationary_imitations_of_fields_on_too_many_nodes_are_refused():
+    block = {
+        "kind": "two_sample_calibration",
+        "source": {"kind": "random_field", "resolution": 64},
+        "imitation": {"kind": "stationary"},
+    }
+    (found,) = problems(one=block)
+    assert found.startswith("analyses.one: fields have 4096 nodes: the most that is feasible")
+
+
 def test_a_smaller_study_is_merged_into_a_published_one():
     files = (ROOT / "configs" / "cem.yaml", ROOT / "configs" / "cem" / "laptop.yaml")
     published, smaller = load(files[0]), load(*files)

@@ -349,6 +349,16 @@ WRONG = {
         "experiments.bessel.samples.resolutions[0] = 16: this resolution, 16 nodes, resolves 8 "
         "fourier modes and the network has 12; use modes <= 8 or higher resolutions",
     ),
+    "more nodes than a stationary law can have": (
+        (EXPERIMENT, {
+            "dataset": "patterns",
+            "method": {"kind": "imitating", "imitation": {"kind": "stationary"}},
+            "samples": {"count": 16, "resolutions": [32, 64]},
+        }),
+        "experiments.bessel.samples.resolutions[1] = 64: fields have 4096 nodes: the most that is "
+        "feasible for the covariance of stationary is 2048; use a coarser grid, or "
+        "principal_components",
+    ),
     "a number whose square is none": (
         (f"{EXPERIMENT}/prior/shift", 1e300),
         "experiments.bessel.prior.shift = 1e+300: out of reach; use 0 or sizes from 1e-30 to 1e+15",
