@@ -48,7 +48,12 @@ class ObservedCondition(Condition):
     resolution: Nodes | None = None
 
     def check(self, basis: Basis, channels: int, *, transformed: bool) -> None:
-        """Refuse data that cannot be seen, and more of them than there are."""
+        """Refuse data that cannot be seen, more of them than there are, and unknown levels."""
+        if self.resolution is not None:
+            try:
+                basis.grid(self.resolution)
+            except ValueError as error:
+                raise ValueError(f"resolution = {self.resolution}: {error}") from error
         self.check_observation(self.operator, basis, channels)
         most = self.operator.most(basis, channels)
         if self.fewest is not None and self.fewest > most:

@@ -6,7 +6,11 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
-from fsdiff.inverse.observations.axis_functionals import means_over, values_at
+from fsdiff.inverse.observations.axis_functionals import (
+    means_over,
+    refuse_arbitrary_points,
+    values_at,
+)
 from fsdiff.inverse.observations.gridded import Gridded
 from fsdiff.spaces.basis import Basis
 
@@ -20,6 +24,10 @@ class Averages(Gridded):
     """
 
     kind: Literal["averages"] = "averages"
+
+    def check(self, basis: Basis, channels: int) -> None:
+        """Refuse functions that have no series."""
+        refuse_arbitrary_points(basis)
 
     def along(self, basis: Basis, n: int, number: int) -> Tensor:
         """Means over the cells along an axis."""

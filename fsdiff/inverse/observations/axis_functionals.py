@@ -82,11 +82,26 @@ def means_over(basis: Basis, n: int, number: int, edges: np.ndarray) -> Tensor:
     return torch.from_numpy(functions.means(edges) @ functions.analysis)
 
 
+def coefficients_of(basis: Basis, n: int, number: int) -> np.ndarray:
+    """The matrix (functions, nodes) to the coefficients of the functions along an axis."""
+    if isinstance(basis, GramBasis):
+        return basis.forward(torch.eye(n, dtype=torch.float64)).T.numpy()
+    return functions_of(basis, n, number).analysis
+
+
 def functions_of(basis: Basis, n: int, number: int) -> AxisFunctions:
     """The functions along an axis at level n; ValueError where they are not trigonometric."""
-    if isinstance(basis, GramBasis):
-        raise ValueError("functions on arbitrary points are observed at points or by their modes")
+    refuse_arbitrary_points(basis)
     return _functions(basis.axes[number], basis.grid(n)[number])
+
+
+def refuse_arbitrary_points(basis: Basis) -> None:
+    """ValueError for functions that are no series of cosines and sines."""
+    if isinstance(basis, GramBasis):
+        raise ValueError(
+            "functions on arbitrary points are observed at points or by their modes: use kind: "
+            "points, random_points, grid_of_points, mask or modes"
+        )
 
 
 _functions = lru_cache(maxsize=64)(AxisFunctions)

@@ -8,7 +8,12 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from fsdiff.inverse.observations.axis_functionals import AxisFunctions, functions_of, values_at
+from fsdiff.inverse.observations.axis_functionals import (
+    AxisFunctions,
+    functions_of,
+    refuse_arbitrary_points,
+    values_at,
+)
 from fsdiff.inverse.observations.gridded import Gridded
 from fsdiff.spaces.basis import Basis
 
@@ -24,6 +29,10 @@ class LowPass(Gridded):
 
     width: NonNegativeFloat = 0.0
     kind: Literal["low_pass"] = "low_pass"
+
+    def check(self, basis: Basis, channels: int) -> None:
+        """Refuse functions that have no series."""
+        refuse_arbitrary_points(basis)
 
     def along(self, basis: Basis, n: int, number: int) -> Tensor:
         """Values, at the nodes of the coarse grid, of the modes that both grids resolve."""

@@ -9,10 +9,11 @@ import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from fsdiff.inverse.observations.axis_functionals import AxisFunctions, functions_of
+from fsdiff.inverse.observations.axis_functionals import AxisFunctions, coefficients_of
 from fsdiff.inverse.observations.base import LinearObservation
 from fsdiff.inverse.observations.maps import Functionals
 from fsdiff.spaces.basis import Basis
+from fsdiff.spaces.gram import GramBasis
 
 MOST_PRODUCTS = 10**7
 """Of functions along the axes; more would not fit into memory with fields."""
@@ -24,7 +25,8 @@ class Modes(LinearObservation):
 
     Wavenumbers are those of spectra: |ω| along the refined axes in units of the lowest frequency
     there is. Coefficients are real and those of orthonormal functions, products of cosines and
-    sines along the axes; along held axes all functions are observed.
+    sines along the axes; along held axes all functions are observed. Of curves at arbitrary points
+    they are those of the eigenfunctions, of which φ_k counts as the mode of wavenumber k.
     """
 
     highest: NonNegativeFloat
@@ -53,7 +55,7 @@ class Modes(LinearObservation):
     def _along(self, basis: Basis, n: int, number: int) -> Tensor:
         """Coefficients of the first functions along an axis, (functions, nodes)."""
         count = len(self._observed(basis, number).omega)
-        analysis = functions_of(basis, n, number).analysis[:count]
+        analysis = coefficients_of(basis, n, number)[:count]
         missing = np.zeros((count - len(analysis), analysis.shape[1]))
         return torch.from_numpy(np.concatenate([analysis, missing]))
 
@@ -81,4 +83,8 @@ class Modes(LinearObservation):
         if axis.held:
             return AxisFunctions(axis, axis.nodes)
         longest = int(self.highest * basis.angular_frequency() / axis.frequency * (1 + 1e-12))
-        return AxisFunctions(axis, int(axis.resolving(np.asarray(longest))))
+        nodes = int(axis.resolving(np.asarray(longest)))
+        # Of curves at arbitrary points there are no more modes than points.
+        return AxisFunctions(
+            axis, min(nodes, axis.nodes) if isinstance(basis, GramBasis) else nodes
+        )

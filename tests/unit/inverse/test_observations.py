@@ -214,6 +214,21 @@ def test_points_on_an_interval_of_points():
         Averages(resolution=5).on(basis, 1, 5)
 
 
+@pytest.mark.parametrize(("highest", "count"), [(2, 3), (4.5, 5), (99, 5)])
+def test_modes_on_an_interval_of_points(highest, count):
+    """Coefficients of eigenfunctions, with noise that counts as many; the adjoint is weighted."""
+    basis = GramBasis(points=(0.1, 0.2, 0.45, 0.7, 0.95), covariance=Matern(length=0.3))
+    modes = Modes(highest=highest, noise=0.1)
+    observed = modes.on(basis, CHANNELS, 5)
+    assert observed.size == len(modes.deviations(basis, CHANNELS)) == CHANNELS * count
+    random = torch.Generator().manual_seed(0)
+    u = torch.randn(3, CHANNELS, 5, generator=random).double()
+    v = torch.randn(3, observed.size, generator=random).double()
+    torch.testing.assert_close(observed.forward(u), basis.forward(u)[..., :count].flatten(1))
+    weighted = torch.from_numpy(basis.weights()) * u * observed.adjoint(v)
+    torch.testing.assert_close((observed.forward(u) * v).sum(-1), weighted.sum((-2, -1)))
+
+
 def test_of_one_channel_there_is_no_range():
     with pytest.raises(ValueError, match="channel = 1: fields have one, 0"):
         Channel(channel=1, observation=RandomPoints()).on(CosineBasis(2), 1, 8)
