@@ -79,7 +79,15 @@ class Combined(ObservedCondition):
             )
 
     def where_present(self, mask: Mask, basis: Basis) -> Self:
-        """The same on what can be seen, at the places of the seed as well."""
+        """The same on what can be seen, at the places of the seed as well.
+
+        Refuses sensors elsewhere, which would be where there is nothing to be seen, too.
+        """
+        if self.fewest is not None:
+            raise ValueError(
+                f"fewest = {self.fewest}: kind = ucos has sensors elsewhere where all nodes have "
+                "values, and these data have gaps (gaps: mask); leave it out, or use kind: kriging"
+            )
         return replace(self, operator=self.operator.where_present(mask, basis))
 
     def check_prediction(self, prediction: Prediction | None) -> None:

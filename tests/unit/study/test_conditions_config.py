@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 
 from fsdiff import parts
@@ -236,3 +237,32 @@ def test_places_of_sensors_must_fit_into_the_coarsest_grid_of_a_sampler():
     del raw["posteriors"]
     raw["experiments"]["amortised"]["sampler"] = sampler
     assert problem(raw).startswith(f"experiments.amortised.{expected}")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sensors_elsewhere_are_not_combined_where_data_have_gaps(tmp_path, seed):
+    """Whether or not one of the places of the seed is in a gap."""
+    fields = np.random.default_rng(0).standard_normal((32, 1, 8, 8))
+    fields[:, :, 2:4, 3:6] = np.nan
+    np.save(tmp_path / "gaps.npy", fields)
+    sensors = {"kind": "random_points", "number": 6, "noise": 0.1, "seed": seed}
+    raw = study(kind="ucos", operator=sensors, fewest=2)
+    del raw["posteriors"], raw["observations"]
+    raw["datasets"]["waves"] |= {"resolutions": [8]}
+    raw["datasets"]["waves"]["source"] = {
+        "kind": "files",
+        "path": str(tmp_path / "gaps.npy"),
+        "dimensions": ["sample", "channel", "y", "x"],
+        "basis": {"kind": "cosine"},
+        "gaps": "mask",
+    }
+    for experiment in raw["experiments"].values():
+        experiment["samples"]["resolutions"] = [8]
+    raw["experiments"]["amortised"]["levels"][0]["resolution"] = 8
+    found = problem(raw)
+    assert found.startswith("experiments.amortised.condition.fewest = 2: kind = ucos has sensors")
+    condition = raw["experiments"]["amortised"]["condition"]
+    del condition["fewest"]
+    load(raw)
+    condition |= {"kind": "kriging", "fewest": 2}
+    load(raw)
