@@ -156,6 +156,19 @@ FieldLaw = Annotated[
 """Any law of this module, told apart by ``kind``."""
 
 
+def check_random(**laws: FieldLaw) -> None:
+    """Refuse laws of which all, by the names of their settings, are zero: samples would not vary.
+
+    All channels would be constant, or of all samples the same.
+    """
+    if all(isinstance(law, Zero) for law in laws.values()):
+        named = ", ".join(f"{name}.kind = zero" for name in laws)
+        raise ValueError(
+            f"{named}: nothing is random, so that all channels are constant or the same in all "
+            "samples; use another law, such as gaussian_random_field"
+        )
+
+
 def _matern(basis: Basis, n: int, correlation_length: float, smoothness: float) -> Tensor:
     shift = 2 * smoothness / correlation_length**2
     return (1 + basis.omega_squared(n) / shift) ** (-smoothness - basis.dimension / 2)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fsdiff.data.sources.evolution import Evolution
 from fsdiff.data.sources.source import PositiveTime, Time
-from fsdiff.measures.initial import FieldLaw, PowerLawField
+from fsdiff.measures.initial import FieldLaw, PowerLawField, check_random
 from fsdiff.pde.burgers import STEEPEST, Burgers
 from fsdiff.pde.integrators import Tolerance
 from fsdiff.spaces.axes import Nodes
@@ -97,7 +97,8 @@ class BurgersData(Evolution):
         )
 
     def check(self) -> None:
-        """Refuse waves whose fronts no number of nodes would resolve."""
+        """Refuse fluids at rest, and waves whose fronts no number of nodes would resolve."""
+        check_random(initial=self.initial)
         if (steepness := self.steepness) > STEEPEST:
             least = self.viscosity * steepness / STEEPEST
             raise ValueError(

@@ -10,7 +10,7 @@ from torch import Tensor
 from fsdiff.data.sources.evolution import Evolution
 from fsdiff.data.sources.planes import plane
 from fsdiff.data.sources.source import PositiveTime, Time
-from fsdiff.measures.initial import FieldLaw, PowerLawField, Zero
+from fsdiff.measures.initial import FieldLaw, PowerLawField, Zero, check_random
 from fsdiff.pde.integrators import Tolerance
 from fsdiff.pde.navier_stokes import Forcing, NavierStokes
 from fsdiff.pde.rectangle import Length, sides
@@ -117,7 +117,8 @@ class NavierStokesData(Evolution):
         return path * self.system.steps_per_length(*self.space.grid(self.nodes))
 
     def check(self) -> None:
-        """Refuse a forcing that does not fit, and flows that need far too many steps."""
+        """Refuse a forcing that does not fit, flows all alike, and flows of far too many steps."""
+        check_random(initial=self.initial, random_forcing=self.random_forcing)
         self.system.forcing_field(*self.space.grid(self.nodes))
         if self.steps > MOST_STEPS:
             raise ValueError(f"{self._needed}, more than {MOST_STEPS:,}; {_REMEDY}")

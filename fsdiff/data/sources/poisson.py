@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fsdiff.data.sources.labels import label
 from fsdiff.data.sources.source import Source, check_channels
-from fsdiff.measures.initial import FieldLaw, PowerLawField
+from fsdiff.measures.initial import FieldLaw, PowerLawField, check_random
 from fsdiff.spaces.axes import Nodes
 from fsdiff.spaces.bases import SineBasis
 from fsdiff.spaces.basis import Basis
@@ -56,6 +56,10 @@ class PoissonData(Source):
     def node_positions(self) -> dict[str, np.ndarray]:
         """Coordinates of the nodes along each axis, in the unit of ``length``."""
         return {name: along * self.length for name, along in super().node_positions.items()}
+
+    def check(self) -> None:
+        """Refuse sources that are zero everywhere."""
+        check_random(measure=self.measure)
 
     def generate(
         self,

@@ -11,7 +11,7 @@ from pydantic import Field, PositiveFloat
 
 from fsdiff.data.sources.labels import label
 from fsdiff.data.sources.source import Source, check_channels
-from fsdiff.measures.initial import FieldLaw, GaussianRandomField
+from fsdiff.measures.initial import FieldLaw, GaussianRandomField, check_random
 from fsdiff.spaces.axes import Nodes
 from fsdiff.spaces.bases import FourierBasis
 from fsdiff.spaces.basis import Basis
@@ -42,6 +42,10 @@ class RandomFieldData(Source):
     def node_positions(self) -> dict[str, np.ndarray]:
         """Coordinates of the nodes along each axis, in the unit of ``length``."""
         return {name: along * self.length for name, along in super().node_positions.items()}
+
+    def check(self) -> None:
+        """Refuse fields that are zero everywhere."""
+        check_random(measure=self.measure)
 
     def generate(
         self,

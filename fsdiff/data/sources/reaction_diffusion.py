@@ -9,7 +9,7 @@ from torch import Tensor
 from fsdiff.data.sources.evolution import Evolution
 from fsdiff.data.sources.planes import plane
 from fsdiff.data.sources.source import PositiveTime, Time, check_channels
-from fsdiff.measures.initial import FieldLaw, GaussianRandomField
+from fsdiff.measures.initial import FieldLaw, GaussianRandomField, check_random
 from fsdiff.pde.reaction_diffusion import ReactionDiffusion
 from fsdiff.pde.rectangle import Length
 from fsdiff.spaces.axes import Nodes
@@ -58,7 +58,8 @@ class ReactionDiffusionData(Evolution):
         return plane("neumann", self.resolution, self.length, least=2)
 
     def check(self) -> None:
-        """Refuse diffusion that is too fast to follow."""
+        """Refuse states that nothing tells apart, and diffusion that is too fast to follow."""
+        check_random(initial=self.initial)
         n_y, n_x = self.space.grid(self.resolution)
         steps = self.system.fewest_steps((n_y, n_x), self.times[-1])
         if steps > _MOST_STEPS:

@@ -91,6 +91,7 @@ def test_defaults_are_taken_as_whole_blocks():
 
 EXPERIMENT = "experiments/bessel"
 PATTERNS = "datasets/patterns"
+ZERO = {"kind": "zero"}
 
 WRONG = {
     "unknown key": (
@@ -358,6 +359,19 @@ WRONG = {
         "experiments.bessel.samples.resolutions[1] = 64: fields have 4096 nodes: the most that is "
         "feasible for the covariance of stationary is 2048; use a coarser grid, or "
         "principal_components",
+    ),
+    "fields that are zero everywhere": (
+        (f"{PATTERNS}/source", {"kind": "random_field", "resolution": 128, "measure": ZERO}),
+        "datasets.patterns.source: measure.kind = zero: nothing is random, so that all channels "
+        "are constant or the same in all samples; use another law, such as gaussian_random_field",
+    ),
+    "states that stay the same everywhere": (
+        (f"{PATTERNS}/source/initial", ZERO),
+        "datasets.patterns.source: initial.kind = zero: nothing is random",
+    ),
+    "a fluid at rest that nothing random drives": (
+        (f"{PATTERNS}/source", {"kind": "navier_stokes", "resolution": 128, "initial": ZERO}),
+        "datasets.patterns.source: initial.kind = zero, random_forcing.kind = zero: nothing is",
     ),
     "a number whose square is none": (
         (f"{EXPERIMENT}/prior/shift", 1e300),
