@@ -37,9 +37,11 @@ class Increments(Metric):
         return "decreasing", "steepest_w1", "decreasing_reference"
 
     def check_grid(self, basis: Basis, n: int) -> None:
-        """Refuse fields of several variables."""
+        """Refuse fields of several variables, and curves of one node."""
         if basis.dimension != 1:
             raise ValueError(f"is about curves, and fields have {basis.dimension} axes")
+        if basis.size(n) < 2:
+            raise ValueError("takes differences of neighbouring nodes; use 2 nodes or more")
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:
         """The numbers of two sets of curves (N, channels, points), all channels taken together."""

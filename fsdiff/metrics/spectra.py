@@ -61,8 +61,8 @@ class SpectrumError(Metric):
         return [(f"log_spectrum_error_{k}", k) for k in first]
 
     def check_grid(self, basis: Basis, n: int) -> None:
-        """Refuse grids without a mode."""
-        if not basis.resolved(n).any():
+        """Refuse grids without a mode, be it of one channel."""
+        if not basis.resolved(n).flatten(-basis.dimension).any(-1).all():
             raise ValueError(f"{n} nodes resolve no {basis.kind} mode; use more")
 
     def __call__(self, samples: Tensor, reference: Tensor, basis: Basis) -> dict[str, float]:

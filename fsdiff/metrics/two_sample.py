@@ -104,6 +104,14 @@ class TwoSampleTests(Metric):
             for name, title in zip(_names(kernel, size), _titles(kernel, size), strict=True)
         )
 
+    def check_grid(self, basis: Basis, n: int) -> None:
+        """Refuse derivatives on grids without neighbours."""
+        if "derivative" in self.kernels and basis.size(n) < 2:
+            raise ValueError(
+                "takes differences of neighbouring nodes for the kernel derivative; use 2 nodes or "
+                "more, or other kernels"
+            )
+
     def compare(
         self, samples: Tensor, reference: Tensor, basis: Basis, present: Tensor | None = None
     ) -> dict[str, float]:

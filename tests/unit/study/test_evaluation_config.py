@@ -188,6 +188,44 @@ def test_grids_on_which_a_metric_is_nothing_are_refused(monkeypatch):
     )
 
 
+LINE = {"kind": "cosine", "dimension": 1}
+MIXED = {"kind": "by_channel", "bases": [{"kind": "cosine"}, {"kind": "sine"}]}
+
+
+@pytest.mark.parametrize(
+    ("basis", "metric", "problem"),
+    [
+        (LINE, {"kind": "increments"}, "takes differences of neighbouring nodes; use 2 nodes or m"),
+        (
+            LINE,
+            {"kind": "two_sample_tests", "sizes": [2], "kernels": ["identity", "derivative"]},
+            "takes differences of neighbouring nodes for the kernel derivative; use 2 nodes or mor",
+        ),
+        (MIXED, {"kind": "spectrum"}, "1 nodes resolve no by_channel mode; use more"),
+    ],
+)
+def test_single_nodes_are_refused_by_measures_of_what_is_between_them(basis, metric, problem):
+    experiment = {
+        "dataset": "media",
+        "method": {"kind": "gaussian"},
+        "samples": {"count": 4, "resolutions": [8]},
+    }
+    raw = study(
+        ("datasets/media/source/basis", basis),
+        ("datasets/media/resolutions", [1, 8, 16]),
+        ("experiments", {"one": experiment}),
+        ("evaluation/metrics", {"between": metric}),
+    )
+    del raw["searches"], raw["claims"]
+    load(raw)
+    experiment["samples"]["resolutions"] = [1, 8]
+    with pytest.raises(ConfigurationError) as caught:
+        load(raw)
+    (found,) = caught.value.problems
+    expected = f"experiments.one.samples.resolutions[0] = 1: evaluation.metrics.between {problem}"
+    assert found.startswith(expected)
+
+
 def test_results_of_channels_and_costs_can_rank_and_be_claimed():
     for name in ("one_point_w1[pressure]", "loss", "training_seconds_at_8", "validation_loss"):
         loaded = load(study(("searches/table/metric", name), ("claims/first/metric", name)))
