@@ -1,6 +1,7 @@
 """Sampling a finite set of points with its exact conditional expectation."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import exp, lgamma
 from typing import Annotated, ClassVar, Literal
@@ -13,6 +14,7 @@ from torch import Tensor
 from fsdiff.analyses.agreement import chi_squared
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.runs import Recorder, ensemble
+from fsdiff.blocks.explain import Problem
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import OrnsteinUhlenbeck
 from fsdiff.diffusion.samplers.base import Sampler
@@ -52,6 +54,14 @@ class Absorption(Analysis):
     )
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     kind: Literal["absorption"] = "absorption"
+
+    def check(self) -> Iterator[Problem]:
+        """Refuse times that are none of the process."""
+        for i, time in enumerate(self.smallest_times):
+            try:
+                self._until(time)
+            except ValueError as error:
+                yield ("smallest_times", i), str(error)
 
     def run(self) -> xr.Dataset:
         """``count`` (seed, point), ``distance`` (seed, smallest_time), ``state`` of the first."""
@@ -106,11 +116,14 @@ class Absorption(Analysis):
 
     def _sample(self, smallest_time: float, seed: int, first: int) -> States:
         """All states of a batch of samples that stop at a time."""
-        process = dataclasses.replace(self.process, smallest_time=smallest_time)
-        recorder = Recorder(self.law.exact(process))
+        recorder = Recorder(self.law.exact(self._until(smallest_time)))
         count = min(AT_ONCE, self.samples - first)
         ensemble(self.sampler, recorder, count, seed, batch=first // AT_ONCE)
         return recorder.states
+
+    def _until(self, smallest_time: float) -> GaussianPath:
+        """The process with another smallest time."""
+        return dataclasses.replace(self.process, smallest_time=smallest_time)
 
 
 def mean_length(dimension: int) -> float:

@@ -1,5 +1,6 @@
 """Data with a density, as narrow as one likes: a law on a manifold, blurred."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
@@ -7,7 +8,8 @@ import torch
 import xarray as xr
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from fsdiff.analyses.base import Analysis, results
+from fsdiff.analyses.base import Analysis, results, wrong_point
+from fsdiff.blocks.explain import Problem
 from fsdiff.diffusion.exact import STANDARD_NORMAL, ExactDenoiser
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import OrnsteinUhlenbeck
@@ -32,6 +34,10 @@ class Blur(Analysis):
     process: GaussianPath = field(default_factory=OrnsteinUhlenbeck)
     times: PositiveInt = 41
     kind: Literal["blur"] = "blur"
+
+    def check(self) -> Iterator[Problem]:
+        """Refuse a point of another dimension than the law."""
+        yield from wrong_point(self.point, self.law.coordinates)
 
     def run(self) -> xr.Dataset:
         """``size`` (deviation, time) of the score, its ``limit`` (deviation) and the growth."""

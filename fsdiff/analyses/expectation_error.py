@@ -1,6 +1,7 @@
 """Networks on curves whose conditional expectation is known: how near they come to it."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from fsdiff.analyses.base import Analysis, NetworkFactory, results
 from fsdiff.analyses.fitting import fit, initialised
+from fsdiff.blocks.explain import Location, Problem
 from fsdiff.data.sources.quadratic import UNITS, Quadratic
 from fsdiff.data.sources.source import Source
 from fsdiff.diffusion.denoiser import Denoiser, DenoiserLike
@@ -27,6 +29,7 @@ from fsdiff.measures.priors.kernel import Exponential
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.metrics.parabolas import fitted
 from fsdiff.randomness import generator
+from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.spectrum import MeasuredSpectrum
 from fsdiff.streams import Stream
 
@@ -75,6 +78,17 @@ class ExpectationError(Analysis):
         """Refuse other curves."""
         if not isinstance(self.source, Quadratic):
             raise ValueError("source: give quadratic, whose conditional expectation is known")
+
+    def check(self) -> Iterator[Problem]:
+        """Refuse curves whose law is not known in their basis."""
+        try:
+            self._source.law()
+        except ValueError as error:
+            yield ("source", "basis"), str(error)
+
+    def grids(self) -> Iterator[tuple[Location, Basis, int]]:
+        """The curves."""
+        yield ("source", "resolution"), self._source.basis, self._source.resolution
 
     def run(self) -> xr.Dataset:
         """``error`` (seed, level) and moments of parabolas (seed, expectation)."""

@@ -1,7 +1,8 @@
 """What truncating the forward process to a grid costs, against time and resolution."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import xarray as xr
@@ -9,8 +10,9 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 from tqdm import tqdm
 
-from fsdiff.analyses.base import Analysis, results
+from fsdiff.analyses.base import Analysis, results, times_beyond
 from fsdiff.analyses.modes import check_uniform, resolved_by, squared_scales
+from fsdiff.blocks.explain import Problem
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
 from fsdiff.measures.priors.convolution import Bessel
@@ -35,6 +37,8 @@ class ForwardTruncation(Analysis):
     the function space.
     """
 
+    levelled: ClassVar[tuple[str, ...]] = ("finest", "resolutions")
+
     covariance: SpectralPrior
     basis: Basis = field(default_factory=FourierBasis)
     prior: SpectralPrior = field(default_factory=Bessel)
@@ -50,6 +54,10 @@ class ForwardTruncation(Analysis):
     def __post_init__(self) -> None:
         """Refuse processes for which the formula is another."""
         check_uniform(self.process)
+
+    def check(self) -> Iterator[Problem]:
+        """Refuse times beyond the end of the process."""
+        yield from times_beyond(self.times, self.process.T)
 
     def run(self) -> xr.Dataset:
         """``formula``, ``measured`` (time, resolution) and suprema over time (resolution)."""

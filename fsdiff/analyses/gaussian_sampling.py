@@ -1,6 +1,7 @@
 """Gaussian data and the exact score: what a sampler makes of them, free of sampling error."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -12,6 +13,8 @@ from tqdm import tqdm
 
 from fsdiff.analyses.base import Analysis, results
 from fsdiff.analyses.runs import sample_variance
+from fsdiff.blocks.checks import first_problem
+from fsdiff.blocks.explain import Problem
 from fsdiff.diffusion.exact import ExactDenoiser, gaussian
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
@@ -19,6 +22,7 @@ from fsdiff.diffusion.samplers.base import Sampler
 from fsdiff.measures.priors.convolution import Bessel
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.metrics.spectra import radial_spectrum
+from fsdiff.parts import described
 from fsdiff.spaces.bases import Basis, FourierBasis, Nodes
 
 
@@ -47,6 +51,21 @@ class GaussianSampling(Analysis):
     process: GaussianPath = field(default_factory=VariancePreserving)
     resolution: Nodes = 64
     kind: Literal["gaussian_sampling"] = "gaussian_sampling"
+
+    def check(self) -> Iterator[Problem]:
+        """Refuse a setting that the sampler has not, and values that it cannot have."""
+        varied, name = varied_by(self.sampler, self.setting), self.setting
+        if name not in _settings(varied):
+            has = sorted({"steps", "tolerance"} & _settings(varied))
+            use = f"setting: {has[0]}" if has else "another sampler"
+            yield ("setting",), f"{varied.kind} has no setting {name}; use {use}"
+            return
+        for i, value in enumerate(self.values):
+            block = described(varied) | {name: _as_setting(name, value)}
+            if name == "steps" and value != round(value):
+                yield ("values", i), "expected a whole number of steps"
+            elif problem := first_problem(type(varied), block):
+                yield ("values", i), f"a value of the sampler's setting: {problem}"
 
     def run(self) -> xr.Dataset:
         """``distance`` and its like (setting), ``variance`` (setting, wavenumber) and exact."""
@@ -96,10 +115,23 @@ def wasserstein(a: Tensor, b: Tensor, multiplicity: Tensor) -> float:
 
 def with_setting(sampler: Sampler, name: str, value: float) -> Sampler:
     """The sampler with another value of a setting, of its own or of the sampler inside it."""
-    own = {item.name for item in dataclasses.fields(sampler)}
+    if varied_by(sampler, name) is sampler:
+        return dataclasses.replace(sampler, **{name: _as_setting(name, value)})
+    inner = with_setting(getattr(sampler, "sampler"), name, value)  # noqa: B009 (not all have one)
+    return dataclasses.replace(sampler, **{"sampler": inner})
+
+
+def varied_by(sampler: Sampler, name: str) -> Sampler:
+    """Whose setting it is: the sampler's, or that of the sampler inside it."""
     inner = getattr(sampler, "sampler", None)
-    if inner is not None and (name not in own or name == "steps"):
-        changes: dict[str, Any] = {"sampler": with_setting(inner, name, value)}
-    else:
-        changes = {name: round(value) if name == "steps" else value}
-    return dataclasses.replace(sampler, **changes)
+    if inner is not None and (name not in _settings(sampler) or name == "steps"):
+        return varied_by(inner, name)
+    return sampler
+
+
+def _settings(sampler: Sampler) -> set[str]:
+    return {item.name for item in dataclasses.fields(sampler)}
+
+
+def _as_setting(name: str, value: float) -> Any:
+    return round(value) if name == "steps" else value

@@ -1,7 +1,7 @@
 """Sampling on a fine grid with a score that was learned on a coarse one: error and bounds."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import xarray as xr
@@ -32,6 +32,8 @@ class MultilevelBound(Analysis):
     missing, A(t) = exp ∫₀ᵗ (g² L − f), L the Lipschitz constant of the score that is used, and d_T
     the distance of the starts: the theorem, with its constant for these data.
     """
+
+    levelled: ClassVar[tuple[str, ...]] = ("finest", "levels")
 
     covariance: SpectralPrior
     basis: Basis = field(default_factory=FourierBasis)

@@ -1,6 +1,7 @@
 """What a network learns of data without a density, by what it is asked to predict."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
@@ -10,10 +11,11 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from torch import Tensor
 
 from fsdiff.analyses.agreement import MEANINGS, agreement
-from fsdiff.analyses.base import Analysis, NetworkFactory, results
+from fsdiff.analyses.base import Analysis, NetworkFactory, results, wrong_point
 from fsdiff.analyses.fitting import initialised
 from fsdiff.analyses.regression import Inputs, PlainDenoiser, Problem, regress
 from fsdiff.analyses.runs import Recorder, called, ensemble
+from fsdiff.blocks import explain
 from fsdiff.diffusion.denoiser import Denoiser, DenoiserLike, Estimate
 from fsdiff.diffusion.exact import POINTS, STANDARD_NORMAL
 from fsdiff.diffusion.law import Law
@@ -26,6 +28,7 @@ from fsdiff.diffusion.samplers.times import time_grid
 from fsdiff.diffusion.time_sampling import TimeSampling, Uniform
 from fsdiff.measures.manifolds import ManifoldLaw
 from fsdiff.randomness import generator
+from fsdiff.spaces.basis import Basis
 from fsdiff.spaces.spectrum import MeasuredSpectrum
 from fsdiff.streams import Stream
 
@@ -69,6 +72,14 @@ class Parameterisation(Analysis):
     times: PositiveInt = 31
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     kind: Literal["parameterisation"] = "parameterisation"
+
+    def check(self) -> Iterator[explain.Problem]:
+        """Refuse a point of another dimension than the law."""
+        yield from wrong_point(self.point, self.law.coordinates)
+
+    def grids(self) -> Iterator[tuple[explain.Location, Basis, int]]:
+        """Points are fields on one node."""
+        yield ("law",), POINTS, 1
 
     def run(self) -> xr.Dataset:
         """Agreement (seed, sampler), errors (seed, quantity, time), estimates and states."""

@@ -1,5 +1,6 @@
 """How well a network learns a score that is known, on the grid it is trained on and a finer one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, NetworkFactory, results
 from fsdiff.analyses.fitting import fit, initialised
+from fsdiff.blocks.explain import Problem
 from fsdiff.diffusion.denoiser import Denoiser, DenoiserLike
 from fsdiff.diffusion.exact import ExactDenoiser, mixture
 from fsdiff.diffusion.law import Law
@@ -28,6 +30,11 @@ from fsdiff.spaces.downsampling import Downsampling, Fourier
 from fsdiff.spaces.spectrum import MeasuredSpectrum
 from fsdiff.streams import Stream
 
+NO_CONVOLUTION = (
+    "the data are made with the symbol of a convolution; use combined, fno, laplacian, bessel or "
+    "standard"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreError(Analysis):
@@ -44,6 +51,7 @@ class ScoreError(Analysis):
     """
 
     numbers: ClassVar[tuple[str, ...]] = ("last", "least", "first")
+    levelled: ClassVar[tuple[str, ...]] = ("training_resolution", "resolutions")
 
     network: NetworkFactory
     basis: Basis = field(default_factory=FourierBasis)
@@ -63,6 +71,23 @@ class ScoreError(Analysis):
     test_fields: PositiveInt = 128
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     kind: Literal["score_error"] = "score_error"
+
+    def check(self) -> Iterator[Problem]:
+        """Refuse what the data are not made of, and weights of the error that are none."""
+        if not isinstance(self.prior, ConvolutionPrior):
+            yield ("prior",), NO_CONVOLUTION
+        n = self.data_resolution
+        if len(self.basis.axes) != 2 or self.basis.grid(n) != (n, n):
+            yield ("basis",), "the data are functions on a square: use one of dimension: 2"
+            return
+        try:
+            self.downsampling.check_fields(1, transformed=False)
+            self.downsampling.check(n, self.training_resolution, self.basis)
+        except ValueError as error:
+            yield ("training_resolution",), f"from data_resolution = {n}, {error}"
+        end, constant = torch.tensor([self.process.T, 0.0], dtype=torch.float64)
+        if not float(self.process.diffusion(end, constant)) > 0:
+            yield ("process",), "it adds no noise to constants, and errors weigh as it does; use vp"
 
     def run(self) -> xr.Dataset:
         """``error`` (seed, step, resolution), and the ``first``, ``least`` and ``last`` of steps.
@@ -110,10 +135,7 @@ class ScoreError(Analysis):
     def _convolution(self) -> ConvolutionPrior:
         """The prior, which must be one by convolution."""
         if not isinstance(self.prior, ConvolutionPrior):
-            raise ValueError(
-                f"prior.kind = {self.prior.kind}: the data are made with the symbol of a "
-                "convolution; use combined, fno, laplacian, bessel or standard"
-            )
+            raise ValueError(f"prior.kind = {self.prior.kind}: {NO_CONVOLUTION}")
         return self.prior
 
     def law(self) -> GaussianMixture:

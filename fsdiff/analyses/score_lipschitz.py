@@ -1,5 +1,6 @@
 """How steep the exact score of Gaussian data is, against the resolution and the time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -8,7 +9,8 @@ import xarray as xr
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from fsdiff.analyses.base import Analysis, results
+from fsdiff.analyses.base import Analysis, results, times_beyond
+from fsdiff.blocks.explain import Problem
 from fsdiff.diffusion.exact import ExactDenoiser, gaussian
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import VariancePreserving
@@ -33,6 +35,10 @@ class ScoreLipschitz(Analysis):
     resolutions: Annotated[tuple[Nodes, ...], Field(min_length=1)] = (8, 16, 32, 64, 128)
     times: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (1e-3, 1e-2, 1e-1, 1.0)
     kind: Literal["score_lipschitz"] = "score_lipschitz"
+
+    def check(self) -> Iterator[Problem]:
+        """Refuse times beyond the end of the process."""
+        yield from times_beyond(self.times, self.process.T)
 
     def run(self) -> xr.Dataset:
         """``closed_form`` and ``measured`` (time, resolution), ``bound`` (time)."""

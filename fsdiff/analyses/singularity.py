@@ -1,5 +1,6 @@
 """What a network would have to represent near t = 0 when the data have no density."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
@@ -8,7 +9,8 @@ import xarray as xr
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
-from fsdiff.analyses.base import Analysis, results
+from fsdiff.analyses.base import Analysis, results, wrong_point
+from fsdiff.blocks.explain import Problem
 from fsdiff.diffusion.denoiser import Estimate
 from fsdiff.diffusion.exact import ExactDenoiser
 from fsdiff.diffusion.processes.path import GaussianPath
@@ -37,14 +39,19 @@ class Singularity(Analysis):
     """
 
     numbers: ClassVar[tuple[str, ...]] = ("exponent", "constant", "misdirected", "local_dimension")
+    of_functions = True
 
     law: ManifoldLaw
     point: tuple[float, ...] = (1.0, -0.1)
     process: GaussianPath = field(default_factory=OrnsteinUhlenbeck)
-    times: PositiveInt = 41
+    times: Annotated[int, Field(ge=3)] = 41
     samples: PositiveInt = 2000
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     kind: Literal["singularity"] = "singularity"
+
+    def check(self) -> Iterator[Problem]:
+        """Refuse a point of another dimension than the law."""
+        yield from wrong_point(self.point, self.law.coordinates)
 
     def run(self) -> xr.Dataset:
         """``size`` (quantity, time) at the point; ``least_loss`` (seed, time)."""

@@ -1,5 +1,6 @@
 """How far the drift of the reverse equation moves a state in each step of a grid of times."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, get_args
 
@@ -8,7 +9,8 @@ import xarray as xr
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
-from fsdiff.analyses.base import Analysis, results
+from fsdiff.analyses.base import Analysis, results, wrong_point
+from fsdiff.blocks.explain import Problem
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import OrnsteinUhlenbeck
 from fsdiff.diffusion.samplers.times import Spacing, time_grid
@@ -37,10 +39,14 @@ class StepDrift(Analysis):
     law: ManifoldLaw
     point: tuple[float, ...] = (1.0, -0.1)
     process: GaussianPath = field(default_factory=OrnsteinUhlenbeck)
-    steps: PositiveInt = 200
+    steps: Annotated[int, Field(ge=2)] = 200
     samples: PositiveInt = 1000
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     kind: Literal["step_drift"] = "step_drift"
+
+    def check(self) -> Iterator[Problem]:
+        """Refuse a point of another dimension than the law."""
+        yield from wrong_point(self.point, self.law.coordinates)
 
     def run(self) -> xr.Dataset:
         """``drift`` (seed, where, spacing, step) and its ``largest`` (…, part)."""

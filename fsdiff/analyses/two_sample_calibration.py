@@ -1,5 +1,6 @@
 """What two-sample tests can tell: how often they reject laws known to be right or wrong."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fsdiff.analyses.base import Analysis, results
+from fsdiff.blocks.explain import Problem
 from fsdiff.data.sources.source import Source
 from fsdiff.measures.imitations import Imitation
 from fsdiff.metrics.two_sample import (
@@ -70,6 +72,16 @@ class TwoSampleCalibration(Analysis):
             raise ValueError(f"a test takes {largest} fields, and the source has {available}")
         if self.imitation is not None:
             self.imitation.check_grid(self.source.basis, self.source.resolution)
+
+    def check(self) -> Iterator[Problem]:
+        """Refuse fields that tests cannot be given together."""
+        own = _shape(self.source)
+        if self.against is not None and (other := _shape(self.against)) != own:
+            yield (
+                ("against",),
+                f"its fields have shape {other} (channels, then nodes) and those of source {own}; "
+                "give both the same",
+            )
 
     def run(self) -> xr.Dataset:
         """``rejected`` (size), and its exact interval, ``rejected_low`` and ``rejected_high``."""
@@ -148,6 +160,11 @@ class Draws:
         # Another source's fields are not those of the same seed.
         seed = self.analysis.seed + (name == "against")
         return _fields(source, range(start, start + count), seed)
+
+
+def _shape(source: Source) -> tuple[int, ...]:
+    """Channels and nodes of its fields."""
+    return (source.values, *source.basis.grid(source.resolution))
 
 
 def _fields(source: Source, indices: range, seed: int) -> Tensor:

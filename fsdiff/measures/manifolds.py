@@ -36,11 +36,18 @@ class ManifoldLaw(ABC):
     """
 
     dimension: ClassVar[int] = 0
+    of_functions: ClassVar[bool] = False
+    """Whether points are functions, by their values at several nodes."""
 
     @property
     @abstractmethod
     def kind(self) -> str:
         """Its name in configurations."""
+
+    @property
+    def coordinates(self) -> int:
+        """d, how many coordinates a point has."""
+        return self.mixture().means[0].numel()
 
     @abstractmethod
     def mixture(self) -> GaussianMixture:
@@ -95,6 +102,11 @@ class Curve(ManifoldLaw):
     dimension: ClassVar[int] = 1
     ends: ClassVar[tuple[float, float]]
     nodes: int
+
+    @property
+    def coordinates(self) -> int:
+        """Two, as of all points of the plane."""
+        return 2
 
     @abstractmethod
     def at(self, u: Tensor) -> Tensor:
@@ -253,6 +265,7 @@ class RandomPoints(_FiniteSet):
 class Functions(_FiniteSet):
     """Equally likely functions on an interval, by their values at its nodes."""
 
+    of_functions: ClassVar[bool] = True
     functions: Annotated[tuple[tuple[float, ...], ...], Field(min_length=1)]
     kind: Literal["functions"] = "functions"
 

@@ -17,6 +17,7 @@ from fsdiff.reports.claims import Claim
 from fsdiff.reports.labels import REFERENCES
 from fsdiff.reports.posteriors.summary import BASELINES
 from fsdiff.reports.posteriors.targets import Target
+from fsdiff.study.analyses import unsuited_parts
 from fsdiff.study.datasets import Dataset
 from fsdiff.study.evaluation import (
     OF_SEARCHES,
@@ -109,11 +110,17 @@ def _without_training_fields(analyses: dict[str, PartBlock]) -> dict[str, PartBl
     return analyses
 
 
+def _of_parts_that_suit(analyses: dict[str, PartBlock]) -> dict[str, PartBlock]:
+    refuse(unsuited_parts(analyses))
+    return analyses
+
+
 Analyses = Annotated[
     dict[Name, Annotated[PartBlock, PartOf("analysis")]],
     Field(min_length=1),
     AfterValidator(_figures_of_one_kind),
     AfterValidator(_without_training_fields),
+    AfterValidator(_of_parts_that_suit),
 ]
 
 
