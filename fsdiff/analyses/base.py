@@ -82,7 +82,7 @@ def times_beyond(times: tuple[float, ...], end: float) -> Iterator[Problem]:
     """Times that a process does not reach."""
     for i, time in enumerate(times):
         if time > end:
-            yield ("times", i), f"the process ends at {end:g}; use times <= {end:g}"
+            yield ("times", i), f"{time:g} is beyond the end of the process; use times <= {end:g}"
 
 
 def results(variables: Variables, coordinates: Variables) -> xr.Dataset:

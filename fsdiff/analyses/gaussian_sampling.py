@@ -49,7 +49,7 @@ class GaussianSampling(Analysis):
     basis: Basis = field(default_factory=lambda: FourierBasis(1))
     prior: SpectralPrior = field(default_factory=Bessel)
     process: GaussianPath = field(default_factory=VariancePreserving)
-    resolution: Nodes = 64
+    resolution: Annotated[Nodes, Field(ge=3)] = 64
     kind: Literal["gaussian_sampling"] = "gaussian_sampling"
 
     def check(self) -> Iterator[Problem]:
@@ -83,7 +83,8 @@ class GaussianSampling(Analysis):
         distances = [wasserstein(v, data, multiplicity) / total**0.5 for v in found]
         shells = torch.stack([self._shells(v) for v in found])
         exact = self._shells(data)
-        kept = shells / exact
+        # Of a shell without data, such as constants of sines, samples have nothing either.
+        kept = torch.where((exact == 0) & (shells == 0), 1.0, shells / exact)
         # Without the mean, as of the spectra of fields.
         missed = kept[:, 1:].log().abs().mean(1)
         where = ("setting", "wavenumber")

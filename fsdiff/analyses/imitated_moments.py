@@ -12,6 +12,7 @@ from scipy.stats import kurtosis, skew
 from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, results
+from fsdiff.blocks.explain import Problem
 from fsdiff.data.sources.source import Source
 from fsdiff.measures.imitations import Imitation
 from fsdiff.randomness import generator
@@ -45,12 +46,14 @@ class ImitatedMoments(Analysis):
     kind: Literal["imitated_moments"] = "imitated_moments"
 
     def __post_init__(self) -> None:
-        """Refuse laws of as many fields as one likes, fewer than four, and grids too fine."""
+        """Refuse laws that have as many fields as one likes, and fewer than four."""
         available = self.source.available
         if available is None or available < 4:
             raise ValueError(f"source: give curves in files, at least four, not {available}")
-        if self.imitation is not None:
-            self.imitation.check_grid(self.source.basis, self.source.resolution)
+
+    def check(self) -> Iterator[Problem]:
+        """Refuse fields that cannot be imitated."""
+        yield from not_imitated(self.imitation, self.source)
 
     def run(self) -> xr.Dataset:
         """The four errors (seed)."""
@@ -78,6 +81,15 @@ class ImitatedMoments(Analysis):
             half = len(fields) // 2
             order = torch.from_numpy(random.permutation(len(fields)))
             yield fields[order[:half]], fields[order[half : 2 * half]]
+
+
+def not_imitated(imitation: Imitation | None, source: Source) -> Iterator[Problem]:
+    """An imitation that cannot be made of the fields of a source."""
+    try:
+        if imitation is not None:
+            imitation.check_grid(source.basis, source.resolution)
+    except ValueError as error:
+        yield ("imitation",), str(error)
 
 
 def moments(fields: Tensor) -> np.ndarray:

@@ -1,9 +1,13 @@
 """Modes of nested grids, and the scales of processes that treat all modes alike."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from fsdiff.blocks.explain import Problem
+from fsdiff.diffusion.marginal import noise_grows
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.spaces.bases import Basis
 
@@ -27,6 +31,16 @@ def check_uniform(process: GaussianPath) -> None:
     if torch.broadcast_to(process.log_ratio(t, modes), (1, 2)).unique().numel() > 1:
         raise ValueError(
             f"process = {process.kind}: treats modes differently; use one that does not, such as vp"
+        )
+
+
+def constant_noise(process: GaussianPath) -> Iterator[Problem]:
+    """A process whose noise is the same at all times, so that nothing depends on how much it is."""
+    if not noise_grows(process):
+        yield (
+            ("process",),
+            f"the noise of {process.kind} is the same at all times; use a process whose noise "
+            "grows, such as vp",
         )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, NetworkFactory, results
 from fsdiff.analyses.fitting import fit, initialised
+from fsdiff.analyses.modes import constant_noise
 from fsdiff.blocks.explain import Problem
 from fsdiff.diffusion.denoiser import Denoiser, DenoiserLike
 from fsdiff.diffusion.exact import ExactDenoiser, mixture
@@ -73,7 +74,8 @@ class ScoreError(Analysis):
     kind: Literal["score_error"] = "score_error"
 
     def check(self) -> Iterator[Problem]:
-        """Refuse what the data are not made of, and weights of the error that are none."""
+        """Refuse what the data are not made of, and a process whose g, their weight, is zero."""
+        yield from constant_noise(self.process)
         if not isinstance(self.prior, ConvolutionPrior):
             yield ("prior",), NO_CONVOLUTION
         n = self.data_resolution
@@ -81,13 +83,10 @@ class ScoreError(Analysis):
             yield ("basis",), "the data are functions on a square: use one of dimension: 2"
             return
         try:
-            self.downsampling.check_fields(1, transformed=False)
             self.downsampling.check(n, self.training_resolution, self.basis)
+            self.downsampling.check_fields(1, transformed=False)
         except ValueError as error:
-            yield ("training_resolution",), f"from data_resolution = {n}, {error}"
-        end, constant = torch.tensor([self.process.T, 0.0], dtype=torch.float64)
-        if not float(self.process.diffusion(end, constant)) > 0:
-            yield ("process",), "it adds no noise to constants, and errors weigh as it does; use vp"
+            yield ("downsampling",), f"from data_resolution to training_resolution: {error}"
 
     def run(self) -> xr.Dataset:
         """``error`` (seed, step, resolution), and the ``first``, ``least`` and ``last`` of steps.

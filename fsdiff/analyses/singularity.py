@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, results, wrong_point
+from fsdiff.analyses.modes import constant_noise
 from fsdiff.blocks.explain import Problem
 from fsdiff.diffusion.denoiser import Estimate
 from fsdiff.diffusion.exact import ExactDenoiser
@@ -50,7 +51,8 @@ class Singularity(Analysis):
     kind: Literal["singularity"] = "singularity"
 
     def check(self) -> Iterator[Problem]:
-        """Refuse a point of another dimension than the law."""
+        """Refuse a point of another dimension than the law, and noise that does not vanish."""
+        yield from constant_noise(self.process)
         yield from wrong_point(self.point, self.law.coordinates)
 
     def run(self) -> xr.Dataset:

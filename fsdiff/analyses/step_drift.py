@@ -10,10 +10,11 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from fsdiff.analyses.base import Analysis, results, wrong_point
+from fsdiff.analyses.modes import constant_noise
 from fsdiff.blocks.explain import Problem
 from fsdiff.diffusion.processes.path import GaussianPath
 from fsdiff.diffusion.processes.variance_preserving import OrnsteinUhlenbeck
-from fsdiff.diffusion.samplers.times import Spacing, time_grid
+from fsdiff.diffusion.samplers.times import Spacing, Steps, time_grid
 from fsdiff.measures.manifolds import ManifoldLaw
 from fsdiff.randomness import generator
 from fsdiff.streams import Stream
@@ -39,23 +40,29 @@ class StepDrift(Analysis):
     law: ManifoldLaw
     point: tuple[float, ...] = (1.0, -0.1)
     process: GaussianPath = field(default_factory=OrnsteinUhlenbeck)
-    steps: Annotated[int, Field(ge=2)] = 200
+    steps: Steps = 200
     samples: PositiveInt = 1000
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] = (0,)
     kind: Literal["step_drift"] = "step_drift"
 
     def check(self) -> Iterator[Problem]:
-        """Refuse a point of another dimension than the law."""
+        """Refuse a point of another dimension than the law, and grids without late steps."""
+        yield from constant_noise(self.process)
         yield from wrong_point(self.point, self.law.coordinates)
+        if not self._late(self._grids()).any(1).all():
+            yield (
+                ("steps",),
+                f"on a grid of times no step starts where r² <= {LATE:g}; use more steps, or a "
+                "process with less noise at its smallest time",
+            )
 
     def run(self) -> xr.Dataset:
         """``drift`` (seed, where, spacing, step) and its ``largest`` (…, part)."""
-        spacings = get_args(Spacing)
-        grids = torch.stack([time_grid(self.process, self.steps, s) for s in spacings])
+        spacings, grids = get_args(Spacing), self._grids()
         drift = torch.stack(
             [torch.stack([self._drift(t, seed) for t in grids], dim=1) for seed in self.seeds]
         )
-        late = self.process.noise_variance(grids[:, :-1], torch.zeros(())) <= LATE
+        late = self._late(grids)
         of_late = torch.where(late, drift, -torch.inf)
         largest = torch.stack([drift.amax(3), of_late.amax(3)], dim=3)
         relative = largest / largest[:, :, spacings.index("exponential"), None]
@@ -76,6 +83,14 @@ class StepDrift(Analysis):
                 "seed": ("seed", list(self.seeds), "seed"),
             },
         )
+
+    def _grids(self) -> Tensor:
+        """The times of each spacing, (spacing, time)."""
+        return torch.stack([time_grid(self.process, self.steps, s) for s in get_args(Spacing)])
+
+    def _late(self, grids: Tensor) -> Tensor:
+        """Which steps start where there is little noise."""
+        return self.process.noise_variance(grids[:, :-1], torch.zeros(())) <= LATE
 
     def _drift(self, times: Tensor, seed: int) -> Tensor:
         """g²|S| Δt at the point and averaged over states, (where, step)."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fsdiff.analyses.base import Analysis, results
+from fsdiff.analyses.imitated_moments import not_imitated
 from fsdiff.blocks.explain import Problem
 from fsdiff.data.sources.source import Source
 from fsdiff.measures.imitations import Imitation
@@ -61,7 +62,7 @@ class TwoSampleCalibration(Analysis):
     kind: Literal["two_sample_calibration"] = "two_sample_calibration"
 
     def __post_init__(self) -> None:
-        """Refuse two laws to compare with, tests of too few fields, and grids too fine."""
+        """Refuse two laws to compare with, and tests that there are not enough fields for."""
         if self.against is not None and self.imitation is not None:
             raise ValueError("give against or imitation, not both")
         if self.protocol == "calibrated":
@@ -70,11 +71,10 @@ class TwoSampleCalibration(Analysis):
         largest = max(size + (self.real or size) for size in self.sizes)
         if available is not None and available < largest:
             raise ValueError(f"a test takes {largest} fields, and the source has {available}")
-        if self.imitation is not None:
-            self.imitation.check_grid(self.source.basis, self.source.resolution)
 
     def check(self) -> Iterator[Problem]:
-        """Refuse fields that tests cannot be given together."""
+        """Refuse fields that tests cannot be given together, or that cannot be imitated."""
+        yield from not_imitated(self.imitation, self.source)
         own = _shape(self.source)
         if self.against is not None and (other := _shape(self.against)) != own:
             yield (

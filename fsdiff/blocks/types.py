@@ -144,9 +144,7 @@ def _made(described: type) -> type[PartBlock]:
         if name in parts.FAMILIES and _mentions_parts(annotation):
             annotation = _parts_of(name, annotation)
             annotation = annotation | None if default is None else annotation
-        if dataclasses.is_dataclass(default) and not isinstance(default, type):
-            default = dataclasses.asdict(default)
-        fields[name] = (exact(annotation, LARGEST if name in NAMES else MOST), default)
+        fields[name] = (exact(annotation, LARGEST if name in NAMES else MOST), _plain(default))
     if "kind" in fields:
         fields = {"kind": (fields.pop("kind")[0], ...)} | fields
     model = create_model(
@@ -158,6 +156,15 @@ def _made(described: type) -> type[PartBlock]:
     )
     model._described = described
     return model
+
+
+def _plain(default: Any) -> Any:
+    """A default as a configuration would have it: of parts, their blocks."""
+    if isinstance(default, tuple):
+        return tuple(map(_plain, default))
+    if dataclasses.is_dataclass(default) and not isinstance(default, type):
+        return dataclasses.asdict(default)
+    return default
 
 
 @dataclasses.dataclass(frozen=True)

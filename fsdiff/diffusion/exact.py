@@ -33,7 +33,7 @@ STANDARD_NORMAL = Standard(reference_resolution=1)
 
 def gaussian(basis: Basis, covariance: SpectralPrior) -> GaussianMixture:
     """The law N(0, C) of fields with one channel."""
-    zero = torch.zeros((1, 1, *basis.grid(1)), dtype=torch.float64)
+    zero = torch.zeros((1, 1, *basis.grid(basis.reference_level(1))), dtype=torch.float64)
     return mixture(basis, zero, lambda n: covariance.eigenvalues(basis, n)[None])
 
 
