@@ -82,6 +82,9 @@ class ScoreError(Analysis):
         if len(self.basis.axes) != 2 or self.basis.grid(n) != (n, n):
             yield ("basis",), "the data are functions on a square: use one of dimension: 2"
             return
+        if self.training_resolution > n:
+            yield ("training_resolution",), f"the data are coarser; use training_resolution <= {n}"
+            return
         try:
             self.downsampling.check(n, self.training_resolution, self.basis)
             self.downsampling.check_fields(1, transformed=False)

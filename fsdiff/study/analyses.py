@@ -5,6 +5,7 @@ from typing import Any
 
 from fsdiff.blocks.explain import Location, Problem
 from fsdiff.blocks.types import PartBlock
+from fsdiff.data.sources.source import Source
 from fsdiff.measures.priors.channels import ChannelPrior
 from fsdiff.measures.priors.spectral import SpectralPrior
 from fsdiff.networks.axes import bases_of_axes
@@ -26,10 +27,21 @@ def unsuited_parts(analyses: dict[str, PartBlock]) -> Iterator[Problem]:
 
 def _unsuited(block: PartBlock) -> list[Problem]:
     """What is wrong with one; later checks rely on what earlier ones have looked at."""
-    for check in (_of_process, _of_kinds, _of_grids, _of_its_own, _of_laws, _of_network):
+    checks = (_of_sources, _of_process, _of_kinds, _of_grids, _of_its_own, _of_laws, _of_network)
+    for check in checks:
         if problems := [*check(block)]:
             return problems
     return []
+
+
+def _of_sources(block: PartBlock) -> Iterator[Problem]:
+    """Data that cannot be had."""
+    for place, part in _parts(block).items():
+        try:
+            if isinstance(part, Source):
+                part.check()
+        except ValueError as error:
+            yield place, str(error)
 
 
 def _of_process(block: PartBlock) -> Iterator[Problem]:

@@ -133,7 +133,7 @@ REFUSED = {
     ),
     "training on finer grids than the data's": (
         score(training_resolution=32),
-        "downsampling = null: from data_resolution to training_resolution: downsampling goes to",
+        "training_resolution = 32: the data are coarser; use training_resolution <= 16",
     ),
     "blocks that do not tile": (
         score(training_resolution=12, downsampling={"kind": "average"}),
@@ -208,6 +208,10 @@ REFUSED = {
         of_points("absorption", smallest_times=[0.1, 20.0]),
         "smallest_times[1] = 20.0: smallest_time = 20 must be below the final time 10",
     ),
+    "data that no grid resolves": (
+        calibration(source={"kind": "burgers", "viscosity": 1e-9}),
+        "source: viscosity = 1e-09: fronts would be too steep for any grid",
+    ),
     "curves on other nodes": (
         calibration(against={"kind": "quadratic", "resolution": 20}),
         "against: its fields have shape (1, 20) (channels, then nodes) and those of source (1, 10)",
@@ -220,7 +224,7 @@ REFUSED = {
         calibration(
             source={"kind": "random_field", "resolution": 64}, imitation={"kind": "stationary"}
         ),
-        "imitation: fields have 4096 nodes: the most that is feasible is 2048; use a lower",
+        "imitation: fields have 4096 nodes: the most that is feasible for the covariance",
     ),
 }
 
