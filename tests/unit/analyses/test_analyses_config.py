@@ -55,7 +55,9 @@ def test_stationary_imitations_of_fields_on_too_many_nodes_are_refused():
         "imitation": {"kind": "stationary"},
     }
     (found,) = problems(one=block)
-    assert found.startswith("analyses.one.imitation: fields have 4096 nodes: the most that is feasible")
+    assert found.startswith(
+        "analyses.one.imitation: fields have 4096 nodes: the most that is feasible"
+    )
 
 
 def test_a_smaller_study_is_merged_into_a_published_one():
