@@ -55,6 +55,9 @@ def configurations(name: str) -> list[Path]:
 def run(files: Sequence[Path], directory: Path, cores: int, *targets: str) -> None:
     """All jobs that ``targets`` below ``directory`` need; what is there is not made again."""
     directory.mkdir(parents=True, exist_ok=True)
+    # Files that a study names are looked for from where it is run, which elsewhere is the root.
+    if not (beside := directory / "configs").exists():
+        beside.symlink_to(ROOT / "configs")
     command = [sys.executable, "-m", "snakemake", *targets, "--cores", str(cores)]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(directory)]
     command += ["--workflow-profile", str(ROOT / "profiles" / "default"), "--quiet"]
