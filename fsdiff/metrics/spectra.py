@@ -75,12 +75,14 @@ class SpectrumError(Metric):
         floor = (self.negligible * expected.sum(1, keepdim=True)).clamp(min=smallest)
         squares = torch.log(energy.maximum(floor) / expected.maximum(floor)).square()
         n = basis.resolution(samples)
-        some = held(basis, n, samples.shape[1]).to(samples.device) & (k <= whole_shells(n, basis))
+        some = held(basis, n, samples.shape[1]) & (k <= whole_shells(n, basis))
         shells = {"log_spectrum_error": some} | {
             name: some & (first <= k) & (k < 2 * first) for name, first in self._octaves
         }
         return {
-            name: float(squares[part].mean().sqrt()) for name, part in shells.items() if part.any()
+            name: float(squares[part.to(squares.device)].mean().sqrt())
+            for name, part in shells.items()
+            if part.any()
         }
 
 
