@@ -15,8 +15,10 @@ import fsdiff as fs
 from fsdiff.data.labels import with_classes
 from fsdiff.data.statistics import Statistics
 from fsdiff.diffusion import samplers
+from fsdiff.diffusion.denoiser import Denoiser
 from fsdiff.diffusion.law import Law
 from fsdiff.diffusion.loss import DenoisingLoss
+from fsdiff.diffusion.predictions import Wiener
 from fsdiff.diffusion.samplers.base import Run
 from fsdiff.diffusion.time_sampling import LogSignalToNoise, Spectral, Uniform
 from fsdiff.inverse.conditions.kriging import Kriging
@@ -44,10 +46,12 @@ from fsdiff.inverse.observations.some import Some
 from fsdiff.methods import models
 from fsdiff.methods.diffusion import Diffusion
 from fsdiff.parts import build, described, kinds
+from fsdiff.spaces import coherence
 from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
 from fsdiff.spaces.boxes import Box
 from fsdiff.spaces.channels import ChannelBasis
+from fsdiff.spaces.spectrum import MeasuredSpectrum
 from fsdiff.training.options import Level, TrainingOptions
 from fsdiff.training.trainer import Trainer
 
@@ -286,6 +290,52 @@ def test_guided_draws(model, guidance):
         for device in ("cpu", "elsewhere")
     )
     agree(there, here, tolerance=1e-3)
+
+
+def test_draws_start_from_what_is_observed_of_a_mean_that_is_kept(model):
+    data = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
+    here, there = (
+        WienerGuidance()
+        .draw(
+            model(process=fs.HeatDissipation()).to(device),
+            SENSORS,
+            data,
+            samplers.DPMSolver(steps=3),
+            N,
+            [0, 1],
+            0,
+            device=device,
+        )
+        .fields
+        for device in ("cpu", "elsewhere")
+    )
+    agree(there, here, tolerance=1e-3)
+
+
+def test_channels_that_are_filtered_together(tools):
+    """A channel and twice that with something of another."""
+    basis, both = FourierBasis(2), torch.randn(40, 2, N, N).double()
+    both[:, 1] += 2 * both[:, 0]
+    moments = coherence.products(basis.forward(both)) / len(both)
+    data = MeasuredSpectrum(
+        moments.diagonal().movedim(-1, 0).real,
+        basis,
+        N,
+        coherence.coherence(moments, len(both), basis),
+    )
+    law = Law(basis=basis, noise=fs.Bessel(), process=fs.VariancePreserving(), data=data)
+    t = torch.full((1,), 0.3)
+    (here, there), (apart, _) = (
+        [
+            Denoiser(law, tools.Zero(), Wiener(channels=channels))(
+                both[:2].float().to(device), t.to(device)
+            ).data
+            for device in ("cpu", "elsewhere")
+        ]
+        for channels in ("joint", "apart")
+    )
+    agree(there, here)
+    assert not torch.allclose(here, apart)
 
 
 @pytest.mark.parametrize("name", OBSERVATIONS)
