@@ -126,7 +126,11 @@ class Draws:
         self.analysis, self.random = analysis, random
         self._next = {"source": 0, "against": 0}
         available = analysis.source.available
-        self.fields = _fields(analysis.source, range(available or analysis.curves), analysis.seed)
+        fields = _fields(analysis.source, range(available or analysis.curves), analysis.seed)
+        # In units of each channel's deviation, as metrics see them.
+        channels = fields.movedim(1, 0).flatten(1).std(1)
+        self.units = channels.view(1, -1, *[1] * (fields.ndim - 2)).clamp_min(1e-300)
+        self.fields = fields / self.units
         self._next["source"] = len(self.fields)
 
     def groups(self, size: int, real: int) -> tuple[Tensor, Tensor]:
@@ -159,7 +163,7 @@ class Draws:
         source = getattr(self.analysis, name)
         # Another source's fields are not those of the same seed.
         seed = self.analysis.seed + (name == "against")
-        return _fields(source, range(start, start + count), seed)
+        return _fields(source, range(start, start + count), seed) / self.units
 
 
 def _shape(source: Source) -> tuple[int, ...]:

@@ -65,6 +65,10 @@ def resample_spectrum(spectrum: Tensor, basis: Basis, source: int, n: int) -> Te
     spectrum = spectrum.clamp_min(1e-12 * float(spectrum.max()))
     result = power_law_tail(spectrum, basis, source)(basis.wavenumber(n))
     kept = _kept(basis, source, n)
+    # Along an axis with fewer modes than others, some of low wavenumbers are missing: these have no
+    # more than the last that is known.
+    low, last = basis.wavenumber(n) <= _limit(basis, source), spectrum[_nearest(basis, n, source)]
+    result = torch.where(low, result.minimum(last), result)
     result[_positions(basis, n, kept)] = spectrum[_positions(basis, source, kept)]
     return result * basis.resolved(n)
 
@@ -73,12 +77,11 @@ def power_law_tail(spectrum: Tensor, basis: Basis, source: int) -> Callable[[Ten
     """A function of |k| that continues each channel's spectrum beyond the modes it holds.
 
     The exponent and level are fitted by least squares in log–log over the last resolved octave, for
-    each mode of the axes that are held by itself. Wavenumbers are (*coefficients) of a level.
+    each mode of the axes that are held by itself. A spectrum that rises there is continued as a
+    constant, as it is to wavenumbers below the octave. These are (*coefficients) of a level.
     """
     held = [number for number, axis in enumerate(basis.axes) if axis.held]
-    modes = zip(basis.axes, basis.axis_modes(source), strict=True)
-    unit = basis.angular_frequency()
-    limit = max(a.frequency / unit * float(np.abs(k).max()) for a, k in modes if not a.held)
+    limit = _limit(basis, source)
     wavenumber = _first(basis.wavenumber(source), held)
     octave = (wavenumber >= limit / 2) & (wavenumber <= limit)
     octave &= _first(basis.resolved(source), held)
@@ -88,16 +91,23 @@ def power_law_tail(spectrum: Tensor, basis: Basis, source: int) -> Callable[[Ten
     ordinate = rows.flatten(0, len(held))[:, octave].log()
     centred = abscissa - abscissa.mean()
     slope = (ordinate @ centred) / centred.square().sum().clamp_min(torch.finfo().tiny)
-    level = ordinate.mean(1)
+    slope, level = slope.clamp_max(0), ordinate.mean(1)
+    first = max(float(wavenumber[octave].min()), 1.0)
 
     def tail(k: Tensor) -> Tensor:
         k = _first(k, held)
-        distance = k.clamp_min(1.0).log() - abscissa.mean()
+        distance = k.clamp_min(first).log() - abscissa.mean()
         exponent = slope.view(-1, *[1] * k.ndim) * distance
         values = torch.exp(level.view(-1, *[1] * k.ndim) + exponent).unflatten(0, lead)
         return values.movedim([*range(1, 1 + len(held))], [1 + axis for axis in held])
 
     return tail
+
+
+def _limit(basis: Basis, source: int) -> float:
+    """The highest wavenumber along any axis that is refined."""
+    modes, unit = zip(basis.axes, basis.axis_modes(source), strict=True), basis.angular_frequency()
+    return max(a.frequency / unit * float(np.abs(k).max()) for a, k in modes if not a.held)
 
 
 def _first(modes: Tensor, axes: Sequence[int]) -> Tensor:
@@ -111,6 +121,16 @@ def _kept(basis: Basis, source: int, n: int) -> list[int]:
     """The highest wavenumbers along each axis that both levels resolve."""
     grids = zip(basis.axes, basis.grid(source), basis.grid(n), strict=True)
     return [axis.highest(min(nodes)) for axis, *nodes in grids]
+
+
+def _nearest(basis: Basis, n: int, source: int) -> tuple[slice | Tensor, ...]:
+    """Where, among (channel, *coefficients) of ``source``, those next to the modes of n are."""
+    axes = []
+    modes = zip(basis.axis_modes(n), basis.axis_modes(source), _kept(basis, source, n), strict=True)
+    for wanted, known, most in modes:
+        places = {int(k): place for place, k in enumerate(known)}
+        axes.append(torch.tensor([places[int(k)] for k in np.clip(wanted, -most, most)]))
+    return (slice(None), *torch.meshgrid(*axes, indexing="ij"))
 
 
 def _positions(basis: Basis, n: int, kept: Sequence[int]) -> tuple[slice | Tensor, ...]:

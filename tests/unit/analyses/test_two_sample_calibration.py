@@ -5,6 +5,7 @@ import pytest
 
 from fsdiff.analyses.two_sample_calibration import Draws, TwoSampleCalibration
 from fsdiff.data.sources.curve_files import CurveFiles
+from fsdiff.data.sources.poisson import PoissonData
 from fsdiff.data.sources.quadratic import Quadratic
 from fsdiff.measures.imitations import PrincipalComponents, Resampled, Shrunk
 
@@ -20,6 +21,18 @@ def test_the_level_is_within_the_interval_of_equal_laws():
     result = share(sizes=(5, 10), tests=400)
     assert ((result.rejected_low <= 0.05) & (result.rejected_high >= 0.05)).all()
     assert result["size"].values.tolist() == [5, 10]
+
+
+def test_channels_count_in_units_of_their_own_deviations():
+    """Source and solution of an equation, of which the one is hundreds of times the other."""
+    pairs = TwoSampleCalibration(
+        source=PoissonData(resolution=8), against=PoissonData(resolution=8, length=2.0), tests=2
+    )
+    draws = Draws(pairs, np.random.default_rng(0))
+    np.testing.assert_allclose(draws.fields.movedim(1, 0).flatten(1).std(1), 1.0)
+    same, other = (draws._new(name, 500).movedim(1, 0).flatten(1).std(1) for name in draws._next)
+    np.testing.assert_allclose(same, 1.0, rtol=0.1)
+    assert abs(float(np.log(other[1] / same[1]))) > 1.0  # as metrics see solutions
 
 
 def test_a_shift_of_all_curves_to_one_sign_is_seen_and_what_is_left_out_of_them_is_not():

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from fsdiff.spaces.axes import Axis
 from fsdiff.spaces.bases import CosineBasis, FourierBasis, SineBasis
+from fsdiff.spaces.boxes import Box
 from fsdiff.spaces.spectrum import resample_spectrum
 
 BASES = [cls(d) for cls in (CosineBasis, FourierBasis, SineBasis) for d in (1, 2, 3)]
@@ -55,6 +57,34 @@ def test_a_power_law_is_continued_exactly(basis, source, n):
     expected = torch.stack([over_modes(basis, n, law) for law in laws])
     found = resample_spectrum(spectrum, basis, source, n)
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["neumann", "periodic"])
+@pytest.mark.parametrize("nodes", [(8, 64), (16, 64)])
+def test_modes_missing_along_an_axis_have_no_more_than_the_octave_that_is_fitted(kind, nodes):
+    """Smooth data with fewer nodes along one axis: what is missing there is next to nothing."""
+    axes = [Axis(kind=kind, name=name, nodes=n) for name, n in zip("yx", nodes, strict=True)]
+    basis = Box(axes=tuple(axes))
+    y, x = np.meshgrid(*basis.axis_modes(64), indexing="ij")
+    widths = (nodes[0] / 5, 12) if kind == "neumann" else (nodes[0] / 8, 6)
+    law = np.exp(-((y / widths[0]) ** 2 + (x / widths[1]) ** 2) / 2)
+    spectrum = torch.from_numpy(law) * basis.resolved(64)
+    energy = [
+        float((basis.multiplicity(n) * resample_spectrum(spectrum[None], basis, 64, n)).sum())
+        for n in (64, 128)
+    ]
+    assert energy[0] <= energy[1] < 1.05 * energy[0]
+
+
+@pytest.mark.parametrize("basis", [FourierBasis(1), FourierBasis(2)], ids=identify)
+def test_spectra_that_rise_in_the_last_octave_are_not_continued_upwards(basis):
+    """Waves near the cutoff, with noise in all other modes."""
+    spectrum = over_modes(basis, 16, lambda k: np.where((k > 5.5) & (k < 7.5), 1.0, 1e-4))[None]
+    energy = [
+        float((basis.multiplicity(n) * resample_spectrum(spectrum, basis, 16, n)).sum())
+        for n in (16, 32, 64)
+    ]
+    assert energy[0] <= energy[1] <= energy[2] < 2 * energy[0]
 
 
 @pytest.mark.parametrize("basis", BASES, ids=identify)
